@@ -1,0 +1,195 @@
+// Time, timers and randomness: the only place that asks the machine for them, so that tests and simulations can fake all three.
+import { randomFillSync } from 'node:crypto';
+
+/** A timer that can be armed again and again without allocating; owned by one object for its life. */
+export class Timer {
+  next: Timer | null = null;
+  prev: Timer | null = null;
+  /** Tick at which it fires; -1 when it is not armed. */
+  dueTick = -1;
+  readonly clock: Clock;
+  readonly onFire: (owner: unknown) => void;
+  readonly owner: unknown;
+
+  /** `onFire` gets `owner`, so that one shared function serves all timers of a kind. */
+  constructor(clock: Clock, onFire: (owner: never) => void, owner: unknown) {
+    this.clock = clock;
+    this.onFire = onFire as (owner: unknown) => void;
+    this.owner = owner;
+  }
+
+  get isArmed(): boolean {
+    return this.dueTick >= 0;
+  }
+
+  /** (Re)arms: fires once, `delayMs` ms or up to one tick more from now. Cost: a list insertion. */
+  arm(delayMs: number): void {
+    this.clock.armTimer(this, delayMs);
+  }
+
+  disarm(): void {
+    if (this.dueTick >= 0) this.clock.disarmTimer(this);
+  }
+}
+
+/** Milliseconds of one step of the timer wheel. */
+const TICK_MS = 4;
+/** Slots of the wheel: a power of two; a turn is 4 s. Later timers stay in their slot for further turns. */
+const WHEEL_SLOTS = 1024;
+
+/**
+ * A clock with a timer wheel. `nowMs` (monotonic) and `wallMs` are read once per entry from the event loop and then
+ * stay constant, which is what Envoy's dispatcher does too.
+ */
+export class Clock {
+  /** Monotonic milliseconds with fraction, as of the last `update`. */
+  nowMs = 0;
+  readonly #heads: (Timer | null)[] = new Array(WHEEL_SLOTS).fill(null);
+  #tick = 0;
+  #armed = 0;
+  #driver: NodeJS.Timeout | null = null;
+  readonly #manual: boolean;
+  #wallOffsetMs = 0;
+  #onError: (error: unknown) => void = (error) => {
+    throw error;
+  };
+
+  /** `manual`: time stands still until `advance` is called (tests, simulation). */
+  constructor(options: { manual?: boolean; wallMs?: number } = {}) {
+    this.#manual = options.manual === true;
+    if (this.#manual) {
+      this.#wallOffsetMs = options.wallMs ?? 1_700_000_000_000;
+    } else {
+      this.#wallOffsetMs = performance.timeOrigin;
+      this.update();
+      this.#tick = Math.floor(this.nowMs / TICK_MS);
+    }
+  }
+
+  /** Reads the machine's clock; call it at each entry from the event loop. Returns nowMs. */
+  update(): number {
+    if (!this.#manual) this.nowMs = performance.now();
+    return this.nowMs;
+  }
+
+  /** Wall-clock milliseconds since 1970 at `nowMs`. */
+  get wallMs(): number {
+    return this.#wallOffsetMs + this.nowMs;
+  }
+
+  /** What a throwing timer callback is handed to; the default rethrows. */
+  set onError(handler: (error: unknown) => void) {
+    this.#onError = handler;
+  }
+
+  timer<T>(onFire: (owner: T) => void, owner: T): Timer {
+    return new Timer(this, onFire as (owner: never) => void, owner);
+  }
+
+  armTimer(timer: Timer, delayMs: number): void {
+    if (timer.dueTick >= 0) this.#unlink(timer);
+    else this.#armed++;
+    const due = Math.max(Math.ceil((this.nowMs + delayMs) / TICK_MS), this.#tick + 1);
+    timer.dueTick = due;
+    const slot = due & (WHEEL_SLOTS - 1);
+    const head = this.#heads[slot] as Timer | null;
+    timer.next = head;
+    timer.prev = null;
+    if (head !== null) head.prev = timer;
+    this.#heads[slot] = timer;
+    if (this.#driver === null && !this.#manual) this.#start();
+  }
+
+  disarmTimer(timer: Timer): void {
+    this.#unlink(timer);
+    timer.dueTick = -1;
+    this.#armed--;
+  }
+
+  /** Moves a manual clock on and fires what is due, in order of time. */
+  advance(ms: number): void {
+    const target = this.nowMs + ms;
+    while (this.nowMs < target) {
+      this.nowMs = Math.min(target, (Math.floor(this.nowMs / TICK_MS) + 1) * TICK_MS);
+      this.#run();
+    }
+  }
+
+  #start(): void {
+    this.update();
+    this.#tick = Math.max(this.#tick, Math.floor(this.nowMs / TICK_MS));
+    this.#driver = setInterval(() => {
+      this.update();
+      this.#run();
+      if (this.#armed === 0 && this.#driver !== null) {
+        clearInterval(this.#driver);
+        this.#driver = null;
+      }
+    }, TICK_MS);
+    this.#driver.unref();
+  }
+
+  #run(): void {
+    const target = Math.floor(this.nowMs / TICK_MS);
+    // After a long stall every slot is visited at most once.
+    if (target - this.#tick > WHEEL_SLOTS) this.#tick = target - WHEEL_SLOTS;
+    while (this.#tick < target) {
+      this.#tick++;
+      let timer = this.#heads[this.#tick & (WHEEL_SLOTS - 1)] as Timer | null;
+      while (timer !== null) {
+        const next: Timer | null = timer.next;
+        if (timer.dueTick <= target) {
+          this.disarmTimer(timer);
+          try {
+            timer.onFire(timer.owner);
+          } catch (error) {
+            this.#onError(error);
+          }
+          // The callback may have changed this slot: start it again.
+          timer = this.#heads[this.#tick & (WHEEL_SLOTS - 1)] as Timer | null;
+          while (timer !== null && timer.dueTick > target) timer = timer.next;
+          continue;
+        }
+        timer = next;
+      }
+    }
+  }
+
+  #unlink(timer: Timer): void {
+    if (timer.prev !== null) timer.prev.next = timer.next;
+    else this.#heads[timer.dueTick & (WHEEL_SLOTS - 1)] = timer.next;
+    if (timer.next !== null) timer.next.prev = timer.prev;
+    timer.next = null;
+    timer.prev = null;
+  }
+}
+
+/** Random numbers; the default is seeded from the machine, a test passes a seed. Not for secrets. */
+export class Random {
+  #a: number;
+  #b: number;
+
+  constructor(seed?: number) {
+    const words = new Uint32Array(2);
+    if (seed === undefined) randomFillSync(words);
+    else words.set([seed, seed ^ 0x9e3779b9]);
+    this.#a = (words[0] as number) | 1;
+    this.#b = (words[1] as number) | 1;
+  }
+
+  /** A uniform integer in [0, 2^32). xoroshiro64*. */
+  uint32(): number {
+    const s0 = this.#a;
+    let s1 = this.#b;
+    const result = Math.imul(s0, 0x9e3779bb) >>> 0;
+    s1 ^= s0;
+    this.#a = ((s0 << 26) | (s0 >>> 6)) ^ s1 ^ (s1 << 9);
+    this.#b = (s1 << 13) | (s1 >>> 19);
+    return result;
+  }
+
+  /** A uniform integer in [0, limit), limit ≤ 2^32. */
+  below(limit: number): number {
+    return Math.floor((this.uint32() / 0x1_0000_0000) * limit);
+  }
+}

@@ -1,0 +1,67 @@
+// What went wrong on the data path, as a value: small, without a stack, and complete enough to answer, count and log it.
+
+/** Every way an exchange can fail; `http/local-reply.ts` is the only map from these to statuses, flags and details. */
+export type FailureCode =
+  // The peer broke the protocol.
+  | 'bad_request_line'
+  | 'bad_header'
+  | 'bad_framing'
+  | 'bad_chunk'
+  | 'bad_target'
+  | 'bad_version'
+  | 'missing_host'
+  | 'headers_too_large'
+  | 'too_many_headers'
+  | 'version_not_accepted'
+  | 'underscore_in_header'
+  | 'truncated'
+  | 'bad_response'
+  // Limits and time.
+  | 'body_too_large'
+  | 'request_timeout'
+  | 'request_headers_timeout'
+  | 'stream_idle_timeout'
+  | 'max_stream_duration'
+  | 'route_timeout'
+  | 'per_try_timeout'
+  | 'per_try_idle_timeout'
+  | 'connection_idle_timeout'
+  | 'connection_duration'
+  // Upstream.
+  | 'connect_failed'
+  | 'connect_timeout'
+  | 'upstream_reset'
+  | 'upstream_protocol'
+  | 'upstream_closed'
+  | 'upstream_overflow'
+  | 'no_healthy_upstream'
+  | 'cluster_not_found'
+  | 'no_cluster'
+  | 'no_route'
+  | 'response_too_large'
+  // Downstream.
+  | 'downstream_closed'
+  | 'downstream_reset'
+  | 'local_close'
+  | 'drain'
+  | 'overload'
+  | 'bug';
+
+export type Failure = {
+  readonly code: FailureCode;
+  /** Who caused it. */
+  readonly side: 'downstream' | 'upstream' | 'control' | 'local';
+  /** What dies. */
+  readonly scope: 'stream' | 'connection';
+  /** For the operator: lower case, names its target, no final period. Where Envoy has a details string it is that. */
+  readonly detail: string;
+};
+
+export function failure(
+  code: FailureCode,
+  side: Failure['side'],
+  scope: Failure['scope'],
+  detail: string,
+): Failure {
+  return { code, side, scope, detail };
+}

@@ -1,0 +1,51 @@
+// Collects what a configuration means and every reason why it cannot be: the companion of all decode functions.
+import type { FractionalPercent } from './http/filter.ts';
+
+export type Reason = { readonly path: string; readonly reason: string };
+
+type DurationPb = { seconds: number | bigint; nanos: number };
+
+/** Decodes one message and below; `at` goes down one step. All reasons end up in one list with full field paths. */
+export class ConfigDecoder {
+  readonly path: string;
+  readonly reasons: Reason[];
+  /** What decoders need from the outside: finds filters, compiles formatters; shared by all levels. */
+  readonly environment: DecodeEnvironment;
+
+  constructor(environment: DecodeEnvironment, path = '', reasons: Reason[] = []) {
+    this.environment = environment;
+    this.path = path;
+    this.reasons = reasons;
+  }
+
+  /** The decoder of a field or element below: at('http_filters', 2) is 'http_filters[2]'. */
+  at(field: string, index?: number | string): ConfigDecoder {
+    const step = index === undefined ? field : typeof index === 'number' ? `${field}[${index}]` : `${field}["${index}"]`;
+    return new ConfigDecoder(this.environment, this.path === '' ? step : `${this.path}.${step}`, this.reasons);
+  }
+
+  /** Notes why this message, or a field of it, cannot take effect. */
+  reject(field: string, reason: string): void {
+    const path = field === '' ? this.path : this.path === '' ? field : `${this.path}.${field}`;
+    this.reasons.push({ path, reason });
+  }
+
+  durationMs(value: DurationPb | undefined): number | undefined;
+  durationMs(value: DurationPb | undefined, fallbackMs: number): number;
+  durationMs(value: DurationPb | undefined, fallbackMs?: number): number | undefined {
+    if (value === undefined) return fallbackMs;
+    return Number(value.seconds) * 1000 + value.nanos / 1e6;
+  }
+
+  fraction(value: { numerator?: number; denominator?: string | number } | undefined): FractionalPercent {
+    const denominator =
+      value?.denominator === 'MILLION' ? 1_000_000 : value?.denominator === 'TEN_THOUSAND' ? 10_000 : 100;
+    return { numerator: value?.numerator ?? 0, denominator };
+  }
+}
+
+/** What decoding needs beyond the message itself. */
+export type DecodeEnvironment = {
+  /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */
+  unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null;
+};

@@ -1,0 +1,177 @@
+// The interface between the HTTP engine and its filters; a filter imports this and nothing of the engine.
+import type { Clock, Random } from '../../base/clock.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { Scope, StatStore } from '../../telemetry/metrics.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import type { StreamInfo } from '../stream-info.ts';
+
+/**
+ * 'continue' goes on to the next filter; 'stop' holds the headers here, data still comes to this filter;
+ * 'stop-all-and-buffer' and 'stop-all-and-watermark' hold everything here and keep the body (with a limit that answers
+ * 413 or 500, or that pauses the sender). Resume with continueDecoding/continueEncoding.
+ */
+export type HeadersStatus = 'continue' | 'stop' | 'stop-all-and-buffer' | 'stop-all-and-watermark';
+/** 'stop-no-buffer': the filter has taken the data. */
+export type DataStatus = 'continue' | 'stop-and-buffer' | 'stop-and-watermark' | 'stop-no-buffer';
+export type TrailersStatus = 'continue' | 'stop';
+
+/**
+ * Body bytes buffer[start, end) on their way. Borrowed unless `owned`: valid during the call only. A filter may narrow
+ * or replace them.
+ */
+export class BodyData {
+  buffer: Buffer = EMPTY;
+  start = 0;
+  end = 0;
+  owned = false;
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  set(buffer: Buffer, start = 0, end = buffer.length, owned = true): this {
+    this.buffer = buffer;
+    this.start = start;
+    this.end = end;
+    this.owned = owned;
+    return this;
+  }
+
+  /** The bytes in memory of the caller's own. */
+  copy(): Buffer {
+    return this.owned
+      ? this.buffer.subarray(this.start, this.end)
+      : Buffer.from(this.buffer.subarray(this.start, this.end));
+  }
+}
+const EMPTY = Buffer.alloc(0);
+
+/** A reply that the proxy makes itself. */
+export type LocalReply = {
+  readonly status: number;
+  readonly body: string;
+  /** Envoy's response-code details, e.g. 'rbac_access_denied_matched_policy[none]'. */
+  readonly details: string;
+  /** gRPC status for gRPC requests; by default derived from `status`. */
+  readonly grpcStatus?: number;
+  /** Response flag bits to set (`Flag.RL`). */
+  readonly flags?: number;
+  /** Adds headers before the reply goes through the encoder filters. */
+  readonly modifyHeaders?: (headers: Headers) => void;
+};
+
+/** The route that a request took, as filters may see it. */
+export type RouteView = {
+  readonly name: string;
+  readonly virtualHostName: string;
+  /** Name of the upstream cluster, '' for redirects and direct responses or when it is not known yet. */
+  readonly clusterName: string;
+};
+
+/** One exchange as a filter sees it. */
+export type FilterStream = {
+  readonly info: StreamInfo;
+  readonly requestHeaders: Headers;
+  /** Null until the response started. */
+  readonly responseHeaders: Headers | null;
+  readonly requestTrailers: Headers | null;
+  readonly responseTrailers: Headers | null;
+  /** Null when no route matched. */
+  readonly route: RouteView | null;
+  /** Per-stream state of the filter with that slot number. */
+  readonly slot: unknown[];
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether the request is gRPC (content-type application/grpc…). */
+  readonly isGrpc: boolean;
+  /** True after the stream ended: asynchronous work that comes back does nothing then. */
+  readonly isDestroyed: boolean;
+
+  /** The most specific per-route configuration of a filter (weighted cluster, route, virtual host, config), or null. */
+  routeConfig(slot: number): unknown;
+  /** All of them, the least specific first; for filters that merge. */
+  routeConfigs(slot: number): readonly unknown[];
+  continueDecoding(): void;
+  continueEncoding(): void;
+  /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */
+  addDecodedData(data: Buffer): void;
+  addEncodedData(data: Buffer): void;
+  sendLocalReply(reply: LocalReply): void;
+  /** Chooses the route again at the next need, from the headers as they are then. */
+  clearRouteCache(): void;
+  /** Starts the request over with the buffered request and the present headers; false when that is impossible. */
+  recreateStream(): boolean;
+  /** Ends the stream without an answer. */
+  resetStream(details: string): void;
+};
+
+/** One filter of one chain: a frozen object made per (chain, configuration). Absent methods cost nothing. */
+export type HttpFilter = {
+  decodeHeaders?(stream: FilterStream, headers: Headers, endStream: boolean): HeadersStatus;
+  decodeData?(stream: FilterStream, data: BodyData, endStream: boolean): DataStatus;
+  decodeTrailers?(stream: FilterStream, trailers: Headers): TrailersStatus;
+  encode1xx?(stream: FilterStream, headers: Headers): void;
+  encodeHeaders?(stream: FilterStream, headers: Headers, endStream: boolean): HeadersStatus;
+  encodeData?(stream: FilterStream, data: BodyData, endStream: boolean): DataStatus;
+  encodeTrailers?(stream: FilterStream, trailers: Headers): TrailersStatus;
+  /** The stream is over; called once for every filter that may hold state. */
+  onDestroy?(stream: FilterStream): void;
+};
+
+/** What a filter gets when its chain is built. */
+export type FilterContext = {
+  /** The filter's slot in `stream.slot` and for `routeConfig`. */
+  readonly slot: number;
+  /** 'http.STAT_PREFIX.' of the connection manager. */
+  readonly statPrefix: string;
+  readonly stats: StatStore;
+  /** Statistics of the connection manager's scope. */
+  readonly scope: Scope;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+};
+
+/** Runtime values (layered_runtime). */
+export type Runtime = {
+  /** Returns the number under `key`, or the default. */
+  number(key: string, fallback: number): number;
+  boolean(key: string, fallback: boolean): boolean;
+  /** Whether a fractional percent holds for this draw: value numerator/denominator, overridden by `key`. */
+  featureEnabled(key: string, fallback: FractionalPercent, random: Random): boolean;
+};
+
+export type FractionalPercent = { readonly numerator: number; readonly denominator: 100 | 10_000 | 1_000_000 };
+
+/** A kind of HTTP filter; `extensions.ts` lists them all. */
+export type HttpFilterFactory = {
+  /** Envoy's extension name, e.g. 'envoy.filters.http.cors'; for messages only: the type URL decides. */
+  readonly name: string;
+  /** Full protobuf name of its configuration, e.g. 'envoy.extensions.filters.http.cors.v3.Cors'. */
+  readonly configType: string;
+  /** Full protobuf name of its per-route configuration, when it differs. */
+  readonly routeConfigType?: string;
+  /** Fields that take effect, per message full name: 'field field …'. Everything else that is set gets refused. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Whether it must end the chain (router). */
+  readonly isTerminal?: boolean;
+  /** Protobuf object (snake_case) → frozen runtime configuration; reasons go to `d.reject`. */
+  decode(message: never, d: ConfigDecoder): unknown;
+  decodeRoute?(message: never, d: ConfigDecoder): unknown;
+  /** Null when the configuration does nothing. */
+  create(config: never, context: FilterContext): HttpFilter | null;
+};
+
+/** Types a factory while keeping its own configuration types. */
+export function defineHttpFilter<Config, RouteConfig = unknown, Message = never, RouteMessage = never>(factory: {
+  name: string;
+  configType: string;
+  routeConfigType?: string;
+  fields: Readonly<Record<string, string>>;
+  isTerminal?: boolean;
+  decode(message: Message, d: ConfigDecoder): Config;
+  decodeRoute?(message: RouteMessage, d: ConfigDecoder): RouteConfig;
+  create(config: Config, context: FilterContext): HttpFilter | null;
+}): HttpFilterFactory {
+  return factory as unknown as HttpFilterFactory;
+}

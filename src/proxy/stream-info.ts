@@ -1,0 +1,134 @@
+// What is known of one exchange (an HTTP request, or a TCP connection): times, sizes, flags, names; read by logs, formatters and filters.
+import type { Address, TlsFacts } from '../base/byte-stream.ts';
+
+/** Envoy's response flags: bit number → short name (access log), long name. Source: Envoy stream_info/utility.h. */
+export const RESPONSE_FLAGS = [
+  ['LH', 'FailedLocalHealthCheck'], ['UH', 'NoHealthyUpstream'], ['UT', 'UpstreamRequestTimeout'],
+  ['LR', 'LocalReset'], ['UR', 'UpstreamRemoteReset'], ['UF', 'UpstreamConnectionFailure'],
+  ['UC', 'UpstreamConnectionTermination'], ['UO', 'UpstreamOverflow'], ['NR', 'NoRouteFound'],
+  ['DI', 'DelayInjected'], ['FI', 'FaultInjected'], ['RL', 'RateLimited'],
+  ['UAEX', 'UnauthorizedExternalService'], ['RLSE', 'RateLimitServiceError'],
+  ['DC', 'DownstreamConnectionTermination'], ['URX', 'UpstreamRetryLimitExceeded'], ['SI', 'StreamIdleTimeout'],
+  ['IH', 'InvalidEnvoyRequestHeaders'], ['DPE', 'DownstreamProtocolError'], ['UMSDR', 'UpstreamMaxStreamDurationReached'],
+  ['RFCF', 'ResponseFromCacheFilter'], ['NFCF', 'NoFilterConfigFound'], ['DT', 'DurationTimeout'],
+  ['UPE', 'UpstreamProtocolError'], ['NC', 'NoClusterFound'], ['OM', 'OverloadManager'], ['DF', 'DnsResolutionFailed'],
+  ['DO', 'DropOverload'], ['DR', 'DownstreamRemoteReset'], ['UDO', 'UnconditionalDropOverload'],
+] as const; // biome-ignore format: a table.
+
+type FlagName = (typeof RESPONSE_FLAGS)[number][0];
+/** Bit masks of the response flags by short name: `info.flags |= Flag.UF`. */
+export const Flag = Object.fromEntries(RESPONSE_FLAGS.map(([name], bit) => [name, 2 ** bit])) as {
+  readonly [name in FlagName]: number;
+};
+
+export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'HTTP/3';
+
+/** The downstream connection as an exchange sees it. */
+export type ConnectionInfo = {
+  readonly id: number;
+  readonly localAddress: Address;
+  /** The peer as the listener established it (PROXY protocol, original source). */
+  readonly remoteAddress: Address;
+  /** The socket's peer. */
+  readonly directRemoteAddress: Address;
+  readonly tls: TlsFacts | null;
+  readonly requestedServerName: string;
+  readonly listenerName: string;
+  readonly filterChainName: string;
+  readonly terminationDetails: string;
+};
+
+/** The endpoint that was chosen, as logs name it. */
+export type UpstreamInfo = {
+  readonly address: Address;
+  readonly hostname: string;
+};
+
+/** All times are monotonic ms of base/clock; 0 means that it did not happen. */
+export class StreamInfo {
+  readonly connection: ConnectionInfo;
+  /** Wall clock, ms since 1970. */
+  startWallMs: number;
+  startMs: number;
+  lastDownstreamRxMs = 0;
+  firstUpstreamTxMs = 0;
+  lastUpstreamTxMs = 0;
+  firstUpstreamRxMs = 0;
+  lastUpstreamRxMs = 0;
+  firstDownstreamTxMs = 0;
+  lastDownstreamTxMs = 0;
+  endMs = 0;
+  protocol: Protocol | '' = '';
+  responseCode = 0;
+  responseCodeDetails = '';
+  flags = 0;
+  /** Body bytes. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  /** Bytes of this exchange on the downstream and upstream wires, headers included. */
+  downstreamWireBytesReceived = 0;
+  downstreamWireBytesSent = 0;
+  upstreamWireBytesReceived = 0;
+  upstreamWireBytesSent = 0;
+  downstreamHeaderBytesReceived = 0;
+  downstreamHeaderBytesSent = 0;
+  upstreamHeaderBytesReceived = 0;
+  upstreamHeaderBytesSent = 0;
+  routeName = '';
+  virtualHostName = '';
+  clusterName = '';
+  clusterAltStatName = '';
+  upstream: UpstreamInfo | null = null;
+  upstreamLocalAddress: Address | null = null;
+  upstreamConnectionId = 0;
+  upstreamProtocol: Protocol | '' = '';
+  upstreamTls: TlsFacts | null = null;
+  upstreamTransportFailureReason = '';
+  upstreamConnectionPoolReadyMs = 0;
+  attemptCount = 0;
+  requestId = '';
+  traceId = '';
+  /** The downstream peer by Envoy's rules for x-forwarded-for; the connection's until the HCM decided otherwise. */
+  remoteAddress: Address;
+  isHealthCheck = false;
+  isShadow = false;
+  /** Namespace → JSON object; made when first written. */
+  dynamicMetadata: Map<string, Record<string, unknown>> | null = null;
+  filterState: Map<string, FilterStateObject> | null = null;
+  /** Custom access-log fields (CUSTOM_FLAGS). */
+  customFlags = '';
+
+  constructor(connection: ConnectionInfo, startMs: number, startWallMs: number) {
+    this.connection = connection;
+    this.remoteAddress = connection.remoteAddress;
+    this.startMs = startMs;
+    this.startWallMs = startWallMs;
+  }
+
+  /** Merges values into a metadata namespace (Envoy: setDynamicMetadata). */
+  setMetadata(namespace: string, values: Record<string, unknown>): void {
+    this.dynamicMetadata ??= new Map();
+    const old = this.dynamicMetadata.get(namespace);
+    this.dynamicMetadata.set(namespace, old === undefined ? { ...values } : { ...old, ...values });
+  }
+}
+
+export type FilterStateObject = {
+  /** As %FILTER_STATE(key:PLAIN)% prints it. */
+  readonly value: string;
+  readonly typed: unknown;
+  readonly isReadOnly: boolean;
+  readonly lifeSpan: 'filter-chain' | 'request' | 'connection';
+};
+
+/** Renders flags as the access log does: short names joined by ',', '-' for none. */
+export function responseFlagsText(flags: number, long = false): string {
+  if (flags === 0) return '-';
+  let text = '';
+  for (let bit = 0; bit < RESPONSE_FLAGS.length; bit++) {
+    if ((flags & (1 << bit)) === 0) continue;
+    const name = RESPONSE_FLAGS[bit]?.[long ? 1 : 0] as string;
+    text = text === '' ? name : `${text},${name}`;
+  }
+  return text;
+}
