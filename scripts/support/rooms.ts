@@ -1,0 +1,147 @@
+// Who may import whom: the rooms of `src/`, and the exceptions that belong to single files.
+
+export type Room = {
+  readonly path: string;
+  /** Rooms (a folder, with all below it) or single files whose values may be imported; the own room always is. */
+  readonly may: readonly string[];
+  /** Rooms of which only types may be imported. */
+  readonly types?: readonly string[];
+};
+
+const FLOOR = ['src/base/', 'src/telemetry/'];
+const FILTER_DECODE = ['src/proto/', 'src/proxy/config-decoder.ts', 'src/proxy/matcher/', 'src/proxy/formatter/'];
+const PROXY_TYPES = ['src/proxy/', 'src/wire/', 'src/net/'];
+
+/** The first room whose path begins a file's path is that file's room. */
+export const ROOMS: readonly Room[] = [
+  { path: 'src/main.ts', may: ['src/cli/', ...FLOOR] },
+  {
+    path: 'src/cli/',
+    may: ['src/proxy/', 'src/control/', 'src/ca/', 'src/policy/', 'src/intercept/', 'src/net/', ...FLOOR],
+  },
+
+  { path: 'src/base/', may: [] },
+  { path: 'src/telemetry/exporters/', may: [...FLOOR, 'src/proto/'] },
+  { path: 'src/telemetry/', may: ['src/base/'] },
+  { path: 'src/wire/', may: ['src/base/'] },
+  { path: 'src/net/', may: FLOOR },
+  { path: 'src/proto/', may: FLOOR },
+  { path: 'src/xds/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/kube/', may: ['src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/ca/certificate-service.ts', may: ['src/ca/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/ca/', may: ['src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/policy/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/intercept/plan.ts', may: ['src/base/'] },
+  { path: 'src/intercept/', may: FLOOR },
+
+  // The composition roots of the proxy, and the one room that joins configuration with all others.
+  { path: 'src/proxy/proxy.ts', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+  { path: 'src/proxy/supervisor.ts', may: ['src/proxy/', 'src/xds/', 'src/net/', ...FLOOR] },
+  { path: 'src/proxy/worker.ts', may: ['src/proxy/', 'src/xds/', 'src/net/', ...FLOOR] },
+  { path: 'src/proxy/config/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/proxy/config-decoder.ts', may: ['src/proto/', ...FLOOR], types: PROXY_TYPES },
+
+  // A filter knows its room's interface and nothing of the engine; only the router and tcp-proxy pick endpoints.
+  {
+    path: 'src/proxy/http/filters/router',
+    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/cluster/', 'src/wire/', ...FILTER_DECODE, ...FLOOR],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/http/filters/',
+    may: ['src/proxy/http/filter.ts', 'src/proxy/http/headers.ts', ...FILTER_DECODE, ...FLOOR],
+    types: ['src/proxy/http/', 'src/proxy/cluster/upstream-client.ts'],
+  },
+  {
+    path: 'src/proxy/network/filters/tcp-proxy',
+    may: ['src/proxy/network/', 'src/proxy/cluster/', ...FILTER_DECODE, ...FLOOR],
+    types: PROXY_TYPES,
+  },
+  { path: 'src/proxy/network/filters/', may: ['src/proxy/network/filter.ts', ...FILTER_DECODE, ...FLOOR] },
+  {
+    path: 'src/proxy/listener/filters/',
+    may: ['src/proxy/listener/filter.ts', 'src/wire/', ...FILTER_DECODE, ...FLOOR],
+  },
+
+  {
+    path: 'src/proxy/http/connection-manager',
+    may: [
+      'src/proxy/http/',
+      'src/proxy/route/',
+      'src/proxy/network/filter.ts',
+      'src/proxy/matcher/',
+      'src/wire/',
+      ...FLOOR,
+    ],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/http/',
+    may: ['src/proxy/network/filter.ts', 'src/proxy/matcher/', 'src/wire/', ...FLOOR],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/route/',
+    may: ['src/base/', 'src/proxy/http/headers.ts', 'src/proxy/matcher/', 'src/proxy/formatter/'],
+    types: [...PROXY_TYPES, 'src/telemetry/'],
+  },
+  { path: 'src/proxy/network/', may: FLOOR, types: PROXY_TYPES },
+  {
+    path: 'src/proxy/listener/',
+    may: ['src/proxy/network/', 'src/proxy/http/connection-manager.ts', 'src/net/', ...FLOOR],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/cluster/',
+    may: ['src/proxy/http/headers.ts', 'src/wire/', 'src/net/', ...FLOOR],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/tls/certificate-client.ts',
+    may: ['src/proxy/tls/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR],
+  },
+  { path: 'src/proxy/tls/', may: ['src/net/', ...FLOOR], types: PROXY_TYPES },
+  { path: 'src/proxy/admin/', may: ['src/proxy/', 'src/proto/', 'src/net/', 'src/wire/', ...FLOOR] },
+  { path: 'src/proxy/', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+
+  {
+    path: 'src/control/control.ts',
+    may: ['src/control/', 'src/ca/authority.ts', 'src/xds/', 'src/kube/', 'src/net/', ...FLOOR],
+  },
+  { path: 'src/control/model/', may: ['src/base/'] },
+  { path: 'src/control/generate/', may: ['src/control/model/', 'src/proto/', 'src/xds/', ...FLOOR] },
+  { path: 'src/control/translate/', may: ['src/control/model/', 'src/kube/', ...FLOOR] },
+  { path: 'src/control/status/', may: ['src/control/model/', 'src/control/translate/', 'src/kube/', ...FLOOR] },
+  { path: 'src/control/', may: ['src/control/', 'src/xds/', 'src/kube/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/simulate/', may: ['src/control/generate/', 'src/control/model/', 'src/proxy/', 'src/proto/', ...FLOOR] },
+];
+
+/** Only these may import the room, whatever the table above says of a wider folder. */
+export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
+  [
+    'src/proxy/config/',
+    ['src/proxy/config/', 'src/proxy/worker.ts', 'src/proxy/supervisor.ts', 'src/proxy/proxy.ts', 'src/simulate/'],
+  ],
+  ['src/kube/', ['src/kube/', 'src/control/']],
+]);
+
+/** Rooms of values in and values out: no sockets, files, processes or clock, so they are fuzzed without a network. */
+export const PURE_ROOMS = ['src/wire/', 'src/proxy/route/', 'src/control/model/', 'src/intercept/plan.ts'];
+
+/** Rooms that may read clocks, timers, randomness and the environment, and print. */
+export const IMPURE_PLACES = [
+  'src/base/clock.ts',
+  'src/net/',
+  'src/cli/',
+  'src/main.ts',
+  'scripts/',
+  'test/',
+  'bench/',
+  'bin/',
+];
+
+export const SOCKET_MODULES = ['net', 'tls', 'dns', 'dns/promises', 'dgram', 'http', 'https', 'http2'];
+
+export function isBelow(path: string, places: readonly string[]): boolean {
+  return places.some((place) => path.startsWith(place));
+}
