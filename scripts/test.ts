@@ -1,0 +1,159 @@
+// Runs the tests in stages and ends with one line of counts. `--fast` runs what needs no peers and takes under a minute.
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { TestCounts } from './support/test-reporter.ts';
+
+const ROOT = dirname(import.meta.dirname);
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
+
+type Stage = {
+  readonly name: string;
+  /** Arguments of a program, which counts as one test; or test files, counted one by one. */
+  readonly run: readonly string[] | { readonly files: readonly string[]; readonly concurrency: number };
+  /** Left out by `--fast`. */
+  readonly slow?: true;
+  /** A longer stage than this hangs. */
+  readonly timeoutMs: number;
+};
+
+const script = (...args: string[]): string[] => [process.execPath, ...NODE_FLAGS, ...args];
+const npmBinary = (name: string, ...args: string[]): string[] => [join(ROOT, 'node_modules/.bin', name), ...args];
+const cores = availableParallelism();
+
+/** Stages of one inner list run side by side; the lists run one after the other. */
+const STAGES: readonly (readonly Stage[])[] = [
+  [
+    { name: 'biome', run: npmBinary('biome', 'check', '--error-on-warnings', '.'), timeoutMs: 60_000 },
+    { name: 'tidy', run: script('scripts/tidy.ts'), timeoutMs: 60_000 },
+    { name: 'tsc', run: npmBinary('tsc', '--noEmit'), timeoutMs: 120_000 },
+  ],
+  [
+    {
+      name: 'unit',
+      run: { files: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'], concurrency: cores },
+      timeoutMs: 180_000,
+    },
+  ],
+  [{ name: 'build', run: script('scripts/build.ts'), slow: true, timeoutMs: 60_000 }],
+  [{ name: 'peers', run: script('scripts/peers.ts'), slow: true, timeoutMs: 300_000 }],
+  [{ name: 'fuzz', run: { files: ['test/fuzz/**/*.test.ts'], concurrency: cores }, slow: true, timeoutMs: 180_000 }],
+  [
+    {
+      name: 'integration',
+      run: { files: ['test/integration/**/*.test.ts', 'test/support/**/*.test.ts'], concurrency: 1 },
+      slow: true,
+      timeoutMs: 240_000,
+    },
+  ],
+  [
+    {
+      name: 'differential',
+      run: { files: ['test/differential/**/*.test.ts'], concurrency: 1 },
+      slow: true,
+      timeoutMs: 300_000,
+    },
+  ],
+];
+
+type Outcome = TestCounts & { readonly name: string; readonly output: string; readonly ms: number };
+
+async function runStage(stage: Stage, scratch: string): Promise<Outcome> {
+  const start = performance.now();
+  const countsFile = join(scratch, `${stage.name}.json`);
+  const command = 'files' in stage.run ? testCommand(stage.run.files, stage.run.concurrency) : stage.run;
+  const { code, output } = await runProgram(command, stage.timeoutMs, {
+    ...process.env,
+    HEDDLE_TEST_COUNTS: countsFile,
+    NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/heddle'),
+  });
+  const counts: TestCounts = existsSync(countsFile)
+    ? JSON.parse(readFileSync(countsFile, 'utf8'))
+    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  // A runner that ends badly after all tests passed (a crash, a hang) has failed too.
+  if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  return { ...counts, name: stage.name, output, ms: performance.now() - start };
+}
+
+function testCommand(globs: readonly string[], concurrency: number): readonly string[] {
+  const files = globs.flatMap((glob) => globSync(glob, { cwd: ROOT })).sort();
+  if (files.length === 0) return script('-e', `throw new Error('no test matches ${globs.join(' ')}')`);
+  const reporter = '--test-reporter=./scripts/support/test-reporter.ts';
+  return script('--test', reporter, `--test-concurrency=${concurrency}`, '--test-timeout=120000', ...files);
+}
+
+function runProgram(
+  [file, ...args]: readonly string[],
+  timeoutMs: number,
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(file!, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    let output = '';
+    const collect = (chunk: Buffer): void => {
+      output += chunk.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    // The stage leads its own process group, so that a hanging one ends with all it started.
+    const killGroup = (): void => {
+      try {
+        process.kill(-child.pid!, 'SIGKILL');
+      } catch {
+        // It ended by itself.
+      }
+    };
+    const timer = setTimeout(() => {
+      output += `took longer than ${timeoutMs / 1000} s\n`;
+      killGroup();
+    }, timeoutMs);
+    process.once('exit', killGroup);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      resolve({ code: 1, output: `${output}${error.message}\n` });
+    });
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      process.off('exit', killGroup);
+      resolve({ code: code ?? 1, output });
+    });
+  });
+}
+
+function report(outcome: Outcome): void {
+  const { name, passed, failed, skipped, ms, output } = outcome;
+  const verdict = failed === 0 ? 'ok' : 'FAILED';
+  console.log(
+    `${name.padEnd(14)}${verdict.padEnd(8)}${(ms / 1000).toFixed(1).padStart(6)} s` +
+      `   ${passed} passed, ${failed} failed, ${skipped} skipped`,
+  );
+  if (failed > 0 || skipped > 0) console.log(output.trimEnd().replace(/^/gm, '  '));
+}
+
+async function main(): Promise<void> {
+  const fast = process.argv.includes('--fast');
+  const unknown = process.argv.slice(2).filter((arg) => arg !== '--fast');
+  if (unknown.length > 0) throw new Error(`unknown argument ${unknown.join(' ')}; there is only --fast`);
+  const scratch = mkdtempSync(join(tmpdir(), 'heddle-test-'));
+  mkdirSync(join(ROOT, 'node_modules/.cache'), { recursive: true });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+  const sum: TestCounts = { passed: 0, failed: 0, skipped: 0 };
+  const start = performance.now();
+  for (const group of STAGES) {
+    const stages = group.filter((stage) => !(fast && stage.slow));
+    for (const outcome of await Promise.all(stages.map((stage) => runStage(stage, scratch)))) {
+      report(outcome);
+      sum.passed += outcome.passed;
+      sum.failed += outcome.failed;
+      sum.skipped += outcome.skipped;
+    }
+  }
+  rmSync(scratch, { recursive: true, force: true });
+  console.log(`took ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+  process.exitCode = sum.failed === 0 ? 0 : 1;
+}
+
+await main();
