@@ -1,0 +1,73 @@
+// What a differential case and a group of cases are: one configuration, the bytes to send, and what is compared.
+import type { ClientStep } from '../support/raw-client.ts';
+import type { Reply, UpstreamScript } from '../support/raw-upstream.ts';
+
+export type { ClientStep } from '../support/raw-client.ts';
+export type { Reply, ReplyAction, UpstreamScript } from '../support/raw-upstream.ts';
+
+export type Case = {
+  readonly name: string;
+  /** The listener to connect to, or `admin`; the group's default is `main`. */
+  readonly to?: string;
+  /** One connection; a text is sent whole and one response is read. */
+  readonly send?: string | readonly ClientStep[];
+  /** Several connections at once; steps order them. */
+  readonly clients?: readonly { readonly to?: string; readonly steps: readonly ClientStep[] }[];
+  /** Replies of backend `a`, or scripts by backend name. */
+  readonly upstream?: readonly Reply[] | Readonly<Record<string, UpstreamScript | readonly Reply[]>>;
+  /** Waits after the clients are done until the backends received so many complete requests (mirrors). */
+  readonly awaitRequests?: number;
+  /** Regular expressions of further statistics whose change is compared. */
+  readonly stats?: readonly string[];
+  /** False where the change of the standard statistics depends on timing. */
+  readonly standardStats?: boolean;
+  /** Watches an idle connection so long for a close. */
+  readonly probeMs?: number;
+  readonly timeoutMs?: number;
+  /** Waits so long after the clients are done. */
+  readonly settleMs?: number;
+  /** Compares how each upstream connection ended; needs a settled case. */
+  readonly upstreamFate?: boolean;
+  /** Compares the time of each client with this tolerance. */
+  readonly elapsedToleranceMs?: number;
+  /** Admin requests (`METHOD path`) made after the clients; their answers are compared. */
+  readonly admin?: readonly string[];
+  /** Projects the observation to what is comparable (relative order, keys only, …). */
+  readonly view?: (observation: Observation) => unknown;
+};
+
+export type Group = {
+  readonly name: string;
+  /** The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{free.NAME}}`, `{{full.NAME}}`, `{{log}}`, `{{dir}}`. */
+  readonly config: unknown;
+  readonly cases: readonly Case[];
+  readonly arguments?: readonly string[];
+};
+
+export type SeenMessage = {
+  line: string;
+  headers: Record<string, string[]>;
+  body: string;
+  trailers: Record<string, string[]>;
+  complete: boolean;
+  error?: string;
+};
+
+export type SeenClient = {
+  responses: SeenMessage[];
+  rest: string;
+  fate: string;
+  timedOut: string[];
+  elapsedMs?: number;
+};
+
+export type SeenRequest = SeenMessage & { connection: number };
+
+export type Observation = {
+  clients: SeenClient[];
+  upstream: Record<string, SeenRequest[]>;
+  upstreamFates?: Record<string, string[]>;
+  log: string[];
+  stats: Record<string, number>;
+  admin?: Record<string, { status: number; headers: Record<string, string[]>; body: string }>;
+};

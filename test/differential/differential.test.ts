@@ -1,0 +1,76 @@
+// Runs every table of cases through the real Envoy and Heddle: one test per case.
+// HEDDLE_DIFF_ONLY=pattern chooses cases, HEDDLE_DIFF_SELF=1 puts Envoy on both sides,
+// HEDDLE_DIFF_JSON=file names the result file.
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { PROJECT_ROOT, arePeersRequired, findEnvoy } from '../support/find-envoy.ts';
+import { canStartHeddle } from '../support/proxy-process.ts';
+import type { ProxyKind } from '../support/proxy-process.ts';
+import { describeDifferences } from './compare.ts';
+import { INTENDED_DIFFERENCES } from './intended.ts';
+import { Pair, usedIntentions } from './run-group.ts';
+import type { CaseResult } from './run-group.ts';
+import { allGroups } from './tables.ts';
+
+const GROUPS_AT_ONCE = 3;
+const other: ProxyKind = process.env['HEDDLE_DIFF_SELF'] === '1' ? 'envoy' : 'heddle';
+const only = new RegExp(process.env['HEDDLE_DIFF_ONLY'] ?? '');
+const resultPath = process.env['HEDDLE_DIFF_JSON'] ?? join(PROJECT_ROOT, 'test/differential/results/latest.json');
+const envoy = findEnvoy();
+const results: CaseResult[] = [];
+const startedAt = performance.now();
+
+function reasonToSkip(): string | false {
+  if (envoy.path === null) return envoy.reason;
+  return other === 'heddle' && !canStartHeddle() ? 'bin/heddle and src/main.ts do not exist' : false;
+}
+
+const skip = reasonToSkip();
+if (skip !== false && arePeersRequired()) {
+  it('finds the real Envoy', () => assert.fail(skip));
+}
+
+describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, { skip, concurrency: GROUPS_AT_ONCE }, () => {
+  for (const group of allGroups) {
+    const cases = group.cases.filter((test) => only.test(`${group.name} / ${test.name}`));
+    if (cases.length === 0) continue;
+    describe(group.name, { concurrency: 1 }, () => {
+      let pair: Pair | undefined;
+      before(async () => {
+        pair = await Pair.start(group, other);
+      });
+      after(async () => {
+        await pair?.stop();
+      });
+      for (const test of cases) {
+        it(test.name, async () => {
+          assert(pair !== undefined, 'the proxies of this group did not start');
+          const result = await pair.run(test);
+          results.push(result);
+          if (!result.ok) assert.fail(`\n${describeDifferences(result.differences, other)}\n`);
+        });
+      }
+    });
+  }
+  after(() => writeResults());
+});
+
+if (skip === false && other === 'heddle' && process.env['HEDDLE_DIFF_ONLY'] === undefined) {
+  it('every intended difference still differs', () => {
+    const stale = INTENDED_DIFFERENCES.filter((entry) => !usedIntentions.has(entry));
+    assert.deepEqual(stale, [], 'remove these entries from intended.ts');
+  });
+}
+
+function writeResults(): void {
+  const failed = results.filter(({ ok }) => !ok).length;
+  const intended = results.filter(({ intended }) => intended.length > 0).length;
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  mkdirSync(dirname(resultPath), { recursive: true });
+  writeFileSync(resultPath, JSON.stringify({ other, total: results.length, failed, intended, results }, null, 1));
+  process.stdout.write(
+    `differential: ${results.length} cases, ${failed} differ, ${intended} with intended differences, ${seconds} s\n`,
+  );
+}

@@ -1,0 +1,91 @@
+// Runs the cases of a group on two proxies at once and says where they differ; also used by the bench.
+import type { Case, Group } from './case.ts';
+import { compare } from './compare.ts';
+import type { Difference } from './compare.ts';
+import { INTENDED_DIFFERENCES } from './intended.ts';
+import type { IntendedDifference } from './intended.ts';
+import { Side } from './side.ts';
+import type { ProxyKind } from '../support/proxy-process.ts';
+
+export type CaseResult = {
+  readonly group: string;
+  readonly name: string;
+  readonly ok: boolean;
+  readonly differences: readonly Difference[];
+  readonly intended: readonly { readonly path: string; readonly reason: string }[];
+  readonly durationMs: number;
+  /** What the real Envoy did. */
+  readonly envoy: unknown;
+};
+
+/** The entries of the table of intended differences that matched in this process. */
+export const usedIntentions = new Set<IntendedDifference>();
+
+/** Both proxies of one group. */
+export class Pair {
+  readonly #group: Group;
+  readonly #sides: readonly [Side, Side];
+
+  private constructor(group: Group, sides: readonly [Side, Side]) {
+    this.#group = group;
+    this.#sides = sides;
+  }
+
+  static async start(group: Group, other: ProxyKind): Promise<Pair> {
+    const started = await Promise.allSettled([Side.start('envoy', group), Side.start(other, group)]);
+    const [envoy, heddle] = started;
+    if (envoy.status === 'fulfilled' && heddle.status === 'fulfilled') return new Pair(group, [envoy.value, heddle.value]);
+    for (const side of started) if (side.status === 'fulfilled') await side.value.stop();
+    const reasons = started.flatMap((side) => (side.status === 'rejected' ? [String(side.reason)] : []));
+    throw new Error(`group ${group.name} did not start: ${reasons.join('\n')}`);
+  }
+
+  async run(test: Case): Promise<CaseResult> {
+    const startedAt = performance.now();
+    const [envoy, heddle] = await Promise.all(this.#sides.map((side) => side.run(test)));
+    alignElapsed(envoy, heddle, test.elapsedToleranceMs ?? 0);
+    const name = `${this.#group.name} / ${test.name}`;
+    const differences: Difference[] = [];
+    const intended: { path: string; reason: string }[] = [];
+    for (const difference of compare(envoy, heddle)) {
+      const entry = INTENDED_DIFFERENCES.find(({ cases, path }) => cases.test(name) && path.test(difference.path));
+      if (entry === undefined) differences.push(difference);
+      else {
+        usedIntentions.add(entry);
+        intended.push({ path: difference.path, reason: entry.reason });
+      }
+    }
+    const durationMs = Math.round(performance.now() - startedAt);
+    const { group } = { group: this.#group.name };
+    return { group, name: test.name, ok: differences.length === 0, differences, intended, durationMs, envoy };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#sides.map((side) => side.stop()));
+  }
+}
+
+/** Runs all cases of a group and stops both proxies. */
+export async function runGroup(group: Group, other: ProxyKind): Promise<CaseResult[]> {
+  const pair = await Pair.start(group, other);
+  try {
+    const results: CaseResult[] = [];
+    for (const test of group.cases) results.push(await pair.run(test));
+    return results;
+  } finally {
+    await pair.stop();
+  }
+}
+
+type Timed = { clients?: { elapsedMs?: number }[] };
+
+/** Makes times equal that differ by no more than the tolerance. */
+function alignElapsed(envoy: unknown, heddle: unknown, toleranceMs: number): void {
+  if (toleranceMs === 0) return;
+  const others = (heddle as Timed).clients ?? [];
+  for (const [i, client] of ((envoy as Timed).clients ?? []).entries()) {
+    const other = others[i];
+    if (client.elapsedMs === undefined || other?.elapsedMs === undefined) continue;
+    if (Math.abs(client.elapsedMs - other.elapsedMs) <= toleranceMs) other.elapsedMs = client.elapsedMs;
+  }
+}

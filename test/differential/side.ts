@@ -1,0 +1,291 @@
+// One proxy with its upstreams: runs a case and returns what was observed, normalised.
+import { mkdtempSync, openSync, readSync, rmSync, closeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../support/free-ports.ts';
+import { FullListener } from '../support/full-listener.ts';
+import type { HeaderList, Message } from '../support/http1-reader.ts';
+import { startProxy } from '../support/proxy-process.ts';
+import type { ProxyKind, ProxyProcess } from '../support/proxy-process.ts';
+import { runClient } from '../support/raw-client.ts';
+import type { ClientResult, ClientStep } from '../support/raw-client.ts';
+import { RawUpstream } from '../support/raw-upstream.ts';
+import type { ConnectionRecord, UpstreamScript } from '../support/raw-upstream.ts';
+import type { Case, Group, Observation, SeenClient, SeenMessage } from './case.ts';
+import { fillPlaceholders, placeholdersIn, toYaml } from './config.ts';
+import { Normaliser } from './normalise.ts';
+
+/** Statistics whose change is compared in every case. */
+const STANDARD_STATS =
+  '^http\\.[^.]+\\.(downstream_rq_(total|completed|[1-5]xx|redirected_.*|overload_close|timeout|too_large|' +
+  'non_relative_path|ws_on_non_ws_route|rejected_via_ip_detection|idle_timeout|header_timeout|rx_reset)|' +
+  'downstream_cx_(total|protocol_error|destroy_remote_active_rq|destroy_local_active_rq|http1_total|' +
+  'max_requests_reached|upgrades_total|idle_timeout|max_duration_reached)|' +
+  'no_route|no_cluster|rq_(direct_response|redirect|total|reset_after_downstream_response_started|retry_skipped.*)|' +
+  'rs_too_large|tracing.*|passthrough.*|fault\\..*|rbac\\..*|cors\\..*)$|' +
+  '^cluster\\.[^.]+\\.(upstream_rq_(total|completed|[1-5]xx|[1-5]\\d\\d|timeout|per_try_timeout|rx_reset|tx_reset|' +
+  'retry.*|pending_overflow|pending_failure_eject|cancelled|maintenance_mode|max_duration_reached|pending_total|active)|' +
+  'upstream_cx_(connect_fail|connect_timeout|overflow|protocol_error|none_healthy|total|http1_total|max_requests|' +
+  'idle_timeout|active)|external\\..*|internal\\..*|canary\\..*)$|' +
+  '^vhost\\.|^http1\\.|^listener\\.[^.]+\\.(http\\..*|downstream_cx_total|no_filter_chain_match)|' +
+  '\\.http_local_rate_limit\\.|^runtime\\.deprecated_feature_use$';
+
+let barrierNumber = 0;
+
+export class Side {
+  readonly kind: ProxyKind;
+  readonly #ports: ReadonlyMap<string, string | number>;
+  readonly #upstreams: readonly RawUpstream[];
+  readonly #fullListeners: readonly FullListener[];
+  readonly #directory: string;
+  readonly #normaliser: Normaliser;
+  readonly proxy: ProxyProcess;
+  #logOffset = 0;
+  #stats = new Map<string, number>();
+  #statsFilter = '';
+
+  private constructor(
+    kind: ProxyKind,
+    ports: ReadonlyMap<string, string | number>,
+    upstreams: readonly RawUpstream[],
+    fullListeners: readonly FullListener[],
+    directory: string,
+    proxy: ProxyProcess,
+  ) {
+    this.kind = kind;
+    this.#ports = ports;
+    this.#upstreams = upstreams;
+    this.#fullListeners = fullListeners;
+    this.#directory = directory;
+    this.#normaliser = new Normaliser(new Map([...ports, ['admin', proxy.adminPort]]), directory);
+    this.proxy = proxy;
+  }
+
+  static async start(kind: ProxyKind, group: Group): Promise<Side> {
+    const directory = mkdtempSync(join(tmpdir(), 'heddle-diff-'));
+    const template = typeof group.config === 'string' ? group.config : toYaml(group.config);
+    const ports = new Map<string, string | number>([
+      ['dir', directory],
+      ['log', join(directory, 'access.log')],
+    ]);
+    const upstreams: RawUpstream[] = [];
+    const fullListeners: FullListener[] = [];
+    try {
+      for (const name of placeholdersIn(template)) {
+        if (ports.has(name)) continue;
+        const port = await freePort();
+        ports.set(name, port);
+        if (name.startsWith('backend.')) {
+          const upstream = new RawUpstream(name.slice('backend.'.length));
+          await upstream.listen(port);
+          upstreams.push(upstream);
+        } else if (name.startsWith('full.')) fullListeners.push(await FullListener.start(port));
+      }
+      const proxy = await startProxy(kind, fillPlaceholders(template, ports), directory, group.arguments);
+      return new Side(kind, ports, upstreams, fullListeners, directory, proxy);
+    } catch (error) {
+      await Promise.all([...upstreams, ...fullListeners].map((listener) => listener.close()));
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.proxy.stop();
+    await Promise.all([...this.#upstreams, ...this.#fullListeners].map((listener) => listener.close()));
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async run(test: Case): Promise<unknown> {
+    if (this.proxy.hasExited) throw new Error(`${this.kind} ended before this case:\n${this.proxy.output}`);
+    const filter = [STANDARD_STATS, ...(test.stats ?? [])].join('|');
+    if (filter !== this.#statsFilter) {
+      this.#statsFilter = filter;
+      this.#stats = await this.#readStats();
+    }
+    this.#beginUpstreams(test);
+    const clients = await this.#runClients(test);
+    if (test.awaitRequests !== undefined) await this.#awaitComplete(test.awaitRequests);
+    const admin = test.admin === undefined ? undefined : await this.#runAdmin(test.admin);
+    if (test.settleMs !== undefined) await sleep(test.settleMs);
+    const log = await this.#readLog();
+    const records = await Promise.all(
+      this.#upstreams.map(async (upstream) => [upstream.name, await upstream.endCase()] as const),
+    );
+    const stats = await this.#statsChange(test);
+    const observation: Observation = {
+      clients: clients.map((client) => this.#seenClient(client, test)),
+      upstream: Object.fromEntries(records.map(([name, seen]) => [name, this.#seenRequests(seen)])),
+      log,
+      stats,
+      ...(admin === undefined ? {} : { admin }),
+    };
+    if (test.upstreamFate === true) {
+      const fates = records.map(([name, seen]) => [name, seen.map(({ fate }) => fate)] as const);
+      observation.upstreamFates = Object.fromEntries(fates);
+    }
+    return test.view === undefined ? observation : test.view(observation);
+  }
+
+  #beginUpstreams(test: Case): void {
+    const scripts = Array.isArray(test.upstream) ? { a: test.upstream } : (test.upstream ?? {});
+    for (const upstream of this.#upstreams) {
+      const script = (scripts as Readonly<Record<string, UpstreamScript | UpstreamScript['replies']>>)[upstream.name];
+      const full = script === undefined ? { replies: [] } : 'replies' in script ? script : { replies: script };
+      upstream.beginCase({ ...full, replies: full.replies.map((reply) => this.#fillReply(reply)) });
+    }
+  }
+
+  #fillReply(reply: UpstreamScript['replies'][number]): UpstreamScript['replies'][number] {
+    return typeof reply === 'string' ? fillPlaceholders(reply, this.#ports) : reply;
+  }
+
+  async #runClients(test: Case): Promise<ClientResult[]> {
+    const single: readonly ClientStep[] =
+      test.send === undefined ? [] : typeof test.send === 'string' ? [test.send, { read: 1 }] : test.send;
+    const clients = test.clients ?? (test.send === undefined ? [] : [{ steps: single }]);
+    const timeoutMs = test.timeoutMs ?? 4000;
+    let done = 0;
+    const poll = async (condition: () => boolean): Promise<boolean> => {
+      for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += 2) {
+        if (condition()) return true;
+        await sleep(2);
+      }
+      return false;
+    };
+    const options = {
+      timeoutMs,
+      probeMs: test.probeMs ?? 25,
+      awaitUpstream: (count: number) =>
+        poll(() => this.#upstreams.reduce((sum, upstream) => sum + upstream.requestCount, 0) >= count),
+      awaitClients: (count: number) => poll(() => done >= count),
+    };
+    return Promise.all(
+      clients.map(async (client) => {
+        const steps = client.steps.map((step) =>
+          typeof step === 'string' ? fillPlaceholders(step, this.#ports) : step,
+        );
+        const result = await runClient(this.#port(client.to ?? test.to ?? 'main'), steps, options);
+        done++;
+        return result;
+      }),
+    );
+  }
+
+  #port(listener: string): number {
+    if (listener === 'admin') return this.proxy.adminPort;
+    const port = this.#ports.get(`listen.${listener}`);
+    if (typeof port !== 'number') throw new Error(`the group has no listener ${listener}`);
+    return port;
+  }
+
+  async #awaitComplete(count: number): Promise<void> {
+    for (let waitedMs = 0; waitedMs < 2000; waitedMs += 2) {
+      if (this.#upstreams.reduce((sum, upstream) => sum + upstream.completeCount, 0) >= count) return;
+      await sleep(2);
+    }
+  }
+
+  async #runAdmin(requests: readonly string[]): Promise<Observation['admin']> {
+    const answers: NonNullable<Observation['admin']> = {};
+    for (const request of requests) {
+      const [method, path] = request.split(' ');
+      const { status, headers, body } = await this.proxy.admin(path!, method!);
+      const pairs = headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1]!] as const] : []));
+      answers[request] = { status, headers: this.#seenHeaders(pairs), body: this.#normaliser.text(body) };
+    }
+    return answers;
+  }
+
+  /** Sends a request through the barrier listener and returns the log lines that stand before its line. */
+  async #readLog(): Promise<string[]> {
+    const number = ++barrierNumber;
+    const request = `GET / HTTP/1.1\r\nhost: barrier\r\nx-barrier: ${number}\r\n\r\n`;
+    const never = { timeoutMs: 2000, probeMs: 0, awaitUpstream: async () => true, awaitClients: async () => true };
+    await runClient(this.#port('barrier'), [request, { read: 1 }], never);
+    const mark = `BARRIER ${number}\n`;
+    let text = '';
+    for (let waitedMs = 0; waitedMs < 2000 && !text.includes(mark); waitedMs += 3) {
+      text = this.#tailLog();
+      if (!text.includes(mark)) await sleep(3);
+    }
+    this.#logOffset += Buffer.byteLength(text);
+    return text
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('BARRIER '))
+      .map((line) => this.#normaliser.text(line));
+  }
+
+  #tailLog(): string {
+    let file: number;
+    try {
+      file = openSync(join(this.#directory, 'access.log'), 'r');
+    } catch {
+      return '';
+    }
+    const buffer = Buffer.alloc(1 << 18);
+    const length = readSync(file, buffer, 0, buffer.length, this.#logOffset);
+    closeSync(file);
+    return buffer.toString('utf8', 0, length);
+  }
+
+  async #readStats(): Promise<Map<string, number>> {
+    const { body } = await this.proxy.admin(`/stats?filter=${encodeURIComponent(this.#statsFilter)}`);
+    const stats = new Map<string, number>();
+    for (const line of body.split('\n')) {
+      const colon = line.lastIndexOf(': ');
+      const value = Number(line.slice(colon + 2));
+      if (colon > 0 && !Number.isNaN(value)) stats.set(line.slice(0, colon), value);
+    }
+    return stats;
+  }
+
+  async #statsChange(test: Case): Promise<Record<string, number>> {
+    const before = this.#stats;
+    this.#stats = await this.#readStats();
+    const extra = test.stats === undefined ? null : new RegExp(test.stats.join('|'));
+    const change: Record<string, number> = {};
+    for (const [name, value] of this.#stats) {
+      const delta = value - (before.get(name) ?? 0);
+      if (delta === 0 || /\.(barrier|admin)\./.test(name)) continue;
+      if (test.standardStats === false && extra?.test(name) !== true) continue;
+      change[this.#normaliser.text(name)] = delta;
+    }
+    return change;
+  }
+
+  #seenClient(client: ClientResult, test: Case): SeenClient {
+    const seen: SeenClient = {
+      responses: client.responses.map((message) => this.#seenMessage(message)),
+      rest: this.#normaliser.body(client.rest),
+      fate: client.fate,
+      timedOut: client.timedOut,
+    };
+    if (test.elapsedToleranceMs !== undefined) seen.elapsedMs = Math.round(client.elapsedMs);
+    return seen;
+  }
+
+  #seenRequests(records: readonly ConnectionRecord[]): Observation['upstream'][string] {
+    return records.flatMap((record, connection) =>
+      record.requests.map((message) => ({ connection, ...this.#seenMessage(message) })),
+    );
+  }
+
+  #seenMessage(message: Message): SeenMessage {
+    return {
+      line: this.#normaliser.text(message.startLine),
+      headers: this.#seenHeaders(message.headers),
+      body: this.#normaliser.body(message.body),
+      trailers: this.#seenHeaders(message.trailers),
+      complete: message.complete,
+      ...(message.error === null ? {} : { error: message.error }),
+    };
+  }
+
+  #seenHeaders(headers: HeaderList): Record<string, string[]> {
+    const seen: Record<string, string[]> = {};
+    for (const [name, value] of headers) (seen[name] ??= []).push(this.#normaliser.header(name, value));
+    return seen;
+  }
+}

@@ -1,0 +1,5 @@
+// The list of all tables of differential cases.
+import type { Group } from './case.ts';
+import { http1Groups } from './cases/http1.ts';
+
+export const allGroups: readonly Group[] = [...http1Groups];

@@ -1,0 +1,186 @@
+// A scripted TCP server for tests: records the exact bytes of each connection and answers from a script.
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Http1Reader } from './http1-reader.ts';
+import type { Message } from './http1-reader.ts';
+
+export type ReplyAction =
+  | string // bytes to send, as latin1 text
+  | { readonly wait: number }
+  | { readonly awaitBytes: number } // until the request body has so many bytes
+  | { readonly await: 'request' } // until the request is complete
+  | { readonly echo: true } // from now on send back what arrives
+  | 'stop-reading'
+  | 'fin'
+  | 'rst';
+
+/** What happens to one request; a bare list starts when the request is complete. */
+export type Reply =
+  | string
+  | readonly ReplyAction[]
+  | { readonly on: 'head'; readonly actions: readonly ReplyAction[] };
+
+export type UpstreamScript = {
+  /** The n-th entry answers the n-th request of the case on this upstream; later requests get the standard reply. */
+  readonly replies: readonly Reply[];
+  /** Runs on each new connection before any byte was read. */
+  readonly onConnect?: readonly ReplyAction[];
+};
+
+export type ConnectionRecord = {
+  requests: Message[];
+  raw: string;
+  fate: 'open' | 'fin' | 'rst';
+};
+
+type Live = { socket: Socket; record: ConnectionRecord; echo: boolean; wake: () => void };
+
+export class RawUpstream {
+  readonly name: string;
+  readonly #server: Server;
+  #script: UpstreamScript = { replies: [] };
+  #connections: Live[] = [];
+  #served = 0;
+  #epoch = 0;
+
+  constructor(name: string) {
+    this.name = name;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, '127.0.0.1', () => resolve());
+    });
+  }
+
+  /** The number of request heads received in this case. */
+  get requestCount(): number {
+    return this.#connections.reduce((sum, live) => sum + live.record.requests.length, 0);
+  }
+
+  /** The number of requests received in full in this case. */
+  get completeCount(): number {
+    return this.#connections.reduce(
+      (sum, live) => sum + live.record.requests.filter((message) => message.complete).length,
+      0,
+    );
+  }
+
+  beginCase(script: UpstreamScript): void {
+    this.#script = script;
+    this.#served = 0;
+  }
+
+  /** Returns what arrived in this case, then closes every connection and waits until the proxy closed its side. */
+  async endCase(): Promise<ConnectionRecord[]> {
+    const connections = this.#connections;
+    const records = connections.map(({ record }) => structuredClone(record));
+    this.#epoch++;
+    await Promise.all(connections.map((live) => closeGently(live.socket)));
+    this.#connections = [];
+    return records;
+  }
+
+  async close(): Promise<void> {
+    for (const live of this.#connections) live.socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accept(socket: Socket): void {
+    const record: ConnectionRecord = { requests: [], raw: '', fate: 'open' };
+    const waiters = new Set<() => void>();
+    const live: Live = { socket, record, echo: false, wake: () => waiters.forEach((waiter) => waiter()) };
+    const until = (condition: () => boolean): Promise<void> =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (!condition() && !socket.destroyed) return;
+          waiters.delete(check);
+          resolve();
+        };
+        waiters.add(check);
+        check();
+      });
+    this.#connections.push(live);
+    const reader = new Http1Reader('request', [], (message, event) => {
+      record.requests = reader.messages;
+      if (event === 'head') this.#begin(live, message, until);
+      live.wake();
+    });
+    socket.on('data', (chunk: Buffer) => {
+      const text = chunk.toString('latin1');
+      record.raw += text;
+      if (live.echo) socket.write(chunk);
+      reader.feed(text);
+      live.wake();
+    });
+    socket.on('end', () => {
+      reader.end();
+      if (record.fate === 'open') record.fate = 'fin';
+      live.wake();
+      // A proxy that half-closes is done with this connection unless a reply is still being written.
+      setImmediate(() => {
+        if (this.#connections.includes(live) && socket.writableLength === 0) socket.end();
+      });
+    });
+    socket.on('error', () => {
+      if (record.fate === 'open') record.fate = 'rst';
+    });
+    socket.on('close', () => live.wake());
+    if (this.#script.onConnect !== undefined) void this.#perform(live, this.#script.onConnect, null, until);
+  }
+
+  #begin(live: Live, message: Message, until: (condition: () => boolean) => Promise<void>): void {
+    const number = this.#served++;
+    const reply = this.#script.replies[number] ?? standardReply(this.name, number);
+    const onHead = typeof reply === 'object' && 'on' in reply;
+    const actions: readonly ReplyAction[] =
+      typeof reply === 'string' ? [reply] : onHead ? reply.actions : (reply as readonly ReplyAction[]);
+    const isRaw = message.framing === 'raw';
+    const start = onHead || isRaw ? Promise.resolve() : until(() => message.complete);
+    void start.then(() => this.#perform(live, actions, message, until));
+  }
+
+  async #perform(
+    live: Live,
+    actions: readonly ReplyAction[],
+    message: Message | null,
+    until: (condition: () => boolean) => Promise<void>,
+  ): Promise<void> {
+    const epoch = this.#epoch;
+    const { socket } = live;
+    for (const action of actions) {
+      if (socket.destroyed || epoch !== this.#epoch) return;
+      if (action === 'fin') socket.end();
+      else if (action === 'rst') socket.resetAndDestroy();
+      else if (action === 'stop-reading') socket.pause();
+      else if (typeof action === 'string') socket.write(action, 'latin1');
+      else if ('wait' in action) await sleep(action.wait);
+      else if ('echo' in action) live.echo = true;
+      else if ('await' in action) await until(() => message === null || message.complete);
+      else await until(() => (message?.body.length ?? 0) >= action.awaitBytes);
+    }
+  }
+}
+
+function closeGently(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) return resolve();
+    const timer = setTimeout(() => socket.resetAndDestroy(), 300);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.on('end', () => socket.destroy());
+    socket.resume();
+    socket.end();
+    if (socket.readableEnded) socket.destroy();
+  });
+}
+
+function standardReply(name: string, number: number): string {
+  const body = `${name} ${number}`;
+  return `HTTP/1.1 200 OK\r\nx-backend: ${name}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+}
