@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 
 const ROOT = dirname(import.meta.dirname);
 
-/** Files that the program reads at run time, found by it as `./generated/NAME` beside its module, here and in src/proto. */
+/** Read at run time, found by the program as `./generated/NAME` beside its module, in dist and in src/proto alike. */
 const DATA_FILES = ['src/proto/generated/descriptors.bin'];
 
 /**
@@ -30,7 +30,7 @@ enableCompileCache(cache);
 await import('./main.js');
 `;
 
-/** Builds beside `target` and swaps at the end, so that whoever starts meanwhile finds a whole bundle. Returns its bytes. */
+/** Builds beside `target` and swaps at the end: who starts meanwhile finds a whole bundle. Returns its bytes. */
 export async function build(target: string = join(ROOT, 'dist')): Promise<number> {
   const dist = `${target}.new`;
   const entry = join(ROOT, 'src/main.ts');

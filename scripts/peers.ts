@@ -64,7 +64,7 @@ export const PEERS_TABLE: readonly Peer[] = [
 
 export type PeerState = { readonly path: string } | { readonly missing: string };
 
-/** Returns where a peer is, or why it is not there; asks the manifest that an earlier run left, and installs nothing. */
+/** Returns where a peer is, or why it is not there by the manifest of an earlier run; installs nothing. */
 export function locatePeer(name: string): PeerState {
   const path = join(PEERS, 'bin', name);
   if (isExecutable(path)) return { path };

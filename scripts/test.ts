@@ -1,4 +1,4 @@
-// Runs the tests in stages and ends with one line of counts. `--fast` runs what needs no peers and takes under a minute.
+// Runs the tests in stages and ends with one line of counts; `--fast` runs what needs no peers.
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';

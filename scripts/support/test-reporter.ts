@@ -1,4 +1,4 @@
-// A node:test reporter: prints what failed or was skipped, and leaves its counts in the file that HEDDLE_TEST_COUNTS names.
+// A node:test reporter: prints what failed or was skipped, and leaves its counts in HEDDLE_TEST_COUNTS.
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { TestEvent } from 'node:test/reporters';

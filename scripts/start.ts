@@ -1,0 +1,106 @@
+// Starts the proxy on an example (`npm start`, `npm start -- routing`) with upstreams of its own; Ctrl-C ends all.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { styleText } from 'node:util';
+
+const ROOT = dirname(import.meta.dirname);
+const EXAMPLES = join(ROOT, 'examples/envoy');
+const PROXY_PORT = 10000;
+const ADMIN_PORT = 9901;
+/** The examples' clusters: the first is the stable one, the second the canary or the shadow. */
+const UPSTREAM_PORTS = [10080, 10081];
+const START_TIMEOUT_MS = 10_000;
+
+function answer(port: number, message: IncomingMessage, response: ServerResponse): void {
+  message.resume();
+  message.on('end', () => {
+    const headers = Object.entries(message.headers).map(([name, value]) => `  ${name}: ${String(value)}`);
+    response.setHeader('content-type', 'text/plain; charset=utf-8');
+    response.setHeader('x-powered-by', 'heddle example upstream');
+    response.end(
+      `Hello from the upstream on port ${port}.\nIt was asked for ${message.method} ${message.url} with\n${headers.join('\n')}\n`,
+    );
+  });
+}
+
+function startUpstream(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((message, response) => answer(port, message, response));
+    server.on('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+/** Says whether someone listens on a port already, which is friendlier to know before than after. */
+function isTaken(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
+
+function isReady(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = request({ host: '127.0.0.1', port: ADMIN_PORT, path: '/ready', timeout: 1000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    probe.on('error', () => resolve(false));
+    probe.on('timeout', () => probe.destroy());
+    probe.end();
+  });
+}
+
+function chooseExample(name: string): string {
+  const path = join(EXAMPLES, `${name}.yaml`);
+  if (existsSync(path)) return path;
+  const names = readdirSync(EXAMPLES).flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -5)] : []));
+  return fail(`there is no example ${name}; there are ${names.join(', ')}`);
+}
+
+function fail(text: string): never {
+  console.error(`heddle: ${text}`);
+  process.exit(1);
+}
+
+async function waitUntilReady(proxy: ChildProcess): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (!(await isReady())) {
+    if (proxy.exitCode !== null || proxy.signalCode !== null) process.exit(proxy.exitCode ?? 1);
+    if (performance.now() > deadline) {
+      proxy.kill();
+      fail(`the proxy was not ready after ${START_TIMEOUT_MS / 1000} s`);
+    }
+    await sleep(25);
+  }
+}
+
+async function main(): Promise<void> {
+  const name = process.argv[2] ?? 'quickstart';
+  const config = chooseExample(name);
+  for (const port of [PROXY_PORT, ADMIN_PORT, ...UPSTREAM_PORTS]) {
+    if (await isTaken(port)) fail(`port ${port} is taken by another program; end it and try again`);
+  }
+  for (const port of UPSTREAM_PORTS) await startUpstream(port);
+  const flags = ['proxy', '-c', config, '--concurrency', '1', '-l', 'warning'];
+  const proxy = spawn(join(ROOT, 'bin/heddle'), flags, { stdio: 'inherit' });
+  proxy.on('error', (error) => fail(error.message));
+  proxy.on('exit', (code) => process.exit(code ?? 0));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => proxy.kill(signal));
+  await waitUntilReady(proxy);
+  const url = (port: number, path: string): string => styleText('cyan', `http://127.0.0.1:${port}${path}`);
+  console.log(`Heddle runs examples/envoy/${name}.yaml. Try:`);
+  console.log(`  curl -i ${url(PROXY_PORT, '/hello')}`);
+  console.log(`  ${url(ADMIN_PORT, '/')}  (admin: statistics, configuration)`);
+  console.log('Ctrl-C ends it.');
+}
+
+await main();
