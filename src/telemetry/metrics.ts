@@ -1,25 +1,418 @@
 // Statistics: schemas of names declared once per kind, scopes of numeric cells, full names made only when dumped.
+import { Histogram } from './histogram.ts';
 
 export type StatKind = 'counter' | 'gauge' | 'histogram' | 'histogram-percent' | 'text-readout';
 export type StatSchema = Readonly<Record<string, StatKind>>;
 
+/** One statistic as dumps see it. */
+export type Stat =
+  | { readonly kind: 'counter' | 'gauge'; readonly name: string; readonly value: number; readonly isUsed: boolean }
+  | { readonly kind: 'text-readout'; readonly name: string; readonly text: string; readonly isUsed: boolean }
+  | { readonly kind: 'histogram'; readonly name: string; readonly histogram: Histogram; readonly isUsed: boolean };
+
+/** Says whether a statistic is wanted at all (stats_matcher); asked once per statistic when its scope is made. */
+export type StatFilter = (fullName: string) => boolean;
+
+/**
+ * Cells of a store: one growable shared memory, so that a cell's number is good for all of it however it grows.
+ * Reserved address space only; pages are touched as cells are handed out.
+ */
+const MAX_CELLS = 8 * 1024 * 1024;
+const FIRST_CELLS = 4096;
+/** What a cell holds before anybody wrote to it; `0` after a write, so "used" needs no flag of its own. */
+const UNUSED = -0;
+const NO_CELLS = new Float64Array(0);
+
+/** A schema with the number of each name; made once per schema object. */
+type CompiledSchema = {
+  readonly i: Readonly<Record<string, number>>;
+  /** Counters and gauges in order of their cells. */
+  readonly cellNames: readonly string[];
+  readonly isGauge: readonly boolean[];
+  readonly histogramNames: readonly string[];
+  readonly isPercent: readonly boolean[];
+  readonly textNames: readonly string[];
+};
+const compiledSchemas = new WeakMap<StatSchema, CompiledSchema>();
+
 /** The cells of one schema under one prefix. `i` maps a stat's name to its cell's number, resolved at config time. */
-export type Scope = {
+export class Scope {
+  /** With its final dot; '' for the root. */
   readonly prefix: string;
-  inc(cell: number): void;
-  dec(cell: number): void;
-  add(cell: number, n: number): void;
-  set(cell: number, value: number): void;
-  value(cell: number): number;
+  readonly i: Readonly<Record<string, number>>;
+  readonly store: StatStore;
+  /** For the store only. */
+  readonly schema: CompiledSchema;
+  cells: Float64Array;
+  base: number;
+  references = 1;
+  histograms: (Histogram | undefined)[] | null = null;
+  texts: string[] | null = null;
+  /** Statistics outside the schema. */
+  extra: Extra | null = null;
+  /** Names that the stats matcher rejected; null when none. */
+  rejected: Set<string> | null = null;
+
+  constructor(store: StatStore, prefix: string, schema: CompiledSchema, cells: Float64Array, base: number) {
+    this.store = store;
+    this.prefix = prefix;
+    this.schema = schema;
+    this.i = schema.i;
+    this.cells = cells;
+    this.base = base;
+  }
+
+  inc(cell: number): void {
+    this.cells[this.base + cell]! += 1;
+  }
+
+  dec(cell: number): void {
+    this.cells[this.base + cell]! -= 1;
+  }
+
+  add(cell: number, n: number): void {
+    this.cells[this.base + cell]! += n;
+  }
+
+  set(cell: number, value: number): void {
+    this.cells[this.base + cell] = value;
+  }
+
+  value(cell: number): number {
+    return (this.cells[this.base + cell] ?? 0) + 0;
+  }
+
   /** Records into the histogram whose number the schema gave. Units by name: *_ms and *_time ms, *_size bytes. */
-  record(histogram: number, value: number): void;
+  record(histogram: number, value: number): void {
+    const made = this.histograms?.[histogram];
+    if (made !== undefined) made.record(value);
+    else this.store.makeHistogram(this, histogram).record(value);
+  }
+
+  setText(text: number, value: string): void {
+    this.texts ??= [];
+    this.texts[text] = value;
+  }
+
+  text(text: number): string {
+    return this.texts?.[text] ?? '';
+  }
+
   /** A counter outside the schema, made at first use ('upstream_rq_200'); returns its cell. */
-  dynamicCounter(name: string): number;
-  dynamicHistogram(name: string): number;
-  /** Gives the cells back; the stats disappear from dumps. */
-  release(): void;
+  dynamicCounter(name: string): number {
+    return this.extra?.cells.get(name) ?? this.store.makeCell(this, name, false);
+  }
+
+  dynamicGauge(name: string): number {
+    return this.extra?.cells.get(name) ?? this.store.makeCell(this, name, true);
+  }
+
+  dynamicHistogram(name: string): number {
+    return this.extra?.histograms.get(name) ?? this.store.nameHistogram(this, name);
+  }
+
+  /** Gives the cells back; the stats disappear from dumps. A scope that was asked for twice is released twice. */
+  release(): void {
+    this.store.releaseScope(this);
+  }
+}
+
+/** What a scope has beyond its schema. */
+type Extra = {
+  readonly cells: Map<string, number>;
+  readonly gauges: Set<string>;
+  readonly histograms: Map<string, number>;
 };
 
-export type StatStore = {
-  scope<S extends StatSchema>(prefix: string, schema: S): Scope & { readonly i: { readonly [name in keyof S]: number } };
-};
+export class StatStore {
+  readonly #memory: SharedArrayBuffer;
+  #cells: Float64Array;
+  #next = 0;
+  /** Free ranges by their length. */
+  readonly #free = new Map<number, number[]>();
+  readonly #scopes = new Map<string, Map<CompiledSchema, Scope>>();
+  readonly #histograms = new Set<Histogram>();
+  #filter: StatFilter | null = null;
+  #overflows = 0;
+
+  constructor(options: { filter?: StatFilter; maxCells?: number } = {}) {
+    const maxCells = options.maxCells ?? MAX_CELLS;
+    const cells = Math.min(FIRST_CELLS, maxCells);
+    this.#memory = new SharedArrayBuffer(cells * 8, { maxByteLength: maxCells * 8 });
+    this.#cells = new Float64Array(this.#memory, 0, cells);
+    this.#filter = options.filter ?? null;
+  }
+
+  /** Sets the stats matcher; scopes that exist already keep what they have. */
+  setFilter(filter: StatFilter | null): void {
+    this.#filter = filter;
+  }
+
+  /**
+   * Returns the scope of a schema under a prefix. Asking again for the same pair gives the same cells: listeners of one
+   * stat_prefix count together, and a new version of a cluster goes on counting where the old one was.
+   */
+  scope<S extends StatSchema>(
+    prefix: string,
+    schema: S,
+  ): Scope & { readonly i: { readonly [name in keyof S]: number } } {
+    const clean = sanitizePrefix(prefix);
+    const compiled = compileSchema(schema);
+    let bySchema = this.#scopes.get(clean);
+    if (bySchema === undefined) {
+      bySchema = new Map();
+      this.#scopes.set(clean, bySchema);
+    }
+    let scope = bySchema.get(compiled);
+    if (scope === undefined) {
+      const base = this.#allocate(compiled.cellNames.length);
+      scope = new Scope(this, clean, compiled, base < 0 ? NO_CELLS : this.#cells, Math.max(base, 0));
+      if (this.#filter !== null) scope.rejected = rejectedNames(scope, this.#filter);
+      bySchema.set(compiled, scope);
+    } else {
+      scope.references++;
+    }
+    return scope as Scope & { readonly i: { readonly [name in keyof S]: number } };
+  }
+
+  /** Ends the interval of all histograms; the supervisor calls it every stats_flush_interval. */
+  flush(): void {
+    for (const histogram of this.#histograms) histogram.flush();
+  }
+
+  resetCounters(): void {
+    for (const scope of this.scopes()) {
+      const { isGauge } = scope.schema;
+      for (let cell = 0; cell < isGauge.length; cell++) if (!isGauge[cell]) this.#reset(scope, cell);
+      const extra = scope.extra;
+      if (extra !== null) for (const [name, cell] of extra.cells) if (!extra.gauges.has(name)) this.#reset(scope, cell);
+    }
+  }
+
+  /** How often the arena had no room: those statistics are not kept. */
+  get overflows(): number {
+    return this.#overflows;
+  }
+
+  /** Bytes of cells in use or free for reuse. */
+  get cellBytes(): number {
+    return this.#next * 8;
+  }
+
+  *scopes(): Generator<Scope> {
+    for (const bySchema of this.#scopes.values()) yield* bySchema.values();
+  }
+
+  /** The value of a counter or gauge by its full name; sums scopes that share it. For tests and rare readers. */
+  find(fullName: string): number | undefined {
+    let sum: number | undefined;
+    for (const stat of this.#named(fullName)) {
+      if (stat.kind === 'counter' || stat.kind === 'gauge') sum = (sum ?? 0) + stat.value;
+    }
+    return sum;
+  }
+
+  findHistogram(fullName: string): Histogram | undefined {
+    for (const stat of this.#named(fullName)) if (stat.kind === 'histogram') return stat.histogram;
+    return undefined;
+  }
+
+  *#named(fullName: string): Generator<Stat> {
+    for (const scope of this.scopes()) {
+      if (!fullName.startsWith(scope.prefix)) continue;
+      for (const stat of statsOf(scope)) if (stat.name === fullName) yield stat;
+    }
+  }
+
+  /** For Scope: makes the histogram with that number. */
+  makeHistogram(scope: Scope, index: number): Histogram {
+    const { histogramNames, isPercent } = scope.schema;
+    let name = histogramNames[index];
+    if (name === undefined && scope.extra !== null) {
+      for (const [extraName, number] of scope.extra.histograms) if (number === index) name = extraName;
+    }
+    const histogram = new Histogram(name ?? '', isPercent[index] ?? false);
+    if (scope.references === 0) return histogram;
+    scope.histograms ??= [];
+    while (scope.histograms.length < index) scope.histograms.push(undefined);
+    scope.histograms[index] = histogram;
+    if (name !== undefined && scope.rejected?.has(name) !== true) this.#histograms.add(histogram);
+    return histogram;
+  }
+
+  /** For Scope: gives a name outside the schema a cell. */
+  makeCell(scope: Scope, name: string, isGauge: boolean): number {
+    const known = scope.i[name];
+    if (known !== undefined && scope.schema.cellNames[known] === name) return known;
+    const at = scope.references === 0 ? -1 : this.#allocate(1);
+    if (at < 0) return MAX_CELLS;
+    scope.cells = this.#cells;
+    scope.extra ??= { cells: new Map(), gauges: new Set(), histograms: new Map() };
+    scope.extra.cells.set(name, at - scope.base);
+    if (isGauge) scope.extra.gauges.add(name);
+    if (this.#filter !== null && !this.#filter(scope.prefix + name)) {
+      scope.rejected ??= new Set();
+      scope.rejected.add(name);
+    }
+    return at - scope.base;
+  }
+
+  /** For Scope: gives a histogram outside the schema a number. */
+  nameHistogram(scope: Scope, name: string): number {
+    const known = scope.schema.histogramNames.indexOf(name);
+    if (known >= 0) return known;
+    scope.extra ??= { cells: new Map(), gauges: new Set(), histograms: new Map() };
+    const number = scope.schema.histogramNames.length + scope.extra.histograms.size;
+    scope.extra.histograms.set(name, number);
+    if (this.#filter !== null && !this.#filter(scope.prefix + name)) {
+      scope.rejected ??= new Set();
+      scope.rejected.add(name);
+    }
+    return number;
+  }
+
+  /** For Scope. */
+  releaseScope(scope: Scope): void {
+    if (scope.references === 0) return;
+    scope.references--;
+    if (scope.references > 0) return;
+    const bySchema = this.#scopes.get(scope.prefix);
+    bySchema?.delete(scope.schema);
+    if (bySchema?.size === 0) this.#scopes.delete(scope.prefix);
+    if (scope.cells !== NO_CELLS) {
+      this.#giveBack(scope.base, scope.schema.cellNames.length);
+      if (scope.extra !== null) for (const cell of scope.extra.cells.values()) this.#giveBack(scope.base + cell, 1);
+    }
+    for (const histogram of scope.histograms ?? []) if (histogram !== undefined) this.#histograms.delete(histogram);
+    // Streams that outlive their cluster or listener may still count: into nothing, not into the cells' next owner.
+    scope.cells = NO_CELLS;
+    scope.extra = null;
+  }
+
+  #reset(scope: Scope, cell: number): void {
+    const at = scope.base + cell;
+    if (!Object.is(scope.cells[at], UNUSED)) scope.cells[at] = 0;
+  }
+
+  /** Returns the first of `length` cells, or -1 when there is no room. */
+  #allocate(length: number): number {
+    if (length === 0) return 0;
+    const freed = this.#free.get(length)?.pop();
+    let at = freed ?? this.#next;
+    if (freed === undefined) {
+      const end = this.#next + length;
+      if (end > this.#cells.length) {
+        const room = this.#memory.maxByteLength / 8;
+        if (end > room) {
+          this.#overflows++;
+          return -1;
+        }
+        const cells = Math.min(room, Math.max(end, this.#cells.length * 2));
+        this.#memory.grow(cells * 8);
+        this.#cells = new Float64Array(this.#memory, 0, cells);
+      }
+      at = this.#next;
+      this.#next = end;
+    }
+    this.#cells.fill(UNUSED, at, at + length);
+    return at;
+  }
+
+  #giveBack(at: number, length: number): void {
+    if (length === 0) return;
+    const ranges = this.#free.get(length);
+    if (ranges === undefined) this.#free.set(length, [at]);
+    else ranges.push(at);
+  }
+}
+
+/** The statistics of one scope, in the order of its schema; rejected ones are left out. */
+export function* statsOf(scope: Scope): Generator<Stat> {
+  const { prefix, schema, rejected, extra } = scope;
+  for (let cell = 0; cell < schema.cellNames.length; cell++) {
+    const name = schema.cellNames[cell] as string;
+    if (rejected?.has(name) !== true) yield cellStat(scope, name, cell, schema.isGauge[cell] as boolean);
+  }
+  for (let text = 0; text < schema.textNames.length; text++) {
+    const name = schema.textNames[text] as string;
+    if (rejected?.has(name) === true) continue;
+    const value = scope.texts?.[text];
+    yield { kind: 'text-readout', name: prefix + name, text: value ?? '', isUsed: value !== undefined };
+  }
+  for (let index = 0; index < schema.histogramNames.length; index++) {
+    const name = schema.histogramNames[index] as string;
+    if (rejected?.has(name) === true) continue;
+    const histogram = scope.histograms?.[index] ?? (schema.isPercent[index] ? NEVER_RECORDED_PERCENT : NEVER_RECORDED);
+    yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
+  }
+  if (extra === null) return;
+  for (const [name, cell] of extra.cells) {
+    if (rejected?.has(name) !== true) yield cellStat(scope, name, cell, extra.gauges.has(name));
+  }
+  for (const [name, index] of extra.histograms) {
+    if (rejected?.has(name) === true) continue;
+    const histogram = scope.histograms?.[index] ?? NEVER_RECORDED;
+    yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
+  }
+}
+const NEVER_RECORDED = new Histogram('', false);
+const NEVER_RECORDED_PERCENT = new Histogram('', true);
+
+function cellStat(scope: Scope, name: string, cell: number, isGauge: boolean): Stat {
+  const value = scope.cells[scope.base + cell] ?? UNUSED;
+  return {
+    kind: isGauge ? 'gauge' : 'counter',
+    name: scope.prefix + name,
+    value: value + 0,
+    isUsed: !Object.is(value, UNUSED),
+  };
+}
+
+function rejectedNames(scope: Scope, filter: StatFilter): Set<string> | null {
+  let rejected: Set<string> | null = null;
+  const { cellNames, histogramNames, textNames } = scope.schema;
+  for (const names of [cellNames, histogramNames, textNames]) {
+    for (const name of names) {
+      if (filter(scope.prefix + name)) continue;
+      rejected ??= new Set();
+      rejected.add(name);
+    }
+  }
+  return rejected;
+}
+
+function compileSchema(schema: StatSchema): CompiledSchema {
+  const known = compiledSchemas.get(schema);
+  if (known !== undefined) return known;
+  const i: Record<string, number> = {};
+  const compiled = {
+    i,
+    cellNames: [] as string[],
+    isGauge: [] as boolean[],
+    histogramNames: [] as string[],
+    isPercent: [] as boolean[],
+    textNames: [] as string[],
+  };
+  for (const [name, kind] of Object.entries(schema)) {
+    if (kind === 'counter' || kind === 'gauge') {
+      i[name] = compiled.cellNames.push(name) - 1;
+      compiled.isGauge.push(kind === 'gauge');
+    } else if (kind === 'text-readout') {
+      i[name] = compiled.textNames.push(name) - 1;
+    } else {
+      i[name] = compiled.histogramNames.push(name) - 1;
+      compiled.isPercent.push(kind === 'histogram-percent');
+    }
+  }
+  compiledSchemas.set(schema, compiled);
+  return compiled;
+}
+
+/** Names are Envoy's: no dots at the ends, and what separates addresses becomes '_'. Adds the final dot. */
+function sanitizePrefix(prefix: string): string {
+  let clean = prefix;
+  if (clean.endsWith('.')) clean = clean.slice(0, -1);
+  if (clean.startsWith('.')) clean = clean.slice(1);
+  if (clean.includes(':') || clean.includes('\0')) clean = clean.replace(/:\/\/|:\/|:|\0/g, '_');
+  return clean === '' ? '' : `${clean}.`;
+}
