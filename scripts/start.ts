@@ -21,9 +21,8 @@ function answer(port: number, message: IncomingMessage, response: ServerResponse
     const headers = Object.entries(message.headers).map(([name, value]) => `  ${name}: ${String(value)}`);
     response.setHeader('content-type', 'text/plain; charset=utf-8');
     response.setHeader('x-powered-by', 'heddle example upstream');
-    response.end(
-      `Hello from the upstream on port ${port}.\nIt was asked for ${message.method} ${message.url} with\n${headers.join('\n')}\n`,
-    );
+    const asked = `It was asked for ${message.method} ${message.url} with`;
+    response.end([`Hello from the upstream on port ${port}.`, asked, ...headers, ''].join('\n'));
   });
 }
 
