@@ -58,6 +58,8 @@ export type LocalReply = {
   readonly flags?: number;
   /** Adds headers before the reply goes through the encoder filters. */
   readonly modifyHeaders?: (headers: Headers) => void;
+  /** Sent as it is, headers alone: neither mapped by local_reply_config nor made gRPC (Envoy: a filter's own encodeHeaders). */
+  readonly isHeadersOnly?: boolean;
 };
 
 /** The route that a request took, as filters may see it. */
@@ -66,6 +68,10 @@ export type RouteView = {
   readonly virtualHostName: string;
   /** Name of the upstream cluster, '' for redirects and direct responses or when it is not known yet. */
   readonly clusterName: string;
+  /** Null for redirects and direct responses; filters that only act on forwarded requests ask for it. */
+  readonly forward: object | null;
+  /** Metadata of the route by filter name, for matchers; absent means none. */
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
 };
 
 /** One exchange as a filter sees it. */
@@ -96,6 +102,14 @@ export type FilterStream = {
   /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */
   addDecodedData(data: Buffer): void;
   addEncodedData(data: Buffer): void;
+  /**
+   * Sends response body on from behind the filter with that slot, outside of an encode call: for a filter that took the
+   * data ('stop-no-buffer', also with endStream) and lets it go later. `endStream` ends the response.
+   */
+  injectEncodedData(slot: number, data: Buffer, endStream: boolean): void;
+  /** Stops and restarts the sender of the response (counted), for a filter that holds body itself. */
+  pauseResponse(): void;
+  resumeResponse(): void;
   sendLocalReply(reply: LocalReply): void;
   /** Chooses the route again at the next need, from the headers as they are then. */
   clearRouteCache(): void;
