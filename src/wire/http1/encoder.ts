@@ -1,0 +1,78 @@
+// Writes HTTP/1 heads and chunks as latin1 text; all values are byte-exact, one char code per byte.
+import { H, headerName, knownHeaderNames } from '../header-names.ts';
+import type { Headers } from '../headers.ts';
+import { reasonPhrase } from './reason.ts';
+
+/** '\r\nname: ' of every known name, so that a field costs two concatenations. */
+const FIELD_PREFIX: readonly string[] = knownHeaderNames.map((name) => `\r\n${name}: `);
+const PROPER_PREFIX: readonly string[] = knownHeaderNames.map((name) => `\r\n${properCase(name)}: `);
+
+/** How header names are spelled on the wire. */
+export type Spelling = 'lower' | 'proper-case' | 'preserve';
+
+/** Upper-cases the first letter and every letter behind a non-letter (Envoy: ProperCaseHeaderKeyFormatter). */
+export function properCase(name: string): string {
+  return name.replace(/(^|[^a-zA-Z0-9])([a-z])/g, (_, before: string, letter: string) => before + letter.toUpperCase());
+}
+
+function fields(headers: Headers, spelling: Spelling): string {
+  const kv = headers.kv;
+  let text = '';
+  if (spelling === 'lower') {
+    for (let i = 0; i < kv.length; i += 2) {
+      const key = kv[i] as number | string;
+      if (typeof key === 'number') text += (FIELD_PREFIX[key] as string) + (kv[i + 1] as string);
+      else text += `\r\n${key}: ${kv[i + 1] as string}`;
+    }
+    return text;
+  }
+  const spelled = spelling === 'preserve' ? headers.spelled : null;
+  for (let i = 0; i < kv.length; i += 2) {
+    const key = kv[i] as number | string;
+    const value = kv[i + 1] as string;
+    if (spelled !== null) text += `\r\n${spelled[i >> 1] as string}: ${value}`;
+    else if (spelling === 'preserve') text += `\r\n${headerName(key)}: ${value}`;
+    else if (typeof key === 'number') text += (PROPER_PREFIX[key] as string) + value;
+    else text += `\r\n${properCase(key)}: ${value}`;
+  }
+  return text;
+}
+
+/**
+ * Returns a request head. `host` comes first, as Envoy writes it; `tail` is what the framing adds, e.g.
+ * '\r\ntransfer-encoding: chunked', and may be ''.
+ */
+export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: string): string {
+  const host = spelling === 'lower' ? '\r\nhost: ' : '\r\nHost: ';
+  const line = `${headers.method} ${headers.path} HTTP/1.1${host}${headers.authority}`;
+  return `${line}${fields(headers, spelling)}${tail}\r\n\r\n`;
+}
+
+/** Returns a response head with the standard reason phrase; `tail` as in encodeRequestHead. */
+export function encodeResponseHead(headers: Headers, minorVersion: number, spelling: Spelling, tail: string): string {
+  const status = headers.status;
+  const line = status === 200 && minorVersion === 1 ? 'HTTP/1.1 200 OK' : statusLine(minorVersion, status);
+  return `${line}${fields(headers, spelling)}${tail}\r\n\r\n`;
+}
+
+function statusLine(minorVersion: number, status: number): string {
+  return `HTTP/1.${minorVersion === 0 ? 0 : 1} ${status} ${reasonPhrase(status)}`;
+}
+
+/** Returns the trailer section with the zero chunk before it. */
+export function encodeTrailers(trailers: Headers | null, spelling: Spelling): string {
+  if (trailers === null || trailers.count === 0) return '0\r\n\r\n';
+  return `0${fields(trailers, spelling)}\r\n\r\n`;
+}
+
+export const LAST_CHUNK = '0\r\n\r\n';
+export const CHUNK_END = '\r\n';
+
+/** The size line in front of a chunk of `length` > 0 bytes. */
+export function chunkHeader(length: number): string {
+  return `${length.toString(16)}\r\n`;
+}
+
+export const TRANSFER_ENCODING_FIELD = FIELD_PREFIX[H['transfer-encoding']] as string;
+export const CONTENT_LENGTH_FIELD = FIELD_PREFIX[H['content-length']] as string;
+export const CONNECTION_FIELD = FIELD_PREFIX[H.connection] as string;

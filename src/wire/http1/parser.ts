@@ -1,0 +1,651 @@
+// An HTTP/1 parser (RFC 9112): bytes in, events out; knows no sockets and never throws because of its input.
+import { type Failure, failure } from '../../base/failure.ts';
+import { H } from '../header-names.ts';
+import { Headers } from '../headers.ts';
+import { FIELD_BYTE, HEX_VALUE, lookupName, MERGED, TARGET_BYTE, TOKEN_LOWER } from './tables.ts';
+
+/** Receives what the parser finds, in order: head, body…, trailers?, complete. Body bytes are borrowed. */
+export type Http1Events = {
+  onHead(headers: Headers, parser: Http1Parser): void;
+  onBody(chunk: Buffer, start: number, end: number): void;
+  onTrailers(trailers: Headers): void;
+  onComplete(): void;
+};
+
+export type Http1Limits = {
+  /** Bytes of a head, or of a trailer section. Envoy: max_request_headers_kb, 60. */
+  readonly maxHeadBytes: number;
+  /** Fields of a head. Envoy: max_headers_count, 100. */
+  readonly maxHeaders: number;
+  /** Accepts Content-Length beside chunked, which wins (allow_chunked_length). */
+  readonly allowChunkedLength: boolean;
+  readonly keepSpelling: boolean;
+  /** Any token is a method; otherwise those of the registry (allow_custom_methods). */
+  readonly allowCustomMethods: boolean;
+  readonly enableTrailers: boolean;
+};
+
+/** Bytes of one chunk-size line, extensions included. */
+const MAX_CHUNK_LINE_BYTES = 4096;
+/** Content-Length and chunk sizes above this are refused: 2^53 - 1. */
+const MAX_BODY_BYTES = Number.MAX_SAFE_INTEGER;
+const MAX_FIELDS = 1024;
+
+// State of the message being read:
+//
+//   HEAD ──► (no body) ─────────────────────────► complete ──► HEAD
+//     ├────► FIXED ─────────────────────────────►   │
+//     ├────► CHUNK_SIZE ◄─► CHUNK_DATA ◄─ CHUNK_END │
+//     │          └─► TRAILERS ──────────────────►   │
+//     ├────► UNTIL_CLOSE ── end of the stream ──►   │
+//     └────► TUNNEL (upgrade, CONNECT): bytes until the end of the stream
+const HEAD = 0;
+const FIXED = 1;
+const CHUNK_SIZE = 2;
+const CHUNK_DATA = 3;
+const CHUNK_END = 4;
+const TRAILERS = 5;
+const UNTIL_CLOSE = 6;
+const TUNNEL = 7;
+const FAILED = 8;
+
+const METHODS = new Set([
+  'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'ACL', 'BIND', 'CHECKOUT', 'COPY',
+  'LINK', 'LOCK', 'MERGE', 'MKACTIVITY', 'MKCALENDAR', 'MKCOL', 'MOVE', 'M-SEARCH', 'NOTIFY', 'PROPFIND', 'PROPPATCH',
+  'PURGE', 'QUERY', 'REBIND', 'REPORT', 'SEARCH', 'SOURCE', 'SUBSCRIBE', 'UNBIND', 'UNLINK', 'UNLOCK', 'UNSUBSCRIBE',
+]);
+
+/** Field positions of the head being scanned: name start, name end, hash, value start, value end. Shared: no head is scanned inside another. */
+const marks = new Int32Array(MAX_FIELDS * 5);
+
+export class Http1Parser {
+  readonly #isRequest: boolean;
+  readonly #limits: Http1Limits;
+  readonly #maxFields: number;
+  #events: Http1Events;
+  #state = HEAD;
+  /** Bytes of the body or chunk still to come. */
+  #remaining = 0;
+  /** A head, chunk line or trailer section that did not arrive whole. */
+  #partial: Buffer | null = null;
+  #partialLength = 0;
+  /** Where the search for the end of a partial head goes on. */
+  #searchedTo = 0;
+
+  /** Why the parser gave up; nothing is read afterwards. */
+  failure: Failure | null = null;
+  /** What the latest head said. */
+  minorVersion = 1;
+  endStream = false;
+  keepAlive = true;
+  isUpgrade = false;
+  isChunked = false;
+  /** Declared length, or -1. */
+  contentLength = -1;
+  /** Set by the user of a response parser before the head: the request was HEAD, CONNECT, or asked for an upgrade. */
+  requestMethod = '';
+  /** True while a message is incomplete: the end of the stream now would truncate it. */
+  get isInMessage(): boolean {
+    return this.#state !== HEAD || this.#partialLength > 0;
+  }
+  get isInHead(): boolean {
+    return this.#state === HEAD && this.#partialLength > 0;
+  }
+  get hasFailed(): boolean {
+    return this.#state === FAILED;
+  }
+  /** Set by an event handler to stop after the present event; cleared by the next execute. */
+  isPaused = false;
+
+  constructor(kind: 'request' | 'response', limits: Http1Limits, events: Http1Events) {
+    this.#isRequest = kind === 'request';
+    this.#limits = limits;
+    this.#maxFields = Math.min(limits.maxHeaders, MAX_FIELDS - 1);
+    this.#events = events;
+  }
+
+  /**
+   * Reads buf[start, end) up to the end of one message, or until a handler sets `isPaused`, or to its end.
+   * Returns the position up to which bytes were used; the caller keeps the rest. Check `failure` afterwards.
+   */
+  execute(buf: Buffer, start: number, end: number): number {
+    this.isPaused = false;
+    let pos = start;
+    while (pos < end) {
+      switch (this.#state) {
+        case HEAD:
+          pos = this.#partial === null ? this.#freshHead(buf, pos, end) : this.#partialHead(buf, pos, end);
+          break;
+        case FIXED: {
+          const n = Math.min(end - pos, this.#remaining);
+          this.#remaining -= n;
+          const last = this.#remaining === 0;
+          this.#events.onBody(buf, pos, pos + n);
+          pos += n;
+          if (last && this.#state === FIXED) this.#complete();
+          break;
+        }
+        case CHUNK_SIZE:
+          pos = this.#chunkSize(buf, pos, end);
+          break;
+        case CHUNK_DATA: {
+          const n = Math.min(end - pos, this.#remaining);
+          this.#remaining -= n;
+          if (this.#remaining === 0) this.#state = CHUNK_END;
+          this.#events.onBody(buf, pos, pos + n);
+          pos += n;
+          break;
+        }
+        case CHUNK_END:
+          pos = this.#chunkEnd(buf, pos);
+          break;
+        case TRAILERS:
+          pos = this.#trailers(buf, pos, end);
+          break;
+        case UNTIL_CLOSE:
+        case TUNNEL:
+          this.#events.onBody(buf, pos, end);
+          pos = end;
+          break;
+        default:
+          return pos;
+      }
+      if (this.isPaused) return pos;
+      if (this.#state === HEAD && this.#partial === null) return pos;
+    }
+    return pos;
+  }
+
+  /** The stream ended: completes a body that lasts until then, else says whether a message was cut off. */
+  finish(): Failure | null {
+    if (this.#state === UNTIL_CLOSE || this.#state === TUNNEL) {
+      this.#complete();
+      return null;
+    }
+    if (!this.isInMessage || this.#state === FAILED) return null;
+    return failure('truncated', this.#side(), 'connection', 'connection closed inside a message');
+  }
+
+  /** After an upgrade or CONNECT was agreed on: everything that follows is handed on as body. */
+  becomeTunnel(): void {
+    this.#state = TUNNEL;
+  }
+
+  #side(): 'downstream' | 'upstream' {
+    return this.#isRequest ? 'downstream' : 'upstream';
+  }
+
+  #fail(code: Failure['code'], detail: string): number {
+    this.failure = failure(code, this.#side(), 'connection', detail);
+    this.#state = FAILED;
+    this.#partial = null;
+    this.#partialLength = 0;
+    return -1;
+  }
+
+  #complete(): void {
+    this.#state = HEAD;
+    this.#events.onComplete();
+  }
+
+  // ─── Head ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #freshHead(buf: Buffer, start: number, end: number): number {
+    let pos = start;
+    // RFC 9112 §2.2: empty lines before a request line are skipped.
+    while (pos < end && (buf[pos] === 0x0d || buf[pos] === 0x0a)) pos++;
+    if (pos === end) return end;
+    const headEnd = this.#parseHead(buf, pos, end);
+    if (headEnd >= 0) return headEnd;
+    if (this.#state === FAILED) return end;
+    if (end - pos > this.#limits.maxHeadBytes) {
+      this.#fail('headers_too_large', 'http1.headers_too_large');
+      return end;
+    }
+    this.#keep(buf, pos, end);
+    this.#searchedTo = Math.max(0, end - pos - 3);
+    return end;
+  }
+
+  #partialHead(buf: Buffer, start: number, end: number): number {
+    const before = this.#partialLength;
+    this.#keep(buf, start, end);
+    const partial = this.#partial as Buffer;
+    const length = this.#partialLength;
+    const terminator = findHeadEnd(partial, this.#searchedTo, length);
+    if (terminator < 0) {
+      this.#searchedTo = Math.max(0, length - 3);
+      if (length > this.#limits.maxHeadBytes) this.#fail('headers_too_large', 'http1.headers_too_large');
+      return end;
+    }
+    this.#partial = null;
+    this.#partialLength = 0;
+    const headEnd = this.#parseHead(partial, 0, terminator);
+    if (headEnd < 0) {
+      if (this.#state !== FAILED) this.#fail('bad_header', 'http1.codec_error');
+      return end;
+    }
+    return start + (terminator - before);
+  }
+
+  #keep(buf: Buffer, start: number, end: number): void {
+    const needed = this.#partialLength + end - start;
+    if (this.#partial === null) this.#partial = Buffer.allocUnsafeSlow(Math.max(1024, needed));
+    else if (this.#partial.length < needed) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#partial.length * 2));
+      this.#partial.copy(grown, 0, 0, this.#partialLength);
+      this.#partial = grown;
+    }
+    buf.copy(this.#partial, this.#partialLength, start, end);
+    this.#partialLength = needed;
+  }
+
+  /** Returns the position after the head, or -1: incomplete, or failed (see state). */
+  #parseHead(buf: Buffer, start: number, end: number): number {
+    // First pass: find and check the lines.
+    let lineEnd = start;
+    while (lineEnd < end && buf[lineEnd] !== 0x0a) lineEnd++;
+    if (lineEnd === end) return -1;
+    const fields = this.#scanFields(buf, lineEnd + 1, end);
+    if (fields < 0) return -1;
+    const headEnd = scanEnd;
+    if (headEnd - start > this.#limits.maxHeadBytes) return this.#fail('headers_too_large', 'http1.headers_too_large');
+    if (fields > this.#maxFields) return this.#fail('too_many_headers', 'http1.too_many_headers');
+
+    // Second pass: cut the strings out of one copy of the head.
+    const text = buf.latin1Slice(start, headEnd);
+    const headers = new Headers();
+    headers.wireBytes = headEnd - start;
+    const startLineEnd = buf[lineEnd - 1] === 0x0d ? lineEnd - 1 : lineEnd;
+    if (this.#isRequest) {
+      if (!this.#requestLine(buf, start, startLineEnd, text, headers)) return -1;
+    } else if (!this.#statusLine(buf, start, startLineEnd, headers)) return -1;
+    this.#cutFields(buf, start, text, fields, headers);
+    if (!this.#frame(headers)) return -1;
+    if (this.endStream) {
+      this.#events.onHead(headers, this);
+      if ((this.#state as number) === HEAD) this.#events.onComplete();
+    } else {
+      if (this.isUpgrade || headers.method === 'CONNECT') this.#state = TUNNEL;
+      else this.#state = this.isChunked ? CHUNK_SIZE : this.contentLength >= 0 ? FIXED : UNTIL_CLOSE;
+      this.#remaining = this.contentLength;
+      this.#events.onHead(headers, this);
+    }
+    return headEnd;
+  }
+
+  /**
+   * Marks the fields of buf[start, …) up to the empty line; returns their number, -1 when more bytes are needed or the
+   * parser failed. Leaves the position after the empty line in `scanEnd`.
+   */
+  #scanFields(buf: Buffer, start: number, end: number): number {
+    let pos = start;
+    let count = 0;
+    for (;;) {
+      if (pos >= end) return -1;
+      const first = buf[pos] as number;
+      if (first === 0x0a) {
+        scanEnd = pos + 1;
+        return count;
+      }
+      if (first === 0x0d) {
+        if (pos + 1 >= end) return -1;
+        if (buf[pos + 1] !== 0x0a) return this.#fail('bad_header', 'http1.codec_error');
+        scanEnd = pos + 2;
+        return count;
+      }
+      if (first === 0x20 || first === 0x09) {
+        // obs-fold (RFC 9112 §5.2): the value goes on; line break and white space become spaces when it is cut out.
+        if (count === 0) return this.#fail('bad_header', 'http1.codec_error');
+        pos = this.#scanValue(buf, pos, end, count - 1, true);
+        if (pos < 0) return -1;
+        continue;
+      }
+      if (count >= MAX_FIELDS - 1) return this.#fail('too_many_headers', 'http1.too_many_headers');
+      let hash = 0;
+      let c: number;
+      const nameStart = pos;
+      while (pos < end && (c = TOKEN_LOWER[buf[pos] as number] as number) !== 0) {
+        hash = (Math.imul(hash, 31) + c) | 0;
+        pos++;
+      }
+      if (pos >= end) return -1;
+      if (buf[pos] !== 0x3a || pos === nameStart) return this.#fail('bad_header', 'http1.codec_error');
+      const mark = count * 5;
+      marks[mark] = nameStart;
+      marks[mark + 1] = pos;
+      marks[mark + 2] = hash;
+      pos = this.#scanValue(buf, pos + 1, end, count, false);
+      if (pos < 0) return -1;
+      count++;
+    }
+  }
+
+  #scanValue(buf: Buffer, start: number, end: number, field: number, isFold: boolean): number {
+    let pos = start;
+    while (pos < end && (buf[pos] === 0x20 || buf[pos] === 0x09)) pos++;
+    const valueStart = pos;
+    while (pos < end && FIELD_BYTE[buf[pos] as number] === 1) pos++;
+    if (pos >= end) return -1;
+    let next: number;
+    if (buf[pos] === 0x0d) {
+      if (pos + 1 >= end) return -1;
+      if (buf[pos + 1] !== 0x0a) return this.#fail('bad_header', 'http1.codec_error');
+      next = pos + 2;
+    } else if (buf[pos] === 0x0a) next = pos + 1;
+    else return this.#fail('bad_header', 'http1.invalid_characters');
+    let valueEnd = pos;
+    while (valueEnd > valueStart && (buf[valueEnd - 1] === 0x20 || buf[valueEnd - 1] === 0x09)) valueEnd--;
+    const mark = field * 5;
+    if (isFold) {
+      // A negative end marks a value with a line break inside.
+      if (valueEnd > valueStart) marks[mark + 4] = -valueEnd;
+    } else {
+      marks[mark + 3] = valueStart;
+      marks[mark + 4] = valueEnd;
+    }
+    return next;
+  }
+
+  #cutFields(buf: Buffer, start: number, text: string, fields: number, headers: Headers): void {
+    const keepSpelling = this.#limits.keepSpelling;
+    if (keepSpelling) headers.spelled = [];
+    for (let i = 0; i < fields; i++) {
+      const mark = i * 5;
+      const nameStart = marks[mark] as number;
+      const nameEnd = marks[mark + 1] as number;
+      const key = lookupName(
+        buf,
+        nameStart,
+        nameEnd,
+        marks[mark + 2] as number,
+        text.substring(nameStart - start, nameEnd - start),
+      );
+      const valueEnd = marks[mark + 4] as number;
+      let value = text.substring((marks[mark + 3] as number) - start, Math.abs(valueEnd) - start);
+      if (valueEnd < 0) value = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ').trim();
+      if (typeof key === 'number' && MERGED[key] === 1 && headers.has(key)) {
+        headers.appendValue(key, value);
+        continue;
+      }
+      headers.add(key, value);
+      if (keepSpelling) {
+        (headers.spelled as string[])[headers.count - 1] = text.substring(nameStart - start, nameEnd - start);
+      }
+    }
+  }
+
+  #requestLine(buf: Buffer, start: number, end: number, text: string, headers: Headers): boolean {
+    let pos = start;
+    while (pos < end && TOKEN_LOWER[buf[pos] as number] !== 0) pos++;
+    const method = text.substring(0, pos - start);
+    if (pos === start || pos === end) return this.#reject('bad_request_line');
+    if (!METHODS.has(method) && !this.#limits.allowCustomMethods) return this.#reject('bad_request_line');
+    if (buf[pos] !== 0x20 && buf[pos] !== 0x09) return this.#reject('bad_request_line');
+    while (pos < end && (buf[pos] === 0x20 || buf[pos] === 0x09)) pos++;
+    const targetStart = pos;
+    while (pos < end && TARGET_BYTE[buf[pos] as number] === 1) pos++;
+    const targetEnd = pos;
+    while (pos < end && (buf[pos] === 0x20 || buf[pos] === 0x09)) pos++;
+    if (targetEnd === targetStart) return this.#reject('bad_request_line');
+    if (targetEnd < end && targetEnd === pos) {
+      return (buf[pos] as number) > 0x7f
+        ? this.#reject('bad_target')
+        : this.#fail('bad_target', 'http1.invalid_characters') > 0;
+    }
+    headers.method = method;
+    headers.path = text.substring(targetStart - start, targetEnd - start);
+    this.minorVersion = -1;
+    if (pos === end) return true;
+    const version = text.substring(pos - start, end - start);
+    if (version === 'HTTP/1.1') this.minorVersion = 1;
+    else if (version === 'HTTP/1.0') this.minorVersion = 0;
+    else if (!/^HTTP\/\d\.\d$/.test(version)) return this.#reject('bad_request_line');
+    return true;
+  }
+
+  #statusLine(buf: Buffer, start: number, end: number, headers: Headers): boolean {
+    // HTTP/1.x SP 3DIGIT [SP reason]
+    if (end - start < 12 || buf.latin1Slice(start, start + 7) !== 'HTTP/1.') return this.#reject('bad_response');
+    const minor = (buf[start + 7] as number) - 0x30;
+    if ((minor !== 0 && minor !== 1) || buf[start + 8] !== 0x20) return this.#reject('bad_response');
+    let status = 0;
+    for (let i = start + 9; i < start + 12; i++) {
+      const digit = (buf[i] as number) - 0x30;
+      if (digit < 0 || digit > 9) return this.#reject('bad_response');
+      status = status * 10 + digit;
+    }
+    if (status < 100 || (end - start > 12 && buf[start + 12] !== 0x20)) return this.#reject('bad_response');
+    for (let i = start + 12; i < end; i++) {
+      if (FIELD_BYTE[buf[i] as number] !== 1) return this.#reject('bad_response');
+    }
+    headers.status = status;
+    this.minorVersion = minor;
+    return true;
+  }
+
+  #reject(code: Failure['code']): false {
+    this.#fail(code, 'http1.codec_error');
+    return false;
+  }
+
+  /** Decides once how the message ends (RFC 9112 §6). */
+  #frame(headers: Headers): boolean {
+    this.isChunked = false;
+    this.contentLength = -1;
+    this.isUpgrade = false;
+    this.keepAlive = this.minorVersion === 1;
+    if (headers.mayHave(H.connection)) this.#connection(headers);
+    if (this.isUpgrade && this.#isRequest) this.#requestUpgrade(headers);
+    if (headers.mayHave(H['content-length']) && !this.#readContentLength(headers)) return false;
+    if (headers.mayHave(H['transfer-encoding']) && !this.#readTransferEncoding(headers)) return false;
+    if (this.#isRequest) {
+      if (headers.method === 'CONNECT') this.endStream = false;
+      else this.endStream = !this.isChunked && this.contentLength <= 0 && !this.isUpgrade;
+      return true;
+    }
+    const status = headers.status;
+    const bodyless = status < 200 || status === 204 || status === 304 || this.requestMethod === 'HEAD';
+    if (bodyless) {
+      this.isChunked = false;
+      this.endStream = status !== 101;
+      return true;
+    }
+    if (this.requestMethod === 'CONNECT' && status < 300) {
+      this.endStream = false;
+      this.isChunked = false;
+      this.contentLength = -1;
+      return true;
+    }
+    if (!this.isChunked && this.contentLength < 0) this.keepAlive = false;
+    this.endStream = !this.isChunked && this.contentLength === 0;
+    return true;
+  }
+
+  #connection(headers: Headers): void {
+    const value = headers.get(H.connection);
+    if (value === undefined) return;
+    const lower = value.toLowerCase();
+    if (lower === 'keep-alive') {
+      this.keepAlive = true;
+      return;
+    }
+    if (lower === 'close') {
+      this.keepAlive = false;
+      return;
+    }
+    for (const token of lower.split(',')) {
+      const option = token.trim();
+      if (option === 'close') {
+        this.keepAlive = false;
+        return;
+      }
+      if (option === 'keep-alive') this.keepAlive = true;
+      else if (option === 'upgrade') this.isUpgrade = headers.has(H.upgrade);
+    }
+  }
+
+  /** An upgrade to h2c is not offered to anybody; any other turns the connection into a tunnel if it is agreed on. */
+  #requestUpgrade(headers: Headers): void {
+    if (headers.get(H.upgrade)?.toLowerCase() !== 'h2c') return;
+    this.isUpgrade = false;
+    headers.remove(H.upgrade);
+    headers.remove(H['http2-settings']);
+  }
+
+  #readContentLength(headers: Headers): boolean {
+    const value = headers.get(H['content-length']);
+    if (value === undefined) return true;
+    if (value.length === 0 || value.length > 16) return this.#reject('bad_framing');
+    let length = 0;
+    for (let i = 0; i < value.length; i++) {
+      const digit = value.charCodeAt(i) - 0x30;
+      if (digit < 0 || digit > 9) return this.#reject('bad_framing');
+      length = length * 10 + digit;
+    }
+    if (length > MAX_BODY_BYTES) return this.#reject('bad_framing');
+    this.contentLength = length;
+    return true;
+  }
+
+  #readTransferEncoding(headers: Headers): boolean {
+    const value = headers.get(H['transfer-encoding']);
+    if (value === undefined) return true;
+    if (this.contentLength >= 0 && !this.#limits.allowChunkedLength) {
+      this.#fail('bad_framing', 'http1.content_length_and_chunked_not_allowed');
+      return false;
+    }
+    if (value.toLowerCase() !== 'chunked' || headers.method === 'CONNECT') {
+      this.#fail('bad_framing', 'http1.invalid_transfer_encoding');
+      return false;
+    }
+    if (this.#isRequest ? this.minorVersion < 1 : headers.status < 200 || headers.status === 204) {
+      // RFC 9112 §6.1: not before HTTP/1.1, not on 1xx and 204.
+      if (!this.#isRequest || this.minorVersion === 0) {
+        this.#fail('bad_framing', 'http1.transfer_encoding_not_allowed');
+        return false;
+      }
+    }
+    if (this.contentLength >= 0) {
+      headers.remove(H['content-length']);
+      this.contentLength = -1;
+    }
+    this.isChunked = true;
+    return true;
+  }
+
+  // ─── Chunked body (RFC 9112 §7.1) ───────────────────────────────────────────────────────────────────────────────
+
+  #chunkSize(buf: Buffer, start: number, end: number): number {
+    let lineEnd = start;
+    while (lineEnd < end && buf[lineEnd] !== 0x0a) lineEnd++;
+    if (lineEnd === end || this.#partial !== null) {
+      const upTo = Math.min(lineEnd + 1, end);
+      if (this.#partialLength + upTo - start > MAX_CHUNK_LINE_BYTES) return this.#failAt('bad_chunk', end);
+      this.#keep(buf, start, upTo);
+      if (lineEnd === end) return end;
+      const line = this.#partial as Buffer;
+      const length = this.#partialLength;
+      this.#partial = null;
+      this.#partialLength = 0;
+      return this.#chunkLine(line, 0, length - 1) ? lineEnd + 1 : end;
+    }
+    return this.#chunkLine(buf, start, lineEnd) ? lineEnd + 1 : end;
+  }
+
+  #chunkLine(buf: Buffer, start: number, lineFeed: number): boolean {
+    if (lineFeed === start || buf[lineFeed - 1] !== 0x0d) return this.#reject('bad_chunk');
+    const end = lineFeed - 1;
+    let pos = start;
+    let size = 0;
+    while (pos < end) {
+      const digit = HEX_VALUE[buf[pos] as number] as number;
+      if (digit === 255) break;
+      size = size * 16 + digit;
+      if (size > MAX_BODY_BYTES) return this.#reject('bad_chunk');
+      pos++;
+    }
+    if (pos === start) return this.#reject('bad_chunk');
+    while (pos < end && (buf[pos] === 0x20 || buf[pos] === 0x09)) pos++;
+    if (pos < end && buf[pos] !== 0x3b) return this.#reject('bad_chunk');
+    for (; pos < end; pos++) if (FIELD_BYTE[buf[pos] as number] !== 1) return this.#reject('bad_chunk');
+    this.#remaining = size;
+    this.#searchedTo = 0;
+    this.#state = size === 0 ? TRAILERS : CHUNK_DATA;
+    return true;
+  }
+
+  /** CRLF after chunk data; byte by byte, because it may be cut anywhere. */
+  #chunkEnd(buf: Buffer, pos: number): number {
+    const c = buf[pos] as number;
+    if (this.#remaining === 0 && c === 0x0d) {
+      this.#remaining = -1;
+      return pos + 1;
+    }
+    if (this.#remaining === -1 && c === 0x0a) {
+      this.#remaining = 0;
+      this.#state = CHUNK_SIZE;
+      return pos + 1;
+    }
+    return this.#failAt('bad_chunk', pos + 1);
+  }
+
+  #failAt(code: Failure['code'], pos: number): number {
+    this.#reject(code);
+    return pos;
+  }
+
+  #trailers(buf: Buffer, start: number, end: number): number {
+    // The usual case: no trailers.
+    if (this.#partial === null && end - start >= 2 && buf[start] === 0x0d && buf[start + 1] === 0x0a) {
+      this.#complete();
+      return start + 2;
+    }
+    const before = this.#partialLength;
+    this.#keep(buf, start, end);
+    const partial = this.#partial as Buffer;
+    const length = this.#partialLength;
+    const terminator = partial[0] === 0x0d || partial[0] === 0x0a ? 2 : findHeadEnd(partial, this.#searchedTo, length);
+    if ((terminator < 0 ? length : terminator) > this.#limits.maxHeadBytes) {
+      this.#fail('headers_too_large', 'http1.trailers_too_large');
+      return end;
+    }
+    if (terminator < 0 || length < 2) {
+      this.#searchedTo = Math.max(0, length - 3);
+      return end;
+    }
+    const fields = this.#scanFields(partial, 0, length);
+    if (fields < 0) {
+      if (this.#state !== FAILED) this.#fail('bad_header', 'http1.codec_error');
+      return end;
+    }
+    if (fields > this.#maxFields) {
+      this.#fail('too_many_headers', 'http1.too_many_trailers');
+      return end;
+    }
+    this.#partial = null;
+    this.#partialLength = 0;
+    const used = scanEnd - before;
+    if (fields > 0 && this.#limits.enableTrailers) {
+      const trailers = new Headers();
+      trailers.wireBytes = scanEnd;
+      this.#cutFields(partial, 0, partial.latin1Slice(0, scanEnd), fields, trailers);
+      this.#events.onTrailers(trailers);
+    }
+    this.#complete();
+    return start + used;
+  }
+}
+
+/** Where #scanFields stopped: after the empty line. */
+let scanEnd = 0;
+
+/** Position after the empty line that ends a head, searching from `from`; -1 when it is not there yet. */
+function findHeadEnd(buf: Buffer, from: number, length: number): number {
+  for (let pos = from; pos < length; pos++) {
+    if (buf[pos] !== 0x0a) continue;
+    if (buf[pos + 1] === 0x0a && pos + 1 < length) return pos + 2;
+    if (pos + 2 < length && buf[pos + 1] === 0x0d && buf[pos + 2] === 0x0a) return pos + 3;
+  }
+  return -1;
+}
