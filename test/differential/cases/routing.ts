@@ -108,8 +108,8 @@ const rewriteRoutes = [
   route('/rx/', 'a', { regex_rewrite: { pattern: { regex: '/rx/([^/]+)/([^/]+)' }, substitution: '/\\2/\\1' } }),
   route('/rxall/', 'a', { regex_rewrite: { pattern: { regex: 'a' }, substitution: 'bb' } }),
   route('/rxslash/', 'a', { regex_rewrite: { pattern: { regex: '^/rxslash/(.*)$' }, substitution: '/x\\\\\\1\\0' } }),
-  route('/host-literal', 'a', { host_rewrite_literal: 'literal.example' }),
   route('/host-literal-append', 'a', { host_rewrite_literal: 'literal.example', append_x_forwarded_host: true }),
+  route('/host-literal', 'a', { host_rewrite_literal: 'literal.example' }),
   route('/host-header', 'a', { host_rewrite_header: 'x-new-host' }),
   route('/host-path', 'a', { host_rewrite_path_regex: { pattern: { regex: '^/host-path/(.+)$' }, substitution: '\\1' } }),
   route('/host-auto', 'named', { auto_host_rewrite: true }),
@@ -148,7 +148,9 @@ const redirects: readonly (readonly [string, Fields])[] = [
   ['/r-all', { https_redirect: true, host_redirect: 'all.example', port_redirect: 1234, path_redirect: '/p' }],
   ['/r-empty', {}],
 ];
-const redirectRoutes = redirects.map(([prefix, redirect]) => ({ match: { prefix }, redirect }));
+const redirectRoutes = redirects
+  .toSorted(([a], [b]) => b.length - a.length)
+  .map(([prefix, redirect]) => ({ match: { prefix }, redirect }));
 const redirectCases: readonly Case[] = redirects.map(([prefix]): Case => ({ name: `redirect ${prefix}`, to: 'redirects', send: get(`${prefix}/more?q=1`, 'host: old.example:8000') })).concat([
   { name: 'redirect keeps default ports away', to: 'redirects', send: get('/r-https', 'host: old.example:80') },
   { name: 'redirect https without port', to: 'redirects', send: get('/r-https', 'host: old.example') },
@@ -251,13 +253,13 @@ const targetRoutes = [
   route('/a', 'a'),
   route('/zero', 'a', {}, { route: { weighted_clusters: { clusters: [{ name: 'a', weight: 0 }, { name: 'b', weight: 100 }] } } }),
   route('/by-header', 'a', {}, { route: { cluster_header: 'x-cluster' } }),
-  route('/unknown', 'a', {}, { route: { cluster_header: 'x-cluster', cluster_not_found_response_code: 'NOT_FOUND' } }),
   route('/unknown-500', 'a', {}, { route: { cluster_header: 'x-cluster', cluster_not_found_response_code: 'INTERNAL_SERVER_ERROR' } }),
-  route('/mirror', 'a', { request_mirror_policies: [{ cluster: 'b' }] }),
+  route('/unknown', 'a', {}, { route: { cluster_header: 'x-cluster', cluster_not_found_response_code: 'NOT_FOUND' } }),
   route('/mirror-100', 'a', { request_mirror_policies: [{ cluster: 'b', runtime_fraction: { default_value: { numerator: 100 } } }] }),
   route('/mirror-0', 'a', { request_mirror_policies: [{ cluster: 'b', runtime_fraction: { default_value: { numerator: 0 } } }] }),
   route('/mirror-two', 'a', { request_mirror_policies: [{ cluster: 'b' }, { cluster: 'c', disable_shadow_host_suffix_append: true }] }),
   route('/mirror-none', 'a', { request_mirror_policies: [{ cluster: 'empty' }] }),
+  route('/mirror', 'a', { request_mirror_policies: [{ cluster: 'b' }] }),
   match({ prefix: '/fraction-100', runtime_fraction: { default_value: { numerator: 100 }, runtime_key: 'f' } }, 'b'),
   match({ prefix: '/fraction-0', runtime_fraction: { default_value: { numerator: 0 }, runtime_key: 'f' } }, 'b'),
   { match: { prefix: '/grpc', grpc: {} }, route: { cluster: 'b' } },
