@@ -1,0 +1,260 @@
+// Regular expressions with RE2's syntax and meaning, run by V8's engines in linear time on latin1 strings of UTF-8 bytes.
+import { setFlagsFromString } from 'node:v8';
+import { asciiClassText, utf8ClassText } from './regex-class.ts';
+import { parseRegex, type RegexError, type RegexNode } from './regex-syntax.ts';
+
+/** Longest JavaScript pattern that a regex may become once counted repeats are written out. */
+const MAX_TRANSLATED_LENGTH = 512 * 1024;
+
+/**
+ * Lets V8 change to its linear engine as soon as a pattern backtracks too much, so that no input can stall the process.
+ * The composition root calls this once, before any regex runs.
+ */
+export function enableLinearRegex(): void {
+  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
+}
+
+/**
+ * A compiled pattern. Values are latin1 strings of bytes, as header values are; what the pattern says of characters
+ * holds for UTF-8 sequences among these bytes, and a byte that is not part of one matches nothing but \C.
+ */
+export class Regex {
+  readonly source: string;
+  readonly groups: number;
+  readonly #root: RegexNode;
+  /** For values below 0x80, or for all values when the pattern cannot tell the difference. */
+  readonly #fast: RegExp;
+  /** Whether a byte ≥ 0x80 could matter. */
+  readonly #minds: boolean;
+  #exact: RegExp | null = null;
+  #fastSearch: Searcher | null = null;
+  #exactSearch: Searcher | null = null;
+
+  constructor(source: string, root: RegexNode, groups: number, fast: RegExp) {
+    this.source = source;
+    this.groups = groups;
+    this.#root = root;
+    this.#fast = fast;
+    this.#minds = minds(root);
+  }
+
+  /** Whether the whole value matches (RE2::FullMatch). */
+  matches(value: string): boolean {
+    if (!this.#minds || !NON_ASCII.test(value)) return this.#fast.test(value);
+    this.#exact ??= new RegExp(`^(?:${translate(this.#root, true, null)})$`);
+    return this.#exact.test(value);
+  }
+
+  /** Whether some part of the value matches (RE2::PartialMatch). */
+  search(value: string): boolean {
+    const { pattern } = this.#searcher(value);
+    pattern.lastIndex = 0;
+    return pattern.test(value);
+  }
+
+  /** Replaces every match, left to right, as RE2::GlobalReplace. */
+  replaceAll(value: string, substitution: Substitution): string {
+    const { pattern, groups } = this.#searcher(value);
+    let out = '';
+    let copied = 0;
+    let lastEnd = -1;
+    let from = 0;
+    while (from <= value.length) {
+      pattern.lastIndex = from;
+      const match = pattern.exec(value);
+      if (match === null) break;
+      const end = match.index + match[0].length;
+      if (match[0] === '' && match.index === lastEnd) {
+        // RE2 takes no empty match right behind the last one.
+        from = end + 1;
+        continue;
+      }
+      out += value.slice(copied, match.index) + substitution.expand(match, groups);
+      copied = end;
+      lastEnd = end;
+      from = match[0] === '' ? end + 1 : end;
+    }
+    return lastEnd < 0 ? value : out + value.slice(copied);
+  }
+
+  #searcher(value: string): Searcher {
+    const isExact = this.#minds && NON_ASCII.test(value);
+    const known = isExact ? this.#exactSearch : this.#fastSearch;
+    if (known !== null) return known;
+    const groups: GroupMap = [[0]];
+    const made = { pattern: new RegExp(translate(this.#root, isExact, groups), 'g'), groups };
+    if (isExact) this.#exactSearch = made;
+    else this.#fastSearch = made;
+    return made;
+  }
+}
+
+type Searcher = { readonly pattern: RegExp; readonly groups: GroupMap };
+
+const NON_ASCII = /[\x80-\xff]/;
+
+/** Compiles a pattern, or says in RE2's words why it cannot be. */
+export function compileRegex(source: string): Regex | RegexError {
+  const parsed = parseRegex(source);
+  if ('error' in parsed) return parsed;
+  try {
+    const text = translate(parsed.root, false, null);
+    return new Regex(source, parsed.root, parsed.groups, new RegExp(`^(?:${text})$`));
+  } catch (error) {
+    // V8 has its own limits ("Regular expression too large", stack depth).
+    if (error instanceof SyntaxError || error instanceof RangeError) return TOO_LARGE;
+    throw error;
+  }
+}
+
+const TOO_LARGE: RegexError = { error: 'pattern too large - compile failed' };
+
+/** A replacement text with `\0` … `\9`, checked against a pattern. */
+export class Substitution {
+  readonly source: string;
+  /** Literal texts and group numbers, in order. */
+  readonly #parts: readonly (string | number)[];
+
+  constructor(source: string, parts: readonly (string | number)[]) {
+    this.source = source;
+    this.#parts = parts;
+  }
+
+  expand(match: RegExpExecArray, groups: GroupMap): string {
+    let out = '';
+    for (const part of this.#parts) {
+      if (typeof part === 'string') {
+        out += part;
+        continue;
+      }
+      const numbers = groups[part] ?? [];
+      for (let i = numbers.length - 1; i >= 0; i--) {
+        const text = match[numbers[i] as number];
+        if (text === undefined) continue;
+        out += text;
+        break;
+      }
+    }
+    return out;
+  }
+}
+
+/** Parses a replacement text for a regex with that many groups; errors in RE2's words (RE2::CheckRewriteString). */
+export function parseSubstitution(text: string, groups: number): Substitution | RegexError {
+  const parts: (string | number)[] = [];
+  let literal = '';
+  let highest = -1;
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i] as string;
+    if (char !== '\\') {
+      literal += char;
+      continue;
+    }
+    const next = text[++i];
+    if (next === undefined) return { error: "Rewrite schema error: '\\' not allowed at end." };
+    if (next === '\\') {
+      literal += '\\';
+    } else if (next >= '0' && next <= '9') {
+      if (literal !== '') parts.push(literal);
+      literal = '';
+      parts.push(Number(next));
+      highest = Math.max(highest, Number(next));
+    } else {
+      return { error: "Rewrite schema error: '\\' must be followed by a digit or '\\'." };
+    }
+  }
+  if (highest > groups) {
+    return {
+      error: `Rewrite schema requests ${highest} matches, but the regexp only has ${groups} parenthesized subexpressions.`,
+    };
+  }
+  if (literal !== '') parts.push(literal);
+  return new Substitution(text, parts);
+}
+
+/** Whether bytes ≥ 0x80 in a value could decide about a match: some class admits characters beyond ASCII. */
+function minds(node: RegexNode): boolean {
+  switch (node.kind) {
+    case 'class':
+      return node.ranges.length > 0 && (node.ranges[node.ranges.length - 1] as number) > 0x7f;
+    case 'seq':
+    case 'alt':
+      return node.items.some(minds);
+    case 'group':
+    case 'repeat':
+      return minds(node.node);
+    default:
+      return false;
+  }
+}
+
+/** RE2 group number → numbers of the JavaScript groups that stand for it (copies of a repeated group), in order. */
+type GroupMap = number[][];
+
+/**
+ * Writes the tree as a JavaScript pattern without flags: `exact` spells characters as their UTF-8 bytes. Groups capture
+ * only when `groups` is given, and are noted there. Counted repeats are written out: V8's linear engine refuses more
+ * than 16 repetitions, and its other engines run loops with counters more slowly.
+ */
+function translate(root: RegexNode, exact: boolean, groups: GroupMap | null): string {
+  let captured = 0;
+  let budget = MAX_TRANSLATED_LENGTH;
+  const write = (node: RegexNode): string => {
+    const text = writeNode(node);
+    if (--budget < 0 || text.length > MAX_TRANSLATED_LENGTH) throw new RangeError('pattern too large');
+    return text;
+  };
+  const writeNode = (node: RegexNode): string => {
+    switch (node.kind) {
+      case 'empty':
+        return '(?:)';
+      case 'class':
+        return exact ? utf8ClassText(node.ranges) : (asciiClassText(node.ranges) ?? '[]');
+      case 'byte':
+        return '[\\x00-\\xff]';
+      case 'assert':
+        return ASSERTION_TEXT[node.what];
+      case 'seq':
+        if (node.items.length === 1) return `(?:${write(node.items[0] as RegexNode)})`;
+        return node.items.map((item) => (item.kind === 'alt' ? `(?:${write(item)})` : write(item))).join('');
+      case 'alt':
+        return node.items.map(write).join('|');
+      case 'group':
+        if (groups === null) return `(?:${write(node.node)})`;
+        (groups[node.index] ??= []).push(++captured);
+        return `(${write(node.node)})`;
+      case 'repeat':
+        return writeRepeat(node);
+    }
+  };
+  const copies = (node: RegexNode, count: number): string => {
+    let text = '';
+    for (let n = 0; n < count; n++) {
+      text += `(?:${write(node)})`;
+      if (text.length > MAX_TRANSLATED_LENGTH) throw new RangeError('pattern too large');
+    }
+    return text;
+  };
+  const writeRepeat = (node: RegexNode & { kind: 'repeat' }): string => {
+    const lazy = node.greedy ? '' : '?';
+    const { min, max } = node;
+    if (max === 0) return '(?:)';
+    if (max < 0) return `${copies(node.node, Math.max(min, 1))}${min === 0 ? '*' : '+'}${lazy}`;
+    // x{2,4} is xx(?:x(?:x)?)?: the nested form has one way to match each count.
+    let text = copies(node.node, min);
+    for (let n = min; n < max; n++) text += `(?:${copies(node.node, 1)}`;
+    for (let n = min; n < max; n++) text += `)?${lazy}`;
+    if (text.length > MAX_TRANSLATED_LENGTH) throw new RangeError('pattern too large');
+    return text;
+  };
+  return write(root);
+}
+
+const ASSERTION_TEXT = {
+  bol: '(?<![^\\n])',
+  eol: '(?![^\\n])',
+  begin: '^',
+  end: '$',
+  word: '\\b',
+  'not-word': '\\B',
+} as const;
