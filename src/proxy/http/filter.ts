@@ -82,6 +82,9 @@ export type FilterStream = {
   readonly responseHeaders: Headers | null;
   readonly requestTrailers: Headers | null;
   readonly responseTrailers: Headers | null;
+  /** These two make the stream a FormatContext, so that header values with operators need no other object. */
+  readonly localReplyBody: string;
+  readonly accessLogType: string;
   /** Null when no route matched. */
   readonly route: RouteView | null;
   /** Per-stream state of the filter with that slot number. */
