@@ -1,0 +1,21 @@
+// Bodies of 100 KiB, down and up: the price of bytes.
+import { cpuCase } from '../support/cpu-case.ts';
+import { PATHS } from '../support/upstream.ts';
+
+const shared = { bar: { ratio: 1 }, config: 'minimal', peers: ['envoy', 'nginx', 'haproxy', 'heddle'] } as const;
+
+export const responses100k = cpuCase({
+  ...shared,
+  name: 'responses-100k',
+  title: '100 KiB responses',
+  request: { path: PATHS.large },
+  connections: 32,
+});
+
+export const uploads100k = cpuCase({
+  ...shared,
+  name: 'uploads-100k',
+  title: '100 KiB uploads',
+  request: { path: PATHS.upload, uploadBytes: 100 * 1024 },
+  connections: 32,
+});

@@ -1,0 +1,156 @@
+// Runs Envoy, nginx, HAProxy and Heddle side by side and prints what each costs, with the bars that Heddle has to meet.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from '../scripts/build.ts';
+import { locatePeer } from '../scripts/peers.ts';
+import { responses100k, uploads100k } from './cases/bodies.ts';
+import { engine } from './cases/engine.ts';
+import { http1AllFeatures } from './cases/http1-all-features.ts';
+import { http1Minimal } from './cases/http1-minimal.ts';
+import { latency } from './cases/latency.ts';
+import { memoryConnections, memoryIdle } from './cases/memory.ts';
+import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
+import { chooseCores, runProgram, stopProgram } from './support/process.ts';
+import { PEER_NAMES, type PeerName } from './support/proxies.ts';
+import { renderTable, replaceBlock } from './support/table.ts';
+import { startUpstream } from './support/upstream.ts';
+
+const ROOT = dirname(import.meta.dirname);
+const RESULTS = join(ROOT, 'bench/results/latest.json');
+const MOST_ROUNDS = 50;
+const MOST_SECONDS = 60;
+
+const CASES: readonly BenchCase[] = [
+  http1Minimal,
+  http1AllFeatures,
+  responses100k,
+  uploads100k,
+  latency,
+  memoryIdle,
+  memoryConnections,
+  engine,
+];
+
+type Options = {
+  readonly cases: readonly BenchCase[];
+  readonly peers: readonly PeerName[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly updateReadme: boolean;
+};
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      case: { type: 'string', multiple: true },
+      peers: { type: 'string', default: PEER_NAMES.join(',') },
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '4' },
+      'update-readme': { type: 'boolean', default: false },
+    },
+  });
+  const names = values.case?.flatMap((list) => list.split(','));
+  const unknown = names?.filter((name) => !CASES.some((one) => one.name === name)) ?? [];
+  if (unknown.length > 0) {
+    throw new Error(`bench: no case ${unknown.join(', ')}; there are ${CASES.map((one) => one.name).join(', ')}`);
+  }
+  const peers = PEER_NAMES.filter((name) => values.peers.split(',').includes(name));
+  return {
+    cases: CASES.filter((one) => names === undefined || names.includes(one.name)),
+    peers,
+    rounds: within(values.rounds, MOST_ROUNDS),
+    seconds: within(values.seconds, MOST_SECONDS),
+    updateReadme: values['update-readme'],
+  };
+}
+
+function within(text: string, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > most) throw new Error(`bench: ${text} is not in 1..${most}`);
+  return value;
+}
+
+/** Lays Heddle out as its package is published, so that what is measured is what users run. */
+async function packHeddle(scratch: string): Promise<string> {
+  const directory = join(scratch, 'package');
+  mkdirSync(directory);
+  await build(join(directory, 'dist'));
+  cpSync(join(ROOT, 'bin'), join(directory, 'bin'), { recursive: true });
+  cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
+  return join(directory, 'bin/heddle');
+}
+
+function need(name: string): string {
+  const state = locatePeer(name);
+  if ('path' in state) return state.path;
+  throw new Error(`bench: ${name}: ${state.missing.replace('run peers', 'run peers -- --bench')}`);
+}
+
+async function describeMachine(peers: readonly PeerName[], core: number): Promise<Record<string, unknown>> {
+  const version = async (name: string, flag: string): Promise<string> =>
+    /\d+\.\d+(?:\.\d+)?(?=\/|[^\d.]|$)/.exec(
+      (await runProgram(core, [need(name), flag])).replace(/[0-9a-f]{40}/, ''),
+    )?.[0] ?? 'unknown';
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.version,
+    envoy: await version('envoy', '--version'),
+    ...(peers.includes('nginx') ? { nginx: await version('nginx', '-v') } : {}),
+    ...(peers.includes('haproxy') ? { haproxy: await version('haproxy', '-v') } : {}),
+  };
+}
+
+async function runCases(options: Options, context: BenchContext): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const one of options.cases) {
+    try {
+      rows.push(...(await one.run(context)));
+    } catch (error) {
+      const notCounted = error instanceof Error ? error.message : String(error);
+      context.say(`${one.name} failed: ${notCounted}`);
+      rows.push({ name: one.name, title: one.title, unit: '', bar: {}, rounds: {}, notCounted });
+    }
+  }
+  return rows;
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  const { peers, rounds, seconds } = options;
+  const cores = chooseCores();
+  const scratch = mkdtempSync(join(tmpdir(), 'heddle-bench-'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+  process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  const programs = {
+    envoy: need('envoy'),
+    nginx: need('nginx'),
+    haproxy: peers.includes('haproxy') ? need('haproxy') : '',
+    heddle: peers.includes('heddle') ? await packHeddle(scratch) : '',
+  };
+  const upstream = await startUpstream(programs.nginx, cores.load, scratch);
+  const context: BenchContext = {
+    peers,
+    rounds,
+    seconds,
+    proxyPlace: { core: cores.proxy, scratch, upstreamPort: upstream.port, programs },
+    loadPlace: { core: cores.load, scratch, wrk: need('wrk'), vegeta: need('vegeta') },
+    say: (text) => process.stderr.write(`${text}\n`),
+  };
+  const machine = await describeMachine(peers, cores.load);
+  const rows = await runCases(options, context);
+  await stopProgram(upstream);
+  const table = renderTable(rows, { ...machine, rounds, seconds });
+  console.log(table);
+  mkdirSync(dirname(RESULTS), { recursive: true });
+  writeFileSync(RESULTS, `${JSON.stringify({ machine, rounds, seconds, rows }, null, 2)}\n`);
+  if (options.updateReadme) {
+    const path = join(ROOT, 'README.md');
+    writeFileSync(path, replaceBlock(readFileSync(path, 'utf8'), table));
+  }
+}
+
+await main();

@@ -1,0 +1,180 @@
+// The Envoy configurations of the bench, which Envoy and Heddle both run.
+
+const TYPE = 'type.googleapis.com/envoy.extensions';
+
+export type EnvoyConfigOptions = {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly upstreamPort: number;
+  readonly accessLogPath: string;
+};
+
+export type EnvoyConfigName = 'minimal' | 'allFeatures';
+
+export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions): unknown {
+  const features = name === 'allFeatures';
+  return {
+    admin: { address: socketAddress(options.adminPort) },
+    static_resources: {
+      listeners: [
+        {
+          name: 'ingress',
+          address: socketAddress(options.port),
+          filter_chains: [
+            {
+              filters: [
+                {
+                  name: 'envoy.filters.network.http_connection_manager',
+                  typed_config: {
+                    '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+                    stat_prefix: 'ingress',
+                    route_config: routeConfiguration(features),
+                    http_filters: [...(features ? FEATURE_FILTERS : []), ROUTER],
+                    ...(features ? { access_log: [jsonAccessLog(options.accessLogPath)] } : {}),
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+      clusters: [
+        {
+          name: 'upstream',
+          type: 'STATIC',
+          connect_timeout: '1s',
+          // The bench measures requests, not refusals.
+          circuit_breakers: { thresholds: [{ max_connections: 4096, max_pending_requests: 4096, max_requests: 4096 }] },
+          load_assignment: {
+            cluster_name: 'upstream',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(options.upstreamPort) } }] }],
+          },
+        },
+      ],
+    },
+  };
+}
+
+function socketAddress(port: number): unknown {
+  return { socket_address: { address: '127.0.0.1', port_value: port } };
+}
+
+function routeConfiguration(features: boolean): unknown {
+  const retryPolicy = { retry_on: '5xx,connect-failure,reset', num_retries: 2, per_try_timeout: '5s' };
+  return {
+    name: 'local_route',
+    virtual_hosts: [
+      {
+        name: 'local_service',
+        domains: ['*'],
+        routes: [
+          {
+            match: { prefix: '/' },
+            route: { cluster: 'upstream', ...(features ? { retry_policy: retryPolicy } : {}) },
+          },
+        ],
+        ...(features ? { typed_per_filter_config: { 'envoy.filters.http.cors': CORS_POLICY } } : {}),
+      },
+    ],
+  };
+}
+
+const CORS_POLICY = {
+  '@type': `${TYPE}.filters.http.cors.v3.CorsPolicy`,
+  allow_origin_string_match: [{ suffix: '.example.com' }],
+  allow_methods: 'GET, POST',
+  expose_headers: 'x-request-id',
+};
+
+function httpFilter(name: string, type: string, config: object): unknown {
+  return {
+    name: `envoy.filters.http.${name}`,
+    typed_config: { '@type': `${TYPE}.filters.http.${name}.v3.${type}`, ...config },
+  };
+}
+
+const ROUTER = httpFilter('router', 'Router', {});
+const ALWAYS = { default_value: { numerator: 100, denominator: 'HUNDRED' } };
+
+const FEATURE_FILTERS: readonly unknown[] = [
+  httpFilter('rbac', 'RBAC', {
+    rules: {
+      action: 'ALLOW',
+      policies: {
+        editors: {
+          permissions: [{ header: { name: ':method', string_match: { exact: 'DELETE' } } }],
+          principals: [{ header: { name: 'x-role', string_match: { exact: 'editor' } } }],
+        },
+        readers: {
+          permissions: [
+            {
+              and_rules: {
+                rules: [
+                  { header: { name: ':method', string_match: { exact: 'GET' } } },
+                  { not_rule: { url_path: { path: { prefix: '/internal' } } } },
+                ],
+              },
+            },
+          ],
+          principals: [{ direct_remote_ip: { address_prefix: '127.0.0.0', prefix_len: 8 } }],
+        },
+      },
+    },
+  }),
+  httpFilter('cors', 'Cors', {}),
+  httpFilter('fault', 'HTTPFault', {
+    delay: { fixed_delay: '1s', percentage: { numerator: 0, denominator: 'HUNDRED' } },
+    abort: { http_status: 503, percentage: { numerator: 0, denominator: 'HUNDRED' } },
+  }),
+  httpFilter('local_ratelimit', 'LocalRateLimit', {
+    stat_prefix: 'local',
+    token_bucket: { max_tokens: 1_000_000_000, tokens_per_fill: 1_000_000_000, fill_interval: '1s' },
+    filter_enabled: ALWAYS,
+    filter_enforced: ALWAYS,
+  }),
+  httpFilter('header_mutation', 'HeaderMutation', {
+    mutations: {
+      request_mutations: [{ append: { header: { key: 'x-mesh', value: 'bench' } } }],
+      response_mutations: [
+        {
+          append: {
+            header: { key: 'x-served-by', value: 'mesh' },
+            append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
+          },
+        },
+      ],
+    },
+  }),
+];
+
+/** The fields that a mesh logs of every request: 17 of them. */
+function jsonAccessLog(path: string): unknown {
+  return {
+    name: 'envoy.access_loggers.file',
+    typed_config: {
+      '@type': `${TYPE}.access_loggers.file.v3.FileAccessLog`,
+      path,
+      log_format: {
+        json_format: {
+          start_time: '%START_TIME%',
+          method: '%REQ(:METHOD)%',
+          path: '%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%',
+          protocol: '%PROTOCOL%',
+          response_code: '%RESPONSE_CODE%',
+          response_flags: '%RESPONSE_FLAGS%',
+          response_code_details: '%RESPONSE_CODE_DETAILS%',
+          bytes_received: '%BYTES_RECEIVED%',
+          bytes_sent: '%BYTES_SENT%',
+          duration: '%DURATION%',
+          upstream_service_time: '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%',
+          user_agent: '%REQ(USER-AGENT)%',
+          request_id: '%REQ(X-REQUEST-ID)%',
+          authority: '%REQ(:AUTHORITY)%',
+          upstream_host: '%UPSTREAM_HOST%',
+          upstream_cluster: '%UPSTREAM_CLUSTER%',
+          downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// One exchange through two proxies, compared: a figure counts only when the answers are the same.
+import { createHash } from 'node:crypto';
+import { request } from 'node:http';
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+};
+
+/** Headers whose values are of the moment. */
+const VOLATILE = new Set(['date', 'x-envoy-upstream-service-time', 'x-request-id', 'last-modified']);
+const TIMEOUT_MS = 5_000;
+
+export type Exchange = { readonly path: string; readonly headers?: readonly string[]; readonly uploadBytes?: number };
+
+export function exchange(port: number, { path, headers = [], uploadBytes }: Exchange): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const fields = headers.map((header) => header.split(/:\s*/, 2) as [string, string]);
+    const outgoing = request({
+      host: '127.0.0.1',
+      port,
+      path,
+      method: uploadBytes === undefined ? 'GET' : 'POST',
+      timeout: TIMEOUT_MS,
+      agent: false,
+      headers: {
+        ...Object.fromEntries(fields),
+        host: 'bench.example',
+        ...(uploadBytes === undefined ? {} : { 'content-length': uploadBytes }),
+      },
+    });
+    outgoing.on('response', (response) => {
+      const hash = createHash('sha256');
+      response.on('data', (chunk) => hash.update(chunk));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: hash.digest('hex') }),
+      );
+      response.on('error', reject);
+    });
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
+    outgoing.on('error', reject);
+    outgoing.end(uploadBytes === undefined ? undefined : 'x'.repeat(uploadBytes));
+  });
+}
+
+/** Returns how two answers differ, or null. */
+export function compareAnswers(envoy: Answer, heddle: Answer): string | null {
+  if (envoy.status !== heddle.status) return `status ${heddle.status}, Envoy ${envoy.status}`;
+  if (envoy.body !== heddle.body) return 'another body than Envoy';
+  const names = new Set([...Object.keys(envoy.headers), ...Object.keys(heddle.headers)]);
+  const differing = [...names].filter((name) =>
+    VOLATILE.has(name)
+      ? name in envoy.headers !== name in heddle.headers
+      : String(envoy.headers[name]) !== String(heddle.headers[name]),
+  );
+  if (differing.length === 0) return null;
+  const shown = (answer: Answer, name: string): string => String(answer.headers[name] ?? 'absent');
+  return differing.map((name) => `${name}: ${shown(heddle, name)}, Envoy ${shown(envoy, name)}`).join('; ');
+}

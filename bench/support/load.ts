@@ -1,0 +1,60 @@
+// Load from wrk (closed loop: as fast as answers come) and vegeta (open loop: at a fixed rate, whatever comes back).
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runProgram } from './process.ts';
+
+export type LoadPlace = {
+  readonly core: number;
+  readonly scratch: string;
+  readonly wrk: string;
+  readonly vegeta: string;
+};
+
+export type ClosedLoad = {
+  readonly port: number;
+  readonly path: string;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly headers?: readonly string[];
+  readonly uploadBytes?: number;
+};
+
+export type ClosedResult = { readonly requests: number; readonly perSecond: number };
+
+/** Throws when any answer was not a success, or a connection broke: such a round measures something else. */
+export async function closedLoad(place: LoadPlace, load: ClosedLoad): Promise<ClosedResult> {
+  const url = `http://127.0.0.1:${load.port}${load.path}`;
+  const flags = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--timeout', '10s'];
+  if (load.uploadBytes !== undefined) {
+    const script = join(place.scratch, 'upload.lua');
+    writeFileSync(script, `wrk.method = "POST"\nwrk.body = string.rep("x", ${load.uploadBytes})\n`);
+    flags.push('-s', script);
+  }
+  for (const header of load.headers ?? []) flags.push('-H', header);
+  const output = await runProgram(place.core, [place.wrk, ...flags, url]);
+  const bad = /(Non-2xx or 3xx responses|Socket errors): (.*)/.exec(output);
+  if (bad !== null) throw new Error(`wrk: ${bad[0]}`);
+  return {
+    requests: Number(/(\d+) requests in/.exec(output)?.[1]),
+    perSecond: Number(/Requests\/sec:\s*([\d.]+)/.exec(output)?.[1]),
+  };
+}
+
+export type OpenResult = { readonly p50Ms: number; readonly p99Ms: number; readonly perSecond: number };
+
+export async function openLoad(
+  place: LoadPlace,
+  load: { port: number; path: string; seconds: number; rate: number },
+): Promise<OpenResult> {
+  const targets = join(place.scratch, 'targets.txt');
+  const results = join(place.scratch, 'results.bin');
+  writeFileSync(targets, `GET http://127.0.0.1:${load.port}${load.path}\n`);
+  const flags = [`-rate=${Math.round(load.rate)}`, `-duration=${load.seconds}s`, `-targets=${targets}`];
+  await runProgram(place.core, [place.vegeta, 'attack', ...flags, '-connections=4096', `-output=${results}`]);
+  const report = join(place.scratch, 'report.json');
+  await runProgram(place.core, [place.vegeta, 'report', '-type=json', `-output=${report}`, results]);
+  const { latencies, success, throughput, status_codes } = JSON.parse(readFileSync(report, 'utf8'));
+  if (success !== 1)
+    throw new Error(`vegeta: ${(100 * success).toFixed(2)} % succeeded: ${JSON.stringify(status_codes)}`);
+  return { p50Ms: latencies['50th'] / 1e6, p99Ms: latencies['99th'] / 1e6, perSecond: throughput };
+}
