@@ -1,0 +1,341 @@
+// The engine on raw handles: listening, accepting and dialling without the runtime's stream layer.
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import type { Address, ByteStream } from '../base/byte-stream.ts';
+import { addressText, ipAddress, systemPath, unixPathError } from './address.ts';
+import type {
+  ConnectCallback,
+  ConnectOptions,
+  Engine,
+  EngineOptions,
+  Listener,
+  ListenError,
+  ListenOptions,
+  PendingConnect,
+} from './engine.ts';
+import { connectFailure, errnoName, errnoText } from './errno.ts';
+import { type HandleShared, HandleStream, newWriteRequest } from './handle-stream.ts';
+import {
+  type AddressRecord,
+  type ConnectRequest,
+  FLAG_IPV6_ONLY,
+  FLAG_REUSE_PORT,
+  type Handle,
+  handleSurface,
+  type PipeHandle,
+  SERVER,
+  SOCKET,
+  type Surface,
+  type TcpHandle,
+} from './handles.ts';
+import { Turn, type TurnStream } from './turn.ts';
+
+const DEFAULT_READ_BUFFER_BYTES = 256 * 1024;
+const SCRATCH_BYTES = 64 * 1024;
+export const DEFAULT_BACKLOG = 4096;
+export const DEFAULT_MAX_HELD = 1024;
+
+export function createHandleEngine(options: EngineOptions): Engine {
+  const turn = new Turn(options.clock, options.onBug);
+  const surface = handleSurface();
+  const shared: HandleShared = {
+    turn,
+    surface,
+    readBuffer: Buffer.allocUnsafeSlow(options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES),
+    scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
+    request: newWriteRequest(surface),
+    openStreams: 0,
+  };
+  return {
+    kind: 'handles',
+    clock: options.clock,
+    get openStreams() {
+      return shared.openStreams;
+    },
+    run: (fn) => turn.run(fn),
+    flush: () => turn.flush(),
+    listen(address, listenOptions, onStream) {
+      const handle = bindHandle(surface, address, listenOptions);
+      return 'errno' in handle ? handle : new HandleListener(shared, handle, address, listenOptions, onStream);
+    },
+    connect: (address, connectOptions, callback) => new HandleDial(shared, address, connectOptions, callback),
+  };
+}
+
+/** A bound and listening handle, or why not. */
+export function bindHandle(surface: Surface, address: Address, options: ListenOptions): Handle | ListenError {
+  const taken = probePort(surface, address, options);
+  if (taken !== null) return listenError(address, taken);
+  const handle = address.family === 'unix' ? new surface.Pipe(SERVER) : new surface.Tcp(SERVER);
+  const status = bind(handle, address, options) || handle.listen(options.backlog ?? DEFAULT_BACKLOG);
+  if (status === 0) return handle;
+  handle.close();
+  return listenError(address, typeof status === 'string' ? status : errnoName(status));
+}
+
+/** With SO_REUSEPORT a second bind succeeds silently: try without it first. */
+function probePort(surface: Surface, address: Address, options: ListenOptions): string | null {
+  if (address.family === 'unix' || options.fd !== undefined) return null;
+  if (options.reusePort !== true || options.joinExisting === true || address.port === 0) return null;
+  const handle = new surface.Tcp(SERVER);
+  // libuv tells of a taken port only in the next call.
+  const status = bindTcp(handle, address, options, 0) || handle.getsockname({});
+  handle.close();
+  return status === 0 ? null : errnoName(status);
+}
+
+function bind(handle: Handle, address: Address, options: ListenOptions): number | string {
+  if (options.fd !== undefined) return handle.open(options.fd) ?? 0;
+  if (address.family === 'unix') return bindUnix(handle as PipeHandle, address, options);
+  return bindTcp(handle as TcpHandle, address, options, options.reusePort === true ? FLAG_REUSE_PORT : 0);
+}
+
+function bindTcp(handle: TcpHandle, address: Address, options: ListenOptions, flags: number): number {
+  if (address.family === 'ipv4') return handle.bind(address.address, address.port, flags);
+  const only = options.ipv4Compat === true ? 0 : FLAG_IPV6_ONLY;
+  return handle.bind6(address.address, address.port, flags | only);
+}
+
+function bindUnix(handle: PipeHandle, address: Address, options: ListenOptions): number | string {
+  const error = unixPathError(address);
+  if (error !== null) return error;
+  const isAbstract = address.address.startsWith('@');
+  // A socket left behind by a process that died; Envoy removes it as well.
+  if (!isAbstract) removeSocket(address.address);
+  const status = handle.bind(systemPath(address));
+  if (status !== 0 || isAbstract || !options.mode) return status;
+  try {
+    chmodSync(address.address, options.mode);
+    return 0;
+  } catch (failed) {
+    return (failed as { code?: string }).code ?? 'EACCES';
+  }
+}
+
+export function removeSocket(path: string): void {
+  try {
+    if (lstatSync(path).isSocket()) unlinkSync(path);
+  } catch {
+    // Not there, or not ours to remove: bind tells.
+  }
+}
+
+export function listenError(address: Address, errno: string): ListenError {
+  return { errno, detail: `cannot bind '${addressText(address)}': ${errnoText(errno)}` };
+}
+
+class HandleListener implements Listener {
+  readonly address: Address;
+  readonly fd: number;
+  acceptErrors = 0;
+  heldOverflows = 0;
+  isPaused = false;
+  readonly #shared: HandleShared;
+  readonly #handle: Handle;
+  readonly #options: ListenOptions;
+  readonly #onStream: (stream: ByteStream) => void;
+  #held: Handle[] = [];
+  #isClosed = false;
+
+  constructor(
+    shared: HandleShared,
+    handle: Handle,
+    address: Address,
+    options: ListenOptions,
+    onStream: (stream: ByteStream) => void,
+  ) {
+    this.#shared = shared;
+    this.#handle = handle;
+    this.#options = options;
+    this.#onStream = onStream;
+    this.fd = handle.fd;
+    this.address = boundAddress(handle, address);
+    if (address.family !== 'unix') prepareListener(handle as TcpHandle, options);
+    handle.onconnection = (status, accepted) => this.#connected(status, accepted);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#handle.close();
+    // The kernel does the same to those that wait in its own queue.
+    for (const handle of this.#held) reject(handle);
+    this.#held = [];
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    const held = this.#held;
+    this.#held = [];
+    const { turn } = this.#shared;
+    turn.enter();
+    for (const handle of held) {
+      if (this.isPaused) this.#held.push(handle);
+      else this.#open(handle);
+    }
+    turn.leave();
+  }
+
+  #connected(status: number, handle: Handle | undefined): void {
+    if (status < 0 || handle === undefined) {
+      this.acceptErrors++;
+      return;
+    }
+    if (this.isPaused) {
+      if (this.#held.length < (this.#options.maxHeld ?? DEFAULT_MAX_HELD)) {
+        this.#held.push(handle);
+        return;
+      }
+      this.heldOverflows++;
+      reject(handle);
+      return;
+    }
+    const { turn } = this.#shared;
+    turn.enter();
+    this.#open(handle);
+    turn.leave();
+  }
+
+  #open(handle: Handle): void {
+    const isUnix = this.address.family === 'unix';
+    const stream = new HandleStream(this.#shared, handle, 'accepted', isUnix ? this.address : null, null);
+    try {
+      this.#onStream(stream);
+    } catch (error) {
+      this.#shared.turn.contain(stream, error, 'accept');
+    }
+  }
+}
+
+/** On Linux accepted sockets inherit these, which saves two system calls for each of them. */
+function prepareListener(handle: TcpHandle, options: ListenOptions): void {
+  if (options.noDelay !== false) handle.setNoDelay(true);
+  if (options.keepAliveS !== undefined) handle.setKeepAlive(true, options.keepAliveS);
+}
+
+function boundAddress(handle: Handle, address: Address): Address {
+  if (address.family === 'unix') return address;
+  const out: AddressRecord = {};
+  if ((handle as TcpHandle).getsockname(out) !== 0 || out.address === undefined) return address;
+  return ipAddress(out.address, out.port ?? 0);
+}
+
+function reject(handle: Handle): void {
+  const tcp = handle as TcpHandle;
+  if (typeof tcp.reset === 'function' && tcp.reset() === 0) return;
+  handle.close();
+}
+
+class HandleDial implements PendingConnect, TurnStream {
+  isDirty = false;
+  isNotified = false;
+  readonly shared: HandleShared;
+  readonly #handle: Handle;
+  readonly #address: Address;
+  readonly #options: ConnectOptions;
+  readonly #callback: ConnectCallback;
+  #isDone = false;
+  #refused = '';
+  #stream: HandleStream | null = null;
+
+  constructor(shared: HandleShared, address: Address, options: ConnectOptions, callback: ConnectCallback) {
+    this.shared = shared;
+    this.#address = address;
+    this.#options = options;
+    this.#callback = callback;
+    const { surface } = shared;
+    this.#handle = address.family === 'unix' ? new surface.Pipe(SOCKET) : new surface.Tcp(SOCKET);
+    const status = this.#start(surface);
+    if (status === 0) return;
+    this.#refused = typeof status === 'string' ? status : errnoName(status);
+    shared.turn.markNotified(this);
+  }
+
+  cancel(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#handle.close();
+  }
+
+  /** The system's late answer. */
+  connected(status: number): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    if (status < 0) {
+      this.#handle.close();
+      // libuv puts the immediate errors of unix sockets off to here.
+      const remote = this.#address.family === 'unix' ? this.#address.address : null;
+      this.#callback(null, connectFailure(errnoName(status), remote));
+      return;
+    }
+    const { keepAliveS } = this.#options;
+    if (keepAliveS !== undefined && this.#address.family !== 'unix') {
+      (this.#handle as TcpHandle).setKeepAlive(true, keepAliveS);
+    }
+    this.#stream = new HandleStream(this.shared, this.#handle, 'dialled', null, this.#address);
+    this.#callback(this.#stream, null);
+  }
+
+  /** Tells of an error that the call itself gave, after the caller has returned. */
+  deliver(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#handle.close();
+    this.#callback(null, connectFailure(this.#refused, addressText(this.#address)));
+  }
+
+  settle(): void {}
+
+  abandon(): void {
+    this.#stream?.abandon();
+  }
+
+  #start(surface: Surface): number | string {
+    const { fd, localAddress, noDelay } = this.#options;
+    const address = this.#address;
+    if (fd !== undefined) {
+      const status = this.#handle.open(fd) ?? 0;
+      if (status !== 0) return status;
+    }
+    if (address.family === 'unix') {
+      const error = unixPathError(address);
+      if (error !== null) return error;
+      const pipeRequest = new surface.PipeConnectRequest();
+      this.#expect(pipeRequest);
+      return (this.#handle as PipeHandle).connect(pipeRequest, systemPath(address)) ?? 0;
+    }
+    const tcp = this.#handle as TcpHandle;
+    if (localAddress !== undefined) {
+      const { address: ip, port } = localAddress;
+      const status = localAddress.family === 'ipv6' ? tcp.bind6(ip, port, FLAG_IPV6_ONLY) : tcp.bind(ip, port, 0);
+      if (status !== 0) return status;
+    }
+    if (noDelay !== false) tcp.setNoDelay(true);
+    const request = new surface.TcpConnectRequest();
+    this.#expect(request);
+    return address.family === 'ipv6'
+      ? tcp.connect6(request, address.address, address.port)
+      : tcp.connect(request, address.address, address.port);
+  }
+
+  #expect(request: ConnectRequest): void {
+    request.owner = this;
+    request.oncomplete = onConnected;
+  }
+}
+
+function onConnected(this: ConnectRequest, status: number): void {
+  const dial = this.owner as HandleDial;
+  const { turn } = dial.shared;
+  turn.enter();
+  try {
+    dial.connected(status);
+  } catch (error) {
+    turn.contain(dial, error, 'connect');
+  }
+  turn.leave();
+}

@@ -1,0 +1,309 @@
+// What every ByteStream of this room shares: the write queue, watermarks, counted pauses, and the order of its events.
+import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../base/byte-stream.ts';
+import { type Failure, failure } from '../base/failure.ts';
+import type { Turn, TurnStream } from './turn.ts';
+
+/** Who opened the stream; decides the side in its failures. */
+export type StreamRole = 'accepted' | 'dialled';
+
+/** Bytes; what Envoy takes when per_connection_buffer_limit_bytes is not set. */
+const DEFAULT_HIGH_WATERMARK = 1024 * 1024;
+/** Text up to this length leaves in one system call from a copy on the stack (Node's own limit). */
+export const MAX_TEXT_BYTES = 16 * 1024;
+/** Borrowed bytes up to this size join the text: copying them costs less than a second buffer in the call. */
+export const INLINE_BYTES = 4 * 1024;
+
+const LOCAL_CLOSE = failure('local_close', 'local', 'connection', 'closed locally');
+const BUG_CLOSE = failure('bug', 'local', 'connection', 'closed because of an internal error');
+
+const NOTICE_DRAIN = 1;
+const NOTICE_CLOSE = 2;
+
+/** Stands in until the owner has set its own; a stream without an owner drops what it hears. */
+const NO_HANDLER: ByteStreamHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+let nextId = 1;
+
+/**
+ * States of each direction:
+ *
+ *   writing --end()--> ending --queue empty--> fin sent        reading --FIN--> read ended
+ *   any --close()--> closing --queue empty--> closed           any --destroy(), error--> closed
+ *   fin sent + read ended --> closed (null)
+ */
+export abstract class QueuedStream implements ByteStream, TurnStream {
+  handler: ByteStreamHandler = NO_HANDLER;
+  readonly id = nextId++;
+  readonly role: StreamRole;
+  isDirty = false;
+  isNotified = false;
+  isClosed = false;
+  isAboveHighWatermark = false;
+  bytesRead = 0;
+  bufferedBytes = 0;
+
+  protected readonly turn: Turn;
+  /** Segments in front of `text`, in order. */
+  protected parts: (string | Uint8Array)[] = [];
+  /** The end of the queue, where small writes collect. */
+  protected text = '';
+  /** Those of `parts` whose memory is not ours. */
+  protected borrowed: Uint8Array[] | null = null;
+  /** Bytes handed to the system that it has not taken yet. */
+  protected pendingBytes = 0;
+  protected pauses = 0;
+  protected isReading = false;
+  protected isEnding = false;
+  protected isClosing = false;
+  protected isFinStarted = false;
+  protected isFinSent = false;
+  protected isReadEnded = false;
+  /** Writing failed while bytes may still wait to be read: they are delivered first. */
+  protected writeFailure: Failure | null = null;
+  private acceptedBytes = 0;
+  private highBytes = DEFAULT_HIGH_WATERMARK;
+  private lowBytes = DEFAULT_HIGH_WATERMARK / 2;
+  private notices = 0;
+  private closeFailure: Failure | null = null;
+
+  constructor(turn: Turn, role: StreamRole) {
+    this.turn = turn;
+    this.role = role;
+  }
+
+  abstract readonly localAddress: Address;
+  abstract readonly remoteAddress: Address;
+  /** Gives the queue to the system, as far as it takes it; leaves nothing borrowed behind. */
+  protected abstract pump(): void;
+  protected abstract startReading(): void;
+  protected abstract stopReading(): void;
+  /** Sends FIN; `finSent` is called when it left. */
+  protected abstract sendFin(): void;
+  /** Gives the descriptor back, with RST when `reset`. */
+  protected abstract release(reset: boolean): void;
+
+  get tls(): TlsFacts | null {
+    return null;
+  }
+
+  get bytesWritten(): number {
+    return this.acceptedBytes - this.bufferedBytes;
+  }
+
+  /** True when writes are of no use any more. */
+  get isWriteClosed(): boolean {
+    return this.isClosed || this.isEnding || this.isClosing || this.writeFailure !== null;
+  }
+
+  writeLatin1(text: string): void {
+    if (this.isWriteClosed) return;
+    this.text = this.text === '' ? text : this.text + text;
+    this.queued(text.length);
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.isWriteClosed || chunk.length === 0) return;
+    this.pushText();
+    this.parts.push(chunk);
+    this.queued(chunk.length);
+  }
+
+  writeBorrowed(chunk: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (this.isWriteClosed || length <= 0) return;
+    if (length <= INLINE_BYTES) {
+      const slice = chunk.latin1Slice(start, end);
+      this.text = this.text === '' ? slice : this.text + slice;
+    } else if (this.turn.depth === 0 || this.pendingBytes !== 0) {
+      // It cannot leave before the memory goes back to its owner.
+      this.pushText();
+      this.parts.push(copyOf(chunk, start, end));
+    } else {
+      this.pushText();
+      const view = chunk.subarray(start, end);
+      this.parts.push(view);
+      if (this.borrowed === null) this.borrowed = [view];
+      else this.borrowed.push(view);
+    }
+    this.queued(length);
+  }
+
+  flush(): void {
+    if (!this.isClosed) this.pump();
+  }
+
+  pause(): void {
+    if (this.pauses++ === 0) this.touch();
+  }
+
+  resume(): void {
+    if (this.pauses > 0 && --this.pauses === 0) this.touch();
+  }
+
+  end(): void {
+    if (this.isWriteClosed) return;
+    this.isEnding = true;
+    this.touch();
+  }
+
+  close(): void {
+    if (this.isClosed || this.isClosing) return;
+    this.isClosing = true;
+    this.touch();
+  }
+
+  destroy(reset = false): void {
+    this.finish(LOCAL_CLOSE, reset);
+  }
+
+  abandon(): void {
+    this.finish(BUG_CLOSE, true);
+  }
+
+  setWatermarks(highBytes: number): void {
+    this.highBytes = highBytes;
+    this.lowBytes = highBytes >>> 1;
+    if (!this.isAboveHighWatermark && this.bufferedBytes > highBytes) this.isAboveHighWatermark = true;
+    else this.drained();
+  }
+
+  settle(): void {
+    if (this.isClosed) return;
+    if (this.bufferedBytes !== this.pendingBytes || this.borrowed !== null) this.pump();
+    if (this.isClosed) return;
+    if (this.bufferedBytes === 0 && (this.isClosing || this.isEnding)) this.advance();
+    if (this.isClosed) return;
+    const wanted = this.pauses === 0 && !this.isReadEnded && !this.isClosing;
+    if (wanted !== this.isReading) {
+      this.isReading = wanted;
+      if (wanted) this.startReading();
+      else this.stopReading();
+    }
+  }
+
+  deliver(): void {
+    const notices = this.notices;
+    this.notices = 0;
+    if ((notices & NOTICE_CLOSE) !== 0) {
+      const { handler, closeFailure } = this;
+      this.handler = NO_HANDLER;
+      handler.onClose(closeFailure);
+    } else if ((notices & NOTICE_DRAIN) !== 0) {
+      this.handler.onDrain();
+    }
+  }
+
+  /** Closes at once and tells the handler once its own call has returned. */
+  protected finish(why: Failure | null, reset: boolean): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.closeFailure = why;
+    this.parts = [];
+    this.text = '';
+    this.borrowed = null;
+    this.bufferedBytes = 0;
+    this.isAboveHighWatermark = false;
+    this.release(reset);
+    this.notify(NOTICE_CLOSE);
+  }
+
+  protected touch(): void {
+    if (!this.isDirty && !this.isClosed) this.turn.markDirty(this);
+  }
+
+  protected received(count: number): void {
+    this.bytesRead += count;
+  }
+
+  /** The peer's FIN was read. */
+  protected readEnded(): void {
+    if (this.isReadEnded) return;
+    this.isReadEnded = true;
+    this.isReading = false;
+    if (this.writeFailure !== null) {
+      this.finish(this.writeFailure, false);
+      return;
+    }
+    if (!this.isClosing) this.handler.onEnd();
+    if (this.isFinSent) this.finish(null, false);
+  }
+
+  protected finSent(): void {
+    this.isFinSent = true;
+    if (this.isReadEnded) this.finish(null, false);
+  }
+
+  /** Bytes left for good: lowers what is buffered and tells who waits for it. */
+  protected sent(count: number): void {
+    this.bufferedBytes -= count;
+    if (this.isAboveHighWatermark) this.drained();
+  }
+
+  /**
+   * Writing failed. What the peer sent before it went (an early answer) may still be in the receive queue, so a stream
+   * that reads goes on until that is delivered; the system reports the end there.
+   */
+  protected writeFailed(why: Failure): void {
+    if (this.isClosed || this.writeFailure !== null) return;
+    if (!this.isReading || this.isReadEnded || this.isClosing || this.pauses > 0) {
+      this.finish(why, false);
+      return;
+    }
+    this.writeFailure = why;
+    this.parts = [];
+    this.text = '';
+    this.borrowed = null;
+    this.bufferedBytes = 0;
+  }
+
+  /** Moves collected text into `parts`, so that something may be queued behind it. */
+  protected pushText(): void {
+    if (this.text === '') return;
+    this.parts.push(this.text);
+    this.text = '';
+  }
+
+  /** Copies what is still borrowed: its owner takes the memory back when this turn ends. */
+  protected keepBorrowed(): void {
+    const { borrowed, parts } = this;
+    if (borrowed === null) return;
+    this.borrowed = null;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] as string | Uint8Array;
+      if (typeof part !== 'string' && borrowed.includes(part)) parts[i] = copyOf(part, 0, part.length);
+    }
+  }
+
+  private queued(count: number): void {
+    this.acceptedBytes += count;
+    this.bufferedBytes += count;
+    if (this.bufferedBytes > this.highBytes) this.isAboveHighWatermark = true;
+    if (!this.isDirty) this.turn.markDirty(this);
+  }
+
+  private drained(): void {
+    if (!this.isAboveHighWatermark || this.bufferedBytes > this.lowBytes) return;
+    this.isAboveHighWatermark = false;
+    this.notify(NOTICE_DRAIN);
+  }
+
+  private advance(): void {
+    if (this.isClosing) {
+      this.finish(null, false);
+    } else if (!this.isFinStarted) {
+      this.isFinStarted = true;
+      this.sendFin();
+    }
+  }
+
+  private notify(notice: number): void {
+    this.notices |= notice;
+    if (!this.isNotified) this.turn.markNotified(this);
+  }
+}
+
+export function copyOf(chunk: Uint8Array, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  copy.set(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
+  return copy;
+}
