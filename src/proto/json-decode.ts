@@ -1,0 +1,284 @@
+// Proto-JSON (as parsed from JSON or YAML) → message objects; every problem is reported with its path, none thrown.
+import { MAX_DEPTH, defaultOf, emptyMessage } from './binary-decode.ts';
+import { durationFromJson, Expected, fieldMaskFromJson, scalarFromJson, timestampFromJson } from './json-scalars.ts';
+import { TYPE } from './message-type.ts';
+import type { Field, Message, MessageType } from './message-type.ts';
+import { registry } from './registry.ts';
+import { joinPath, keyPath, type Report } from './report.ts';
+import { typeUrlName } from './type-url.ts';
+
+/**
+ * Reads `json` as a message of `type`, by the rules of proto3 JSON; both proto and lowerCamel names are taken.
+ * What is wrong is reported and left out, the rest of the message is returned: look at the report before using it.
+ * Owns: the result shares nothing with `json` but strings.
+ */
+export function fromJson<T>(type: MessageType<T>, json: unknown, report: Report, path = ''): T {
+  const value = readMessage(type as MessageType, json, { report, depth: 0 }, path);
+  return (value === INVALID ? emptyMessage(type as MessageType) : value) as T;
+}
+
+interface Context {
+  readonly report: Report;
+  depth: number;
+}
+
+/** Stands for a value that could not be read (and was reported). */
+const INVALID: unique symbol = Symbol('invalid');
+
+function describe(json: unknown): string {
+  if (json === null) return 'null';
+  if (Array.isArray(json)) return 'a list';
+  if (typeof json === 'object') return 'an object';
+  const text = typeof json === 'string' ? JSON.stringify(json) : String(json);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function wrong(context: Context, path: string, expected: string, json: unknown): typeof INVALID {
+  context.report.add(path, 'wrong-type', `expected ${expected}, got ${describe(json)}`);
+  return INVALID;
+}
+
+function isObject(json: unknown): json is Message {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) && !(json instanceof Uint8Array);
+}
+
+/** Reads a message that is not in a field of its own; `null` is handled by the caller where it means unset. */
+function readMessage(type: MessageType, json: unknown, context: Context, path: string): unknown {
+  if (context.depth >= MAX_DEPTH) {
+    context.report.add(path, 'limit', `nested deeper than ${MAX_DEPTH} messages`);
+    return INVALID;
+  }
+  context.depth++;
+  const value =
+    type.wellKnown === 'none' ? readFields(type, json, context, path) : readWellKnown(type, json, context, path);
+  context.depth--;
+  return value;
+}
+
+function readWellKnown(type: MessageType, json: unknown, context: Context, path: string): unknown {
+  switch (type.wellKnown) {
+    case 'any':
+      return readAny(json, context, path);
+    case 'wrapper':
+      return readScalar(type.fields[0] as Field, json, context, path);
+    case 'duration':
+      return check(durationFromJson(json), json, context, path);
+    case 'timestamp':
+      return check(timestampFromJson(json), json, context, path);
+    case 'field-mask':
+      return check(fieldMaskFromJson(json), json, context, path);
+    case 'struct':
+      return isObject(json) ? readPlain(json, context, path) : wrong(context, path, 'an object', json);
+    case 'list':
+      return Array.isArray(json) ? readPlain(json, context, path) : wrong(context, path, 'a list', json);
+    case 'value':
+      return readPlain(json, context, path);
+    default:
+      return readFields(type, json, context, path);
+  }
+}
+
+function check(value: unknown, json: unknown, context: Context, path: string): unknown {
+  return value instanceof Expected ? wrong(context, path, value.what, json) : value;
+}
+
+/** Copies a JSON value for Struct, Value and ListValue. */
+function readPlain(json: unknown, context: Context, path: string): unknown {
+  switch (typeof json) {
+    case 'string':
+    case 'boolean':
+      return json;
+    case 'number':
+      return Number.isFinite(json) ? json : wrong(context, path, 'a finite number', json);
+    case 'bigint':
+      return Number(json);
+    case 'object':
+      break;
+    default:
+      return wrong(context, path, 'a JSON value', json);
+  }
+  if (json === null) return null;
+  if (context.depth >= MAX_DEPTH) {
+    context.report.add(path, 'limit', `nested deeper than ${MAX_DEPTH} messages`);
+    return INVALID;
+  }
+  context.depth++;
+  const copy = Array.isArray(json) ? readPlainList(json, context, path) : readPlainObject(json, context, path);
+  context.depth--;
+  return copy;
+}
+
+function readPlainList(json: readonly unknown[], context: Context, path: string): unknown[] {
+  const list: unknown[] = [];
+  json.forEach((element, i) => {
+    const value = readPlain(element, context, `${path}[${i}]`);
+    if (value !== INVALID) list.push(value);
+  });
+  return list;
+}
+
+function readPlainObject(json: object, context: Context, path: string): Message {
+  const copy = Object.create(null) as Message;
+  for (const key of Object.keys(json)) {
+    const value = readPlain((json as Message)[key], context, joinPath(path, key));
+    if (value !== INVALID) copy[key] = value;
+  }
+  return copy;
+}
+
+function readFields(type: MessageType, json: unknown, context: Context, path: string, skip?: string): unknown {
+  if (!isObject(json)) return wrong(context, path, 'an object', json);
+  const message: Message = {};
+  for (const key of Object.keys(json)) {
+    if (key === skip) continue;
+    const field = type.fieldByName(key);
+    if (field === undefined) {
+      context.report.add(joinPath(path, key), 'unknown-field', `no such field: '${key}' in ${type.fullName}`);
+      continue;
+    }
+    readField(field, key, json, message, context, path);
+  }
+  return message;
+}
+
+function readField(field: Field, key: string, json: Message, message: Message, context: Context, path: string): void {
+  const value = json[key];
+  const fieldPath = joinPath(path, field.name);
+  if (value === undefined || (value === null && !takesNull(field))) return;
+  const twin = key === field.name ? field.jsonName : field.name;
+  if (twin !== key && message[field.name] !== undefined) {
+    context.report.add(fieldPath, 'duplicate', `given twice, as '${field.name}' and as '${field.jsonName}'`);
+    return;
+  }
+  const other = field.oneof?.fields.find((member) => member !== field && message[member.name] !== undefined);
+  if (other !== undefined) {
+    const reason = `'${other.name}' and '${field.name}' are both set, but only one of ${field.oneof?.name} may be`;
+    context.report.add(fieldPath, 'oneof', reason);
+    return;
+  }
+  const read = readFieldValue(field, value, context, fieldPath);
+  if (read !== INVALID) message[field.name] = read;
+}
+
+/** null means unset, but for the two types that have it as a value. */
+function takesNull(field: Field): boolean {
+  if (field.repeated || field.map !== null) return false;
+  if (field.type === TYPE.message) return field.typeName === 'google.protobuf.Value';
+  return field.type === TYPE.enum && field.typeName === 'google.protobuf.NullValue';
+}
+
+/** Reads a field; INVALID also stands for "same as unset". */
+function readFieldValue(field: Field, json: unknown, context: Context, path: string): unknown {
+  if (field.map !== null) return readMap(field.map, json, context, path);
+  if (field.repeated) return readList(field, json, context, path);
+  const value = readSingle(field, json, context, path);
+  return value === INVALID || field.hasPresence || !isDefault(field, value) ? value : INVALID;
+}
+
+function isDefault(field: Field, value: unknown): boolean {
+  if (typeof value === 'string') return value === '' || (field.type === TYPE.enum && field.enum.number(value) === 0);
+  if (typeof value === 'number') return value === 0 && !Object.is(value, -0);
+  return value === false || (value instanceof Uint8Array && value.length === 0);
+}
+
+function readSingle(field: Field, json: unknown, context: Context, path: string): unknown {
+  return field.type === TYPE.message
+    ? readMessage(field.message, json, context, path)
+    : readScalar(field, json, context, path);
+}
+
+function readScalar(field: Field, json: unknown, context: Context, path: string): unknown {
+  if (field.type !== TYPE.enum) return check(scalarFromJson(field.type, json), json, context, path);
+  const type = field.enum;
+  if (json === null && type.fullName === 'google.protobuf.NullValue') return 'NULL_VALUE';
+  if (typeof json === 'string' && type.number(json) !== undefined) return type.name(type.number(json) as number);
+  if (typeof json === 'number' && (json | 0) === json) {
+    const name = type.name(json);
+    if (name !== undefined || !type.isClosed) return name ?? json;
+  }
+  const names = type.names;
+  const listed = names.length <= 20 ? `one of ${names.join(', ')}` : `a value of ${type.fullName}`;
+  return wrong(context, path, listed, json);
+}
+
+function readList(field: Field, json: unknown, context: Context, path: string): unknown {
+  if (!Array.isArray(json)) return wrong(context, path, 'a list', json);
+  const list: unknown[] = [];
+  json.forEach((element, i) => {
+    const value = readSingle(field, element, context, `${path}[${i}]`);
+    if (value !== INVALID) list.push(value);
+  });
+  return list.length === 0 ? INVALID : list;
+}
+
+function readMap(map: NonNullable<Field['map']>, json: unknown, context: Context, path: string): unknown {
+  if (!isObject(json)) return wrong(context, path, 'an object', json);
+  const entries = Object.create(null) as Message;
+  let count = 0;
+  for (const key of Object.keys(json)) {
+    const entryPath = keyPath(path, key);
+    const name = readKey(map.key, key, context, entryPath);
+    const value = readSingle(map.value, json[key], context, entryPath);
+    if (name === INVALID || value === INVALID) continue;
+    if (entries[name] !== undefined) context.report.add(entryPath, 'duplicate', 'the same key is given twice');
+    entries[name] = value;
+    count++;
+  }
+  return count === 0 ? INVALID : entries;
+}
+
+function readKey(field: Field, key: string, context: Context, path: string): string | typeof INVALID {
+  if (field.type === TYPE.string) return key;
+  if (field.type === TYPE.bool) {
+    return key === 'true' || key === 'false' ? key : wrong(context, path, 'a key true or false', key);
+  }
+  const value = scalarFromJson(field.type, key);
+  return value instanceof Expected ? wrong(context, path, `as key ${value.what}`, key) : String(value);
+}
+
+function readAny(json: unknown, context: Context, path: string): unknown {
+  if (!isObject(json)) return wrong(context, path, "an object with '@type'", json);
+  const typeUrl = json['@type'];
+  if (typeUrl === undefined) {
+    const keys = Object.keys(json);
+    if (keys.length === 0) return { type_url: '' };
+    context.report.add(path, 'wrong-type', "'@type' is missing");
+    return INVALID;
+  }
+  if (typeof typeUrl !== 'string') return wrong(context, joinPath(path, '@type'), 'a type URL', typeUrl);
+  const type = registry.find(typeUrlName(typeUrl));
+  if (type === undefined) {
+    context.report.add(path, 'unknown-type', `unknown message type ${describe(typeUrl)}`);
+    return { type_url: typeUrl };
+  }
+  const message = readAnyContent(type, json, context, path);
+  return message === INVALID ? { type_url: typeUrl } : { type_url: typeUrl, message };
+}
+
+function readAnyContent(type: MessageType, json: Message, context: Context, path: string): unknown {
+  if (type.wellKnown === 'none') return readNested(type, json, context, path);
+  if (type.wellKnown === 'empty' && json['value'] === undefined) return readNested(type, json, context, path);
+  for (const key of Object.keys(json)) {
+    if (key !== '@type' && key !== 'value') {
+      context.report.add(joinPath(path, key), 'unknown-field', `no such field: '${key}' beside a ${type.fullName}`);
+    }
+  }
+  const value = json['value'];
+  if (value === undefined || (value === null && type.wellKnown !== 'value')) return defaultContent(type);
+  return readMessage(type, value, context, joinPath(path, 'value'));
+}
+
+function readNested(type: MessageType, json: Message, context: Context, path: string): unknown {
+  if (context.depth >= MAX_DEPTH) {
+    context.report.add(path, 'limit', `nested deeper than ${MAX_DEPTH} messages`);
+    return INVALID;
+  }
+  context.depth++;
+  const message = readFields(type, json, context, path, '@type');
+  context.depth--;
+  return message;
+}
+
+function defaultContent(type: MessageType): unknown {
+  return type.wellKnown === 'wrapper' ? defaultOf(type.fields[0] as Field) : emptyMessage(type);
+}
