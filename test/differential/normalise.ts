@@ -24,6 +24,14 @@ const HEADER_RULES: ReadonlyMap<string, Rule> = new Map([
     'x-envoy-upstream-service-time',
     { what: 'service time', why: 'the clock', apply: (text) => (/^\d+$/.test(text) ? '<ms>' : text) },
   ],
+  [
+    'x-envoy-expected-rq-timeout-ms',
+    {
+      what: 'time left of a request timeout',
+      why: 'a retry has less time left; above a second it is rounded up to tenths',
+      apply: (text) => (Number(text) > 1000 ? String(Math.ceil(Number(text) / 100) * 100) : text),
+    },
+  ],
 ]);
 
 /** Rules for any text: headers, bodies, log lines, names of statistics. */

@@ -25,9 +25,9 @@ const STANDARD_STATS =
   'no_route|no_cluster|rq_(direct_response|redirect|total|reset_after_downstream_response_started|retry_skipped.*)|' +
   'rs_too_large|tracing.*|passthrough.*|fault\\..*|rbac\\..*|cors\\..*)$|' +
   '^cluster\\.[^.]+\\.(upstream_rq_(total|completed|[1-5]xx|[1-5]\\d\\d|timeout|per_try_timeout|rx_reset|tx_reset|' +
-  'retry.*|pending_overflow|pending_failure_eject|cancelled|maintenance_mode|max_duration_reached|pending_total|active)|' +
+  'retry.*|pending_overflow|pending_failure_eject|cancelled|maintenance_mode|max_duration_reached|pending_total)|' +
   'upstream_cx_(connect_fail|connect_timeout|overflow|protocol_error|none_healthy|total|http1_total|max_requests|' +
-  'idle_timeout|active)|external\\..*|internal\\..*|canary\\..*)$|' +
+  'idle_timeout)|external\\..*|internal\\..*|canary\\..*)$|' +
   '^vhost\\.|^http1\\.|^listener\\.[^.]+\\.(http\\..*|downstream_cx_total|no_filter_chain_match)|' +
   '\\.http_local_rate_limit\\.|^runtime\\.deprecated_feature_use$';
 
