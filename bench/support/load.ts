@@ -42,6 +42,12 @@ export async function closedLoad(place: LoadPlace, load: ClosedLoad): Promise<Cl
 
 export type OpenResult = { readonly p50Ms: number; readonly p99Ms: number; readonly perSecond: number };
 
+/** As many as may be in flight: without a limit one stall opens hundreds of connections, whose price is then measured. */
+const CONNECTIONS = ['-connections=64', '-max-connections=64', '-max-workers=64', '-http2=false'];
+
+/** A generator that falls behind its rate measures itself. */
+const LEAST_SHARE = 0.95;
+
 export async function openLoad(
   place: LoadPlace,
   load: { port: number; path: string; seconds: number; rate: number },
@@ -50,11 +56,22 @@ export async function openLoad(
   const results = join(place.scratch, 'results.bin');
   writeFileSync(targets, `GET http://127.0.0.1:${load.port}${load.path}\n`);
   const flags = [`-rate=${Math.round(load.rate)}`, `-duration=${load.seconds}s`, `-targets=${targets}`];
-  await runProgram(place.core, [place.vegeta, 'attack', ...flags, '-connections=4096', `-output=${results}`]);
+  await runProgram(place.core, [
+    'env',
+    'GOGC=400',
+    place.vegeta,
+    'attack',
+    ...flags,
+    ...CONNECTIONS,
+    `-output=${results}`,
+  ]);
   const report = join(place.scratch, 'report.json');
   await runProgram(place.core, [place.vegeta, 'report', '-type=json', `-output=${report}`, results]);
   const { latencies, success, throughput, status_codes } = JSON.parse(readFileSync(report, 'utf8'));
   if (success !== 1)
     throw new Error(`vegeta: ${(100 * success).toFixed(2)} % succeeded: ${JSON.stringify(status_codes)}`);
+  if (throughput < LEAST_SHARE * load.rate) {
+    throw new Error(`vegeta: reached ${throughput.toFixed(0)} of ${load.rate.toFixed(0)} requests per second`);
+  }
   return { p50Ms: latencies['50th'] / 1e6, p99Ms: latencies['99th'] / 1e6, perSecond: throughput };
 }
