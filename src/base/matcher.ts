@@ -1,4 +1,5 @@
 // Compiled matchers on strings and numbers; what they get is a latin1 string of bytes, as header values are.
+import { asciiLower, bytesOf } from './matcher-text.ts';
 import { compileRegex } from './regex.ts';
 import type { RegexError } from './regex-syntax.ts';
 
@@ -115,19 +116,6 @@ export function startsWithIgnoreCase(value: string, lowerPrefix: string): boolea
     if (code !== lowerPrefix.charCodeAt(i)) return false;
   }
   return true;
-}
-
-const NON_ASCII = /[^\x00-\x7f]/;
-
-/** Lower-cases A–Z and nothing else: bytes from 0x80 on are no letters. */
-export function asciiLower(value: string): string {
-  if (!NON_ASCII.test(value)) return value.toLowerCase();
-  return value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-}
-
-/** Text of a configuration (UTF-16) as the latin1 string of its UTF-8 bytes, the form that header values have. */
-export function bytesOf(text: string): string {
-  return NON_ASCII.test(text) ? Buffer.from(text, 'utf8').latin1Slice() : text;
 }
 
 /** Parses a decimal integer of 64 bits as Envoy does (absl::SimpleAtoi): sign and surrounding blanks allowed. */

@@ -1,11 +1,18 @@
 // RE2's regular-expression syntax: pattern text → tree, or the reason in RE2's words why it is none.
-import { charClass, foldRanges, namedClass, negate, normalize, type Ranges, unicodeClass } from './regex-class.ts';
+import {
+  charClass,
+  foldRanges,
+  MAX_POINT,
+  namedClass,
+  negate,
+  normalize,
+  type Ranges,
+  unicodeClass,
+} from './regex-class.ts';
 
 export type RegexNode =
   | { readonly kind: 'empty' }
   | { readonly kind: 'class'; readonly ranges: Ranges }
-  /** \C: any single byte. */
-  | { readonly kind: 'byte' }
   | { readonly kind: 'seq' | 'alt'; readonly items: RegexNode[] }
   /** `max` is -1 for no limit. */
   | {
@@ -33,7 +40,7 @@ const SWAP_GREED = 8;
 
 const EMPTY: RegexNode = { kind: 'empty' };
 
-/** Parses a pattern with RE2's default (Perl-like) options. Source: RE2 `parse.cc`, `syntax.txt`. */
+/** Parses a pattern (a latin1 string of bytes) with RE2's default, Perl-like options and Latin-1 encoding. Source: RE2 `parse.cc`, `syntax.txt`. */
 export function parseRegex(pattern: string): ParsedRegex | RegexError {
   const parser = new Parser(pattern);
   try {
@@ -58,7 +65,6 @@ class Parser {
   #at = 0;
   #flags = 0;
   #depth = 0;
-  readonly #names = new Set<string>();
 
   constructor(text: string) {
     this.#text = text;
@@ -67,7 +73,7 @@ class Parser {
   parse(): RegexNode {
     const root = this.#alternatives();
     if (this.#at < this.#text.length) this.#fail('unexpected )', this.#text);
-    if (repeatBudget(root) < 1) this.#fail('invalid repetition size', this.#text);
+
     return root;
   }
 
@@ -93,7 +99,7 @@ class Parser {
       const start = this.#at;
       const bounds = this.#quantifier(char);
       if (bounds !== null) {
-        const greedy = this.#text[this.#at] === '?' ? (this.#at++, false) : true;
+        const greedy = !this.#take('?');
         const operator = this.#text.slice(start, this.#at);
         if (lastRepeat !== '') this.#fail('bad repetition operator', lastRepeat + operator);
         const node = items.pop();
@@ -102,7 +108,11 @@ class Parser {
           this.#fail('invalid repetition size', operator);
         }
         const swap = (this.#flags & SWAP_GREED) !== 0;
-        items.push({ kind: 'repeat', node, min: bounds.min, max: bounds.max, greedy: greedy !== swap });
+        const repeat: RegexNode = { kind: 'repeat', node, min: bounds.min, max: bounds.max, greedy: greedy !== swap };
+        if (bounds.max > 1 || bounds.min > 1) {
+          if (repeatBudget(repeat, MAX_REPEAT) < 1) this.#fail('invalid repetition size', operator);
+        }
+        items.push(repeat);
         lastRepeat = operator;
         continue;
       }
@@ -140,7 +150,7 @@ class Parser {
         return;
       case '.':
         this.#at++;
-        items.push({ kind: 'class', ranges: (this.#flags & DOT_NL) !== 0 ? [0, 0x10ffff] : [0, 9, 11, 0x10ffff] });
+        items.push({ kind: 'class', ranges: (this.#flags & DOT_NL) !== 0 ? [0, MAX_POINT] : [0, 9, 11, MAX_POINT] });
         return;
       case '^':
         this.#at++;
@@ -154,19 +164,24 @@ class Parser {
         this.#escape(items);
         return;
       default:
-        items.push(this.#literal(this.#codePoint()));
+        items.push(this.#literal(this.#char()));
     }
+  }
+
+  #take(char: string): boolean {
+    if (this.#text[this.#at] !== char) return false;
+    this.#at++;
+    return true;
   }
 
   #literal(point: number): RegexNode {
     const ranges = [point, point];
-    return { kind: 'class', ranges: (this.#flags & FOLD) !== 0 ? foldRanges(ranges) : ranges };
+    // RE2 folds a single character in ASCII only, a class in all of Latin-1.
+    return { kind: 'class', ranges: (this.#flags & FOLD) !== 0 && point < 0x80 ? foldRanges(ranges) : ranges };
   }
 
-  #codePoint(): number {
-    const point = this.#text.codePointAt(this.#at) as number;
-    this.#at += point > 0xffff ? 2 : 1;
-    return point;
+  #char(): number {
+    return this.#text.charCodeAt(this.#at++);
   }
 
   #group(items: RegexNode[]): void {
@@ -201,10 +216,9 @@ class Parser {
       if (end < 0) this.#fail('invalid named capture group', rest);
       const capture = rest.slice(0, end + 1);
       const name = capture.slice(capture.indexOf('<') + 1, -1);
-      if (!/^[\p{L}\p{M}\p{N}\p{Pc}]+$/u.test(name) || this.#names.has(name)) {
+      if (!/^\w+$/.test(name)) {
         this.#fail('invalid named capture group', capture);
       }
-      this.#names.add(name);
       this.#at = open + capture.length;
       return 'named';
     }
@@ -214,7 +228,7 @@ class Parser {
     let sawFlag = false;
     for (;;) {
       const char = this.#text[this.#at];
-      if (char !== undefined) this.#codePoint();
+      if (char !== undefined) this.#char();
       const bit =
         char === 'i' ? FOLD : char === 'm' ? MULTILINE : char === 's' ? DOT_NL : char === 'U' ? SWAP_GREED : 0;
       if (bit !== 0) {
@@ -227,7 +241,7 @@ class Parser {
         this.#flags = flags;
         return char === ':' ? 'plain' : 'flags';
       } else {
-        this.#fail(char === undefined ? 'missing )' : 'invalid perl operator', this.#text.slice(open, this.#at));
+        this.#fail('invalid perl operator', this.#text.slice(open, this.#at));
       }
     }
   }
@@ -240,12 +254,12 @@ class Parser {
       items.push({ kind: 'assert', what: simple });
     } else if (next === 'C') {
       this.#at += 2;
-      items.push({ kind: 'byte' });
+      items.push({ kind: 'class', ranges: [0, MAX_POINT] });
     } else if (next === 'Q') {
       this.#at += 2;
       const end = this.#text.indexOf('\\E', this.#at);
       const stop = end < 0 ? this.#text.length : end;
-      while (this.#at < stop) items.push(this.#literal(this.#codePoint()));
+      while (this.#at < stop) items.push(this.#literal(this.#char()));
       if (end >= 0) this.#at += 2;
     } else {
       const ranges = this.#classEscape();
@@ -282,7 +296,7 @@ class Parser {
       this.#at = end + 1;
     } else {
       if (this.#at >= this.#text.length) this.#fail('invalid character class range', this.#text.slice(start));
-      name = String.fromCodePoint(this.#codePoint());
+      name = String.fromCharCode(this.#char());
     }
     const isInverse = name.startsWith('^');
     const found = unicodeClass(isInverse ? name.slice(1) : name);
@@ -296,7 +310,7 @@ class Parser {
     const start = this.#at++;
     if (this.#at >= this.#text.length) this.#fail('trailing \\', '');
     const bad = (): never => this.#fail('invalid escape sequence', this.#text.slice(start, this.#at));
-    const char = String.fromCodePoint(this.#codePoint());
+    const char = String.fromCharCode(this.#char());
     if (char >= '0' && char <= '7') {
       if (char !== '0' && !/[0-7]/.test(this.#text[this.#at] ?? '')) return bad();
       let value = Number(char);
@@ -312,7 +326,7 @@ class Parser {
       }
       this.#at += hex[0].length;
       const value = Number.parseInt((hex[1] ?? hex[2]) as string, 16);
-      return value > 0x10ffff ? bad() : value;
+      return value > MAX_POINT ? bad() : value;
     }
     const control = 'nrtafv'.indexOf(char);
     if (control >= 0) return [10, 13, 9, 7, 12, 11][control] as number;
@@ -323,7 +337,7 @@ class Parser {
   #bracket(): Ranges {
     const open = this.#at++;
     const missing = (): never => this.#fail('missing ]', this.#text.slice(open));
-    const isNegated = this.#text[this.#at] === '^' ? (this.#at++, true) : false;
+    const isNegated = this.#take('^');
     const ranges: number[] = [];
     const fold = (this.#flags & FOLD) !== 0;
     for (let isFirst = true; ; isFirst = false) {
@@ -364,7 +378,7 @@ class Parser {
 
   #bracketPoint(missing: () => never): number {
     if (this.#at >= this.#text.length) missing();
-    return this.#text[this.#at] === '\\' ? this.#escapedPoint() : this.#codePoint();
+    return this.#text[this.#at] === '\\' ? this.#escapedPoint() : this.#char();
   }
 }
 
@@ -374,7 +388,7 @@ const ASSERTIONS: Readonly<Record<string, 'begin' | 'end' | 'word' | 'not-word'>
 };
 
 /** What is left of MAX_REPEAT after dividing by every nested repeat; 0 means that a pattern repeats too much. */
-function repeatBudget(node: RegexNode, budget = MAX_REPEAT): number {
+function repeatBudget(node: RegexNode, budget: number): number {
   switch (node.kind) {
     case 'seq':
     case 'alt': {

@@ -1,6 +1,7 @@
-// Regular expressions with RE2's syntax and meaning, run by V8's engines in linear time on latin1 strings of UTF-8 bytes.
+// Regular expressions with RE2's syntax and meaning, run by V8's engines in linear time on latin1 strings of bytes.
 import { setFlagsFromString } from 'node:v8';
-import { asciiClassText, utf8ClassText } from './regex-class.ts';
+import { bytesOf } from './matcher-text.ts';
+import { classText } from './regex-class.ts';
 import { parseRegex, type RegexError, type RegexNode } from './regex-syntax.ts';
 
 /** Longest JavaScript pattern that a regex may become once counted repeats are written out. */
@@ -15,46 +16,39 @@ export function enableLinearRegex(): void {
 }
 
 /**
- * A compiled pattern. Values are latin1 strings of bytes, as header values are; what the pattern says of characters
- * holds for UTF-8 sequences among these bytes, and a byte that is not part of one matches nothing but \C.
+ * A compiled pattern. Patterns and values are read as Latin-1 as Envoy has RE2 read them: `.` is one byte, and a letter
+ * beyond ASCII in the pattern stands for its UTF-8 bytes.
  */
 export class Regex {
   readonly source: string;
+  /** Number of capturing groups. */
   readonly groups: number;
   readonly #root: RegexNode;
-  /** For values below 0x80, or for all values when the pattern cannot tell the difference. */
-  readonly #fast: RegExp;
-  /** Whether a byte ≥ 0x80 could matter. */
-  readonly #minds: boolean;
-  #exact: RegExp | null = null;
-  #fastSearch: Searcher | null = null;
-  #exactSearch: Searcher | null = null;
+  readonly #full: RegExp;
+  #searcher: Searcher | null = null;
 
-  constructor(source: string, root: RegexNode, groups: number, fast: RegExp) {
+  constructor(source: string, root: RegexNode, groups: number, full: RegExp) {
     this.source = source;
     this.groups = groups;
     this.#root = root;
-    this.#fast = fast;
-    this.#minds = minds(root);
+    this.#full = full;
   }
 
   /** Whether the whole value matches (RE2::FullMatch). */
   matches(value: string): boolean {
-    if (!this.#minds || !NON_ASCII.test(value)) return this.#fast.test(value);
-    this.#exact ??= new RegExp(`^(?:${translate(this.#root, true, null)})$`);
-    return this.#exact.test(value);
+    return this.#full.test(value);
   }
 
   /** Whether some part of the value matches (RE2::PartialMatch). */
   search(value: string): boolean {
-    const { pattern } = this.#searcher(value);
+    const { pattern } = this.#search();
     pattern.lastIndex = 0;
     return pattern.test(value);
   }
 
   /** Replaces every match, left to right, as RE2::GlobalReplace. */
   replaceAll(value: string, substitution: Substitution): string {
-    const { pattern, groups } = this.#searcher(value);
+    const { pattern, groups } = this.#search();
     let out = '';
     let copied = 0;
     let lastEnd = -1;
@@ -77,28 +71,22 @@ export class Regex {
     return lastEnd < 0 ? value : out + value.slice(copied);
   }
 
-  #searcher(value: string): Searcher {
-    const isExact = this.#minds && NON_ASCII.test(value);
-    const known = isExact ? this.#exactSearch : this.#fastSearch;
-    if (known !== null) return known;
+  #search(): Searcher {
+    if (this.#searcher !== null) return this.#searcher;
     const groups: GroupMap = [[0]];
-    const made = { pattern: new RegExp(translate(this.#root, isExact, groups), 'g'), groups };
-    if (isExact) this.#exactSearch = made;
-    else this.#fastSearch = made;
-    return made;
+    this.#searcher = { pattern: new RegExp(translate(this.#root, groups), 'g'), groups };
+    return this.#searcher;
   }
 }
 
 type Searcher = { readonly pattern: RegExp; readonly groups: GroupMap };
 
-const NON_ASCII = /[\x80-\xff]/;
-
 /** Compiles a pattern, or says in RE2's words why it cannot be. */
 export function compileRegex(source: string): Regex | RegexError {
-  const parsed = parseRegex(source);
+  const parsed = parseRegex(bytesOf(source));
   if ('error' in parsed) return parsed;
   try {
-    const text = translate(parsed.root, false, null);
+    const text = translate(parsed.root, null);
     return new Regex(source, parsed.root, parsed.groups, new RegExp(`^(?:${text})$`));
   } catch (error) {
     // V8 has its own limits ("Regular expression too large", stack depth).
@@ -172,31 +160,14 @@ export function parseSubstitution(text: string, groups: number): Substitution | 
   return new Substitution(text, parts);
 }
 
-/** Whether bytes ≥ 0x80 in a value could decide about a match: some class admits characters beyond ASCII. */
-function minds(node: RegexNode): boolean {
-  switch (node.kind) {
-    case 'class':
-      return node.ranges.length > 0 && (node.ranges[node.ranges.length - 1] as number) > 0x7f;
-    case 'seq':
-    case 'alt':
-      return node.items.some(minds);
-    case 'group':
-    case 'repeat':
-      return minds(node.node);
-    default:
-      return false;
-  }
-}
-
 /** RE2 group number → numbers of the JavaScript groups that stand for it (copies of a repeated group), in order. */
 type GroupMap = number[][];
 
 /**
- * Writes the tree as a JavaScript pattern without flags: `exact` spells characters as their UTF-8 bytes. Groups capture
- * only when `groups` is given, and are noted there. Counted repeats are written out: V8's linear engine refuses more
+ * Writes the tree as a JavaScript pattern without flags. Groups capture only when `groups` is given, and are noted there. Counted repeats are written out: V8's linear engine refuses more
  * than 16 repetitions, and its other engines run loops with counters more slowly.
  */
-function translate(root: RegexNode, exact: boolean, groups: GroupMap | null): string {
+function translate(root: RegexNode, groups: GroupMap | null): string {
   let captured = 0;
   let budget = MAX_TRANSLATED_LENGTH;
   const write = (node: RegexNode): string => {
@@ -209,9 +180,7 @@ function translate(root: RegexNode, exact: boolean, groups: GroupMap | null): st
       case 'empty':
         return '(?:)';
       case 'class':
-        return exact ? utf8ClassText(node.ranges) : (asciiClassText(node.ranges) ?? '[]');
-      case 'byte':
-        return '[\\x00-\\xff]';
+        return classText(node.ranges);
       case 'assert':
         return ASSERTION_TEXT[node.what];
       case 'seq':

@@ -1,17 +1,19 @@
 // Decodes Envoy's matcher messages (strings, headers, query parameters, metadata, fractions) into compiled matchers.
 import { CidrSet, type Cidr, makeCidr } from '../../base/ip.ts';
-import { bytesOf, compileStringMatch, IntegerRange, type StringMatch, type StringMatcher } from '../../base/matcher.ts';
+import { bytesOf } from '../../base/matcher-text.ts';
+import { compileStringMatch, IntegerRange, type StringMatch, type StringMatcher } from '../../base/matcher.ts';
 import { compileRegex, parseSubstitution, type Regex, type Substitution } from '../../base/regex.ts';
-import { H, type HeaderKey, headerKey } from '../../wire/header-names.ts';
+import { H, type HeaderKey, headerKey, PSEUDO_LIMIT } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FractionalPercent } from '../http/filter.ts';
+import { inlineRequestHeaders } from '../route/inline-headers.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
 /** Fields that take effect, per message; for the tables of whoever decodes with this file. */
 export const STRING_MATCHER_FIELDS = {
   'envoy.type.matcher.v3.RegexMatcher': 'google_re2 regex',
-  'envoy.type.matcher.v3.RegexMatcher.GoogleRE2': 'max_program_size',
+  'envoy.type.matcher.v3.RegexMatcher.GoogleRE2': '',
   'envoy.type.matcher.v3.RegexMatchAndSubstitute': 'pattern substitution',
   'envoy.type.matcher.v3.StringMatcher': 'exact prefix suffix safe_regex contains ignore_case',
   'envoy.type.matcher.v3.ListStringMatcher': 'patterns',
@@ -23,6 +25,7 @@ export const HEADER_MATCHER_FIELDS = {
     'name exact_match safe_regex_match range_match present_match prefix_match suffix_match contains_match ' +
     'string_match invert_match treat_missing_header_as_empty',
   'envoy.config.route.v3.QueryParameterMatcher': 'name string_match present_match',
+  'envoy.config.route.v3.CookieMatcher': 'name string_match invert_match',
   'envoy.type.v3.Int64Range': 'start end',
 } as const;
 
@@ -224,20 +227,34 @@ class HeaderPresence implements HeaderMatcher {
   }
 }
 
+/** Matches when any of the header's values does, each taken alone; a header of one value by nature is joined first. */
 class HeaderValue implements HeaderMatcher {
   readonly #key: HeaderKey;
   readonly #value: StringMatcher;
   readonly #invert: boolean;
   readonly #missingIsEmpty: boolean;
+  readonly #isJoined: boolean;
   constructor(key: HeaderKey, value: StringMatcher, invert: boolean, missingIsEmpty: boolean) {
     this.#key = key;
     this.#value = value;
     this.#invert = invert;
     this.#missingIsEmpty = missingIsEmpty;
+    this.#isJoined = (typeof key === 'number' && key < PSEUDO_LIMIT) || inlineRequestHeaders.has(key);
   }
   matches(headers: Headers): boolean {
-    const value = headers.getAll(this.#key);
-    if (value !== undefined) return this.#value.matches(value) !== this.#invert;
+    if (this.#isJoined) {
+      const value = headers.getAll(this.#key);
+      if (value !== undefined) return this.#value.matches(value) !== this.#invert;
+    } else if (typeof this.#key === 'string' || headers.mayHave(this.#key)) {
+      const { kv } = headers;
+      let isPresent = false;
+      for (let i = 0; i < kv.length; i += 2) {
+        if (kv[i] !== this.#key) continue;
+        if (this.#value.matches(kv[i + 1] as string)) return !this.#invert;
+        isPresent = true;
+      }
+      if (isPresent) return this.#invert;
+    }
     // A missing header matches nothing, inverted or not.
     return this.#missingIsEmpty && this.#value.matches('') !== this.#invert;
   }
@@ -287,6 +304,42 @@ export function decodeQueryParameterMatcher(message: QueryParameterMatcherPb, d:
   }
   const wanted = message.present_match ?? true;
   return { matches: (parameters) => parameters.has(name) === wanted };
+}
+
+export type CookieMatcherPb = { name?: string; string_match?: StringMatcherPb; invert_match?: boolean };
+export type CookieMatcher = { matches(cookies: ReadonlyMap<string, string>): boolean };
+
+export function decodeCookieMatcher(message: CookieMatcherPb, d: ConfigDecoder): CookieMatcher {
+  const name = bytesOf(message.name ?? '');
+  const value = decodeStringMatcher(message.string_match, d.at('string_match'));
+  const invert = message.invert_match === true;
+  return {
+    matches(cookies) {
+      const found = cookies.get(name);
+      return (found !== undefined && value.matches(found)) !== invert;
+    },
+  };
+}
+
+/** The request's cookies; of several with one name the first. Source: Envoy Utility::parseCookies. */
+export function parseCookies(headers: Headers): Map<string, string> {
+  const cookies = new Map<string, string>();
+  const { kv } = headers;
+  for (let i = 0; i < kv.length; i += 2) {
+    if (kv[i] !== H.cookie) continue;
+    for (const part of (kv[i + 1] as string).split(';')) {
+      const equals = part.indexOf('=');
+      if (equals < 0) continue;
+      let start = 0;
+      while (part[start] === ' ') start++;
+      const name = part.slice(start, equals);
+      if (cookies.has(name)) continue;
+      const value = part.slice(equals + 1);
+      const isQuoted = value.length >= 2 && value.startsWith('"') && value.endsWith('"');
+      cookies.set(name, isQuoted ? value.slice(1, -1) : value);
+    }
+  }
+  return cookies;
 }
 
 export function decodeCidrs(messages: readonly CidrRangePb[] | undefined, d: ConfigDecoder, field: string): Cidr[] {
