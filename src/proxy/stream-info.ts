@@ -1,4 +1,4 @@
-// What is known of one exchange (an HTTP request, or a TCP connection): times, sizes, flags, names; read by logs, formatters and filters.
+// What is known of one exchange (HTTP request or TCP connection): times, sizes, flags, names; for logs and filters.
 import type { Address, TlsFacts } from '../base/byte-stream.ts';
 
 /** Envoy's response flags: bit number → short name (access log), long name. Source: Envoy stream_info/utility.h. */
@@ -9,7 +9,8 @@ export const RESPONSE_FLAGS = [
   ['DI', 'DelayInjected'], ['FI', 'FaultInjected'], ['RL', 'RateLimited'],
   ['UAEX', 'UnauthorizedExternalService'], ['RLSE', 'RateLimitServiceError'],
   ['DC', 'DownstreamConnectionTermination'], ['URX', 'UpstreamRetryLimitExceeded'], ['SI', 'StreamIdleTimeout'],
-  ['IH', 'InvalidEnvoyRequestHeaders'], ['DPE', 'DownstreamProtocolError'], ['UMSDR', 'UpstreamMaxStreamDurationReached'],
+  ['IH', 'InvalidEnvoyRequestHeaders'], ['DPE', 'DownstreamProtocolError'],
+  ['UMSDR', 'UpstreamMaxStreamDurationReached'],
   ['RFCF', 'ResponseFromCacheFilter'], ['NFCF', 'NoFilterConfigFound'], ['DT', 'DurationTimeout'],
   ['UPE', 'UpstreamProtocolError'], ['NC', 'NoClusterFound'], ['OM', 'OverloadManager'], ['DF', 'DnsResolutionFailed'],
   ['DO', 'DropOverload'], ['DR', 'DownstreamRemoteReset'], ['UDO', 'UnconditionalDropOverload'],
@@ -36,7 +37,11 @@ export type ConnectionInfo = {
   readonly listenerName: string;
   readonly filterChainName: string;
   readonly terminationDetails: string;
+  readonly listenerMetadata?: Metadata | null;
 };
+
+/** Metadata of configuration or of a stream: namespace → JSON object. */
+export type Metadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 
 /** The endpoint that was chosen, as logs name it. */
 export type UpstreamInfo = {
@@ -76,6 +81,7 @@ export class StreamInfo {
   upstreamHeaderBytesSent = 0;
   routeName = '';
   virtualHostName = '';
+  virtualClusterName = '';
   clusterName = '';
   clusterAltStatName = '';
   upstream: UpstreamInfo | null = null;
@@ -84,10 +90,19 @@ export class StreamInfo {
   upstreamProtocol: Protocol | '' = '';
   upstreamTls: TlsFacts | null = null;
   upstreamTransportFailureReason = '';
+  /** How long the request waited for its upstream connection: a duration, not a time. */
   upstreamConnectionPoolReadyMs = 0;
+  /** Of the connection that carries the request, also when other requests used it before. */
+  upstreamConnectStartMs = 0;
+  upstreamConnectEndMs = 0;
+  upstreamHandshakeEndMs = 0;
   attemptCount = 0;
+  /** Upstreams of attempts before the present one, with their connections' ids; made at the first retry. */
+  earlierUpstreams: UpstreamInfo[] | null = null;
+  earlierUpstreamConnectionIds: number[] | null = null;
   requestId = '';
   traceId = '';
+  spanId = '';
   /** The downstream peer by Envoy's rules for x-forwarded-for; the connection's until the HCM decided otherwise. */
   remoteAddress: Address;
   isHealthCheck = false;
@@ -95,6 +110,11 @@ export class StreamInfo {
   /** Namespace → JSON object; made when first written. */
   dynamicMetadata: Map<string, Record<string, unknown>> | null = null;
   filterState: Map<string, FilterStateObject> | null = null;
+  /** Metadata of the configuration objects that the exchange met, as formats and matchers read it. */
+  clusterMetadata: Metadata | null = null;
+  upstreamHostMetadata: Metadata | null = null;
+  routeMetadata: Metadata | null = null;
+  virtualHostMetadata: Metadata | null = null;
   /** Custom access-log fields (CUSTOM_FLAGS). */
   customFlags = '';
 
@@ -124,11 +144,18 @@ export type FilterStateObject = {
 /** Renders flags as the access log does: short names joined by ',', '-' for none. */
 export function responseFlagsText(flags: number, long = false): string {
   if (flags === 0) return '-';
-  let text = '';
-  for (let bit = 0; bit < RESPONSE_FLAGS.length; bit++) {
-    if ((flags & (1 << bit)) === 0) continue;
-    const name = RESPONSE_FLAGS[bit]?.[long ? 1 : 0] as string;
-    text = text === '' ? name : `${text},${name}`;
-  }
+  const texts = long ? longFlagTexts : shortFlagTexts;
+  const known = texts.get(flags);
+  if (known !== undefined) return known;
+  const names: string[] = [];
+  RESPONSE_FLAGS.forEach((pair, bit) => {
+    if ((flags & (1 << bit)) !== 0) names.push(pair[long ? 1 : 0]);
+  });
+  const text = names.join(',');
+  if (texts.size < MAX_FLAG_TEXTS) texts.set(flags, text);
   return text;
 }
+/** Few combinations occur. */
+const MAX_FLAG_TEXTS = 256;
+const shortFlagTexts = new Map<number, string>();
+const longFlagTexts = new Map<number, string>();

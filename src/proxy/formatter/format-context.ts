@@ -1,4 +1,4 @@
-// What a format (access log, header value, local reply) may draw from; an HTTP stream is one itself, so nothing is built per use.
+// What a format (access log, header value, local reply) may draw from; an HTTP stream is one itself.
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamInfo } from '../stream-info.ts';
 

@@ -1,0 +1,220 @@
+// Commands that read what is known of the exchange: codes, sizes, names, addresses, TLS facts.
+import type { Address, TlsFacts } from '../../base/byte-stream.ts';
+import { H } from '../../wire/header-names.ts';
+import { responseFlagsText, type StreamInfo, type UpstreamInfo } from '../stream-info.ts';
+import { maskAddress, withoutPort, withPort } from './address-text.ts';
+import { utf8Bytes } from './byte-text.ts';
+import { type Command, type CommandUse, number, type Operator, plain, safeText, text, truncated } from './operator.ts';
+
+const orNull = (value: string): string | null => (value === '' ? null : value);
+const named = (get: (info: StreamInfo) => string): Command => plain(text((ctx) => orNull(get(ctx.info))));
+const always = (get: (info: StreamInfo) => string): Command => plain(text((ctx) => get(ctx.info)));
+const counted = (get: (info: StreamInfo) => number): Command => plain(number((ctx) => get(ctx.info)));
+/** Commands that have nothing to say on plain text, or not yet. */
+const absent: Command = plain(text(() => null));
+
+/** Commands by name. */
+export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
+  PROTOCOL: plain(safeText((ctx) => orNull(ctx.info.protocol))),
+  UPSTREAM_PROTOCOL: named((info) => info.upstreamProtocol),
+  RESPONSE_CODE: counted((info) => info.responseCode),
+  RESPONSE_CODE_DETAILS: {
+    params: 'optional',
+    make(use) {
+      if (use.param === 'ALLOW_WHITESPACES') return text((ctx) => orNull(ctx.info.responseCodeDetails));
+      return text((ctx) => orNull(joined(ctx.info.responseCodeDetails)));
+    },
+  },
+  CONNECTION_TERMINATION_DETAILS: named((info) => info.connection.terminationDetails),
+  RESPONSE_FLAGS: plain(safeText((ctx) => responseFlagsText(ctx.info.flags))),
+  RESPONSE_FLAGS_LONG: always((info) => responseFlagsText(info.flags, true)),
+  BYTES_RECEIVED: counted((info) => info.bytesReceived),
+  BYTES_SENT: counted((info) => info.bytesSent),
+  BYTES_RETRANSMITTED: counted(() => 0),
+  PACKETS_RETRANSMITTED: counted(() => 0),
+  UPSTREAM_WIRE_BYTES_RECEIVED: counted((info) => info.upstreamWireBytesReceived),
+  UPSTREAM_WIRE_BYTES_SENT: counted((info) => info.upstreamWireBytesSent),
+  UPSTREAM_HEADER_BYTES_RECEIVED: counted((info) => info.upstreamHeaderBytesReceived),
+  UPSTREAM_HEADER_BYTES_SENT: counted((info) => info.upstreamHeaderBytesSent),
+  UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: counted((info) => info.upstreamHeaderBytesReceived),
+  UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: counted((info) => info.upstreamHeaderBytesSent),
+  DOWNSTREAM_WIRE_BYTES_RECEIVED: counted((info) => info.downstreamWireBytesReceived),
+  DOWNSTREAM_WIRE_BYTES_SENT: counted((info) => info.downstreamWireBytesSent),
+  DOWNSTREAM_HEADER_BYTES_RECEIVED: counted((info) => info.downstreamHeaderBytesReceived),
+  DOWNSTREAM_HEADER_BYTES_SENT: counted((info) => info.downstreamHeaderBytesSent),
+  DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: counted((info) => info.downstreamHeaderBytesReceived),
+  DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: counted((info) => info.downstreamHeaderBytesSent),
+
+  UPSTREAM_HOST: plain(text((ctx) => addressOf(ctx.info.upstream))),
+  UPSTREAM_HOST_NAME: plain(text((ctx) => hostName(ctx.info.upstream))),
+  UPSTREAM_HOST_NAME_WITHOUT_PORT: plain(text((ctx) => stripPort(hostName(ctx.info.upstream)))),
+  UPSTREAM_HOSTS_ATTEMPTED: attempted(addressOf),
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: attempted((upstream) => upstream && withoutPort(upstream.address)),
+  UPSTREAM_HOST_NAMES_ATTEMPTED: attempted(hostName),
+  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: attempted((upstream) => stripPort(hostName(upstream))),
+  UPSTREAM_CONNECTION_IDS_ATTEMPTED: plain(text((ctx) => connectionIds(ctx.info))),
+  UPSTREAM_CLUSTER: named((info) => (info.clusterAltStatName === '' ? info.clusterName : info.clusterAltStatName)),
+  UPSTREAM_CLUSTER_RAW: named((info) => info.clusterName),
+  ...addressCommands('UPSTREAM_LOCAL', (info) => info.upstreamLocalAddress),
+  ...addressCommands('UPSTREAM_REMOTE', (info) => info.upstream?.address ?? null),
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: plain(text((ctx) => (ctx.info.upstream === null ? null : ''))),
+  UPSTREAM_TRANSPORT_FAILURE_REASON: named((info) => info.upstreamTransportFailureReason.replaceAll(' ', '_')),
+  UPSTREAM_DETECTED_CLOSE_TYPE: plain(text((ctx) => (ctx.info.upstream === null ? null : 'Normal'))),
+  UPSTREAM_LOCAL_CLOSE_REASON: absent,
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: counted((info) => info.attemptCount),
+  UPSTREAM_CONNECTION_ID: counted((info) => info.upstreamConnectionId),
+
+  ...addressCommands('DOWNSTREAM_REMOTE', (info) => info.remoteAddress),
+  ...addressCommands('DOWNSTREAM_DIRECT_REMOTE', (info) => info.connection.directRemoteAddress),
+  ...addressCommands('DOWNSTREAM_LOCAL', (info) => info.connection.localAddress),
+  ...addressCommands('DOWNSTREAM_DIRECT_LOCAL', (info) => info.connection.localAddress),
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: always(() => ''),
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: always(() => 'Normal'),
+  DOWNSTREAM_LOCAL_CLOSE_REASON: absent,
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: absent,
+  CONNECTION_ID: counted((info) => info.connection.id),
+  STREAM_ID: named((info) => info.requestId),
+  TRACE_ID: named((info) => info.traceId),
+  SPAN_ID: named((info) => info.spanId),
+  ROUTE_NAME: named((info) => info.routeName),
+  VIRTUAL_CLUSTER_NAME: named((info) => info.virtualClusterName),
+  FILTER_CHAIN_NAME: named((info) => info.connection.filterChainName),
+  LISTENER_NAME: named((info) => info.connection.listenerName),
+  CUSTOM_FLAGS: always((info) => info.customFlags),
+  REQUESTED_SERVER_NAME: { params: 'optional', make: serverName },
+  HOSTNAME: {
+    params: 'none',
+    make(use) {
+      const name = orNull(utf8Bytes(use.environment.hostname));
+      return text(() => name);
+    },
+  },
+  ENVIRONMENT: {
+    params: 'required',
+    length: true,
+    make(use) {
+      const value = utf8Bytes(use.environment.variables[use.param] ?? '-');
+      return truncated(
+        text(() => value),
+        use.maxLength,
+      );
+    },
+  },
+
+  DOWNSTREAM_TLS_VERSION: tls((info) => info.connection.tls, 'version'),
+  DOWNSTREAM_TLS_CIPHER: tls((info) => info.connection.tls, 'cipher'),
+  UPSTREAM_TLS_VERSION: tls((info) => info.upstreamTls, 'version'),
+  UPSTREAM_TLS_CIPHER: tls((info) => info.upstreamTls, 'cipher'),
+  ...Object.fromEntries(
+    [
+      'DOWNSTREAM_PEER_URI_SAN', 'DOWNSTREAM_PEER_DNS_SAN', 'DOWNSTREAM_PEER_IP_SAN', 'DOWNSTREAM_PEER_EMAIL_SAN',
+      'DOWNSTREAM_PEER_OTHERNAME_SAN', 'DOWNSTREAM_LOCAL_URI_SAN', 'DOWNSTREAM_LOCAL_DNS_SAN',
+      'DOWNSTREAM_LOCAL_IP_SAN', 'DOWNSTREAM_LOCAL_EMAIL_SAN', 'DOWNSTREAM_LOCAL_OTHERNAME_SAN',
+      'DOWNSTREAM_PEER_SUBJECT', 'DOWNSTREAM_LOCAL_SUBJECT', 'DOWNSTREAM_TLS_SESSION_ID', 'DOWNSTREAM_TLS_GROUP',
+      'UPSTREAM_TLS_GROUP', 'DOWNSTREAM_PEER_FINGERPRINT_256', 'DOWNSTREAM_PEER_FINGERPRINT_1',
+      'DOWNSTREAM_PEER_SERIAL', 'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256', 'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1',
+      'DOWNSTREAM_PEER_CHAIN_SERIALS', 'DOWNSTREAM_PEER_ISSUER', 'DOWNSTREAM_PEER_CERT', 'UPSTREAM_TLS_SESSION_ID',
+      'UPSTREAM_PEER_ISSUER', 'UPSTREAM_PEER_CERT', 'UPSTREAM_PEER_SUBJECT', 'UPSTREAM_PEER_URI_SAN',
+      'UPSTREAM_PEER_DNS_SAN', 'UPSTREAM_PEER_IP_SAN', 'UPSTREAM_LOCAL_URI_SAN', 'UPSTREAM_LOCAL_DNS_SAN',
+      'UPSTREAM_LOCAL_IP_SAN', 'TLS_JA3_FINGERPRINT', 'TLS_JA4_FINGERPRINT',
+    ].map((name) => [name, absent]), // biome-ignore format: a table.
+  ),
+};
+
+function tls(get: (info: StreamInfo) => TlsFacts | null, fact: 'version' | 'cipher'): Command {
+  return plain(text((ctx) => orNull(get(ctx.info)?.[fact] ?? '')));
+}
+
+/** Details keep one word in the log. */
+function joined(details: string): string {
+  return /\s/.test(details) ? details.replace(/\s/g, '_') : details;
+}
+
+/** NAME_ADDRESS, NAME_ADDRESS_WITHOUT_PORT (with an optional prefix length) and NAME_PORT. */
+function addressCommands(name: string, get: (info: StreamInfo) => Address | null): Record<string, Command> {
+  return {
+    [`${name}_ADDRESS`]: plain(
+      text((ctx) => {
+        const address = get(ctx.info);
+        return address === null ? null : withPort(address);
+      }),
+    ),
+    [`${name}_ADDRESS_WITHOUT_PORT`]: {
+      params: 'optional',
+      make(use) {
+        const bits = use.param === '' ? -1 : Number(use.param);
+        if (!Number.isInteger(bits) || bits > 128) {
+          use.reject(`Invalid ${use.name} prefix length: '${use.param}'`);
+          return null;
+        }
+        return text((ctx) => {
+          const address = get(ctx.info);
+          if (address === null) return null;
+          return bits < 0 ? withoutPort(address) : maskAddress(address, bits);
+        });
+      },
+    },
+    [`${name}_PORT`]: plain(
+      number((ctx) => {
+        const address = get(ctx.info);
+        return address === null || address.family === 'unix' ? Number.NaN : address.port;
+      }),
+    ),
+  };
+}
+
+function addressOf(upstream: UpstreamInfo | null): string | null {
+  return upstream === null ? null : withPort(upstream.address);
+}
+
+function hostName(upstream: UpstreamInfo | null): string | null {
+  if (upstream === null) return null;
+  return upstream.hostname === '' ? withPort(upstream.address) : upstream.hostname;
+}
+
+function stripPort(host: string | null): string | null {
+  return host === null ? null : host.replace(/:\d+$/, '');
+}
+
+function attempted(show: (upstream: UpstreamInfo | null) => string | null): Command {
+  return plain(
+    text((ctx) => {
+      const last = show(ctx.info.upstream);
+      const earlier = ctx.info.earlierUpstreams;
+      if (earlier === null || earlier.length === 0) return last;
+      const all = earlier.map(show);
+      if (last !== null) all.push(last);
+      return all.join(',');
+    }),
+  );
+}
+
+function connectionIds(info: StreamInfo): string | null {
+  const ids = info.earlierUpstreamConnectionIds ?? [];
+  if (info.upstreamConnectionId !== 0) return [...ids, info.upstreamConnectionId].join(',');
+  return ids.length === 0 ? null : ids.join(',');
+}
+
+/** REQUESTED_SERVER_NAME(SNI_ONLY|SNI_FIRST|HOST_FIRST:ORIG|HOST|ORIG_OR_HOST). */
+function serverName(use: CommandUse): Operator | null {
+  const [fallback = '', source = ''] = use.param.split(':');
+  if (!['', 'SNI_ONLY', 'SNI_FIRST', 'HOST_FIRST'].includes(fallback)) {
+    use.reject(
+      `Invalid REQUESTED_SERVER_NAME option: '${fallback}', only 'SNI_ONLY'/'SNI_FIRST'/'HOST_FIRST' are allowed`,
+    );
+    return null;
+  }
+  if (!['', 'ORIG', 'HOST', 'ORIG_OR_HOST'].includes(source)) {
+    use.reject(`Invalid REQUESTED_SERVER_NAME option: '${source}', only 'ORIG'/'HOST'/'ORIG_OR_HOST' are allowed`);
+    return null;
+  }
+  const useHost = fallback === 'SNI_FIRST' || fallback === 'HOST_FIRST';
+  return text((ctx) => {
+    const sni = ctx.info.connection.requestedServerName.replace(/[^A-Za-z0-9._-]/g, '_');
+    if (!useHost || (fallback === 'SNI_FIRST' && sni !== '')) return orNull(sni);
+    const headers = ctx.requestHeaders;
+    const original = source === 'HOST' ? undefined : headers?.get(H['x-envoy-original-host']);
+    const host = original ?? (source === 'ORIG' ? '' : (headers?.authority ?? ''));
+    return orNull(host === '' ? sni : host);
+  });
+}

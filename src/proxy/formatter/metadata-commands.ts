@@ -1,0 +1,115 @@
+// Commands that read metadata and filter state.
+import type { FilterStateObject, Metadata, StreamInfo } from '../stream-info.ts';
+import { asBytes, jsonEscape, jsonText, utf8Bytes } from './byte-text.ts';
+import type { FormatContext } from './format-context.ts';
+import { type Command, type CommandUse, type Operator, text, truncated } from './operator.ts';
+
+type Source = { readonly get: (info: StreamInfo) => Metadata | null; readonly isConfiguration: boolean };
+
+const DYNAMIC: Source = { get: (info) => info.dynamicMetadata, isConfiguration: false };
+const CLUSTER: Source = { get: (info) => info.clusterMetadata, isConfiguration: true };
+const UPSTREAM_HOST: Source = { get: (info) => info.upstreamHostMetadata, isConfiguration: true };
+
+/** The types of METADATA(TYPE:namespace:key…). */
+const SOURCES: Readonly<Record<string, Source>> = {
+  DYNAMIC,
+  CLUSTER,
+  UPSTREAM_HOST,
+  ROUTE: { get: (info) => info.routeMetadata, isConfiguration: true },
+  VIRTUAL_HOST: { get: (info) => info.virtualHostMetadata, isConfiguration: true },
+  LISTENER: { get: (info) => info.connection.listenerMetadata ?? null, isConfiguration: true },
+};
+
+/** Commands by name. */
+export const METADATA_COMMANDS: Readonly<Record<string, Command>> = {
+  DYNAMIC_METADATA: command(DYNAMIC),
+  CLUSTER_METADATA: command(CLUSTER),
+  UPSTREAM_METADATA: command(UPSTREAM_HOST),
+  METADATA: {
+    params: 'optional',
+    length: true,
+    make(use) {
+      const colon = use.param.indexOf(':');
+      const type = colon < 0 ? use.param : use.param.slice(0, colon);
+      const source = SOURCES[type];
+      if (source === undefined) {
+        use.reject(`${type} is not supported type of metadata`);
+        return null;
+      }
+      return metadataOperator(use, source, colon < 0 ? '' : use.param.slice(colon + 1));
+    },
+  },
+  FILTER_STATE: { params: 'optional', length: true, make: filterState },
+  UPSTREAM_FILTER_STATE: {
+    params: 'optional',
+    length: true,
+    make: (use) => (filterState(use) === null ? null : text(() => null)),
+  },
+};
+
+function command(source: Source): Command {
+  return { params: 'required', length: true, make: (use) => metadataOperator(use, source, use.param) };
+}
+
+/** namespace:key:key…; without keys the whole namespace. */
+function metadataOperator(use: CommandUse, source: Source, param: string): Operator {
+  const [namespace = '', ...path] = param.split(':');
+  const find = (ctx: FormatContext): unknown => {
+    let value: unknown = source.get(ctx.info)?.get(namespace);
+    for (const key of path) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+      value = (value as Record<string, unknown>)[key];
+    }
+    return value ?? undefined;
+  };
+  const encode = source.isConfiguration ? utf8Bytes : asBytes;
+  const get = (ctx: FormatContext): string | null => {
+    const value = find(ctx);
+    if (value === undefined) return null;
+    return typeof value === 'string' ? encode(value) : jsonText(value);
+  };
+  const json = (ctx: FormatContext): string | null => {
+    const value = find(ctx);
+    if (value === undefined) return null;
+    return typeof value === 'string' ? `"${jsonEscape(encode(value))}"` : jsonText(value);
+  };
+  return truncated({ type: 'json', get, json }, use.maxLength);
+}
+
+/** FILTER_STATE(key:PLAIN|TYPED|FIELD:field). */
+function filterState(use: CommandUse): Operator | null {
+  const [key = '', given = '', field = ''] = use.param.split(':');
+  if (key === '') {
+    use.reject('Invalid filter state configuration, key cannot be empty.');
+    return null;
+  }
+  const type = given === '' ? 'TYPED' : given;
+  if (type !== 'PLAIN' && type !== 'TYPED' && type !== 'FIELD') {
+    use.reject('Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.');
+    return null;
+  }
+  if ((type === 'FIELD') !== (field !== '')) {
+    use.reject('Invalid filter state serialize type, FIELD should be used with the field name.');
+    return null;
+  }
+  const find = (ctx: FormatContext): FilterStateObject | undefined => ctx.info.filterState?.get(key);
+  if (type === 'PLAIN')
+    return truncated(
+      text((ctx) => find(ctx)?.value ?? null),
+      use.maxLength,
+    );
+  if (type === 'FIELD') {
+    const get = (ctx: FormatContext): string | null => {
+      const typed = find(ctx)?.typed;
+      if (typeof typed !== 'object' || typed === null) return null;
+      const value = (typed as Record<string, unknown>)[field];
+      return typeof value === 'string' ? asBytes(value) : typeof value === 'number' ? String(value) : null;
+    };
+    return truncated(text(get), use.maxLength);
+  }
+  const json = (ctx: FormatContext): string | null => {
+    const typed = find(ctx)?.typed;
+    return typed === undefined || typed === null ? null : jsonText(typed);
+  };
+  return truncated({ type: 'json', get: json, json }, use.maxLength);
+}
