@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { H, headerKey } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
-import { compileFormat, DEFAULT_ACCESS_LOG_FORMAT } from './formatter.ts';
+import { compileFormat, DEFAULT_ACCESS_LOG_FORMAT } from './text-formatter.ts';
 import { compileJsonFormat } from './json-formatter.ts';
 import { exampleDecoder, exampleExchange } from './test-exchange.ts';
 
