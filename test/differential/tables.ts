@@ -1,6 +1,7 @@
 // The list of all tables of differential cases.
 import type { Group } from './case.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
+import { filterGroups } from './cases/filters.ts';
 import { http1Groups } from './cases/http1.ts';
 import { routingGroups } from './cases/routing.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
@@ -12,4 +13,5 @@ export const allGroups: readonly Group[] = [
   ...routingGroups,
   ...upstreamGroups,
   ...connectionManagerGroups,
+  ...filterGroups,
 ];
