@@ -9,6 +9,9 @@ import type { TestCounts } from './support/test-reporter.ts';
 const ROOT = dirname(import.meta.dirname);
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
 
+/** Lines shown of one stage: a program that does not start fails a thousand tests in one way. */
+const MOST_LINES = 300;
+
 type Stage = {
   readonly name: string;
   /** Arguments of a program, which counts as one test; or test files, counted one by one. */
@@ -129,7 +132,15 @@ function report(outcome: Outcome): void {
     `${name.padEnd(14)}${verdict.padEnd(8)}${(ms / 1000).toFixed(1).padStart(6)} s` +
       `   ${passed} passed, ${failed} failed, ${skipped} skipped`,
   );
-  if (failed > 0 || skipped > 0) console.log(output.trimEnd().replace(/^/gm, '  '));
+  if (failed === 0 && skipped === 0) return;
+  const lines = output.trimEnd().split('\n');
+  console.log(
+    lines
+      .slice(0, MOST_LINES)
+      .map((line) => `  ${line}`)
+      .join('\n'),
+  );
+  if (lines.length > MOST_LINES) console.log(`  ... and ${lines.length - MOST_LINES} lines more`);
 }
 
 async function main(): Promise<void> {

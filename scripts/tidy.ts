@@ -163,11 +163,10 @@ function checkDirection(path: string, target: string, typeOnly: boolean, line: n
     report(line, 'import direction', `src/ imports ${target}`);
     return;
   }
-  for (const [guarded, allowed] of GUARDED_ROOMS) {
-    if (target.startsWith(guarded) && !isBelow(path, allowed) && !typeOnly) {
-      report(line, 'import direction', `${guarded} may be imported only by ${allowed.slice(1).join(', ')}`);
-      return;
-    }
+  const guard = [...GUARDED_ROOMS].find(([guarded]) => target.startsWith(guarded));
+  if (guard !== undefined && !isBelow(path, guard[1]) && !typeOnly) {
+    report(line, 'import direction', `${guard[0]} may be imported only by ${guard[1].join(', ')}`);
+    return;
   }
   const room = ROOMS.find((one) => path.startsWith(one.path));
   if (room === undefined) {

@@ -9,7 +9,16 @@ export type Room = {
 };
 
 const FLOOR = ['src/base/', 'src/telemetry/'];
-const FILTER_DECODE = ['src/proto/', 'src/proxy/config-decoder.ts', 'src/proxy/matcher/', 'src/proxy/formatter/'];
+const HEADERS = ['src/wire/headers.ts', 'src/wire/header-names.ts'];
+/** What every decoder of the proxy may use; matchers are shared by routes, filters and access logs. */
+const DECODE = [
+  'src/proto/',
+  'src/proxy/config-decoder.ts',
+  'src/proxy/config/matcher.ts',
+  'src/proxy/formatter/',
+  'src/proxy/stream-info.ts',
+];
+const FILTER = [...DECODE, ...HEADERS, ...FLOOR];
 const PROXY_TYPES = ['src/proxy/', 'src/wire/', 'src/net/'];
 
 /** The first room whose path begins a file's path is that file's room. */
@@ -44,45 +53,44 @@ export const ROOMS: readonly Room[] = [
   // A filter knows its room's interface and nothing of the engine; only the router and tcp-proxy pick endpoints.
   {
     path: 'src/proxy/http/filters/router',
-    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/cluster/', 'src/wire/', ...FILTER_DECODE, ...FLOOR],
+    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/cluster/', 'src/wire/', ...FILTER],
     types: PROXY_TYPES,
   },
   {
     path: 'src/proxy/http/filters/',
-    may: ['src/proxy/http/filter.ts', 'src/proxy/http/headers.ts', ...FILTER_DECODE, ...FLOOR],
+    may: ['src/proxy/http/filter.ts', 'src/proxy/rbac/', ...FILTER],
     types: ['src/proxy/http/', 'src/proxy/cluster/upstream-client.ts'],
   },
   {
     path: 'src/proxy/network/filters/tcp-proxy',
-    may: ['src/proxy/network/', 'src/proxy/cluster/', ...FILTER_DECODE, ...FLOOR],
+    may: ['src/proxy/network/', 'src/proxy/cluster/', ...FILTER],
     types: PROXY_TYPES,
   },
-  { path: 'src/proxy/network/filters/', may: ['src/proxy/network/filter.ts', ...FILTER_DECODE, ...FLOOR] },
+  { path: 'src/proxy/network/filters/', may: ['src/proxy/network/filter.ts', 'src/proxy/rbac/', ...FILTER] },
   {
     path: 'src/proxy/listener/filters/',
-    may: ['src/proxy/listener/filter.ts', 'src/wire/', ...FILTER_DECODE, ...FLOOR],
+    may: ['src/proxy/listener/filter.ts', 'src/wire/', ...FILTER],
   },
+
+  // Shared by filters, routes and access logs: values in, values out.
+  { path: 'src/proxy/stream-info.ts', may: [...HEADERS, ...FLOOR] },
+  { path: 'src/proxy/formatter/', may: FILTER },
+  { path: 'src/proxy/access-log/', may: FILTER, types: PROXY_TYPES },
+  { path: 'src/proxy/rbac/', may: FILTER, types: PROXY_TYPES },
 
   {
     path: 'src/proxy/http/connection-manager',
-    may: [
-      'src/proxy/http/',
-      'src/proxy/route/',
-      'src/proxy/network/filter.ts',
-      'src/proxy/matcher/',
-      'src/wire/',
-      ...FLOOR,
-    ],
+    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/network/filter.ts', 'src/wire/', ...FILTER],
     types: PROXY_TYPES,
   },
   {
     path: 'src/proxy/http/',
-    may: ['src/proxy/network/filter.ts', 'src/proxy/matcher/', 'src/wire/', ...FLOOR],
+    may: ['src/proxy/network/filter.ts', 'src/proxy/stream-info.ts', 'src/proxy/formatter/', 'src/wire/', ...FLOOR],
     types: PROXY_TYPES,
   },
   {
     path: 'src/proxy/route/',
-    may: ['src/base/', 'src/proxy/http/headers.ts', 'src/proxy/matcher/', 'src/proxy/formatter/'],
+    may: ['src/base/', 'src/proxy/formatter/', 'src/proxy/stream-info.ts', ...HEADERS],
     types: [...PROXY_TYPES, 'src/telemetry/'],
   },
   { path: 'src/proxy/network/', may: FLOOR, types: PROXY_TYPES },
@@ -93,7 +101,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/proxy/cluster/',
-    may: ['src/proxy/http/headers.ts', 'src/wire/', 'src/net/', ...FLOOR],
+    may: ['src/wire/', 'src/net/', ...FLOOR],
     types: PROXY_TYPES,
   },
   {
@@ -116,8 +124,13 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/simulate/', may: ['src/control/generate/', 'src/control/model/', 'src/proxy/', 'src/proto/', ...FLOOR] },
 ];
 
-/** Only these may import the room, whatever the table above says of a wider folder. */
+/** Only these may import the room, whatever the table above says of a wider folder; the first that fits decides. */
 export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
+  // The companion of decoders; the rest of its room is for those who put a configuration together.
+  ['src/proxy/config/matcher.ts', ['src/proxy/']],
+  ['src/proxy/http/filters/', ['src/proxy/http/filters/', 'src/proxy/extensions.ts']],
+  ['src/proxy/network/filters/', ['src/proxy/network/filters/', 'src/proxy/extensions.ts']],
+  ['src/proxy/listener/filters/', ['src/proxy/listener/filters/', 'src/proxy/extensions.ts']],
   [
     'src/proxy/config/',
     ['src/proxy/config/', 'src/proxy/worker.ts', 'src/proxy/supervisor.ts', 'src/proxy/proxy.ts', 'src/simulate/'],
