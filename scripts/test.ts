@@ -46,7 +46,7 @@ const STAGES: readonly (readonly Stage[])[] = [
   [
     {
       name: 'integration',
-      run: { files: ['test/integration/**/*.test.ts', 'test/support/**/*.test.ts'], concurrency: 1 },
+      run: { files: ['test/{integration,support}/**/*.test.ts', 'examples/**/*.test.ts'], concurrency: 1 },
       slow: true,
       timeoutMs: 240_000,
     },

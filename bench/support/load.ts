@@ -42,7 +42,7 @@ export async function closedLoad(place: LoadPlace, load: ClosedLoad): Promise<Cl
 
 export type OpenResult = { readonly p50Ms: number; readonly p99Ms: number; readonly perSecond: number };
 
-/** As many as may be in flight: without a limit one stall opens hundreds of connections, whose price is then measured. */
+/** As many as may be in flight: without a limit one stall opens hundreds, whose price is then measured. */
 const CONNECTIONS = ['-connections=64', '-max-connections=64', '-max-workers=64', '-http2=false'];
 
 /** A generator that falls behind its rate measures itself. */

@@ -1,0 +1,117 @@
+// Every example runs in the real Envoy and in Heddle, and both answer its first requests alike.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compareAnswers, exchange } from '../../bench/support/exchange.ts';
+import { freePort } from '../../bench/support/process.ts';
+import { locatePeer } from '../../scripts/peers.ts';
+
+const ROOT = dirname(dirname(import.meta.dirname));
+const START_TIMEOUT_MS = 15_000;
+const EXAMPLE_PORTS = { proxy: 10000, admin: 9901, upstreams: [10080, 10081] };
+
+const scratch = mkdtempSync(join(tmpdir(), 'heddle-examples-'));
+const upstreams: Server[] = [];
+const upstreamPorts: number[] = [];
+
+before(async () => {
+  for (const examplePort of EXAMPLE_PORTS.upstreams) {
+    const server = createServer((request, response) => {
+      request.resume();
+      response.setHeader('x-powered-by', 'upstream');
+      response.end(`${examplePort} ${request.method} ${request.url} ${request.headers.host}\n`);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    upstreams.push(server);
+    upstreamPorts.push(address.port);
+  }
+});
+
+after(() => {
+  for (const server of upstreams) server.close();
+  for (const server of upstreams) server.closeAllConnections();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+type Running = { readonly child: ChildProcess; readonly port: number };
+
+/** Starts a program on a copy of the example whose ports are free ones. */
+async function start(command: readonly string[], example: string): Promise<Running> {
+  const port = await freePort();
+  const ports = new Map([
+    [EXAMPLE_PORTS.proxy, port],
+    [EXAMPLE_PORTS.admin, await freePort()],
+    ...EXAMPLE_PORTS.upstreams.map((from, index) => [from, upstreamPorts[index]!] as const),
+  ]);
+  const text = readFileSync(join(import.meta.dirname, example), 'utf8');
+  const path = join(scratch, `${port}-${example}`);
+  writeFileSync(
+    path,
+    text.replace(/port_value: (\d+)/g, (_, from) => `port_value: ${ports.get(Number(from)) ?? from}`),
+  );
+  const flags = ['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
+  const child = spawn(command[0]!, [...command.slice(1), ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr?.on('data', (chunk) => (errors += chunk));
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const adminPort = ports.get(EXAMPLE_PORTS.admin)!;
+    const ready = await exchange(adminPort, { path: '/ready' }).catch(() => null);
+    if (ready?.status === 200) return { child, port };
+    if (child.exitCode !== null || performance.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`${command[0]} did not start with ${example}:\n${errors}`);
+    }
+    await sleep(25);
+  }
+}
+
+async function stop({ child }: Running): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}
+
+/** The paths that an example's own "Try" lines ask for, without those whose answer is left to chance. */
+function pathsToTry(example: string): string[] {
+  const text = readFileSync(join(import.meta.dirname, example), 'utf8');
+  const comment = text.slice(0, text.indexOf('admin:'));
+  const paths = [...comment.matchAll(/127\.0\.0\.1:10000(\/\S*)/g)].map(([, path]) => path!.replace(/[;']+$/, ''));
+  const chance = ['weighted-split.yaml', 'fault-injection.yaml'].includes(example);
+  return chance ? [] : [...new Set(['/', ...paths])];
+}
+
+for (const example of readdirSync(import.meta.dirname).filter((file) => file.endsWith('.yaml'))) {
+  test(`${example} runs in Envoy and in Heddle`, async (context) => {
+    const envoy = locatePeer('envoy');
+    if ('missing' in envoy) {
+      if (process.env.HEDDLE_REQUIRE_PEERS === '1') assert.fail(`envoy: ${envoy.missing}`);
+      context.skip(`envoy: ${envoy.missing}`);
+      return;
+    }
+    const theirs = await start([envoy.path], example);
+    try {
+      const ours = await start([join(ROOT, 'bin/heddle'), 'proxy'], example);
+      try {
+        for (const path of pathsToTry(example)) {
+          const answers = [await exchange(theirs.port, { path }), await exchange(ours.port, { path })] as const;
+          assert.equal(compareAnswers(...answers), null, `${example} ${path}`);
+        }
+      } finally {
+        await stop(ours);
+      }
+    } finally {
+      await stop(theirs);
+    }
+  });
+}
