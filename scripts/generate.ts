@@ -1,4 +1,4 @@
-// Regenerates src/proto/generated and proto/VERSIONS: descriptors, their index, type declarations. Development; needs Go.
+// Regenerates src/proto/generated and proto/VERSIONS: descriptors, index, type declarations. Needs Go.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

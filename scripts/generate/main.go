@@ -59,7 +59,7 @@ func main() {
 	fmt.Printf("%d files, %d bytes\n", len(files), len(bytes))
 }
 
-// collect returns every file, sorted by path, without source info and without the v2 API.
+// collect returns every file, imports before their importers and otherwise sorted by path, without source info.
 func collect(supplement string) ([]*descriptorpb.FileDescriptorProto, error) {
 	var files []*descriptorpb.FileDescriptorProto
 	protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
@@ -75,7 +75,32 @@ func collect(supplement string) ([]*descriptorpb.FileDescriptorProto, error) {
 	}
 	files = append(files, extra...)
 	sort.Slice(files, func(i, j int) bool { return files[i].GetName() < files[j].GetName() })
-	return files, nil
+	return importsFirst(files), nil
+}
+
+func importsFirst(files []*descriptorpb.FileDescriptorProto) []*descriptorpb.FileDescriptorProto {
+	byName := map[string]*descriptorpb.FileDescriptorProto{}
+	for _, file := range files {
+		byName[file.GetName()] = file
+	}
+	var ordered []*descriptorpb.FileDescriptorProto
+	added := map[string]bool{}
+	var add func(name string)
+	add = func(name string) {
+		file, ok := byName[name]
+		if !ok || added[name] {
+			return
+		}
+		added[name] = true
+		for _, dependency := range file.GetDependency() {
+			add(dependency)
+		}
+		ordered = append(ordered, file)
+	}
+	for _, file := range files {
+		add(file.GetName())
+	}
+	return ordered
 }
 
 // compile turns the project's own .proto files into descriptors; their imports come from the linked files.

@@ -1,6 +1,6 @@
 // Compiles one DescriptorProto or EnumDescriptorProto, straight from its bytes, into a MessageType or EnumType.
 import { EnumType, Field, MessageType, Oneof, TYPE } from './message-type.ts';
-import type { FieldInit, TypeResolver } from './message-type.ts';
+import type { Deprecation, EnumValue, FieldInit, TypeResolver } from './message-type.ts';
 import { FieldCursor } from './wire-reader.ts';
 
 /** Extension numbers: protoc-gen-validate on fields, oneofs and messages; Envoy's on fields. */
@@ -8,6 +8,8 @@ const PGV = 1071;
 const PGV_IGNORED = 1072;
 const DEPRECATED_AT_MINOR_VERSION = 157299826;
 const DISALLOWED_BY_DEFAULT = 189503207;
+const DISALLOWED_BY_DEFAULT_ENUM = 70100853;
+const DEPRECATED_AT_MINOR_VERSION_ENUM = 181198657;
 
 const LABEL_REQUIRED = 2;
 const LABEL_REPEATED = 3;
@@ -203,18 +205,33 @@ export function lowerCamel(name: string): string {
 }
 
 export function compileEnum(source: DescriptorSource): EnumType {
-  const values: [string, number][] = [];
+  const values: EnumValue[] = [];
   const cursor = new FieldCursor(source.bytes);
-  while (cursor.next()) {
-    if (cursor.number !== 2) continue;
-    const value = cursor.sub();
-    let name = '';
-    let number = 0;
-    while (value.next()) {
-      if (value.number === 1) name = value.text();
-      else if (value.number === 2) number = value.uint32() | 0;
-    }
-    values.push([name, number]);
-  }
+  while (cursor.next()) if (cursor.number === 2) values.push(parseEnumValue(cursor.sub()));
   return new EnumType(source.fullName, !source.isProto3, values);
+}
+
+function parseEnumValue(cursor: FieldCursor): EnumValue {
+  let name = '';
+  let number = 0;
+  let deprecation: Deprecation | null = null;
+  while (cursor.next()) {
+    if (cursor.number === 1) name = cursor.text();
+    else if (cursor.number === 2) number = cursor.uint32() | 0;
+    else if (cursor.number === 3) deprecation = parseEnumOptions(cursor.sub());
+  }
+  return { name, number, deprecation };
+}
+
+function parseEnumOptions(options: FieldCursor): Deprecation | null {
+  let deprecated = false;
+  let deprecatedAtMinorVersion = '';
+  let disallowedByDefault = false;
+  while (options.next()) {
+    if (options.number === 1) deprecated = options.uint32() === 1;
+    else if (options.number === DISALLOWED_BY_DEFAULT_ENUM) disallowedByDefault = options.uint32() === 1;
+    else if (options.number === DEPRECATED_AT_MINOR_VERSION_ENUM) deprecatedAtMinorVersion = options.text();
+  }
+  const isPlain = !deprecated && !disallowedByDefault && deprecatedAtMinorVersion === '';
+  return isPlain ? null : { deprecated, deprecatedAtMinorVersion, disallowedByDefault };
 }

@@ -88,6 +88,8 @@ function writeAny(any: Any, protoNames: boolean): unknown {
     return { '@type': any.type_url, value: Buffer.from(any.value ?? []).toString('base64') };
   }
   const { type, message } = content;
-  if (type.wellKnown !== 'none') return { '@type': any.type_url, value: writeMessage(type, message, protoNames) };
+  if (type.wellKnown !== 'none' && type.wellKnown !== 'empty') {
+    return { '@type': any.type_url, value: writeMessage(type, message, protoNames) };
+  }
   return writeFields(type, message as Message, { '@type': any.type_url }, protoNames);
 }

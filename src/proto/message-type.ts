@@ -83,7 +83,7 @@ export interface FieldInit {
   rulesEnd: number;
 }
 
-export class Field {
+export class Field implements Deprecation {
   readonly name: string;
   readonly jsonName: string;
   readonly number: number;
@@ -232,6 +232,21 @@ export class MessageType<T = Message> {
   }
 }
 
+/** What is said against using a field or an enum value. */
+export interface Deprecation {
+  readonly deprecated: boolean;
+  /** `envoy.annotations.deprecated_at_minor_version` (or its twin for enum values), '' when absent. */
+  readonly deprecatedAtMinorVersion: string;
+  /** `envoy.annotations.disallowed_by_default` (or its twin): refused unless a runtime key allows it. */
+  readonly disallowedByDefault: boolean;
+}
+
+export interface EnumValue {
+  readonly name: string;
+  readonly number: number;
+  readonly deprecation: Deprecation | null;
+}
+
 export class EnumType {
   readonly fullName: string;
   /** proto2 enums are closed: unknown numbers become unknown fields. */
@@ -241,15 +256,24 @@ export class EnumType {
 
   readonly #names = new Map<number, string>();
   readonly #numbers = new Map<string, number>();
+  #deprecations: Map<string, Deprecation> | null = null;
 
-  constructor(fullName: string, isClosed: boolean, values: readonly (readonly [string, number])[]) {
+  constructor(fullName: string, isClosed: boolean, values: readonly EnumValue[]) {
     this.fullName = fullName;
     this.isClosed = isClosed;
-    this.defaultNumber = values[0]?.[1] ?? 0;
-    for (const [name, number] of values) {
+    this.defaultNumber = values[0]?.number ?? 0;
+    for (const { name, number, deprecation } of values) {
       this.#numbers.set(name, number);
       if (!this.#names.has(number)) this.#names.set(number, name);
+      if (deprecation === null) continue;
+      this.#deprecations ??= new Map();
+      this.#deprecations.set(name, deprecation);
     }
+  }
+
+  /** What is said against the value of that name, or null. */
+  deprecation(name: string): Deprecation | null {
+    return this.#deprecations?.get(name) ?? null;
   }
 
   name(number: number): string | undefined {

@@ -1,0 +1,241 @@
+// Checks messages against the `validate.rules` of their descriptors, as protoc-gen-validate does inside Envoy.
+import { unpackAny } from './any.ts';
+import type { Any } from './any.ts';
+import { decodeBinary, defaultOf, MAX_DEPTH } from './binary-decode.ts';
+import { TYPE } from './message-type.ts';
+import type { Field, Message, MessageType } from './message-type.ts';
+import { registry } from './registry.ts';
+import { joinPath, keyPath, type Report } from './report.ts';
+import {
+  anyChecks,
+  boolChecks,
+  bytesChecks,
+  type Check,
+  durationChecks,
+  enumChecks,
+  numberChecks,
+  stringChecks,
+  timestampChecks,
+} from './rule-values.ts';
+
+/**
+ * Checks `message` and every message in it, those inside Anys too, and reports each broken rule (kind 'invalid') with
+ * Envoy's words. Envoy stops at the first one; all are wanted here. Anys that cannot be unpacked are reported as such.
+ */
+export function validateRules<T>(type: MessageType<T>, message: T, report: Report, path = ''): void {
+  checkMessage(type as MessageType, message, report, path, 0);
+}
+
+/** The rules of one field, ready to run. */
+interface FieldRules {
+  readonly field: Field;
+  /** Reason when the field is unset and must not be. */
+  readonly required: string | undefined;
+  /** Checks of the value, or of each element or map value. */
+  readonly each: readonly Check[];
+  readonly keys: readonly Check[];
+  /** Checks of a list or map as a whole; they get the number of its elements. */
+  readonly count: readonly Check[];
+  readonly unique: boolean;
+  /** List or map rules do not apply to an empty one. */
+  readonly ignoreEmpty: boolean;
+  /** The messages in this field are not checked. */
+  readonly skip: boolean;
+}
+
+/** Rules by type; only fields with rules and fields that hold messages are listed. */
+const compiled = new WeakMap<MessageType, readonly FieldRules[]>();
+
+function rulesOf(type: MessageType): readonly FieldRules[] {
+  let rules = compiled.get(type);
+  if (rules === undefined) {
+    rules = type.rulesDisabled
+      ? []
+      : type.fields.filter((field) => field.rulesEnd > 0 || holdsMessages(field)).map(compile);
+    compiled.set(type, rules);
+  }
+  return rules;
+}
+
+function holdsMessages(field: Field): boolean {
+  const value = field.map === null ? field : field.map.value;
+  return value.type === TYPE.message && (value.message.wellKnown === 'none' || value.message.wellKnown === 'any');
+}
+
+const NONE: Message = {};
+
+function compile(field: Field): FieldRules {
+  const all = field.rulesEnd > 0 ? readRules(field) : NONE;
+  const message = (all['message'] as Message | undefined) ?? NONE;
+  const repeated = all['repeated'] as Message | undefined;
+  const map = all['map'] as Message | undefined;
+  const container = repeated ?? map ?? NONE;
+  const values = field.map === null ? (repeated?.['items'] ?? NONE) : (map?.['values'] ?? NONE);
+  const isSingle = !field.repeated && field.map === null;
+  const valueRules = (isSingle ? all : values) as Message;
+  const valueMessage = (valueRules['message'] as Message | undefined) ?? NONE;
+  return {
+    field,
+    required: isSingle ? requiredReason(field, all, message) : undefined,
+    each: valueChecks(field.map === null ? field : field.map.value, valueRules),
+    keys: field.map === null ? [] : valueChecks(field.map.key, (map?.['keys'] as Message | undefined) ?? NONE),
+    count: countChecks(repeated, map),
+    unique: container['unique'] === true,
+    ignoreEmpty: container['ignore_empty'] === true,
+    skip: valueMessage['skip'] === true || message['skip'] === true,
+  };
+}
+
+function readRules(field: Field): Message {
+  const bytes = registry.read(field.rulesStart, field.rulesEnd);
+  return decodeBinary(registry.message('validate.FieldRules' as string), bytes) ?? NONE;
+}
+
+function requiredReason(field: Field, rules: Message, message: Message): string | undefined {
+  if (field.type !== TYPE.message) return undefined;
+  if (field.message.wellKnown === 'wrapper' && message['required'] === true) {
+    return Object.keys(rules).length > 1 ? 'value is required and must not be nil.' : 'value is required';
+  }
+  const special = ['any', 'duration', 'timestamp'].some(
+    (name) => (rules[name] as Message | undefined)?.['required'] === true,
+  );
+  return special || message['required'] === true ? 'value is required' : undefined;
+}
+
+const NUMERIC = [
+  ...['float', 'double', 'int32', 'int64', 'uint32', 'uint64', 'sint32', 'sint64'],
+  ...['fixed32', 'fixed64', 'sfixed32', 'sfixed64'],
+];
+
+function valueChecks(field: Field, rules: Message): Check[] {
+  for (const name of Object.keys(rules)) {
+    const own = rules[name] as Message;
+    if (NUMERIC.includes(name)) return numberChecks(own);
+    switch (name) {
+      case 'bool':
+        return boolChecks(own);
+      case 'string':
+        return stringChecks(own);
+      case 'bytes':
+        return bytesChecks(own);
+      case 'enum':
+        return enumChecks(own, field.enum);
+      case 'any':
+        return anyChecks(own);
+      case 'duration':
+        return durationChecks(own);
+      case 'timestamp':
+        return timestampChecks(own);
+    }
+  }
+  return [];
+}
+
+function countChecks(repeated: Message | undefined, map: Message | undefined): Check[] {
+  const [rules, noun] = repeated === undefined ? [map ?? NONE, 'pair'] : [repeated, 'item'];
+  const min = rules[`min_${noun}s`] as number | undefined;
+  const max = rules[`max_${noun}s`] as number | undefined;
+  let reason: string;
+  if (min !== undefined && min > 0) {
+    if (min === max) reason = `value must contain exactly ${min} ${noun}(s)`;
+    else if (max === undefined) reason = `value must contain at least ${min} ${noun}(s)`;
+    else reason = `value must contain between ${min} and ${max} ${noun}s, inclusive`;
+  } else if (max !== undefined) reason = `value must contain no more than ${max} ${noun}(s)`;
+  else return [];
+  return [(count) => ((count as number) < (min ?? 0) || (count as number) > (max ?? Infinity) ? reason : undefined)];
+}
+
+function checkMessage(type: MessageType, value: unknown, report: Report, path: string, depth: number): void {
+  if (depth > MAX_DEPTH) {
+    report.add(path, 'limit', `nested deeper than ${MAX_DEPTH} messages`);
+    return;
+  }
+  if (type.wellKnown === 'any') {
+    const any = value as Any;
+    if (any.type_url === '' && any.message === undefined) return;
+    const unpacked = unpackAny(any, report, path);
+    if (unpacked === undefined) return;
+    const inner = unpacked.subPath === '' ? path : joinPath(path, unpacked.subPath);
+    checkMessage(unpacked.type, unpacked.message, report, inner, depth + 1);
+    return;
+  }
+  if (type.wellKnown !== 'none') return;
+  const message = value as Message;
+  for (const rules of rulesOf(type)) checkField(rules, message, report, path, depth + 1);
+  if (type.rulesDisabled) return;
+  for (const oneof of type.oneofs) {
+    if (oneof.required && !oneof.fields.some((field) => message[field.name] !== undefined)) {
+      report.add(joinPath(path, oneof.name), 'invalid', 'is required');
+    }
+  }
+}
+
+function checkField(rules: FieldRules, message: Message, report: Report, path: string, depth: number): void {
+  const { field } = rules;
+  const value = message[field.name];
+  const fieldPath = joinPath(path, field.name);
+  if (field.repeated) checkList(rules, (value ?? []) as unknown[], report, fieldPath, depth);
+  else if (field.map !== null) checkMap(rules, field.map.value, (value ?? NONE) as Message, report, fieldPath, depth);
+  else if (value !== undefined) checkValue(rules, field, value, report, fieldPath, depth);
+  else if (rules.required !== undefined && field.oneof === null) report.add(fieldPath, 'invalid', rules.required);
+  else if (!field.hasPresence) run(rules.each, defaultOf(field), report, fieldPath, '');
+}
+
+/** Runs checks until one fails. */
+function run(checks: readonly Check[], value: unknown, report: Report, path: string, prefix: string): void {
+  for (const check of checks) {
+    const reason = check(value);
+    if (reason !== undefined) {
+      report.add(path, 'invalid', prefix + reason);
+      return;
+    }
+  }
+}
+
+function checkValue(
+  rules: FieldRules,
+  field: Field,
+  value: unknown,
+  report: Report,
+  path: string,
+  depth: number,
+): void {
+  run(rules.each, value, report, path, '');
+  if (field.type === TYPE.message && !rules.skip) checkMessage(field.message, value, report, path, depth);
+}
+
+function checkList(rules: FieldRules, list: readonly unknown[], report: Report, path: string, depth: number): void {
+  if (rules.ignoreEmpty && list.length === 0) return;
+  run(rules.count, list.length, report, path, '');
+  const seen = rules.unique ? new Set<unknown>() : null;
+  for (const [i, element] of list.entries()) {
+    const elementPath = `${path}[${i}]`;
+    if (seen?.has(element)) report.add(elementPath, 'invalid', 'repeated value must contain unique items');
+    seen?.add(element);
+    checkValue(rules, rules.field, element, report, elementPath, depth);
+  }
+}
+
+function checkMap(
+  rules: FieldRules,
+  valueField: Field,
+  entries: Message,
+  report: Report,
+  path: string,
+  depth: number,
+): void {
+  const keys = Object.keys(entries);
+  if (rules.ignoreEmpty && keys.length === 0) return;
+  run(rules.count, keys.length, report, path, '');
+  for (const key of keys) {
+    const entryPath = keyPath(path, key);
+    run(rules.keys, mapKeyOf(rules.field, key), report, entryPath, 'invalid key: ');
+    checkValue(rules, valueField, entries[key], report, entryPath, depth);
+  }
+}
+
+function mapKeyOf(field: Field, key: string): unknown {
+  const type = field.map?.key.type;
+  if (type === TYPE.string) return key;
+  return type === TYPE.bool ? key === 'true' : Number(key);
+}
