@@ -202,11 +202,16 @@ function grpcOperator(use: CommandUse, format: string): Operator | null {
   });
 }
 
-/** The gRPC status of a gRPC request: from trailers, headers, or else the HTTP status; -1 when it is no number. */
-export function grpcStatus(ctx: FormatContext): number | null {
-  const type = ctx.requestHeaders?.get(H['content-type']);
-  if (type === undefined || !type.startsWith('application/grpc')) return null;
-  if (type.length > 16 && type[16] !== '+') return null;
+/**
+ * The gRPC status of a gRPC request (or of `any`): from trailers, headers, or else the HTTP status; -1 when it is no
+ * number.
+ */
+export function grpcStatus(ctx: FormatContext, any = false): number | null {
+  if (!any) {
+    const type = ctx.requestHeaders?.get(H['content-type']);
+    if (type === undefined || !type.startsWith('application/grpc')) return null;
+    if (type.length > 16 && type[16] !== '+') return null;
+  }
   const key = H['grpc-status'];
   const status = ctx.responseTrailers?.get(key) ?? ctx.responseHeaders?.get(key);
   if (status !== undefined) return /^\d{1,10}$/.test(status) ? Number(status) : -1;

@@ -2,9 +2,9 @@
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { compareBytes, jsonEscape, utf8Bytes } from './byte-text.ts';
 import type { FormatContext } from './format-context.ts';
+import type { Formatter } from './formatter.ts';
 import type { Operator } from './operator.ts';
 import { type FormatOptions, parseFormat } from './parse-format.ts';
-import type { Formatter } from './text-formatter.ts';
 
 /** How an operator's value stands in the line. */
 type Step = {

@@ -1,15 +1,11 @@
 // Text formats: access-log lines, header values and local replies with %COMMANDS%.
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FormatContext } from './format-context.ts';
+import type { Formatter } from './formatter.ts';
 import type { Operator } from './operator.ts';
 import { type FormatOptions, parseFormat } from './parse-format.ts';
 
-/** A compiled format. What it returns holds bytes, one per char code, ready for writing as latin1. */
-export type Formatter = {
-  format(ctx: FormatContext): string;
-  /** The text when it does not depend on anything, else null. */
-  readonly literal: string | null;
-};
+export type { Formatter } from './formatter.ts';
 
 /** Envoy's default access-log line. */
 export const DEFAULT_ACCESS_LOG_FORMAT =

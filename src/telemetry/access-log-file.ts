@@ -1,0 +1,275 @@
+// Access-log files: lines collect in memory and leave in large appends, one file object per path for all loggers.
+import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Scope, StatSchema, StatStore } from './metrics.ts';
+
+/** Envoy writes as soon as so much is buffered. */
+const FLUSH_BYTES = 64 * 1024;
+/** Beyond this, while the disk does not keep up, lines are dropped and counted. */
+const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
+/** Envoy: --file-flush-interval-msec. */
+const DEFAULT_FLUSH_INTERVAL_MS = 10_000;
+/** How long a pipe that takes nothing is left alone. */
+const RETRY_MS = 20;
+/** How often a synchronous write tries again when a pipe takes nothing. */
+const MAX_SYNC_TRIES = 1000;
+
+const FILESYSTEM_STATS = {
+  flushed_by_timer: 'counter',
+  reopen_failed: 'counter',
+  write_buffered: 'counter',
+  write_completed: 'counter',
+  write_failed: 'counter',
+  write_total_buffered: 'gauge',
+  // Ours: Envoy's buffer has no limit.
+  write_dropped: 'counter',
+} as const satisfies StatSchema;
+
+type FileStats = Scope & { readonly i: { readonly [name in keyof typeof FILESYSTEM_STATS]: number } };
+
+export type AccessLogFilesOptions = {
+  readonly clock: Clock;
+  readonly store: StatStore;
+  readonly flushIntervalMs?: number;
+  readonly maxBufferedBytes?: number;
+};
+
+/** The access-log files of a process: one object per path, however many loggers name it. */
+export class AccessLogFiles {
+  readonly #files = new Map<string, AccessLogFile>();
+  readonly #clock: Clock;
+  readonly #stats: FileStats;
+  readonly #flushIntervalMs: number;
+  readonly #maxBufferedBytes: number;
+
+  constructor(options: AccessLogFilesOptions) {
+    this.#clock = options.clock;
+    this.#stats = options.store.scope('filesystem', FILESYSTEM_STATS);
+    this.#flushIntervalMs = options.flushIntervalMs ?? DEFAULT_FLUSH_INTERVAL_MS;
+    this.#maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES;
+  }
+
+  /** Returns the file of a path, opened for appending; a text says why that is impossible. */
+  open(path: string): AccessLogFile | string {
+    const known = this.#files.get(path);
+    if (known !== undefined) return known;
+    const fd = openForAppend(path);
+    if (typeof fd === 'string') return fd;
+    const file = new AccessLogFile(path, fd, this.#clock, this.#stats, this.#flushIntervalMs, this.#maxBufferedBytes);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  /** SIGUSR1: what was renamed away is left, the paths are opened anew. */
+  reopen(): void {
+    for (const file of this.#files.values()) file.reopen();
+  }
+
+  /** Writes everything out, then calls `done`. */
+  drain(done: () => void): void {
+    let open = 1;
+    const one = (): void => {
+      if (--open === 0) done();
+    };
+    for (const file of this.#files.values()) {
+      open++;
+      file.drain(one);
+    }
+    one();
+  }
+
+  /** Writes everything out before it returns; for an exit that cannot wait. An append under way is not waited for. */
+  flushSync(): void {
+    for (const file of this.#files.values()) file.flushSync();
+  }
+}
+
+/** One file; lines are strings of bytes (latin1) that bring their own line end. */
+export class AccessLogFile {
+  readonly path: string;
+  readonly #stats: FileStats;
+  readonly #flushIntervalMs: number;
+  readonly #maxBufferedBytes: number;
+  readonly #flushTimer: Timer;
+  readonly #retryTimer: Timer;
+  #fd: number;
+  /** Lines since the last append began. Concatenation is lazy in V8; the bytes are copied once, when they leave. */
+  #text = '';
+  #isTimerArmed = false;
+  /** The append under way: what of `#buffer` is still to be written. */
+  #buffer = Buffer.allocUnsafeSlow(0);
+  #from = 0;
+  #to = 0;
+  #isWriting = false;
+  #isReopening = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(
+    path: string,
+    fd: number,
+    clock: Clock,
+    stats: FileStats,
+    flushIntervalMs: number,
+    maxBufferedBytes: number,
+  ) {
+    this.path = path;
+    this.#fd = fd;
+    this.#stats = stats;
+    this.#flushIntervalMs = flushIntervalMs;
+    this.#maxBufferedBytes = maxBufferedBytes;
+    this.#flushTimer = clock.timer(onFlushTimer, this);
+    this.#retryTimer = clock.timer(onRetryTimer, this);
+  }
+
+  /** Appends a line. Bytes: all its char codes are ≤ 0xff. */
+  write(line: string): void {
+    const stats = this.#stats;
+    if (this.#text.length > this.#maxBufferedBytes) {
+      stats.inc(stats.i.write_dropped);
+      return;
+    }
+    this.#text += line;
+    stats.inc(stats.i.write_buffered);
+    stats.add(stats.i.write_total_buffered, line.length);
+    if (this.#text.length > FLUSH_BYTES && !this.#isWriting) this.#start();
+    else if (!this.#isTimerArmed) this.#armTimer();
+  }
+
+  /** Opens the path anew, after what is buffered went to the old file. */
+  reopen(): void {
+    if (isStandardStream(this.path)) return;
+    this.#isReopening = true;
+    if (!this.#isWriting) this.#start();
+  }
+
+  drain(done: () => void): void {
+    this.#waiting.push(done);
+    if (!this.#isWriting) this.#start();
+  }
+
+  flushSync(): void {
+    if (this.#text === '') return;
+    const bytes = Buffer.from(this.#text, 'latin1');
+    this.#text = '';
+    let from = 0;
+    for (let tries = 0; from < bytes.length && tries < MAX_SYNC_TRIES; ) {
+      try {
+        from += writeSync(this.#fd, bytes, from, bytes.length - from);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') break;
+        tries++;
+      }
+    }
+    const stats = this.#stats;
+    stats.inc(from === bytes.length ? stats.i.write_completed : stats.i.write_failed);
+    stats.add(stats.i.write_total_buffered, -bytes.length);
+  }
+
+  /** The flush interval is over. */
+  onTimer(): void {
+    this.#isTimerArmed = false;
+    this.#stats.inc(this.#stats.i.flushed_by_timer);
+    if (!this.#isWriting) this.#start();
+  }
+
+  /** Goes on with the append under way. */
+  onRetry(): void {
+    this.#writeRest();
+  }
+
+  #armTimer(): void {
+    this.#isTimerArmed = true;
+    this.#flushTimer.arm(this.#flushIntervalMs);
+  }
+
+  /** Begins an append with all that is buffered; without anything it settles reopening and waiting. */
+  #start(): void {
+    const length = this.#text.length;
+    if (length === 0) {
+      this.#settle();
+      return;
+    }
+    // A burst may have made the buffer large; it does not stay so.
+    if (this.#buffer.length < length || this.#buffer.length > 8 * FLUSH_BYTES) {
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(length, FLUSH_BYTES + 8192));
+    }
+    this.#buffer.latin1Write(this.#text, 0, length);
+    this.#text = '';
+    this.#from = 0;
+    this.#to = length;
+    this.#isWriting = true;
+    this.#flushTimer.disarm();
+    this.#isTimerArmed = false;
+    this.#writeRest();
+  }
+
+  #writeRest(): void {
+    write(this.#fd, this.#buffer, this.#from, this.#to - this.#from, null, (error, written) => {
+      if (error !== null && (error.code === 'EAGAIN' || error.code === 'EINTR')) {
+        this.#retryTimer.arm(RETRY_MS);
+        return;
+      }
+      const stats = this.#stats;
+      const done = error !== null ? this.#to - this.#from : written;
+      this.#from += done;
+      stats.add(stats.i.write_total_buffered, -done);
+      if (error !== null) stats.inc(stats.i.write_failed);
+      else if (this.#from < this.#to) {
+        this.#writeRest();
+        return;
+      } else stats.inc(stats.i.write_completed);
+      this.#isWriting = false;
+      if (this.#text.length > FLUSH_BYTES || this.#isReopening || this.#waiting.length > 0) this.#start();
+      else if (this.#text !== '' && !this.#isTimerArmed) this.#armTimer();
+    });
+  }
+
+  #settle(): void {
+    if (this.#isReopening) {
+      this.#isReopening = false;
+      const fd = openForAppend(this.path);
+      if (typeof fd === 'string') {
+        // The old file stays in use: better a line in the wrong place than none.
+        this.#stats.inc(this.#stats.i.reopen_failed);
+      } else {
+        closeSync(this.#fd);
+        this.#fd = fd;
+      }
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const done of waiting) done();
+  }
+}
+
+function onFlushTimer(file: AccessLogFile): void {
+  file.onTimer();
+}
+
+function onRetryTimer(file: AccessLogFile): void {
+  file.onRetry();
+}
+
+function isStandardStream(path: string): boolean {
+  return path === '/dev/stdout' || path === '/dev/stderr';
+}
+
+/** The standard streams are written where they are: opening their paths anew fails when they are sockets. */
+function openForAppend(path: string): number | string {
+  if (path === '/dev/stdout') return 1;
+  if (path === '/dev/stderr') return 2;
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o644);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return `unable to open file '${path}': ${(code !== undefined && ERRORS[code]) || (error as Error).message}`;
+  }
+}
+const ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'No such file or directory',
+  EACCES: 'Permission denied',
+  EISDIR: 'Is a directory',
+  ENOTDIR: 'Not a directory',
+  EROFS: 'Read-only file system',
+  EMFILE: 'Too many open files',
+};
