@@ -1,6 +1,9 @@
 // The proxy of the socket spike: one minimal HTTP/1.1 keep-alive relay over several socket engines, bench only.
 import { writeSync } from 'node:fs';
 import * as net from 'node:net';
+import type { ByteStream } from '../../src/base/byte-stream.ts';
+import { Clock } from '../../src/base/clock.ts';
+import { createEngine } from '../../src/net/engine.ts';
 
 /** What the relay needs from an engine. */
 type Sock = {
@@ -256,6 +259,52 @@ const handles: Engine = {
   },
 };
 
+// ---------------------------------------------------------------- (e): the engine as built
+
+class EngineSock implements Sock {
+  onData: Sock['onData'] = () => {};
+  onClose = () => {};
+  readonly stream: ByteStream;
+  constructor(stream: ByteStream) {
+    this.stream = stream;
+    stream.handler = {
+      onData: (chunk, start, end) => this.onData(chunk, start, end),
+      onEnd: () => stream.destroy(),
+      onDrain: () => {},
+      onClose: () => this.onClose(),
+    };
+  }
+  writeText(text: string): void {
+    this.stream.writeLatin1(text);
+  }
+  writeBytes(head: string, chunk: Buffer, start: number, end: number): void {
+    if (head !== '') this.stream.writeLatin1(head);
+    this.stream.writeBorrowed(chunk, start, end);
+  }
+  destroy(): void {
+    this.stream.destroy();
+  }
+}
+
+function built(kind: 'handles' | 'streams'): Engine {
+  const inner = createEngine({
+    clock: new Clock(),
+    onBug: (error) => console.error(error),
+    engine: kind,
+    readBufferBytes: readBytes,
+  });
+  return {
+    listen(port, onSock) {
+      inner.listen({ family: 'ipv4', address: '127.0.0.1', port }, {}, (stream) => onSock(new EngineSock(stream)));
+    },
+    connect(port, onSock) {
+      inner.connect({ family: 'ipv4', address: '127.0.0.1', port }, {}, (stream) => {
+        if (stream !== null) onSock(new EngineSock(stream));
+      });
+    },
+  };
+}
+
 // ---------------------------------------------------------------- the relay
 
 const idle: Upstream[] = [];
@@ -343,5 +392,11 @@ class Downstream extends Side {
   done(): void {}
 }
 
-const engine = engineName === 'streams' ? streams : engineName === 'onread' ? onread : handles;
+const engines: Record<string, Engine> = {
+  streams,
+  onread,
+  'built-handles': built('handles'),
+  'built-streams': built('streams'),
+};
+const engine = engines[engineName] ?? handles;
 engine.listen(Number(listenPort), (sock) => new Downstream(sock));

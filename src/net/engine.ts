@@ -100,6 +100,11 @@ export function createEngine(options: EngineOptions): Engine {
   return wanted === 'handles' ? createHandleEngine(options) : createStreamEngine(options);
 }
 
+/** The stream's descriptor, for socket options by FFI; it stays the engine's. -1 where there is none. */
+export function fileDescriptor(stream: ByteStream): number {
+  return (stream as { fd?: number }).fd ?? -1;
+}
+
 export function isListenError(result: Listener | ListenError): result is ListenError {
   return 'errno' in result;
 }

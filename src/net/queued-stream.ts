@@ -198,11 +198,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     if (this.isClosed) return;
     this.isClosed = true;
     this.closeFailure = why;
-    this.parts = [];
-    this.text = '';
-    this.borrowed = null;
-    this.bufferedBytes = 0;
-    this.isAboveHighWatermark = false;
+    this.dropQueue();
     this.release(reset);
     this.notify(NOTICE_CLOSE);
   }
@@ -250,10 +246,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
       return;
     }
     this.writeFailure = why;
-    this.parts = [];
-    this.text = '';
-    this.borrowed = null;
-    this.bufferedBytes = 0;
+    this.dropQueue();
   }
 
   /** Moves collected text into `parts`, so that something may be queued behind it. */
@@ -272,6 +265,17 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
       const part = parts[i] as string | Uint8Array;
       if (typeof part !== 'string' && borrowed.includes(part)) parts[i] = copyOf(part, 0, part.length);
     }
+  }
+
+  private dropQueue(): void {
+    // What was dropped was not written.
+    this.acceptedBytes -= this.bufferedBytes;
+    this.bufferedBytes = 0;
+    this.pendingBytes = 0;
+    this.parts = [];
+    this.text = '';
+    this.borrowed = null;
+    this.isAboveHighWatermark = false;
   }
 
   private queued(count: number): void {
