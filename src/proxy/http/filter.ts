@@ -71,7 +71,7 @@ export type RouteView = {
   /** Null for redirects and direct responses; filters that only act on forwarded requests ask for it. */
   readonly forward: object | null;
   /** Metadata of the route by filter name, for matchers; absent means none. */
-  readonly metadata?: Readonly<Record<string, unknown>> | null;
+  readonly metadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | null;
 };
 
 /** One exchange as a filter sees it. */
@@ -120,6 +120,27 @@ export type FilterStream = {
   recreateStream(): boolean;
   /** Ends the stream without an answer. */
   resetStream(details: string): void;
+};
+
+/** What the router may do besides: it answers, and it holds the request back when the upstream is full. */
+export type TerminalStream = FilterStream & {
+  encode1xx(headers: Headers): void;
+  encodeHeaders(headers: Headers, endStream: boolean): void;
+  encodeData(data: BodyData, endStream: boolean): void;
+  encodeTrailers(trailers: Headers): void;
+  /** Counted: stops and restarts the reading of the request body. */
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** Told when the way to the client is full or free again; set by the router, null when it does not care. */
+  responseWatermarks: { onAboveWatermark(): void; onBelowWatermark(): void } | null;
+  /** Bytes that may be buffered for this stream in each direction. */
+  readonly bufferLimitBytes: number;
+  /** True once response headers have gone to the codec. */
+  readonly isResponseStarted: boolean;
+  /** True once the whole request has arrived. */
+  readonly isRequestComplete: boolean;
+  /** Upgrade or CONNECT: bodies are raw bytes both ways. */
+  readonly isUpgrade: boolean;
 };
 
 /** One filter of one chain: a frozen object made per (chain, configuration). Absent methods cost nothing. */
