@@ -74,7 +74,7 @@ function decodeAccessLog(message: AccessLogPb, d: ConfigDecoder): AccessLog | nu
 
 function decodeFormat(message: FileAccessLog, d: ConfigDecoder): Formatter | null {
   if (message.log_format !== undefined) {
-    return decodeSubstitutionFormat(message.log_format, d.at('log_format'), DEFAULT_ACCESS_LOG_FORMAT);
+    return decodeSubstitutionFormat(message.log_format, d.at('log_format'));
   }
   if (message.json_format !== undefined) return compileJsonFormat(message.json_format, d.at('json_format'));
   if (message.typed_json_format !== undefined) {
@@ -85,11 +85,7 @@ function decodeFormat(message: FileAccessLog, d: ConfigDecoder): Formatter | nul
 }
 
 /** Compiles a SubstitutionFormatString; null after rejecting. `content_type` is the caller's. */
-export function decodeSubstitutionFormat(
-  message: SubstitutionFormatString,
-  d: ConfigDecoder,
-  fallback = '',
-): Formatter | null {
+export function decodeSubstitutionFormat(message: SubstitutionFormatString, d: ConfigDecoder): Formatter | null {
   const options: FormatOptions = {
     omitEmptyValues: message.omit_empty_values === true,
     extensions: decodeExtensions(message, d),
@@ -102,7 +98,7 @@ export function decodeSubstitutionFormat(
   }
   const at = d.at('text_format_source');
   const text = readSource(message.text_format_source, at);
-  return text === null ? null : compileFormat(text === '' ? fallback : text, at, options);
+  return text === null ? null : compileFormat(text, at, options);
 }
 
 function decodeExtensions(message: SubstitutionFormatString, d: ConfigDecoder): ReadonlySet<string> {

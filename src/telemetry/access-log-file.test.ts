@@ -1,0 +1,79 @@
+// The sink of access logs: buffering, flushing, reopening, limits.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Clock } from '../base/clock.ts';
+import { AccessLogFile, AccessLogFiles } from './access-log-file.ts';
+import { StatStore } from './metrics.ts';
+
+function setUp(t: { after(done: () => void): void }, maxBufferedBytes?: number) {
+  const directory = mkdtempSync(join(tmpdir(), 'heddle-log-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const clock = new Clock({ manual: true });
+  const store = new StatStore();
+  const files = new AccessLogFiles({ clock, store, ...(maxBufferedBytes === undefined ? {} : { maxBufferedBytes }) });
+  const path = join(directory, 'access.log');
+  const file = files.open(path);
+  assert.ok(file instanceof AccessLogFile);
+  const stat = (name: string): number => store.find(`filesystem.${name}`) ?? -1;
+  const drain = (): Promise<void> => new Promise((done) => files.drain(done));
+  return { clock, store, files, path, file, stat, drain, directory };
+}
+
+test('lines leave at the flush interval, as bytes', async (t) => {
+  const { clock, file, path, stat, drain } = setUp(t);
+  file.write('caf\xc3\xa9\n');
+  file.write('two\n');
+  assert.equal(stat('write_buffered'), 2);
+  assert.equal(stat('write_total_buffered'), 10);
+  clock.advance(9_000);
+  assert.equal(readFileSync(path, 'utf8'), '');
+  clock.advance(1_100);
+  assert.equal(stat('flushed_by_timer'), 1);
+  await drain();
+  assert.equal(readFileSync(path, 'utf8'), 'café\ntwo\n');
+  assert.equal(stat('write_completed'), 1);
+  assert.equal(stat('write_total_buffered'), 0);
+});
+
+test('64 KiB leave at once and order is kept', async (t) => {
+  const { file, path, drain, stat } = setUp(t);
+  let expected = '';
+  for (let i = 0; i < 3000; i++) {
+    const line = `${i} ${'x'.repeat(90)}\n`;
+    expected += line;
+    file.write(line);
+  }
+  await drain();
+  assert.equal(readFileSync(path, 'latin1'), expected);
+  assert.ok(stat('write_completed') >= 2);
+});
+
+test('one object per path; reopening moves on after what was buffered', async (t) => {
+  const { files, file, path, drain } = setUp(t);
+  assert.equal(files.open(path), file);
+  file.write('old\n');
+  renameSync(path, `${path}.1`);
+  files.reopen();
+  await drain();
+  file.write('new\n');
+  files.flushSync();
+  assert.equal(readFileSync(`${path}.1`, 'utf8'), 'old\n');
+  assert.equal(readFileSync(path, 'utf8'), 'new\n');
+});
+
+test('beyond the limit lines are dropped and counted', async (t) => {
+  const { file, path, drain, stat } = setUp(t, 100);
+  for (let i = 0; i < 30; i++) file.write('123456789\n');
+  assert.equal(stat('write_dropped'), 19);
+  await drain();
+  assert.equal(readFileSync(path, 'utf8').length, 110);
+});
+
+test('a path that cannot be opened says why', (t) => {
+  const { files, directory } = setUp(t);
+  const path = join(directory, 'no', 'file');
+  assert.equal(files.open(path), `unable to open file '${path}': No such file or directory`);
+});
