@@ -5,27 +5,18 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { PROJECT_ROOT, arePeersRequired, findEnvoy } from '../support/find-envoy.ts';
-import { canStartHeddle } from '../support/proxy-process.ts';
-import type { ProxyKind } from '../support/proxy-process.ts';
+import { PROJECT_ROOT, arePeersRequired } from '../support/find-envoy.ts';
 import { describeDifferences } from './compare.ts';
 import { INTENDED_DIFFERENCES } from './intended.ts';
+import { isWholeRun, only, other, reasonToSkip } from './options.ts';
 import { Pair, usedIntentions } from './run-group.ts';
 import type { CaseResult } from './run-group.ts';
 import { allGroups } from './tables.ts';
 
 const GROUPS_AT_ONCE = 3;
-const other: ProxyKind = process.env['HEDDLE_DIFF_SELF'] === '1' ? 'envoy' : 'heddle';
-const only = new RegExp(process.env['HEDDLE_DIFF_ONLY'] ?? '');
 const resultPath = process.env['HEDDLE_DIFF_JSON'] ?? join(PROJECT_ROOT, 'test/differential/results/latest.json');
-const envoy = findEnvoy();
 const results: CaseResult[] = [];
 const startedAt = performance.now();
-
-function reasonToSkip(): string | false {
-  if (envoy.path === null) return envoy.reason;
-  return other === 'heddle' && !canStartHeddle() ? 'bin/heddle and src/main.ts do not exist' : false;
-}
 
 const skip = reasonToSkip();
 if (skip !== false && arePeersRequired()) {
@@ -57,7 +48,7 @@ describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, 
   after(() => writeResults());
 });
 
-if (skip === false && other === 'heddle' && process.env['HEDDLE_DIFF_ONLY'] === undefined) {
+if (skip === false && other === 'heddle' && isWholeRun) {
   it('every intended difference still differs', () => {
     const stale = INTENDED_DIFFERENCES.filter((entry) => !usedIntentions.has(entry));
     assert.deepEqual(stale, [], 'remove these entries from intended.ts');

@@ -52,6 +52,11 @@ const TEXT_RULES: readonly Rule[] = [
     apply: (text) => text.replace(/\bms=\d+/g, 'ms=<n>'),
   },
   {
+    what: 'durations of the default log format',
+    why: 'the clock; the second one is - when no upstream answered',
+    apply: (text) => text.replace(/^(\[<time>\] ".*" \d+ \S+ \d+ \d+) \d+ (?:\d+|(-)) "/gm, '$1 <n> $2<n> "'),
+  },
+  {
     what: 'request id in a log line or body',
     why: 'random',
     apply: (text) =>
@@ -80,7 +85,11 @@ export class Normaliser {
 
   text(text: string): string {
     let result = text.replaceAll(this.#directory, '<dir>');
-    for (const [pattern, name] of this.#ports) result = result.replace(pattern, name);
+    for (const [pattern, name] of this.#ports) {
+      result = result.replace(pattern, (_, offset: number, all: string) =>
+        all.slice(0, offset).endsWith('_value": ') ? `"${name}"` : name,
+      );
+    }
     for (const rule of TEXT_RULES) result = rule.apply(result);
     return result;
   }

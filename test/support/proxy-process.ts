@@ -1,5 +1,5 @@
 // Starts Envoy or Heddle as a black box on a configuration file, and ends it by its pid.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -129,21 +129,33 @@ export async function startProxy(
 }
 
 /** Runs a proxy to its end (validation, or a start that must fail) and returns its exit code and output. */
-export function runToEnd(
+export async function runToEnd(
   kind: ProxyKind,
   config: string,
   directory: string,
   flags: readonly string[],
-): { code: number | null; output: string } {
+): Promise<{ code: number | null; output: string }> {
   const configPath = join(directory, `${kind}-bad.yaml`);
   writeFileSync(configPath, config);
   const [command, leading] = proxyCommand(kind);
-  const done = spawnSync(command, [...leading, '-c', configPath, '--disable-hot-restart', ...flags], {
-    timeout: 10_000,
-    killSignal: 'SIGKILL',
-    encoding: 'utf8',
+  const child = spawn(command, [...leading, '-c', configPath, '--disable-hot-restart', ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return { code: done.status, output: `${done.stdout}${done.stderr}`.replaceAll(configPath, 'CONFIG') };
+  live.add(child);
+  let output = '';
+  const collect = (chunk: Buffer): void => {
+    if (output.length < 1 << 20) output += chunk.toString('utf8');
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('error', () => resolve(null));
+    child.once('close', (exitCode) => resolve(exitCode));
+  });
+  clearTimeout(timer);
+  live.delete(child);
+  return { code, output: output.replaceAll(configPath, 'CONFIG') };
 }
 
 async function isReady(port: number, agent: Agent): Promise<boolean> {

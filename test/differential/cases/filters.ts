@@ -242,7 +242,7 @@ const rbacListener = http({
     rbacRoute('/deny', rules('DENY', { 'deny admins': ADMIN_POLICY })),
     rbacRoute('/log', rules('LOG', { l: ADMIN_POLICY })),
     rbacRoute('/allow-none', rules('ALLOW', {})),
-    rbacRoute('/deny-none', rules('DENY', {})),
+    rbacRoute('/none-denied', rules('DENY', {})),
     rbacRoute('/shadow-deny', { shadow_rules: { action: 'DENY', policies: { sd: ADMIN_POLICY } } }),
     rbacRoute('/shadow-allow', { shadow_rules: { action: 'ALLOW', policies: { sa: ADMIN_POLICY } }, shadow_rules_stat_prefix: 'pre_' }),
     rbacRoute('/both', { ...rules('ALLOW', { b: ADMIN_POLICY }), shadow_rules: { action: 'DENY', policies: { s: ADMIN_POLICY } } }),
@@ -273,7 +273,7 @@ const rbacCases: readonly Case[] = [
     { name: `rbac ${prefix} plain`, to: 'rbac', send: get(`${prefix}x`) },
     { name: `rbac ${prefix} admin, ok`, to: 'rbac', send: get(`${prefix}ok`, 'x-role: admin', 'x-forwarded-for: 203.0.113.5') },
   ]),
-  ...['/deny', '/log', '/allow-none', '/deny-none', '/shadow-deny', '/shadow-allow', '/both', '/matcher', '/off', '/plain'].flatMap((path): Case[] => [
+  ...['/deny', '/log', '/allow-none', '/none-denied', '/shadow-deny', '/shadow-allow', '/both', '/matcher', '/off', '/plain'].flatMap((path): Case[] => [
     { name: `rbac ${path} plain`, to: 'rbac', send: get(path) },
     { name: `rbac ${path} admin`, to: 'rbac', send: get(path, 'x-role: admin') },
   ]),

@@ -1,0 +1,49 @@
+// Broken configurations: both proxies refuse them, and Heddle's message names resource, field path and reason.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { freePort } from '../support/free-ports.ts';
+import { arePeersRequired } from '../support/find-envoy.ts';
+import { runToEnd } from '../support/proxy-process.ts';
+import { configCases, configText } from './cases/bad-configs.ts';
+import { fillPlaceholders, placeholdersIn } from './config.ts';
+import { only, other, reasonToSkip } from './options.ts';
+
+const skip = reasonToSkip();
+const directory = mkdtempSync(join(tmpdir(), 'heddle-bad-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+if (skip !== false && arePeersRequired()) {
+  it('finds the real Envoy', () => assert.fail(skip));
+}
+
+describe('configurations that are refused', { skip, concurrency: 2 }, () => {
+  for (const test of configCases.filter(({ name }) => only.test(`config / ${name}`))) {
+    it(test.name, async () => {
+      const template = configText(test);
+      const values = new Map<string, string | number>([
+        ['dir', directory],
+        ['log', join(directory, 'access.log')],
+      ]);
+      for (const name of placeholdersIn(template)) if (!values.has(name)) values.set(name, await freePort());
+      const config = fillPlaceholders(template, values);
+      const flags = ['--mode', 'validate', '-l', 'critical'];
+      const own = mkdtempSync(join(directory, 'case-'));
+      const [envoy, heddle] = await Promise.all([
+        runToEnd('envoy', config, own, flags),
+        runToEnd(other, config, mkdtempSync(join(directory, 'case-')), flags),
+      ]);
+      const isRefused = test.isGood !== true;
+      assert.equal(envoy.code !== 0, isRefused, `the table is wrong about Envoy (${envoy.code}):\n${envoy.output}`);
+      assert.equal(heddle.code !== 0, isRefused, `exit code ${heddle.code}; Envoy says:\n${envoy.output}\n${heddle.output}`);
+      if (other !== 'heddle' || !isRefused) return;
+      assert.equal(heddle.code, 1, `exit code ${heddle.code}:\n${heddle.output}`);
+      for (const text of test.mentions ?? []) {
+        assert.ok(heddle.output.includes(text), `the message does not name ${text}:\n${heddle.output}`);
+      }
+      assert.ok(!/\n\s+at .*:\d+:\d+/.test(heddle.output), `the message shows a stack:\n${heddle.output}`);
+    });
+  }
+});
