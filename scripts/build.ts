@@ -1,6 +1,6 @@
 // Bundles the program to `dist/`: JavaScript for users, because Node does not strip types below node_modules.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -8,7 +8,7 @@ import { rolldown } from 'rolldown';
 const ROOT = dirname(import.meta.dirname);
 
 /** Read at run time, found by the program as `./generated/NAME` beside its module, in dist and in src/proto alike. */
-const DATA_FILES = ['src/proto/generated/descriptors.bin'];
+const DATA_FILES = ['src/proto/generated/descriptors.bin', 'src/proto/generated/descriptors.index'];
 
 /**
  * The entry keeps compiled code between starts, which it can only do for modules that are loaded after it asked.
@@ -55,9 +55,7 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
   });
   await bundle.close();
-  for (const file of DATA_FILES) {
-    if (existsSync(join(ROOT, file))) copyFileSync(join(ROOT, file), join(dist, 'generated', file.split('/').at(-1)!));
-  }
+  for (const file of DATA_FILES) copyFileSync(join(ROOT, file), join(dist, 'generated', basename(file)));
   writeFileSync(join(dist, 'heddle.js'), ENTRY);
   rmSync(target, { recursive: true, force: true });
   renameSync(dist, target);
