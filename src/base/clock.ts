@@ -1,5 +1,5 @@
 // Time, timers and randomness: the only place that asks the machine for them, so that tests and simulations can fake all three.
-import { randomFillSync } from 'node:crypto';
+import { randomFillSync, randomUUID } from 'node:crypto';
 
 /** A timer that can be armed again and again without allocating; owned by one object for its life. */
 export class Timer {
@@ -48,6 +48,9 @@ export class Clock {
   #tick = 0;
   #armed = 0;
   #driver: NodeJS.Timeout | null = null;
+  /** The tick that the driver is set for; timers that fire earlier set it again. */
+  #driverTick = Number.POSITIVE_INFINITY;
+  #wrap: (run: () => void) => void = (run) => run();
   readonly #manual: boolean;
   #wallOffsetMs = 0;
   #onError: (error: unknown) => void = (error) => {
@@ -86,6 +89,11 @@ export class Clock {
     return new Timer(this, onFire as (owner: never) => void, owner);
   }
 
+  /** Milliseconds until an armed timer fires. */
+  remainingMs(timer: Timer): number {
+    return timer.dueTick * TICK_MS - this.nowMs;
+  }
+
   armTimer(timer: Timer, delayMs: number): void {
     if (timer.dueTick >= 0) this.#unlink(timer);
     else this.#armed++;
@@ -97,7 +105,7 @@ export class Clock {
     timer.prev = null;
     if (head !== null) head.prev = timer;
     this.#heads[slot] = timer;
-    if (this.#driver === null && !this.#manual) this.#start();
+    if (due < this.#driverTick && !this.#manual) this.#drive(due);
   }
 
   disarmTimer(timer: Timer): void {
@@ -106,28 +114,59 @@ export class Clock {
     this.#armed--;
   }
 
+  /** Runs `task` in a turn of the event loop of its own, soon: for long work that is cut into slices. */
+  defer(task: () => void): void {
+    setImmediate(() => {
+      this.update();
+      this.#wrap(() => {
+        try {
+          task();
+        } catch (error) {
+          this.#onError(error);
+        }
+      });
+    });
+  }
+
+  /** How timers run: the socket engine puts its turn around them, so that what they write leaves at its end. */
+  set wrap(wrap: (run: () => void) => void) {
+    this.#wrap = wrap;
+  }
+
   /** Moves a manual clock on and fires what is due, in order of time. */
   advance(ms: number): void {
     const target = this.nowMs + ms;
     while (this.nowMs < target) {
       this.nowMs = Math.min(target, (Math.floor(this.nowMs / TICK_MS) + 1) * TICK_MS);
-      this.#run();
+      this.#wrap(this.#runBound);
     }
   }
 
-  #start(): void {
-    this.update();
-    this.#tick = Math.max(this.#tick, Math.floor(this.nowMs / TICK_MS));
-    this.#driver = setInterval(() => {
-      this.update();
-      this.#run();
-      if (this.#armed === 0 && this.#driver !== null) {
-        clearInterval(this.#driver);
-        this.#driver = null;
-      }
-    }, TICK_MS);
+  #drive(tick: number): void {
+    if (this.#driver !== null) clearTimeout(this.#driver);
+    this.#driverTick = tick;
+    const delayMs = Math.max(1, Math.ceil(tick * TICK_MS - performance.now()));
+    this.#driver = setTimeout(this.#onDriver, delayMs);
     this.#driver.unref();
   }
+
+  readonly #onDriver = (): void => {
+    this.#driver = null;
+    this.#driverTick = Number.POSITIVE_INFINITY;
+    this.update();
+    this.#wrap(this.#runBound);
+    if (this.#armed > 0) this.#driveNext();
+  };
+
+  /** Sets the driver for the next slot with a timer, a turn of the wheel from now at the latest. */
+  #driveNext(): void {
+    let tick = this.#tick + 1;
+    const last = this.#tick + WHEEL_SLOTS;
+    while (tick < last && this.#heads[tick & (WHEEL_SLOTS - 1)] === null) tick++;
+    if (tick < this.#driverTick) this.#drive(tick);
+  }
+
+  readonly #runBound = (): void => this.#run();
 
   #run(): void {
     const target = Math.floor(this.nowMs / TICK_MS);
@@ -186,6 +225,11 @@ export class Random {
     this.#a = ((s0 << 26) | (s0 >>> 6)) ^ s1 ^ (s1 << 9);
     this.#b = (s1 << 13) | (s1 >>> 19);
     return result;
+  }
+
+  /** A version 4 UUID (RFC 9562); from the machine's secure source, seeded or not. */
+  uuid(): string {
+    return randomUUID();
   }
 
   /** A uniform integer in [0, limit), limit ≤ 2^32. */

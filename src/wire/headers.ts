@@ -21,6 +21,8 @@ export class Headers {
   spelled: string[] | null = null;
   /** Bytes on the wire, filled by the codec. */
   wireBytes = 0;
+  /** Tells an empty authority from none. */
+  hasAuthority = false;
 
   /** Number of fields, pseudo-headers not counted. */
   get count(): number {
@@ -156,6 +158,7 @@ export class Headers {
     copy.bits1 = this.bits1;
     copy.spelled = this.spelled === null ? null : this.spelled.slice();
     copy.wireBytes = this.wireBytes;
+    copy.hasAuthority = this.hasAuthority;
     return copy;
   }
 

@@ -14,6 +14,8 @@ export type ResponseEncoder = {
   encodeTrailers(trailers: Headers): void;
   /** Ends the stream at once (HTTP/1: the connection). No callback follows. */
   resetStream(): void;
+  /** The stream above is done with this exchange, response sent or not; the next one may start. */
+  finish(): void;
   /** Counted: stops and restarts the reading of the request body (back-pressure). */
   pauseReading(): void;
   resumeReading(): void;

@@ -1,0 +1,32 @@
+// Decodes addresses: socket addresses and pipes; host names are for DNS clusters and not addresses.
+import { parseIp } from '../../base/ip.ts';
+import type { Address } from '../../base/byte-stream.ts';
+import type { Address as AddressPb } from '../../proto/generated/types.d.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+
+export const ADDRESS_FIELDS = {
+  'envoy.config.core.v3.Address': 'socket_address pipe',
+  'envoy.config.core.v3.SocketAddress': 'protocol address port_value ipv4_compat',
+  'envoy.config.core.v3.Pipe': 'path mode',
+} as const;
+
+/** Returns null after rejecting what cannot be listened on or dialled. */
+export function decodeAddress(message: AddressPb | undefined, d: ConfigDecoder): Address | null {
+  if (message?.pipe !== undefined) return { family: 'unix', address: message.pipe.path ?? '', port: 0 };
+  const socket = message?.socket_address;
+  if (socket === undefined) {
+    d.reject('', 'is required: socket_address or pipe');
+    return null;
+  }
+  const text = socket.address ?? '';
+  const ip = parseIp(text);
+  if (ip === null) {
+    d.at('socket_address').reject('address', `malformed IP address: ${text}`);
+    return null;
+  }
+  if (socket.protocol === 'UDP') {
+    d.at('socket_address').reject('protocol', 'UDP is not supported yet');
+    return null;
+  }
+  return { family: text.includes(':') ? 'ipv6' : 'ipv4', address: text, port: socket.port_value ?? 0 };
+}

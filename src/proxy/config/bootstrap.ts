@@ -1,0 +1,133 @@
+// Decodes the bootstrap: everything a static configuration says, or every reason why it cannot be served.
+import type { Address } from '../../base/byte-stream.ts';
+import type { Bootstrap } from '../../proto/generated/types.d.ts';
+import { registry } from '../../proto/registry.ts';
+import { Report } from '../../proto/report.ts';
+import { validateRules } from '../../proto/rules.ts';
+import { decodeAccessLogs } from '../access-log/decode.ts';
+import type { AccessLog } from '../access-log/access-log.ts';
+import { ACCESS_LOG_FIELDS } from '../access-log/decode.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import type { HttpFilterFactory } from '../http/filter.ts';
+import type { RuntimeLayerConfig } from '../runtime.ts';
+import { ADDRESS_FIELDS, decodeAddress } from './address.ts';
+import { CLUSTER_FIELDS, decodeCluster } from './cluster.ts';
+import { HTTP_CONNECTION_MANAGER_FIELDS, type HttpManagerEnvironment } from './http-connection-manager.ts';
+import { decodeListener, LISTENER_FIELDS, type ListenerConfig } from './listener.ts';
+import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
+import { MATCHER_FIELDS } from './matcher.ts';
+import { ROUTE_FIELDS } from './route.ts';
+import { STATS_CONFIG_FIELDS } from './stats-config.ts';
+import { findUnsupported, mergeSupport, type SupportTable } from './support.ts';
+
+/** Source: bootstrap.proto, stats_flush_interval. */
+const STATS_FLUSH_INTERVAL_MS = 5_000;
+
+export const BOOTSTRAP_FIELDS = {
+  'envoy.config.bootstrap.v3.Bootstrap': `
+    node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
+    header_prefix`,
+  'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters',
+  'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path profile_path ignore_global_conn_limit',
+  'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
+  'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer admin_layer',
+  'envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer': '',
+  'envoy.config.core.v3.Node': '*',
+  'envoy.config.core.v3.Locality': '*',
+  'envoy.config.core.v3.BuildVersion': '*',
+  'envoy.type.v3.SemanticVersion': '*',
+  'envoy.config.core.v3.Extension': '*',
+} as const;
+
+export type BootstrapConfig = {
+  readonly clusters: readonly ClusterConfig[];
+  readonly listeners: readonly ListenerConfig[];
+  readonly admin: { readonly address: Address; readonly accessLogs: readonly AccessLog[] } | null;
+  readonly runtimeLayers: readonly RuntimeLayerConfig[];
+  readonly statsFlushIntervalMs: number;
+};
+
+/** The table of everything that takes effect, filters included. */
+export function supportedFields(filters: readonly HttpFilterFactory[]): Map<string, ReadonlySet<string> | '*'> {
+  return mergeSupport(
+    BOOTSTRAP_FIELDS,
+    STATS_CONFIG_FIELDS,
+    ADDRESS_FIELDS,
+    LISTENER_FIELDS,
+    HTTP_CONNECTION_MANAGER_FIELDS,
+    LOCAL_REPLY_FIELDS,
+    ACCESS_LOG_FIELDS,
+    MATCHER_FIELDS,
+    ROUTE_FIELDS,
+    CLUSTER_FIELDS,
+    ...filters.map((filter) => filter.fields as SupportTable),
+  );
+}
+
+/** Checks rules and support of the whole message, then decodes it. Reasons are in `d`; the result is whole only without any. */
+export function decodeBootstrap(
+  message: Bootstrap,
+  d: ConfigDecoder,
+  filters: readonly HttpFilterFactory[],
+  environment: HttpManagerEnvironment,
+): BootstrapConfig {
+  const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
+  const rules = new Report();
+  validateRules(type, message, rules);
+  for (const violation of rules.problems) d.reject(violation.path, violation.reason);
+  if (d.reasons.length === 0) {
+    d.reasons.push(...findUnsupported(type as never, message, supportedFields(filters)));
+  }
+  const statics = message.static_resources ?? {};
+  const ds = d.at('static_resources');
+  const clusters: ClusterConfig[] = [];
+  const names = new Set<string>();
+  for (const [i, cluster] of (statics.clusters ?? []).entries()) {
+    const dc = ds.at('clusters', i);
+    const config = decodeCluster(cluster as never, dc);
+    if (names.has(cluster.name ?? '')) dc.reject('name', `duplicate cluster ${JSON.stringify(cluster.name)}`);
+    names.add(cluster.name ?? '');
+    if (config !== null) clusters.push(config);
+  }
+  const listeners: ListenerConfig[] = [];
+  const listenerNames = new Set<string>();
+  for (const [i, listener] of (statics.listeners ?? []).entries()) {
+    const dl = ds.at('listeners', i);
+    const config = decodeListener(listener, dl, environment);
+    if (config === null) continue;
+    if (listenerNames.has(config.name)) dl.reject('name', `duplicate listener ${JSON.stringify(config.name)}`);
+    listenerNames.add(config.name);
+    listeners.push(config);
+  }
+  return {
+    clusters,
+    listeners,
+    admin: decodeAdmin(message, d),
+    runtimeLayers: decodeRuntime(message, d),
+    statsFlushIntervalMs: d.durationMs(message.stats_flush_interval, STATS_FLUSH_INTERVAL_MS),
+  };
+}
+
+function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['admin'] {
+  if (message.admin?.address === undefined) return null;
+  const address = decodeAddress(message.admin.address, d.at('admin').at('address'));
+  if (address === null) return null;
+  return { address, accessLogs: decodeAccessLogs(message.admin.access_log ?? [], d.at('admin').at('access_log')) };
+}
+
+function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig[] {
+  const layers: RuntimeLayerConfig[] = [];
+  const names = new Set<string>();
+  for (const [i, layer] of (message.layered_runtime?.layers ?? []).entries()) {
+    const dl = d.at('layered_runtime').at('layers', i);
+    const name = layer.name ?? '';
+    if (names.has(name)) dl.reject('name', `duplicate layer name ${JSON.stringify(name)}`);
+    names.add(name);
+    if (layer.admin_layer !== undefined) {
+      if (layers.some((other) => other.values === 'admin')) dl.reject('admin_layer', 'there may be only one admin layer');
+      layers.push({ name, values: 'admin' });
+    } else layers.push({ name, values: (layer.static_layer ?? {}) as Record<string, unknown> });
+  }
+  return layers;
+}

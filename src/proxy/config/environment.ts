@@ -1,0 +1,53 @@
+// What decoding takes from the process: opening Anys, filters by type, files and variables for formats.
+import type { Any } from '../../proto/any.ts';
+import { unpackAny } from '../../proto/any.ts';
+import { Report } from '../../proto/report.ts';
+import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
+import type { HttpFilterFactory } from '../http/filter.ts';
+
+export type EnvironmentParts = {
+  readonly clock: Clock;
+  readonly hostname: string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Absent when nothing may be opened (validation). */
+  readonly accessLogFiles: AccessLogFiles | undefined;
+  readonly httpFilters: readonly HttpFilterFactory[];
+};
+
+export type ProxyDecodeEnvironment = DecodeEnvironment &
+  EnvironmentParts & { readonly filterFactory: (type: string) => HttpFilterFactory | null };
+
+export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvironment {
+  const byType = new Map<string, HttpFilterFactory>();
+  const byRouteType = new Map<string, HttpFilterFactory>();
+  for (const factory of parts.httpFilters) {
+    byType.set(factory.configType, factory);
+    byRouteType.set(factory.routeConfigType ?? factory.configType, factory);
+  }
+  return {
+    ...parts,
+    filterFactory: (type) => byType.get(type) ?? null,
+    unpack,
+    routeFilter(name, any, d) {
+      const unpacked = unpack(any, d);
+      if (unpacked === null) return null;
+      const factory = byRouteType.get(unpacked.type) ?? byType.get(unpacked.type);
+      if (factory === undefined) {
+        d.reject('', `no filter takes a per-route configuration of type ${unpacked.type} (for ${JSON.stringify(name)})`);
+        return null;
+      }
+      const decode = factory.decodeRoute ?? factory.decode;
+      return { config: decode.call(factory, unpacked.message as never, d) };
+    },
+  };
+}
+
+function unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null {
+  const report = new Report();
+  const unpacked = unpackAny(any as Any, report);
+  for (const problem of report.problems) d.reject(problem.path, problem.reason);
+  if (unpacked === undefined) return null;
+  return { type: unpacked.type.fullName, message: unpacked.message };
+}

@@ -1,0 +1,92 @@
+// Which fields take effect: every message is checked against one table, so that nothing is ignored in silence.
+import type { Message, MessageType } from '../../proto/message-type.ts';
+import { Report } from '../../proto/report.ts';
+import { walk } from '../../proto/walk.ts';
+import type { Reason } from '../config-decoder.ts';
+
+/** Message full name → its fields that take effect, separated by spaces; '*' for all. */
+export type SupportTable = Readonly<Record<string, string>>;
+
+/**
+ * Fields that are accepted although they change nothing here, because they tune Envoy's internals and nothing that a
+ * user can observe depends on them. Each with its reason.
+ */
+export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'envoy.config.listener.v3.Listener': {
+    enable_reuse_port: 'one worker accepts; how its socket is shared cannot be observed',
+    traffic_direction: 'a label of statistics that Istio reads, not behaviour',
+    max_connections_to_accept_per_socket_event: 'pacing of the accept loop',
+  },
+  'envoy.config.cluster.v3.Cluster': {
+    dns_lookup_family: 'only DNS clusters resolve names; for others Envoy ignores it too',
+  },
+  'envoy.extensions.filters.http.router.v3.Router': {
+    start_child_span: 'tracing is off, so there is no span to start',
+  },
+  'envoy.config.bootstrap.v3.Bootstrap': {
+    watchdogs: 'watches Envoy’s own threads',
+    enable_dispatcher_stats: 'adds statistics of libevent, which is not here',
+  },
+};
+
+/** One table out of several; the same message may appear in more than one. */
+export function mergeSupport(...tables: readonly SupportTable[]): Map<string, ReadonlySet<string> | '*'> {
+  const merged = new Map<string, Set<string> | '*'>();
+  for (const table of tables) {
+    for (const [message, text] of Object.entries(table)) {
+      const known = merged.get(message);
+      if (text === '*' || known === '*') {
+        merged.set(message, '*');
+        continue;
+      }
+      const names = known ?? new Set<string>();
+      for (const name of text.split(/\s+/)) if (name !== '') names.add(name);
+      merged.set(message, names);
+    }
+  }
+  return merged;
+}
+
+/** Returns a reason for every field that is set in `message`, or below it, and takes no effect. */
+export function findUnsupported(
+  type: MessageType,
+  message: object,
+  support: ReadonlyMap<string, ReadonlySet<string> | '*'>,
+  path = '',
+): Reason[] {
+  const reasons: Reason[] = [];
+  walk(
+    type,
+    message as Message,
+    (visited, at, where) => {
+      const fields = support.get(visited.fullName);
+      if (fields === '*') return undefined;
+      const tuning = TUNING_FIELDS[visited.fullName];
+      if (fields === undefined && tuning === undefined) {
+        reasons.push({ path: where, reason: `${visited.fullName} is not supported yet` });
+        return false;
+      }
+      for (const field of visited.fields) {
+        if (at[field.name] === undefined || fields?.has(field.name) === true) continue;
+        if (tuning?.[field.name]) continue;
+        reasons.push({ path: where === '' ? field.name : `${where}.${field.name}`, reason: 'is not supported yet' });
+      }
+      return undefined;
+    },
+    new Report(),
+    path,
+  );
+  return dropNested(reasons);
+}
+
+/** A refused field makes reasons about what is inside it superfluous. */
+function dropNested(reasons: readonly Reason[]): Reason[] {
+  const kept: Reason[] = [];
+  for (const reason of reasons) {
+    const isInside = kept.some(
+      (outer) => reason.path.startsWith(`${outer.path}.`) || reason.path.startsWith(`${outer.path}[`),
+    );
+    if (!isInside) kept.push(reason);
+  }
+  return kept;
+}

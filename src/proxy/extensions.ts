@@ -1,0 +1,16 @@
+// Every HTTP filter there is, in one list; nothing registers itself.
+import type { ClusterManager } from './cluster/cluster.ts';
+import type { HttpFilterFactory } from './http/filter.ts';
+import { cors } from './http/filters/cors.ts';
+import { fault } from './http/filters/fault/fault.ts';
+import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
+import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
+import { rbac } from './http/filters/rbac.ts';
+import { makeRouter } from './http/filters/router/router.ts';
+
+export type ExtensionParts = { readonly clusters: ClusterManager };
+
+/** The HTTP filters of a worker, the terminal one last. */
+export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
+  return [cors, fault, headerMutation, localRateLimit, rbac, makeRouter({ clusters: parts.clusters })];
+}

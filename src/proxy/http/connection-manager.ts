@@ -1,0 +1,540 @@
+// The HTTP connection manager: owns a downstream connection, its codec and streams, and the rules between them.
+import type { ByteStream } from '../../base/byte-stream.ts';
+import type { Clock, Random, Timer } from '../../base/clock.ts';
+import type { Failure } from '../../base/failure.ts';
+import { H } from '../../wire/header-names.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { MatchContext, Route } from '../route/route.ts';
+import { type ConnectionInfo, Flag } from '../stream-info.ts';
+import type { ResponseEncoder } from './codec.ts';
+import type { LocalReply, Runtime } from './filter.ts';
+import { mutateRequestHeaders, mutateResponseHeaders } from './headers-policy.ts';
+import { continueHeaders, Http1ServerConnection } from './http1-server.ts';
+import { dropUnderscores } from './http1-request.ts';
+import type { HttpConfig } from './http-config.ts';
+import { normalizeAuthority, normalizePath } from './path-policy.ts';
+import { makeRouteSlots, type RouteSlots } from './route-slots.ts';
+import type { Http1CodecScope, HttpScope, ListenerHttpScope } from './stats.ts';
+import { HttpStream } from './stream.ts';
+
+/** What all connections of one filter chain share. */
+export type HttpManager = {
+  readonly config: HttpConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+  readonly stats: HttpScope;
+  readonly listenerStats: ListenerHttpScope;
+  readonly codecStats: Http1CodecScope;
+  /** 'draining' once the listener or the process drains: connections close after their exchange. */
+  readonly drain: { readonly isDraining: boolean; shouldDrainClose(): boolean };
+  /** The Date header's value for now; one string per second. */
+  dateText(): string;
+  readonly routeSlotCache: WeakMap<Route, RouteSlots>;
+  /** Live connections, for drain and shutdown. */
+  readonly connections: Set<HttpConnection>;
+};
+
+export class HttpConnection {
+  readonly manager: HttpManager;
+  readonly config: HttpConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly stats: HttpScope;
+  readonly info: ConnectionInfo;
+  readonly #socket: ByteStream;
+  readonly #codec: Http1ServerConnection;
+  readonly #startMs: number;
+  #stream: HttpStream | null = null;
+  #requests = 0;
+  /** The response in progress is the connection's last. */
+  #isDraining = false;
+  /** The close need not wait for the client (it asked for it). */
+  #clientWantsClose = false;
+  #closedLocally = false;
+  readonly #activityTimer: Timer;
+  #idleSinceMs: number;
+  #delayTimer: Timer | null = null;
+  #durationTimer: Timer | null = null;
+  #requestTimer: Timer | null = null;
+  #streamDurationTimer: Timer | null = null;
+  #matchContext: MatchContext | null = null;
+  #upgraded = false;
+  /** Told when the connection is gone. */
+  onClosed: () => void = NOTHING;
+  #rxCounted = 0;
+  #txCounted = 0;
+
+  constructor(manager: HttpManager, socket: ByteStream, info: ConnectionInfo) {
+    this.manager = manager;
+    this.config = manager.config;
+    this.clock = manager.clock;
+    this.random = manager.random;
+    this.stats = manager.stats;
+    this.info = info;
+    this.#socket = socket;
+    this.#startMs = this.clock.nowMs;
+    this.#idleSinceMs = this.clock.nowMs;
+    this.#activityTimer = this.clock.timer(onActivity, this);
+    this.#codec = new Http1ServerConnection(socket, this);
+    socket.handler = this.#codec;
+    socket.setWatermarks(this.config.bufferLimitBytes);
+    manager.connections.add(this);
+    const { stats } = this;
+    stats.inc(stats.i.downstream_cx_total);
+    stats.inc(stats.i.downstream_cx_active);
+    stats.inc(stats.i.downstream_cx_http1_total);
+    stats.inc(stats.i.downstream_cx_http1_active);
+    if (this.config.idleTimeoutMs > 0) this.#activityTimer.arm(this.config.idleTimeoutMs);
+    if (this.config.maxConnectionDurationMs > 0) {
+      this.#durationTimer = this.clock.timer(onMaxDuration, this);
+      this.#durationTimer.arm(this.config.maxConnectionDurationMs);
+    }
+  }
+
+  // ─── Streams ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  newStream(encoder: ResponseEncoder): HttpStream {
+    const { stats, config } = this;
+    stats.inc(stats.i.downstream_rq_total);
+    stats.inc(stats.i.downstream_rq_http1_total);
+    stats.inc(stats.i.downstream_rq_active);
+    const stream = new HttpStream(this, encoder);
+    this.#stream = stream;
+    this.#requests++;
+    if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) {
+      stats.inc(stats.i.downstream_cx_max_requests_reached);
+      this.#isDraining = true;
+    }
+    if (stream.idleTimeoutMs > 0) this.watchActivity(stream);
+    if (config.requestTimeoutMs > 0) {
+      this.#requestTimer ??= this.clock.timer(onRequestTimeout, this);
+      this.#requestTimer.arm(config.requestTimeoutMs);
+    }
+    if (config.maxStreamDurationMs > 0) {
+      this.#streamDurationTimer ??= this.clock.timer(onStreamDuration, this);
+      this.#streamDurationTimer.arm(config.maxStreamDurationMs);
+    }
+    return stream;
+  }
+
+  replaceStream(encoder: ResponseEncoder, _old: HttpStream): HttpStream {
+    const stream = new HttpStream(this, encoder);
+    this.stats.inc(this.stats.i.downstream_rq_total);
+    this.stats.inc(this.stats.i.downstream_rq_active);
+    this.#stream = stream;
+    return stream;
+  }
+
+  /**
+   * What every request passes before the filters; false when it has been answered already. Order as in Envoy's
+   * ConnectionManagerImpl::ActiveStream::decodeHeaders.
+   */
+  acceptRequest(stream: HttpStream, headers: Headers): boolean {
+    const { config, info } = this;
+    const minor = this.#codec.minorVersion;
+    stream.info.protocol = minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+    this.#clientWantsClose = this.#codec.willClose;
+    if (this.#codec.willClose) this.#isDraining = true;
+    if (headers.mayHave(H.expect) && !config.proxy100Continue) {
+      if (headers.get(H.expect)?.toLowerCase() === '100-continue') {
+        headers.remove(H.expect);
+        stream.encode1xx(continueHeaders());
+      }
+    }
+    if (minor !== 1 && (minor !== 0 || !config.http1.acceptHttp10)) {
+      this.stats.inc(this.stats.i.downstream_cx_protocol_error);
+      stream.info.protocol = minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+      this.#codec.minorVersion = 1;
+      stream.sendLocalReply({ status: 426, body: 'Upgrade Required', details: 'low_version', flags: Flag.DPE });
+      return false;
+    }
+    if (minor === 0 && !headers.hasAuthority && config.http1.defaultHostForHttp10 !== '') {
+      headers.authority = config.http1.defaultHostForHttp10;
+      headers.hasAuthority = true;
+    }
+    if (!headers.hasAuthority) {
+      stream.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
+      return false;
+    }
+    const path = headers.path;
+    if (path !== '' && path.charCodeAt(0) !== 0x2f) {
+      this.stats.inc(this.stats.i.downstream_rq_non_relative_path);
+      stream.sendLocalReply({ status: 404, body: '', details: 'absolute_path_rejected' });
+      return false;
+    }
+    if (!this.#normalize(stream, headers, path)) return false;
+    stream.isUpgrade = this.#codec.isUpgradeRequest;
+    const table = config.routes.current;
+    stream.info.remoteAddress = mutateRequestHeaders(
+      headers,
+      config,
+      info,
+      this.random,
+      stream.isUpgrade && headers.method !== 'CONNECT',
+      table === null ? NO_NAMES : table.internalOnlyHeaders,
+    );
+    if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
+    stream.isGrpc = HttpStream.isGrpcRequest(headers);
+    return true;
+  }
+
+  #normalize(stream: HttpStream, headers: Headers, path: string): boolean {
+    const { config } = this;
+    if (config.stripMatchingHostPort || config.stripAnyHostPort || config.stripTrailingHostDot) {
+      headers.authority = normalizeAuthority(headers.authority, config, this.info.localAddress.port);
+    }
+    if (path.includes('#')) {
+      this.stats.inc(this.stats.i.downstream_rq_failed_path_normalization);
+      stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
+      return false;
+    }
+    if (!config.normalizePath && !config.mergeSlashes && config.escapedSlashes === 'KEEP_UNCHANGED') return true;
+    const result = normalizePath(path, config);
+    if (result.action === 'reject') {
+      this.stats.inc(this.stats.i.downstream_rq_failed_path_normalization);
+      stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
+      return false;
+    }
+    headers.path = result.path;
+    if (result.action === 'redirect') {
+      this.stats.inc(this.stats.i.downstream_rq_redirected_with_normalized_path);
+      stream.sendLocalReply({
+        status: 307,
+        body: '',
+        details: 'path_normalization_failed',
+        modifyHeaders: (reply) => reply.set(H.location, result.path),
+      });
+      return false;
+    }
+    return true;
+  }
+
+  /** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. */
+  acceptUpgrade(stream: HttpStream, route: Route | null): boolean {
+    const headers = stream.requestHeaders;
+    if (headers.method === 'CONNECT') return true;
+    const type = (headers.get(H.upgrade) ?? '').toLowerCase();
+    const byRoute = route?.forward?.upgrades.get(type);
+    const allowed = byRoute ?? this.config.upgrades.get(type) ?? false;
+    if (allowed) {
+      this.#upgraded = true;
+      this.stats.inc(this.stats.i.downstream_cx_upgrades_total);
+      this.stats.inc(this.stats.i.downstream_cx_upgrades_active);
+      return true;
+    }
+    this.stats.inc(this.stats.i.downstream_rq_ws_on_non_ws_route);
+    stream.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
+    return false;
+  }
+
+  matchContext(stream: HttpStream): MatchContext {
+    const context = this.#matchContext as { format: HttpStream } | null;
+    if (context !== null) {
+      context.format = stream;
+      return this.#matchContext as MatchContext;
+    }
+    this.#matchContext = { random: this.random, runtime: this.manager.runtime, format: stream };
+    return this.#matchContext;
+  }
+
+  routeSlots(route: Route | null): RouteSlots {
+    if (route === null) return makeRouteSlots(this.config.chain, null);
+    let slots = this.manager.routeSlotCache.get(route);
+    if (slots === undefined) {
+      slots = makeRouteSlots(this.config.chain, route);
+      this.manager.routeSlotCache.set(route, slots);
+    }
+    return slots;
+  }
+
+  // ─── Responses ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The last changes to a response head before it is written. */
+  finalizeResponse(stream: HttpStream, headers: Headers, _endStream: boolean): void {
+    const { config, stats } = this;
+    mutateResponseHeaders(headers, config, stream.requestHeaders ?? null, stream.isUpgrade);
+    if (!headers.mayHave(H.date) || !headers.has(H.date)) headers.add(H.date, this.manager.dateText());
+    if (config.serverHeaderTransformation === 'OVERWRITE') headers.set(H.server, config.serverName);
+    else if (config.serverHeaderTransformation === 'APPEND_IF_ABSENT' && !headers.has(H.server)) {
+      headers.add(H.server, config.serverName);
+    }
+    if (!stream.isRequestComplete && !(stream.isUpgrade && headers.status < 300)) {
+      // Nobody will read the rest of this request.
+      this.#isDraining = true;
+      stats.inc(stats.i.downstream_rq_response_before_rq_complete);
+    } else if (!this.#isDraining && this.manager.drain.isDraining && this.manager.drain.shouldDrainClose()) {
+      stats.inc(stats.i.downstream_cx_drain_close);
+      this.#isDraining = true;
+    }
+    if (stream.isUpgrade && headers.status < 300) {
+      // The connection is the stream's from here on.
+    } else if (this.#isDraining) headers.set(H.connection, 'close');
+    else if (stream.info.protocol === 'HTTP/1.0') headers.set(H.connection, 'keep-alive');
+    this.#countStatus(headers.status);
+  }
+
+  #countStatus(status: number): void {
+    const { stats } = this;
+    const listener = this.manager.listenerStats;
+    stats.inc(stats.i.downstream_rq_completed);
+    listener.inc(listener.i.downstream_rq_completed);
+    if (status >= 200 && status < 300) {
+      stats.inc(stats.i.downstream_rq_2xx);
+      listener.inc(listener.i.downstream_rq_2xx);
+    } else if (status >= 300 && status < 400) {
+      stats.inc(stats.i.downstream_rq_3xx);
+      listener.inc(listener.i.downstream_rq_3xx);
+    } else if (status >= 400 && status < 500) {
+      stats.inc(stats.i.downstream_rq_4xx);
+      listener.inc(listener.i.downstream_rq_4xx);
+    } else if (status >= 500 && status < 600) {
+      stats.inc(stats.i.downstream_rq_5xx);
+      listener.inc(listener.i.downstream_rq_5xx);
+    } else if (status < 200) {
+      stats.inc(stats.i.downstream_rq_1xx);
+      listener.inc(listener.i.downstream_rq_1xx);
+    }
+  }
+
+  onHeadSent(bytes: number): void {
+    this.#stream?.onHeadSent(bytes);
+  }
+
+  onLocalReply(stream: HttpStream, reply: LocalReply): void {
+    // A broken message leaves HTTP/1 without a place to go on from.
+    if (reply.status === 400 && !this.config.streamErrorOnInvalidHttpMessage) this.#isDraining = true;
+    if (stream.requestHeaders === undefined) this.#isDraining = true;
+  }
+
+  onRequestTooLarge(): void {
+    this.stats.inc(this.stats.i.downstream_rq_too_large);
+  }
+
+  // ─── Ends of streams ────────────────────────────────────────────────────────────────────────────────────────────
+
+  onRequestComplete(_stream: HttpStream): void {
+    this.#requestTimer?.disarm();
+  }
+
+  onStreamReset(stream: HttpStream, reason: Failure): void {
+    const { stats } = this;
+    stats.inc(stats.i.downstream_rq_rx_reset);
+    if (reason.code === 'downstream_closed' || reason.code === 'downstream_reset') {
+      stream.info.flags |= Flag.DC;
+      stream.info.responseCodeDetails = 'downstream_remote_disconnect';
+    } else if (reason.code === 'drain' || reason.code === 'local_close') {
+      stream.info.responseCodeDetails = reason.detail;
+    } else {
+      stream.info.flags |= Flag.DPE;
+      stream.info.responseCodeDetails = reason.detail;
+    }
+  }
+
+  onStreamEnd(stream: HttpStream): void {
+    const { stats, config } = this;
+    stats.dec(stats.i.downstream_rq_active);
+    stats.record(stats.i.downstream_rq_time, Math.round(stream.info.endMs - stream.info.startMs));
+    if (!stream.isRequestComplete && stream.isResponseStarted && this.#stream === stream && !stream.isUpgrade) {
+      stats.inc(stats.i.downstream_rq_rx_reset);
+    }
+    this.#stream = null;
+    this.#requestTimer?.disarm();
+    this.#streamDurationTimer?.disarm();
+    const logs = config.accessLogs;
+    for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
+    this.#countBytes();
+  }
+
+  onExchangeComplete(): void {
+    this.#idleSinceMs = this.clock.nowMs;
+    if (this.config.idleTimeoutMs > 0 && !this.#activityTimer.isArmed) {
+      this.#activityTimer.arm(this.config.idleTimeoutMs);
+    }
+  }
+
+  /** After an exchange: whether the connection must go. */
+  shouldClose(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Whether the close waits for the client to read the answer (delayed_close_timeout). */
+  get needsDelayedClose(): boolean {
+    return !this.#clientWantsClose;
+  }
+
+  // ─── The connection ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onProtocolError(stream: HttpStream, reason: Failure): void {
+    this.stats.inc(this.stats.i.downstream_cx_protocol_error);
+    stream.onProtocolError(reason);
+  }
+
+  /** Fields with underscores: true when the request is refused. */
+  onUnderscores(headers: Headers): boolean {
+    const { codecStats } = this.manager;
+    if (this.config.headersWithUnderscores === 'REJECT_REQUEST') {
+      codecStats.inc(codecStats.i.requests_rejected_with_underscores_in_headers);
+      return true;
+    }
+    codecStats.add(codecStats.i.dropped_headers_with_underscores, dropUnderscores(headers));
+    return false;
+  }
+
+  onHeadTimeout(stream: HttpStream): void {
+    this.stats.inc(this.stats.i.downstream_rq_header_timeout);
+    this.#isDraining = true;
+    stream.sendLocalReply({ status: 408, body: 'request header timeout', details: 'request_header_timeout' });
+  }
+
+  /** Flushes, then waits for the client to close, delayed_close_timeout at most. */
+  closeDelayed(): void {
+    if (this.config.delayedCloseTimeoutMs === 0) {
+      this.#closedLocally = true;
+      this.#socket.close();
+      return;
+    }
+    this.#delayTimer ??= this.clock.timer(onDelayedClose, this);
+    this.#delayTimer.arm(this.config.delayedCloseTimeoutMs);
+  }
+
+  onDelayedCloseTimeout(): void {
+    this.stats.inc(this.stats.i.downstream_cx_delayed_close_timeout);
+    this.#closedLocally = true;
+    this.#socket.close();
+  }
+
+  onCodecClosed(_reason: Failure | null): void {
+    const { stats, manager } = this;
+    manager.connections.delete(this);
+    this.#activityTimer.disarm();
+    this.#delayTimer?.disarm();
+    this.#durationTimer?.disarm();
+    this.#requestTimer?.disarm();
+    this.#streamDurationTimer?.disarm();
+    this.#countBytes();
+    stats.dec(stats.i.downstream_cx_active);
+    stats.dec(stats.i.downstream_cx_http1_active);
+    if (this.#upgraded) stats.dec(stats.i.downstream_cx_upgrades_active);
+    stats.inc(stats.i.downstream_cx_destroy);
+    const isLocal = this.#closedLocally || this.#codec.closedLocally;
+    stats.inc(isLocal ? stats.i.downstream_cx_destroy_local : stats.i.downstream_cx_destroy_remote);
+    stats.record(stats.i.downstream_cx_length_ms, Math.round(this.clock.nowMs - this.#startMs));
+    this.onClosed();
+  }
+
+  /** The client left, or was made to leave, while an exchange was in progress. */
+  onClosedInsideExchange(isLocal: boolean): void {
+    const { stats } = this;
+    stats.inc(stats.i.downstream_cx_destroy_active_rq);
+    stats.inc(isLocal ? stats.i.downstream_cx_destroy_local_active_rq : stats.i.downstream_cx_destroy_remote_active_rq);
+  }
+
+  #countBytes(): void {
+    const { stats } = this;
+    const rx = this.#socket.bytesRead;
+    const tx = this.#socket.bytesWritten;
+    stats.add(stats.i.downstream_cx_rx_bytes_total, rx - this.#rxCounted);
+    stats.add(stats.i.downstream_cx_tx_bytes_total, tx - this.#txCounted);
+    this.#rxCounted = rx;
+    this.#txCounted = tx;
+  }
+
+  // ─── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes sure that the activity timer fires no later than the stream's idle time-out. */
+  watchActivity(stream: HttpStream): void {
+    if (stream.idleTimeoutMs === 0) return;
+    const timer = this.#activityTimer;
+    if (timer.isArmed && this.clock.remainingMs(timer) <= stream.idleTimeoutMs) return;
+    timer.arm(stream.idleTimeoutMs);
+  }
+
+  /** One timer serves all idle time-outs: it is armed late and looks at the time of the last activity. */
+  onActivityTimer(): void {
+    const now = this.clock.nowMs;
+    const stream = this.#stream;
+    if (stream !== null) {
+      if (stream.idleTimeoutMs === 0) return;
+      const left = stream.lastActivityMs + stream.idleTimeoutMs - now;
+      if (left > 0) this.#activityTimer.arm(left);
+      else this.#onStreamIdle(stream);
+      return;
+    }
+    if (this.config.idleTimeoutMs === 0) return;
+    const left = this.#idleSinceMs + this.config.idleTimeoutMs - now;
+    if (left > 0) {
+      this.#activityTimer.arm(left);
+      return;
+    }
+    this.stats.inc(this.stats.i.downstream_cx_idle_timeout);
+    this.#closedLocally = true;
+    this.#codec.closeWhenIdle();
+  }
+
+  #onStreamIdle(stream: HttpStream): void {
+    this.stats.inc(this.stats.i.downstream_rq_idle_timeout);
+    stream.info.flags |= Flag.SI;
+    if (stream.isResponseStarted) {
+      stream.resetStream('stream_idle_timeout');
+      return;
+    }
+    const status = stream.isRequestComplete ? 504 : 408;
+    stream.sendLocalReply({ status, body: 'stream timeout', details: 'stream_idle_timeout' });
+  }
+
+  onMaxDuration(): void {
+    this.stats.inc(this.stats.i.downstream_cx_max_duration_reached);
+    if (this.#stream === null) {
+      this.#closedLocally = true;
+      this.#codec.closeWhenIdle();
+    } else this.#isDraining = true;
+  }
+
+  onRequestTimeout(): void {
+    const stream = this.#stream;
+    if (stream === null || stream.isRequestComplete) return;
+    this.stats.inc(this.stats.i.downstream_rq_timeout);
+    stream.sendLocalReply({ status: 408, body: 'request timeout', details: 'request_overall_timeout' });
+  }
+
+  onStreamDuration(): void {
+    const stream = this.#stream;
+    if (stream === null) return;
+    this.stats.inc(this.stats.i.downstream_rq_max_duration_reached);
+    if (stream.isResponseStarted) stream.resetStream('max_duration_timeout');
+    else {
+      stream.info.flags |= Flag.DT;
+      const status = stream.isRequestComplete ? 504 : 408;
+      stream.sendLocalReply({ status, body: 'downstream duration timeout', details: 'max_duration_timeout' });
+    }
+  }
+
+  /** The process or the listener goes away: ends idle connections now, others after their exchange. */
+  drainNow(): void {
+    this.#isDraining = true;
+    if (this.#stream === null) {
+      this.#closedLocally = true;
+      this.#codec.closeWhenIdle();
+    }
+  }
+}
+
+const NO_NAMES: readonly string[] = [];
+const NOTHING = (): void => undefined;
+
+function onActivity(connection: HttpConnection): void {
+  connection.onActivityTimer();
+}
+function onDelayedClose(connection: HttpConnection): void {
+  connection.onDelayedCloseTimeout();
+}
+function onMaxDuration(connection: HttpConnection): void {
+  connection.onMaxDuration();
+}
+function onRequestTimeout(connection: HttpConnection): void {
+  connection.onRequestTimeout();
+}
+function onStreamDuration(connection: HttpConnection): void {
+  connection.onStreamDuration();
+}

@@ -1,0 +1,186 @@
+// What a connection manager does to headers at the edge: trust, forwarding fields, request id, server and date.
+import type { Address } from '../../base/byte-stream.ts';
+import type { Random } from '../../base/clock.ts';
+import { H, headerKey } from '../../wire/header-names.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { ConnectionInfo } from '../stream-info.ts';
+import type { HttpConfig } from './http-config.ts';
+import { keepTrailersOnly } from './http1-request.ts';
+
+/** Fields that only an internal caller may set. Source: Envoy conn_manager_utility.cc, mutateRequestHeaders. */
+const INTERNAL_ONLY: readonly number[] = [
+  H['x-envoy-retriable-status-codes'],
+  H['x-envoy-retriable-header-names'],
+  H['x-envoy-retry-on'],
+  H['x-envoy-retry-grpc-on'],
+  H['x-envoy-max-retries'],
+  H['x-envoy-upstream-alt-stat-name'],
+  H['x-envoy-upstream-rq-timeout-ms'],
+  H['x-envoy-upstream-rq-per-try-timeout-ms'],
+  H['x-envoy-upstream-rq-timeout-alt-response'],
+  H['x-envoy-expected-rq-timeout-ms'],
+  H['x-envoy-force-trace'],
+  H['x-envoy-ip-tags'],
+  H['x-envoy-original-path'],
+  H['x-envoy-hedge-on-per-try-timeout'],
+];
+
+function maskOf(ids: readonly number[], from: number, to: number): number {
+  let mask = 0;
+  for (const id of ids) if (id >= from && id < to) mask |= 1 << (id - from);
+  return mask;
+}
+const INTERNAL_BITS0 = maskOf(INTERNAL_ONLY, 0, 31);
+const INTERNAL_BITS1 = maskOf(INTERNAL_ONLY, 31, 62);
+
+/** Removes several fields, at the price of one comparison when none of them is there. */
+function removeInternalOnly(headers: Headers): void {
+  if ((headers.bits0 & INTERNAL_BITS0) === 0 && (headers.bits1 & INTERNAL_BITS1) === 0) return;
+  for (const id of INTERNAL_ONLY) headers.remove(id);
+}
+
+/** Who the request comes from, as far as it can be trusted. */
+export type Origin = { address: Address; isInternal: boolean };
+
+/**
+ * Applies the rules for x-forwarded-*, x-envoy-* and x-request-id to a request; returns the client's address.
+ * Source: Envoy ConnectionManagerUtility::mutateRequestHeaders.
+ */
+export function mutateRequestHeaders(
+  headers: Headers,
+  config: HttpConfig,
+  connection: ConnectionInfo,
+  random: Random,
+  isUpgrade: boolean,
+  internalOnly: readonly string[],
+): Address {
+  if (!isUpgrade) {
+    if (headers.mayHave(H.connection)) headers.remove(H.connection);
+    if (headers.mayHave(H.upgrade)) headers.remove(H.upgrade);
+  }
+  if (headers.mayHave(H.te)) keepTrailersOnly(headers);
+  if (headers.mayHave(H['x-envoy-internal'])) headers.remove(H['x-envoy-internal']);
+  if (headers.mayHave(H['keep-alive'])) headers.remove(H['keep-alive']);
+  if (headers.mayHave(H['proxy-connection'])) headers.remove(H['proxy-connection']);
+  if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
+
+  let address: Address | null = null;
+  let isSingleXff: boolean;
+  if (config.useRemoteAddress) {
+    isSingleXff = !headers.mayHave(H['x-forwarded-for']) || !headers.has(H['x-forwarded-for']);
+    if (config.xffNumTrustedHops > 0) address = addressFromXff(headers, config.xffNumTrustedHops - 1);
+    address ??= connection.remoteAddress;
+    if (!config.skipXffAppend) appendXff(headers, connection, config);
+    if (config.xffNumTrustedHops === 0 || !headers.has(H['x-forwarded-proto'])) {
+      headers.set(H['x-forwarded-proto'], connection.tls === null ? 'http' : 'https');
+    }
+    if (config.appendXForwardedPort && (config.xffNumTrustedHops === 0 || !headers.has(H['x-forwarded-port']))) {
+      headers.set(H['x-forwarded-port'], String(connection.localAddress.port));
+    }
+  } else {
+    const xff = headers.mayHave(H['x-forwarded-for']) ? headers.get(H['x-forwarded-for']) : undefined;
+    isSingleXff = xff !== undefined && !xff.includes(',');
+    if (xff !== undefined) address = addressFromXff(headers, config.xffNumTrustedHops);
+    if (!headers.mayHave(H['x-forwarded-proto']) || !headers.has(H['x-forwarded-proto'])) {
+      headers.set(H['x-forwarded-proto'], connection.tls === null ? 'http' : 'https');
+    }
+  }
+  if (config.schemeOverwrite !== '') headers.scheme = config.schemeOverwrite;
+  else if (headers.scheme === '') {
+    const proto = (headers.get(H['x-forwarded-proto']) as string).toLowerCase();
+    headers.scheme = proto === 'http' || proto === 'https' ? proto : connection.tls === null ? 'http' : 'https';
+  }
+
+  const isInternal = isSingleXff && address !== null && config.isInternalAddress(address.address);
+  const isEdge = !isInternal && config.useRemoteAddress;
+  const isExternalKnown = isEdge && address !== null;
+  address ??= connection.remoteAddress;
+  if (isInternal) headers.set(H['x-envoy-internal'], 'true');
+  else {
+    if (isEdge) {
+      headers.remove(H['x-envoy-downstream-service-cluster']);
+      headers.remove(H['x-envoy-downstream-service-node']);
+    }
+    removeInternalOnly(headers);
+    for (const name of internalOnly) headers.remove(headerKey(name));
+  }
+  if (config.userAgent !== '') {
+    headers.set(H['x-envoy-downstream-service-cluster'], config.userAgent);
+    if (!headers.has(H['user-agent'])) headers.set(H['user-agent'], config.userAgent);
+    if (config.nodeId !== '') headers.set(H['x-envoy-downstream-service-node'], config.nodeId);
+  }
+  if (config.via !== '') headers.appendValue(H.via, config.via, ', ');
+  if (isExternalKnown) headers.set(H['x-envoy-external-address'], address.address);
+  if (config.generateRequestId) setRequestId(headers, config, isEdge, random);
+  return address;
+}
+
+function setRequestId(headers: Headers, config: HttpConfig, isEdge: boolean, random: Random): void {
+  if (headers.mayHave(H['x-request-id']) && headers.has(H['x-request-id'])) {
+    if (!isEdge || config.preserveExternalRequestId) return;
+    headers.set(H['x-request-id'], random.uuid());
+    return;
+  }
+  headers.add(H['x-request-id'], random.uuid());
+}
+
+function appendXff(headers: Headers, connection: ConnectionInfo, config: HttpConfig): void {
+  const { family, address } = connection.remoteAddress;
+  if (family === 'unix') return;
+  let text = address;
+  if (address === '127.0.0.1' || address === '::1') text = config.localAddress;
+  else if (config.representIpv4AsMapped && family === 'ipv4') text = `::ffff:${address}`;
+  headers.appendValue(H['x-forwarded-for'], text);
+}
+
+/** The address at `hopsFromRight` in x-forwarded-for (0 = the last), or null when there is none or it is no address. */
+function addressFromXff(headers: Headers, hopsFromRight: number): Address | null {
+  const xff = headers.get(H['x-forwarded-for']);
+  if (xff === undefined) return null;
+  let end = xff.length;
+  for (let hop = 0; hop < hopsFromRight; hop++) {
+    end = xff.lastIndexOf(',', end - 1);
+    if (end <= 0) return null;
+  }
+  const start = end === 0 ? 0 : xff.lastIndexOf(',', end - 1) + 1;
+  const text = xff.slice(start, end).trim();
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) < 256)) {
+    return { family: 'ipv4', address: text, port: 0 };
+  }
+  if (/^[0-9a-fA-F:.]+$/.test(text) && text.includes(':')) return { family: 'ipv6', address: text, port: 0 };
+  return null;
+}
+
+/** Default internal addresses: RFC 1918 and RFC 4193 ranges and loopback. Source: Envoy Network::Utility::isInternalAddress. */
+export function isPrivateAddress(address: string): boolean {
+  if (address.includes(':')) {
+    const lower = address.toLowerCase();
+    return lower === '::1' || lower.startsWith('fd') || lower.startsWith('fc');
+  }
+  if (address.startsWith('10.') || address.startsWith('192.168.') || address.startsWith('127.')) return true;
+  if (!address.startsWith('172.')) return false;
+  const second = Number(address.slice(4, address.indexOf('.', 4)));
+  return second >= 16 && second < 32;
+}
+
+/** Fields that an answer must not carry on: hop-by-hop ones. Source: Envoy mutateResponseHeaders. */
+export function mutateResponseHeaders(
+  headers: Headers,
+  config: HttpConfig,
+  requestHeaders: Headers | null,
+  isUpgrade: boolean,
+): void {
+  if (isUpgrade && headers.status === 101) headers.set(H.connection, 'upgrade');
+  else {
+    if (headers.mayHave(H.connection)) headers.remove(H.connection);
+    if (headers.mayHave(H.upgrade)) headers.remove(H.upgrade);
+  }
+  if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
+  if (headers.mayHave(H['keep-alive'])) headers.remove(H['keep-alive']);
+  if (headers.mayHave(H['proxy-connection'])) headers.remove(H['proxy-connection']);
+  if (requestHeaders !== null && (config.alwaysSetRequestIdInResponse || requestHeaders.mayHave(H['x-envoy-force-trace']))) {
+    const id = requestHeaders.get(H['x-request-id']);
+    if (id !== undefined) headers.set(H['x-request-id'], id);
+  }
+  if (config.via !== '') headers.appendValue(H.via, config.via, ', ');
+}

@@ -1,0 +1,84 @@
+// The HTTP connection manager's configuration at run time: frozen, decoded once per listener version.
+import type { Spelling } from '../../wire/http1/encoder.ts';
+import type { Http1Limits } from '../../wire/http1/parser.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { Formatter } from '../formatter/text-formatter.ts';
+import type { AccessLog } from '../access-log/access-log.ts';
+import type { RouteTable } from '../route/route.ts';
+import type { FilterChain } from './filter-chain.ts';
+
+/** Field names follow envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager; times in ms, 0 = none. */
+export type HttpConfig = {
+  readonly statPrefix: string;
+  readonly codecType: 'AUTO' | 'HTTP1' | 'HTTP2';
+  readonly serverName: string;
+  readonly serverHeaderTransformation: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
+  /** '' = leave it; else the scheme that replaces :scheme. */
+  readonly schemeOverwrite: string;
+  readonly useRemoteAddress: boolean;
+  readonly xffNumTrustedHops: number;
+  readonly skipXffAppend: boolean;
+  readonly appendXForwardedPort: boolean;
+  readonly representIpv4AsMapped: boolean;
+  /** This machine's address, as x-forwarded-for names a client on loopback. */
+  readonly localAddress: string;
+  readonly isInternalAddress: (address: string) => boolean;
+  readonly via: string;
+  /** add_user_agent: the service cluster, else ''. */
+  readonly userAgent: string;
+  readonly nodeId: string;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly alwaysSetRequestIdInResponse: boolean;
+  readonly streamIdleTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly requestHeadersTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly delayedCloseTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxStreamDurationMs: number;
+  /** 0 = unlimited. */
+  readonly maxRequestsPerConnection: number;
+  readonly headersWithUnderscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
+  readonly streamErrorOnInvalidHttpMessage: boolean;
+  readonly http1: Http1Limits & {
+    readonly acceptHttp10: boolean;
+    readonly defaultHostForHttp10: string;
+    readonly allowAbsoluteUrl: boolean;
+    readonly spelling: Spelling;
+  };
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly escapedSlashes: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
+  readonly stripMatchingHostPort: boolean;
+  readonly stripAnyHostPort: boolean;
+  readonly stripTrailingHostDot: boolean;
+  readonly proxy100Continue: boolean;
+  /** Upgrade type (lower case) → enabled. */
+  readonly upgrades: ReadonlyMap<string, boolean>;
+  readonly accessLogs: readonly AccessLog[];
+  readonly flushAccessLogOnNewRequest: boolean;
+  readonly localReply: LocalReplyConfig | null;
+  /** The route configuration in force; the holder outlives updates, its value is swapped. */
+  readonly routes: { readonly current: RouteTable | null };
+  readonly chain: FilterChain;
+  /** Bytes a stream may buffer in each direction: the listener's per_connection_buffer_limit_bytes. */
+  readonly bufferLimitBytes: number;
+};
+
+export type LocalReplyConfig = {
+  readonly mappers: readonly LocalReplyMapper[];
+  /** Null: text/plain with the body as it is. */
+  readonly body: LocalReplyBody | null;
+};
+
+export type LocalReplyBody = { readonly contentType: string; readonly format: Formatter };
+
+export type LocalReplyMapper = {
+  readonly matches: AccessLog['filter'];
+  readonly status: number | undefined;
+  readonly body: string | undefined;
+  readonly bodyFormat: LocalReplyBody | null;
+  readonly changeHeaders: ((headers: Headers, format: import('../formatter/format-context.ts').FormatContext) => void) | null;
+};

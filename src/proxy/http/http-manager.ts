@@ -1,0 +1,55 @@
+// Builds the shared side of a connection manager: its filters, statistics and the chain compiled from them.
+import type { Clock, Random } from '../../base/clock.ts';
+import type { StatStore } from '../../telemetry/metrics.ts';
+import { type ChainEntry, compileFilterChain } from './filter-chain.ts';
+import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
+import type { HttpConfig } from './http-config.ts';
+import type { HttpManager } from './connection-manager.ts';
+import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS } from './stats.ts';
+
+export type HttpManagerParts = {
+  readonly config: Omit<HttpConfig, 'chain'>;
+  readonly filters: readonly {
+    readonly name: string;
+    readonly factory: HttpFilterFactory;
+    readonly config: unknown;
+    readonly disabled: boolean;
+  }[];
+};
+
+export type HttpManagerContext = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+  readonly stats: StatStore;
+  readonly dateText: () => string;
+  readonly drain: HttpManager['drain'];
+  /** 'listener.ADDRESS.' */
+  readonly listenerPrefix: string;
+};
+
+export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerContext): HttpManager {
+  const { clock, random, runtime, stats } = context;
+  const statPrefix = `http.${parts.config.statPrefix}.`;
+  const scope = stats.scope(statPrefix, HTTP_STATS);
+  const entries: ChainEntry[] = [];
+  for (const spec of parts.filters) {
+    const filterContext: FilterContext = { slot: entries.length, statPrefix, stats, scope, clock, random, runtime };
+    const filter = spec.factory.create(spec.config as never, filterContext);
+    // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
+    if (filter !== null) entries.push({ name: spec.name, filter: filter as HttpFilter, disabled: spec.disabled });
+  }
+  return {
+    config: Object.freeze({ ...parts.config, chain: compileFilterChain(entries) }),
+    clock,
+    random,
+    runtime,
+    stats: scope,
+    listenerStats: stats.scope(`${context.listenerPrefix}${statPrefix}`, LISTENER_HTTP_STATS),
+    codecStats: stats.scope('http1.', HTTP1_CODEC_STATS),
+    drain: context.drain,
+    dateText: context.dateText,
+    routeSlotCache: new WeakMap(),
+    connections: new Set(),
+  };
+}

@@ -1,0 +1,381 @@
+// The downstream side of HTTP/1: reads requests off a byte stream one at a time and writes their responses.
+import type { ByteStream, ByteStreamHandler } from '../../base/byte-stream.ts';
+import { type Failure, failure } from '../../base/failure.ts';
+import type { Timer } from '../../base/clock.ts';
+import { H } from '../../wire/header-names.ts';
+import { Headers } from '../../wire/headers.ts';
+import * as encode from '../../wire/http1/encoder.ts';
+import { type Http1Events, Http1Parser } from '../../wire/http1/parser.ts';
+import type { ResponseEncoder } from './codec.ts';
+import type { HttpConnection } from './connection-manager.ts';
+import { BodyData } from './filter.ts';
+import type { HttpStream } from './stream.ts';
+import { acceptTarget, hasUnderscores, nominatedHeaders } from './http1-request.ts';
+
+/** Pipelined bytes that may wait for the response in progress. */
+const MAX_PIPELINED_BYTES = 64 * 1024;
+
+// One exchange after another:
+//
+//   idle ──request head──► open ──request complete and response complete──► idle
+//                           └─ response complete first, or a failure ──► closing (input is discarded)
+export class Http1ServerConnection implements ByteStreamHandler, Http1Events, ResponseEncoder {
+  readonly #socket: ByteStream;
+  readonly #owner: HttpConnection;
+  readonly #parser: Http1Parser;
+  /** The exchange in progress, as the stream above sees it. */
+  #stream: HttpStream | null = null;
+  #requestComplete = true;
+  #responseComplete = true;
+  #isChunkedResponse = false;
+  #isHeadRequest = false;
+  #isTunnel = false;
+  /** Between a request's head and the end of its exchange. */
+  #isOpen = false;
+  /** Of the request in progress; the connection manager raises it for answers to versions that are not spoken. */
+  minorVersion = 1;
+  /** This side closed first. */
+  closedLocally = false;
+  /** The client or the protocol wants the connection closed after this exchange. */
+  #closeAfterResponse = false;
+  #isClosing = false;
+  #isParsing = false;
+  #pipelined: Buffer | null = null;
+  #pausedForPipeline = false;
+  #pauses = 0;
+  readonly #data = new BodyData();
+  #headTimer: Timer | null = null;
+
+  constructor(socket: ByteStream, owner: HttpConnection) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#parser = new Http1Parser('request', owner.config.http1, this);
+  }
+
+  get isIdle(): boolean {
+    return this.#stream === null;
+  }
+
+  get isUpgradeRequest(): boolean {
+    return this.#isTunnel;
+  }
+
+  /** Whether the response of the exchange in progress ends with the connection. */
+  get willClose(): boolean {
+    return this.#closeAfterResponse;
+  }
+
+  // ─── Bytes in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onData(chunk: Buffer, start: number, end: number): void {
+    if (this.#isClosing) return;
+    if (this.#stream !== null && this.#requestComplete) {
+      this.#keepPipelined(chunk, start, end);
+      return;
+    }
+    this.#read(chunk, start, end);
+  }
+
+  #read(chunk: Buffer, start: number, end: number): void {
+    this.#isParsing = true;
+    let pos = start;
+    while (pos < end && !this.#isClosing) {
+      pos = this.#parser.execute(chunk, pos, end);
+      if (this.#parser.failure !== null) {
+        this.#protocolError(this.#parser.failure);
+        break;
+      }
+      if (this.#stream !== null && this.#requestComplete) {
+        if (pos < end) this.#keepPipelined(chunk, pos, end);
+        break;
+      }
+    }
+    this.#isParsing = false;
+    if (this.#parser.isInHead) this.#armHeadTimer();
+  }
+
+  #keepPipelined(chunk: Buffer, start: number, end: number): void {
+    const bytes = chunk.subarray(start, end);
+    this.#pipelined = this.#pipelined === null ? Buffer.from(bytes) : Buffer.concat([this.#pipelined, bytes]);
+    if (this.#pipelined.length >= MAX_PIPELINED_BYTES && !this.#pausedForPipeline) {
+      this.#pausedForPipeline = true;
+      this.#socket.pause();
+    }
+  }
+
+  /** The exchange is over on both sides: reads what was pipelined behind it. */
+  #next(): void {
+    if (this.#pausedForPipeline) {
+      this.#pausedForPipeline = false;
+      this.#socket.resume();
+    }
+    while (this.#pipelined !== null && this.#stream === null && !this.#isClosing) {
+      const bytes = this.#pipelined;
+      this.#pipelined = null;
+      this.#read(bytes, 0, bytes.length);
+    }
+  }
+
+  onEnd(): void {
+    if (this.#isClosing) {
+      this.#socket.close();
+      return;
+    }
+    const cut = this.#parser.finish();
+    if (this.#isTunnel) return;
+    if (cut !== null && this.#stream === null) {
+      // The head was cut off: Envoy counts and logs it as a request.
+      this.#begin();
+    }
+    this.#fail(failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect'));
+    this.#socket.close();
+  }
+
+  onClose(reason: Failure | null): void {
+    const wasClosing = this.#isClosing;
+    this.#isClosing = true;
+    this.#headTimer?.disarm();
+    if (this.#stream === null && this.#parser.isInHead && !wasClosing) this.#begin();
+    this.#fail(reason ?? failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect'));
+    this.#owner.onCodecClosed(reason);
+  }
+
+  onDrain(): void {
+    this.#stream?.onBelowWatermark();
+  }
+
+  #fail(reason: Failure): void {
+    const stream = this.#stream;
+    this.#stream = null;
+    if (stream === null) return;
+    this.#owner.onClosedInsideExchange(this.closedLocally);
+    stream.onReset(reason);
+  }
+
+  // ─── What the parser finds ──────────────────────────────────────────────────────────────────────────────────────
+
+  onHead(headers: Headers, parser: Http1Parser): void {
+    this.#headTimer?.disarm();
+    const stream = this.#begin();
+    const config = this.#owner.config;
+    this.minorVersion = parser.minorVersion;
+    this.#requestComplete = parser.endStream;
+    this.#closeAfterResponse = !parser.keepAlive;
+    this.#isHeadRequest = headers.method === 'HEAD';
+    this.#isTunnel = parser.isUpgrade || headers.method === 'CONNECT';
+    if (config.headersWithUnderscores !== 'ALLOW' && hasUnderscores(headers)) {
+      if (this.#owner.onUnderscores(headers)) {
+        this.#reject(failure('underscore_in_header', 'downstream', 'stream', 'http1.unexpected_underscore'));
+        return;
+      }
+    }
+    if (headers.mayHave(H.connection) && !nominatedHeaders(headers, parser.isUpgrade)) {
+      this.#reject(failure('bad_header', 'downstream', 'connection', 'http1.connection_header_rejected'));
+      return;
+    }
+    const bad = acceptTarget(headers, config.http1.allowAbsoluteUrl);
+    if (bad !== null) {
+      this.#reject(bad);
+      return;
+    }
+    stream.decodeHeaders(headers, parser.endStream);
+  }
+
+  onBody(chunk: Buffer, start: number, end: number): void {
+    const stream = this.#stream;
+    if (stream === null) return;
+    const data = this.#data;
+    data.buffer = chunk;
+    data.start = start;
+    data.end = end;
+    data.owned = false;
+    stream.decodeData(data, false);
+  }
+
+  onTrailers(trailers: Headers): void {
+    // With trailers the request ends here and not with onComplete.
+    this.#requestComplete = true;
+    this.#stream?.decodeTrailers(trailers);
+  }
+
+  onComplete(): void {
+    const hadEnd = this.#requestComplete;
+    this.#requestComplete = true;
+    const stream = this.#stream;
+    if (stream !== null && !hadEnd && !this.#parser.endStream) {
+      this.#data.set(EMPTY, 0, 0, true);
+      stream.decodeData(this.#data, true);
+    }
+  }
+
+  #begin(): HttpStream {
+    this.#isOpen = true;
+    this.#requestComplete = false;
+    this.#responseComplete = false;
+    this.#isChunkedResponse = false;
+    this.#isHeadRequest = false;
+    this.#isTunnel = false;
+    const stream = this.#owner.newStream(this);
+    this.#stream = stream;
+    return stream;
+  }
+
+  /** A head that is well-formed but not acceptable. */
+  #reject(reason: Failure): void {
+    this.#protocolError(reason);
+    this.#parser.isPaused = true;
+  }
+
+  #protocolError(reason: Failure): void {
+    this.#closeAfterResponse = true;
+    const stream = this.#stream ?? this.#begin();
+    this.#owner.onProtocolError(stream, reason);
+  }
+
+  #armHeadTimer(): void {
+    const ms = this.#owner.config.requestHeadersTimeoutMs;
+    if (ms === 0 || this.#headTimer?.isArmed === true) return;
+    this.#headTimer ??= this.#owner.clock.timer(onHeadTimeout, this);
+    this.#headTimer.arm(ms);
+  }
+
+  /** request_headers_timeout: the head did not arrive in time. */
+  onHeadTimeout(): void {
+    if (this.#isClosing) return;
+    this.#closeAfterResponse = true;
+    this.#owner.onHeadTimeout(this.#begin());
+  }
+
+  // ─── The response ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  encode1xx(headers: Headers): void {
+    if (this.minorVersion === 0) return;
+    this.#socket.writeLatin1(encode.encodeResponseHead(headers, 1, this.#owner.config.http1.spelling, ''));
+  }
+
+  encodeHeaders(headers: Headers, endStream: boolean): void {
+    const status = headers.status;
+    let tail = '';
+    this.#isChunkedResponse = false;
+    if (!headers.has(H['content-length'])) {
+      const isBodyless = status < 200 || status === 204 || status === 304;
+      if (endStream) {
+        if (!isBodyless && !this.#isHeadRequest) tail = NO_CONTENT;
+      } else if (!isBodyless && this.minorVersion !== 0 && !this.#isTunnelAnswer(status)) {
+        this.#isChunkedResponse = !this.#isHeadRequest;
+        tail = CHUNKED;
+      } else if (!isBodyless && this.minorVersion === 0) this.#closeAfterResponse = true;
+    }
+    const text = encode.encodeResponseHead(
+      headers,
+      this.minorVersion,
+      this.#owner.config.http1.spelling,
+      tail,
+    );
+    this.#owner.onHeadSent(text.length);
+    this.#socket.writeLatin1(text);
+    if (endStream) this.#endResponse();
+  }
+
+  #isTunnelAnswer(status: number): boolean {
+    return this.#isTunnel && (status === 101 || (status >= 200 && status < 300));
+  }
+
+  encodeData(data: BodyData, endStream: boolean): void {
+    const length = data.end - data.start;
+    const socket = this.#socket;
+    if (length > 0 && !this.#isHeadRequest) {
+      if (this.#isChunkedResponse) socket.writeLatin1(encode.chunkHeader(length));
+      if (data.owned) socket.write(data.buffer.subarray(data.start, data.end));
+      else socket.writeBorrowed(data.buffer, data.start, data.end);
+      if (this.#isChunkedResponse) socket.writeLatin1(endStream ? LAST_DATA : encode.CHUNK_END);
+      if (socket.isAboveHighWatermark && !endStream) this.#stream?.onAboveWatermark();
+    } else if (endStream && this.#isChunkedResponse) socket.writeLatin1(encode.LAST_CHUNK);
+    if (endStream) this.#endResponse();
+  }
+
+  encodeTrailers(trailers: Headers): void {
+    if (this.#isChunkedResponse) {
+      const { enableTrailers, spelling } = this.#owner.config.http1;
+      this.#socket.writeLatin1(enableTrailers ? encode.encodeTrailers(trailers, spelling) : encode.LAST_CHUNK);
+    }
+    this.#endResponse();
+  }
+
+  resetStream(): void {
+    this.#stream = null;
+    this.#closeNow();
+  }
+
+  pauseReading(): void {
+    if (this.#pauses++ === 0) this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    if (--this.#pauses === 0) this.#socket.resume();
+  }
+
+  #endResponse(): void {
+    this.#responseComplete = true;
+  }
+
+  finish(): void {
+    this.#stream = null;
+    if (this.#isClosing) return;
+    if (this.#requestComplete && this.#responseComplete && !this.#isTunnel) {
+      this.#finishExchange();
+      return;
+    }
+    // The request goes on behind its answer: there is no way to find the next one.
+    this.#isOpen = false;
+    if (this.#isTunnel) this.#closeNow();
+    else this.#closeDelayed();
+  }
+
+  #finishExchange(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    while (this.#pauses > 0) this.resumeReading();
+    if (this.#closeAfterResponse || this.#owner.shouldClose()) {
+      if (this.#owner.needsDelayedClose) this.#closeDelayed();
+      else this.#closeNow();
+      return;
+    }
+    this.#owner.onExchangeComplete();
+    if (!this.#isParsing) this.#next();
+  }
+
+  #closeNow(): void {
+    this.#isClosing = true;
+    this.closedLocally = true;
+    this.#socket.close();
+  }
+
+  #closeDelayed(): void {
+    this.#isClosing = true;
+    while (this.#pauses > 0) this.resumeReading();
+    this.#owner.closeDelayed();
+  }
+
+  /** Drain or time-out: ends the connection as soon as no exchange is in progress. */
+  closeWhenIdle(): void {
+    this.#closeAfterResponse = true;
+    if (this.#stream === null && !this.#isClosing) this.#closeNow();
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+const NO_CONTENT = `${encode.CONTENT_LENGTH_FIELD}0`;
+const CHUNKED = `${encode.TRANSFER_ENCODING_FIELD}chunked`;
+const LAST_DATA = `${encode.CHUNK_END}${encode.LAST_CHUNK}`;
+
+function onHeadTimeout(connection: Http1ServerConnection): void {
+  connection.onHeadTimeout();
+}
+
+/** A head for a bare 100 Continue. */
+export function continueHeaders(): Headers {
+  const headers = new Headers();
+  headers.status = 100;
+  return headers;
+}

@@ -1,0 +1,122 @@
+// The one map from failures to what the client sees: status, gRPC status, response flag, details.
+import type { Failure, FailureCode } from '../../base/failure.ts';
+import { H } from '../../wire/header-names.ts';
+import { Headers } from '../../wire/headers.ts';
+import { reasonPhrase } from '../../wire/http1/reason.ts';
+import { Flag } from '../stream-info.ts';
+import type { HttpConfig, LocalReplyBody, LocalReplyMapper } from './http-config.ts';
+import type { LocalReply } from './filter.ts';
+import type { HttpStream } from './stream.ts';
+
+/** What a downstream failure before or inside a request is answered with. */
+export function replyForFailure(reason: Failure): LocalReply {
+  const status = STATUS_BY_DETAIL[reason.detail] ?? STATUS[reason.code] ?? 400;
+  return { status, body: reasonPhrase(status), details: reason.detail, flags: Flag.DPE };
+}
+
+const STATUS: Partial<Record<FailureCode, number>> = {
+  headers_too_large: 431,
+  too_many_headers: 431,
+  version_not_accepted: 426,
+  request_timeout: 408,
+  request_headers_timeout: 408,
+};
+
+const STATUS_BY_DETAIL: Readonly<Record<string, number>> = { 'http1.invalid_transfer_encoding': 501 };
+
+/** gRPC status for an HTTP status. Source: gRPC "HTTP to gRPC status code mapping", as Envoy's httpToGrpcStatus. */
+export function grpcStatusFor(httpStatus: number): number {
+  switch (httpStatus) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}
+
+/** Percent-encodes a gRPC message (gRPC over HTTP/2, "Status-Message"). */
+function grpcMessage(text: string): string {
+  let out = '';
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    out +=
+      c < 0x20 || c > 0x7e || c === 0x25
+        ? `%${c.toString(16).toUpperCase().padStart(2, '0')}`
+        : (text[i] as string);
+  }
+  return out;
+}
+
+/** A reply of headers alone, as a filter made it. */
+export function headersOnly(reply: LocalReply): Headers {
+  const headers = new Headers();
+  headers.status = reply.status;
+  reply.modifyHeaders?.(headers);
+  return headers;
+}
+
+export type BuiltReply = { readonly headers: Headers; readonly body: string };
+
+/**
+ * Builds the headers and body of a local reply: mappers and format of local_reply_config first, then the gRPC form for
+ * gRPC requests. Source: Envoy Utility::prepareLocalReply.
+ */
+export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: HttpConfig): BuiltReply {
+  const headers = new Headers();
+  headers.status = reply.status;
+  stream.responseHeaders = headers;
+  reply.modifyHeaders?.(headers);
+  let body = reply.body;
+  let contentType = 'text/plain';
+  const local = config.localReply;
+  if (local !== null) {
+    stream.localReplyBody = body;
+    stream.info.responseCode = reply.status;
+    const mapper = local.mappers.find((candidate) => candidate.matches === null || candidate.matches.matches(stream));
+    if (mapper !== undefined) body = applyMapper(mapper, stream, headers, body);
+    const format: LocalReplyBody | null = mapper?.bodyFormat ?? local.body;
+    stream.localReplyBody = body;
+    if (format !== null) {
+      body = format.format.format(stream);
+      contentType = format.contentType;
+    }
+  }
+  if (stream.isGrpc) {
+    const status = reply.grpcStatus ?? grpcStatusFor(headers.status);
+    headers.status = 200;
+    headers.set(H['content-type'], 'application/grpc');
+    headers.set(H['grpc-status'], String(status));
+    if (body !== '') headers.set(H['grpc-message'], grpcMessage(body));
+    return { headers, body: '' };
+  }
+  if (body !== '') {
+    // Envoy writes these two first.
+    const rest = headers.kv;
+    headers.kv = [];
+    headers.set(H['content-length'], String(Buffer.byteLength(body, 'utf8')));
+    const type = headers.mayHave(H['content-type']) ? rest[rest.indexOf(H['content-type']) + 1] : undefined;
+    if (type === undefined) headers.set(H['content-type'], contentType);
+    headers.kv = headers.kv.concat(rest);
+  }
+  return { headers, body };
+}
+
+function applyMapper(mapper: LocalReplyMapper, stream: HttpStream, headers: Headers, body: string): string {
+  if (mapper.status !== undefined) {
+    headers.status = mapper.status;
+    stream.info.responseCode = mapper.status;
+  }
+  mapper.changeHeaders?.(headers, stream);
+  return mapper.body ?? body;
+}

@@ -1,0 +1,40 @@
+// Statistics of listeners, by Envoy's names.
+import type { Scope } from '../../telemetry/metrics.ts';
+
+/** Under 'listener.ADDRESS.'. Source: Envoy "Listener, statistics". */
+export const LISTENER_STATS = {
+  downstream_cx_total: 'counter',
+  downstream_cx_destroy: 'counter',
+  downstream_cx_active: 'gauge',
+  downstream_cx_length_ms: 'histogram',
+  downstream_cx_overflow: 'counter',
+  downstream_cx_overload_reject: 'counter',
+  downstream_cx_transport_socket_connect_timeout: 'counter',
+  downstream_global_cx_overflow: 'counter',
+  downstream_pre_cx_active: 'gauge',
+  downstream_pre_cx_timeout: 'counter',
+  downstream_listener_filter_error: 'counter',
+  downstream_listener_filter_remote_close: 'counter',
+  no_filter_chain_match: 'counter',
+  connections_accepted_per_socket_event: 'histogram',
+} as const;
+
+/** Under 'listener_manager.'. */
+export const LISTENER_MANAGER_STATS = {
+  listener_added: 'counter',
+  listener_create_failure: 'counter',
+  listener_create_success: 'counter',
+  listener_in_place_updated: 'counter',
+  listener_modified: 'counter',
+  listener_removed: 'counter',
+  listener_stopped: 'counter',
+  total_filter_chains_draining: 'gauge',
+  total_listeners_active: 'gauge',
+  total_listeners_draining: 'gauge',
+  total_listeners_warming: 'gauge',
+  workers_started: 'gauge',
+} as const;
+
+type Indexed<S> = Scope & { readonly i: { readonly [name in keyof S]: number } };
+export type ListenerScope = Indexed<typeof LISTENER_STATS>;
+export type ListenerManagerScope = Indexed<typeof LISTENER_MANAGER_STATS>;

@@ -1,0 +1,125 @@
+// The proxy's composition root: bootstrap → decoded configuration → worker and supervisor.
+import { hostname } from 'node:os';
+import { enableLinearRegex } from '../base/regex.ts';
+import { Clock, Random } from '../base/clock.ts';
+import { createEngine, type Engine } from '../net/engine.ts';
+import type { Bootstrap } from '../proto/generated/types.d.ts';
+import { AccessLogFiles } from '../telemetry/access-log-file.ts';
+import { StatStore } from '../telemetry/metrics.ts';
+import type { LogRegistry } from '../telemetry/log.ts';
+import { ClusterTable } from './cluster/cluster-manager.ts';
+import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
+import { ConfigDecoder, type Reason } from './config-decoder.ts';
+import { makeDecodeEnvironment } from './config/environment.ts';
+import { loadBootstrap } from './config/load.ts';
+import { decodeStatsConfig, type StatsSettings } from './config/stats-config.ts';
+import { httpFilters } from './extensions.ts';
+import { DrainManager } from './listener/drain.ts';
+import type { ProxyOptions } from './options.ts';
+import { LayeredRuntime } from './runtime.ts';
+import { Supervisor } from './supervisor.ts';
+import { Worker } from './worker.ts';
+
+export type ProxyParts = {
+  readonly options: ProxyOptions;
+  readonly logs: LogRegistry;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+};
+
+/** Everything that runs; what the admin interface and signals act on. */
+export type Proxy = {
+  readonly parts: ProxyParts;
+  readonly bootstrap: Bootstrap;
+  readonly config: BootstrapConfig;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly stats: StatStore;
+  readonly statsSettings: StatsSettings;
+  readonly runtime: LayeredRuntime;
+  readonly accessLogs: AccessLogFiles;
+  readonly drain: DrainManager;
+  readonly worker: Worker;
+  readonly supervisor: Supervisor;
+};
+
+/** Starts a proxy, or says in full why not: then nothing is left running or bound. */
+export function startProxy(parts: ProxyParts): Proxy | { readonly error: string } {
+  const { options } = parts;
+  const loaded = loadBootstrap({
+    path: options.configPath,
+    yaml: options.configYaml,
+    allowUnknownFields: options.allowUnknownStaticFields,
+  });
+  if ('error' in loaded) return loaded;
+  const { bootstrap } = loaded;
+  enableLinearRegex();
+  const clock = new Clock();
+  const random = new Random();
+  const log = parts.logs.logger('main');
+  const engine = createEngine({
+    clock,
+    onBug: (error, where) => log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`),
+  });
+  clock.wrap = (run) => engine.run(run);
+  const stats = new StatStore();
+  const accessLogs = new AccessLogFiles({ clock, store: stats, flushIntervalMs: options.fileFlushIntervalMs });
+  const clusters = new ClusterTable({ dialer: engine, clock, random, stats });
+  const filters = httpFilters({ clusters }).filter((f) => !options.disabledExtensions.includes(f.name));
+  const environment = makeDecodeEnvironment({
+    clock,
+    hostname: hostname(),
+    variables: parts.variables,
+    accessLogFiles: accessLogs,
+    httpFilters: filters,
+  });
+  const reasons: Reason[] = [];
+  const d = new ConfigDecoder(environment, '', reasons);
+  const statsSettings = decodeStatsConfig(bootstrap.stats_config, d.at('stats_config'), options.statsTags);
+  stats.setFilter(statsSettings.filter);
+  const config = decodeBootstrap(bootstrap, d, filters, {
+    filterFactory: environment.filterFactory,
+    serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
+    nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
+  });
+  if (reasons.length > 0) return { error: describeReasons(reasons, options, bootstrap) };
+  const runtime = new LayeredRuntime(config.runtimeLayers);
+  const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
+  const proxy: Omit<Proxy, 'supervisor'> = {
+    parts, bootstrap, config, clock, engine, stats, statsSettings, runtime, accessLogs, drain, worker,
+  };
+  const supervisor = new Supervisor(proxy);
+  if (options.mode !== 'validate') {
+    const problem = worker.start(config) ?? supervisor.start();
+    if (problem !== null) {
+      worker.stopListeners();
+      supervisor.stop();
+      return { error: problem };
+    }
+  }
+  return { ...proxy, supervisor };
+}
+
+/** One line per reason: file, resource, field path, reason. */
+function describeReasons(reasons: readonly Reason[], options: ProxyOptions, bootstrap: Bootstrap): string {
+  const origin = options.configPath || '--config-yaml';
+  return reasons
+    .map(({ path, reason }) => {
+      const resource = resourceOf(path, bootstrap);
+      return `${origin}: ${resource}${path === '' ? '' : `${path}: `}${reason}`;
+    })
+    .join('\n');
+}
+
+/** 'listener "ingress": ' for a path inside it; '' elsewhere. */
+function resourceOf(path: string, bootstrap: Bootstrap): string {
+  const match = /^static_resources\.(listeners|clusters)\[(\d+)\]/.exec(path);
+  if (match === null) return '';
+  const index = Number(match[2]);
+  const kind = match[1] === 'listeners' ? 'listener' : 'cluster';
+  const name = (match[1] === 'listeners' ? bootstrap.static_resources?.listeners : bootstrap.static_resources?.clusters)?.[
+    index
+  ]?.name;
+  return name === undefined ? '' : `${kind} ${JSON.stringify(name)}: `;
+}

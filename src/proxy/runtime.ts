@@ -1,0 +1,97 @@
+// Runtime values (layered_runtime): static and admin layers, the later layer wins.
+import type { Random } from '../base/clock.ts';
+import type { FractionalPercent, Runtime } from './http/filter.ts';
+
+export type RuntimeLayerConfig = { readonly name: string; readonly values: Readonly<Record<string, unknown>> | 'admin' };
+
+/** Flattened values of all layers; the admin layer can be changed while it runs. */
+export class LayeredRuntime implements Runtime {
+  readonly layers: readonly { readonly name: string; readonly values: Map<string, unknown> }[];
+  readonly #admin: Map<string, unknown> | null;
+  #merged = new Map<string, unknown>();
+
+  constructor(layers: readonly RuntimeLayerConfig[]) {
+    let admin: Map<string, unknown> | null = null;
+    this.layers = layers.map((layer) => {
+      const values = new Map<string, unknown>();
+      if (layer.values === 'admin') admin = values;
+      else flatten(layer.values, '', values);
+      return { name: layer.name, values };
+    });
+    this.#admin = admin;
+    this.#merge();
+  }
+
+  get hasAdminLayer(): boolean {
+    return this.#admin !== null;
+  }
+
+  get entries(): ReadonlyMap<string, unknown> {
+    return this.#merged;
+  }
+
+  /** Changes the admin layer; an empty value removes a key. */
+  modify(values: ReadonlyMap<string, string>): boolean {
+    if (this.#admin === null) return false;
+    for (const [key, text] of values) {
+      if (text === '') this.#admin.delete(key);
+      else this.#admin.set(key, parse(text));
+    }
+    this.#merge();
+    return true;
+  }
+
+  #merge(): void {
+    const merged = new Map<string, unknown>();
+    for (const layer of this.layers) for (const [key, value] of layer.values) merged.set(key, value);
+    this.#merged = merged;
+  }
+
+  number(key: string, fallback: number): number {
+    if (this.#merged.size === 0) return fallback;
+    const value = this.#merged.get(key);
+    return typeof value === 'number' ? value : fallback;
+  }
+
+  boolean(key: string, fallback: boolean): boolean {
+    if (this.#merged.size === 0) return fallback;
+    const value = this.#merged.get(key);
+    return typeof value === 'boolean' ? value : fallback;
+  }
+
+  featureEnabled(key: string, fallback: FractionalPercent, random: Random): boolean {
+    let { numerator, denominator }: { numerator: number; denominator: number } = fallback;
+    if (key !== '' && this.#merged.size > 0) {
+      const value = this.#merged.get(key);
+      if (typeof value === 'number') {
+        numerator = value;
+        denominator = 100;
+      } else if (typeof value === 'object' && value !== null && 'numerator' in value) {
+        const fraction = value as { numerator?: number; denominator?: string };
+        numerator = fraction.numerator ?? 0;
+        denominator =
+          fraction.denominator === 'MILLION' ? 1_000_000 : fraction.denominator === 'TEN_THOUSAND' ? 10_000 : 100;
+      }
+    }
+    if (numerator <= 0) return false;
+    if (numerator >= denominator) return true;
+    return random.below(denominator) < numerator;
+  }
+}
+
+/** Nested objects become dotted keys; an object with a numerator is a fraction and stays whole. */
+function flatten(values: Readonly<Record<string, unknown>>, prefix: string, into: Map<string, unknown>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && !('numerator' in value)) {
+      flatten(value as Record<string, unknown>, key, into);
+    } else into.set(key, typeof value === 'string' ? parse(value) : value);
+  }
+}
+
+function parse(text: string): unknown {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  const number = Number(text);
+  return text.trim() !== '' && Number.isFinite(number) ? number : text;
+}
