@@ -37,10 +37,11 @@ export class FakeRuntime implements Runtime {
   }
 
   featureEnabled(key: string, fallback: FractionalPercent, random: Random): boolean {
-    const value = this.values.get(key);
+    const value = this.values.size === 0 ? undefined : this.values.get(key);
     const numerator = typeof value === 'number' ? value : fallback.numerator;
     const denominator = typeof value === 'number' ? 100 : fallback.denominator;
-    return random.below(denominator) < numerator;
+    if (numerator <= 0) return false;
+    return numerator >= denominator || random.below(denominator) < numerator;
   }
 }
 

@@ -139,7 +139,7 @@ function decodeAbort(message: NonNullable<HttpFaultPb['abort']>, d: ConfigDecode
     fromHeaders,
     httpStatus: message.http_status,
     grpcStatus: message.grpc_status,
-    body: bytesOf(message.response_body || DEFAULT_BODY),
+    body: message.response_body || DEFAULT_BODY,
   });
 }
 

@@ -34,6 +34,10 @@ const STATS = {
 /** Counters by downstream cluster: the names come from clients, so there is an end to them. */
 const MAX_DOWNSTREAM_CLUSTERS = 1000;
 
+/** Looked up once: `H` is a large object. */
+const DOWNSTREAM_CLUSTER = H['x-envoy-downstream-service-cluster'];
+const DOWNSTREAM_NODE = H['x-envoy-downstream-service-node'];
+
 /** What a stream under a fault needs to remember; other streams have none. */
 class FaultState {
   readonly filter: FaultFilter;
@@ -124,7 +128,7 @@ class FaultFilter implements HttpFilter {
 
   #delay(config: FaultConfig, stream: FilterStream, headers: Headers): boolean {
     const delay = config.delay as NonNullable<FaultConfig['delay']>;
-    const cluster = headers.get(H['x-envoy-downstream-service-cluster']);
+    const cluster = headers.get(DOWNSTREAM_CLUSTER);
     const key = cluster === undefined ? config.keys.delayPercent : `fault.http.${cluster}.delay.fixed_delay_percent`;
     if (!this.#isChosen(key, shareFor(delay.share, headers))) return false;
     const configuredMs = delayMsFor(delay, headers);
@@ -145,7 +149,7 @@ class FaultFilter implements HttpFilter {
 
   #abort(config: FaultConfig, abort: AbortFault, stream: FilterStream, headers: Headers): boolean {
     const { keys } = config;
-    const cluster = headers.get(H['x-envoy-downstream-service-cluster']);
+    const cluster = headers.get(DOWNSTREAM_CLUSTER);
     const key = cluster === undefined ? keys.abortPercent : `fault.http.${cluster}.abort.abort_percent`;
     if (!this.#isChosen(key, shareFor(abort.share, headers))) return false;
     let status = httpStatusFor(abort, headers);
@@ -232,7 +236,7 @@ function applies(config: FaultConfig, stream: FilterStream, headers: Headers): b
     if (!route?.forward || route.clusterName !== config.upstreamCluster) return false;
   }
   if (config.downstreamNodes !== null) {
-    const node = headers.get(H['x-envoy-downstream-service-node']);
+    const node = headers.get(DOWNSTREAM_NODE);
     if (node === undefined || !config.downstreamNodes.has(node)) return false;
   }
   for (const matcher of config.matchers) if (!matcher.matches(headers)) return false;
