@@ -4,8 +4,9 @@ import { alternate, type Bar, type BenchCase, type BenchContext, median, type Ro
 import type { EnvoyConfigName } from './envoy-config.ts';
 import { compareAnswers, type Exchange, exchange } from './exchange.ts';
 import { closedLoad } from './load.ts';
-import { cpuMs } from './process.ts';
+import { coreBusyMs, cpuMs } from './process.ts';
 import { type PeerName, type Proxy, startProxy } from './proxies.ts';
+import { MOST_FOREIGN_SHARE } from './table.ts';
 
 const WARM_UP_SECONDS = 3;
 
@@ -30,6 +31,7 @@ async function runCpuCase(options: CpuCase, context: BenchContext): Promise<read
   try {
     for (const peer of peers) proxies.set(peer, await startProxy(peer, options.config, context.proxyPlace));
     const notCounted = await compareProxies(proxies, request);
+    const foreignShares: number[] = [];
     const rates: Partial<Record<PeerName, number[]>> = {};
     const load = (peer: PeerName, seconds: number) =>
       closedLoad(context.loadPlace, { port: proxies.get(peer)!.port, seconds, connections, ...request });
@@ -37,19 +39,41 @@ async function runCpuCase(options: CpuCase, context: BenchContext): Promise<read
     const rounds = await alternate({ peers, rounds: context.rounds }, async (peer, round) => {
       const proxy = proxies.get(peer)!;
       const before = cpuMs(proxy.program.pid);
+      const busyBefore = coreBusyMs(context.proxyPlace.core);
       const { requests, perSecond } = await load(peer, context.seconds);
-      const microseconds = ((cpuMs(proxy.program.pid) - before) * 1000) / requests;
+      const used = cpuMs(proxy.program.pid) - before;
+      const foreign = (coreBusyMs(context.proxyPlace.core) - busyBefore) / used - 1;
+      const microseconds = (used * 1000) / requests;
+      foreignShares.push(foreign);
       // Not measured, but a disk full of access logs would be.
       if (options.config === 'allFeatures') truncateSync(proxy.accessLogPath);
       (rates[peer] ??= []).push(perSecond);
-      context.say(`${name} round ${round + 1} ${peer}: ${microseconds.toFixed(1)} µs, ${perSecond.toFixed(0)}/s`);
+      context.say(
+        `${name} round ${round + 1} ${peer}: ${microseconds.toFixed(1)} µs, ${perSecond.toFixed(0)}/s${noiseNote(foreign)}`,
+      );
       return microseconds;
     });
     const perSecond = Object.fromEntries(Object.entries(rates).map(([peer, values]) => [peer, median(values)]));
-    return [{ name, title, unit: 'µs CPU', bar, rounds, notCounted, extra: { perSecond } }];
+    return [
+      {
+        name,
+        title,
+        unit: 'µs CPU',
+        bar,
+        rounds,
+        notCounted,
+        extra: { perSecond, foreignShare: median(foreignShares) },
+      },
+    ];
   } finally {
     for (const proxy of proxies.values()) await proxy.stop();
   }
+}
+
+/** The core is the proxy's alone, or the figure is of both. */
+function noiseNote(foreign: number): string {
+  if (foreign <= MOST_FOREIGN_SHARE) return '';
+  return ` (others used the core too: ${(100 * foreign).toFixed(0)} % of the proxy's time)`;
 }
 
 /** Sends one request through Envoy and Heddle and returns how the answers differ, or null. */

@@ -3,6 +3,8 @@ import { judge, type Row } from './bench-case.ts';
 import { PEER_NAMES } from './proxies.ts';
 
 const LABELS = { envoy: 'Envoy', nginx: 'nginx', haproxy: 'HAProxy', heddle: 'Heddle' } as const;
+/** Other programs' share of the proxy's core from which a figure is not to be trusted. */
+export const MOST_FOREIGN_SHARE = 0.15;
 const BEGIN = '<!-- bench:begin -->';
 const END = '<!-- bench:end -->';
 
@@ -19,6 +21,8 @@ export function renderTable(rows: readonly Row[], machine: Readonly<Record<strin
     `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
   const notes = rows.flatMap((row) => (row.notCounted === null ? [] : [`¹ ${row.title}: ${row.notCounted}`]));
+  const noisy = rows.filter((row) => Number(row.extra?.foreignShare) > MOST_FOREIGN_SHARE).map((row) => row.title);
+  if (noisy.length > 0) notes.push(`The machine was not quiet, and figures are too high, in: ${noisy.join('; ')}`);
   const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
   return [line(head), rule, ...body.map(line), '', facts.join(', '), ...notes].join('\n');
 }
