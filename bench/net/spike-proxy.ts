@@ -90,14 +90,14 @@ const onread: Engine = {
   listen(port, onSock) {
     const server = net.createServer();
     server.listen({ port, host: '0.0.0.0' }, () => {
-    const inner = (server as unknown as { _handle: { onconnection: unknown } })._handle;
-    inner.onconnection = (_error: number, handle: unknown) => {
-      const socket = new net.Socket(onreadOptions({ handle, allowHalfOpen: true }, () => sock));
-      const sock = new OnreadSock(socket);
-      socket.on('end', () => socket.destroy());
-      onSock(sock);
-      socket.resume();
-    };
+      const inner = (server as unknown as { _handle: { onconnection: unknown } })._handle;
+      inner.onconnection = (_error: number, handle: unknown) => {
+        const socket = new net.Socket(onreadOptions({ handle, allowHalfOpen: true }, () => sock));
+        const sock = new OnreadSock(socket);
+        socket.on('end', () => socket.destroy());
+        onSock(sock);
+        socket.resume();
+      };
     });
   },
   connect(port, onSock) {
@@ -143,7 +143,10 @@ type Handle = {
 };
 type Constructor<T> = new (kind?: number) => T;
 const binding = (process as unknown as { binding(name: string): Record<string, unknown> }).binding;
-const tcpWrap = binding('tcp_wrap') as { TCP: Constructor<Handle>; TCPConnectWrap: Constructor<{ oncomplete: unknown }> };
+const tcpWrap = binding('tcp_wrap') as {
+  TCP: Constructor<Handle>;
+  TCPConnectWrap: Constructor<{ oncomplete: unknown }>;
+};
 const streamWrap = binding('stream_wrap') as Record<string, number> & {
   WriteWrap: Constructor<{ handle: Handle | null; oncomplete: unknown; keep: unknown }>;
   streamBaseState: Int32Array;

@@ -13,9 +13,7 @@ const MAPPED_PREFIX = '::ffff:';
 /** "1.2.3.4:80", "[::1]:80", "/run/x.sock" or "@abstract". */
 export function addressText(address: Address): string {
   if (address.family === 'unix') return address.address;
-  return address.family === 'ipv6'
-    ? `[${address.address}]:${address.port}`
-    : `${address.address}:${address.port}`;
+  return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 }
 
 /** An address from an IP literal and a port. An IPv4-mapped IPv6 address becomes IPv4, as in Envoy. */

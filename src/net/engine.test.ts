@@ -2,13 +2,23 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import type * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import * as tls from 'node:tls';
 import type { Address, ByteStream, ByteStreamHandler } from '../base/byte-stream.ts';
 import { Clock, Random } from '../base/clock.ts';
 import type { Failure } from '../base/failure.ts';
-import { type ConnectOptions, createEngine, type Engine, isListenError, type Listener, type ListenOptions } from './engine.ts';
+import {
+  type ConnectOptions,
+  createEngine,
+  detachSocket,
+  type Engine,
+  isListenError,
+  type Listener,
+  type ListenOptions,
+} from './engine.ts';
 import { createMemoryEngine } from './memory-engine.ts';
 
 const LOOPBACK: Address = { family: 'ipv4', address: '127.0.0.1', port: 0 };
@@ -70,7 +80,12 @@ class Probe implements ByteStreamHandler {
   }
 }
 
-function listen(engine: Engine, onStream: (s: ByteStream) => void, address = LOOPBACK, options: ListenOptions = {}): Listener {
+function listen(
+  engine: Engine,
+  onStream: (s: ByteStream) => void,
+  address = LOOPBACK,
+  options: ListenOptions = {},
+): Listener {
   const listener = engine.listen(address, options, onStream);
   assert.ok(!isListenError(listener), isListenError(listener) ? listener.detail : '');
   return listener;
@@ -86,7 +101,11 @@ function dial(engine: Engine, address: Address, options: ConnectOptions = {}): P
 }
 
 /** A connected pair: [client, server, listener]. */
-async function pair(engine: Engine, address = LOOPBACK, options: ListenOptions = {}): Promise<[Probe, Probe, Listener]> {
+async function pair(
+  engine: Engine,
+  address = LOOPBACK,
+  options: ListenOptions = {},
+): Promise<[Probe, Probe, Listener]> {
   let server: Probe | undefined;
   const listener = listen(engine, (stream) => (server = new Probe(stream)), address, options);
   const client = await dial(engine, listener.address);
@@ -298,7 +317,10 @@ function realCases(check: (title: string, fn: (engine: Engine) => Promise<void>)
     const any: Address = { family: 'ipv6', address: '::', port: 0 };
     let server: Probe | undefined;
     const listener = listen(engine, (stream) => (server = new Probe(stream)), any, { ipv4Compat: true });
-    for (const [family, address] of [['ipv6', '::1'], ['ipv4', '127.0.0.1']] as const) {
+    for (const [family, address] of [
+      ['ipv6', '::1'],
+      ['ipv4', '127.0.0.1'],
+    ] as const) {
       server = undefined;
       const client = await dial(engine, { family, address, port: listener.address.port });
       await client.until(() => server !== undefined, 'accept');
@@ -333,7 +355,9 @@ function realCases(check: (title: string, fn: (engine: Engine) => Promise<void>)
         listener.close();
       }
       assert.equal(existsSync(path), false);
-      const failed = await dial(engine, { family: 'unix', address: path, port: 0 }).catch((failure: Failure) => failure);
+      const failed = await dial(engine, { family: 'unix', address: path, port: 0 }).catch(
+        (failure: Failure) => failure,
+      );
       assert.equal(
         (failed as Failure).detail,
         `immediate connect error: No such file or directory|remote address:${path}`,
@@ -376,6 +400,37 @@ function realCases(check: (title: string, fn: (engine: Engine) => Promise<void>)
     });
     early = false;
     assert.match((await failed)?.detail ?? '', /^immediate connect error: [^|]+\|remote address:255.255.255.255:9$/);
+  });
+
+  check('a detached stream becomes the base of a TLS socket, with its peeked bytes', async (engine) => {
+    const psk = Buffer.alloc(32, 7);
+    const tlsOptions = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
+    const server = tls.createServer({ ...tlsOptions, pskCallback: () => psk }, (socket) => {
+      socket.once('data', () => socket.end('x'.repeat(200_000)));
+    });
+    let peeked = 0;
+    const listener = listen(engine, (stream) => {
+      const probe = new Probe(stream);
+      probe.onBytes = (chunk, start, end) => {
+        peeked = end - start;
+        const socket = detachSocket(stream, Buffer.from(chunk.subarray(start, end)));
+        server.emit('connection', socket as net.Socket);
+      };
+    });
+    const client = tls.connect({
+      ...tlsOptions,
+      port: listener.address.port,
+      host: '127.0.0.1',
+      checkServerIdentity: () => undefined,
+      pskCallback: () => ({ psk, identity: 'test' }),
+    });
+    let got = 0;
+    client.on('data', (chunk: Buffer) => (got += chunk.length));
+    client.write('ping');
+    await new Promise((resolve, reject) => client.once('close', resolve).once('error', reject));
+    assert.ok(peeked > 0);
+    assert.equal(got, 200_000);
+    listener.close();
   });
 
   check('an early answer is read before the write failure is told', async (engine) => {
@@ -427,7 +482,10 @@ async function relayRun(engine: Engine, connections: number): Promise<void> {
 }
 
 function splice(a: Probe, b: Probe): void {
-  for (const [from, to] of [[a, b], [b, a]] as const) {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     to.stream.setWatermarks(64 * 1024);
     let isHeld = false;
     from.onBytes = (chunk, start, end) => {
@@ -449,7 +507,14 @@ function splice(a: Probe, b: Probe): void {
   }
 }
 
-async function clientRun(engine: Engine, to: Address, source: Buffer, size: number, random: Random, slow: boolean): Promise<void> {
+async function clientRun(
+  engine: Engine,
+  to: Address,
+  source: Buffer,
+  size: number,
+  random: Random,
+  slow: boolean,
+): Promise<void> {
   const client = await dial(engine, to);
   const hash = createHash('sha256');
   let got = 0;

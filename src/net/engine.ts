@@ -1,4 +1,5 @@
 // The socket engine as the rest of the proxy sees it: listen, connect, and entries from the event loop.
+import type * as net from 'node:net';
 import type { Address, ByteStream } from '../base/byte-stream.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Failure } from '../base/failure.ts';
@@ -98,6 +99,16 @@ export type EngineOptions = {
 export function createEngine(options: EngineOptions): Engine {
   const wanted = options.engine ?? (checkHandles() === null ? 'handles' : 'streams');
   return wanted === 'handles' ? createHandleEngine(options) : createStreamEngine(options);
+}
+
+/**
+ * Takes an idle stream out of the engine as a paused socket whose only use is to be wrapped by `node:tls` (which reads
+ * below the runtime's stream layer); `unread` are bytes that were read already, as a peeked ClientHello. The stream
+ * counts as closed afterwards, without onClose. Null for a stream without a socket.
+ */
+export function detachSocket(stream: ByteStream, unread: Buffer | null): net.Socket | null {
+  const { detach } = stream as { detach?: (unread: Buffer | null) => net.Socket };
+  return detach === undefined ? null : detach.call(stream, unread);
 }
 
 /** The stream's descriptor, for socket options by FFI; it stays the engine's. -1 where there is none. */

@@ -93,7 +93,7 @@ test('borrowed bytes survive a full socket although the read buffer is used agai
   });
   const source = net.connect(listener.address.port, '127.0.0.1');
   const pattern = Buffer.alloc(total);
-  for (let i = 0; i < total; i += 4) pattern.writeUInt32LE(i * 2_654_435_761 >>> 0, i);
+  for (let i = 0; i < total; i += 4) pattern.writeUInt32LE((i * 2_654_435_761) >>> 0, i);
   source.end(pattern);
   await new Promise((resolve) => source.once('finish', resolve));
   for (let i = 0; i < 100 && to.bufferedBytes + to.bytesWritten < total; i++) await sleep(20);

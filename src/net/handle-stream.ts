@@ -1,5 +1,7 @@
 // A connected socket on a raw handle: reads into the engine's one buffer, writes with as few system calls as possible.
+import assert from 'node:assert/strict';
 import { writeSync, writevSync } from 'node:fs';
+import * as net from 'node:net';
 import type { Address } from '../base/byte-stream.ts';
 import { ipAddress, UNKNOWN_ADDRESS, unixAddress } from './address.ts';
 import { errnoName, streamFailure } from './errno.ts';
@@ -73,6 +75,19 @@ export class HandleStream extends QueuedStream {
   get remoteAddress(): Address {
     this.remote ??= this.askAddress('getpeername');
     return this.remote;
+  }
+
+  /** See `detachSocket`. */
+  detach(unread: Buffer | null): net.Socket {
+    assert(!this.isClosed && this.bufferedBytes === 0, 'only an idle stream can be detached');
+    if (this.isReading) this.handle.readStop();
+    this.handle.owner = null;
+    this.leaveEngine();
+    this.shared.openStreams--;
+    const options = { handle: this.handle, allowHalfOpen: true, pauseOnCreate: true };
+    const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
+    if (unread !== null) socket.unshift(unread);
+    return socket;
   }
 
   /** What a read event reported: bytes in the shared buffer, end of file, or an error. */

@@ -157,7 +157,8 @@ function check(): string | null {
     for (const index of [found.readIndex, found.asyncIndex]) {
       if (!Number.isInteger(index) || index < 0 || index >= found.state.length) return 'a state index is missing';
     }
-    const missing = missingMethod(found.Tcp, [...SOCKET_METHODS, ...TCP_METHODS]) ?? missingMethod(found.Pipe, SOCKET_METHODS);
+    const missing =
+      missingMethod(found.Tcp, [...SOCKET_METHODS, ...TCP_METHODS]) ?? missingMethod(found.Pipe, SOCKET_METHODS);
     if (missing !== null) return `${missing} is missing`;
     surface = found;
     return tryBind(found);

@@ -203,6 +203,12 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     this.notify(NOTICE_CLOSE);
   }
 
+  /** Somebody else owns the socket from now on: no event follows, not even onClose. */
+  protected leaveEngine(): void {
+    this.isClosed = true;
+    this.handler = NO_HANDLER;
+  }
+
   protected touch(): void {
     if (!this.isDirty && !this.isClosed) this.turn.markDirty(this);
   }

@@ -1,4 +1,5 @@
 // The engine on node:net streams: dearer, but made of public interfaces; used where raw handles do not behave.
+import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Address, ByteStream } from '../base/byte-stream.ts';
@@ -74,6 +75,18 @@ class NetStream extends QueuedStream {
   get remoteAddress(): Address {
     this.#remote ??= netAddress(this.#socket.remoteAddress, this.#socket.remotePort);
     return this.#remote;
+  }
+
+  /** See `detachSocket`. */
+  detach(unread: Buffer | null): net.Socket {
+    assert(!this.isClosed && this.bufferedBytes === 0, 'only an idle stream can be detached');
+    const socket = this.#socket;
+    for (const event of ['data', 'end', 'error', 'close']) socket.removeAllListeners(event);
+    socket.pause();
+    this.leaveEngine();
+    this.#shared.openStreams--;
+    if (unread !== null) socket.unshift(unread);
+    return socket;
   }
 
   protected pump(): void {
@@ -165,7 +178,9 @@ type CreateServerHandle = (
   family: number,
   fd: number | undefined,
   flags: number,
-) => number | { listen(backlog: number): number; close(): void; readonly fd?: number; getsockname?(out: object): number };
+) =>
+  | number
+  | { listen(backlog: number): number; close(): void; readonly fd?: number; getsockname?(out: object): number };
 
 function listen(
   shared: Shared,

@@ -49,7 +49,7 @@ export class Turn {
     this.depth--;
   }
 
-  /** Runs `fn` as an entry of its own (timers, admin, control plane): writes leave when it returns, bugs are contained. */
+  /** Runs `fn` as an entry of its own (timers, admin): writes leave when it returns, bugs are contained. */
   run(fn: () => void): void {
     this.enter();
     try {
