@@ -42,7 +42,14 @@ const STAGES: readonly (readonly Stage[])[] = [
   ],
   [{ name: 'build', run: script('scripts/build.ts'), slow: true, timeoutMs: 60_000 }],
   [{ name: 'peers', run: script('scripts/peers.ts'), slow: true, timeoutMs: 300_000 }],
-  [{ name: 'fuzz', run: { files: ['test/fuzz/**/*.test.ts'], concurrency: cores }, slow: true, timeoutMs: 180_000 }],
+  [
+    {
+      name: 'fuzz',
+      run: { files: ['test/fuzz/**/*.{test,fuzz}.ts'], concurrency: cores },
+      slow: true,
+      timeoutMs: 180_000,
+    },
+  ],
   [
     {
       name: 'integration',

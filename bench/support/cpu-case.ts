@@ -48,9 +48,8 @@ async function runCpuCase(options: CpuCase, context: BenchContext): Promise<read
       // Not measured, but a disk full of access logs would be.
       if (options.config === 'allFeatures') truncateSync(proxy.accessLogPath);
       (rates[peer] ??= []).push(perSecond);
-      context.say(
-        `${name} round ${round + 1} ${peer}: ${microseconds.toFixed(1)} µs, ${perSecond.toFixed(0)}/s${noiseNote(foreign)}`,
-      );
+      const figures = `${microseconds.toFixed(1)} µs, ${perSecond.toFixed(0)}/s`;
+      context.say(`${name} round ${round + 1} ${peer}: ${figures}${noiseNote(foreign)}`);
       return microseconds;
     });
     const perSecond = Object.fromEntries(Object.entries(rates).map(([peer, values]) => [peer, median(values)]));

@@ -44,9 +44,9 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/intercept/', may: FLOOR },
 
   // The composition roots of the proxy, and the one room that joins configuration with all others.
-  { path: 'src/proxy/proxy.ts', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
-  { path: 'src/proxy/supervisor.ts', may: ['src/proxy/', 'src/xds/', 'src/net/', ...FLOOR] },
-  { path: 'src/proxy/worker.ts', may: ['src/proxy/', 'src/xds/', 'src/net/', ...FLOOR] },
+  { path: 'src/proxy/proxy.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+  { path: 'src/proxy/supervisor.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
+  { path: 'src/proxy/worker.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/config/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/config-decoder.ts', may: ['src/proto/', ...FLOOR], types: PROXY_TYPES },
 
@@ -96,12 +96,12 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/network/', may: FLOOR, types: PROXY_TYPES },
   {
     path: 'src/proxy/listener/',
-    may: ['src/proxy/network/', 'src/proxy/http/connection-manager.ts', 'src/net/', ...FLOOR],
+    may: ['src/proxy/network/', 'src/proxy/http/http-manager.ts', 'src/net/', ...FLOOR],
     types: PROXY_TYPES,
   },
   {
     path: 'src/proxy/cluster/',
-    may: ['src/wire/', 'src/net/', ...FLOOR],
+    may: ['src/proxy/http/filter.ts', 'src/wire/', 'src/net/', ...FLOOR],
     types: PROXY_TYPES,
   },
   {
