@@ -96,7 +96,13 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/network/', may: FLOOR, types: PROXY_TYPES },
   {
     path: 'src/proxy/listener/',
-    may: ['src/proxy/network/', 'src/proxy/http/http-manager.ts', 'src/net/', ...FLOOR],
+    may: [
+      'src/proxy/network/',
+      'src/proxy/http/connection-manager.ts',
+      'src/proxy/http/http-manager.ts',
+      'src/net/',
+      ...FLOOR,
+    ],
     types: PROXY_TYPES,
   },
   {
