@@ -27,9 +27,9 @@ function answer(port: number, message: IncomingMessage, response: ServerResponse
 }
 
 function startUpstream(port: number): Promise<Server> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const server = createServer((message, response) => answer(port, message, response));
-    server.on('error', reject);
+    server.on('error', (error) => fail(`port ${port}: ${error.message}; end the program that has it and try again`));
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
