@@ -13,11 +13,12 @@ const SETTLE: ClientStep = { wait: 40 };
 
 /** A POST with these header lines and body; what follows shows how the message was framed. */
 function posted(name: string, lines: string, body: string, after = ''): Case {
-  return { name, send: [`POST / HTTP/1.1\r\n${HOST}${lines}\r\n${body}${after}`, { read: 1 }, SETTLE] };
+  const end: ClientStep = after === '' ? SETTLE : { read: 2 };
+  return { name, send: [`POST / HTTP/1.1\r\n${HOST}${lines}\r\n${body}${after}`, { read: 1 }, end] };
 }
 
 function raw(name: string, bytes: string): Case {
-  return { name, send: [bytes, { read: 1 }, SETTLE], timeoutMs: 300 };
+  return { name, send: [bytes, { read: 1 }, SETTLE] };
 }
 
 function withHeader(name: string, lines: string): Case {
@@ -271,7 +272,7 @@ export const smugglingGroups: readonly Group[] = [
     name: 'smuggling',
     config: bootstrap({ listeners: [http({ name: 'main' })], clusters: [cluster('a')] }),
     cases: [...lengthAndCoding, ...lengths, ...lines, ...requestLines, ...hosts, ...chunkedBodies, ...upstream].map(
-      (test): Case => ({ timeoutMs: 300, ...test }),
+      (test): Case => ({ timeoutMs: 1200, ...test }),
     ),
   },
 ];

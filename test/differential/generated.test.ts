@@ -1,0 +1,59 @@
+// Runs random configurations with random requests through the real Envoy and Heddle: one test per seed.
+// HEDDLE_DIFF_SEED=first seed, HEDDLE_DIFF_CONFIGS=how many, HEDDLE_DIFF_REQUESTS=requests per configuration,
+// HEDDLE_DIFF_SHRINK=tries to make a differing configuration smaller.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { arePeersRequired } from '../support/find-envoy.ts';
+import { describeDifferences } from './compare.ts';
+import { toYaml } from './config.ts';
+import { generate, groupOf } from './generate.ts';
+import type { Generated } from './generate.ts';
+import { other, reasonToSkip } from './options.ts';
+import { Pair } from './run-group.ts';
+import { shrink } from './shrink.ts';
+
+const PER_PROCESS = 5;
+const firstSeed = Number(process.env['HEDDLE_DIFF_SEED'] ?? 1);
+const configCount = Number(process.env['HEDDLE_DIFF_CONFIGS'] ?? 20);
+const requestCount = Number(process.env['HEDDLE_DIFF_REQUESTS'] ?? 30);
+const mostTries = Number(process.env['HEDDLE_DIFF_SHRINK'] ?? 20);
+const skip = reasonToSkip();
+let shrinksLeft = 2;
+
+if (skip !== false && arePeersRequired()) {
+  it('finds the real Envoy', () => assert.fail(skip));
+}
+
+async function runSeed(pair: Pair, generated: Generated): Promise<void> {
+  for (const test of generated.cases) {
+    const result = await pair.run(test);
+    if (result.ok) continue;
+    const text = `seed ${generated.seed}, ${test.name}:\n${String(test.send)}\n${describeDifferences(result.differences, other)}`;
+    if (mostTries === 0 || shrinksLeft === 0) assert.fail(text);
+    shrinksLeft--;
+    const smallest = await shrink(generated.seed, generated.listener, test, other, mostTries);
+    assert.fail(`${text}\n${smallest === null ? 'it did not show alone' : toYaml(smallest)}`);
+  }
+}
+
+describe('generated configurations', { skip, concurrency: 2 }, () => {
+  const all = Array.from({ length: configCount }, (_, index) => generate(firstSeed + index, requestCount));
+  for (let start = 0; start < all.length; start += PER_PROCESS) {
+    const batch = all.slice(start, start + PER_PROCESS);
+    describe(`seeds ${batch[0]!.seed} to ${batch.at(-1)!.seed}`, { concurrency: 1 }, () => {
+      let pair: Pair | undefined;
+      before(async () => {
+        pair = await Pair.start(groupOf(batch), other);
+      });
+      after(async () => {
+        await pair?.stop();
+      });
+      for (const generated of batch) {
+        it(`seed ${generated.seed}`, async () => {
+          assert(pair !== undefined, 'the proxies did not start');
+          await runSeed(pair, generated);
+        });
+      }
+    });
+  }
+});
