@@ -21,6 +21,8 @@ export function enableLinearRegex(): void {
  */
 export class Regex {
   readonly source: string;
+  /** Text with which every full match begins; '' when there is none for certain. */
+  readonly literalPrefix: string;
   /** Number of capturing groups. */
   readonly groups: number;
   readonly #root: RegexNode;
@@ -30,6 +32,7 @@ export class Regex {
   constructor(source: string, root: RegexNode, groups: number, full: RegExp) {
     this.source = source;
     this.groups = groups;
+    this.literalPrefix = literalPrefix(root);
     this.#root = root;
     this.#full = full;
   }
@@ -217,6 +220,21 @@ function translate(root: RegexNode, groups: GroupMap | null): string {
     return text;
   };
   return write(root);
+}
+
+/** The characters that a pattern begins with before anything varies. */
+function literalPrefix(root: RegexNode): string {
+  let node = root;
+  while (node.kind === 'group' || (node.kind === 'seq' && node.items.length === 1)) {
+    node = node.kind === 'group' ? node.node : (node.items[0] as RegexNode);
+  }
+  let text = '';
+  for (const item of node.kind === 'seq' ? node.items : [node]) {
+    if (item.kind === 'assert' && item.what === 'begin' && text === '') continue;
+    if (item.kind !== 'class' || item.ranges.length !== 2 || item.ranges[0] !== item.ranges[1]) break;
+    text += String.fromCharCode(item.ranges[0] as number);
+  }
+  return text;
 }
 
 const ASSERTION_TEXT = {

@@ -19,3 +19,18 @@ const REQUEST = [
 ];
 
 export const inlineRequestHeaders: ReadonlySet<HeaderKey> = new Set(REQUEST.map(headerKey));
+
+// Observed on Envoy 1.40 for responses; `server` and `date` from its header map.
+// biome-ignore format: a table.
+const RESPONSE = [
+  'connection', 'content-length', 'transfer-encoding', 'upgrade', 'keep-alive', 'proxy-connection', 'via', 'date',
+  'server', 'content-type', 'etag', 'vary', 'cache-control', 'location', 'content-encoding', 'last-modified',
+  'x-request-id', 'age', 'expires', 'grpc-status', 'grpc-message', 'proxy-status', 'x-envoy-attempt-count',
+  'x-envoy-decorator-operation', 'x-envoy-degraded', 'x-envoy-overloaded', 'x-envoy-ratelimited',
+  'x-envoy-immediate-health-check-fail', 'x-envoy-upstream-canary', 'x-envoy-upstream-service-time',
+  'access-control-allow-origin', 'access-control-allow-headers', 'access-control-allow-methods',
+  'access-control-allow-credentials', 'access-control-expose-headers', 'access-control-max-age',
+  'access-control-allow-private-network',
+];
+
+export const inlineResponseHeaders: ReadonlySet<HeaderKey> = new Set(RESPONSE.map(headerKey));

@@ -1,8 +1,12 @@
 // The routes of a route configuration as frozen runtime objects: what a request matched and what follows from it.
 import type { Random } from '../../base/clock.ts';
+import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import type { FractionalPercent, Runtime } from '../http/filter.ts';
+
+/** Metadata of a configuration object: filter name → values. */
+export type RouteMetadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 
 /** What matching may look at besides the headers. */
 export type MatchContext = {
@@ -17,7 +21,10 @@ export type RouteTable = {
   readonly virtualHosts: readonly VirtualHost[];
   /** The virtual host for the authority, or null (→ 404 route_not_found). */
   virtualHost(headers: Headers): VirtualHost | null;
-  /** The first route that matches, weighted cluster already chosen; null → 404. Sets nothing on the headers. */
+  /**
+   * The first route that matches, weighted cluster already chosen; null → 404. Sets nothing on the headers.
+   * Where require_tls asks for it, this is a redirect to https.
+   */
   match(headers: Headers, context: MatchContext): Route | null;
   /** ignore_port_in_host_matching, most_specific_header_mutations_wins and the like are compiled in. */
   readonly internalOnlyHeaders: readonly string[];
@@ -31,6 +38,9 @@ export type VirtualHost = {
   readonly includeAttemptCountInResponse: boolean;
   readonly includeIsTimeoutRetryHeader: boolean;
   readonly retry: RetryPolicy | null;
+  readonly metadata: RouteMetadata | null;
+  /** Name of the first virtual cluster that matches, for statistics, or null when the host has none. */
+  virtualCluster(headers: Headers): string | null;
 };
 
 /** One leaf: a route, or one weighted cluster of a route. */
@@ -49,7 +59,15 @@ export type Route = {
   readonly clusterName: string;
   /** Per-filter configuration by filter name, least specific first; null entries where a level has none. */
   readonly filterConfigs: ReadonlyMap<string, RouteFilterConfig>;
-  /** finalizeRequestHeaders: rewrites path and host, then applies header mutations, most specific level first. */
+  readonly metadata: RouteMetadata | null;
+  readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
+  /** request_body_buffer_limit, or per_request_buffer_limit_bytes (which the connection's limit caps); else undefined. */
+  readonly requestBufferLimitBytes: number | undefined;
+  readonly requestBufferLimitIsCapped: boolean;
+  /**
+   * finalizeRequestHeaders: applies header mutations level by level (they see the original path and host), then
+   * rewrites host and path. `insertOriginalPath` adds x-envoy-original-path and -host (not suppress_envoy_headers).
+   */
   finalizeRequest(headers: Headers, format: FormatContext, insertOriginalPath: boolean): void;
   /** finalizeResponseHeaders: header mutations of route, virtual host and route configuration. */
   finalizeResponse(headers: Headers, format: FormatContext): void;
@@ -76,6 +94,10 @@ export type ForwardAction = {
   readonly maxStreamDurationMs: number | undefined;
   readonly grpcTimeoutHeaderMaxMs: number | undefined;
   readonly grpcTimeoutHeaderOffsetMs: number;
+  /** The deprecated max_grpc_timeout: undefined when not set, 0 for no limit. */
+  readonly maxGrpcTimeoutMs: number | undefined;
+  readonly grpcTimeoutOffsetMs: number;
+  readonly flushTimeoutMs: number | undefined;
   readonly priority: 'DEFAULT' | 'HIGH';
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[];
@@ -84,24 +106,43 @@ export type ForwardAction = {
   readonly appendXForwardedHost: boolean;
   /** Upgrade type (lower case) → enabled; overrides the connection manager's. */
   readonly upgrades: ReadonlyMap<string, boolean>;
-  /** Hash for consistent load balancers, or null when no policy yields one. */
+  /** The upper 53 bits of `hash64`: ordered as it, so a ring may be searched with it. */
   hash(headers: Headers, context: MatchContext): number | null;
+  /**
+   * Envoy's 64-bit hash for consistent load balancers, or null when no policy yields one. A cookie policy with a ttl
+   * that finds no cookie makes one and hands its set-cookie value to `setCookie`.
+   */
+  hash64(headers: Headers, context: MatchContext, setCookie?: (setCookieValue: string) => void): bigint | null;
   readonly metadataMatch: Readonly<Record<string, unknown>> | null;
 };
 
 export type RedirectAction = {
   /** 301, 302, 303, 307 or 308. */
   readonly status: number;
-  location(headers: Headers): string;
+  /**
+   * The location header's value. Rewrites the path of `headers` first (prefix_rewrite, regex_rewrite, path_rewrite), as
+   * Envoy does, so the access log shows both paths: call it once.
+   */
+  location(headers: Headers, format?: FormatContext, insertOriginalPath?: boolean): string;
 };
 
-export type DirectResponseAction = { readonly status: number; readonly body: string };
+export type DirectResponseAction = {
+  readonly status: number;
+  /** A latin1 string of bytes. */
+  readonly body: string;
+  /** body_format: renders the body (`localReplyBody` of the context is `body`) and names its content type. */
+  readonly format: { readonly text: { format(ctx: FormatContext): string }; readonly contentType: string } | null;
+  /** Envoy adds a location to 201 and 3xx: the request's own URL; '' for other statuses. */
+  location(headers: Headers): string;
+};
 
 export type MirrorPolicy = {
   clusterName(headers: Headers): string;
   readonly fraction: FractionalPercent;
   readonly runtimeKey: string;
   readonly disableShadowHostSuffix: boolean;
+  /** Replaces the authority (then without suffix); '' for none. */
+  readonly hostRewriteLiteral: string;
 };
 
 /** Bits of retry_on; names as in `x-envoy-retry-on` and `x-envoy-retry-grpc-on`. */
@@ -141,7 +182,11 @@ export type RetryPolicy = {
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
   readonly rateLimitedBackOff: {
-    readonly resetHeaders: readonly { readonly name: string; readonly format: 'SECONDS' | 'UNIX_TIMESTAMP' }[];
+    readonly resetHeaders: readonly {
+      readonly name: string;
+      readonly key: HeaderKey;
+      readonly format: 'SECONDS' | 'UNIX_TIMESTAMP';
+    }[];
     readonly maxIntervalMs: number;
   } | null;
 };

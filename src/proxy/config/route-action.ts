@@ -1,0 +1,214 @@
+// Decodes the action that forwards: clusters, timeouts, rewriting of the host, mirrors, upgrades.
+import { bytesOf } from '../../base/matcher-text.ts';
+import type { HeaderKey } from '../../wire/header-names.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import { compileFormat } from '../formatter/text-formatter.ts';
+import { type ClusterChoice, Forward, type ForwardSettings, Mirror } from '../route/forward.ts';
+import type { HashPolicy } from '../route/hash-policy.ts';
+import {
+  FormatHostRewrite,
+  HeaderHostRewrite,
+  type HostRewrite,
+  LiteralHostRewrite,
+  PathRegexHostRewrite,
+} from '../route/rewrite.ts';
+import type { ForwardAction, MirrorPolicy, RetryPolicy } from '../route/route.ts';
+import { decodeRegexRewrite, decodeRuntimeFraction, matchedHeaderKey } from './matcher.ts';
+import { routeEnvironment } from './route-environment.ts';
+import { decodeHashPolicies } from './route-hash.ts';
+import type { ClusterWeightPb, DurationPb, MetadataPb, MirrorPolicyPb, RouteActionPb } from './route-messages.ts';
+import { decodeRetryPolicy } from './route-retry.ts';
+
+/** Source: Envoy RouteEntryImplBase::DEFAULT_ROUTE_TIMEOUT_MS. */
+const DEFAULT_TIMEOUT_MS = 15_000;
+const NOT_FOUND_CODES: Readonly<Record<string, number>> = { NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 };
+const MAX_WEIGHT_SUM = 0xffff_ffff;
+
+/** What a route takes from the levels above it. */
+export type ActionDefaults = {
+  readonly retry: RetryPolicy | null;
+  readonly mirrors: readonly MirrorPolicy[];
+  readonly validateClusters: boolean;
+};
+
+/** One leaf: the forwarding to one cluster; `message` is the weighted cluster's, or null when there is just one. */
+export type Leaf = {
+  readonly forward: ForwardAction;
+  readonly clusterName: string;
+  readonly weight: number;
+  readonly runtimeKey: string;
+  readonly message: ClusterWeightPb | null;
+  readonly d: ConfigDecoder;
+};
+
+export type DecodedAction = {
+  readonly leaves: readonly Leaf[];
+  /** Set when the leaves are weighted clusters. */
+  readonly weighted: { readonly header: HeaderKey | null; readonly useHashPolicy: boolean } | null;
+  readonly hostRewrite: HostRewrite | null;
+  readonly appendForwardedHost: boolean;
+};
+
+export function decodeRouteAction(message: RouteActionPb, defaults: ActionDefaults, d: ConfigDecoder): DecodedAction {
+  const settings = decodeSettings(message, defaults, d);
+  const hashPolicies = decodeHashPolicies(message.hash_policy, d);
+  const { weighted_clusters: weighted } = message;
+  return {
+    leaves: decodeClusters(message, settings, hashPolicies, defaults, d),
+    weighted:
+      weighted === undefined
+        ? null
+        : {
+            header: weighted.header_name ? matchedHeaderKey(weighted.header_name) : null,
+            useHashPolicy: weighted.use_hash_policy === true,
+          },
+    hostRewrite: decodeHostRewrite(message, d),
+    appendForwardedHost: message.append_x_forwarded_host === true,
+  };
+}
+
+function decodeSettings(message: RouteActionPb, defaults: ActionDefaults, d: ConfigDecoder): ForwardSettings {
+  const duration = message.max_stream_duration;
+  const mirrors = decodeMirrors(message.request_mirror_policies, defaults.validateClusters, d);
+  return {
+    clusterNotFoundCode: NOT_FOUND_CODES[message.cluster_not_found_response_code ?? ''] ?? 503,
+    timeoutMs: positive('timeout', message.timeout, d) ?? DEFAULT_TIMEOUT_MS,
+    idleTimeoutMs: positive('idle_timeout', message.idle_timeout, d),
+    flushTimeoutMs: positive('flush_timeout', message.flush_timeout, d),
+    maxStreamDurationMs: positive('max_stream_duration', duration?.max_stream_duration, d),
+    grpcTimeoutHeaderMaxMs: positive('max_stream_duration', duration?.grpc_timeout_header_max, d),
+    grpcTimeoutHeaderOffsetMs: positive('max_stream_duration', duration?.grpc_timeout_header_offset, d) ?? 0,
+    maxGrpcTimeoutMs: positive('max_grpc_timeout', message.max_grpc_timeout, d),
+    grpcTimeoutOffsetMs: positive('grpc_timeout_offset', message.grpc_timeout_offset, d) ?? 0,
+    priority: message.priority === 'HIGH' ? 'HIGH' : 'DEFAULT',
+    retry: decodeRetryPolicy(message.retry_policy, d.at('retry_policy')) ?? defaults.retry,
+    mirrors: mirrors.length > 0 ? mirrors : defaults.mirrors,
+    autoHostRewrite: message.auto_host_rewrite === true,
+    appendXForwardedHost: message.append_x_forwarded_host === true,
+    upgrades: decodeUpgrades(message, d),
+    metadataMatch: lbMetadata(message.metadata_match),
+  };
+}
+
+function positive(field: string, value: DurationPb | undefined, d: ConfigDecoder): number | undefined {
+  const ms = d.durationMs(value);
+  if (ms !== undefined && ms < 0) d.reject(field, 'must not be negative');
+  return ms;
+}
+
+/** The criteria of the subset load balancer. */
+function lbMetadata(metadata: MetadataPb | undefined): Readonly<Record<string, unknown>> | null {
+  return metadata?.filter_metadata?.['envoy.lb'] ?? null;
+}
+
+function decodeUpgrades(message: RouteActionPb, d: ConfigDecoder): ReadonlyMap<string, boolean> {
+  const upgrades = new Map<string, boolean>();
+  for (const [i, { upgrade_type: given = '', enabled = true }] of (message.upgrade_configs ?? []).entries()) {
+    const type = given.toLowerCase();
+    if (upgrades.has(type)) d.at('upgrade_configs', i).reject('', `Duplicate upgrade ${given}`);
+    upgrades.set(type, enabled);
+  }
+  return upgrades;
+}
+
+function decodeClusters(
+  message: RouteActionPb,
+  settings: ForwardSettings,
+  hashPolicies: readonly HashPolicy[],
+  defaults: ActionDefaults,
+  d: ConfigDecoder,
+): Leaf[] {
+  const leaf = (choice: ClusterChoice, own: ForwardSettings): Leaf => ({
+    forward: new Forward(own, choice, hashPolicies),
+    clusterName: choice.name,
+    weight: 1,
+    runtimeKey: '',
+    message: null,
+    d,
+  });
+  if (message.cluster !== undefined) {
+    if (defaults.validateClusters) requireCluster(message.cluster, 'unknown cluster', 'cluster', d);
+    return [leaf({ name: message.cluster, header: null }, settings)];
+  }
+  if (message.cluster_header !== undefined) {
+    return [leaf({ name: '', header: matchedHeaderKey(message.cluster_header) }, settings)];
+  }
+  const weighted = message.weighted_clusters;
+  if (weighted === undefined) {
+    d.reject('', 'cluster_specifier is required');
+    return [];
+  }
+  const prefix = weighted.runtime_key_prefix ?? '';
+  const leaves = (weighted.clusters ?? []).map((each, i) => {
+    const at = d.at('weighted_clusters').at('clusters', i);
+    const own = lbMetadata(each.metadata_match);
+    const merged = own === null ? settings : { ...settings, metadataMatch: { ...settings.metadataMatch, ...own } };
+    return {
+      ...leaf(decodeWeightedCluster(each, defaults.validateClusters, at), merged),
+      weight: each.weight ?? 0,
+      runtimeKey: prefix === '' ? '' : `${prefix}.${each.name ?? ''}`,
+      message: each,
+      d: at,
+    };
+  });
+  const sum = leaves.reduce((total, { weight }) => total + weight, 0);
+  if (sum <= 0) d.reject('weighted_clusters', 'Sum of weights in the weighted_cluster must be greater than 0.');
+  if (sum > MAX_WEIGHT_SUM) {
+    d.reject('weighted_clusters', `The sum of weights of all weighted clusters exceeds ${MAX_WEIGHT_SUM}`);
+  }
+  return leaves;
+}
+
+function decodeWeightedCluster(message: ClusterWeightPb, validate: boolean, d: ConfigDecoder): ClusterChoice {
+  const { name = '', cluster_header: header = '' } = message;
+  if (name !== '' && header !== '') d.reject('', 'Only one of name or cluster_header can be specified');
+  else if (name === '' && header === '') d.reject('', 'At least one of name or cluster_header need to be specified');
+  else if (name !== '' && validate) requireCluster(name, 'unknown weighted cluster', 'name', d);
+  return header === '' ? { name, header: null } : { name: '', header: matchedHeaderKey(header) };
+}
+
+function requireCluster(name: string, what: string, field: string, d: ConfigDecoder): void {
+  if (routeEnvironment(d).hasCluster?.(name) === false) d.reject(field, `${what} '${name}'`);
+}
+
+export function decodeMirrors(
+  messages: readonly MirrorPolicyPb[] | undefined,
+  validate: boolean,
+  d: ConfigDecoder,
+): Mirror[] {
+  return (messages ?? []).map((message, i) => {
+    const at = d.at('request_mirror_policies', i);
+    const { cluster = '', cluster_header: header = '' } = message;
+    if (cluster !== '' && header !== '') {
+      at.reject(
+        '',
+        `Only one of cluster '${cluster}' or cluster_header '${header}' in request mirror policy can be specified`,
+      );
+    } else if (cluster === '' && header === '') {
+      at.reject('', 'Exactly one of cluster or cluster_header in request mirror policy need to be specified');
+    } else if (cluster !== '' && validate) requireCluster(cluster, 'unknown shadow cluster', 'cluster', at);
+    const { fraction, runtimeKey } = decodeRuntimeFraction(message.runtime_fraction, at.at('runtime_fraction'));
+    return new Mirror(
+      {
+        fraction,
+        runtimeKey,
+        disableShadowHostSuffix: message.disable_shadow_host_suffix_append === true,
+        hostRewriteLiteral: bytesOf(message.host_rewrite_literal ?? ''),
+      },
+      header === '' ? { name: cluster, header: null } : { name: '', header: matchedHeaderKey(header) },
+    );
+  });
+}
+
+function decodeHostRewrite(message: RouteActionPb, d: ConfigDecoder): HostRewrite | null {
+  if (message.host_rewrite_literal) return new LiteralHostRewrite(bytesOf(message.host_rewrite_literal));
+  if (message.host_rewrite_header) return new HeaderHostRewrite(matchedHeaderKey(message.host_rewrite_header));
+  if (message.host_rewrite_path_regex !== undefined) {
+    const rewrite = decodeRegexRewrite(message.host_rewrite_path_regex, d.at('host_rewrite_path_regex'));
+    return rewrite === null ? null : new PathRegexHostRewrite(rewrite.regex, rewrite.substitution);
+  }
+  if (message.host_rewrite) {
+    return new FormatHostRewrite(compileFormat(message.host_rewrite, d.at('host_rewrite'), { omitEmptyValues: true }));
+  }
+  return null;
+}

@@ -1,0 +1,83 @@
+// Decodes retry policies.
+import { headerKey } from '../../wire/header-names.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import { RETRY_ON, type RetryPolicy } from '../route/route.ts';
+import { decodeHeaderMatchers } from './matcher.ts';
+import type { RetryPolicyPb } from './route-messages.ts';
+
+/** Source: Envoy RetryPolicyImpl. */
+const DEFAULT_NUM_RETRIES = 1;
+const DEFAULT_BASE_INTERVAL_MS = 25;
+/** The longest interval is ten times the base when only that is given. */
+const MAX_INTERVAL_FACTOR = 10;
+const DEFAULT_RATE_LIMITED_MAX_INTERVAL_MS = 300_000;
+
+const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
+
+export function decodeRetryPolicy(message: RetryPolicyPb | undefined, d: ConfigDecoder): RetryPolicy | null {
+  if (message === undefined) return null;
+  const backOff = decodeBackOff(message, d);
+  const limited = message.rate_limited_retry_back_off;
+  return {
+    on: parseRetryOn(message.retry_on ?? ''),
+    numRetries: message.num_retries ?? DEFAULT_NUM_RETRIES,
+    perTryTimeoutMs: d.durationMs(message.per_try_timeout, 0),
+    perTryIdleTimeoutMs: d.durationMs(message.per_try_idle_timeout, 0),
+    retriableStatusCodes: message.retriable_status_codes ?? [],
+    retriableHeaders: decodeHeaderMatchers(message.retriable_headers, d, 'retriable_headers'),
+    retriableRequestHeaders: decodeHeaderMatchers(message.retriable_request_headers, d, 'retriable_request_headers'),
+    ...backOff,
+    avoidPreviousHosts: decodeHostPredicates(message, d),
+    hostSelectionMaxAttempts: Number(message.host_selection_retry_max_attempts ?? 1),
+    rateLimitedBackOff:
+      limited === undefined
+        ? null
+        : {
+            resetHeaders: (limited.reset_headers ?? []).map(({ name, format }) => ({
+              key: headerKey(name ?? ''),
+              name: (name ?? '').toLowerCase(),
+              format: format === 'UNIX_TIMESTAMP' ? 'UNIX_TIMESTAMP' : 'SECONDS',
+            })),
+            maxIntervalMs: d.durationMs(limited.max_interval, DEFAULT_RATE_LIMITED_MAX_INTERVAL_MS),
+          },
+  };
+}
+
+/** Names of retry conditions as bits; names that mean nothing are passed over, as in Envoy. */
+export function parseRetryOn(text: string): number {
+  let bits = 0;
+  for (const name of text.split(',')) {
+    const trimmed = name.trim();
+    if (Object.hasOwn(RETRY_ON, trimmed)) bits |= RETRY_ON[trimmed as keyof typeof RETRY_ON];
+  }
+  return bits;
+}
+
+function decodeBackOff(message: RetryPolicyPb, d: ConfigDecoder): { baseIntervalMs: number; maxIntervalMs: number } {
+  const given = message.retry_back_off;
+  // Envoy raises intervals below a millisecond to one.
+  const atLeastOne = (ms: number): number => (ms > 0 && ms < 1 ? 1 : ms);
+  const baseIntervalMs = atLeastOne(d.durationMs(given?.base_interval, DEFAULT_BASE_INTERVAL_MS));
+  const maxIntervalMs = atLeastOne(d.durationMs(given?.max_interval, baseIntervalMs * MAX_INTERVAL_FACTOR));
+  if (maxIntervalMs < baseIntervalMs) {
+    d.at('retry_back_off').reject('', 'retry_policy.max_interval must greater than or equal to the base_interval');
+  }
+  return { baseIntervalMs, maxIntervalMs };
+}
+
+/** Whether previous hosts are avoided; other predicates are refused. */
+function decodeHostPredicates(message: RetryPolicyPb, d: ConfigDecoder): boolean {
+  let avoidPreviousHosts = false;
+  for (const [i, predicate] of (message.retry_host_predicate ?? []).entries()) {
+    const at = d.at('retry_host_predicate', i);
+    if (predicate.typed_config === undefined) {
+      at.reject('typed_config', 'is required');
+      continue;
+    }
+    const unpacked = d.environment.unpack(predicate.typed_config, at.at('typed_config'));
+    if (unpacked === null) continue;
+    if (unpacked.type === PREVIOUS_HOSTS) avoidPreviousHosts = true;
+    else at.reject('', `${unpacked.type} is not supported yet; previous_hosts is`);
+  }
+  return avoidPreviousHosts;
+}

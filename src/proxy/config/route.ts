@@ -1,0 +1,255 @@
+// Decodes a RouteConfiguration into a compiled route table.
+import { bytesOf } from '../../base/matcher-text.ts';
+import { headerKey } from '../../wire/header-names.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import type { HeaderMutations } from '../route/header-mutation.ts';
+import { LeafRoute, type LeafSettings } from '../route/leaf-route.ts';
+import { KEEP_ALL, Redirect } from '../route/redirect.ts';
+import type { PathRewrite } from '../route/rewrite.ts';
+import type { Route, RouteMetadata, RouteTable, VirtualHost } from '../route/route.ts';
+import { type HostEntry, makeRouteTable, type RouteEntry } from '../route/route-table.ts';
+import { type RouteChoice, SingleRoute, WeightedRoutes } from '../route/weighted-clusters.ts';
+import { decodeHeaderMatchers } from './matcher.ts';
+import {
+  type ActionDefaults,
+  type DecodedAction,
+  decodeMirrors,
+  decodeRouteAction,
+  type Leaf,
+} from './route-action.ts';
+import { decodeLevelFilters, type LevelFilters, mergeFilters } from './route-filters.ts';
+import { decodeLevelMutations, type LevelMutations } from './route-headers.ts';
+import { decodeRouteMatch } from './route-match.ts';
+import type { MetadataPb, RouteConfigurationPb, RoutePb, VirtualHostPb } from './route-messages.ts';
+import { decodeDirectResponse, decodePathRewrite, decodeRedirect } from './route-response.ts';
+import { decodeRetryPolicy } from './route-retry.ts';
+
+/** Source: Envoy DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES. */
+const DEFAULT_MAX_DIRECT_BODY_BYTES = 4096;
+
+/** Levels above a route, the least specific first. */
+type Levels = {
+  readonly mutations: readonly LevelMutations[];
+  readonly filters: readonly LevelFilters[];
+  readonly defaults: ActionDefaults;
+  readonly bufferLimit: BufferLimit;
+  readonly mostSpecificWins: boolean;
+  readonly maxDirectBodyBytes: number;
+};
+
+type BufferLimit = { readonly bytes: number | undefined; readonly isCapped: boolean };
+
+/**
+ * Decodes a route configuration; reasons why not go to `d`, and what is returned then must not be used.
+ * `validateClusters` is the default of validate_clusters: true for static configuration, false for RDS.
+ */
+export function decodeRouteConfiguration(message: object, d: ConfigDecoder, validateClusters = true): RouteTable {
+  const config = message as RouteConfigurationPb;
+  const validate = config.validate_clusters ?? validateClusters;
+  const levels: Levels = {
+    mutations: [decodeLevelMutations(config, d)],
+    filters: [decodeLevelFilters(config.typed_per_filter_config, undefined, d)],
+    defaults: {
+      retry: null,
+      mirrors: decodeMirrors(config.request_mirror_policies, validate, d),
+      validateClusters: validate,
+    },
+    bufferLimit: { bytes: undefined, isCapped: false },
+    mostSpecificWins: config.most_specific_header_mutations_wins === true,
+    maxDirectBodyBytes: config.max_direct_response_body_size_bytes ?? DEFAULT_MAX_DIRECT_BODY_BYTES,
+  };
+  const hosts = (config.virtual_hosts ?? []).map((host, i) =>
+    decodeVirtualHost(host, levels, d.at('virtual_hosts', i)),
+  );
+  const settings = {
+    name: config.name ?? '',
+    internalOnlyHeaders: (config.internal_only_headers ?? []).map((name) => name.toLowerCase()),
+    ignorePort: config.ignore_port_in_host_matching === true,
+    ignorePathParameters: config.ignore_path_parameters_in_path_matching === true,
+    hostHeader: config.vhost_header ? headerKey(config.vhost_header) : null,
+  };
+  const table = makeRouteTable(settings, hosts);
+  if (!('error' in table)) return table;
+  d.reject('virtual_hosts', table.error);
+  return makeRouteTable(settings, []) as RouteTable;
+}
+
+function decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecoder): HostEntry {
+  const mirrors = decodeMirrors(message.request_mirror_policies, above.defaults.validateClusters, d);
+  const retry = decodeRetryPolicy(message.retry_policy, d.at('retry_policy'));
+  const requireTls = message.require_tls;
+  const host: VirtualHost = {
+    name: message.name ?? '',
+    domains: (message.domains ?? []).map(bytesOf),
+    requireTls: requireTls === 'ALL' || requireTls === 'EXTERNAL_ONLY' ? requireTls : 'NONE',
+    includeRequestAttemptCount: message.include_request_attempt_count === true,
+    includeAttemptCountInResponse: message.include_attempt_count_in_response === true,
+    includeIsTimeoutRetryHeader: message.include_is_timeout_retry_header === true,
+    retry,
+    metadata: decodeMetadata(message.metadata),
+    virtualCluster: decodeVirtualClusters(message, d),
+  };
+  const levels: Levels = {
+    ...above,
+    mutations: [...above.mutations, decodeLevelMutations(message, d)],
+    filters: [...above.filters, decodeLevelFilters(message.typed_per_filter_config, message.cors, d)],
+    defaults: { ...above.defaults, retry, mirrors: mirrors.length > 0 ? mirrors : above.defaults.mirrors },
+    bufferLimit: decodeBufferLimit(message, above.bufferLimit, d),
+  };
+  const entries: RouteEntry[] = [];
+  for (const [i, route] of (message.routes ?? []).entries()) {
+    const entry = decodeRoute(route, host, i, levels, d.at('routes', i));
+    if (entry !== null) entries.push(entry);
+  }
+  return { host, entries, tlsRedirect: host.requireTls === 'NONE' ? null : makeTlsRedirect(host) };
+}
+
+/** Envoy's own route for require_tls: to https, same host and path. */
+function makeTlsRedirect(host: VirtualHost): Route {
+  return new LeafRoute({
+    ...EMPTY_LEAF,
+    virtualHost: host,
+    redirect: new Redirect(301, { ...KEEP_ALL, scheme: 'https' }, null),
+  });
+}
+
+const EMPTY_LEAF: Omit<LeafSettings, 'virtualHost'> = {
+  name: '',
+  index: -1,
+  forward: null,
+  redirect: null,
+  direct: null,
+  statPrefix: '',
+  clusterName: '',
+  filterConfigs: new Map(),
+  metadata: null,
+  decorator: null,
+  requestBufferLimitBytes: undefined,
+  requestBufferLimitIsCapped: false,
+  requestMutations: [],
+  responseMutations: [],
+  hostRewrite: null,
+  appendForwardedHost: false,
+  pathRewrite: null,
+  weightedHost: '',
+};
+
+function decodeVirtualClusters(message: VirtualHostPb, d: ConfigDecoder): VirtualHost['virtualCluster'] {
+  const clusters = (message.virtual_clusters ?? []).map((each, i) => {
+    const at = d.at('virtual_clusters', i);
+    if (each.headers === undefined || each.headers.length === 0) {
+      at.reject('headers', "virtual clusters must define 'headers'");
+    }
+    return { name: each.name ?? '', matchers: decodeHeaderMatchers(each.headers, at, 'headers') };
+  });
+  if (clusters.length === 0) return () => null;
+  return (headers: Headers) => {
+    for (const { name, matchers } of clusters) if (matchers.every((matcher) => matcher.matches(headers))) return name;
+    return 'other';
+  };
+}
+
+function decodeBufferLimit(
+  message: { per_request_buffer_limit_bytes?: number; request_body_buffer_limit?: number | bigint },
+  above: BufferLimit,
+  d: ConfigDecoder,
+): BufferLimit {
+  const { per_request_buffer_limit_bytes: old, request_body_buffer_limit: limit } = message;
+  if (old !== undefined && limit !== undefined) {
+    d.reject('', 'Only one of request_body_buffer_limit and per_request_buffer_limit_bytes could be set');
+  }
+  if (limit !== undefined) return { bytes: Number(limit), isCapped: false };
+  return old === undefined ? above : { bytes: old, isCapped: true };
+}
+
+function decodeMetadata(message: MetadataPb | undefined): RouteMetadata | null {
+  const entries = Object.entries(message?.filter_metadata ?? {});
+  return entries.length === 0 ? null : new Map(entries);
+}
+
+function decodeRoute(
+  message: RoutePb,
+  host: VirtualHost,
+  index: number,
+  levels: Levels,
+  d: ConfigDecoder,
+): RouteEntry | null {
+  const { path, conditions } = decodeRouteMatch(message.match, d.at('match'));
+  const mutations = [...levels.mutations, decodeLevelMutations(message, d)];
+  const cors = message.route?.cors;
+  const filters = [...levels.filters, decodeLevelFilters(message.typed_per_filter_config, cors, d, d.at('route'))];
+  const limit = decodeBufferLimit(message, levels.bufferLimit, d);
+  const base: LeafSettings = {
+    ...EMPTY_LEAF,
+    name: message.name ?? '',
+    virtualHost: host,
+    index,
+    statPrefix: message.stat_prefix ?? '',
+    filterConfigs: mergeFilters(filters),
+    metadata: decodeMetadata(message.metadata),
+    decorator:
+      message.decorator === undefined
+        ? null
+        : { operation: bytesOf(message.decorator.operation ?? ''), propagate: message.decorator.propagate ?? true },
+    requestBufferLimitBytes: limit.bytes,
+    requestBufferLimitIsCapped: limit.isCapped,
+    ...orderMutations(mutations, levels.mostSpecificWins),
+  };
+  const entry = (choice: RouteChoice): RouteEntry => ({ path, conditions, choice });
+  if (message.redirect !== undefined) {
+    const redirect = decodeRedirect(message.redirect, path, d.at('redirect'));
+    return entry(new SingleRoute(new LeafRoute({ ...base, redirect, requestMutations: [] })));
+  }
+  if (message.direct_response !== undefined) {
+    const direct = decodeDirectResponse(message.direct_response, levels.maxDirectBodyBytes, d.at('direct_response'));
+    return entry(new SingleRoute(new LeafRoute({ ...base, direct, requestMutations: [] })));
+  }
+  if (message.route === undefined) {
+    d.reject('', 'action is required');
+    return null;
+  }
+  const at = d.at('route');
+  const action = decodeRouteAction(message.route, levels.defaults, at);
+  const pathRewrite = decodePathRewrite(message.route, path, at);
+  return entry(chooseLeaf(action, base, pathRewrite, { mutations, filters, levels }));
+}
+
+/** In the order of evaluation: the most specific level first, unless it shall win; empty levels left out. */
+function orderMutations(
+  levels: readonly LevelMutations[],
+  mostSpecificWins: boolean,
+): { requestMutations: HeaderMutations[]; responseMutations: HeaderMutations[] } {
+  const ordered = mostSpecificWins ? levels : levels.toReversed();
+  const present = (of: (level: LevelMutations) => HeaderMutations | null): HeaderMutations[] =>
+    ordered.map(of).filter((mutations) => mutations !== null);
+  return { requestMutations: present((level) => level.request), responseMutations: present((level) => level.response) };
+}
+
+function chooseLeaf(
+  action: DecodedAction,
+  base: LeafSettings,
+  pathRewrite: PathRewrite | null,
+  above: { mutations: readonly LevelMutations[]; filters: readonly LevelFilters[]; levels: Levels },
+): RouteChoice {
+  const { hostRewrite, appendForwardedHost } = action;
+  const make = (leaf: Leaf): LeafRoute => {
+    const { forward, clusterName, message } = leaf;
+    const settings = { ...base, forward, clusterName, hostRewrite, appendForwardedHost, pathRewrite };
+    if (message === null) return new LeafRoute(settings);
+    const mutations = [...above.mutations, decodeLevelMutations(message, leaf.d)];
+    const filters = decodeLevelFilters(message.typed_per_filter_config, undefined, leaf.d);
+    return new LeafRoute({
+      ...settings,
+      ...orderMutations(mutations, above.levels.mostSpecificWins),
+      filterConfigs: filters.size === 0 ? base.filterConfigs : mergeFilters([...above.filters, filters]),
+      weightedHost: bytesOf(message.host_rewrite_literal ?? ''),
+    });
+  };
+  if (action.weighted === null) {
+    const [leaf] = action.leaves;
+    return leaf === undefined ? { pick: () => null } : new SingleRoute(make(leaf));
+  }
+  const routes = action.leaves.map((leaf) => ({ route: make(leaf), weight: leaf.weight, runtimeKey: leaf.runtimeKey }));
+  return new WeightedRoutes(routes, action.weighted.header, action.weighted.useHashPolicy);
+}

@@ -1,0 +1,237 @@
+// A route configuration compiled: authority → virtual host → first route that matches.
+import { asciiLower } from '../../base/matcher-text.ts';
+import { H, type HeaderKey } from '../../wire/header-names.ts';
+import type { Headers } from '../../wire/headers.ts';
+import { type Condition, MatchView } from './match-view.ts';
+import type { PathMatch } from './path-match.ts';
+import type { MatchContext, Route, RouteTable, VirtualHost } from './route.ts';
+import type { RouteChoice } from './weighted-clusters.ts';
+
+/** One route of a virtual host: requirements and what it leads to. */
+export type RouteEntry = {
+  readonly path: PathMatch;
+  readonly conditions: readonly Condition[] | null;
+  readonly choice: RouteChoice;
+};
+
+/** A virtual host with its routes in order. */
+export type HostEntry = {
+  readonly host: VirtualHost;
+  readonly entries: readonly RouteEntry[];
+  /** The answer to requests that did not come over TLS where require_tls asks for it, else null. */
+  readonly tlsRedirect: Route | null;
+};
+
+export type TableSettings = {
+  readonly name: string;
+  readonly internalOnlyHeaders: readonly string[];
+  readonly ignorePort: boolean;
+  readonly ignorePathParameters: boolean;
+  /** Header to take instead of the authority, or null. */
+  readonly hostHeader: HeaderKey | null;
+};
+
+/** From this many exact paths in a row a hash table takes the place of comparing one by one. */
+const MIN_EXACT_RUN = 8;
+
+/** A run of routes: exact paths by hash, or anything one by one. */
+type Segment = {
+  readonly exact: ReadonlyMap<string, readonly RouteEntry[]> | null;
+  readonly entries: readonly RouteEntry[];
+};
+
+class CompiledHost {
+  readonly host: VirtualHost;
+  readonly tlsRedirect: Route | null;
+  readonly #segments: readonly Segment[];
+
+  constructor(entry: HostEntry) {
+    this.host = entry.host;
+    this.tlsRedirect = entry.tlsRedirect;
+    this.#segments = segmentsOf(entry.entries);
+  }
+
+  match(view: MatchView): Route | null {
+    const segments = this.#segments;
+    for (let s = 0; s < segments.length; s++) {
+      const segment = segments[s] as Segment;
+      const entries = segment.exact === null ? segment.entries : segment.exact.get(view.bare);
+      if (entries === undefined) continue;
+      for (let i = 0; i < entries.length; i++) {
+        const { path, conditions, choice } = entries[i] as RouteEntry;
+        if (!path.matches(view)) continue;
+        if (conditions !== null && !allHold(conditions, view)) continue;
+        return choice.pick(view.headers, view.context);
+      }
+    }
+    return null;
+  }
+}
+
+function allHold(conditions: readonly Condition[], view: MatchView): boolean {
+  for (let i = 0; i < conditions.length; i++) if (!(conditions[i] as Condition).holds(view)) return false;
+  return true;
+}
+
+function isExact(entry: RouteEntry): boolean {
+  return entry.path.kind === 'path' && entry.path.caseSensitive;
+}
+
+function segmentsOf(entries: readonly RouteEntry[]): Segment[] {
+  const segments: Segment[] = [];
+  let others: RouteEntry[] = [];
+  for (let at = 0; at < entries.length; ) {
+    let end = at;
+    while (end < entries.length && isExact(entries[end] as RouteEntry)) end++;
+    if (end - at < MIN_EXACT_RUN) {
+      end = Math.max(end, at + 1);
+      others.push(...entries.slice(at, end));
+    } else {
+      if (others.length > 0) segments.push({ exact: null, entries: others });
+      others = [];
+      const exact = new Map<string, RouteEntry[]>();
+      for (const entry of entries.slice(at, end)) {
+        const same = exact.get(entry.path.literal);
+        if (same === undefined) exact.set(entry.path.literal, [entry]);
+        else same.push(entry);
+      }
+      segments.push({ exact, entries: [] });
+    }
+    at = end;
+  }
+  if (others.length > 0) segments.push({ exact: null, entries: others });
+  return segments;
+}
+
+/** Wildcard domains of one length. */
+type Wildcards = { readonly length: number; readonly hosts: Map<string, CompiledHost> };
+
+/** Why a table cannot be made. */
+export type TableError = { readonly error: string };
+
+/** Builds the table, or says which domain stands twice. */
+export function makeRouteTable(settings: TableSettings, hosts: readonly HostEntry[]): CompiledTable | TableError {
+  const exact = new Map<string, CompiledHost>();
+  const suffixes = new Map<number, Wildcards>();
+  const prefixes = new Map<number, Wildcards>();
+  let fallback: CompiledHost | null = null;
+  for (const entry of hosts) {
+    const compiled = new CompiledHost(entry);
+    for (const given of entry.host.domains) {
+      const domain = asciiLower(given);
+      let isNew = true;
+      if (domain === '*') {
+        if (fallback !== null) return { error: `Only a single wildcard domain is permitted in route ${settings.name}` };
+        fallback = compiled;
+      } else if (domain.startsWith('*')) isNew = addWildcard(suffixes, domain.slice(1), compiled);
+      else if (domain.endsWith('*')) isNew = addWildcard(prefixes, domain.slice(0, -1), compiled);
+      else {
+        isNew = !exact.has(domain);
+        if (isNew) exact.set(domain, compiled);
+      }
+      if (!isNew) {
+        return {
+          error: `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${settings.name}`,
+        };
+      }
+    }
+  }
+  const longestFirst = (wildcards: Map<number, Wildcards>): Wildcards[] =>
+    [...wildcards.values()].sort((a, b) => b.length - a.length);
+  return new CompiledTable(
+    settings,
+    hosts.map(({ host }) => host),
+    { exact, suffixes: longestFirst(suffixes), prefixes: longestFirst(prefixes), fallback },
+  );
+}
+
+function addWildcard(wildcards: Map<number, Wildcards>, text: string, host: CompiledHost): boolean {
+  let level = wildcards.get(text.length);
+  if (level === undefined) {
+    level = { length: text.length, hosts: new Map() };
+    wildcards.set(text.length, level);
+  }
+  if (level.hosts.has(text)) return false;
+  level.hosts.set(text, host);
+  return true;
+}
+
+type Domains = {
+  readonly exact: ReadonlyMap<string, CompiledHost>;
+  readonly suffixes: readonly Wildcards[];
+  readonly prefixes: readonly Wildcards[];
+  readonly fallback: CompiledHost | null;
+};
+
+const view = new MatchView();
+
+export class CompiledTable implements RouteTable {
+  readonly name: string;
+  readonly virtualHosts: readonly VirtualHost[];
+  readonly internalOnlyHeaders: readonly string[];
+  readonly #settings: TableSettings;
+  readonly #domains: Domains;
+  readonly #isFallbackOnly: boolean;
+
+  constructor(settings: TableSettings, virtualHosts: readonly VirtualHost[], domains: Domains) {
+    this.name = settings.name;
+    this.virtualHosts = virtualHosts;
+    this.internalOnlyHeaders = settings.internalOnlyHeaders;
+    this.#settings = settings;
+    this.#domains = domains;
+    this.#isFallbackOnly = domains.exact.size === 0 && domains.suffixes.length === 0 && domains.prefixes.length === 0;
+  }
+
+  virtualHost(headers: Headers): VirtualHost | null {
+    return this.#find(headers)?.host ?? null;
+  }
+
+  match(headers: Headers, context: MatchContext): Route | null {
+    const host = this.#find(headers);
+    if (host === null) return null;
+    if (host.tlsRedirect !== null && needsTls(host, headers)) return host.tlsRedirect;
+    view.reset(headers, context, this.#settings.ignorePathParameters);
+    return host.match(view);
+  }
+
+  #find(headers: Headers): CompiledHost | null {
+    const { exact, suffixes, prefixes, fallback } = this.#domains;
+    if (this.#isFallbackOnly) return fallback;
+    const { hostHeader } = this.#settings;
+    let host = hostHeader === null ? headers.authority : (headers.get(hostHeader) ?? '');
+    if (host === '') return hostHeader === null ? null : fallback;
+    if (this.#settings.ignorePort) host = withoutPort(host);
+    const found = exact.get(host);
+    if (found !== undefined) return found;
+    const lower = asciiLower(host);
+    if (lower !== host) {
+      const same = exact.get(lower);
+      if (same !== undefined) return same;
+    }
+    for (let i = 0; i < suffixes.length; i++) {
+      const { length, hosts } = suffixes[i] as Wildcards;
+      // `*.foo.com` does not match `.foo.com`.
+      if (length >= lower.length) continue;
+      const hit = hosts.get(lower.slice(lower.length - length));
+      if (hit !== undefined) return hit;
+    }
+    for (let i = 0; i < prefixes.length; i++) {
+      const { length, hosts } = prefixes[i] as Wildcards;
+      if (length >= lower.length) continue;
+      const hit = hosts.get(lower.slice(0, length));
+      if (hit !== undefined) return hit;
+    }
+    return fallback;
+  }
+}
+
+function needsTls(host: CompiledHost, headers: Headers): boolean {
+  if ((headers.get(H['x-forwarded-proto']) ?? headers.scheme) === 'https') return false;
+  return host.host.requireTls === 'ALL' || headers.get(H['x-envoy-internal']) !== 'true';
+}
+
+/** Cuts `:port` off; the colons of a bracketed IPv6 address are none. */
+function withoutPort(host: string): string {
+  const colon = host.lastIndexOf(':');
+  return colon < 0 || host.lastIndexOf(']') > colon ? host : host.slice(0, colon);
+}
