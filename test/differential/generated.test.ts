@@ -31,7 +31,8 @@ async function runSeed(pair: Pair, generated: Generated): Promise<void> {
     const text = `seed ${generated.seed}, ${test.name}:\n${String(test.send)}\n${describeDifferences(result.differences, other)}`;
     if (mostTries === 0 || shrinksLeft === 0) assert.fail(text);
     shrinksLeft--;
-    const smallest = await shrink(generated.seed, generated.listener, test, other, mostTries);
+    // The first differing path stands for the difference.
+    const smallest = await shrink(generated.seed, generated.listener, test, result.differences[0]!.path, other, mostTries);
     assert.fail(`${text}\n${smallest === null ? 'it did not show alone' : toYaml(smallest)}`);
   }
 }

@@ -32,10 +32,11 @@ function without(value: unknown, path: Path): unknown {
   return copy;
 }
 
-async function differs(seed: number, listener: Fields, test: Case, other: ProxyKind): Promise<boolean> {
+/** Runs one case and says whether it differs at this path: another difference would be another story. */
+async function differs(seed: number, listener: Fields, test: Case, other: ProxyKind, path: string): Promise<boolean> {
   try {
     const results = await runGroup(groupOf([{ seed, listener, cases: [test] }]), other);
-    return results.some(({ ok }) => !ok);
+    return results.some(({ differences }) => differences.some((difference) => difference.path === path));
   } catch {
     return false;
   }
@@ -46,20 +47,21 @@ export async function shrink(
   seed: number,
   listener: Fields,
   test: Case,
+  path: string,
   other: ProxyKind,
   mostTries: number,
 ): Promise<Fields | null> {
-  if (!(await differs(seed, listener, test, other))) return null;
+  if (!(await differs(seed, listener, test, other, path))) return null;
   let smallest = listener;
   let tries = 0;
   let position = 0;
   while (tries < mostTries) {
     const paths = removable(smallest);
-    const path = paths[position];
-    if (path === undefined) break;
+    const part = paths[position];
+    if (part === undefined) break;
     tries++;
-    const candidate = without(smallest, path) as Fields;
-    if (await differs(seed, candidate, test, other)) smallest = candidate;
+    const candidate = without(smallest, part) as Fields;
+    if (await differs(seed, candidate, test, other, path)) smallest = candidate;
     else position++;
   }
   return smallest;
