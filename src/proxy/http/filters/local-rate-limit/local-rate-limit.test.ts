@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { FilterHarness, linesOf, makeConnection, reasonsOf } from '../../../../../test/support/filter-harness.ts';
 import type { FakeStream } from '../../../../../test/support/filter-harness.ts';
 import { Flag } from '../../../stream-info.ts';
+import { headerKey } from '../../../../wire/header-names.ts';
 import { localRateLimit } from './local-rate-limit.ts';
 import { LocalTokenBucket } from './token-bucket.ts';
 
@@ -66,7 +67,7 @@ test('x-ratelimit and retry-after headers tell when to come again', () => {
 test('response headers overwrite first and then add, and their retry-after stays', () => {
   const harness = new FilterHarness(localRateLimit, {
     ...BASE,
-    token_bucket: bucket(0, 1, 1500),
+    token_bucket: bucket(1, 1, 1500),
     enable_retry_after_header: true,
     response_headers_to_add: [
       option('x-1', '%REQ(:path)%'),
@@ -76,6 +77,7 @@ test('response headers overwrite first and then add, and their retry-after stays
       option('content-type', 'text/foo', 'OVERWRITE_IF_EXISTS'),
     ],
   });
+  send(harness);
   assert.deepEqual(linesOf(send(harness).replyHeaders!).slice(1), ['x-1: b', 'x-1: /h', 'retry-after: 7']);
 });
 
@@ -129,11 +131,22 @@ test('a connection has one bucket, made by whichever route comes first', () => {
 test('what cannot take effect is refused', () => {
   const decode = (message: object) => reasonsOf((d) => localRateLimit.decode(message as never, d));
   assert.deepEqual(decode({ token_bucket: bucket(1, 1, 10) }), ['token_bucket.fill_interval: must be at least 50 ms']);
-  assert.deepEqual(decode({ descriptors: [{}], rate_limits: [{}], local_cluster_rate_limit: {} }), [
-    'descriptors: not supported: only the default token bucket is',
-    'rate_limits: not supported: only the default token bucket is',
+  const descriptor = { entries: [{ key: 'a', value: 'b' }], token_bucket: bucket(1, 1, 10) };
+  assert.deepEqual(decode({ descriptors: [descriptor, descriptor], local_cluster_rate_limit: {} }), [
     'local_cluster_rate_limit: not supported',
+    'descriptors[0].token_bucket.fill_interval: must be at least 50 ms',
+    'descriptors[1].entries: are those of another descriptor',
+    'descriptors[1].token_bucket.fill_interval: must be at least 50 ms',
+    'descriptors: not supported without rate_limits beside them: those of routes are not read',
   ]);
+  assert.deepEqual(
+    decode({ rate_limits: [{ stage: 1, actions: [{ source_cluster: {} }], hits_addend: { format: 'x' } }] }),
+    [
+      'rate_limits[0].stage: not supported here',
+      'rate_limits[0].hits_addend.format: not supported',
+      'rate_limits[0].actions[0]: not supported: source_cluster',
+    ],
+  );
   assert.deepEqual(decode({ response_headers_to_add: [option(':status', '1')] }), [
     'response_headers_to_add[0].header.key: :-prefixed or host headers may not be modified',
   ]);
@@ -145,6 +158,130 @@ test('a bucket never holds more than it may, nor loses tokens to rounding', () =
   const tokens = new LocalTokenBucket({ maxTokens: 3, tokensPerFill: 1, fillIntervalMs: 100 });
   assert.equal(tokens.remaining(1e9), 3);
   let taken = 0;
-  for (let now = 0; now < 100_000; now += 7) if (tokens.take(now)) taken++;
+  for (let now = 0; now < 100_000; now += 7) if (tokens.take(now, 1)) taken++;
   assert.equal(taken, 3 + Math.floor((100_000 - 7) / 100));
+});
+
+/** Sends requests with the given headers; '200 limit/remaining/reset' of each. */
+function run(config: object, requests: readonly (string | readonly [string, ...string[]])[]): string[] {
+  const harness = new FilterHarness(localRateLimit, {
+    ...BASE,
+    enable_x_ratelimit_headers: 'DRAFT_VERSION_03',
+    token_bucket: bucket(10, 1, 100_000),
+    ...config,
+  });
+  return requests.map((request) => {
+    const [path, ...lines] = typeof request === 'string' ? [request] : request;
+    const stream = harness.request(path, lines);
+    stream.decodeHeaders();
+    const headers = stream.replyHeaders ?? stream.encodeHeaders();
+    const told = ['limit', 'remaining', 'reset'].map((name) => headers.get(headerKey(`x-ratelimit-${name}`)));
+    return `${headers.status} ${told.join('/')}`;
+  });
+}
+const descriptor = (tokens: number, entries: readonly (readonly [string, string])[], more: object = {}) => ({
+  entries: entries.map(([key, value]) => ({ key, value })),
+  token_bucket: bucket(tokens, 1, 100_000),
+  ...more,
+});
+const limit = (action: object, more: object = {}) => ({ actions: [action], ...more });
+const GENERIC = { generic_key: { descriptor_value: 'v' } };
+const USER = { request_headers: { header_name: 'x-u', descriptor_key: 'u' } };
+const A = ['/', 'x-u: a'] as const;
+const B = ['/', 'x-u: b'] as const;
+const C = ['/', 'x-u: c'] as const;
+
+test('a descriptor has a bucket of its own, beside the default one', () => {
+  const config = { descriptors: [descriptor(5, [['generic_key', 'v']])], rate_limits: [limit(GENERIC)] };
+  const both = run({ ...config, token_bucket: bucket(2, 1, 100_000) }, ['/', '/', '/']);
+  assert.deepEqual(both, ['200 5/4/0', '200 5/3/0', '429 2/0/100']);
+  const alone = { ...config, token_bucket: bucket(1, 1, 100_000), always_consume_default_token_bucket: false };
+  assert.deepEqual(run(alone, ['/', '/']), ['200 5/4/0', '200 5/3/0']);
+});
+
+test('the slowest of several descriptors is asked first', () => {
+  const slow = { entries: [{ key: 'p', value: 'b' }], token_bucket: bucket(2, 1, 1_000_000) };
+  const config = {
+    descriptors: [descriptor(5, [['u', 'a']]), slow],
+    rate_limits: [limit(USER), limit({ generic_key: { descriptor_key: 'p', descriptor_value: 'b' } })],
+  };
+  assert.deepEqual(run(config, [A, A, A, '/']), ['200 2/1/0', '200 2/0/1000', '429 2/0/1000', '429 2/0/1000']);
+});
+
+test('entries must be the same in the same order', () => {
+  const config = {
+    descriptors: [
+      descriptor(1, [
+        ['u', 'a'],
+        ['generic_key', 'v'],
+      ]),
+      descriptor(2, [
+        ['generic_key', 'v'],
+        ['u', 'a'],
+      ]),
+    ],
+    rate_limits: [{ actions: [{ request_headers: { ...USER.request_headers, skip_if_absent: true } }, GENERIC] }],
+  };
+  assert.deepEqual(run(config, [A, A, '/', '/']), ['200 1/0/100', '429 1/0/100', '200 10/8/0', '200 10/7/0']);
+});
+
+test('a wildcard makes a bucket for each value, and forgets the least recently used', () => {
+  const config = { descriptors: [descriptor(1, [['u', '']])], rate_limits: [limit(USER)], max_dynamic_descriptors: 2 };
+  const statuses = run({ ...config, token_bucket: bucket(100, 1, 100_000) }, [A, A, B, C, A, B, '/']);
+  assert.deepEqual(statuses, [
+    ...['200 1/0/100', '429 1/0/100', '200 1/0/100', '200 1/0/100', '200 1/0/100', '200 1/0/100'],
+    '200 100/94/0',
+  ]);
+});
+
+test('hits may be several, negative or, as in Envoy, a refusal at 0', () => {
+  const hits = (addend: object) => ({
+    descriptors: [descriptor(5, [['generic_key', 'v']])],
+    rate_limits: [limit(GENERIC, { hits_addend: addend })],
+  });
+  assert.deepEqual(run(hits({ number: 2 }), ['/', '/', '/']), ['200 5/3/0', '200 5/1/0', '429 5/1/0']);
+  assert.deepEqual(run(hits({ number: 0 }), ['/']), ['429 5/5/0']);
+  assert.deepEqual(run(hits({ number: 2, is_negative_hits: true }), ['/', '/']), ['200 5/5/0', '200 5/5/0']);
+});
+
+test('a shadow descriptor refuses nobody', () => {
+  const config = {
+    descriptors: [descriptor(1, [['generic_key', 'v']], { shadow_mode: true })],
+    rate_limits: [limit(GENERIC, { x_ratelimit_option: 'OFF' })],
+  };
+  assert.deepEqual(run(config, ['/', '/', '/']), ['200 //', '200 //', '200 //']);
+});
+
+test('a bucket without tokens denies; the default one tells nothing of itself', () => {
+  assert.deepEqual(run({ token_bucket: bucket(0, 1, 1000) }, ['/']), ['429 //']);
+  const none = { entries: [{ key: 'generic_key', value: 'v' }], token_bucket: bucket(0, 1, 1000) };
+  assert.deepEqual(run({ descriptors: [none], rate_limits: [limit(GENERIC)] }, ['/']), ['429 0/0/1']);
+});
+
+test('descriptors come from headers, queries, addresses, routes and metadata', () => {
+  const limitsBy = (action: object, key: string, value: string, request: string | readonly [string, ...string[]]) => {
+    const told = run({ descriptors: [descriptor(1, [[key, value]])], rate_limits: [limit(action)] }, [request]);
+    return told[0] === '200 1/0/100';
+  };
+  const present = { name: 'x-m', present_match: true };
+  const byHeader = { header_value_match: { descriptor_value: 'm', headers: [present] } };
+  assert.equal(limitsBy(byHeader, 'header_match', 'm', ['/', 'x-m: 1']), true);
+  assert.equal(limitsBy(byHeader, 'header_match', 'm', '/'), false);
+  const unless = { header_value_match: { ...byHeader.header_value_match, expect_match: false } };
+  assert.equal(limitsBy(unless, 'header_match', 'm', '/'), true);
+  const byQuery = { query_parameter_value_match: { descriptor_value: 'q', query_parameters: [{ name: 'q' }] } };
+  assert.equal(limitsBy(byQuery, 'query_match', 'q', '/?q=1'), true);
+  const parameter = { query_parameters: { query_parameter_name: 'p', descriptor_key: 'qp' } };
+  assert.equal(limitsBy(parameter, 'qp', 'a b', '/?p=a%20b&p=z'), true);
+  assert.equal(limitsBy(parameter, 'qp', 'a b', '/?p=z&p=a%20b'), false);
+  assert.equal(limitsBy({ remote_address: {} }, 'remote_address', '10.0.0.2', '/'), true);
+  const masked = { masked_remote_address: { v4_prefix_mask_len: 8 } };
+  assert.equal(limitsBy(masked, 'masked_remote_address', '10.0.0.0/8', '/'), true);
+  assert.equal(limitsBy({ destination_cluster: {} }, 'destination_cluster', 'up', '/'), true);
+  const ranges = [{ address_prefix: '10.0.0.0', prefix_len: 8 }];
+  const local = { remote_address_match: { descriptor_value: '%REQ(:method)%', address_matcher: { ranges } } };
+  assert.equal(limitsBy(local, 'remote_address_match', 'GET', '/'), true);
+  const byMetadata = { metadata: { descriptor_key: 'mk', metadata_key: { key: 'f', path: [{ key: 'k' }] } } };
+  assert.equal(limitsBy(byMetadata, 'mk', 'x', '/'), false);
+  assert.equal(limitsBy({ metadata: { ...byMetadata.metadata, default_value: 'x' } }, 'mk', 'x', '/'), true);
 });

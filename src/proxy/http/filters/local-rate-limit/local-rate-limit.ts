@@ -2,7 +2,7 @@
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
-import { FRACTION_FIELDS } from '../../../config/matcher.ts';
+import { MATCHER_FIELDS } from '../../../config/matcher.ts';
 import type { RuntimeFractionalPercentPb } from '../../../config/matcher.ts';
 import type { ConnectionInfo } from '../../../stream-info.ts';
 import { Flag } from '../../../stream-info.ts';
@@ -14,12 +14,15 @@ import type { FieldMutation, HeaderValueOptionPb } from '../header-mutation/fiel
 import type { MessageSide } from '../header-mutation/inline-headers.ts';
 import { decodeRuntimeFraction, holds } from '../runtime-fraction.ts';
 import type { RuntimeFraction } from '../runtime-fraction.ts';
-import { makeLocalTokenBucket } from './token-bucket.ts';
-import type { TokenBucket, TokenBucketSettings } from './token-bucket.ts';
+import { Limiter, decodeBucket, decodeDescriptors } from './limiter.ts';
+import type { LimiterSettings, LocalDescriptorPb, TokenBucketPb } from './limiter.ts';
+import { RATE_LIMIT_FIELDS, decodeRateLimits, describe } from './rate-limit-actions.ts';
+import type { DescriptorSource, RateLimitPb } from './rate-limit-actions.ts';
+import type { TokenBucket } from './token-bucket.ts';
 
 const TYPE = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 
-/** Below `<stat_prefix>.http_local_rate_limit.`; shadow_mode belongs to descriptors and stays 0. */
+/** Below `<stat_prefix>.http_local_rate_limit.` */
 const STATS = {
   enabled: 'counter',
   enforced: 'counter',
@@ -28,25 +31,23 @@ const STATS = {
   shadow_mode: 'counter',
 } as const;
 
-/** Envoy refuses to fill more often. */
-const MIN_FILL_INTERVAL_MS = 50;
+/** Buckets that one wildcard descriptor keeps at a time (Envoy's default). */
+const DEFAULT_MAX_DYNAMIC = 20;
 const TOO_MANY_REQUESTS = 429;
 const GRPC_RESOURCE_EXHAUSTED = 8;
 
 type LocalRateLimitPb = {
   stat_prefix?: string;
   status?: { code?: string | number };
-  token_bucket?: {
-    max_tokens?: number;
-    tokens_per_fill?: number;
-    fill_interval?: { seconds: number | bigint; nanos: number };
-  };
+  token_bucket?: TokenBucketPb;
   filter_enabled?: RuntimeFractionalPercentPb;
   filter_enforced?: RuntimeFractionalPercentPb;
   request_headers_to_add_when_not_enforced?: readonly HeaderValueOptionPb[];
   response_headers_to_add?: readonly HeaderValueOptionPb[];
-  descriptors?: readonly unknown[];
-  rate_limits?: readonly unknown[];
+  descriptors?: readonly LocalDescriptorPb[];
+  rate_limits?: readonly RateLimitPb[];
+  always_consume_default_token_bucket?: boolean;
+  max_dynamic_descriptors?: number;
   local_cluster_rate_limit?: object;
   local_rate_limit_per_downstream_connection?: boolean;
   enable_x_ratelimit_headers?: string;
@@ -57,10 +58,10 @@ type LocalRateLimitPb = {
 type LocalRateLimitConfig = {
   readonly statPrefix: string;
   readonly status: number;
-  /** Null: nothing is limited. */
-  readonly settings: TokenBucketSettings | null;
-  /** The bucket of all connections; null when there is no bucket, or one per connection. */
-  readonly bucket: TokenBucket | null;
+  readonly limits: LimiterSettings;
+  /** The limiter of all connections; null when each connection has its own. */
+  readonly limiter: Limiter | null;
+  readonly sources: readonly DescriptorSource[];
   readonly enabled: RuntimeFraction | null;
   readonly enforced: RuntimeFraction | null;
   readonly requestHeaders: readonly FieldMutation[];
@@ -88,11 +89,18 @@ const STATUS_CODES: Readonly<Record<string, number>> = {
 };
 
 function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConfig {
-  const unsupported = 'not supported: only the default token bucket is';
-  if (message.descriptors !== undefined && message.descriptors.length > 0) d.reject('descriptors', unsupported);
-  if (message.rate_limits !== undefined && message.rate_limits.length > 0) d.reject('rate_limits', unsupported);
   if (message.local_cluster_rate_limit !== undefined) d.reject('local_cluster_rate_limit', 'not supported');
-  const settings = decodeBucket(message, d);
+  const sources = decodeRateLimits(message.rate_limits, d);
+  const descriptors = decodeDescriptors(message.descriptors, d);
+  if (descriptors.length > 0 && sources.length === 0) {
+    d.reject('descriptors', 'not supported without rate_limits beside them: those of routes are not read');
+  }
+  const limits = Object.freeze({
+    bucket: message.token_bucket === undefined ? null : decodeBucket(message.token_bucket, d.at('token_bucket')),
+    descriptors,
+    alwaysTakesDefault: message.always_consume_default_token_bucket ?? true,
+    maxDynamic: message.max_dynamic_descriptors ?? DEFAULT_MAX_DYNAMIC,
+  });
   const perConnection = message.local_rate_limit_per_downstream_connection ?? false;
   const code = message.status?.code ?? 0;
   const status = typeof code === 'number' ? code : (STATUS_CODES[code] ?? 0);
@@ -100,8 +108,10 @@ function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConf
     statPrefix: message.stat_prefix ?? '',
     // Envoy answers 429 when the status is no error.
     status: status >= 400 ? status : TOO_MANY_REQUESTS,
-    settings,
-    bucket: settings === null || perConnection ? null : makeLocalTokenBucket(settings),
+    limits,
+    limiter: perConnection ? null : new Limiter(limits),
+    // Without descriptors to find there is nothing to generate.
+    sources: descriptors.length === 0 ? [] : sources,
     enabled: decodeFraction(message.filter_enabled, d, 'filter_enabled'),
     enforced: decodeFraction(message.filter_enforced, d, 'filter_enforced'),
     requestHeaders: decodeOptions(message, 'request_headers_to_add_when_not_enforced', 'request', d),
@@ -115,20 +125,6 @@ function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConf
 function decodeRoute(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConfig {
   if (message.token_bucket === undefined) d.reject('token_bucket', 'must be set in per-route configuration');
   return decode(message, d);
-}
-
-function decodeBucket(message: LocalRateLimitPb, d: ConfigDecoder): TokenBucketSettings | null {
-  const bucket = message.token_bucket;
-  if (bucket === undefined) return null;
-  const fillIntervalMs = d.durationMs(bucket.fill_interval, 0);
-  if (fillIntervalMs < MIN_FILL_INTERVAL_MS) {
-    d.at('token_bucket').reject('fill_interval', `must be at least ${MIN_FILL_INTERVAL_MS} ms`);
-  }
-  return Object.freeze({
-    maxTokens: bucket.max_tokens ?? 0,
-    tokensPerFill: bucket.tokens_per_fill ?? 1,
-    fillIntervalMs: Math.max(fillIntervalMs, MIN_FILL_INTERVAL_MS),
-  });
 }
 
 function decodeFraction(
@@ -148,16 +144,16 @@ function decodeOptions(
   return Object.freeze((message[field] ?? []).map((option, i) => decodeValueOption(option, side, d.at(field, i))));
 }
 
-/** Buckets of connections. One connection has one, whichever configuration asked first: so it is in Envoy. */
-const connectionBuckets = new WeakMap<ConnectionInfo, TokenBucket>();
+/** Limiters of connections. One connection has one, whichever configuration asked first: so it is in Envoy. */
+const connectionLimiters = new WeakMap<ConnectionInfo, Limiter>();
 
-function connectionBucket(connection: ConnectionInfo, settings: TokenBucketSettings): TokenBucket {
-  let bucket = connectionBuckets.get(connection);
-  if (bucket === undefined) {
-    bucket = makeLocalTokenBucket(settings);
-    connectionBuckets.set(connection, bucket);
+function connectionLimiter(connection: ConnectionInfo, limits: LimiterSettings): Limiter {
+  let limiter = connectionLimiters.get(connection);
+  if (limiter === undefined) {
+    limiter = new Limiter(limits);
+    connectionLimiters.set(connection, limiter);
   }
-  return bucket;
+  return limiter;
 }
 
 class LocalRateLimitFilter implements HttpFilter {
@@ -186,14 +182,19 @@ class LocalRateLimitFilter implements HttpFilter {
     const cells = this.#cells;
     scope.inc(cells.enabled);
 
-    const { settings } = config;
-    const bucket = config.bucket ?? (settings === null ? null : connectionBucket(stream.info.connection, settings));
-    if (bucket !== null && config.hasRateLimitHeaders) stream.slot[this.#slot] = bucket;
-    if (bucket === null || bucket.take(stream.clock.nowMs)) {
+    const limiter = config.limiter ?? connectionLimiter(stream.info.connection, config.limits);
+    const descriptors = config.sources.length === 0 ? null : describe(config.sources, stream, headers);
+    const { isAllowed, isShadow, bucket, hasHeaders } = limiter.check(descriptors, stream.clock.nowMs);
+    if (bucket !== null && (hasHeaders ?? config.hasRateLimitHeaders)) stream.slot[this.#slot] = bucket;
+    if (isAllowed) {
       scope.inc(cells.ok);
       return 'continue';
     }
     scope.inc(cells.rate_limited);
+    if (isShadow) {
+      scope.inc(cells.shadow_mode);
+      return 'continue';
+    }
     if (config.enforced === null || !holds(config.enforced, runtime, random)) {
       applyValueOptions(config.requestHeaders, headers, stream);
       return 'continue';
@@ -227,7 +228,7 @@ function statPrefix(config: LocalRateLimitConfig): string {
   return `${config.statPrefix}.http_local_rate_limit.`;
 }
 
-function replyOf(config: LocalRateLimitConfig, bucket: TokenBucket, stream: FilterStream): LocalReply {
+function replyOf(config: LocalRateLimitConfig, bucket: TokenBucket | null, stream: FilterStream): LocalReply {
   return {
     status: config.status,
     body: 'local_rate_limited',
@@ -236,7 +237,8 @@ function replyOf(config: LocalRateLimitConfig, bucket: TokenBucket, stream: Filt
     ...(config.grpcStatus === undefined ? undefined : { grpcStatus: config.grpcStatus }),
     modifyHeaders(headers) {
       applyValueOptions(config.responseHeaders, headers, stream);
-      if (config.hasRetryAfter && config.status === TOO_MANY_REQUESTS && !headers.has(H['retry-after'])) {
+      if (!config.hasRetryAfter || bucket === null || config.status !== TOO_MANY_REQUESTS) return;
+      if (!headers.has(H['retry-after'])) {
         headers.add(H['retry-after'], String(Math.max(1, bucket.secondsToNext(stream.clock.nowMs))));
       }
     },
@@ -247,16 +249,19 @@ export const localRateLimit = defineHttpFilter({
   name: 'envoy.filters.http.local_ratelimit',
   configType: TYPE,
   fields: {
-    // descriptors, rate_limits and local_cluster_rate_limit are refused by the decoder, with their reason; the last
-    // four say something about descriptors alone, so without those they have no effect in Envoy either.
+    // stage and vh_rate_limits choose among rate limits of routes, which are refused together with the descriptors that
+    // would need them: without those they have no effect in Envoy either.
     [TYPE]:
       'stat_prefix status token_bucket filter_enabled filter_enforced request_headers_to_add_when_not_enforced ' +
-      'response_headers_to_add descriptors rate_limits local_cluster_rate_limit ' +
+      'response_headers_to_add descriptors rate_limits ' +
       'local_rate_limit_per_downstream_connection enable_x_ratelimit_headers rate_limited_as_resource_exhausted ' +
       'enable_retry_after_header stage vh_rate_limits always_consume_default_token_bucket max_dynamic_descriptors',
     'envoy.type.v3.TokenBucket': 'max_tokens tokens_per_fill fill_interval',
     'envoy.type.v3.HttpStatus': 'code',
-    ...FRACTION_FIELDS,
+    'envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor': 'entries token_bucket shadow_mode',
+    'envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry': 'key value',
+    ...RATE_LIMIT_FIELDS,
+    ...MATCHER_FIELDS,
     ...HEADER_VALUE_FIELDS,
   },
   decode,

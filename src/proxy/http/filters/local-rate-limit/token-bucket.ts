@@ -3,8 +3,12 @@
 /** A bucket of whole tokens. The caller brings the time, so that buckets need no clock and no timer. */
 export type TokenBucket = {
   readonly maxTokens: number;
-  /** Takes one token; false when there is none. */
-  take(nowMs: number): boolean;
+  /** Tokens that come in one ms. */
+  readonly ratePerMs: number;
+  /** Takes so many tokens, or none at all and returns false. Nobody may take 0 tokens: Envoy refuses that. */
+  take(nowMs: number, count: number): boolean;
+  /** Puts tokens back, as far as there is room. */
+  refill(nowMs: number, count: number): void;
   /** Tokens that could be taken now. */
   remaining(nowMs: number): number;
   /** Whole seconds until a token is there, rounded up; 0 when there is one. */
@@ -29,19 +33,23 @@ const MIN_RATE = 1 / (365 * 24 * 60 * 60 * 1000);
  */
 export class LocalTokenBucket implements TokenBucket {
   readonly maxTokens: number;
-  readonly #ratePerMs: number;
+  readonly ratePerMs: number;
   #emptyAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: TokenBucketSettings) {
     this.maxTokens = settings.maxTokens;
-    this.#ratePerMs = Math.max(settings.tokensPerFill / settings.fillIntervalMs, MIN_RATE);
+    this.ratePerMs = Math.max(settings.tokensPerFill / settings.fillIntervalMs, MIN_RATE);
   }
 
-  take(nowMs: number): boolean {
+  take(nowMs: number, count: number): boolean {
     const tokens = this.#tokens(nowMs);
-    if (tokens < 1) return false;
-    this.#emptyAtMs = nowMs - (tokens - 1) / this.#ratePerMs;
+    if (tokens < count || count === 0) return false;
+    this.#emptyAtMs = nowMs - (tokens - count) / this.ratePerMs;
     return true;
+  }
+
+  refill(nowMs: number, count: number): void {
+    this.#emptyAtMs = nowMs - Math.min(this.maxTokens, this.#tokens(nowMs) + count) / this.ratePerMs;
   }
 
   remaining(nowMs: number): number {
@@ -50,12 +58,12 @@ export class LocalTokenBucket implements TokenBucket {
 
   secondsToNext(nowMs: number): number {
     const tokens = this.#tokens(nowMs);
-    return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / this.#ratePerMs / 1000);
+    return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / this.ratePerMs / 1000);
   }
 
   #tokens(nowMs: number): number {
     // The sum of many fractions must not cost a token: 1 - 1e-9 is one.
-    return Math.min(this.maxTokens, (nowMs - this.#emptyAtMs) * this.#ratePerMs + 1e-9);
+    return Math.min(this.maxTokens, (nowMs - this.#emptyAtMs) * this.ratePerMs + 1e-9);
   }
 }
 
