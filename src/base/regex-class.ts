@@ -77,12 +77,10 @@ export function foldRanges(ranges: Ranges): number[] {
   return normalize(out);
 }
 
+/** ASCII letters only: Envoy's RE2 folds no others in Latin-1. */
 function foldOf(point: number): number {
-  const isAscii = point < 0x80;
   const lower = point | 0x20;
-  if (isAscii) return lower >= 0x61 && lower <= 0x7a ? point ^ 0x20 : point;
-  // À–Þ and à–þ but for the signs × and ÷; ß, ÿ and µ have their other case beyond Latin-1.
-  return lower >= 0xe0 && lower < 0xff && lower !== 0xf7 && point >= 0xc0 && point !== 0xdf ? point ^ 0x20 : point;
+  return point < 0x80 && lower >= 0x61 && lower <= 0x7a ? point ^ 0x20 : point;
 }
 
 const classes = new Map<string, Ranges | null>();

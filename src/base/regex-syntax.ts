@@ -176,8 +176,7 @@ class Parser {
 
   #literal(point: number): RegexNode {
     const ranges = [point, point];
-    // RE2 folds a single character in ASCII only, a class in all of Latin-1.
-    return { kind: 'class', ranges: (this.#flags & FOLD) !== 0 && point < 0x80 ? foldRanges(ranges) : ranges };
+    return { kind: 'class', ranges: (this.#flags & FOLD) !== 0 ? foldRanges(ranges) : ranges };
   }
 
   #char(): number {

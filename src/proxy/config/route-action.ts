@@ -208,7 +208,8 @@ function decodeHostRewrite(message: RouteActionPb, d: ConfigDecoder): HostRewrit
     return rewrite === null ? null : new PathRegexHostRewrite(rewrite.regex, rewrite.substitution);
   }
   if (message.host_rewrite) {
-    return new FormatHostRewrite(compileFormat(message.host_rewrite, d.at('host_rewrite'), { omitEmptyValues: true }));
+    // Unlike path_rewrite this shows what is missing as '-'.
+    return new FormatHostRewrite(compileFormat(message.host_rewrite, d.at('host_rewrite')));
   }
   return null;
 }

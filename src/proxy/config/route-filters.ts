@@ -45,7 +45,7 @@ function decodeFilter(name: string, any: unknown, d: ConfigDecoder): LevelFilter
     const wrapper = unpacked.message as FilterConfigPb;
     if (wrapper.disabled === true) return { config: null, hasConfig: false, disabled: true };
     if (wrapper.config === undefined) {
-      d.reject('', `empty config in FilterConfig for filter ${name}`);
+      d.reject('', 'Empty route/virtual host per filter configuration for a filter');
       return null;
     }
     inner = wrapper.config;

@@ -27,7 +27,7 @@ export function decodeRedirect(message: RedirectActionPb, match: PathMatch, d: C
       scheme: message.scheme_redirect || (message.https_redirect === true ? 'https' : ''),
       host: bytesOf(message.host_redirect ?? ''),
       port: message.port_redirect === undefined || message.port_redirect === 0 ? '' : `:${message.port_redirect}`,
-      path: path === '' || path.startsWith('/') ? path : `/${path}`,
+      path,
       stripQuery: message.strip_query === true,
     },
     decodePathRewrite(message, match, d),

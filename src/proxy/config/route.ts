@@ -95,7 +95,7 @@ function decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecod
     mutations: [...above.mutations, decodeLevelMutations(message, d)],
     filters: [...above.filters, decodeLevelFilters(message.typed_per_filter_config, message.cors, d)],
     defaults: { ...above.defaults, retry, mirrors: mirrors.length > 0 ? mirrors : above.defaults.mirrors },
-    bufferLimit: decodeBufferLimit(message, above.bufferLimit, d),
+    bufferLimit: decodeBufferLimit(message, above.bufferLimit),
   };
   const entries: RouteEntry[] = [];
   for (const [i, route] of (message.routes ?? []).entries()) {
@@ -132,6 +132,8 @@ const EMPTY_LEAF: Omit<LeafSettings, 'virtualHost'> = {
   hostRewrite: null,
   appendForwardedHost: false,
   pathRewrite: null,
+  weightedRequest: null,
+  weightedResponse: null,
   weightedHost: '',
 };
 
@@ -153,12 +155,8 @@ function decodeVirtualClusters(message: VirtualHostPb, d: ConfigDecoder): Virtua
 function decodeBufferLimit(
   message: { per_request_buffer_limit_bytes?: number; request_body_buffer_limit?: number | bigint },
   above: BufferLimit,
-  d: ConfigDecoder,
 ): BufferLimit {
   const { per_request_buffer_limit_bytes: old, request_body_buffer_limit: limit } = message;
-  if (old !== undefined && limit !== undefined) {
-    d.reject('', 'Only one of request_body_buffer_limit and per_request_buffer_limit_bytes could be set');
-  }
   if (limit !== undefined) return { bytes: Number(limit), isCapped: false };
   return old === undefined ? above : { bytes: old, isCapped: true };
 }
@@ -179,7 +177,7 @@ function decodeRoute(
   const mutations = [...levels.mutations, decodeLevelMutations(message, d)];
   const cors = message.route?.cors;
   const filters = [...levels.filters, decodeLevelFilters(message.typed_per_filter_config, cors, d, d.at('route'))];
-  const limit = decodeBufferLimit(message, levels.bufferLimit, d);
+  const limit = decodeBufferLimit(message, levels.bufferLimit);
   const base: LeafSettings = {
     ...EMPTY_LEAF,
     name: message.name ?? '',
@@ -212,7 +210,7 @@ function decodeRoute(
   const at = d.at('route');
   const action = decodeRouteAction(message.route, levels.defaults, at);
   const pathRewrite = decodePathRewrite(message.route, path, at);
-  return entry(chooseLeaf(action, base, pathRewrite, { mutations, filters, levels }));
+  return entry(chooseLeaf(action, base, pathRewrite, filters));
 }
 
 /** In the order of evaluation: the most specific level first, unless it shall win; empty levels left out. */
@@ -230,19 +228,20 @@ function chooseLeaf(
   action: DecodedAction,
   base: LeafSettings,
   pathRewrite: PathRewrite | null,
-  above: { mutations: readonly LevelMutations[]; filters: readonly LevelFilters[]; levels: Levels },
+  levels: readonly LevelFilters[],
 ): RouteChoice {
   const { hostRewrite, appendForwardedHost } = action;
   const make = (leaf: Leaf): LeafRoute => {
     const { forward, clusterName, message } = leaf;
     const settings = { ...base, forward, clusterName, hostRewrite, appendForwardedHost, pathRewrite };
     if (message === null) return new LeafRoute(settings);
-    const mutations = [...above.mutations, decodeLevelMutations(message, leaf.d)];
+    const own = decodeLevelMutations(message, leaf.d);
     const filters = decodeLevelFilters(message.typed_per_filter_config, undefined, leaf.d);
     return new LeafRoute({
       ...settings,
-      ...orderMutations(mutations, above.levels.mostSpecificWins),
-      filterConfigs: filters.size === 0 ? base.filterConfigs : mergeFilters([...above.filters, filters]),
+      weightedRequest: own.request,
+      weightedResponse: own.response,
+      filterConfigs: filters.size === 0 ? base.filterConfigs : mergeFilters([...levels, filters]),
       weightedHost: bytesOf(message.host_rewrite_literal ?? ''),
     });
   };

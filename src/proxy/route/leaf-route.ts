@@ -33,7 +33,10 @@ export type LeafSettings = {
   readonly hostRewrite: HostRewrite | null;
   readonly appendForwardedHost: boolean;
   readonly pathRewrite: PathRewrite | null;
-  /** A weighted cluster's host_rewrite_literal: replaces the authority last, and leaves no trace of the old one. */
+  /** A weighted cluster's own mutations come before all others, whichever level wins. */
+  readonly weightedRequest: HeaderMutations | null;
+  readonly weightedResponse: HeaderMutations | null;
+  /** Its host_rewrite_literal follows them and leaves no trace of the old authority. */
   readonly weightedHost: string;
 };
 
@@ -59,6 +62,8 @@ export class LeafRoute implements Route {
   readonly #hostRewrite: HostRewrite | null;
   readonly #appendForwardedHost: boolean;
   readonly #pathRewrite: PathRewrite | null;
+  readonly #weightedRequest: HeaderMutations | null;
+  readonly #weightedResponse: HeaderMutations | null;
   readonly #weightedHost: string;
 
   constructor(settings: LeafSettings) {
@@ -81,17 +86,22 @@ export class LeafRoute implements Route {
     this.#hostRewrite = settings.hostRewrite;
     this.#appendForwardedHost = settings.appendForwardedHost;
     this.#pathRewrite = settings.pathRewrite;
+    this.#weightedRequest = settings.weightedRequest;
+    this.#weightedResponse = settings.weightedResponse;
     this.#weightedHost = settings.weightedHost;
     this.hasRequestMutations =
       this.#requestMutations.length > 0 ||
       this.#hostRewrite !== null ||
       this.#pathRewrite !== null ||
+      this.#weightedRequest !== null ||
       this.#weightedHost !== '';
-    this.hasResponseMutations = this.#responseMutations.length > 0;
+    this.hasResponseMutations = this.#responseMutations.length > 0 || this.#weightedResponse !== null;
   }
 
   finalizeRequest(headers: Headers, format: FormatContext, insertOriginalPath: boolean): void {
     if (!this.hasRequestMutations) return;
+    if (this.#weightedRequest !== null) this.#weightedRequest.apply(headers, format);
+    if (this.#weightedHost !== '') headers.authority = this.#weightedHost;
     const mutations = this.#requestMutations;
     for (let i = 0; i < mutations.length; i++) (mutations[i] as HeaderMutations).apply(headers, format);
     if (this.#hostRewrite !== null) {
@@ -99,10 +109,10 @@ export class LeafRoute implements Route {
       if (host !== '') updateAuthority(headers, host, this.#appendForwardedHost, insertOriginalPath);
     }
     if (this.#pathRewrite !== null) rewritePath(headers, this.#pathRewrite, format, insertOriginalPath);
-    if (this.#weightedHost !== '') headers.authority = this.#weightedHost;
   }
 
   finalizeResponse(headers: Headers, format: FormatContext): void {
+    if (this.#weightedResponse !== null) this.#weightedResponse.apply(headers, format);
     const mutations = this.#responseMutations;
     for (let i = 0; i < mutations.length; i++) (mutations[i] as HeaderMutations).apply(headers, format);
   }

@@ -39,7 +39,8 @@ export function redirectUrl(headers: Headers, settings: RedirectSettings): strin
   if (headers.path === '') return '';
   const scheme = settings.scheme !== '' ? settings.scheme : headers.scheme;
   const host = settings.host !== '' ? settings.host : requestHost(headers, scheme, settings.port);
-  return `${scheme}://${host}${settings.port}${redirectPath(headers.path, settings)}`;
+  const path = redirectPath(headers.path, settings);
+  return `${scheme}://${host}${settings.port}${path.startsWith('/') ? '' : '/'}${path}`;
 }
 
 function redirectPath(path: string, { path: fixed, stripQuery }: RedirectSettings): string {
