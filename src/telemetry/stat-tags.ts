@@ -1,0 +1,234 @@
+// Tags: parts of a statistic's name that become labels; found when statistics are dumped, never before.
+
+export type Tag = { readonly name: string; readonly value: string };
+
+/** A name without its tags, and the tags in order. */
+export type TaggedName = { readonly name: string; readonly tags: readonly Tag[] };
+
+/** Finds one tag in a name; null when it is not there. */
+export type TagRule = {
+  readonly tag: string;
+  /** First token that names must have; '' for any. Keeps most rules from being tried. */
+  readonly prefix: string;
+  find(name: string, tokens: readonly string[]): Found | null;
+};
+/** What the tag takes away from the name, and its value. */
+type Found = { readonly start: number; readonly end: number; readonly value: string };
+
+const ADDRESS = String.raw`(?:(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[[a-fA-F_\d]+\])_\d+)`;
+const VALUE = '[^.]+';
+const NAME = String.raw`[\w-]+`;
+const WITH_NAME = String.raw`(?:listener|cluster)\..*?`;
+
+/** Envoy's default tags with regular expressions: tag, expression, text that must be there, value that is no tag. */
+const DEFAULT_REGEXES: readonly (readonly [string, string, string, string?])[] = [
+  ['envoy.response_code', String.raw`_rq(_(\d{3}))$`, '_rq_'],
+  ['envoy.response_code_class', String.raw`_rq_((\d))xx$`, '_rq_'],
+  [
+    'envoy.dynamo_partition_id',
+    String.raw`^http\.${VALUE}\.dynamodb\.table\.${VALUE}\.capacity\.${VALUE}(\.__partition_id=(\w{7}))$`,
+    '.dynamodb.table.',
+  ],
+  [
+    'envoy.dynamo_operation',
+    String.raw`^http\.${VALUE}\.dynamodb.(?:operation|table\.${VALUE}\.capacity)(\.(${VALUE}))(?:\.|$)`,
+    '.dynamodb.',
+  ],
+  ['envoy.dynamo_table', String.raw`^http\.${VALUE}\.dynamodb.(?:table|error)\.((${VALUE})\.)`, '.dynamodb.'],
+  ['envoy.ssl_cipher', String.raw`^listener\..*?\.ssl\.ciphers(\.(${NAME}))$`, '.ssl.ciphers.'],
+  ['envoy.ssl_curve', String.raw`^${WITH_NAME}\.ssl\.curves(\.(${NAME}))$`, '.ssl.curves.'],
+  ['envoy.ssl_sigalg', String.raw`^${WITH_NAME}\.ssl\.sigalgs(\.(${NAME}))$`, '.ssl.sigalgs.'],
+  ['envoy.ssl_version', String.raw`^${WITH_NAME}\.ssl\.versions(\.(TLSv\d\.\d))$`, '.ssl.versions.'],
+  ['envoy.ssl_cipher', String.raw`^cluster\.${VALUE}\.ssl\.ciphers(\.(${NAME}))$`, '.ssl.ciphers.'],
+  ['envoy.tls_certificate', String.raw`^${WITH_NAME}\.ssl\.certificate\.((${VALUE})\.).*$`, '.ssl.certificate.'],
+  ['envoy.http_conn_manager_prefix', String.raw`^listener\..*?\.http\.((${VALUE})\.)`, '.http.'],
+  [
+    'envoy.worker_id',
+    String.raw`^(?:listener\.(?:${ADDRESS}|${VALUE})|server|listener_manager|thread_local_cluster_manager)\.` +
+      String.raw`worker_((\d+)\.)`,
+    '.worker_',
+  ],
+  ['envoy.listener_address', String.raw`^listener\.((${ADDRESS}|${VALUE})\.)`, '', 'admin'],
+  [
+    'envoy.rbac_policy_name',
+    String.raw`^http\.${VALUE}\.rbac\.(?:${VALUE}\.)?policy\.((${VALUE})\.)` +
+      '(?:allowed|shadow_allowed|denied|shadow_denied)$',
+    '.rbac.',
+  ],
+  ['envoy.rbac_http_prefix', String.raw`^http\.${VALUE}\.rbac\.((${VALUE})\.).*?`, '.rbac.', 'policy'],
+  ['envoy.rds_route_config', String.raw`^http\.${VALUE}\.rds\.(([\w\-./]+)\.)\w+?$`, '.rds.'],
+  ['envoy.scoped_rds_config', String.raw`^http\.${VALUE}\.scoped_rds\.(([\w\-.]+)\.)\w+?$`, '.scoped_rds.'],
+  ['envoy.proxy_protocol_version', String.raw`^proxy_proto\.((?:${VALUE}\.)?versions\.v(\d)\.)\w+$`, 'proxy_proto.'],
+  ['envoy.proxy_protocol_prefix', String.raw`^proxy_proto\.((${VALUE})\.).+$`, '', 'versions'],
+  ['envoy.health_check_name', String.raw`^cluster\.${VALUE}\.health_check(\.name\.(${VALUE}))\..+`, '.health_check.'],
+  ['envoy.xds_resource_name', String.raw`^sds\.((${VALUE})\.).+`, ''],
+];
+
+/** Envoy's default tags by tokens: '*' is one token, '$' the tag's value, '**' any number of tokens. */
+const DEFAULT_PATTERNS: readonly (readonly [string, string])[] = [
+  ['envoy.mongo_callsite', 'mongo.*.collection.*.callsite.$.query.**'],
+  ['envoy.mongo_collection', 'mongo.*.collection.$.**.query.*'],
+  ['envoy.mongo_cmd', 'mongo.*.cmd.$.**'],
+  ['envoy.grpc_bridge_method', 'cluster.*.grpc.*.$.**'],
+  ['envoy.http_user_agent', 'http.*.user_agent.$.**'],
+  ['envoy.virtual_cluster', 'vhost.*.vcluster.$.**'],
+  ['envoy.fault_downstream_cluster', 'http.*.fault.$.**'],
+  ['envoy.grpc_bridge_service', 'cluster.*.grpc.$.**'],
+  ['envoy.tcp_prefix', 'tcp.$.**'],
+  ['envoy.udp_prefix', 'udp.$.**'],
+  ['envoy.clientssl_prefix', 'auth.clientssl.$.**'],
+  ['envoy.ratelimit_prefix', 'ratelimit.$.**'],
+  ['envoy.cluster_name', 'cluster.$.**'],
+  ['envoy.ext_authz_prefix', 'cluster.*.ext_authz.$.**'],
+  ['envoy.ext_authz_prefix', 'http.*.ext_authz.$.**'],
+  ['envoy.http_conn_manager_prefix', 'http.$.**'],
+  ['envoy.virtual_host', 'vhost.$.**'],
+  ['envoy.mongo_prefix', 'mongo.$.**'],
+  ['envoy.route', 'vhost.*.route.$.**'],
+  ['envoy.thrift_prefix', 'thrift.$.**'],
+  ['envoy.redis_prefix', 'redis.$.**'],
+  ['envoy.local_http_ratelimit_prefix', '$.http_local_rate_limit.**'],
+  ['envoy.local_network_ratelimit_prefix', 'local_rate_limit.$.**'],
+  ['envoy.local_listener_ratelimit_prefix', 'listener_local_ratelimit.$.**'],
+  ['envoy.dns_filter_prefix', 'dns_filter.$.**'],
+  ['envoy.connection_limit_prefix', 'connection_limit.$.**'],
+  ['envoy.rbac_prefix', '$.rbac.**'],
+  ['envoy.google_grpc_client_prefix', 'grpc.$.**'],
+];
+
+/** Envoy's default rules, or those of one tag; empty when Envoy has no such tag. */
+export function defaultTagRules(tag?: string): TagRule[] {
+  const rules: TagRule[] = [];
+  for (const [name, regex, needle, notValue] of DEFAULT_REGEXES) {
+    if (tag === undefined || tag === name) rules.push(regexRule(name, new RegExp(regex, 'd'), needle, notValue));
+  }
+  for (const [name, pattern] of DEFAULT_PATTERNS) {
+    if (tag === undefined || tag === name) rules.push(patternRule(name, pattern));
+  }
+  return rules;
+}
+
+/** The first group is taken from the name, the second (or else the first) is the value. */
+export function regexRule(tag: string, regex: RegExp, needle = '', notValue?: string): TagRule {
+  return {
+    tag,
+    prefix: regexPrefix(regex.source),
+    find(name) {
+      if (needle !== '' && !name.includes(needle)) return null;
+      const match = regex.exec(name);
+      const group = match?.indices?.[1];
+      if (match === null || group === undefined) return null;
+      const value = match[2] ?? match[1] ?? '';
+      return value === notValue ? null : { start: group[0], end: group[1], value };
+    },
+  };
+}
+
+/** A tag that every statistic has. */
+export function fixedRule(tag: string, value: string): TagRule {
+  const found: Found = { start: 0, end: 0, value };
+  return { tag, prefix: '', find: () => found };
+}
+
+/** The literal first token of an anchored expression. */
+function regexPrefix(source: string): string {
+  return /^\^([a-zA-Z0-9_]+)(?:\\\.|\(\?=\\\.\))/.exec(source)?.[1] ?? '';
+}
+
+function patternRule(tag: string, pattern: string): TagRule {
+  const parts = pattern.split('.');
+  const [first = ''] = parts;
+  return {
+    tag,
+    prefix: first === '$' || first === '*' ? '' : first,
+    find(_name, tokens) {
+      const index = matchTokens(parts, 0, tokens, 0);
+      if (index < 0) return null;
+      let start = 0;
+      for (let i = 0; i < index; i++) start += (tokens[i] as string).length + 1;
+      const value = tokens[index] as string;
+      const isLast = index === tokens.length - 1;
+      return { start: isLast && start > 0 ? start - 1 : start, end: start + value.length + (isLast ? 0 : 1), value };
+    },
+  };
+}
+
+/** Returns the index of the token at '$', or -1. */
+function matchTokens(parts: readonly string[], part: number, tokens: readonly string[], at: number): number {
+  let captured = -1;
+  let token = at;
+  for (let i = part; i < parts.length; i++, token++) {
+    const want = parts[i] as string;
+    if (want === '**') {
+      if (i === parts.length - 1) return captured;
+      for (let skip = token; skip < tokens.length; skip++) {
+        if (matchTail(parts, i + 1, tokens, skip)) return captured;
+      }
+      return -1;
+    }
+    if (token >= tokens.length) return -1;
+    if (want === '$') captured = token;
+    else if (want !== '*' && want !== tokens[token]) return -1;
+  }
+  return token === tokens.length ? captured : -1;
+}
+
+function matchTail(parts: readonly string[], part: number, tokens: readonly string[], at: number): boolean {
+  if (tokens.length - at !== parts.length - part) return false;
+  for (let i = part, token = at; i < parts.length; i++, token++) {
+    if (parts[i] !== '*' && parts[i] !== tokens[token]) return false;
+  }
+  return true;
+}
+
+/** All rules of a process, sorted so that a name meets only those that may fit. */
+export class TagExtractor {
+  readonly #anywhere: TagRule[] = [];
+  readonly #byPrefix = new Map<string, TagRule[]>();
+
+  constructor(rules: readonly TagRule[]) {
+    for (const rule of rules) {
+      if (rule.prefix === '') {
+        this.#anywhere.push(rule);
+        continue;
+      }
+      const list = this.#byPrefix.get(rule.prefix);
+      if (list === undefined) this.#byPrefix.set(rule.prefix, [rule]);
+      else list.push(rule);
+    }
+  }
+
+  extract(name: string): TaggedName {
+    const tokens = name.split('.');
+    const tags: Tag[] = [];
+    const cuts: Found[] = [];
+    apply(this.#anywhere, name, tokens, tags, cuts);
+    const list = this.#byPrefix.get(tokens[0] as string);
+    if (list !== undefined) apply(list, name, tokens, tags, cuts);
+    return { name: cuts.length === 0 ? name : cut(name, cuts), tags };
+  }
+}
+
+function apply(rules: readonly TagRule[], name: string, tokens: readonly string[], tags: Tag[], cuts: Found[]): void {
+  for (const rule of rules) {
+    const found = rule.find(name, tokens);
+    if (found === null) continue;
+    // The first rule that gives a tag wins.
+    let isNew = true;
+    for (const tag of tags) if (tag.name === rule.tag) isNew = false;
+    if (!isNew) continue;
+    tags.push({ name: rule.tag, value: found.value });
+    if (found.end > found.start) cuts.push(found);
+  }
+}
+
+function cut(name: string, cuts: Found[]): string {
+  if (cuts.length > 1) cuts.sort((a, b) => a.start - b.start);
+  let text = '';
+  let from = 0;
+  for (const { start, end } of cuts) {
+    if (start > from) text += name.slice(from, start);
+    if (end > from) from = end;
+  }
+  return text + name.slice(from);
+}

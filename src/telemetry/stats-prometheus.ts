@@ -1,0 +1,161 @@
+// The text exposition format of Prometheus, with the names and labels of Envoy.
+import { type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
+import { type Stat, type StatStore, statsOf } from './metrics.ts';
+import type { TaggedName } from './stat-tags.ts';
+import type { StatsConfig } from './stats-config.ts';
+import { compareNames, sortInSteps } from './stats-order.ts';
+import { isWanted, type StatsParams } from './stats-params.ts';
+import { integer } from './stats-text.ts';
+
+/** Statistics between two chances to pause. */
+const STEP = 250;
+const PIECE_LENGTH = 8192;
+
+const PHASES: readonly { readonly kind: Stat['kind']; readonly type: StatsParams['type'] }[] = [
+  { kind: 'counter', type: 'Counters' },
+  { kind: 'gauge', type: 'Gauges' },
+  { kind: 'text-readout', type: 'TextReadouts' },
+  { kind: 'histogram', type: 'Histograms' },
+];
+
+/** One exported metric: all statistics whose names are equal without their tags. */
+type Metric = { readonly name: string; readonly key: string; readonly members: Member[] };
+type Member = { readonly stat: Stat; readonly name: string; readonly labels: string };
+
+/** Yields the answer in pieces, '' where nothing is ready yet; between two of them the caller may do other work. */
+export function* dumpPrometheus(store: StatStore, config: StatsConfig, params: StatsParams): Generator<string> {
+  let text = '';
+  for (const { kind, type } of PHASES) {
+    if (params.type !== 'All' && params.type !== type) continue;
+    if (kind === 'text-readout' && !params.prometheusTextReadouts) continue;
+    const metrics = new Map<string, Metric>();
+    yield* collect(store, config, params, kind, metrics);
+    for (const metric of yield* quietly(sortInSteps([...metrics.values()], compareMetrics))) {
+      const members = yield* quietly(sortInSteps(metric.members, compareNames));
+      text += `# TYPE ${metric.name} ${typeText(kind, params)}\n`;
+      let last = '';
+      for (const member of members) {
+        // Two scopes with one name are one statistic: `collect` has summed them.
+        if (member.name === last) continue;
+        last = member.name;
+        text += render(metric.name, member, config, params);
+        if (text.length < PIECE_LENGTH) continue;
+        yield text;
+        text = '';
+      }
+    }
+    yield text;
+    text = '';
+  }
+}
+
+function* collect(
+  store: StatStore,
+  config: StatsConfig,
+  params: StatsParams,
+  kind: Stat['kind'],
+  metrics: Map<string, Metric>,
+): Generator<string> {
+  const known = new Map<string, { metric: Metric; at: number }>();
+  let steps = 0;
+  for (const scope of store.scopes()) {
+    for (const stat of statsOf(scope)) {
+      if (++steps % STEP === 0) yield '';
+      if (stat.kind !== kind || !isWanted(stat, params)) continue;
+      const same = known.get(stat.name);
+      if (same !== undefined) {
+        addUp(same.metric.members, same.at, stat);
+        continue;
+      }
+      const tagged = config.tags.extract(stat.name);
+      const metric = metricOf(metrics, tagged);
+      known.set(stat.name, { metric, at: metric.members.length });
+      metric.members.push({ stat, name: stat.name, labels: labelText(tagged) });
+    }
+  }
+}
+
+function addUp(members: Member[], at: number, stat: Stat): void {
+  const member = members[at] as Member;
+  if (!('value' in member.stat) || !('value' in stat)) return;
+  members[at] = { ...member, stat: { ...member.stat, value: member.stat.value + stat.value } };
+}
+
+function metricOf(metrics: Map<string, Metric>, tagged: TaggedName): Metric {
+  const known = metrics.get(tagged.name);
+  if (known !== undefined) return known;
+  // Names are compared token by token, so the dot sorts before everything.
+  const metric: Metric = {
+    name: `envoy_${tagged.name.replace(/[^A-Za-z0-9_]/g, '_')}`,
+    key: tagged.name.replaceAll('.', '\0'),
+    members: [],
+  };
+  metrics.set(tagged.name, metric);
+  return metric;
+}
+
+function compareMetrics(a: Metric, b: Metric): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
+
+/** Runs a sort inside a generator of texts. */
+function* quietly<T>(sorting: Generator<void, T>): Generator<string, T> {
+  for (let step = sorting.next(); ; step = sorting.next()) {
+    if (step.done === true) return step.value;
+    yield '';
+  }
+}
+
+function labelText(tagged: TaggedName): string {
+  let text = '';
+  for (const tag of tagged.tags) {
+    const name = tag.name.replace(/[^A-Za-z0-9_]/g, '_');
+    text += `${text === '' ? '' : ','}${name}="${escapeValue(tag.value)}"`;
+  }
+  return text;
+}
+
+function escapeValue(value: string): string {
+  if (!/["\\\n]/.test(value)) return value;
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+}
+
+function typeText(kind: Stat['kind'], params: StatsParams): string {
+  if (kind === 'text-readout') return 'gauge';
+  return kind === 'histogram' && params.buckets === 'summary' ? 'summary' : kind;
+}
+
+function render(name: string, { stat, labels }: Member, config: StatsConfig, params: StatsParams): string {
+  if (stat.kind === 'text-readout') {
+    return `${name}{${labels}${labels === '' ? '' : ','}text_value="${escapeValue(stat.text)}"} 0\n`;
+  }
+  if (stat.kind !== 'histogram') return `${name}{${labels}} ${integer(stat.value)}\n`;
+  const more = labels === '' ? '' : `${labels},`;
+  let text = '';
+  if (params.buckets === 'summary') {
+    const view = stat.histogram.interval();
+    view.quantiles().forEach((value, i) => {
+      text += `${name}{${more}quantile="${SUPPORTED_QUANTILES[i]}"} ${Number.isNaN(value) ? 'nan' : long(value)}\n`;
+    });
+    return text + totals(name, labels, view);
+  }
+  const view = stat.histogram.cumulative();
+  for (const bound of config.bucketsOf(stat.name)) {
+    text += `${name}_bucket{${more}le="${long(bound)}"} ${view.countBelow(bound)}\n`;
+  }
+  return `${text}${name}_bucket{${more}le="+Inf"} ${view.total}\n${totals(name, labels, view)}`;
+}
+
+function totals(name: string, labels: string, view: HistogramView): string {
+  return `${name}_sum{${labels}} ${long(view.sum())}\n${name}_count{${labels}} ${view.total}\n`;
+}
+
+/** 32 significant digits, as printf's %.32g. */
+function long(value: number): string {
+  if (value === 0) return '0';
+  const text = value.toPrecision(32);
+  if (!text.includes('.')) return text;
+  const [mantissa = '', power] = text.split('e');
+  const trimmed = mantissa.replace(/\.?0+$/, '');
+  return power === undefined ? trimmed : `${trimmed}e${power}`;
+}
