@@ -308,11 +308,15 @@ for (const [name, create] of engines) {
     await relayRun(engine, name === 'streams' ? 100 : 200);
   });
 
-  if (isReal) realCases(check);
+  if (isReal) {
+    addressCases(check);
+    unixCases(check);
+    endCases(check);
+  }
 }
 
 /** What only sockets have. */
-function realCases(check: (title: string, fn: (engine: Engine) => Promise<void>) => void): void {
+function addressCases(check: (title: string, fn: (engine: Engine) => Promise<void>) => void): void {
   check('IPv6, its IPv4 compatibility, and addresses of both ends', async (engine) => {
     const any: Address = { family: 'ipv6', address: '::', port: 0 };
     let server: Probe | undefined;
@@ -335,7 +339,9 @@ function realCases(check: (title: string, fn: (engine: Engine) => Promise<void>)
     }
     listener.close();
   });
+}
 
+function unixCases(check: (title: string, fn: (engine: Engine) => Promise<void>) => void): void {
   check('unix sockets: path, mode, stale path, abstract name', async (engine) => {
     const dir = mkdtempSync(join(tmpdir(), 'heddle-net-'));
     try {
@@ -401,7 +407,10 @@ function realCases(check: (title: string, fn: (engine: Engine) => Promise<void>)
     early = false;
     assert.match((await failed)?.detail ?? '', /^immediate connect error: [^|]+\|remote address:255.255.255.255:9$/);
   });
+}
 
+/** How connections end or leave. */
+function endCases(check: (title: string, fn: (engine: Engine) => Promise<void>) => void): void {
   check('a detached stream becomes the base of a TLS socket, with its peeked bytes', async (engine) => {
     const psk = Buffer.alloc(32, 7);
     const tlsOptions = { ciphers: 'PSK', maxVersion: 'TLSv1.2' } as const;
