@@ -78,11 +78,11 @@ export class HistogramView {
     return result;
   }
 
-  /** How many values lie in bins that end at or below `bound`. */
-  countBelow(bound: number): number {
+  /** How many values lie in bins that begin at or below `bound`: the bin of the bound itself counts, as in Envoy. */
+  countUpTo(bound: number): number {
     let count = 0;
     for (let bin = 0; bin < this.counts.length; bin++) {
-      if ((this.bounds[bin] as number) + (this.widths[bin] as number) > bound) break;
+      if ((this.bounds[bin] as number) > bound) break;
       count += this.counts[bin] as number;
     }
     return count;

@@ -141,7 +141,7 @@ function render(name: string, { stat, labels }: Member, config: StatsConfig, par
   }
   const view = stat.histogram.cumulative();
   for (const bound of config.bucketsOf(stat.name)) {
-    text += `${name}_bucket{${more}le="${long(bound)}"} ${view.countBelow(bound)}\n`;
+    text += `${name}_bucket{${more}le="${long(bound)}"} ${view.countUpTo(bound)}\n`;
   }
   return `${text}${name}_bucket{${more}le="+Inf"} ${view.total}\n${totals(name, labels, view)}`;
 }

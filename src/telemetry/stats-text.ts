@@ -158,7 +158,7 @@ function bucketsOf(
   let intervalBelow = 0;
   let cumulativeBelow = 0;
   return config.bucketsOf(name).map((bound) => {
-    const bucket = { bound, interval: interval.countBelow(bound), cumulative: cumulative.countBelow(bound) };
+    const bucket = { bound, interval: interval.countUpTo(bound), cumulative: cumulative.countUpTo(bound) };
     if (!isDisjoint) return bucket;
     const part = {
       bound,
