@@ -1,11 +1,10 @@
 // Clusters as the router sees them: hosts to choose from, limits to respect, connections to borrow.
 import type { Address } from '../../base/byte-stream.ts';
 import type { Random } from '../../base/clock.ts';
-import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
-import type { Scope } from '../../telemetry/metrics.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
 import type { UpstreamInfo } from '../stream-info.ts';
+import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
 export type LoadBalancerContext = {
@@ -34,11 +33,15 @@ export type Host = UpstreamInfo & {
   readonly weight: number;
   readonly isHealthy: boolean;
   readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** Endpoint metadata 'envoy.lb' has canary: true. */
+  readonly isCanary: boolean;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  /** Outcomes as `/clusters` shows them; the router counts. */
+  rqSuccess: number;
+  rqError: number;
+  rqTimeout: number;
   /** Asks for a stream to this host; the answer may come during the call. Returns a handle to give the wish up. */
   newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null;
-  /** Notes the outcome for rq_success / rq_error and, later, outlier detection. */
-  onResponse(status: number): void;
-  onLocalFailure(reason: Failure): void;
 };
 
 /** A wish for a stream that waits for a connection. */
@@ -56,10 +59,14 @@ export type Cluster = {
   readonly name: string;
   /** alt_stat_name or name; the scope's prefix is 'cluster.' + it + '.'. */
   readonly statName: string;
-  readonly scope: Scope;
-  readonly isInMaintenance: boolean;
+  readonly scope: ClusterScope;
+  /** Counters per response code. */
+  readonly codes: ClusterCodeStats;
+  /** Draws whether this request meets maintenance mode (runtime upstream.maintenance_mode.NAME). */
+  isInMaintenance(): boolean;
   readonly lb: LoadBalancer;
-  readonly maxResponseHeadersBytes: number;
+  /** common_http_protocol_options.max_stream_duration, ms; 0 = none. */
+  readonly maxStreamDurationMs: number;
   circuitBreaker(priority: Priority): CircuitBreaker;
   readonly hosts: readonly Host[];
   /** Buffer limit of its connections, bytes. */

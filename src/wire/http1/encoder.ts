@@ -44,7 +44,9 @@ function fields(headers: Headers, spelling: Spelling): string {
  */
 export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: string): string {
   const host = spelling === 'lower' ? '\r\nhost: ' : '\r\nHost: ';
-  const line = `${headers.method} ${headers.path} HTTP/1.1${host}${headers.authority}`;
+  // RFC 9112 §3.2.3: the target of CONNECT is an authority.
+  const target = headers.method === 'CONNECT' ? headers.authority : headers.path;
+  const line = `${headers.method} ${target} HTTP/1.1${host}${headers.authority}`;
   return `${line}${fields(headers, spelling)}${tail}\r\n\r\n`;
 }
 

@@ -445,6 +445,8 @@ export class Http1Parser {
       return true;
     }
     const status = headers.status;
+    // A server may announce upgrades in any response (RFC 9110 §7.8); only 101 performs one.
+    if (status !== 101) this.isUpgrade = false;
     const bodyless = status < 200 || status === 204 || status === 304 || this.requestMethod === 'HEAD';
     if (bodyless) {
       this.isChunked = false;

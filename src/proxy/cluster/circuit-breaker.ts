@@ -1,0 +1,127 @@
+// Circuit breakers: how much of each resource the requests of one priority may take of a cluster.
+import type { Scope } from '../../telemetry/metrics.ts';
+import type { CircuitBreaker, Priority } from './cluster.ts';
+
+export type BreakerLimits = {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+  readonly maxConnectionPools: number;
+  /** When set, `maxRetries` does not count. Source: Envoy CircuitBreakers.Thresholds.RetryBudget. */
+  readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | null;
+  readonly trackRemaining: boolean;
+};
+
+/** Source: Envoy CircuitBreakers.Thresholds. */
+export const DEFAULT_LIMITS: BreakerLimits = Object.freeze({
+  maxConnections: 1024,
+  maxPendingRequests: 1024,
+  maxRequests: 1024,
+  maxRetries: 3,
+  maxConnectionPools: Number.POSITIVE_INFINITY,
+  retryBudget: null,
+  trackRemaining: false,
+});
+
+/** What Envoy prints for "no limit": 2^64 - 1. */
+const UNLIMITED = 18_446_744_073_709_551_615;
+
+/** One counted resource. The count is a field now; workers that share it put an atomic cell behind the same methods. */
+export class Resource {
+  readonly max: number;
+  current = 0;
+  readonly #scope: Scope;
+  readonly #openCell: number;
+  readonly #remainingCell: number;
+
+  constructor(max: number, scope: Scope, openCell: number, remainingCell: number) {
+    this.max = max;
+    this.#scope = scope;
+    this.#openCell = openCell;
+    this.#remainingCell = remainingCell;
+    if (remainingCell >= 0) scope.set(remainingCell, max === Number.POSITIVE_INFINITY ? UNLIMITED : max);
+  }
+
+  get canCreate(): boolean {
+    return this.current < this.max;
+  }
+
+  inc(): void {
+    if (++this.current === this.max) this.#scope.set(this.#openCell, 1);
+    if (this.#remainingCell >= 0) this.#setRemaining();
+  }
+
+  dec(): void {
+    if (this.current-- === this.max) this.#scope.set(this.#openCell, 0);
+    if (this.#remainingCell >= 0) this.#setRemaining();
+  }
+
+  #setRemaining(): void {
+    if (this.max !== Number.POSITIVE_INFINITY) {
+      this.#scope.set(this.#remainingCell, Math.max(0, this.max - this.current));
+    }
+  }
+}
+
+export class Breaker implements CircuitBreaker {
+  readonly limits: BreakerLimits;
+  readonly connections: Resource;
+  readonly pending: Resource;
+  readonly requests: Resource;
+  readonly retries: Resource;
+  readonly pools: Resource;
+  readonly #scope: Scope;
+  readonly #retryOpenCell: number;
+
+  constructor(limits: BreakerLimits, priority: Priority, scope: Scope) {
+    this.limits = limits;
+    this.#scope = scope;
+    const prefix = `circuit_breakers.${priority === 'HIGH' ? 'high' : 'default'}.`;
+    const resource = (max: number, open: string, remaining: string): Resource =>
+      new Resource(
+        max,
+        scope,
+        scope.dynamicGauge(`${prefix}${open}`),
+        limits.trackRemaining ? scope.dynamicGauge(`${prefix}${remaining}`) : -1,
+      );
+    this.connections = resource(limits.maxConnections, 'cx_open', 'remaining_cx');
+    this.pending = resource(limits.maxPendingRequests, 'rq_pending_open', 'remaining_pending');
+    this.requests = resource(limits.maxRequests, 'rq_open', 'remaining_rq');
+    const maxRetries = limits.retryBudget === null ? limits.maxRetries : Number.POSITIVE_INFINITY;
+    this.retries = resource(maxRetries, 'rq_retry_open', 'remaining_retries');
+    this.pools = resource(limits.maxConnectionPools, 'cx_pool_open', 'remaining_cx_pools');
+    this.#retryOpenCell = scope.dynamicGauge(`${prefix}rq_retry_open`);
+  }
+
+  get isPendingFull(): boolean {
+    return !this.pending.canCreate;
+  }
+
+  get isRequestsFull(): boolean {
+    return !this.requests.canCreate;
+  }
+
+  /** Retries that may run now. */
+  get maxRetries(): number {
+    const budget = this.limits.retryBudget;
+    if (budget === null) return this.limits.maxRetries;
+    const share = Math.floor(((this.requests.current + this.pending.current) * budget.percent) / 100);
+    return Math.max(budget.minConcurrency, share);
+  }
+
+  tryRetry(): boolean {
+    const max = this.maxRetries;
+    if (this.retries.current >= max) return false;
+    this.retries.inc();
+    if (this.limits.retryBudget !== null) this.#scope.set(this.#retryOpenCell, this.retries.current >= max ? 1 : 0);
+    return true;
+  }
+
+  releaseRetry(): void {
+    this.retries.dec();
+    if (this.limits.retryBudget !== null) {
+      this.#scope.set(this.#retryOpenCell, this.retries.current >= this.maxRetries ? 1 : 0);
+    }
+  }
+}

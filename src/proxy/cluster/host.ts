@@ -1,0 +1,119 @@
+// One upstream address with all that outlives a configuration change: pools, counts, health.
+import type { Address } from '../../base/byte-stream.ts';
+import type { StreamCallbacks } from '../http/codec.ts';
+import type { Breaker } from './circuit-breaker.ts';
+import type { Host, Priority, StreamRequest } from './cluster.ts';
+import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
+import { Http1Pool, type PoolContext } from './pool/http1.ts';
+
+/** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
+export class HostCounts {
+  cxTotal = 0;
+  cxActive = 0;
+  cxConnectFail = 0;
+  rqTotal = 0;
+  rqActive = 0;
+  rqPendingActive = 0;
+  rqSuccess = 0;
+  rqError = 0;
+  rqTimeout = 0;
+}
+
+export class HostEntry extends HostCounts implements Host {
+  readonly address: Address;
+  readonly name: string;
+  /** The endpoint it stands for now; replaced by updates. */
+  endpoint: EndpointConfig;
+  readonly #context: PoolContext;
+  readonly #breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
+  #defaultPool: Http1Pool | null = null;
+  #highPool: Http1Pool | null = null;
+  isCanary = false;
+  /** No longer in the cluster: its connections end with their requests. */
+  isRemoved = false;
+
+  constructor(
+    context: PoolContext,
+    breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker },
+    endpoint: EndpointConfig,
+  ) {
+    super();
+    this.#context = context;
+    this.#breakers = breakers;
+    this.address = endpoint.address;
+    this.name = addressName(endpoint.address);
+    this.endpoint = endpoint;
+    this.update(endpoint);
+  }
+
+  /** Takes on a new version of its endpoint. */
+  update(endpoint: EndpointConfig): void {
+    this.endpoint = endpoint;
+    const lb = endpoint.metadata?.['envoy.lb'] as Record<string, unknown> | undefined;
+    this.isCanary = lb?.['canary'] === true;
+  }
+
+  get hostname(): string {
+    return this.endpoint.hostname;
+  }
+  get weight(): number {
+    return this.endpoint.weight;
+  }
+  get metadata(): Readonly<Record<string, unknown>> | null {
+    return this.endpoint.metadata;
+  }
+  get locality(): Locality {
+    return this.endpoint.locality;
+  }
+  get health(): HealthStatus {
+    return this.endpoint.health;
+  }
+  get isHealthy(): boolean {
+    return this.endpoint.health === 'HEALTHY';
+  }
+  get priority(): number {
+    return this.endpoint.priority;
+  }
+
+  /** As `/clusters` prints it: '/failed_eds_health', 'healthy'. */
+  get healthFlags(): string {
+    if (this.endpoint.health === 'UNHEALTHY') return '/failed_eds_health';
+    return this.endpoint.health === 'DEGRADED' ? '/degraded_eds_health' : 'healthy';
+  }
+
+  newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null {
+    if (priority === 'HIGH') {
+      this.#highPool ??= new Http1Pool(this.#context, this.address, this, this.#breakers.HIGH);
+      return this.#highPool.newStream(callbacks);
+    }
+    this.#defaultPool ??= new Http1Pool(this.#context, this.address, this, this.#breakers.DEFAULT);
+    return this.#defaultPool.newStream(callbacks);
+  }
+
+  /** Removed from its cluster: `onDrained` is called once its last connection is gone. */
+  drain(onDrained: () => void): void {
+    this.isRemoved = true;
+    let waiting = 1;
+    const done = (): void => {
+      if (--waiting === 0) onDrained();
+    };
+    for (const pool of [this.#defaultPool, this.#highPool]) {
+      if (pool === null) continue;
+      waiting++;
+      pool.onDrained = done;
+      pool.drain();
+    }
+    done();
+  }
+}
+
+/** 'ip:port' or a path, as statistics and logs print it. */
+export function addressName(address: Address): string {
+  if (address.family === 'unix') return address.address;
+  return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+}
+
+/** What makes two endpoints the same host. */
+export function hostKey(endpoint: EndpointConfig): string {
+  return `${addressName(endpoint.address)}|${endpoint.healthCheckAddress}`;
+}

@@ -1,0 +1,235 @@
+// Decodes a cluster: discovery, load balancing, circuit breakers, connections.
+import type {
+  CircuitBreakers_Thresholds,
+  Cluster,
+  LeastRequest,
+  LocalityLbConfig,
+  RuntimeDouble,
+} from '../../proto/generated/types.d.ts';
+import type { Address } from '../../base/byte-stream.ts';
+import { type BreakerLimits, DEFAULT_LIMITS } from '../cluster/circuit-breaker.ts';
+import {
+  type ClusterConfig,
+  DEFAULT_BUFFER_LIMIT_BYTES,
+  DEFAULT_CONNECT_TIMEOUT_MS,
+  type LoadBalancerConfig,
+} from '../cluster/cluster-config.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import { decodeAddress } from './address.ts';
+import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
+import { decodeEndpoints, decodeMetadata, ENDPOINT_FIELDS } from './endpoint.ts';
+
+export const CLUSTER_FIELDS = {
+  'envoy.config.cluster.v3.Cluster': `
+    name alt_stat_name type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
+    max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
+    common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
+    least_request_lb_config load_balancing_policy upstream_connection_options transport_socket metadata`,
+  'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
+  'envoy.config.cluster.v3.CircuitBreakers.Thresholds': `
+    priority max_connections max_pending_requests max_requests max_retries retry_budget track_remaining
+    max_connection_pools`,
+  'envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget': 'budget_percent min_retry_concurrency',
+  'envoy.config.cluster.v3.Cluster.CommonLbConfig':
+    'healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config',
+  'envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig': '',
+  // Routing by zone needs cluster_manager.local_cluster_name; without it Envoy ignores all but fail_traffic_on_panic.
+  'envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig':
+    'routing_enabled min_cluster_size fail_traffic_on_panic',
+  'envoy.config.cluster.v3.Cluster.LeastRequestLbConfig': 'choice_count active_request_bias',
+  'envoy.config.cluster.v3.LoadBalancingPolicy': 'policies',
+  'envoy.config.cluster.v3.LoadBalancingPolicy.Policy': 'typed_extension_config',
+  'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
+  'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': 'locality_lb_config',
+  'envoy.extensions.load_balancing_policies.random.v3.Random': 'locality_lb_config',
+  'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest':
+    'choice_count active_request_bias locality_lb_config selection_method',
+  'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig':
+    'locality_weighted_lb_config zone_aware_lb_config',
+  'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': '',
+  'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig':
+    'routing_enabled min_cluster_size fail_traffic_on_panic',
+  'envoy.config.cluster.v3.UpstreamConnectionOptions': 'tcp_keepalive',
+  'envoy.config.core.v3.TcpKeepalive': 'keepalive_time',
+  'envoy.config.core.v3.BindConfig': 'source_address',
+  'envoy.config.core.v3.RuntimeDouble': 'default_value runtime_key',
+  'envoy.config.core.v3.TransportSocket': 'name typed_config',
+  'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': '',
+  'envoy.type.v3.Percent': 'value',
+  ...ENDPOINT_FIELDS,
+  ...CLUSTER_HTTP_FIELDS,
+} as const;
+
+/** Source: Envoy Cluster.CommonLbConfig, per cent. */
+const HEALTHY_PANIC_THRESHOLD = 50;
+/** Source: Envoy Cluster.LeastRequestLbConfig. */
+const LEAST_REQUEST_CHOICES = 2;
+const ACTIVE_REQUEST_BIAS = 1;
+/** Source: Envoy CircuitBreakers.Thresholds.RetryBudget. */
+const RETRY_BUDGET_PERCENT = 20;
+const RETRY_BUDGET_MIN_CONCURRENCY = 3;
+/** Source: Linux net.ipv4.tcp_keepalive_time, what Envoy leaves to the system. */
+const SYSTEM_KEEPALIVE_S = 7200;
+const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
+
+/** Returns null when nothing can be made of the message; reasons are in `d`. */
+export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig | null {
+  const name = message.name ?? '';
+  if (message.type !== undefined && message.type !== 'STATIC') {
+    d.reject('type', `${message.type} is not supported yet: only STATIC is`);
+    return null;
+  }
+  if (message.transport_socket?.typed_config !== undefined) {
+    const ds = d.at('transport_socket');
+    const unpacked = d.environment.unpack(message.transport_socket.typed_config, ds.at('typed_config'));
+    if (unpacked !== null && unpacked.type !== RAW_BUFFER) ds.reject('', `${unpacked.type} is not supported yet`);
+  }
+  const common = message.common_lb_config;
+  const lb = decodeLoadBalancer(message, d);
+  const breakers = message.circuit_breakers;
+  const db = d.at('circuit_breakers');
+  return Object.freeze({
+    name,
+    statName: message.alt_stat_name || name,
+    discovery: 'STATIC',
+    connectTimeoutMs: d.durationMs(message.connect_timeout, DEFAULT_CONNECT_TIMEOUT_MS),
+    bufferLimitBytes: message.per_connection_buffer_limit_bytes ?? DEFAULT_BUFFER_LIMIT_BYTES,
+    lb: lb.policy,
+    panicThreshold: common?.healthy_panic_threshold === undefined
+      ? HEALTHY_PANIC_THRESHOLD
+      : (common.healthy_panic_threshold.value ?? 0),
+    failTrafficOnPanic: lb.failTrafficOnPanic ?? common?.zone_aware_lb_config?.fail_traffic_on_panic ?? false,
+    localityWeighted: lb.localityWeighted ?? common?.locality_weighted_lb_config !== undefined,
+    breakers: {
+      DEFAULT: decodeLimits(breakers?.thresholds, 'DEFAULT', db),
+      HIGH: decodeLimits(breakers?.thresholds, 'HIGH', db),
+    },
+    maxConnectionsPerHost: perHostLimit(breakers?.per_host_thresholds, db),
+    http: decodeClusterHttp(message, d),
+    endpoints: decodeEndpoints(message.load_assignment ?? {}, d.at('load_assignment')),
+    localAddress: decodeBind(message, d),
+    keepAliveS: decodeKeepAlive(message),
+    metadata: decodeMetadata(message.metadata),
+    addedViaApi: false,
+  });
+}
+
+type DecodedLoadBalancer = {
+  readonly policy: LoadBalancerConfig;
+  /** Undefined: as common_lb_config says. */
+  readonly localityWeighted: boolean | undefined;
+  readonly failTrafficOnPanic: boolean | undefined;
+};
+
+const ROUND_ROBIN: DecodedLoadBalancer = {
+  policy: { kind: 'round-robin' },
+  localityWeighted: undefined,
+  failTrafficOnPanic: undefined,
+};
+
+function decodeLoadBalancer(message: Cluster, d: ConfigDecoder): DecodedLoadBalancer {
+  if (message.load_balancing_policy !== undefined) return decodePolicies(message, d);
+  switch (message.lb_policy ?? 'ROUND_ROBIN') {
+    case 'ROUND_ROBIN':
+      return ROUND_ROBIN;
+    case 'LEAST_REQUEST':
+      return { ...ROUND_ROBIN, policy: leastRequest(message.least_request_lb_config ?? {}) };
+    case 'RANDOM':
+      return { ...ROUND_ROBIN, policy: { kind: 'random' } };
+    default:
+      d.reject('lb_policy', `${message.lb_policy} is not supported yet`);
+      return ROUND_ROBIN;
+  }
+}
+
+/** load_balancing_policy: the first policy that is known counts, as in Envoy. */
+function decodePolicies(message: Cluster, d: ConfigDecoder): DecodedLoadBalancer {
+  const unknown: string[] = [];
+  for (const [i, { typed_extension_config: extension }] of (message.load_balancing_policy?.policies ?? []).entries()) {
+    const dp = d.at('load_balancing_policy').at('policies', i).at('typed_extension_config').at('typed_config');
+    const unpacked = d.environment.unpack(extension?.typed_config, dp);
+    if (unpacked === null) return ROUND_ROBIN;
+    const locality = (unpacked.message as { locality_lb_config?: LocalityLbConfig }).locality_lb_config;
+    const result = {
+      localityWeighted: locality?.locality_weighted_lb_config !== undefined,
+      failTrafficOnPanic: locality?.zone_aware_lb_config?.fail_traffic_on_panic ?? false,
+    };
+    switch (unpacked.type) {
+      case 'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin':
+        return { policy: { kind: 'round-robin' }, ...result };
+      case 'envoy.extensions.load_balancing_policies.random.v3.Random':
+        return { policy: { kind: 'random' }, ...result };
+      case 'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': {
+        const config = unpacked.message as LeastRequest;
+        if (config.selection_method === 'FULL_SCAN') dp.reject('selection_method', 'FULL_SCAN is not supported yet');
+        return { policy: leastRequest(config), ...result };
+      }
+      default:
+        unknown.push(unpacked.type);
+    }
+  }
+  d.reject('load_balancing_policy', `none of its policies is supported yet: ${unknown.join(', ')}`);
+  return ROUND_ROBIN;
+}
+
+function leastRequest(config: { choice_count?: number | undefined; active_request_bias?: RuntimeDouble | undefined }) {
+  return {
+    kind: 'least-request',
+    choiceCount: config.choice_count ?? LEAST_REQUEST_CHOICES,
+    activeRequestBias:
+      config.active_request_bias === undefined
+        ? ACTIVE_REQUEST_BIAS
+        : (config.active_request_bias.default_value ?? 0),
+    biasRuntimeKey: config.active_request_bias?.runtime_key ?? '',
+  } as const;
+}
+
+function decodeLimits(
+  thresholds: readonly CircuitBreakers_Thresholds[] | undefined,
+  priority: 'DEFAULT' | 'HIGH',
+  d: ConfigDecoder,
+): BreakerLimits {
+  const index = (thresholds ?? []).findIndex((one) => (one.priority ?? 'DEFAULT') === priority);
+  const one = thresholds?.[index];
+  if (one === undefined) return DEFAULT_LIMITS;
+  const budget = one.retry_budget;
+  if (budget?.budget_interval !== undefined) {
+    d.at('thresholds', index).at('retry_budget').reject('budget_interval', 'is not supported yet');
+  }
+  return Object.freeze({
+    maxConnections: one.max_connections ?? DEFAULT_LIMITS.maxConnections,
+    maxPendingRequests: one.max_pending_requests ?? DEFAULT_LIMITS.maxPendingRequests,
+    maxRequests: one.max_requests ?? DEFAULT_LIMITS.maxRequests,
+    maxRetries: one.max_retries ?? DEFAULT_LIMITS.maxRetries,
+    maxConnectionPools: one.max_connection_pools ?? DEFAULT_LIMITS.maxConnectionPools,
+    retryBudget:
+      budget === undefined
+        ? null
+        : Object.freeze({
+            percent: budget.budget_percent === undefined ? RETRY_BUDGET_PERCENT : (budget.budget_percent.value ?? 0),
+            minConcurrency: budget.min_retry_concurrency ?? RETRY_BUDGET_MIN_CONCURRENCY,
+          }),
+    trackRemaining: one.track_remaining ?? false,
+  });
+}
+
+/** per_host_thresholds: only max_connections, as in Envoy. */
+function perHostLimit(thresholds: readonly CircuitBreakers_Thresholds[] | undefined, d: ConfigDecoder): number {
+  for (const [i, one] of (thresholds ?? []).entries()) {
+    for (const field of ['max_pending_requests', 'max_requests', 'max_retries', 'retry_budget'] as const) {
+      if (one[field] !== undefined) d.at('per_host_thresholds', i).reject(field, 'only max_connections counts per host');
+    }
+  }
+  return thresholds?.find((one) => (one.priority ?? 'DEFAULT') === 'DEFAULT')?.max_connections ?? Number.POSITIVE_INFINITY;
+}
+
+function decodeBind(message: Cluster, d: ConfigDecoder): Address | null {
+  const source = message.upstream_bind_config?.source_address;
+  if (source === undefined) return null;
+  return decodeAddress({ socket_address: source }, d.at('upstream_bind_config').at('source_address'));
+}
+
+function decodeKeepAlive(message: Cluster): number {
+  const keepAlive = message.upstream_connection_options?.tcp_keepalive;
+  return keepAlive === undefined ? 0 : (keepAlive.keepalive_time ?? SYSTEM_KEEPALIVE_S);
+}

@@ -1,0 +1,92 @@
+// Counts responses and their times: on the cluster, by origin of the request, by zone, on virtual clusters and routes.
+import { H } from '../../../../wire/header-names.ts';
+import type { Headers } from '../../../../wire/headers.ts';
+import type { Cluster, Host } from '../../../cluster/cluster.ts';
+import type { CodeStats } from '../../../cluster/stats.ts';
+import type { StreamInfo } from '../../../stream-info.ts';
+import type { Router } from './router.ts';
+import type { RouteStats } from './route-stats.ts';
+
+/** What counting needs to know of a forwarded request. */
+export type Charged = {
+  readonly router: Pick<Router, 'config' | 'zone'>;
+  readonly stream: { readonly isGrpc: boolean };
+  readonly info: StreamInfo;
+  readonly headers: Headers;
+  readonly cluster: Cluster;
+  readonly virtualCluster: RouteStats | null;
+  readonly routeStats: RouteStats | null;
+  /** From x-envoy-upstream-alt-stat-name, with its dot; '' for none. */
+  readonly altStatPrefix: string;
+};
+
+/** Source: Envoy Router::Filter::chargeUpstreamCode, CodeStatsImpl::chargeResponseStat. */
+export function chargeCode(request: Charged, status: number, host: Host | null, response: Headers | null): void {
+  const { config, zone } = request.router;
+  if (!config.dynamicStats || request.info.isHealthCheck) return;
+  const onlyCompleted = config.suppressGrpcCodeStats && request.stream.isGrpc;
+  const { codes } = request.cluster;
+  const isInternal = isInternalRequest(request.headers);
+  codes.plain.charge(status, onlyCompleted);
+  (isInternal ? codes.internal : codes.external).charge(status, onlyCompleted);
+  if (isCanary(host, response)) codes.canary.charge(status, onlyCompleted);
+  if (zone !== '') zoneStats(request, host)?.charge(status, onlyCompleted);
+  if (request.virtualCluster !== null) request.virtualCluster.codes.charge(status, onlyCompleted);
+  if (request.routeStats !== null) request.routeStats.codes.charge(status, onlyCompleted);
+  const alt = request.altStatPrefix;
+  if (alt !== '') {
+    codes.other(alt)?.charge(status, onlyCompleted);
+    codes.other(`${alt}${isInternal ? 'internal.' : 'external.'}`)?.charge(status, onlyCompleted);
+  }
+  if (host !== null && status >= 500 && status < 600) host.rqError++;
+}
+
+export function chargeTime(request: Charged, ms: number, host: Host, response: Headers | null): void {
+  const { config, zone } = request.router;
+  if (!config.dynamicStats || request.info.isHealthCheck) return;
+  const { codes } = request.cluster;
+  const isInternal = isInternalRequest(request.headers);
+  codes.plain.chargeTime(ms);
+  (isInternal ? codes.internal : codes.external).chargeTime(ms);
+  if (isCanary(host, response)) codes.canary.chargeTime(ms);
+  if (zone !== '') zoneStats(request, host)?.chargeTime(ms);
+  if (request.virtualCluster !== null) request.virtualCluster.codes.chargeTime(ms);
+  if (request.routeStats !== null) request.routeStats.codes.chargeTime(ms);
+  const alt = request.altStatPrefix;
+  if (alt !== '') {
+    codes.other(alt)?.chargeTime(ms);
+    codes.other(`${alt}${isInternal ? 'internal.' : 'external.'}`)?.chargeTime(ms);
+  }
+}
+
+function isInternalRequest(headers: Headers): boolean {
+  return headers.mayHave(H['x-envoy-internal']) && headers.get(H['x-envoy-internal']) === 'true';
+}
+
+function isCanary(host: Host | null, response: Headers | null): boolean {
+  if (host?.isCanary === true) return true;
+  return (
+    response?.mayHave(H['x-envoy-upstream-canary']) === true && response.get(H['x-envoy-upstream-canary']) === 'true'
+  );
+}
+
+function zoneStats(request: Charged, host: Host | null): CodeStats | null {
+  const to = host?.locality.zone ?? '';
+  return to === '' ? null : request.cluster.codes.other(`zone.${request.router.zone}.${to}.`);
+}
+
+/** HTTP statuses that Envoy takes gRPC statuses for which are not server errors, as a set of grpc-status values. */
+const GRPC_NO_SERVER_ERROR = new Set(['0', '1', '3', '5', '6', '7', '8', '9', '10', '11', '16']);
+
+/**
+ * rq_success or rq_error of a gRPC exchange from its grpc-status, once it is known. Returns true while it is not: the
+ * trailers will tell. Source: Envoy handleNon5xxResponseHeaders.
+ */
+export function noteGrpcOutcome(headers: Headers, host: Host, endStream: boolean): boolean {
+  if (headers.status >= 500) return false;
+  if (!endStream) return true;
+  const status = headers.get(H['grpc-status']);
+  if (status !== undefined && GRPC_NO_SERVER_ERROR.has(status)) host.rqSuccess++;
+  else host.rqError++;
+  return false;
+}

@@ -1,0 +1,660 @@
+// One forwarded request: its attempts one after another, timeouts, retries, and the answer when all of them fail.
+import type { Random } from '../../../../base/clock.ts';
+import type { Failure } from '../../../../base/failure.ts';
+import { H } from '../../../../wire/header-names.ts';
+import type { Headers } from '../../../../wire/headers.ts';
+import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
+import { PENDING_OVERFLOW } from '../../../cluster/failures.ts';
+import type { ForwardAction, Route } from '../../../route/route.ts';
+import { Flag, type StreamInfo } from '../../../stream-info.ts';
+import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
+import { BodyData } from '../../filter.ts';
+import { chargeCode, chargeTime, noteGrpcOutcome } from './charge.ts';
+import type { Companion, TimerOwner } from './companion.ts';
+import { LOCAL_RESET, type ResetReason, resetBody, resetDetails, resetReason } from './reset-reason.ts';
+import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from './retry.ts';
+import { countRoute, type RouteStats } from './route-stats.ts';
+import type { Router, RouterStream } from './router.ts';
+import { startShadows, type Shadow } from './shadow.ts';
+import { expectedTimeout, formatGrpcTimeout, readTimeouts, timeouts } from './timeouts.ts';
+
+/** Kept body on its way to an upstream; used by one call at a time. */
+const keptData = new BodyData();
+const EMPTY = Buffer.alloc(0);
+
+/** Most answers take less; their times need no conversion. */
+const SERVICE_TIME_TEXT: readonly string[] = Array.from({ length: 256 }, (_, ms) => String(ms));
+
+// An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
+//                     ▲                  └──────────────────────┴── failure ──► retry? ── no ──► local reply
+//                     └───────────────────────── back-off ◄─────────────────────── yes
+export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner {
+  readonly router: Router;
+  readonly stream: RouterStream;
+  readonly info: StreamInfo;
+  readonly route: Route;
+  readonly forward: ForwardAction;
+  readonly headers: Headers;
+  readonly random: Random;
+  cluster: Cluster;
+  host: Host | null = null;
+  /** Statistics of the virtual cluster and of the route's stat_prefix, when there are any. */
+  virtualCluster: RouteStats | null = null;
+  routeStats: RouteStats | null = null;
+  altStatPrefix = '';
+
+  #pending: StreamRequest | null = null;
+  #encoder: RequestEncoder | null = null;
+  #companion: Companion | null = null;
+  /** Between the wish for a connection and the end of the attempt. */
+  #isAttempting = false;
+  #attempt = 1;
+  #isRetry = false;
+  #retry: RetryState | null = null;
+  #triedHosts: Host[] | null = null;
+  #wasSent = false;
+  #requestEnded = false;
+  #requestCompleteMs = 0;
+  #responseStarted = false;
+  /** The response is complete, or was given up: nothing more happens. */
+  #isDone = false;
+  #timeoutStatus = 504;
+  #globalMs = 0;
+  #perTryMs = 0;
+  #perTryIdleMs = 0;
+  /** Body that waits for a connection, or that a retry needs again. */
+  #kept: Buffer[] | null = null;
+  #keptBytes = 0;
+  /** The body waits until the upstream agreed to the upgrade. */
+  #isHeld = false;
+  #pausedForRoom = false;
+  #pausedByUpstream = false;
+  #grpcDeferred = false;
+  #shadows: Shadow[] | null = null;
+
+  constructor(
+    router: Router,
+    stream: RouterStream,
+    route: Route,
+    forward: ForwardAction,
+    cluster: Cluster,
+    headers: Headers,
+  ) {
+    this.router = router;
+    this.stream = stream;
+    this.info = stream.info;
+    this.route = route;
+    this.forward = forward;
+    this.cluster = cluster;
+    this.headers = headers;
+    this.random = router.random;
+    const vcluster = route.virtualHost.virtualCluster(headers);
+    if (vcluster !== null) this.virtualCluster = router.routeStats.get(route.virtualHostName, 'vcluster', vcluster);
+    if (route.statPrefix !== '') {
+      this.routeStats = router.routeStats.get(route.virtualHostName, 'route', route.statPrefix);
+    }
+    if (headers.mayHave(H['x-envoy-upstream-alt-stat-name'])) {
+      const name = headers.get(H['x-envoy-upstream-alt-stat-name']);
+      if (name !== undefined) {
+        this.altStatPrefix = `${name}.`;
+        headers.remove(H['x-envoy-upstream-alt-stat-name']);
+      }
+    }
+  }
+
+  // ─── What the load balancer asks ────────────────────────────────────────────────────────────────────────────────
+
+  get hash(): number | null {
+    return this.forward.hash(this.headers, { random: this.random, runtime: this.router.runtime, format: this.stream });
+  }
+  get requestHeaders(): Headers {
+    return this.headers;
+  }
+  get hostSelectionMaxAttempts(): number {
+    return this.#isRetry ? (this.#retry?.policy?.hostSelectionMaxAttempts ?? 1) : 0;
+  }
+  shouldSelectAnother(host: Host): boolean {
+    return this.#triedHosts !== null && this.#triedHosts.includes(host);
+  }
+
+  // ─── The request ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  start(endStream: boolean): void {
+    const { headers, forward, route, router, stream } = this;
+    this.info.attemptCount = 1;
+    const host = this.cluster.lb.chooseHost(this);
+    if (host === null) {
+      this.#noHealthyUpstream();
+      return;
+    }
+    const policy = forward.retry;
+    const { config } = router;
+    const perTryMs = policy === null ? 0 : policy.perTryTimeoutMs;
+    readTimeouts(forward, headers, perTryMs, policy === null ? 0 : policy.perTryIdleTimeoutMs, stream.isGrpc, config);
+    this.#globalMs = timeouts.global;
+    this.#perTryMs = timeouts.perTry;
+    this.#perTryIdleMs = timeouts.perTryIdle;
+    this.#setTimeoutHeaders(0);
+    if (headers.mayHave(H['x-envoy-upstream-rq-timeout-alt-response'])) {
+      if (headers.remove(H['x-envoy-upstream-rq-timeout-alt-response'])) this.#timeoutStatus = 204;
+    }
+    if (route.virtualHost.includeRequestAttemptCount) headers.set(H['x-envoy-attempt-count'], '1');
+    if (route.hasRequestMutations) route.finalizeRequest(headers, stream, !config.suppressEnvoyHeaders);
+    if (hasRetryHeaders(headers)) {
+      if (policy !== null || asksForRetries(headers)) this.#retry = new RetryState(policy, headers);
+      removeRetryHeaders(headers);
+    } else if (policy !== null && policy.on !== 0) this.#retry = new RetryState(policy, headers);
+    if (forward.mirrors.length > 0 && headers.method !== 'CONNECT') {
+      this.#shadows = startShadows(this, this.#globalMs, endStream);
+    }
+    this.#isHeld = stream.isUpgrade;
+    const companion = router.companions.take(this);
+    this.#companion = companion;
+    stream.responseWatermarks = companion;
+    this.#requestEnded = endStream;
+    this.#connect(host);
+    if (endStream && !this.#isDone) this.#requestEnds();
+  }
+
+  refuseForMaintenance(): void {
+    const { scope } = this.cluster;
+    chargeCode(this, 503, null, null);
+    this.#isDone = true;
+    scope.inc(scope.i.upstream_rq_maintenance_mode);
+    this.stream.sendLocalReply({
+      status: 503,
+      body: 'maintenance mode',
+      details: 'maintenance_mode',
+      flags: Flag.UO,
+      modifyHeaders: (headers) => {
+        if (!this.router.config.suppressEnvoyHeaders) headers.add(H['x-envoy-overloaded'], 'true');
+      },
+    });
+  }
+
+  #setTimeoutHeaders(elapsedMs: number): void {
+    const expected = expectedTimeout(this.#globalMs, this.#perTryMs, elapsedMs);
+    if (expected === 0) return;
+    const { headers, forward, router, stream } = this;
+    if (!router.config.suppressEnvoyHeaders) {
+      headers.set(H['x-envoy-expected-rq-timeout-ms'], String(Math.round(expected)));
+    }
+    if (stream.isGrpc && forward.maxGrpcTimeoutMs !== undefined) {
+      headers.set(H['grpc-timeout'], formatGrpcTimeout(expected));
+    }
+  }
+
+  sendData(data: BodyData, endStream: boolean): void {
+    if (this.#isDone) return;
+    if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendData(data, endStream);
+    if (this.#retry !== null && !this.#hasRoomFor(data.length)) return;
+    const encoder = this.#encoder;
+    const canSend = encoder !== null && !this.#isHeld;
+    if (this.#retry !== null || !canSend) {
+      const copy = data.copy();
+      this.#keep(copy);
+      if (canSend) encoder.encodeData(keptData.set(copy), endStream);
+    } else encoder.encodeData(data, endStream);
+    if (canSend) this.info.lastUpstreamTxMs = this.router.clock.nowMs;
+    if (endStream && !this.#isDone) this.#requestEnds();
+  }
+
+  sendTrailers(trailers: Headers): void {
+    if (this.#isDone) return;
+    if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendTrailers(trailers);
+    if (this.#encoder !== null && !this.#isHeld) this.#encoder.encodeTrailers(trailers);
+    if (!this.#isDone) this.#requestEnds();
+  }
+
+  /** Gives up on retries when the body gets too large to be kept for them; false when nothing is left to do. */
+  #hasRoomFor(bytes: number): boolean {
+    if (this.#keptBytes + bytes <= this.#bufferLimit()) return true;
+    const { scope } = this.cluster;
+    scope.inc(scope.i.retry_or_shadow_abandoned);
+    this.#dropRetry();
+    if (this.#isAttempting) {
+      if (this.#encoder !== null && !this.#isHeld) this.#dropKept();
+      return true;
+    }
+    const body = 'exceeded request buffer limit while retrying upstream';
+    this.#reply(507, body, 'request_payload_exceeded_retry_buffer_limit', 0, false);
+    return false;
+  }
+
+  #bufferLimit(): number {
+    const { route, stream } = this;
+    const own = route.requestBufferLimitBytes;
+    if (own === undefined) return stream.bufferLimitBytes;
+    return route.requestBufferLimitIsCapped ? Math.min(own, stream.bufferLimitBytes) : own;
+  }
+
+  #keep(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    if (this.#kept === null) this.#kept = [bytes];
+    else this.#kept.push(bytes);
+    this.#keptBytes += bytes.length;
+    if (this.#retry === null && this.#keptBytes > this.stream.bufferLimitBytes && !this.#pausedForRoom) {
+      this.#pausedForRoom = true;
+      this.stream.pauseRequest();
+    }
+  }
+
+  #dropKept(): void {
+    this.#kept = null;
+    this.#keptBytes = 0;
+    if (this.#pausedForRoom) {
+      this.#pausedForRoom = false;
+      this.stream.resumeRequest();
+    }
+  }
+
+  #requestEnds(): void {
+    this.#requestEnded = true;
+    this.#requestCompleteMs = this.router.clock.nowMs;
+    if (!this.#isAttempting) return;
+    if (this.#globalMs > 0) this.#companion?.response.arm(this.#globalMs);
+    if (this.#encoder !== null) this.#armPerTry();
+  }
+
+  #armPerTry(): void {
+    if (this.#perTryMs > 0) this.#companion?.perTry.arm(this.#perTryMs);
+    if (this.#perTryIdleMs > 0) this.#companion?.perTryIdle.arm(this.#perTryIdleMs);
+  }
+
+  // ─── One attempt ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #connect(host: Host): void {
+    this.host = host;
+    this.#isAttempting = true;
+    const pending = host.newStream(this.forward.priority, this);
+    // The answer may have come already, and the stream may even be over.
+    if (this.#isAttempting && this.#encoder === null) this.#pending = pending;
+  }
+
+  onPoolReady(encoder: RequestEncoder): void {
+    const { info, headers, router, cluster } = this;
+    const companion = this.#companion as Companion;
+    const host = this.host as Host;
+    const now = router.clock.nowMs;
+    this.#pending = null;
+    this.#encoder = encoder;
+    companion.setSource(encoder);
+    countRoute(this, 'upstream_rq_total');
+    this.#noteHost(host);
+    const { connection } = encoder;
+    info.upstreamLocalAddress = connection.localAddress;
+    info.upstreamConnectionId = connection.id;
+    info.upstreamProtocol = encoder.protocol;
+    info.upstreamTls = connection.tls;
+    info.upstreamConnectionPoolReadyMs = now;
+    info.firstUpstreamTxMs = now;
+    info.lastUpstreamTxMs = now;
+    info.firstUpstreamRxMs = 0;
+    if (this.forward.autoHostRewrite && host.hostname !== '') this.#rewriteHost(host.hostname);
+    if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
+    this.#wasSent = true;
+    const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    encoder.encodeHeaders(headers, isBare);
+    if (!isBare && !this.#isHeld) this.#sendKept(encoder);
+    if (this.#requestCompleteMs > 0 && this.#encoder === encoder) this.#armPerTry();
+  }
+
+  /** What came of the body so far; stays kept while a retry may need it. */
+  #sendKept(encoder: RequestEncoder): void {
+    const kept = this.#kept;
+    const trailers = this.stream.requestTrailers;
+    if (kept !== null) {
+      for (let i = 0; i < kept.length; i++) {
+        const isLast = this.#requestEnded && trailers === null && i === kept.length - 1;
+        encoder.encodeData(keptData.set(kept[i] as Buffer), isLast);
+        if (this.#encoder !== encoder) return;
+      }
+    } else if (this.#requestEnded && trailers === null) encoder.encodeData(keptData.set(EMPTY), true);
+    if (this.#requestEnded && trailers !== null) encoder.encodeTrailers(trailers);
+    if (this.#retry === null) this.#dropKept();
+  }
+
+  /** auto_host_rewrite. Source: Envoy Http::Utility::updateAuthority. */
+  #rewriteHost(hostname: string): void {
+    const { headers } = this;
+    const before = headers.authority;
+    if (before === hostname) return;
+    if (this.forward.appendXForwardedHost && before !== '') headers.appendValue(H['x-forwarded-host'], before);
+    if (!this.router.config.suppressEnvoyHeaders) headers.set(H['x-envoy-original-host'], before);
+    headers.authority = hostname;
+  }
+
+  #noteHost(host: Host): void {
+    this.info.upstream = host;
+    if (this.#retry?.policy?.avoidPreviousHosts === true) {
+      this.#triedHosts ??= [];
+      this.#triedHosts.push(host);
+    }
+  }
+
+  onPoolFailure(reason: Failure): void {
+    this.#pending = null;
+    if (reason !== PENDING_OVERFLOW && this.host !== null) this.#noteHost(this.host);
+    if (reason.code === 'connect_failed') this.info.upstreamTransportFailureReason = reason.detail;
+    this.#attemptFailed(resetReason(reason), reason.code === 'connect_failed' ? reason.detail : '');
+  }
+
+  onReset(reason: Failure): void {
+    this.#attemptFailed(resetReason(reason), '');
+  }
+
+  onAboveWatermark(): void {
+    if (this.#pausedByUpstream) return;
+    this.#pausedByUpstream = true;
+    this.stream.pauseRequest();
+  }
+
+  onBelowWatermark(): void {
+    if (!this.#pausedByUpstream) return;
+    this.#pausedByUpstream = false;
+    this.stream.resumeRequest();
+  }
+
+  /** Takes leave of the attempt; its encoder must not be used afterwards. */
+  #endAttempt(): void {
+    const encoder = this.#encoder;
+    if (encoder !== null) {
+      const { info } = this;
+      info.upstreamWireBytesSent += encoder.wireBytesSent;
+      info.upstreamWireBytesReceived += encoder.wireBytesReceived;
+      info.upstreamHeaderBytesSent += encoder.headerBytesSent;
+      info.upstreamHeaderBytesReceived += encoder.headerBytesReceived;
+      this.#encoder = null;
+    }
+    this.#isAttempting = false;
+    this.#companion?.attemptEnds();
+    this.onBelowWatermark();
+  }
+
+  /** Breaks the attempt off. */
+  #abandonAttempt(): void {
+    const pending = this.#pending;
+    const encoder = this.#encoder;
+    this.#pending = null;
+    this.#endAttempt();
+    pending?.cancel();
+    encoder?.resetStream();
+  }
+
+  // ─── The response ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  decode1xx(headers: Headers): void {
+    this.#received();
+    // Only 100 goes on; Envoy's codec drops the others too.
+    if (headers.status !== 100) return;
+    chargeCode(this, headers.status, this.host, headers);
+    this.#responseStarted = true;
+    this.#dropRetry();
+    this.stream.encode1xx(headers);
+  }
+
+  #received(): void {
+    const { info } = this;
+    const now = this.router.clock.nowMs;
+    if (info.firstUpstreamRxMs === 0) info.firstUpstreamRxMs = now;
+    info.lastUpstreamRxMs = now;
+    if (this.#perTryIdleMs > 0 && this.#requestCompleteMs > 0) this.#companion?.perTryIdle.arm(this.#perTryIdleMs);
+  }
+
+  decodeHeaders(headers: Headers, endStream: boolean): void {
+    this.#received();
+    const { router, route, stream, info } = this;
+    const host = this.host as Host;
+    const status = headers.status;
+    if (this.#isHeld && !this.#acceptUpgrade(status)) return;
+    if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
+    const isSuppressed = router.config.suppressEnvoyHeaders;
+    if (this.#requestCompleteMs > 0 && !isSuppressed) {
+      const ms = (router.clock.nowMs - this.#requestCompleteMs) | 0;
+      headers.set(H['x-envoy-upstream-service-time'], ms < 256 ? (SERVICE_TIME_TEXT[ms] as string) : String(ms));
+    }
+    if (route.virtualHost.includeAttemptCountInResponse) {
+      headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
+    }
+    chargeCode(this, status, host, headers);
+    if (stream.isGrpc) this.#grpcDeferred = noteGrpcOutcome(headers, host, endStream);
+    else if (status < 500) host.rqSuccess++;
+    info.responseCodeDetails = 'via_upstream';
+    info.responseCode = status;
+    if (route.hasResponseMutations) route.finalizeResponse(headers, stream);
+    this.#responseStarted = true;
+    if (endStream) this.#upstreamEnds(host, headers);
+    stream.encodeHeaders(headers, endStream);
+  }
+
+  /** An upgrade was asked for: goes on when the upstream agreed or refused; false when the answer is neither. */
+  #acceptUpgrade(status: number): boolean {
+    const isConnect = this.headers.method === 'CONNECT';
+    if (status === 101 || (isConnect && status >= 200 && status < 300)) {
+      this.#isHeld = false;
+      if (this.#encoder !== null && (this.#kept !== null || this.#requestEnded)) this.#sendKept(this.#encoder);
+      this.#dropRetry();
+      return !this.#isDone;
+    }
+    if (isConnect || status < 200 || status >= 300) return true;
+    // Envoy: only the status of a success that is no upgrade reaches the client.
+    this.#abandonAttempt();
+    this.#reply(status, '', 'websocket_handshake_unsuccessful', 0, false);
+    return false;
+  }
+
+  decodeData(data: BodyData, endStream: boolean): void {
+    if (this.#perTryIdleMs > 0) this.#received();
+    if (endStream) {
+      const host = this.host as Host;
+      if (this.#grpcDeferred) host.rqError++;
+      this.#upstreamEnds(host, this.stream.responseHeaders);
+    }
+    this.stream.encodeData(data, endStream);
+  }
+
+  decodeTrailers(trailers: Headers): void {
+    const host = this.host as Host;
+    if (this.#grpcDeferred) noteGrpcOutcome(trailers, host, true);
+    this.#upstreamEnds(host, this.stream.responseHeaders);
+    this.stream.encodeTrailers(trailers);
+  }
+
+  #upstreamEnds(host: Host, headers: Headers | null): void {
+    this.info.lastUpstreamRxMs = this.router.clock.nowMs;
+    this.#endAttempt();
+    this.#isDone = true;
+    this.#companion?.response.disarm();
+    this.#dropRetry();
+    if (this.#requestCompleteMs > 0) {
+      chargeTime(this, (this.router.clock.nowMs - this.#requestCompleteMs) | 0, host, headers);
+    }
+  }
+
+  // ─── Retries ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** True when the response is thrown away for another try. */
+  #retryResponse(headers: Headers, endStream: boolean): boolean {
+    const retry = this.#retry as RetryState;
+    const wants = retry.wantsRetry(headers);
+    if (wants) retry.noteResetHeaders(headers, this.router.clock.wallMs);
+    if (!retry.decide(wants, this)) {
+      // The response has started: the body is not needed again.
+      this.#dropRetry();
+      return false;
+    }
+    const host = this.host as Host;
+    host.rqError++;
+    if (this.router.config.dynamicStats) this.cluster.codes.retry.charge(headers.status);
+    if (endStream && this.#requestEnded) this.#endAttempt();
+    else this.#abandonAttempt();
+    this.#waitForRetry();
+    return true;
+  }
+
+  #retryReset(reason: ResetReason): boolean {
+    const retry = this.#retry;
+    if (retry === null || this.#responseStarted) return false;
+    if (!retry.decide(retry.wantsRetryAfterReset(reason, this.#wasSent), this)) return false;
+    if (this.info.upstream !== null && this.host !== null) this.host.rqError++;
+    this.#waitForRetry();
+    return true;
+  }
+
+  #waitForRetry(): void {
+    const retry = this.#retry as RetryState;
+    const { scope } = this.cluster;
+    const { i } = scope;
+    scope.inc(retry.isRateLimited ? i.upstream_rq_retry_backoff_ratelimited : i.upstream_rq_retry_backoff_exponential);
+    this.#companion?.retry.arm(retry.nextDelayMs(this.random));
+  }
+
+  onRetryTimer(): void {
+    if (this.#isDone) return;
+    const { headers, route, router, info } = this;
+    this.#isRetry = true;
+    this.#attempt++;
+    info.attemptCount = this.#attempt;
+    const cluster = router.clusterNamed(this.cluster.name);
+    if (cluster !== null) this.cluster = cluster;
+    const host = cluster === null ? null : cluster.lb.chooseHost(this);
+    if (host === null) {
+      this.#noHealthyUpstream();
+      return;
+    }
+    if (route.virtualHost.includeRequestAttemptCount) headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
+    if (route.virtualHost.includeIsTimeoutRetryHeader) {
+      headers.set(H['x-envoy-is-timeout-retry'], this.#isTimeoutRetry ? 'true' : 'false');
+    }
+    const isComplete = this.#requestCompleteMs > 0;
+    this.#setTimeoutHeaders(isComplete ? Math.floor(router.clock.nowMs - this.#requestCompleteMs) : 0);
+    this.#connect(host);
+  }
+  #isTimeoutRetry = false;
+
+  /** No (further) retry: what was kept for one goes, unless it still waits to be sent. */
+  #dropRetry(): void {
+    if (this.#retry === null) return;
+    this.#retry.release();
+    this.#retry = null;
+    if (this.#encoder !== null && !this.#isHeld) this.#dropKept();
+  }
+
+  // ─── Failures ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #attemptFailed(reason: ResetReason, transportReason: string): void {
+    this.#endAttempt();
+    this.#isTimeoutRetry = false;
+    if (this.#retryReset(reason)) return;
+    this.#chargeAbort(reason.status);
+    const details = resetDetails(reason, transportReason, this.#responseStarted);
+    this.#reply(reason.status, resetBody(reason, this.#isRetry), details, reason.flag, reason.isOverflow);
+  }
+
+  onResponseTimeout(): void {
+    if (this.#isDone) return;
+    if (this.#isAttempting) {
+      this.#countTimeout('upstream_rq_timeout');
+      countRoute(this, 'upstream_rq_timeout');
+      if (!this.#responseStarted) this.#chargeAbort(this.#timeoutStatus);
+      this.#abandonAttempt();
+    }
+    this.#timedOut('response_timeout');
+  }
+
+  onPerTryTimeout(): void {
+    this.#tryTimedOut('upstream_rq_per_try_timeout', 'upstream_per_try_timeout');
+  }
+
+  onPerTryIdleTimeout(): void {
+    this.#tryTimedOut('upstream_rq_per_try_idle_timeout', 'upstream_per_try_idle_timeout');
+  }
+
+  #tryTimedOut(name: 'upstream_rq_per_try_timeout' | 'upstream_rq_per_try_idle_timeout', details: string): void {
+    if (this.#isDone || !this.#isAttempting) return;
+    this.#countTimeout(name);
+    this.#abandonAttempt();
+    this.#isTimeoutRetry = true;
+    if (this.#retryReset(LOCAL_RESET)) return;
+    this.#chargeAbort(this.#timeoutStatus);
+    this.#timedOut(details);
+  }
+
+  #countTimeout(
+    name: 'upstream_rq_timeout' | 'upstream_rq_per_try_timeout' | 'upstream_rq_per_try_idle_timeout',
+  ): void {
+    const { scope } = this.cluster;
+    scope.inc(scope.i[name]);
+    if (this.host !== null && this.info.upstream !== null) this.host.rqTimeout++;
+  }
+
+  #timedOut(details: string): void {
+    const body = this.#timeoutStatus === 504 ? 'upstream request timeout' : '';
+    this.#reply(this.#timeoutStatus, body, details, Flag.UT, false);
+  }
+
+  onMaxDuration(): void {
+    if (this.#isDone || !this.#isAttempting) return;
+    const { scope } = this.cluster;
+    scope.inc(scope.i.upstream_rq_max_duration_reached);
+    this.#abandonAttempt();
+    this.#isTimeoutRetry = false;
+    if (this.#retryReset(LOCAL_RESET)) return;
+    const status = this.#requestEnded ? 504 : 408;
+    const details = 'upstream_max_stream_duration_reached';
+    this.#reply(status, 'upstream max stream duration reached', details, Flag.UMSDR, false);
+  }
+
+  #noHealthyUpstream(): void {
+    const { scope } = this.cluster;
+    scope.inc(scope.i.upstream_cx_none_healthy);
+    chargeCode(this, 503, null, null);
+    this.#reply(503, 'no healthy upstream', 'no_healthy_upstream', Flag.UH, false);
+  }
+
+  #chargeAbort(status: number): void {
+    // No host has a part in it before a connection was tried.
+    const host = this.info.upstream === null ? null : this.host;
+    if (!this.#responseStarted) {
+      chargeCode(this, status, host, null);
+      if (host !== null && status < 500) host.rqError++;
+    } else if (this.#grpcDeferred && host !== null) {
+      host.rqError++;
+      this.router.stats.inc(this.router.cells.resetAfterStart);
+    }
+  }
+
+  /** Ends the request with an answer of our own, or by a reset when the response has started. */
+  #reply(status: number, body: string, details: string, flag: number, isOverloaded: boolean): void {
+    this.#isDone = true;
+    this.#dropRetry();
+    this.#companion?.response.disarm();
+    this.#companion?.attemptEnds();
+    this.info.flags |= flag;
+    const isSuppressed = this.router.config.suppressEnvoyHeaders;
+    this.stream.sendLocalReply({
+      status,
+      body,
+      details,
+      modifyHeaders: (headers) => {
+        if (isOverloaded && !isSuppressed) headers.add(H['x-envoy-overloaded'], 'true');
+        if (this.route.virtualHost.includeAttemptCountInResponse) {
+          headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
+        }
+      },
+    });
+  }
+
+  /** The stream is over, however it ended. */
+  destroy(): void {
+    if (this.#isAttempting) this.#abandonAttempt();
+    this.#isDone = true;
+    this.#dropRetry();
+    if (this.#shadows !== null && !this.#requestEnded) for (const shadow of this.#shadows) shadow.cancel();
+    const companion = this.#companion;
+    if (companion === null) return;
+    this.#companion = null;
+    this.stream.responseWatermarks = null;
+    companion.release();
+  }
+}

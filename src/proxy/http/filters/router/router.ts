@@ -1,0 +1,209 @@
+// The router: ends the filter chain, answers redirects and direct responses itself, and forwards everything else.
+import type { Clock, Random } from '../../../../base/clock.ts';
+import type { Headers } from '../../../../wire/headers.ts';
+import { H } from '../../../../wire/header-names.ts';
+import type { Scope } from '../../../../telemetry/metrics.ts';
+import type { Cluster, ClusterManager } from '../../../cluster/cluster.ts';
+import type { FormatContext } from '../../../formatter/format-context.ts';
+import type { DirectResponseAction, RedirectAction, Route } from '../../../route/route.ts';
+import { Flag } from '../../../stream-info.ts';
+import {
+  type BodyData,
+  defineHttpFilter,
+  type FilterContext,
+  type FilterStream,
+  type HttpFilter,
+  type HttpFilterFactory,
+  type Runtime,
+  type TerminalStream,
+} from '../../filter.ts';
+import { CompanionPool } from './companion.ts';
+import { Forward } from './forward.ts';
+import { parseRetryGrpcOn, parseRetryOn } from './retry.ts';
+import { RouteStatsTable } from './route-stats.ts';
+import { decodeRouter, ROUTER_FIELDS, type RouterConfig, type RouterMessage } from './router-config.ts';
+
+/** A stream as the router sees it: the HTTP engine's own. */
+export type RouterStream = TerminalStream & Omit<FormatContext, 'requestHeaders'> & { readonly route: Route | null };
+
+export type RouterDependencies = {
+  readonly clusters: ClusterManager;
+  /** Zone of this node (node.locality.zone), for zone statistics; '' for none. */
+  readonly zone?: string;
+  /** An address of this machine, which mirrored requests name in x-forwarded-for. */
+  readonly localAddress?: string;
+};
+
+/** Makes the router of a worker out of its clusters. */
+export function makeRouter(dependencies: RouterDependencies): HttpFilterFactory {
+  return defineHttpFilter<RouterConfig, unknown, RouterMessage>({
+    name: 'envoy.filters.http.router',
+    configType: 'envoy.extensions.filters.http.router.v3.Router',
+    fields: ROUTER_FIELDS,
+    isTerminal: true,
+    decode: decodeRouter,
+    create: (config, context) => new Router(config, context, dependencies),
+  });
+}
+
+export class Router implements HttpFilter {
+  readonly config: RouterConfig;
+  readonly clusters: ClusterManager;
+  readonly zone: string;
+  readonly localAddress: string;
+  readonly slot: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+  readonly companions: CompanionPool;
+  readonly routeStats: RouteStatsTable;
+  /** The connection manager's scope, and the router's counters in it. */
+  readonly stats: Scope;
+  readonly cells: {
+    readonly noCluster: number;
+    readonly noRoute: number;
+    readonly directResponse: number;
+    readonly total: number;
+    readonly resetAfterStart: number;
+  };
+
+  constructor(config: RouterConfig, context: FilterContext, dependencies: RouterDependencies) {
+    this.config = config;
+    this.clusters = dependencies.clusters;
+    this.zone = dependencies.zone ?? '';
+    this.localAddress = dependencies.localAddress ?? '';
+    this.slot = context.slot;
+    this.clock = context.clock;
+    this.random = context.random;
+    this.runtime = context.runtime;
+    this.companions = new CompanionPool(context.clock);
+    this.routeStats = new RouteStatsTable(context.stats);
+    this.stats = context.scope;
+    this.cells = {
+      noCluster: context.scope.dynamicCounter('no_cluster'),
+      noRoute: context.scope.dynamicCounter('no_route'),
+      directResponse: context.scope.dynamicCounter('rq_direct_response'),
+      total: context.scope.dynamicCounter('rq_total'),
+      resetAfterStart: context.scope.dynamicCounter('rq_reset_after_downstream_response_started'),
+    };
+  }
+
+  decodeHeaders(filterStream: FilterStream, headers: Headers, endStream: boolean): 'stop' {
+    const stream = filterStream as RouterStream;
+    const { stats, cells } = this;
+    stats.inc(cells.total);
+    const route = stream.route;
+    if (route === null) {
+      stats.inc(cells.noRoute);
+      stream.sendLocalReply({ status: 404, body: '', details: 'route_not_found', flags: Flag.NR });
+      return 'stop';
+    }
+    const forward = route.forward;
+    if (forward === null) {
+      this.#answer(stream, route, headers);
+      return 'stop';
+    }
+    const name = forward.clusterName(headers);
+    const cluster = this.clusters.get(name);
+    if (cluster === null) {
+      stats.inc(cells.noCluster);
+      stream.sendLocalReply({
+        status: forward.clusterNotFoundCode,
+        body: '',
+        details: 'cluster_not_found',
+        flags: Flag.NC,
+      });
+      return 'stop';
+    }
+    const info = stream.info;
+    info.clusterName = name;
+    info.clusterAltStatName = cluster.statName;
+    if (this.config.strictCheckHeaders.length > 0 && !this.#checkHeaders(stream, headers)) return 'stop';
+    const request = new Forward(this, stream, route, forward, cluster, headers);
+    stream.slot[this.slot] = request;
+    if (cluster.isInMaintenance()) request.refuseForMaintenance();
+    else request.start(endStream);
+    return 'stop';
+  }
+
+  decodeData(stream: FilterStream, data: BodyData, endStream: boolean): 'stop-no-buffer' {
+    (stream.slot[this.slot] as Forward | undefined)?.sendData(data, endStream);
+    return 'stop-no-buffer';
+  }
+
+  decodeTrailers(stream: FilterStream, trailers: Headers): 'stop' {
+    (stream.slot[this.slot] as Forward | undefined)?.sendTrailers(trailers);
+    return 'stop';
+  }
+
+  onDestroy(stream: FilterStream): void {
+    (stream.slot[this.slot] as Forward | undefined)?.destroy();
+  }
+
+  #answer(stream: RouterStream, route: Route, headers: Headers): void {
+    this.stats.inc(this.cells.directResponse);
+    if (route.redirect !== null) this.#redirect(stream, route, route.redirect, headers);
+    else if (route.direct !== null) this.#respond(stream, route, route.direct, headers);
+    else stream.sendLocalReply({ status: 404, body: '', details: 'route_not_found', flags: Flag.NR });
+  }
+
+  #redirect(stream: RouterStream, route: Route, redirect: RedirectAction, headers: Headers): void {
+    const location = redirect.location(headers, stream, !this.config.suppressEnvoyHeaders);
+    stream.sendLocalReply({
+      status: redirect.status,
+      body: '',
+      details: 'direct_response',
+      modifyHeaders: (response) => {
+        if (location !== '') response.add(H.location, location);
+        if (route.hasResponseMutations) route.finalizeResponse(response, stream);
+      },
+    });
+  }
+
+  #respond(stream: RouterStream, route: Route, direct: DirectResponseAction, headers: Headers): void {
+    const location = direct.location(headers);
+    let body = direct.body;
+    if (direct.format !== null) {
+      const { info, requestHeaders, responseHeaders, requestTrailers, responseTrailers, accessLogType } = stream;
+      const head = { info, requestHeaders, responseHeaders, requestTrailers, responseTrailers, accessLogType };
+      body = direct.format.text.format({ ...head, localReplyBody: body });
+    }
+    stream.sendLocalReply({
+      status: direct.status,
+      body: Buffer.from(body, 'latin1').toString('utf8'),
+      details: 'direct_response',
+      modifyHeaders: (response) => {
+        if (direct.format !== null) response.set(H['content-type'], direct.format.contentType);
+        if (location !== '') response.add(H.location, location);
+        if (route.hasResponseMutations) route.finalizeResponse(response, stream);
+      },
+    });
+  }
+
+  /** strict_check_headers: malformed x-envoy-* request headers are refused instead of ignored. */
+  #checkHeaders(stream: RouterStream, headers: Headers): boolean {
+    for (const name of this.config.strictCheckHeaders) {
+      const value = headers.get(H[name as keyof typeof H]);
+      if (value === undefined || isWellFormed(name, value)) continue;
+      stream.sendLocalReply({
+        status: 400,
+        body: `invalid header '${name}' with value '${value}'`,
+        details: `request_headers_failed_strict_check{${name}}`,
+        flags: Flag.IH,
+      });
+      return false;
+    }
+    return true;
+  }
+
+  /** The cluster as it is now: it may have been replaced since the request began. */
+  clusterNamed(name: string): Cluster | null {
+    return this.clusters.get(name);
+  }
+}
+
+function isWellFormed(name: string, value: string): boolean {
+  if (name === 'x-envoy-retry-on') return parseRetryOn(value).isValid;
+  if (name === 'x-envoy-retry-grpc-on') return parseRetryGrpcOn(value).isValid;
+  return /^\d+$/.test(value);
+}

@@ -1,0 +1,223 @@
+// A mirrored request: a copy that goes to another cluster, whose answer nobody reads.
+import type { Random, Timer } from '../../../../base/clock.ts';
+import { H } from '../../../../wire/header-names.ts';
+import type { Headers } from '../../../../wire/headers.ts';
+import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
+import type { MirrorPolicy } from '../../../route/route.ts';
+import type { StreamInfo } from '../../../stream-info.ts';
+import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
+import { BodyData } from '../../filter.ts';
+import { type Charged, chargeCode, chargeTime } from './charge.ts';
+import type { Forward } from './forward.ts';
+import type { Router } from './router.ts';
+
+const keptData = new BodyData();
+
+/** Starts a copy for every mirror policy that applies; null when none does. */
+export function startShadows(forward: Forward, timeoutMs: number, endStream: boolean): Shadow[] | null {
+  const { router, headers } = forward;
+  let shadows: Shadow[] | null = null;
+  for (const policy of forward.forward.mirrors) {
+    if (!router.runtime.featureEnabled(policy.runtimeKey, policy.fraction, router.random)) continue;
+    const name = policy.clusterName(headers);
+    const cluster = name === '' ? null : router.clusters.get(name);
+    if (cluster === null) continue;
+    const shadow = new Shadow(forward, cluster, shadowHeaders(router, headers, policy));
+    shadow.start(timeoutMs, endStream);
+    if (endStream) continue;
+    shadows ??= [];
+    shadows.push(shadow);
+  }
+  return shadows;
+}
+
+function shadowHeaders(router: Router, original: Headers, policy: MirrorPolicy): Headers {
+  const headers = original.clone();
+  if (policy.hostRewriteLiteral !== '') headers.authority = policy.hostRewriteLiteral;
+  else if (!policy.disableShadowHostSuffix) headers.authority = shadowHost(headers.authority);
+  // Envoy's asynchronous client calls itself internal and names itself.
+  headers.set(H['x-envoy-internal'], 'true');
+  if (router.localAddress !== '') headers.appendValue(H['x-forwarded-for'], router.localAddress);
+  return headers;
+}
+
+/** 'host-shadow:port'. Source: Envoy shadow_writer_impl.cc. */
+export function shadowHost(authority: string): string {
+  const parts = authority.split(':');
+  return parts.length === 2 ? `${parts[0]}-shadow:${parts[1]}` : `${authority}-shadow`;
+}
+
+export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
+  readonly router: Router;
+  readonly stream: { readonly isGrpc: boolean };
+  readonly info: StreamInfo;
+  readonly headers: Headers;
+  readonly cluster: Cluster;
+  readonly random: Random;
+  readonly virtualCluster = null;
+  readonly routeStats = null;
+  readonly altStatPrefix = '';
+  readonly hash = null;
+  readonly hostSelectionMaxAttempts = 0;
+  readonly #limitBytes: number;
+  #host: Host | null = null;
+  #pending: StreamRequest | null = null;
+  #encoder: RequestEncoder | null = null;
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #trailers: Headers | null = null;
+  #isEnded = false;
+  #endedMs = 0;
+  #isOver = false;
+  #timeoutMs = 0;
+  #timer: Timer | null = null;
+
+  constructor(forward: Forward, cluster: Cluster, headers: Headers) {
+    this.router = forward.router;
+    this.random = forward.random;
+    // Only what was true when it started counts: the request itself goes its own way.
+    this.stream = { isGrpc: forward.stream.isGrpc };
+    this.info = forward.info;
+    this.cluster = cluster;
+    this.headers = headers;
+    this.#limitBytes = forward.stream.bufferLimitBytes;
+  }
+
+  get requestHeaders(): Headers {
+    return this.headers;
+  }
+
+  shouldSelectAnother(): boolean {
+    return false;
+  }
+
+  start(timeoutMs: number, endStream: boolean): void {
+    this.#timeoutMs = timeoutMs;
+    const { scope } = this.cluster;
+    const host = this.cluster.lb.chooseHost(this);
+    if (host === null) {
+      scope.inc(scope.i.upstream_cx_none_healthy);
+      this.#fail(503);
+      return;
+    }
+    this.#host = host;
+    this.#isEnded = endStream;
+    const pending = host.newStream('DEFAULT', this);
+    if (!this.#isOver && this.#encoder === null) this.#pending = pending;
+    if (endStream) this.#requestEnds();
+  }
+
+  sendData(data: BodyData, endStream: boolean): void {
+    if (this.#isOver) return;
+    if (this.#encoder !== null) this.#encoder.encodeData(data, endStream);
+    else {
+      this.#kept.push(data.copy());
+      this.#keptBytes += data.length;
+      if (this.#keptBytes > this.#limitBytes) {
+        this.cancel();
+        return;
+      }
+    }
+    if (endStream) this.#requestEnds();
+  }
+
+  sendTrailers(trailers: Headers): void {
+    if (this.#isOver) return;
+    if (this.#encoder !== null) this.#encoder.encodeTrailers(trailers);
+    else this.#trailers = trailers.clone();
+    this.#requestEnds();
+  }
+
+  #requestEnds(): void {
+    this.#isEnded = true;
+    if (this.#isOver) return;
+    const { clock } = this.router;
+    this.#endedMs = clock.nowMs;
+    if (this.#timeoutMs === 0) return;
+    this.#timer = clock.timer(shadowTimedOut, this);
+    this.#timer.arm(this.#timeoutMs);
+  }
+
+  /** The copied request was broken off, or became too large. */
+  cancel(): void {
+    if (this.#isOver) return;
+    const pending = this.#pending;
+    const encoder = this.#encoder;
+    this.#end();
+    pending?.cancel();
+    encoder?.resetStream();
+  }
+
+  onTimeout(): void {
+    if (this.#isOver) return;
+    const { scope } = this.cluster;
+    scope.inc(scope.i.upstream_rq_timeout);
+    if (this.#host !== null) this.#host.rqTimeout++;
+    chargeCode(this, 504, this.#host, null);
+    this.cancel();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#pending = null;
+    this.#encoder = null;
+    this.#kept = [];
+    this.#timer?.disarm();
+  }
+
+  #fail(status: number): void {
+    chargeCode(this, status, this.#host, null);
+    this.#end();
+  }
+
+  onPoolReady(encoder: RequestEncoder): void {
+    this.#pending = null;
+    this.#encoder = encoder;
+    const kept = this.#kept;
+    this.#kept = [];
+    const trailers = this.#trailers;
+    encoder.encodeHeaders(this.headers, this.#isEnded && kept.length === 0 && trailers === null);
+    for (const [i, bytes] of kept.entries()) {
+      encoder.encodeData(keptData.set(bytes), this.#isEnded && trailers === null && i === kept.length - 1);
+    }
+    if (trailers !== null) encoder.encodeTrailers(trailers);
+  }
+
+  onPoolFailure(): void {
+    this.#fail(503);
+  }
+
+  onReset(): void {
+    this.#fail(503);
+  }
+
+  decode1xx(): void {}
+
+  decodeHeaders(headers: Headers, endStream: boolean): void {
+    const host = this.#host as Host;
+    chargeCode(this, headers.status, host, headers);
+    if (headers.status < 500) host.rqSuccess++;
+    if (endStream) this.#complete();
+  }
+
+  decodeData(_data: BodyData, endStream: boolean): void {
+    if (endStream) this.#complete();
+  }
+
+  decodeTrailers(): void {
+    this.#complete();
+  }
+
+  #complete(): void {
+    if (this.#endedMs > 0) chargeTime(this, (this.router.clock.nowMs - this.#endedMs) | 0, this.#host as Host, null);
+    this.#end();
+  }
+
+  /** A slow mirror does not slow the request down: what it cannot take is kept by its connection. */
+  onAboveWatermark(): void {}
+  onBelowWatermark(): void {}
+}
+
+function shadowTimedOut(shadow: Shadow): void {
+  shadow.onTimeout();
+}

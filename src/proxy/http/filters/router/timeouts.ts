@@ -1,0 +1,78 @@
+// The timeouts of one request: the route's, as the request's x-envoy-* and grpc-timeout headers change them.
+import { H } from '../../../../wire/header-names.ts';
+import type { Headers } from '../../../../wire/headers.ts';
+import type { ForwardAction } from '../../../route/route.ts';
+import type { RouterConfig } from './router-config.ts';
+
+/** ms; 0 = none. One object serves all requests: read it before the next call. */
+export const timeouts = { global: 0, perTry: 0, perTryIdle: 0 };
+
+/**
+ * Fills `timeouts` and removes the headers that said so. Source: Envoy FilterUtility::finalTimeout.
+ */
+export function readTimeouts(
+  forward: ForwardAction,
+  headers: Headers,
+  perTryMs: number,
+  perTryIdleMs: number,
+  isGrpc: boolean,
+  config: RouterConfig,
+): void {
+  let global = forward.timeoutMs;
+  let perTry = perTryMs;
+  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined) global = grpcTimeout(forward, headers);
+  const expected = config.respectExpectedTimeout ? headers.get(H['x-envoy-expected-rq-timeout-ms']) : undefined;
+  if (expected !== undefined) global = milliseconds(expected) ?? global;
+  else {
+    const asked = headers.get(H['x-envoy-upstream-rq-timeout-ms']);
+    if (asked !== undefined) {
+      global = milliseconds(asked) ?? global;
+      headers.remove(H['x-envoy-upstream-rq-timeout-ms']);
+    }
+  }
+  const askedPerTry = headers.get(H['x-envoy-upstream-rq-per-try-timeout-ms']);
+  if (askedPerTry !== undefined) {
+    perTry = milliseconds(askedPerTry) ?? perTry;
+    headers.remove(H['x-envoy-upstream-rq-per-try-timeout-ms']);
+  }
+  if (perTry >= global && global !== 0) perTry = 0;
+  timeouts.global = global;
+  timeouts.perTry = perTry;
+  timeouts.perTryIdle = perTryIdleMs;
+}
+
+/** What the upstream is told to expect after `elapsedMs`, or 0 for nothing. Source: FilterUtility::setTimeoutHeaders. */
+export function expectedTimeout(globalMs: number, perTryMs: number, elapsedMs: number): number {
+  const expected = perTryMs === 0 ? globalMs : perTryMs;
+  if (expected === 0 || globalMs === 0) return expected;
+  // No time left: 0 would mean "for ever", so it is told 1.
+  return elapsedMs >= globalMs ? 1 : Math.min(expected, globalMs - elapsedMs);
+}
+
+function grpcTimeout(forward: ForwardAction, headers: Headers): number {
+  const max = forward.maxGrpcTimeoutMs ?? 0;
+  let ms = parseGrpcTimeout(headers.get(H['grpc-timeout']));
+  if (forward.grpcTimeoutOffsetMs > 0 && forward.grpcTimeoutOffsetMs < ms) ms -= forward.grpcTimeoutOffsetMs;
+  return max !== 0 && (ms === 0 || ms > max) ? max : ms;
+}
+
+const GRPC_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** grpc-timeout in ms, rounded up; 0 when absent or malformed. */
+export function parseGrpcTimeout(value: string | undefined): number {
+  if (value === undefined) return 0;
+  const match = /^(\d{1,8})([HMSmun])$/.exec(value);
+  return match === null ? 0 : Math.ceil(Number(match[1]) * (GRPC_UNITS[match[2] as string] as number));
+}
+
+/** A grpc-timeout value of at most 8 digits. Source: Envoy Grpc::Common::toGrpcTimeout. */
+export function formatGrpcTimeout(ms: number): string {
+  if (ms < 1e8) return `${Math.round(ms)}m`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 1e8) return `${seconds}S`;
+  return `${Math.min(Math.floor(seconds / 60), 99_999_999)}M`;
+}
+
+function milliseconds(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
