@@ -46,7 +46,8 @@ export class FakeRuntime implements Runtime {
 }
 
 const ENVIRONMENT: DecodeEnvironment & FormatEnvironment = {
-  unpack: () => null,
+  // In tests an Any is the pair that unpacking it would give.
+  unpack: (any) => (any as { type: string; message: object } | undefined) ?? null,
   clock: { nowMs: 0, wallMs: 1_700_000_000_000 },
   hostname: 'test',
   variables: {},

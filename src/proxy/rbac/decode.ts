@@ -16,7 +16,7 @@ import type {
   MetadataMatcherPb,
   StringMatcherPb,
 } from '../config/matcher.ts';
-import { RbacEngine } from './engine.ts';
+import { PolicyEngine } from './engine.ts';
 import type { RbacAction, RbacPolicy } from './engine.ts';
 import {
   ALWAYS,
@@ -104,13 +104,13 @@ export const RBAC_FIELDS = {
 /** Envoy takes 65536 for the end of a range, and, by its check, for a start. */
 const PORT_LIMIT = 65536;
 
-export function decodeRbac(message: RbacPb, d: ConfigDecoder): RbacEngine {
+export function decodeRbac(message: RbacPb, d: ConfigDecoder): PolicyEngine {
   if (message.audit_logging_options !== undefined) d.reject('audit_logging_options', 'not supported');
   const policies: RbacPolicy[] = [];
   for (const [name, policy] of Object.entries(message.policies ?? {})) {
     policies.push(decodePolicy(name, policy, d.at('policies', name)));
   }
-  return new RbacEngine(message.action ?? 'ALLOW', policies);
+  return new PolicyEngine(message.action ?? 'ALLOW', policies);
 }
 
 function decodePolicy(name: string, message: PolicyPb, d: ConfigDecoder): RbacPolicy {

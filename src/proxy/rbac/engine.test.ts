@@ -6,7 +6,7 @@ import type { ConnectionInfo } from '../stream-info.ts';
 import { StreamInfo } from '../stream-info.ts';
 import { decodeRbac } from './decode.ts';
 import type { PermissionPb, PrincipalPb } from './decode.ts';
-import { RbacEngine } from './engine.ts';
+import { PolicyEngine } from './engine.ts';
 import { ALWAYS } from './rules.ts';
 
 type Exchange = {
@@ -129,7 +129,7 @@ test('plain text is never authenticated; TLS peers are by SAN or subject', () =>
 test('ALLOW, DENY and LOG make verdicts of a match, names sort by bytes', () => {
   const names = ['é', 'z', 'a', 'B', '\u{1f600}', '\uffee'];
   const engine = (action: 'ALLOW' | 'DENY' | 'LOG') =>
-    new RbacEngine(
+    new PolicyEngine(
       action,
       names.map((name) => ({ name, permission: ALWAYS, principal: ALWAYS })),
     );

@@ -1,4 +1,4 @@
-// Role-based access control (envoy.config.rbac.v3.RBAC): policies in order of their names, and what a match means.
+// Role-based access control: what decides, and the engine of envoy.config.rbac.v3.RBAC with its policies by name.
 import type { Headers } from '../../wire/headers.ts';
 import type { Metadata } from '../config/matcher.ts';
 import type { StreamInfo } from '../stream-info.ts';
@@ -6,28 +6,44 @@ import type { Rule } from './rules.ts';
 
 export type RbacAction = 'ALLOW' | 'DENY' | 'LOG';
 
+/** No policy matched. */
+export const NO_POLICY = -1;
+
+/** Decides on one exchange. What matched is an index, for statistics, logs and explanations. */
+export type RbacEngine = {
+  /** Number of policies: indices are below it. */
+  readonly size: number;
+  /** The index of the first policy that matches, or NO_POLICY. */
+  match(info: StreamInfo, headers: Headers, route: Metadata | null | undefined): number;
+  /** What `match` gave as a verdict. */
+  isAllowed(index: number): boolean;
+  /** The name of a policy, '' for none. */
+  nameOf(index: number): string;
+  /** The `access_log_hint` that a match entails; null for none. */
+  logHint(index: number): boolean | null;
+};
+
 export type RbacPolicy = {
   readonly name: string;
   readonly permission: Rule;
   readonly principal: Rule;
 };
 
-/** No policy matched. */
-export const NO_POLICY = -1;
-
-export class RbacEngine {
+export class PolicyEngine implements RbacEngine {
   readonly action: RbacAction;
   /** Sorted by the bytes of their names, the order in which Envoy tries them. */
   readonly policies: readonly RbacPolicy[];
 
   constructor(action: RbacAction, policies: readonly RbacPolicy[]) {
     this.action = action;
-    this.policies = Object.freeze(
-      [...policies].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))),
-    );
+    const byBytes = (a: RbacPolicy, b: RbacPolicy) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+    this.policies = Object.freeze([...policies].sort(byBytes));
   }
 
-  /** The index of the first policy that matches, or NO_POLICY. */
+  get size(): number {
+    return this.policies.length;
+  }
+
   match(info: StreamInfo, headers: Headers, route: Metadata | null | undefined): number {
     const policies = this.policies;
     for (let i = 0; i < policies.length; i++) {
@@ -37,14 +53,16 @@ export class RbacEngine {
     return NO_POLICY;
   }
 
-  /** What `match` gave as a verdict. */
   isAllowed(index: number): boolean {
     if (this.action === 'ALLOW') return index !== NO_POLICY;
     return this.action === 'LOG' || index === NO_POLICY;
   }
 
-  /** The name of a policy, '' for none. */
   nameOf(index: number): string {
     return this.policies[index]?.name ?? '';
+  }
+
+  logHint(index: number): boolean | null {
+    return this.action === 'LOG' ? index !== NO_POLICY : null;
   }
 }

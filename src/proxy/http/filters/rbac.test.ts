@@ -134,7 +134,6 @@ test('what is not supported is refused with its place', () => {
   const reasons = reasonsOf((d) =>
     rbac.decode(
       {
-        matcher: {},
         rules: {
           policies: {
             p: {
@@ -149,7 +148,6 @@ test('what is not supported is refused with its place', () => {
     ),
   );
   assert.deepEqual(reasons, [
-    'matcher: not supported: use rules',
     'rules.policies["p"].condition: not supported: CEL expressions are not evaluated yet',
     'rules.policies["p"].permissions[0]: not supported: uri_template',
     'rules.policies["p"].permissions[1].destination_port_range: start 6 must be less than end 5',

@@ -8,6 +8,8 @@ import { RBAC_FIELDS, decodeRbac } from '../../rbac/decode.ts';
 import type { RbacPb } from '../../rbac/decode.ts';
 import { NO_POLICY } from '../../rbac/engine.ts';
 import type { RbacEngine } from '../../rbac/engine.ts';
+import { RBAC_MATCHER_FIELDS, decodeMatcherEngine } from '../../rbac/matcher-engine.ts';
+import type { MatcherPb } from '../../rbac/matcher-engine.ts';
 import type { StreamInfo } from '../../stream-info.ts';
 import { defineHttpFilter } from '../filter.ts';
 import type { FilterContext, FilterStream, HeadersStatus, HttpFilter } from '../filter.ts';
@@ -29,8 +31,8 @@ type RbacFilterPb = {
   rules_stat_prefix?: string;
   shadow_rules_stat_prefix?: string;
   track_per_rule_stats?: boolean;
-  matcher?: object;
-  shadow_matcher?: object;
+  matcher?: MatcherPb;
+  shadow_matcher?: MatcherPb;
 };
 
 type RbacConfig = {
@@ -55,16 +57,24 @@ export type RbacDecision = {
 };
 
 function decode(message: RbacFilterPb, d: ConfigDecoder): RbacConfig {
-  for (const field of ['matcher', 'shadow_matcher'] as const) {
-    if (message[field] !== undefined) d.reject(field, 'not supported: use rules');
-  }
   return Object.freeze({
-    engine: message.rules === undefined ? null : decodeRbac(message.rules, d.at('rules')),
-    shadow: message.shadow_rules === undefined ? null : decodeRbac(message.shadow_rules, d.at('shadow_rules')),
+    engine: decodeEngine(message.rules, message.matcher, d, ''),
+    shadow: decodeEngine(message.shadow_rules, message.shadow_matcher, d, 'shadow_'),
     statPrefix: message.rules_stat_prefix ?? '',
     shadowStatPrefix: message.shadow_rules_stat_prefix ?? '',
     hasPolicyStats: message.track_per_rule_stats ?? false,
   });
+}
+
+/** A matcher goes before rules, as in Envoy. */
+function decodeEngine(
+  rules: RbacPb | undefined,
+  matcher: MatcherPb | undefined,
+  d: ConfigDecoder,
+  prefix: string,
+): RbacEngine | null {
+  if (matcher !== undefined) return decodeMatcherEngine(matcher, d.at(`${prefix}matcher`));
+  return rules === undefined ? null : decodeRbac(rules, d.at(`${prefix}rules`));
 }
 
 /** One configuration inside one filter: its possible decisions, each made once. */
@@ -82,8 +92,8 @@ class RuleSet {
     this.shadow = config.shadow;
     this.#config = config;
     this.#filter = filter;
-    this.#width = (config.engine?.policies.length ?? 0) + 1;
-    this.#isKept = this.#width * ((config.shadow?.policies.length ?? 0) + 1) <= MAX_KEPT_DECISIONS;
+    this.#width = (config.engine?.size ?? 0) + 1;
+    this.#isKept = this.#width * ((config.shadow?.size ?? 0) + 1) <= MAX_KEPT_DECISIONS;
   }
 
   decision(policyIndex: number, shadowPolicyIndex: number): RbacDecision {
@@ -191,7 +201,8 @@ class RbacFilter implements HttpFilter {
     if (engine !== null) {
       index = engine.match(info, headers, routeMetadata);
       this.scope.inc(engine.isAllowed(index) ? this.#cells.allowed : this.#cells.denied);
-      if (engine.action === 'LOG') info.setMetadata(COMMON_NAMESPACE, { access_log_hint: index !== NO_POLICY });
+      const hint = engine.logHint(index);
+      if (hint !== null) info.setMetadata(COMMON_NAMESPACE, { access_log_hint: hint });
     }
     const decision = rules.decision(index, shadowIndex);
     if (decision.shadowPolicyCell >= 0) this.shadowScope.inc(decision.shadowPolicyCell);
@@ -232,9 +243,11 @@ export const rbac = defineHttpFilter({
   configType: `${PACKAGE}.RBAC`,
   routeConfigType: `${PACKAGE}.RBACPerRoute`,
   fields: {
-    [`${PACKAGE}.RBAC`]: 'rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix track_per_rule_stats',
+    [`${PACKAGE}.RBAC`]:
+      'rules matcher rules_stat_prefix shadow_rules shadow_matcher shadow_rules_stat_prefix track_per_rule_stats',
     [`${PACKAGE}.RBACPerRoute`]: 'rbac',
     ...RBAC_FIELDS,
+    ...RBAC_MATCHER_FIELDS,
   },
   decode,
   // Without `rbac` the route has no rules at all: everything is let in.
