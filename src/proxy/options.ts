@@ -23,8 +23,8 @@ export type ProxyOptions = {
   readonly fileFlushIntervalMs: number;
   readonly fileFlushMinSizeKb: number;
   readonly disabledExtensions: readonly string[];
-  /** tag → value, from --stats-tag. */
-  readonly statsTags: readonly (readonly [string, string])[];
+  /** 'tag:value', from --stats-tag. */
+  readonly statsTags: readonly string[];
   /** Everything as it was given, for /server_info. */
   readonly commandLine: Readonly<Record<string, unknown>>;
 };

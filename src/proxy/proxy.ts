@@ -2,17 +2,17 @@
 import { hostname } from 'node:os';
 import { enableLinearRegex } from '../base/regex.ts';
 import { Clock, Random } from '../base/clock.ts';
-import { createEngine, type Engine } from '../net/engine.ts';
+import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
 import type { Bootstrap } from '../proto/generated/types.d.ts';
 import { AccessLogFiles } from '../telemetry/access-log-file.ts';
 import { StatStore } from '../telemetry/metrics.ts';
+import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.ts';
 import type { LogRegistry } from '../telemetry/log.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment } from './config/environment.ts';
 import { loadBootstrap } from './config/load.ts';
-import { decodeStatsConfig, type StatsSettings } from './config/stats-config.ts';
 import { httpFilters } from './extensions.ts';
 import { DrainManager } from './listener/drain.ts';
 import type { ProxyOptions } from './options.ts';
@@ -25,6 +25,8 @@ export type ProxyParts = {
   readonly logs: LogRegistry;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly version: string;
+  /** Instead of real sockets: tests, simulation, benches. */
+  readonly makeEngine?: (options: EngineOptions) => Engine;
 };
 
 /** Everything that runs; what the admin interface and signals act on. */
@@ -34,8 +36,11 @@ export type Proxy = {
   readonly config: BootstrapConfig;
   readonly clock: Clock;
   readonly engine: Engine;
+  readonly random: Random;
+  /** When it was started, ms since 1970. */
+  readonly startedWallMs: number;
   readonly stats: StatStore;
-  readonly statsSettings: StatsSettings;
+  readonly statsSettings: StatsConfig;
   readonly runtime: LayeredRuntime;
   readonly accessLogs: AccessLogFiles;
   readonly drain: DrainManager;
@@ -57,25 +62,30 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   const clock = new Clock();
   const random = new Random();
   const log = parts.logs.logger('main');
-  const engine = createEngine({
+  const engine = (parts.makeEngine ?? createEngine)({
     clock,
     onBug: (error, where) => log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`),
   });
   clock.wrap = (run) => engine.run(run);
   const stats = new StatStore();
   const accessLogs = new AccessLogFiles({ clock, store: stats, flushIntervalMs: options.fileFlushIntervalMs });
-  const clusters = new ClusterTable({ dialer: engine, clock, random, stats });
+  const runtime = new LayeredRuntime();
+  const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
   const filters = httpFilters({ clusters }).filter((f) => !options.disabledExtensions.includes(f.name));
+  const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const environment = makeDecodeEnvironment({
     clock,
     hostname: hostname(),
     variables: parts.variables,
     accessLogFiles: accessLogs,
     httpFilters: filters,
+    runtime,
+    random,
+    hasCluster: (name) => names.has(name),
   });
   const reasons: Reason[] = [];
   const d = new ConfigDecoder(environment, '', reasons);
-  const statsSettings = decodeStatsConfig(bootstrap.stats_config, d.at('stats_config'), options.statsTags);
+  const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
   stats.setFilter(statsSettings.filter);
   const config = decodeBootstrap(bootstrap, d, filters, {
     filterFactory: environment.filterFactory,
@@ -83,11 +93,11 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
     nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
   });
   if (reasons.length > 0) return { error: describeReasons(reasons, options, bootstrap) };
-  const runtime = new LayeredRuntime(config.runtimeLayers);
+  runtime.load(config.runtimeLayers);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
   const proxy: Omit<Proxy, 'supervisor'> = {
-    parts, bootstrap, config, clock, engine, stats, statsSettings, runtime, accessLogs, drain, worker,
+    parts, bootstrap, config, clock, engine, random, startedWallMs: clock.wallMs, stats, statsSettings, runtime, accessLogs, drain, worker,
   };
   const supervisor = new Supervisor(proxy);
   if (options.mode !== 'validate') {

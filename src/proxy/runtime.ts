@@ -6,19 +6,19 @@ export type RuntimeLayerConfig = { readonly name: string; readonly values: Reado
 
 /** Flattened values of all layers; the admin layer can be changed while it runs. */
 export class LayeredRuntime implements Runtime {
-  readonly layers: readonly { readonly name: string; readonly values: Map<string, unknown> }[];
-  readonly #admin: Map<string, unknown> | null;
+  layers: readonly { readonly name: string; readonly values: Map<string, unknown> }[] = [];
+  #admin: Map<string, unknown> | null = null;
   #merged = new Map<string, unknown>();
 
-  constructor(layers: readonly RuntimeLayerConfig[]) {
-    let admin: Map<string, unknown> | null = null;
+  /** Takes the layers of a bootstrap; before that every value is its default. */
+  load(layers: readonly RuntimeLayerConfig[]): void {
+    this.#admin = null;
     this.layers = layers.map((layer) => {
       const values = new Map<string, unknown>();
-      if (layer.values === 'admin') admin = values;
+      if (layer.values === 'admin') this.#admin = values;
       else flatten(layer.values, '', values);
       return { name: layer.name, values };
     });
-    this.#admin = admin;
     this.#merge();
   }
 

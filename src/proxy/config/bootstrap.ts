@@ -7,6 +7,7 @@ import { validateRules } from '../../proto/rules.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import { ACCESS_LOG_FIELDS } from '../access-log/decode.ts';
+import { STATS_CONFIG_FIELDS } from '../../telemetry/stats-config.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { HttpFilterFactory } from '../http/filter.ts';
@@ -17,8 +18,7 @@ import { HTTP_CONNECTION_MANAGER_FIELDS, type HttpManagerEnvironment } from './h
 import { decodeListener, LISTENER_FIELDS, type ListenerConfig } from './listener.ts';
 import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
 import { MATCHER_FIELDS } from './matcher.ts';
-import { ROUTE_FIELDS } from './route.ts';
-import { STATS_CONFIG_FIELDS } from './stats-config.ts';
+import { ROUTE_FIELDS } from './route-fields.ts';
 import { findUnsupported, mergeSupport, type SupportTable } from './support.ts';
 
 /** Source: bootstrap.proto, stats_flush_interval. */

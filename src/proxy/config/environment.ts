@@ -1,11 +1,12 @@
 // What decoding takes from the process: opening Anys, filters by type, files and variables for formats.
-import type { Any } from '../../proto/any.ts';
-import { unpackAny } from '../../proto/any.ts';
+import { readFileSync } from 'node:fs';
+import { type Any, unpackAny } from '../../proto/any.ts';
 import { Report } from '../../proto/report.ts';
 import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
-import type { Clock } from '../../base/clock.ts';
+import type { Clock, Random } from '../../base/clock.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
-import type { HttpFilterFactory } from '../http/filter.ts';
+import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
+import type { RouteEnvironment } from './route-environment.ts';
 
 export type EnvironmentParts = {
   readonly clock: Clock;
@@ -14,10 +15,14 @@ export type EnvironmentParts = {
   /** Absent when nothing may be opened (validation). */
   readonly accessLogFiles: AccessLogFiles | undefined;
   readonly httpFilters: readonly HttpFilterFactory[];
+  readonly runtime: Runtime;
+  readonly random: Random;
+  readonly hasCluster: (name: string) => boolean;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &
-  EnvironmentParts & { readonly filterFactory: (type: string) => HttpFilterFactory | null };
+  EnvironmentParts &
+  RouteEnvironment & { readonly filterFactory: (type: string) => HttpFilterFactory | null };
 
 export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvironment {
   const byType = new Map<string, HttpFilterFactory>();
@@ -30,11 +35,19 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
     ...parts,
     filterFactory: (type) => byType.get(type) ?? null,
     unpack,
-    routeFilter(name, any, d) {
+    readFile(path) {
+      try {
+        return readFileSync(path);
+      } catch (error) {
+        return { error: (error as Error).message };
+      }
+    },
+    routeFilter(name, any, isOptional, d) {
       const unpacked = unpack(any, d);
       if (unpacked === null) return null;
       const factory = byRouteType.get(unpacked.type) ?? byType.get(unpacked.type);
       if (factory === undefined) {
+        if (isOptional) return null;
         d.reject('', `no filter takes a per-route configuration of type ${unpacked.type} (for ${JSON.stringify(name)})`);
         return null;
       }

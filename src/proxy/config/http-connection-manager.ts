@@ -9,7 +9,7 @@ import type { HttpFilterFactory } from '../http/filter.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
 import { decodeLocalReply } from './local-reply.ts';
-import { decodeCidrs } from './matcher.ts';
+import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
 
 /** Defaults. Source: envoy http_connection_manager.proto and protocol.proto. */
@@ -181,7 +181,7 @@ function decodeHttp1(message: HttpConnectionManager, d: ConfigDecoder): HttpConf
 /** Since Envoy 1.33 no address is internal unless it is said here. */
 function internalAddresses(message: HttpConnectionManager, d: ConfigDecoder): (address: string) => boolean {
   const config = message.internal_address_config;
-  const cidrs = decodeCidrs(config?.cidr_ranges, d.at('internal_address_config'), 'cidr_ranges');
+  const cidrs = decodeCidrs(config?.cidr_ranges as readonly CidrRangePb[] | undefined, d.at('internal_address_config'), 'cidr_ranges');
   const unixSockets = config?.unix_sockets ?? false;
   if (cidrs.length === 0) return unixSockets ? (address) => address.startsWith('/') : () => false;
   const set = new CidrSet(cidrs);

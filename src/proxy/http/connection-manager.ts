@@ -134,7 +134,7 @@ export class HttpConnection {
     const { config, info } = this;
     const minor = this.#codec.minorVersion;
     stream.info.protocol = minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
-    this.#clientWantsClose = this.#codec.willClose;
+    this.#clientWantsClose = this.#codec.clientWantsClose;
     if (this.#codec.willClose) this.#isDraining = true;
     if (headers.mayHave(H.expect) && !config.proxy100Continue) {
       if (headers.get(H.expect)?.toLowerCase() === '100-continue') {
@@ -253,7 +253,7 @@ export class HttpConnection {
   /** The last changes to a response head before it is written. */
   finalizeResponse(stream: HttpStream, headers: Headers, _endStream: boolean): void {
     const { config, stats } = this;
-    mutateResponseHeaders(headers, config, stream.requestHeaders ?? null, stream.isUpgrade);
+    mutateResponseHeaders(headers, config, stream.requestHeaders, stream.isUpgrade);
     if (!headers.mayHave(H.date) || !headers.has(H.date)) headers.add(H.date, this.manager.dateText());
     if (config.serverHeaderTransformation === 'OVERWRITE') headers.set(H.server, config.serverName);
     else if (config.serverHeaderTransformation === 'APPEND_IF_ABSENT' && !headers.has(H.server)) {
@@ -304,7 +304,7 @@ export class HttpConnection {
   onLocalReply(stream: HttpStream, reply: LocalReply): void {
     // A broken message leaves HTTP/1 without a place to go on from.
     if (reply.status === 400 && !this.config.streamErrorOnInvalidHttpMessage) this.#isDraining = true;
-    if (stream.requestHeaders === undefined) this.#isDraining = true;
+    if (!stream.hasHead) this.#isDraining = true;
   }
 
   onRequestTooLarge(): void {

@@ -167,7 +167,7 @@ export function isPrivateAddress(address: string): boolean {
 export function mutateResponseHeaders(
   headers: Headers,
   config: HttpConfig,
-  requestHeaders: Headers | null,
+  requestHeaders: Headers,
   isUpgrade: boolean,
 ): void {
   if (isUpgrade && headers.status === 101) headers.set(H.connection, 'upgrade');
@@ -178,7 +178,7 @@ export function mutateResponseHeaders(
   if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
   if (headers.mayHave(H['keep-alive'])) headers.remove(H['keep-alive']);
   if (headers.mayHave(H['proxy-connection'])) headers.remove(H['proxy-connection']);
-  if (requestHeaders !== null && (config.alwaysSetRequestIdInResponse || requestHeaders.mayHave(H['x-envoy-force-trace']))) {
+  if (config.alwaysSetRequestIdInResponse || requestHeaders.mayHave(H['x-envoy-force-trace'])) {
     const id = requestHeaders.get(H['x-request-id']);
     if (id !== undefined) headers.set(H['x-request-id'], id);
   }

@@ -30,6 +30,8 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
   #isChunkedResponse = false;
   #isHeadRequest = false;
   #isTunnel = false;
+  /** The answer said yes: both directions are raw bytes now. */
+  #isTunnelAgreed = false;
   /** Between a request's head and the end of its exchange. */
   #isOpen = false;
   /** Of the request in progress; the connection manager raises it for answers to versions that are not spoken. */
@@ -54,6 +56,11 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 
   get isIdle(): boolean {
     return this.#stream === null;
+  }
+
+  /** The client said `Connection: close`: it will not wait for more, so the close need not be delayed. */
+  get clientWantsClose(): boolean {
+    return this.#parser.hasCloseOption;
   }
 
   get isUpgradeRequest(): boolean {
@@ -215,6 +222,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     this.#isChunkedResponse = false;
     this.#isHeadRequest = false;
     this.#isTunnel = false;
+    this.#isTunnelAgreed = false;
     const stream = this.#owner.newStream(this);
     this.#stream = stream;
     return stream;
@@ -257,11 +265,12 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     const status = headers.status;
     let tail = '';
     this.#isChunkedResponse = false;
+    this.#isTunnelAgreed = this.#isTunnelAnswer(status);
     if (!headers.has(H['content-length'])) {
       const isBodyless = status < 200 || status === 204 || status === 304;
       if (endStream) {
         if (!isBodyless && !this.#isHeadRequest) tail = NO_CONTENT;
-      } else if (!isBodyless && this.minorVersion !== 0 && !this.#isTunnelAnswer(status)) {
+      } else if (!isBodyless && this.minorVersion !== 0 && !this.#isTunnelAgreed) {
         this.#isChunkedResponse = !this.#isHeadRequest;
         tail = CHUNKED;
       } else if (!isBodyless && this.minorVersion === 0) this.#closeAfterResponse = true;
@@ -328,7 +337,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     }
     // The request goes on behind its answer: there is no way to find the next one.
     this.#isOpen = false;
-    if (this.#isTunnel) this.#closeNow();
+    if (this.#isTunnelAgreed) this.#closeNow();
     else this.#closeDelayed();
   }
 

@@ -2,7 +2,7 @@
 import type { Clock, Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { H } from '../../wire/header-names.ts';
-import type { Headers } from '../../wire/headers.ts';
+import { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import type { Route } from '../route/route.ts';
 import { Flag, StreamInfo } from '../stream-info.ts';
@@ -12,6 +12,9 @@ import { BodyData, type DataStatus, type HeadersStatus, type LocalReply, type Te
 import type { FilterChain } from './filter-chain.ts';
 import { buildLocalReply, headersOnly, replyForFailure } from './local-reply.ts';
 import type { RouteSlots } from './route-slots.ts';
+
+/** What a stream without a head has. */
+const NO_HEADERS = new Headers();
 
 /**
  * Where iteration in one direction is held up, and what waits there. `filter` is a position in the phase's order; it
@@ -62,8 +65,8 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
   readonly slot: unknown[];
   #encoder: ResponseEncoder;
 
-  /** Never null once filters run; null only while no head has been read. */
-  requestHeaders!: Headers;
+  /** Empty, and shared, until a head has been read. */
+  requestHeaders: Headers = NO_HEADERS;
   responseHeaders: Headers | null = null;
   requestTrailers: Headers | null = null;
   responseTrailers: Headers | null = null;
@@ -606,6 +609,11 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     if (endStream) this.#finish();
   }
 
+  /** Whether a request head was read at all. */
+  get hasHead(): boolean {
+    return this.requestHeaders !== NO_HEADERS;
+  }
+
   /** The codec wrote a head of so many bytes. */
   onHeadSent(bytes: number): void {
     this.info.downstreamHeaderBytesSent += bytes;
@@ -638,7 +646,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     if (reply.flags !== undefined) info.flags |= reply.flags;
     this.connection.onLocalReply(this, reply);
     this.#encodeStop = null;
-    const isHead = this.requestHeaders !== undefined && this.requestHeaders.method === 'HEAD';
+    const isHead = this.requestHeaders.method === 'HEAD';
     const direct = this.#isEncodingHeaders || !this.#isChainRunning;
     if (reply.isHeadersOnly === true) {
       this.encodeHeaders(headersOnly(reply), true);

@@ -78,6 +78,8 @@ export class Http1Parser {
   minorVersion = 1;
   endStream = false;
   keepAlive = true;
+  /** Connection: close was said, not merely implied by the version. */
+  hasCloseOption = false;
   isUpgrade = false;
   isChunked = false;
   /** Declared length, or -1. */
@@ -202,9 +204,20 @@ export class Http1Parser {
       this.#fail('headers_too_large', 'http1.headers_too_large');
       return end;
     }
+    if (!this.#mayBeginHead(buf, pos, end)) return end;
     this.#keep(buf, pos, end);
     this.#searchedTo = Math.max(0, end - pos - 3);
     return end;
+  }
+
+  /** Refuses at once what no method or protocol begins with (TLS, for one), instead of waiting for a line's end. */
+  #mayBeginHead(buf: Buffer, start: number, end: number): boolean {
+    for (let pos = start; pos < end; pos++) {
+      const c = buf[pos] as number;
+      if (c === 0x20 || c === 0x09 || c === 0x0a || (c === 0x0d && pos > start)) return true;
+      if (TOKEN_LOWER[c] === 0 && (this.#isRequest || c !== 0x2f)) return this.#reject('bad_request_line');
+    }
+    return true;
   }
 
   #partialHead(buf: Buffer, start: number, end: number): number {
@@ -434,6 +447,7 @@ export class Http1Parser {
     this.isChunked = false;
     this.contentLength = -1;
     this.isUpgrade = false;
+    this.hasCloseOption = false;
     this.keepAlive = this.minorVersion === 1;
     if (headers.mayHave(H.connection)) this.#connection(headers);
     if (this.isUpgrade && this.#isRequest) this.#requestUpgrade(headers);
@@ -474,12 +488,14 @@ export class Http1Parser {
     }
     if (lower === 'close') {
       this.keepAlive = false;
+      this.hasCloseOption = true;
       return;
     }
     for (const token of lower.split(',')) {
       const option = token.trim();
       if (option === 'close') {
         this.keepAlive = false;
+        this.hasCloseOption = true;
         return;
       }
       if (option === 'keep-alive') this.keepAlive = true;

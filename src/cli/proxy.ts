@@ -1,0 +1,85 @@
+// `heddle proxy`: runs the proxy in this process until a signal or /quitquitquit ends it.
+import { writeFileSync } from 'node:fs';
+import { type Proxy, startProxy } from '../proxy/proxy.ts';
+import { LogRegistry } from '../telemetry/log.ts';
+import { parseProxyFlags, proxyUsage } from './proxy-flags.ts';
+import { packageVersion } from './run.ts';
+
+export function runProxy(args: readonly string[]): void {
+  const parsed = parseProxyFlags(args);
+  switch (parsed.action) {
+    case 'help':
+      process.stdout.write(proxyUsage());
+      return;
+    case 'version':
+      process.stdout.write(`heddle  version: ${packageVersion()}\n`);
+      return;
+    case 'hot-restart-version':
+      process.stdout.write('disabled\n');
+      return;
+    case 'error':
+      fail(parsed.message);
+      return;
+    default:
+      start(parsed);
+  }
+}
+
+function fail(message: string): void {
+  for (const line of message.split('\n')) process.stderr.write(`heddle: ${line}\n`);
+  process.exitCode = 1;
+}
+
+function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'run' }>): void {
+  const { options } = parsed;
+  const logs = LogRegistry.open(parsed.log);
+  if (typeof logs === 'string') {
+    fail(logs);
+    return;
+  }
+  const log = logs.logger('main');
+  for (const warning of parsed.warnings) log.warn(warning);
+  if (parsed.baseIdPath !== '') {
+    try {
+      writeFileSync(parsed.baseIdPath, String(options.baseId));
+    } catch (error) {
+      fail(`cannot write --base-id-path ${parsed.baseIdPath}: ${(error as Error).message}`);
+      return;
+    }
+  }
+  const started = startProxy({ options, logs, variables: process.env, version: packageVersion() });
+  if ('error' in started) {
+    fail(started.error);
+    // A listener or timer of a half-made start must not keep the process.
+    process.exit(1);
+  }
+  if (options.mode === 'validate') {
+    process.stdout.write(`configuration '${options.configPath}' OK\n`);
+    process.exit(0);
+  }
+  log.info('all dependencies initialized. starting workers');
+  if (options.mode === 'init_only') {
+    process.exit(0);
+  }
+  onSignals(started, log);
+}
+
+function onSignals(proxy: Proxy, log: { info(text: string): void; warn(text: string): void }): void {
+  const quit = (): void => {
+    log.info('exiting');
+    proxy.worker.stopListeners();
+    proxy.accessLogs.drain(() => process.exit(0));
+  };
+  proxy.supervisor.onQuit = quit;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log.warn(`caught ${signal}`);
+      quit();
+    });
+  }
+  process.on('SIGUSR1', () => {
+    log.warn('caught SIGUSR1. Reopening access logs.');
+    proxy.accessLogs.reopen();
+  });
+  process.on('SIGHUP', () => log.warn('caught and eating SIGHUP'));
+}

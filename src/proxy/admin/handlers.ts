@@ -1,0 +1,22 @@
+// Every admin endpoint, in one list. Source: Envoy "Administration interface".
+import type { Proxy } from '../proxy.ts';
+import type { Supervisor } from '../supervisor.ts';
+import type { AdminHandler } from './admin-filter.ts';
+import { clustersHandlers } from './clusters.ts';
+import { configDumpHandlers } from './config-dump.ts';
+import { listenersHandlers } from './listeners.ts';
+import { serverHandlers } from './server.ts';
+import { statsHandlers } from './stats.ts';
+
+export type AdminContext = { readonly proxy: Omit<Proxy, 'supervisor'>; readonly supervisor: Supervisor };
+
+export function adminHandlers(proxy: Omit<Proxy, 'supervisor'>, supervisor: Supervisor): AdminHandler[] {
+  const context: AdminContext = { proxy, supervisor };
+  return [
+    ...serverHandlers(context),
+    ...listenersHandlers(context),
+    ...clustersHandlers(context),
+    ...statsHandlers(context),
+    ...configDumpHandlers(context),
+  ];
+}

@@ -1,0 +1,58 @@
+// Admin endpoints about listeners: which there are, and draining them.
+import type { Address } from '../../base/byte-stream.ts';
+import { listenerAddressText } from '../config/listener.ts';
+import type { AdminHandler } from './admin-filter.ts';
+import type { AdminContext } from './handlers.ts';
+import { json } from './server.ts';
+
+/** An address in proto-JSON. */
+export function addressJson(address: Address): unknown {
+  if (address.family === 'unix') return { pipe: { path: address.address } };
+  return { socket_address: { address: address.address, port_value: address.port } };
+}
+
+export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
+  return [
+    {
+      path: '/listeners',
+      help: 'print listener info',
+      mutates: false,
+      handle: (request) => {
+        const { listeners } = proxy.worker;
+        if (request.query.get('format') === 'json') {
+          const statuses = listeners.map((listener) => ({
+            name: listener.settings.name,
+            local_address: addressJson(listener.address),
+          }));
+          return {
+            status: 200,
+            contentType: 'application/json',
+            body: json(statuses.length === 0 ? {} : { listener_statuses: statuses }),
+          };
+        }
+        const lines = listeners.map((l) => `${l.settings.name}::${listenerAddressText(l.address)}\n`);
+        return { status: 200, body: lines.join('') };
+      },
+    },
+    {
+      path: '/drain_listeners',
+      help: 'drain listeners',
+      mutates: true,
+      handle: (request) => {
+        const skipExit = request.query.has('skip_exit');
+        if (skipExit && !request.query.has('graceful')) {
+          return { status: 400, body: 'skip_exit requires graceful\n' };
+        }
+        if (request.query.has('graceful')) {
+          if (proxy.drain.isDraining) return { status: 200, body: 'OK\n' };
+          proxy.drain.start();
+          if (!skipExit) {
+            const timer = proxy.clock.timer(() => proxy.worker.stopListeners(), null);
+            timer.arm(proxy.parts.options.drainTimeMs);
+          }
+        } else proxy.worker.stopListeners();
+        return { status: 200, body: 'OK\n' };
+      },
+    },
+  ];
+}

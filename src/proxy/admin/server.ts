@@ -1,0 +1,157 @@
+// Admin endpoints about the process: readiness, version, health, drain, logging, quitting.
+import { DEFAULT_LOG_FORMAT } from '../../telemetry/log.ts';
+import type { AdminHandler, AdminResponse } from './admin-filter.ts';
+import type { AdminContext } from './handlers.ts';
+
+const OK: AdminResponse = { status: 200, body: 'OK\n' };
+
+export function serverHandlers(context: AdminContext): AdminHandler[] {
+  const { proxy, supervisor } = context;
+  return [
+    {
+      path: '/ready',
+      help: 'print server state, return 200 if LIVE, otherwise return 503',
+      mutates: false,
+      handle: () => ({ status: supervisor.state === 'LIVE' ? 200 : 503, body: `${supervisor.state}\n` }),
+    },
+    {
+      path: '/server_info',
+      help: 'print server version/status information',
+      mutates: false,
+      handle: () => ({ status: 200, contentType: 'application/json', body: `${json(serverInfo(context))}` }),
+    },
+    {
+      path: '/healthcheck/fail',
+      help: 'cause the server to fail health checks',
+      mutates: true,
+      handle: () => {
+        supervisor.failHealthCheck(true);
+        return OK;
+      },
+    },
+    {
+      path: '/healthcheck/ok',
+      help: 'cause the server to pass health checks',
+      mutates: true,
+      handle: () => {
+        supervisor.failHealthCheck(false);
+        return OK;
+      },
+    },
+    {
+      path: '/quitquitquit',
+      help: 'exit the server',
+      mutates: true,
+      handle: () => ({ status: 200, body: 'OK\n', afterwards: () => proxy.clock.defer(() => supervisor.quit()) }),
+    },
+    {
+      path: '/reset_counters',
+      help: 'reset all counters to zero',
+      mutates: true,
+      handle: () => {
+        proxy.stats.resetCounters();
+        return OK;
+      },
+    },
+    {
+      path: '/reopen_logs',
+      help: 'reopen access logs',
+      mutates: true,
+      handle: () => {
+        proxy.accessLogs.reopen();
+        return OK;
+      },
+    },
+    {
+      path: '/hot_restart_version',
+      help: 'print the hot restart compatibility version',
+      mutates: false,
+      handle: () => ({ status: 200, body: 'disabled\n' }),
+    },
+    {
+      path: '/memory',
+      help: 'print current allocation/heap usage',
+      mutates: false,
+      handle: () => ({ status: 200, contentType: 'application/json', body: json(memory()) }),
+    },
+    {
+      path: '/logging',
+      help: 'query/change logging levels',
+      mutates: true,
+      handle: (request) => proxy.parts.logs.change(request.query),
+    },
+  ];
+}
+
+/** As Envoy prints proto-JSON: indented by one space. */
+export function json(value: unknown): string {
+  return JSON.stringify(value, null, 1);
+}
+
+function memory(): Record<string, string> {
+  const { heapUsed, heapTotal, external, rss } = process.memoryUsage();
+  return {
+    allocated: String(heapUsed + external),
+    heap_size: String(heapTotal + external),
+    pageheap_unmapped: '0',
+    pageheap_free: String(heapTotal - heapUsed),
+    total_thread_cache: '0',
+    total_physical_bytes: String(rss),
+  };
+}
+
+function serverInfo({ proxy, supervisor }: AdminContext): unknown {
+  const { options, version } = proxy.parts;
+  const uptime = `${Math.floor(supervisor.uptimeMs / 1000)}s`;
+  const seconds = (ms: number): string => `${ms / 1000}s`;
+  const given = options.commandLine;
+  const text = (name: string): string => (typeof given[name] === 'string' ? given[name] : '');
+  const { node } = proxy.bootstrap;
+  return {
+    version: `heddle/${version}`,
+    state: supervisor.state,
+    uptime_current_epoch: uptime,
+    uptime_all_epochs: uptime,
+    hot_restart_version: 'disabled',
+    command_line_options: {
+      base_id: String(options.baseId),
+      concurrency: options.concurrency,
+      config_path: options.configPath,
+      config_yaml: options.configYaml,
+      allow_unknown_static_fields: options.allowUnknownStaticFields,
+      admin_address_path: options.adminAddressPath,
+      local_address_ip_version: text('local-address-ip-version') || 'v4',
+      log_level: text('log-level') || 'info',
+      component_log_level: text('component-log-level'),
+      log_format: text('log-format') || DEFAULT_LOG_FORMAT,
+      log_path: text('log-path'),
+      service_cluster: options.serviceCluster,
+      service_node: options.serviceNode,
+      service_zone: options.serviceZone,
+      file_flush_interval: seconds(options.fileFlushIntervalMs),
+      drain_time: seconds(options.drainTimeMs),
+      parent_shutdown_time: seconds(options.parentShutdownTimeMs),
+      mode: 'Serve',
+      disable_hot_restart: true,
+      restart_epoch: options.restartEpoch,
+      cpuset_threads: given['cpuset-threads'] === true,
+      reject_unknown_dynamic_fields: options.rejectUnknownDynamicFields,
+      log_format_escaped: given['log-format-escaped'] === true,
+      disabled_extensions: options.disabledExtensions,
+      ignore_unknown_dynamic_fields: options.ignoreUnknownDynamicFields,
+      use_dynamic_base_id: given['use-dynamic-base-id'] === true,
+      base_id_path: text('base-id-path'),
+      drain_strategy: options.drainStrategy === 'immediate' ? 'Immediate' : 'Gradual',
+      enable_fine_grain_logging: given['enable-fine-grain-logging'] === true,
+      enable_core_dump: given['enable-core-dump'] === true,
+      stats_tag: options.statsTags,
+      skip_deprecated_logs: options.skipDeprecatedLogs,
+    },
+    node: {
+      ...node,
+      id: options.serviceNode || (node?.id ?? ''),
+      cluster: options.serviceCluster || (node?.cluster ?? ''),
+      user_agent_name: 'heddle',
+    },
+  };
+}

@@ -1,0 +1,33 @@
+// Admin endpoints of statistics: /stats in its formats and /stats/prometheus.
+import { dumpPrometheus } from '../../telemetry/stats-prometheus.ts';
+import { dumpStats } from '../../telemetry/stats-text.ts';
+import { parseStatsParams } from '../../telemetry/stats-params.ts';
+import type { AdminHandler, AdminRequest, AdminResponse } from './admin-filter.ts';
+import type { AdminContext } from './handlers.ts';
+
+export function statsHandlers(context: AdminContext): AdminHandler[] {
+  return [
+    {
+      path: '/stats',
+      help: 'print server stats',
+      mutates: false,
+      handle: (request) => stats(context, request, false),
+    },
+    {
+      path: '/stats/prometheus',
+      help: 'print server stats in prometheus format',
+      mutates: false,
+      handle: (request) => stats(context, request, true),
+    },
+  ];
+}
+
+function stats({ proxy, supervisor }: AdminContext, request: AdminRequest, isPrometheusPath: boolean): AdminResponse {
+  const params = parseStatsParams(request.query, isPrometheusPath);
+  if (typeof params === 'string') return { status: 400, body: params };
+  supervisor.updateServerStats();
+  const { stats: store, statsSettings } = proxy;
+  if (params.format === 'prometheus') return { status: 200, body: dumpPrometheus(store, statsSettings, params) };
+  const body = dumpStats(store, statsSettings, params);
+  return params.format === 'json' ? { status: 200, contentType: 'application/json', body } : { status: 200, body };
+}
