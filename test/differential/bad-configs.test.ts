@@ -37,7 +37,11 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
       ]);
       const isRefused = test.isGood !== true;
       assert.equal(envoy.code !== 0, isRefused, `the table is wrong about Envoy (${envoy.code}):\n${envoy.output}`);
-      assert.equal(heddle.code !== 0, isRefused, `exit code ${heddle.code}; Envoy says:\n${envoy.output}\n${heddle.output}`);
+      assert.equal(
+        heddle.code !== 0,
+        isRefused,
+        `exit code ${heddle.code}; Envoy says:\n${envoy.output}\n${heddle.output}`,
+      );
       if (other !== 'heddle' || !isRefused) return;
       assert.equal(heddle.code, 1, `exit code ${heddle.code}:\n${heddle.output}`);
       for (const text of test.mentions ?? []) {

@@ -38,7 +38,10 @@ export type Case = {
 
 export type Group = {
   readonly name: string;
-  /** The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{free.NAME}}`, `{{full.NAME}}`, `{{log}}`, `{{dir}}`. */
+  /**
+   * The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{free.NAME}}`, `{{full.NAME}}`,
+   * `{{log}}` and `{{dir}}`.
+   */
   readonly config: unknown;
   readonly cases: readonly Case[];
   readonly arguments?: readonly string[];

@@ -23,21 +23,32 @@ if (skip !== false && arePeersRequired()) {
   it('finds the real Envoy', () => assert.fail(skip));
 }
 
-describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, { skip, concurrency: GROUPS_AT_ONCE }, () => {
+describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, {
+  skip,
+  concurrency: GROUPS_AT_ONCE,
+}, () => {
   for (const group of allGroups) {
     const cases = group.cases.filter((test) => only.test(`${group.name} / ${test.name}`));
     if (cases.length === 0) continue;
     describe(group.name, { concurrency: 1 }, () => {
       let pair: Pair | undefined;
+      let reason = '';
       before(async () => {
-        pair = await Pair.start(group, other);
+        try {
+          pair = await Pair.start(group, other);
+        } catch (error) {
+          reason = String(error);
+        }
       });
       after(async () => {
         await pair?.stop();
       });
       for (const test of cases) {
         it(test.name, async () => {
-          assert(pair !== undefined, 'the proxies of this group did not start');
+          if (pair === undefined) {
+            results.push(unstarted(group.name, test.name, reason));
+            assert.fail(reason);
+          }
           const result = await pair.run(test);
           results.push(result);
           if (!result.ok) assert.fail(`\n${describeDifferences(result.differences, other)}\n`);
@@ -53,6 +64,11 @@ if (skip === false && other === 'heddle' && isWholeRun) {
     const stale = INTENDED_DIFFERENCES.filter((entry) => !usedIntentions.has(entry));
     assert.deepEqual(stale, [], 'remove these entries from intended.ts');
   });
+}
+
+function unstarted(group: string, name: string, reason: string): CaseResult {
+  const differences = [{ path: 'start', envoy: 'started', heddle: reason }];
+  return { group, name, ok: false, differences, intended: [], durationMs: 0, envoy: null };
 }
 
 function writeResults(): void {

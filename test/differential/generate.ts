@@ -11,12 +11,49 @@ export type Generated = {
   readonly cases: readonly Case[];
 };
 
-const PATHS = ['/', '/a', '/a/', '/a/b', '/A/b', '/ab', '/api/v1/users', '/api/v1/users/42', '/api/v2', '/x.html', '/a//b', '/a/../b', '/%61/b', '/deep/er/path/here', '/1', '/a;b=c'];
+const PATHS = [
+  '/',
+  '/a',
+  '/a/',
+  '/a/b',
+  '/A/b',
+  '/ab',
+  '/api/v1/users',
+  '/api/v1/users/42',
+  '/api/v2',
+  '/x.html',
+  '/a//b',
+  '/a/../b',
+  '/%61/b',
+  '/deep/er/path/here',
+  '/1',
+  '/a;b=c',
+];
 const PREFIXES = ['/', '/a', '/a/', '/api', '/api/v1/', '/ab', '/x', '/deep', '/A'];
 const REGEXES = ['/a.*', '/api/v[0-9]+(/.*)?', '/[a-z]+', '.*/b', '/\\d+', '/(a|x).*'];
 const QUERIES = ['', '', '', '?k=v', '?k=w&x=1', '?x', '?k=', '?k=V&k=v', '?a=b%20c'];
-const DOMAINS = ['one.example', 'two.example', '*.wild.example', '*-dash.example', 'three.*', 'one.example:8080', 'four.example'];
-const HOSTS = ['one.example', 'two.example', 'x.wild.example', 'x-dash.example', 'three.org', 'one.example:8080', 'nobody.example', 'ONE.example', 'four.example', 'one.example:80', 'wild.example'];
+const DOMAINS = [
+  'one.example',
+  'two.example',
+  '*.wild.example',
+  '*-dash.example',
+  'three.*',
+  'one.example:8080',
+  'four.example',
+];
+const HOSTS = [
+  'one.example',
+  'two.example',
+  'x.wild.example',
+  'x-dash.example',
+  'three.org',
+  'one.example:8080',
+  'nobody.example',
+  'ONE.example',
+  'four.example',
+  'one.example:80',
+  'wild.example',
+];
 const HEADER_NAMES = ['x-one', 'x-two', 'x-three', 'accept', 'user-agent'];
 const HEADER_VALUES = ['v', 'V', 'value', '5', '-3', '12x', '', 'a,b', 'v v'];
 
@@ -38,7 +75,10 @@ function stringMatch(random: Random): Fields {
 
 function headerMatcher(random: Random): Fields {
   const name = random.chance(0.15) ? ':method' : random.pick(HEADER_NAMES);
-  const around = { ...random.maybe(0.25, () => ({ invert_match: true })), ...random.maybe(0.2, () => ({ treat_missing_header_as_empty: true })) };
+  const around = {
+    ...random.maybe(0.25, () => ({ invert_match: true })),
+    ...random.maybe(0.2, () => ({ treat_missing_header_as_empty: true })),
+  };
   switch (random.below(4)) {
     case 0:
       return { name, present_match: random.chance(0.7), ...around };
@@ -67,17 +107,41 @@ function matcher(random: Random): Fields {
     ...path,
     ...random.maybe(0.35, () => ({ headers: random.many(1, 2, () => headerMatcher(random)) })),
     ...random.maybe(0.25, () => ({
-      query_parameters: [{ name: random.pick(['k', 'x', 'none']), ...(random.chance(0.5) ? { string_match: stringMatch(random) } : { present_match: random.chance(0.7) }) }],
+      query_parameters: [
+        {
+          name: random.pick(['k', 'x', 'none']),
+          ...(random.chance(0.5) ? { string_match: stringMatch(random) } : { present_match: random.chance(0.7) }),
+        },
+      ],
     })),
   };
 }
 
-const FORMATS = ['plain', '%REQ(:PATH)%', '%REQ(X-ONE)%', '%PROTOCOL%', '%RESPONSE_CODE%', '%UPSTREAM_CLUSTER%', '<%REQ(X-TWO?X-ONE)%>', '100%%', '%REQ(:AUTHORITY):5%', '%ROUTE_NAME%', '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%'];
+const FORMATS = [
+  'plain',
+  '%REQ(:PATH)%',
+  '%REQ(X-ONE)%',
+  '%PROTOCOL%',
+  '%RESPONSE_CODE%',
+  '%UPSTREAM_CLUSTER%',
+  '<%REQ(X-TWO?X-ONE)%>',
+  '100%%',
+  '%REQ(:AUTHORITY):5%',
+  '%ROUTE_NAME%',
+  '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%',
+];
 
 function headerToAdd(random: Random): Fields {
   return {
     header: { key: random.pick(['x-one', 'x-two', 'x-added', 'x-more', 'user-agent']), value: random.pick(FORMATS) },
-    ...random.maybe(0.6, () => ({ append_action: random.pick(['APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', 'OVERWRITE_IF_EXISTS_OR_ADD', 'OVERWRITE_IF_EXISTS']) })),
+    ...random.maybe(0.6, () => ({
+      append_action: random.pick([
+        'APPEND_IF_EXISTS_OR_ADD',
+        'ADD_IF_ABSENT',
+        'OVERWRITE_IF_EXISTS_OR_ADD',
+        'OVERWRITE_IF_EXISTS',
+      ]),
+    })),
     ...random.maybe(0.2, () => ({ keep_empty_value: true })),
   };
 }
@@ -87,13 +151,23 @@ function headerChanges(random: Random, probability: number): Fields {
     ...random.maybe(probability, () => ({ request_headers_to_add: random.many(1, 3, () => headerToAdd(random)) })),
     ...random.maybe(probability, () => ({ response_headers_to_add: random.many(1, 3, () => headerToAdd(random)) })),
     ...random.maybe(probability / 2, () => ({ request_headers_to_remove: [random.pick(HEADER_NAMES)] })),
-    ...random.maybe(probability / 2, () => ({ response_headers_to_remove: [random.pick(['x-up', 'x-backend', 'x-one'])] })),
+    ...random.maybe(probability / 2, () => ({
+      response_headers_to_remove: [random.pick(['x-up', 'x-backend', 'x-one'])],
+    })),
   };
 }
 
 function retryPolicy(random: Random): Fields {
   return {
-    retry_on: random.pick(['5xx', 'gateway-error', 'reset', 'retriable-4xx', 'retriable-status-codes', '5xx,retriable-4xx', 'connect-failure']),
+    retry_on: random.pick([
+      '5xx',
+      'gateway-error',
+      'reset',
+      'retriable-4xx',
+      'retriable-status-codes',
+      '5xx,retriable-4xx',
+      'connect-failure',
+    ]),
     num_retries: random.below(3),
     retriable_status_codes: [418, 404],
     retry_back_off: { base_interval: '0.001s', max_interval: '0.002s' },
@@ -106,7 +180,12 @@ function pathRewrite(random: Random, entry: Fields): Fields {
     case 0:
       return isWhole ? {} : { prefix_rewrite: random.pick(['/', '/new', '/new/', '/a']) };
     case 1:
-      return { regex_rewrite: { pattern: { regex: random.pick(['^/([^/]*)', '/a', '[aeiou]', '^/api/(v\\d)/(.*)$']) }, substitution: random.pick(['/s', '/\\0', 'z']) } };
+      return {
+        regex_rewrite: {
+          pattern: { regex: random.pick(['^/([^/]*)', '/a', '[aeiou]', '^/api/(v\\d)/(.*)$']) },
+          substitution: random.pick(['/s', '/\\0', 'z']),
+        },
+      };
     default:
       return {};
   }
@@ -115,7 +194,10 @@ function pathRewrite(random: Random, entry: Fields): Fields {
 function hostRewrite(random: Random): Fields {
   switch (random.below(5)) {
     case 0:
-      return { host_rewrite_literal: 'rewritten.example', ...random.maybe(0.5, () => ({ append_x_forwarded_host: true })) };
+      return {
+        host_rewrite_literal: 'rewritten.example',
+        ...random.maybe(0.5, () => ({ append_x_forwarded_host: true })),
+      };
     case 1:
       return { host_rewrite_header: 'x-one' };
     default:
@@ -126,7 +208,14 @@ function hostRewrite(random: Random): Fields {
 function target(random: Random): Fields {
   switch (random.below(8)) {
     case 0:
-      return { weighted_clusters: { clusters: [{ name: 'a', weight: 0 }, { name: 'b', weight: 100, ...headerChanges(random, 0.3) }] } };
+      return {
+        weighted_clusters: {
+          clusters: [
+            { name: 'a', weight: 0 },
+            { name: 'b', weight: 100, ...headerChanges(random, 0.3) },
+          ],
+        },
+      };
     case 1:
       return { cluster_header: 'x-cluster' };
     case 2:
@@ -139,18 +228,54 @@ function target(random: Random): Fields {
 function perFilter(random: Random): Fields {
   const configs: Record<string, Fields> = {};
   if (random.chance(0.15)) {
-    configs['envoy.filters.http.fault'] = any('envoy.extensions.filters.http.fault.v3.HTTPFault', { abort: { http_status: random.pick([400, 503, 418]), percentage: { numerator: random.pick([0, 100]) } }, headers: [headerMatcher(random)] });
+    configs['envoy.filters.http.fault'] = any('envoy.extensions.filters.http.fault.v3.HTTPFault', {
+      abort: { http_status: random.pick([400, 503, 418]), percentage: { numerator: random.pick([0, 100]) } },
+      headers: [headerMatcher(random)],
+    });
   }
   if (random.chance(0.15)) {
-    configs['envoy.filters.http.cors'] = any('envoy.extensions.filters.http.cors.v3.CorsPolicy', { allow_origin_string_match: [{ prefix: 'https://good' }], allow_methods: 'GET', ...random.maybe(0.5, () => ({ allow_credentials: true })), ...random.maybe(0.5, () => ({ max_age: '5' })) });
+    configs['envoy.filters.http.cors'] = any('envoy.extensions.filters.http.cors.v3.CorsPolicy', {
+      allow_origin_string_match: [{ prefix: 'https://good' }],
+      allow_methods: 'GET',
+      ...random.maybe(0.5, () => ({ allow_credentials: true })),
+      ...random.maybe(0.5, () => ({ max_age: '5' })),
+    });
   }
   if (random.chance(0.2)) {
-    configs['envoy.filters.http.header_mutation'] = any('envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute', { mutations: { request_mutations: [{ append: { header: { key: 'x-mut', value: random.pick(FORMATS) } } }, { remove: random.pick(HEADER_NAMES) }] } });
+    configs['envoy.filters.http.header_mutation'] = any(
+      'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute',
+      {
+        mutations: {
+          request_mutations: [
+            { append: { header: { key: 'x-mut', value: random.pick(FORMATS) } } },
+            { remove: random.pick(HEADER_NAMES) },
+          ],
+        },
+      },
+    );
   }
   if (random.chance(0.2)) {
     configs['envoy.filters.http.rbac'] = random.chance(0.3)
       ? any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute')
-      : any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { rbac: { rules: { action: random.pick(['ALLOW', 'DENY']), policies: { p: { permissions: [random.pick([{ any: true }, { header: headerMatcher(random) }, { not_rule: { header: headerMatcher(random) } }])], principals: [random.pick([{ any: true }, { header: headerMatcher(random) }])] } } } } });
+      : any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', {
+          rbac: {
+            rules: {
+              action: random.pick(['ALLOW', 'DENY']),
+              policies: {
+                p: {
+                  permissions: [
+                    random.pick([
+                      { any: true },
+                      { header: headerMatcher(random) },
+                      { not_rule: { header: headerMatcher(random) } },
+                    ]),
+                  ],
+                  principals: [random.pick([{ any: true }, { header: headerMatcher(random) }])],
+                },
+              },
+            },
+          },
+        });
   }
   return Object.keys(configs).length === 0 ? {} : { typed_per_filter_config: configs };
 }
@@ -160,19 +285,46 @@ function routeEntry(random: Random, index: number): Fields {
   const around = { name: `r${index}`, ...headerChanges(random, 0.25), ...perFilter(random) };
   const kind = random.next();
   if (kind < 0.15) {
-    return { match: entry, direct_response: { status: random.pick([200, 204, 301, 404, 503]), ...random.maybe(0.7, () => ({ body: { inline_string: 'direct body' } })) }, ...around };
-  }
-  if (kind < 0.3) {
-    const rewrite = random.below(3) === 0 && !('safe_regex' in entry) ? { prefix_rewrite: '/moved' } : random.chance(0.5) ? { path_redirect: random.pick(['/p', '/p?z=1']) } : {};
     return {
       match: entry,
-      redirect: { ...rewrite, ...random.maybe(0.4, () => ({ host_redirect: 'to.example' })), ...random.maybe(0.3, () => ({ https_redirect: true })), ...random.maybe(0.3, () => ({ port_redirect: random.pick([80, 443, 8443]) })), ...random.maybe(0.3, () => ({ strip_query: true })), ...random.maybe(0.3, () => ({ response_code: random.pick(['FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']) })) },
+      direct_response: {
+        status: random.pick([200, 204, 301, 404, 503]),
+        ...random.maybe(0.7, () => ({ body: { inline_string: 'direct body' } })),
+      },
+      ...around,
+    };
+  }
+  if (kind < 0.3) {
+    const rewrite =
+      random.below(3) === 0 && !('safe_regex' in entry)
+        ? { prefix_rewrite: '/moved' }
+        : random.chance(0.5)
+          ? { path_redirect: random.pick(['/p', '/p?z=1']) }
+          : {};
+    return {
+      match: entry,
+      redirect: {
+        ...rewrite,
+        ...random.maybe(0.4, () => ({ host_redirect: 'to.example' })),
+        ...random.maybe(0.3, () => ({ https_redirect: true })),
+        ...random.maybe(0.3, () => ({ port_redirect: random.pick([80, 443, 8443]) })),
+        ...random.maybe(0.3, () => ({ strip_query: true })),
+        ...random.maybe(0.3, () => ({
+          response_code: random.pick(['FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']),
+        })),
+      },
       ...around,
     };
   }
   return {
     match: entry,
-    route: { ...target(random), ...pathRewrite(random, entry), ...hostRewrite(random), ...random.maybe(0.3, () => ({ retry_policy: retryPolicy(random) })), ...random.maybe(0.2, () => ({ timeout: random.pick(['0s', '3s']) })) },
+    route: {
+      ...target(random),
+      ...pathRewrite(random, entry),
+      ...hostRewrite(random),
+      ...random.maybe(0.3, () => ({ retry_policy: retryPolicy(random) })),
+      ...random.maybe(0.2, () => ({ timeout: random.pick(['0s', '3s']) })),
+    },
     ...around,
   };
 }
@@ -189,14 +341,20 @@ function connectionManager(random: Random): Fields {
     ...random.maybe(0.2, () => ({ via: 'gen' })),
     ...random.maybe(0.2, () => ({ generate_request_id: false })),
     ...random.maybe(0.2, () => ({ always_set_request_id_in_response: true })),
-    ...random.maybe(0.2, () => ({ local_reply_config: { body_format: { text_format_source: { inline_string: '%RESPONSE_CODE% %LOCAL_REPLY_BODY%' } } } })),
+    ...random.maybe(0.2, () => ({
+      local_reply_config: {
+        body_format: { text_format_source: { inline_string: '%RESPONSE_CODE% %LOCAL_REPLY_BODY%' } },
+      },
+    })),
   };
 }
 
 function virtualHosts(random: Random): Fields[] {
   const left = [...DOMAINS];
   const hosts = random.many(1, 4, (index) => {
-    const domains = random.many(1, 2, () => left.splice(random.below(left.length), 1)[0]!).filter((domain) => domain !== undefined);
+    const domains = random
+      .many(1, 2, () => left.splice(random.below(left.length), 1)[0]!)
+      .filter((domain) => domain !== undefined);
     return {
       name: `v${index}`,
       domains: domains.length > 0 ? domains : [`v${index}.example`],
@@ -233,7 +391,18 @@ function randomRequest(random: Random): string {
     ...random.many(0, 3, () => `${random.pick(HEADER_NAMES)}: ${random.pick(HEADER_VALUES)}`),
     ...(random.chance(0.15) ? [`origin: ${random.pick(['https://good.example', 'https://bad.example'])}`] : []),
     ...(random.chance(0.2) ? [`x-cluster: ${random.pick(['a', 'b', 'gone'])}`] : []),
-    ...(random.chance(0.15) ? [random.pick(['x-forwarded-for: 203.0.113.1', 'x-forwarded-proto: https', 'x-envoy-retry-on: 5xx', 'x-request-id: given', 'te: trailers', 'cookie: a=b'])] : []),
+    ...(random.chance(0.15)
+      ? [
+          random.pick([
+            'x-forwarded-for: 203.0.113.1',
+            'x-forwarded-proto: https',
+            'x-envoy-retry-on: 5xx',
+            'x-request-id: given',
+            'te: trailers',
+            'cookie: a=b',
+          ]),
+        ]
+      : []),
     ...(random.chance(0.05) ? ['access-control-request-method: GET'] : []),
   ];
   const path = random.pick(PATHS) + random.pick(QUERIES);
@@ -251,12 +420,18 @@ export function generate(seed: number, requestCount: number): Generated {
   const listener = http({
     name,
     virtualHosts: virtualHosts(random),
-    routeConfig: { validate_clusters: false, ...headerChanges(random, 0.15), ...random.maybe(0.3, () => ({ most_specific_header_mutations_wins: true })) },
+    routeConfig: {
+      validate_clusters: false,
+      ...headerChanges(random, 0.15),
+      ...random.maybe(0.3, () => ({ most_specific_header_mutations_wins: true })),
+    },
     filters: [
       filter('envoy.filters.http.cors', 'envoy.extensions.filters.http.cors.v3.Cors'),
       filter('envoy.filters.http.fault', 'envoy.extensions.filters.http.fault.v3.HTTPFault'),
       filter('envoy.filters.http.rbac', 'envoy.extensions.filters.http.rbac.v3.RBAC'),
-      filter('envoy.filters.http.header_mutation', 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', { mutations: {} }),
+      filter('envoy.filters.http.header_mutation', 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
+        mutations: {},
+      }),
     ],
     router: random.maybe(0.2, () => ({ suppress_envoy_headers: true })),
     hcm: connectionManager(random),

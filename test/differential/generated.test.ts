@@ -28,11 +28,19 @@ async function runSeed(pair: Pair, generated: Generated): Promise<void> {
   for (const test of generated.cases) {
     const result = await pair.run(test);
     if (result.ok) continue;
-    const text = `seed ${generated.seed}, ${test.name}:\n${String(test.send)}\n${describeDifferences(result.differences, other)}`;
+    const differences = describeDifferences(result.differences, other);
+    const text = `${test.name}:\n${String(test.send)}\n${differences}`;
     if (mostTries === 0 || shrinksLeft === 0) assert.fail(text);
     shrinksLeft--;
     // The first differing path stands for the difference.
-    const smallest = await shrink(generated.seed, generated.listener, test, result.differences[0]!.path, other, mostTries);
+    const smallest = await shrink(
+      generated.seed,
+      generated.listener,
+      test,
+      result.differences[0]!.path,
+      other,
+      mostTries,
+    );
     assert.fail(`${text}\n${smallest === null ? 'it did not show alone' : toYaml(smallest)}`);
   }
 }

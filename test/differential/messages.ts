@@ -14,8 +14,18 @@ export function post(target: string, body: string, ...headers: string[]): string
   return request('POST', target, [...headers, `content-length: ${body.length}`], body);
 }
 
-export function chunked(target: string, chunks: readonly string[], headers: readonly string[] = [], trailers: readonly string[] = []): string {
-  return request('POST', target, [...headers, 'transfer-encoding: chunked'], chunks.map(chunk).join('') + lastChunk(trailers));
+export function chunked(
+  target: string,
+  chunks: readonly string[],
+  headers: readonly string[] = [],
+  trailers: readonly string[] = [],
+): string {
+  return request(
+    'POST',
+    target,
+    [...headers, 'transfer-encoding: chunked'],
+    chunks.map(chunk).join('') + lastChunk(trailers),
+  );
 }
 
 export function chunk(text: string): string {

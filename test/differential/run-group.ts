@@ -4,6 +4,7 @@ import { compare } from './compare.ts';
 import type { Difference } from './compare.ts';
 import { INTENDED_DIFFERENCES } from './intended.ts';
 import type { IntendedDifference } from './intended.ts';
+import { findRefusals } from './refusals.ts';
 import { Side } from './side.ts';
 import type { ProxyKind } from '../support/proxy-process.ts';
 
@@ -25,29 +26,52 @@ export const usedIntentions = new Set<IntendedDifference>();
 export class Pair {
   readonly #group: Group;
   readonly #sides: readonly [Side, Side];
+  /** Listeners that the other proxy refused, with its message. */
+  readonly #refused: ReadonlyMap<string, string>;
 
-  private constructor(group: Group, sides: readonly [Side, Side]) {
+  private constructor(group: Group, sides: readonly [Side, Side], refused: ReadonlyMap<string, string>) {
     this.#group = group;
     this.#sides = sides;
+    this.#refused = refused;
   }
 
   static async start(group: Group, other: ProxyKind): Promise<Pair> {
-    const started = await Promise.allSettled([Side.start('envoy', group), Side.start(other, group)]);
-    const [envoy, heddle] = started;
-    if (envoy.status === 'fulfilled' && heddle.status === 'fulfilled') return new Pair(group, [envoy.value, heddle.value]);
-    for (const side of started) if (side.status === 'fulfilled') await side.value.stop();
-    const reasons = started.flatMap((side) => (side.status === 'rejected' ? [String(side.reason)] : []));
-    throw new Error(`group ${group.name} did not start: ${reasons.join('\n')}`);
+    const [envoy, heddle] = await Promise.allSettled([Side.start('envoy', group), Side.start(other, group)]);
+    if (envoy.status === 'fulfilled' && heddle.status === 'fulfilled') {
+      return new Pair(group, [envoy.value, heddle.value], new Map());
+    }
+    if (heddle.status === 'fulfilled') await heddle.value.stop();
+    if (envoy.status === 'rejected') throw new Error(`group ${group.name} did not start: ${String(envoy.reason)}`);
+    if (heddle.status === 'fulfilled') throw new Error('unreachable');
+    if (other === 'envoy') throw new Error(`group ${group.name} did not start: ${String(heddle.reason)}`);
+    const refusals = await findRefusals(group, other);
+    try {
+      const rest = await Side.start(other, refusals.group);
+      return new Pair(group, [envoy.value, rest], refusals.listeners);
+    } catch (error) {
+      await envoy.value.stop();
+      throw new Error(
+        `group ${group.name} did not start: ${String(heddle.reason)}\nwithout what is refused: ${String(error)}`,
+      );
+    }
   }
 
   async run(test: Case): Promise<CaseResult> {
     const startedAt = performance.now();
+    const refused = this.#refused.get(test.to ?? 'main');
+    if (refused !== undefined)
+      return this.#judge(test, [{ path: 'refused', envoy: 'accepted', heddle: refused }], null, 0);
     const [envoy, heddle] = await Promise.all(this.#sides.map((side) => side.run(test)));
     alignElapsed(envoy, heddle, test.elapsedToleranceMs ?? 0);
-    const name = `${this.#group.name} / ${test.name}`;
+    return this.#judge(test, compare(envoy, heddle), envoy, Math.round(performance.now() - startedAt));
+  }
+
+  #judge(test: Case, found: readonly Difference[], envoy: unknown, durationMs: number): CaseResult {
+    const group = this.#group.name;
+    const name = `${group} / ${test.name}`;
     const differences: Difference[] = [];
     const intended: { path: string; reason: string }[] = [];
-    for (const difference of compare(envoy, heddle)) {
+    for (const difference of found) {
       const entry = INTENDED_DIFFERENCES.find(({ cases, path }) => cases.test(name) && path.test(difference.path));
       if (entry === undefined) differences.push(difference);
       else {
@@ -55,8 +79,6 @@ export class Pair {
         intended.push({ path: difference.path, reason: entry.reason });
       }
     }
-    const durationMs = Math.round(performance.now() - startedAt);
-    const { group } = { group: this.#group.name };
     return { group, name: test.name, ok: differences.length === 0, differences, intended, durationMs, envoy };
   }
 

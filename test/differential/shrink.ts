@@ -9,7 +9,20 @@ type Path = readonly (string | number)[];
 
 /** Field names whose removal only breaks the configuration. */
 const NEEDED: ReadonlySet<string> = new Set([
-  ...['name', 'address', 'stat_prefix', 'filter_chains', 'filters', 'typed_config', '@type', 'route_config', 'http_filters', 'domains', 'match', 'key'],
+  ...[
+    'name',
+    'address',
+    'stat_prefix',
+    'filter_chains',
+    'filters',
+    'typed_config',
+    '@type',
+    'route_config',
+    'http_filters',
+    'domains',
+    'match',
+    'key',
+  ],
 ]);
 
 /** Every removable element, larger parts first. */
@@ -19,7 +32,9 @@ function removable(value: unknown, path: Path = []): Path[] {
     ? value.map((child, index): [number, unknown] => [index, child])
     : Object.entries(value);
   const own = children.filter(([key]) => !NEEDED.has(String(key))).map(([key]) => [...path, key]);
-  return [...own, ...children.flatMap(([key, child]) => removable(child, [...path, key]))].toSorted((a, b) => a.length - b.length);
+  return [...own, ...children.flatMap(([key, child]) => removable(child, [...path, key]))].toSorted(
+    (a, b) => a.length - b.length,
+  );
 }
 
 function without(value: unknown, path: Path): unknown {
@@ -42,7 +57,7 @@ async function differs(seed: number, listener: Fields, test: Case, other: ProxyK
   }
 }
 
-/** Returns a listener from which no part could be dropped within the bound, or null when the difference did not show again. */
+/** Returns a listener with less in it, or null when the difference did not show again. */
 export async function shrink(
   seed: number,
   listener: Fields,

@@ -77,7 +77,7 @@ export class ProxyProcess {
   }
 }
 
-/** Starts a proxy and resolves when its admin interface says that it is live; rejects with its log when it ends first. */
+/** Starts a proxy; resolves when its admin interface says that it is live, rejects with its log when it ends first. */
 export async function startProxy(
   kind: ProxyKind,
   config: string,

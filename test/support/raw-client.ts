@@ -1,4 +1,5 @@
 // A TCP client for tests that sends exact bytes in scripted steps and notes what becomes of the connection.
+import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Http1Reader, headerValues, isInterim } from './http1-reader.ts';
@@ -43,93 +44,116 @@ export async function runClient(
   options: ClientOptions,
 ): Promise<ClientResult> {
   const startedAt = performance.now();
-  const result: ClientResult = { responses: [], rest: '', fate: 'open', timedOut: [], elapsedMs: 0 };
-  const waiters = new Set<() => void>();
-  const wake = (): void => {
-    for (const waiter of [...waiters]) waiter();
-  };
-  const reader = new Http1Reader('response', sentMethods(steps), wake);
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
-  const setFate = (fate: ClientResult['fate']): void => {
-    if (result.fate === 'open') result.fate = fate;
-    wake();
-  };
-  socket.on('data', (chunk: Buffer) => {
-    reader.feed(chunk.toString('latin1'));
-    wake();
-  });
-  socket.on('end', () => {
-    reader.end();
-    setFate('fin');
-  });
-  socket.on('error', (error: NodeJS.ErrnoException) => {
-    setFate(error.code === 'ECONNREFUSED' ? 'refused' : 'rst');
-  });
-  const until = async (what: string, condition: () => boolean, timeoutMs: number): Promise<boolean> => {
-    if (condition()) return true;
+  const client = new RawClient(port, sentMethods(steps), options);
+  for (const step of steps) await client.perform(step);
+  await client.watchClose();
+  return client.finish(performance.now() - startedAt);
+}
+
+class RawClient {
+  readonly #options: ClientOptions;
+  readonly #socket: Socket;
+  readonly #reader: Http1Reader;
+  readonly #waiters = new Set<() => void>();
+  readonly #timedOut: string[] = [];
+  #fate: ClientResult['fate'] = 'open';
+  #hasReset = false;
+
+  constructor(port: number, methods: string[], options: ClientOptions) {
+    this.#options = options;
+    this.#reader = new Http1Reader('response', methods);
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#reader.feed(chunk.toString('latin1'));
+      this.#wake();
+    });
+    this.#socket.on('end', () => {
+      this.#reader.end();
+      this.#end('fin');
+    });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#end(error.code === 'ECONNREFUSED' ? 'refused' : 'rst');
+    });
+  }
+
+  async perform(step: ClientStep): Promise<void> {
+    if (step === 'half-close') this.#socket.end();
+    else if (step === 'pause') this.#socket.pause();
+    else if (step === 'resume') this.#socket.resume();
+    else if (step === 'close') this.#socket.destroy();
+    else if (step === 'read-close') await this.#until(step, () => this.#isOver());
+    else if (step === 'reset') {
+      this.#hasReset = true;
+      this.#socket.resetAndDestroy();
+    } else if (typeof step === 'string') {
+      if (!this.#socket.destroyed) this.#socket.write(step, 'latin1');
+    } else await this.#wait(step);
+  }
+
+  /** Watches a connection that is still open: long if the last answer announced a close, else for a moment. */
+  async watchClose(): Promise<void> {
+    if (this.#hasReset || this.#socket.destroyed || this.#isOver()) return;
+    const last = this.#reader.messages.at(-1);
+    const isClosing =
+      last !== undefined && headerValues(last.headers, 'connection').join(',').toLowerCase().includes('close');
+    await this.#until('', () => this.#isOver(), isClosing ? this.#options.timeoutMs : this.#options.probeMs);
+  }
+
+  finish(elapsedMs: number): ClientResult {
+    const { messages, rest } = this.#reader;
+    const fate = this.#fate;
+    this.#socket.on('error', () => {});
+    this.#socket.end();
+    this.#socket.destroy();
+    return { responses: messages, rest, fate, timedOut: this.#timedOut, elapsedMs };
+  }
+
+  async #wait(step: Exclude<ClientStep, string>): Promise<void> {
+    const { messages } = this.#reader;
+    const finals = (): Message[] => messages.filter((message) => !isInterim(message));
+    if ('wait' in step) await sleep(step.wait);
+    else if ('awaitUpstream' in step) await this.#options.awaitUpstream(step.awaitUpstream);
+    else if ('awaitClients' in step) await this.#options.awaitClients(step.awaitClients);
+    else if ('read' in step) {
+      await this.#until(`read ${step.read}`, () => finals().filter(({ complete }) => complete).length >= step.read);
+    } else if ('readHead' in step) {
+      await this.#until(`readHead ${step.readHead}`, () => finals().length >= step.readHead);
+    } else if ('readInterim' in step) {
+      await this.#until(`readInterim ${step.readInterim}`, () => messages.filter(isInterim).length >= step.readInterim);
+    } else {
+      const { readBytes } = step;
+      await this.#until(`readBytes ${readBytes}`, () => (messages.at(-1)?.body.length ?? 0) >= readBytes);
+    }
+  }
+
+  /** Waits until the condition is met or the connection is over; notes under this name that neither came in time. */
+  async #until(what: string, condition: () => boolean, timeoutMs = this.#options.timeoutMs): Promise<void> {
+    const isMet = (): boolean => condition() || this.#isOver();
+    if (isMet()) return;
     const done = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => done.resolve(false), timeoutMs);
     const waiter = (): void => {
-      if (condition()) done.resolve(true);
+      if (isMet()) done.resolve(true);
     };
-    waiters.add(waiter);
-    const met = await done.promise;
-    waiters.delete(waiter);
+    this.#waiters.add(waiter);
+    const wasMet = await done.promise;
+    this.#waiters.delete(waiter);
     clearTimeout(timer);
-    if (!met && what !== '') result.timedOut.push(what);
-    return met;
-  };
-  const finals = (): Message[] => reader.messages.filter((message) => !isInterim(message));
-  const isOver = (): boolean => result.fate !== 'open';
-  const waitFor = (step: Exclude<ClientStep, string>): Promise<unknown> => {
-    const { timeoutMs } = options;
-    if ('wait' in step) return sleep(step.wait);
-    if ('awaitUpstream' in step) return options.awaitUpstream(step.awaitUpstream);
-    if ('awaitClients' in step) return options.awaitClients(step.awaitClients);
-    if ('read' in step) {
-      const enough = (): boolean => finals().filter((message) => message.complete).length >= step.read || isOver();
-      return until(`read ${step.read}`, enough, timeoutMs);
-    }
-    if ('readHead' in step) {
-      return until(`readHead ${step.readHead}`, () => finals().length >= step.readHead || isOver(), timeoutMs);
-    }
-    if ('readInterim' in step) {
-      const enough = (): boolean => reader.messages.filter(isInterim).length >= step.readInterim || isOver();
-      return until(`readInterim ${step.readInterim}`, enough, timeoutMs);
-    }
-    const enough = (): boolean => (reader.messages.at(-1)?.body.length ?? 0) >= step.readBytes || isOver();
-    return until(`readBytes ${step.readBytes}`, enough, timeoutMs);
-  };
+    if (!wasMet && what !== '') this.#timedOut.push(what);
+  }
 
-  let isReset = false;
-  for (const step of steps) {
-    if (step === 'half-close') socket.end();
-    else if (step === 'pause') socket.pause();
-    else if (step === 'resume') socket.resume();
-    else if (step === 'close') socket.destroy();
-    else if (step === 'read-close') await until('read-close', isOver, options.timeoutMs);
-    else if (step === 'reset') {
-      isReset = true;
-      socket.resetAndDestroy();
-    } else if (typeof step === 'string') {
-      if (!socket.destroyed) socket.write(step, 'latin1');
-    } else await waitFor(step);
+  #isOver(): boolean {
+    return this.#fate !== 'open';
   }
-  if (!isReset && !socket.destroyed && result.fate === 'open') {
-    const last = reader.messages.at(-1);
-    const isClosing =
-      last !== undefined && headerValues(last.headers, 'connection').join(',').toLowerCase().includes('close');
-    await until('', isOver, isClosing ? options.timeoutMs : options.probeMs);
+
+  #end(fate: ClientResult['fate']): void {
+    if (this.#fate === 'open') this.#fate = fate;
+    this.#wake();
   }
-  result.elapsedMs = performance.now() - startedAt;
-  result.responses = reader.messages;
-  result.rest = reader.rest;
-  const fate = result.fate;
-  socket.on('error', () => {});
-  socket.end();
-  socket.destroy();
-  result.fate = fate;
-  return result;
+
+  #wake(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
 }
 
 /** The methods of the requests in the order sent; only HEAD and CONNECT matter to the reader. */

@@ -16,10 +16,7 @@ export type ReplyAction =
   | 'rst';
 
 /** What happens to one request; a bare list starts when the request is complete. */
-export type Reply =
-  | string
-  | readonly ReplyAction[]
-  | { readonly on: 'head'; readonly actions: readonly ReplyAction[] };
+export type Reply = string | readonly ReplyAction[] | { readonly on: 'head'; readonly actions: readonly ReplyAction[] };
 
 export type UpstreamScript = {
   /** The n-th entry answers the n-th request of the case on this upstream; later requests get the standard reply. */

@@ -1,7 +1,7 @@
-// Differential cases: the HTTP filters cors, fault, header_mutation, local_ratelimit and rbac, with per-route configuration.
+// Differential cases: the HTTP filters cors, fault, header_mutation, and local_ratelimit, with per-route configuration.
 import type { Case, Group } from '../case.ts';
 import type { Fields } from '../config.ts';
-import { any, bootstrap, cluster, direct, filter, http, route, textLog } from '../config.ts';
+import { any, bootstrap, cluster, direct, filter, http, route } from '../config.ts';
 import { get, post, request, response } from '../messages.ts';
 
 // ── cors ──
@@ -27,7 +27,11 @@ const corsListener = http({
     corsRoute('/any', { allow_origin_string_match: [{ safe_regex: { regex: '.*' } }] }),
     corsRoute('/none', { ...fullPolicy, allow_origin_string_match: [] }),
     corsRoute('/off', { ...fullPolicy, filter_enabled: { default_value: { numerator: 0 } } }),
-    corsRoute('/shadow', { ...fullPolicy, filter_enabled: { default_value: { numerator: 0 } }, shadow_enabled: { default_value: { numerator: 100 } } }),
+    corsRoute('/shadow', {
+      ...fullPolicy,
+      filter_enabled: { default_value: { numerator: 0 } },
+      shadow_enabled: { default_value: { numerator: 100 } },
+    }),
     corsRoute('/private', { ...fullPolicy, allow_private_network_access: true }),
     corsRoute('/forward', { ...fullPolicy, forward_not_matching_preflights: true }),
     corsRoute('/no-forward', { ...fullPolicy, forward_not_matching_preflights: false }),
@@ -38,18 +42,33 @@ function preflight(path: string, origin: string, ...headers: string[]): string {
   return request('OPTIONS', path, [`origin: ${origin}`, 'access-control-request-method: GET', ...headers]);
 }
 const corsCases: readonly Case[] = [
-  ...['/full', '/any', '/none', '/off', '/shadow', '/private', '/forward', '/no-forward', '/plain'].flatMap((path): Case[] => [
-    { name: `cors ${path} preflight, good origin`, to: 'cors', send: preflight(path, 'https://good.example') },
-    { name: `cors ${path} preflight, bad origin`, to: 'cors', send: preflight(path, 'https://bad.example') },
-    { name: `cors ${path} request, good origin`, to: 'cors', send: get(path, 'origin: https://good.example') },
-  ]),
+  ...['/full', '/any', '/none', '/off', '/shadow', '/private', '/forward', '/no-forward', '/plain'].flatMap(
+    (path): Case[] => [
+      { name: `cors ${path} preflight, good origin`, to: 'cors', send: preflight(path, 'https://good.example') },
+      { name: `cors ${path} preflight, bad origin`, to: 'cors', send: preflight(path, 'https://bad.example') },
+      { name: `cors ${path} request, good origin`, to: 'cors', send: get(path, 'origin: https://good.example') },
+    ],
+  ),
   { name: 'cors request, bad origin', to: 'cors', send: get('/full', 'origin: https://bad.example') },
   { name: 'cors request, suffix origin', to: 'cors', send: get('/full', 'origin: https://a.trusted.example') },
   { name: 'cors request without origin', to: 'cors', send: get('/full') },
-  { name: 'cors options without request method', to: 'cors', send: request('OPTIONS', '/full', ['origin: https://good.example']) },
+  {
+    name: 'cors options without request method',
+    to: 'cors',
+    send: request('OPTIONS', '/full', ['origin: https://good.example']),
+  },
   { name: 'cors empty origin', to: 'cors', send: get('/full', 'origin:') },
-  { name: 'cors preflight private network', to: 'cors', send: preflight('/private', 'https://good.example', 'access-control-request-private-network: true') },
-  { name: 'cors upstream sets its own', to: 'cors', send: get('/full', 'origin: https://good.example'), upstream: [response(200, 'x', 'access-control-allow-origin: *', 'access-control-expose-headers: own')] },
+  {
+    name: 'cors preflight private network',
+    to: 'cors',
+    send: preflight('/private', 'https://good.example', 'access-control-request-private-network: true'),
+  },
+  {
+    name: 'cors upstream sets its own',
+    to: 'cors',
+    send: get('/full', 'origin: https://good.example'),
+    upstream: [response(200, 'x', 'access-control-allow-origin: *', 'access-control-expose-headers: own')],
+  },
 ];
 
 // ── fault ──
@@ -68,11 +87,17 @@ const faultListeners = [
       faultRoute('/abort', { abort: { http_status: 503, percentage: ALL } }),
       faultRoute('/grpc-abort', { abort: { grpc_status: 7, percentage: ALL } }),
       faultRoute('/delay-0', { delay: { fixed_delay: '5s', percentage: NONE } }),
-      faultRoute('/delay-abort', { delay: { fixed_delay: '0.1s', percentage: ALL }, abort: { http_status: 418, percentage: ALL } }),
+      faultRoute('/delay-abort', {
+        delay: { fixed_delay: '0.1s', percentage: ALL },
+        abort: { http_status: 418, percentage: ALL },
+      }),
       faultRoute('/delay', { delay: { fixed_delay: '0.1s', percentage: ALL } }),
       faultRoute('/header-abort', { abort: { header_abort: {}, percentage: ALL } }),
       faultRoute('/header-delay', { delay: { header_delay: {}, percentage: ALL } }),
-      faultRoute('/matched', { abort: { http_status: 503, percentage: ALL }, headers: [{ name: 'x-fault', string_match: { exact: 'yes' } }] }),
+      faultRoute('/matched', {
+        abort: { http_status: 503, percentage: ALL },
+        headers: [{ name: 'x-fault', string_match: { exact: 'yes' } }],
+      }),
       faultRoute('/cluster', { abort: { http_status: 503, percentage: ALL }, upstream_cluster: 'other' }),
       faultRoute('/max', { abort: { http_status: 503, percentage: ALL }, max_active_faults: 0 }),
       faultRoute('/nodes', { abort: { http_status: 503, percentage: ALL }, downstream_nodes: ['n1'] }),
@@ -81,29 +106,71 @@ const faultListeners = [
       route('/', 'a'),
     ],
   }),
-  http({ name: 'fault-listener', filters: [filter('envoy.filters.http.fault', FAULT, { abort: { http_status: 429, percentage: ALL } })], routes: [faultRoute('/over', {}), { ...route('/off', 'a'), typed_per_filter_config: { 'envoy.filters.http.fault': any('envoy.config.route.v3.FilterConfig', { disabled: true, config: {} }) } }, route('/', 'a')] }),
+  http({
+    name: 'fault-listener',
+    filters: [filter('envoy.filters.http.fault', FAULT, { abort: { http_status: 429, percentage: ALL } })],
+    routes: [
+      faultRoute('/over', {}),
+      {
+        ...route('/off', 'a'),
+        typed_per_filter_config: {
+          'envoy.filters.http.fault': any('envoy.config.route.v3.FilterConfig', { disabled: true, config: {} }),
+        },
+      },
+      route('/', 'a'),
+    ],
+  }),
 ];
 const faultCases: readonly Case[] = [
-  ...['/abort', '/abort-0', '/grpc-abort', '/delay-0', '/cluster', '/max', '/nodes', '/no-stats', '/plain'].map((path): Case => ({ name: `fault ${path}`, to: 'fault', send: get(path) })),
+  ...['/abort', '/abort-0', '/grpc-abort', '/delay-0', '/cluster', '/max', '/nodes', '/no-stats', '/plain'].map(
+    (path): Case => ({ name: `fault ${path}`, to: 'fault', send: get(path) }),
+  ),
   { name: 'fault abort of a post', to: 'fault', send: post('/abort', 'x') },
   { name: 'fault abort of a grpc request', to: 'fault', send: post('/abort', '', 'content-type: application/grpc') },
-  { name: 'fault grpc abort of a grpc request', to: 'fault', send: post('/grpc-abort', '', 'content-type: application/grpc') },
+  {
+    name: 'fault grpc abort of a grpc request',
+    to: 'fault',
+    send: post('/grpc-abort', '', 'content-type: application/grpc'),
+  },
   { name: 'fault delay', to: 'fault', send: get('/delay'), elapsedToleranceMs: 60 },
   { name: 'fault delay then abort', to: 'fault', send: get('/delay-abort'), elapsedToleranceMs: 60 },
   { name: 'fault delay of a post', to: 'fault', send: post('/delay', 'body') },
-  { name: 'fault client leaves during the delay', to: 'fault', send: [get('/delay'), { wait: 20 }, 'close', { wait: 60 }] },
+  {
+    name: 'fault client leaves during the delay',
+    to: 'fault',
+    send: [get('/delay'), { wait: 20 }, 'close', { wait: 60 }],
+  },
   { name: 'fault header abort, no header', to: 'fault', send: get('/header-abort') },
   { name: 'fault header abort', to: 'fault', send: get('/header-abort', 'x-envoy-fault-abort-request: 404') },
   { name: 'fault header abort, bad code', to: 'fault', send: get('/header-abort', 'x-envoy-fault-abort-request: 99') },
-  { name: 'fault header abort, percentage 0', to: 'fault', send: get('/header-abort', 'x-envoy-fault-abort-request: 404', 'x-envoy-fault-abort-request-percentage: 0') },
+  {
+    name: 'fault header abort, percentage 0',
+    to: 'fault',
+    send: get('/header-abort', 'x-envoy-fault-abort-request: 404', 'x-envoy-fault-abort-request-percentage: 0'),
+  },
   { name: 'fault header abort, grpc', to: 'fault', send: get('/header-abort', 'x-envoy-fault-abort-grpc-request: 5') },
-  { name: 'fault header delay', to: 'fault', send: get('/header-delay', 'x-envoy-fault-delay-request: 100'), elapsedToleranceMs: 60 },
+  {
+    name: 'fault header delay',
+    to: 'fault',
+    send: get('/header-delay', 'x-envoy-fault-delay-request: 100'),
+    elapsedToleranceMs: 60,
+  },
   { name: 'fault header delay, none', to: 'fault', send: get('/header-delay') },
   { name: 'fault match', to: 'fault', send: get('/matched', 'x-fault: yes') },
   { name: 'fault no match', to: 'fault', send: get('/matched', 'x-fault: no') },
   { name: 'fault nodes match', to: 'fault', send: get('/nodes', 'x-envoy-downstream-service-node: n1') },
-  { name: 'fault downstream cluster statistics', to: 'fault', send: get('/abort', 'x-envoy-downstream-service-cluster: caller') },
-  { name: 'fault rate limit', to: 'fault', send: get('/rate'), upstream: [response(200, 'y'.repeat(8192))], elapsedToleranceMs: 150 },
+  {
+    name: 'fault downstream cluster statistics',
+    to: 'fault',
+    send: get('/abort', 'x-envoy-downstream-service-cluster: caller'),
+  },
+  {
+    name: 'fault rate limit',
+    to: 'fault',
+    send: get('/rate'),
+    upstream: [response(200, 'y'.repeat(8192))],
+    elapsedToleranceMs: 150,
+  },
   { name: 'fault of the listener', to: 'fault-listener', send: get('/x') },
   { name: 'fault of the listener overridden empty', to: 'fault-listener', send: get('/over') },
   { name: 'fault of the listener disabled by FilterConfig', to: 'fault-listener', send: get('/off') },
@@ -116,7 +183,12 @@ function append(key: string, value: string, action = 'APPEND_IF_EXISTS_OR_ADD'):
   return { append: { header: { key, value }, append_action: action } };
 }
 function mutationRoute(prefix: string, mutations: Fields): Fields {
-  return route(prefix, 'a', {}, { typed_per_filter_config: { 'envoy.filters.http.header_mutation': any(MUTATION_ROUTE, { mutations }) } });
+  return route(
+    prefix,
+    'a',
+    {},
+    { typed_per_filter_config: { 'envoy.filters.http.header_mutation': any(MUTATION_ROUTE, { mutations }) } },
+  );
 }
 const mutationListener = http({
   name: 'mutation',
@@ -124,53 +196,126 @@ const mutationListener = http({
     filter('envoy.filters.http.header_mutation', MUTATION, {
       mutations: {
         request_mutations: [append('x-listener', 'l'), { remove: 'x-gone' }, append('x-level', 'listener')],
-        response_mutations: [append('x-listener', 'l'), { remove: 'x-resp-gone' }, append('x-status', '%RESPONSE_CODE%')],
+        response_mutations: [
+          append('x-listener', 'l'),
+          { remove: 'x-resp-gone' },
+          append('x-status', '%RESPONSE_CODE%'),
+        ],
       },
     }),
   ],
   routes: [
-    mutationRoute('/route', { request_mutations: [append('x-level', 'route'), append('x-path', '%REQ(:PATH)%'), { remove: 'x-listener' }], response_mutations: [append('x-level', 'route')] }),
-    mutationRoute('/overwrite', { request_mutations: [append('x-level', 'over', 'OVERWRITE_IF_EXISTS_OR_ADD'), append('x-new', 'n', 'OVERWRITE_IF_EXISTS'), append('x-absent', 'a', 'ADD_IF_ABSENT')] }),
-    mutationRoute('/query', { query_parameter_mutations: [{ append: { record: { key: 'added', value: 'v' } } }, { remove: 'gone' }] }),
+    mutationRoute('/route', {
+      request_mutations: [append('x-level', 'route'), append('x-path', '%REQ(:PATH)%'), { remove: 'x-listener' }],
+      response_mutations: [append('x-level', 'route')],
+    }),
+    mutationRoute('/overwrite', {
+      request_mutations: [
+        append('x-level', 'over', 'OVERWRITE_IF_EXISTS_OR_ADD'),
+        append('x-new', 'n', 'OVERWRITE_IF_EXISTS'),
+        append('x-absent', 'a', 'ADD_IF_ABSENT'),
+      ],
+    }),
+    mutationRoute('/query', {
+      query_parameter_mutations: [{ append: { record: { key: 'added', value: 'v' } } }, { remove: 'gone' }],
+    }),
     mutationRoute('/remove-many', { request_mutations: [{ remove_on_match: { key_matcher: { prefix: 'x-many-' } } }] }),
     direct({ prefix: '/direct' }, 200, 'd'),
     route('/', 'a'),
   ],
 });
-const mutationCases: readonly Case[] = ['/plain', '/route', '/overwrite', '/query?gone=1&kept=2', '/query', '/remove-many', '/direct'].map((path): Case => ({
-  name: `mutation ${path}`,
-  to: 'mutation',
-  send: get(path, 'x-gone: 1', 'x-level: client', 'x-many-a: 1', 'x-many-b: 2'),
-  upstream: [response(200, 'x', 'x-resp-gone: 1')],
-}));
+const mutationCases: readonly Case[] = [
+  '/plain',
+  '/route',
+  '/overwrite',
+  '/query?gone=1&kept=2',
+  '/query',
+  '/remove-many',
+  '/direct',
+].map(
+  (path): Case => ({
+    name: `mutation ${path}`,
+    to: 'mutation',
+    send: get(path, 'x-gone: 1', 'x-level: client', 'x-many-a: 1', 'x-many-b: 2'),
+    upstream: [response(200, 'x', 'x-resp-gone: 1')],
+  }),
+);
 
 // ── local_ratelimit ──
 const LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
-const enabled: Fields = { filter_enabled: { default_value: ALL, runtime_key: 'e' }, filter_enforced: { default_value: ALL, runtime_key: 'f' } };
+const enabled: Fields = {
+  filter_enabled: { default_value: ALL, runtime_key: 'e' },
+  filter_enforced: { default_value: ALL, runtime_key: 'f' },
+};
 function bucket(maxTokens: number, fill = '600s', perFill?: number): Fields {
-  return { token_bucket: { max_tokens: maxTokens, fill_interval: fill, ...(perFill === undefined ? {} : { tokens_per_fill: perFill }) } };
+  return {
+    token_bucket: {
+      max_tokens: maxTokens,
+      fill_interval: fill,
+      ...(perFill === undefined ? {} : { tokens_per_fill: perFill }),
+    },
+  };
 }
 function limitRoute(prefix: string, fields: Fields): Fields {
-  return route(prefix, 'a', {}, { typed_per_filter_config: { 'envoy.filters.http.local_ratelimit': any(LIMIT, fields) } });
+  return route(
+    prefix,
+    'a',
+    {},
+    { typed_per_filter_config: { 'envoy.filters.http.local_ratelimit': any(LIMIT, fields) } },
+  );
 }
 const limitListener = http({
   name: 'limit',
   filters: [filter('envoy.filters.http.local_ratelimit', LIMIT, { stat_prefix: 'listener_limit' })],
   routes: [
     limitRoute('/two', { stat_prefix: 'two', ...bucket(2), ...enabled }),
-    limitRoute('/headers', { stat_prefix: 'headers', ...bucket(1), ...enabled, response_headers_to_add: [{ header: { key: 'x-limited', value: 'yes' } }], request_headers_to_add_when_not_enforced: [{ header: { key: 'x-not-enforced', value: 'yes' } }], enable_x_ratelimit_headers: 'DRAFT_VERSION_03' }),
+    limitRoute('/headers', {
+      stat_prefix: 'headers',
+      ...bucket(1),
+      ...enabled,
+      response_headers_to_add: [{ header: { key: 'x-limited', value: 'yes' } }],
+      request_headers_to_add_when_not_enforced: [{ header: { key: 'x-not-enforced', value: 'yes' } }],
+      enable_x_ratelimit_headers: 'DRAFT_VERSION_03',
+    }),
     limitRoute('/status', { stat_prefix: 'status', ...bucket(1), ...enabled, status: { code: 503 } }),
-    limitRoute('/disabled', { stat_prefix: 'disabled', ...bucket(1), filter_enabled: { default_value: NONE, runtime_key: 'e' }, filter_enforced: { default_value: ALL, runtime_key: 'f' } }),
-    limitRoute('/shadow', { stat_prefix: 'shadow', ...bucket(1), filter_enabled: { default_value: ALL, runtime_key: 'e' }, filter_enforced: { default_value: NONE, runtime_key: 'f' }, request_headers_to_add_when_not_enforced: [{ header: { key: 'x-not-enforced', value: 'yes' } }] }),
-    limitRoute('/descriptor', { stat_prefix: 'descriptor', ...bucket(100), ...enabled, descriptors: [{ entries: [{ key: 'user', value: 'mallory' }], ...bucket(1) }], rate_limits: [{ actions: [{ request_headers: { header_name: 'x-user', descriptor_key: 'user' } }] }] }),
-    limitRoute('/grpc', { stat_prefix: 'grpc', ...bucket(0 + 1), ...enabled, rate_limited_as_resource_exhausted: true }),
+    limitRoute('/disabled', {
+      stat_prefix: 'disabled',
+      ...bucket(1),
+      filter_enabled: { default_value: NONE, runtime_key: 'e' },
+      filter_enforced: { default_value: ALL, runtime_key: 'f' },
+    }),
+    limitRoute('/shadow', {
+      stat_prefix: 'shadow',
+      ...bucket(1),
+      filter_enabled: { default_value: ALL, runtime_key: 'e' },
+      filter_enforced: { default_value: NONE, runtime_key: 'f' },
+      request_headers_to_add_when_not_enforced: [{ header: { key: 'x-not-enforced', value: 'yes' } }],
+    }),
+    limitRoute('/descriptor', {
+      stat_prefix: 'descriptor',
+      ...bucket(100),
+      ...enabled,
+      descriptors: [{ entries: [{ key: 'user', value: 'mallory' }], ...bucket(1) }],
+      rate_limits: [{ actions: [{ request_headers: { header_name: 'x-user', descriptor_key: 'user' } }] }],
+    }),
+    limitRoute('/grpc', {
+      stat_prefix: 'grpc',
+      ...bucket(0 + 1),
+      ...enabled,
+      rate_limited_as_resource_exhausted: true,
+    }),
     limitRoute('/refill', { stat_prefix: 'refill', ...bucket(1, '0.1s'), ...enabled }),
     route('/', 'a'),
   ],
 });
 const LIMIT_STATS = ['http_local_rate_limit'];
 function limited(name: string, texts: readonly string[]): Case {
-  return { name: `limit ${name}`, to: 'limit', send: texts.flatMap((text, i) => [text, { read: i + 1 }]), stats: LIMIT_STATS };
+  return {
+    name: `limit ${name}`,
+    to: 'limit',
+    send: texts.flatMap((text, i) => [text, { read: i + 1 }]),
+    stats: LIMIT_STATS,
+  };
 }
 const limitCases: readonly Case[] = [
   limited('three requests, two tokens', [get('/two'), get('/two'), get('/two')]),
@@ -178,142 +323,107 @@ const limitCases: readonly Case[] = [
   limited('own status', [get('/status'), get('/status')]),
   limited('disabled', [get('/disabled'), get('/disabled')]),
   limited('not enforced', [get('/shadow'), get('/shadow')]),
-  limited('descriptor', [get('/descriptor', 'x-user: mallory'), get('/descriptor', 'x-user: mallory'), get('/descriptor', 'x-user: alice'), get('/descriptor')]),
-  limited('grpc', [post('/grpc', '', 'content-type: application/grpc'), post('/grpc', '', 'content-type: application/grpc')]),
+  limited('descriptor', [
+    get('/descriptor', 'x-user: mallory'),
+    get('/descriptor', 'x-user: mallory'),
+    get('/descriptor', 'x-user: alice'),
+    get('/descriptor'),
+  ]),
+  limited('grpc', [
+    post('/grpc', '', 'content-type: application/grpc'),
+    post('/grpc', '', 'content-type: application/grpc'),
+  ]),
   limited('route without', [get('/plain')]),
-  { name: 'limit refill', to: 'limit', send: [get('/refill'), { read: 1 }, get('/refill'), { read: 2 }, { wait: 180 }, get('/refill'), { read: 3 }], stats: LIMIT_STATS },
-];
-
-// ── rbac ──
-const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC';
-const RBAC_ROUTE = 'envoy.extensions.filters.http.rbac.v3.RBACPerRoute';
-const ANYONE = [{ any: true }];
-function rules(action: string, policies: Readonly<Record<string, Fields>>): Fields {
-  return { rules: { action, policies } };
-}
-function rbacRoute(prefix: string, fields: Fields): Fields {
-  return route(prefix, 'a', {}, { typed_per_filter_config: { 'envoy.filters.http.rbac': any(RBAC_ROUTE, { rbac: fields }) } });
-}
-function allowPermission(prefix: string, permission: Fields): Fields {
-  return rbacRoute(prefix, rules('ALLOW', { p: { permissions: [permission], principals: ANYONE } }));
-}
-function allowPrincipal(prefix: string, principal: Fields): Fields {
-  return rbacRoute(prefix, rules('ALLOW', { p: { permissions: ANYONE, principals: [principal] } }));
-}
-const LOOPBACK: Fields = { address_prefix: '127.0.0.0', prefix_len: 8 };
-const FAR: Fields = { address_prefix: '203.0.113.0', prefix_len: 24 };
-const permissions: readonly (readonly [string, Fields])[] = [
-  ['any', { any: true }],
-  ['header', { header: { name: 'x-role', string_match: { exact: 'admin' } } }],
-  ['url-path', { url_path: { path: { prefix: '/p-url-path/ok' } } }],
-  ['destination-ip', { destination_ip: LOOPBACK }],
-  ['destination-far', { destination_ip: FAR }],
-  ['destination-port-range', { destination_port_range: { start: 1024, end: 65535 } }],
-  ['destination-port', { destination_port: 1 }],
-  ['server-name', { requested_server_name: { exact: '' } }],
-  ['and', { and_rules: { rules: [{ any: true }, { header: { name: 'x-role', string_match: { exact: 'admin' } } }] } }],
-  ['or', { or_rules: { rules: [{ header: { name: 'x-a', present_match: true } }, { header: { name: 'x-role', string_match: { exact: 'admin' } } }] } }],
-  ['not', { not_rule: { header: { name: 'x-role', string_match: { exact: 'admin' } } } }],
-  ['metadata', { metadata: { filter: 'f', path: [{ key: 'k' }], value: { string_match: { exact: 'v' } } } }],
-];
-const principals: readonly (readonly [string, Fields])[] = [
-  ['any', { any: true }],
-  ['authenticated', { authenticated: {} }],
-  ['direct-remote-ip', { direct_remote_ip: LOOPBACK }],
-  ['direct-remote-far', { direct_remote_ip: FAR }],
-  ['remote-ip', { remote_ip: FAR }],
-  ['source-ip', { source_ip: LOOPBACK }],
-  ['header', { header: { name: 'x-role', string_match: { exact: 'admin' } } }],
-  ['url-path', { url_path: { path: { suffix: '/ok' } } }],
-  ['and', { and_ids: { ids: [{ direct_remote_ip: LOOPBACK }, { header: { name: 'x-role', string_match: { exact: 'admin' } } }] } }],
-  ['or', { or_ids: { ids: [{ direct_remote_ip: FAR }, { header: { name: 'x-role', string_match: { exact: 'admin' } } }] } }],
-  ['not', { not_id: { direct_remote_ip: LOOPBACK } }],
-  ['filter-state', { filter_state: { key: 'k', string_match: { exact: 'v' } } }],
-];
-const ADMIN_POLICY: Fields = { permissions: [{ header: { name: 'x-role', string_match: { exact: 'admin' } } }], principals: ANYONE };
-const RBAC_LOG = textLog('%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% shadow=%DYNAMIC_METADATA(envoy.filters.http.rbac)%\n');
-const rbacListener = http({
-  name: 'rbac',
-  log: [RBAC_LOG],
-  filters: [filter('envoy.filters.http.rbac', RBAC)],
-  routes: [
-    ...permissions.map(([name, permission]) => allowPermission(`/p-${name}/`, permission)),
-    ...principals.map(([name, principal]) => allowPrincipal(`/i-${name}/`, principal)),
-    rbacRoute('/deny', rules('DENY', { 'deny admins': ADMIN_POLICY })),
-    rbacRoute('/log', rules('LOG', { l: ADMIN_POLICY })),
-    rbacRoute('/allow-none', rules('ALLOW', {})),
-    rbacRoute('/none-denied', rules('DENY', {})),
-    rbacRoute('/shadow-deny', { shadow_rules: { action: 'DENY', policies: { sd: ADMIN_POLICY } } }),
-    rbacRoute('/shadow-allow', { shadow_rules: { action: 'ALLOW', policies: { sa: ADMIN_POLICY } }, shadow_rules_stat_prefix: 'pre_' }),
-    rbacRoute('/both', { ...rules('ALLOW', { b: ADMIN_POLICY }), shadow_rules: { action: 'DENY', policies: { s: ADMIN_POLICY } } }),
-    rbacRoute('/matcher', {
-      matcher: {
-        matcher_list: {
-          matchers: [
-            {
-              predicate: { single_predicate: { input: { name: 'h', typed_config: any('envoy.type.matcher.v3.HttpRequestHeaderMatchInput', { header_name: 'x-role' }) }, value_match: { exact: 'admin' } } },
-              on_match: { action: { name: 'allow', typed_config: any('envoy.config.rbac.v3.Action', { name: 'allow-admin', action: 'ALLOW' }) } },
-            },
-          ],
-        },
-        on_no_match: { action: { name: 'deny', typed_config: any('envoy.config.rbac.v3.Action', { name: 'deny-rest', action: 'DENY' }) } },
-      },
-    }),
-    { ...route('/off', 'a'), typed_per_filter_config: { 'envoy.filters.http.rbac': any(RBAC_ROUTE) } },
-    route('/', 'a'),
-  ],
-});
-const rbacDenyAll = http({
-  name: 'rbac-deny-all',
-  filters: [filter('envoy.filters.http.rbac', RBAC, { ...rules('DENY', { 'all of it': { permissions: ANYONE, principals: ANYONE } }), rules_stat_prefix: 'mine_' })],
-  routes: [{ ...route('/off', 'a'), typed_per_filter_config: { 'envoy.filters.http.rbac': any(RBAC_ROUTE) } }, route('/', 'a')],
-});
-const rbacCases: readonly Case[] = [
-  ...[...permissions.map(([name]) => `/p-${name}/`), ...principals.map(([name]) => `/i-${name}/`)].flatMap((prefix): Case[] => [
-    { name: `rbac ${prefix} plain`, to: 'rbac', send: get(`${prefix}x`) },
-    { name: `rbac ${prefix} admin, ok`, to: 'rbac', send: get(`${prefix}ok`, 'x-role: admin', 'x-forwarded-for: 203.0.113.5') },
-  ]),
-  ...['/deny', '/log', '/allow-none', '/none-denied', '/shadow-deny', '/shadow-allow', '/both', '/matcher', '/off', '/plain'].flatMap((path): Case[] => [
-    { name: `rbac ${path} plain`, to: 'rbac', send: get(path) },
-    { name: `rbac ${path} admin`, to: 'rbac', send: get(path, 'x-role: admin') },
-  ]),
-  { name: 'rbac denied post', to: 'rbac', send: post('/allow-none', 'body') },
-  { name: 'rbac denied grpc', to: 'rbac', send: post('/allow-none', '', 'content-type: application/grpc') },
-  { name: 'rbac of the listener', to: 'rbac-deny-all', send: get('/x') },
-  { name: 'rbac of the listener, off on the route', to: 'rbac-deny-all', send: get('/off') },
+  {
+    name: 'limit refill',
+    to: 'limit',
+    send: [get('/refill'), { read: 1 }, get('/refill'), { read: 2 }, { wait: 180 }, get('/refill'), { read: 3 }],
+    stats: LIMIT_STATS,
+  },
 ];
 
 // ── chains, disabling, direct responses ──
 const chainListener = http({
   name: 'chain',
   filters: [
-    filter('first', MUTATION, { mutations: { request_mutations: [append('x-order', 'first')], response_mutations: [append('x-order', 'first')] } }),
-    filter('off-by-default', MUTATION, { mutations: { request_mutations: [append('x-order', 'off')] } }, { disabled: true }),
-    filter('second', MUTATION, { mutations: { request_mutations: [append('x-order', 'second')], response_mutations: [append('x-order', 'second')] } }),
+    filter('first', MUTATION, {
+      mutations: { request_mutations: [append('x-order', 'first')], response_mutations: [append('x-order', 'first')] },
+    }),
+    filter(
+      'off-by-default',
+      MUTATION,
+      { mutations: { request_mutations: [append('x-order', 'off')] } },
+      { disabled: true },
+    ),
+    filter('second', MUTATION, {
+      mutations: {
+        request_mutations: [append('x-order', 'second')],
+        response_mutations: [append('x-order', 'second')],
+      },
+    }),
   ],
   virtualHosts: [
     {
       name: 'all',
       domains: ['*'],
-      typed_per_filter_config: { first: any(MUTATION_ROUTE, { mutations: { request_mutations: [append('x-vhost', 'v')] } }) },
+      typed_per_filter_config: {
+        first: any(MUTATION_ROUTE, { mutations: { request_mutations: [append('x-vhost', 'v')] } }),
+      },
       routes: [
-        route('/disable', 'a', {}, { typed_per_filter_config: { second: any('envoy.config.route.v3.FilterConfig', { disabled: true, config: {} }) } }),
-        route('/enable', 'a', {}, { typed_per_filter_config: { 'off-by-default': any('envoy.config.route.v3.FilterConfig', { config: any(MUTATION_ROUTE, { mutations: {} }) }) } }),
-        route('/both', 'a', {}, { typed_per_filter_config: { first: any(MUTATION_ROUTE, { mutations: { request_mutations: [append('x-route', 'r')] } }) } }),
+        route(
+          '/disable',
+          'a',
+          {},
+          {
+            typed_per_filter_config: {
+              second: any('envoy.config.route.v3.FilterConfig', { disabled: true, config: {} }),
+            },
+          },
+        ),
+        route(
+          '/enable',
+          'a',
+          {},
+          {
+            typed_per_filter_config: {
+              'off-by-default': any('envoy.config.route.v3.FilterConfig', {
+                config: any(MUTATION_ROUTE, { mutations: {} }),
+              }),
+            },
+          },
+        ),
+        route(
+          '/both',
+          'a',
+          {},
+          {
+            typed_per_filter_config: {
+              first: any(MUTATION_ROUTE, { mutations: { request_mutations: [append('x-route', 'r')] } }),
+            },
+          },
+        ),
         route('/', 'a'),
       ],
     },
   ],
 });
-const chainCases: readonly Case[] = ['/disable', '/enable', '/both', '/plain'].map((path): Case => ({ name: `chain ${path}`, to: 'chain', send: get(path) }));
-
+const chainCases: readonly Case[] = ['/disable', '/enable', '/both', '/plain'].map(
+  (path): Case => ({ name: `chain ${path}`, to: 'chain', send: get(path) }),
+);
 
 function quick(cases: readonly Case[]): readonly Case[] {
   return cases.map((test): Case => ({ probeMs: 5, ...test }));
 }
 
 const config = bootstrap({
-  listeners: [corsListener, ...faultListeners, mutationListener, limitListener, rbacListener, rbacDenyAll, chainListener],
+  listeners: [
+    corsListener,
+    ...faultListeners,
+    mutationListener,
+    limitListener,
+
+    chainListener,
+  ],
   clusters: [cluster('a')],
 });
 
@@ -321,5 +431,4 @@ export const filterGroups: readonly Group[] = [
   { name: 'filter cors', config, cases: quick(corsCases) },
   { name: 'filter fault', config, cases: quick(faultCases) },
   { name: 'filter mutation and limit', config, cases: quick([...mutationCases, ...limitCases, ...chainCases]) },
-  { name: 'filter rbac', config, cases: quick(rbacCases) },
 ];

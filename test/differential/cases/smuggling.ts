@@ -27,11 +27,25 @@ function withHeader(name: string, lines: string): Case {
 
 const lengthAndCoding: readonly Case[] = [
   posted('CL.TE', `Content-Length: 6\r\n${CHUNKED}`, '0\r\n\r\nX'),
-  posted('CL.TE with a smuggled request', `Content-Length: ${5 + SMUGGLED.length}\r\n${CHUNKED}`, `0\r\n\r\n${SMUGGLED}`),
+  posted(
+    'CL.TE with a smuggled request',
+    `Content-Length: ${5 + SMUGGLED.length}\r\n${CHUNKED}`,
+    `0\r\n\r\n${SMUGGLED}`,
+  ),
   posted('TE.CL', `${CHUNKED}Content-Length: 4\r\n`, '5c\r\nGPOST / HTTP/1.1\r\n\r\n0\r\n\r\n'),
   posted('TE before CL, equal', `${CHUNKED}Content-Length: 5\r\n`, '0\r\n\r\n', NEXT),
-  posted('TE.TE identity then chunked', 'Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n', NEXT),
-  posted('TE.TE chunked then identity', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n', '0\r\n\r\n', NEXT),
+  posted(
+    'TE.TE identity then chunked',
+    'Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n',
+    '0\r\n\r\n',
+    NEXT,
+  ),
+  posted(
+    'TE.TE chunked then identity',
+    'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n',
+    '0\r\n\r\n',
+    NEXT,
+  ),
   posted('TE chunked twice', `${CHUNKED}${CHUNKED}`, '0\r\n\r\n', NEXT),
   posted('TE chunked, chunked', 'Transfer-Encoding: chunked, chunked\r\n', '0\r\n\r\n', NEXT),
   posted('TE gzip, chunked', 'Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n', NEXT),
@@ -83,7 +97,10 @@ const lengths: readonly Case[] = [
   posted('CL trailing tab', 'Content-Length: 3\t\r\n', 'abc', NEXT),
   posted('CL with full-width digits', 'Content-Length: \xef\xbc\x93\r\n', 'abc', NEXT),
   posted('CL zero with body bytes', 'Content-Length: 0\r\n', '', SMUGGLED),
-  raw('GET with CL and a smuggled request', `GET / HTTP/1.1\r\n${HOST}Content-Length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`),
+  raw(
+    'GET with CL and a smuggled request',
+    `GET / HTTP/1.1\r\n${HOST}Content-Length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`,
+  ),
   raw('HEAD with CL', `HEAD / HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc${NEXT}`),
 ];
 

@@ -9,37 +9,77 @@ const OK = response(200, 'ok');
 const RETRY_STATS = ['^cluster\\.[^.]+\\.(circuit_breakers|retry|upstream_rq_retry).*$'];
 
 function retryRoute(name: string, policy: Fields, action: Fields = {}): Fields {
-  return route(`/${name}`, 'a', { ...action, retry_policy: { retry_back_off: { base_interval: '0.001s', max_interval: '0.002s' }, ...policy } });
+  return route(`/${name}`, 'a', {
+    ...action,
+    retry_policy: { retry_back_off: { base_interval: '0.001s', max_interval: '0.002s' }, ...policy },
+  });
 }
 
 const retryRoutes = (
   [
-  retryRoute('5xx', { retry_on: '5xx' }),
-  retryRoute('twice', { retry_on: '5xx', num_retries: 2 }),
-  retryRoute('zero', { retry_on: '5xx', num_retries: 0 }),
-  retryRoute('gateway', { retry_on: 'gateway-error', num_retries: 1 }),
-  retryRoute('connect', { retry_on: 'connect-failure', num_retries: 1 }),
-  retryRoute('reset-before', { retry_on: 'reset-before-request', num_retries: 1 }),
-  retryRoute('reset', { retry_on: 'reset', num_retries: 1 }),
-  retryRoute('4xx', { retry_on: 'retriable-4xx', num_retries: 1 }),
-  retryRoute('codes', { retry_on: 'retriable-status-codes', retriable_status_codes: [418, 200], num_retries: 1 }),
-  retryRoute('headers', { retry_on: 'retriable-headers', retriable_headers: [{ name: 'x-again', present_match: true }], num_retries: 1 }),
-  retryRoute('request-headers', { retry_on: '5xx', retriable_request_headers: [{ name: ':method', string_match: { exact: 'GET' } }], num_retries: 1 }),
-  retryRoute('refused', { retry_on: 'refused-stream', num_retries: 1 }),
-  retryRoute('envoy-ratelimited', { retry_on: 'envoy-ratelimited', num_retries: 1 }),
-  retryRoute('mixed', { retry_on: 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes', retriable_status_codes: [503], num_retries: 2 }),
-  retryRoute('per-try', { retry_on: '5xx', num_retries: 1, per_try_timeout: '0.12s' }),
-  retryRoute('per-try-idle', { retry_on: '5xx', num_retries: 1, per_try_idle_timeout: '0.12s' }),
-  retryRoute('global', { retry_on: '5xx', num_retries: 3, per_try_timeout: '0.15s' }, { timeout: '0.4s' }),
-  retryRoute('no-policy-match', { retry_on: 'connect-failure', num_retries: 3 }),
-  route('/none', 'a'),
-  { ...route('/refused-cluster', 'refused'), route: { cluster: 'refused', retry_policy: { retry_on: 'connect-failure', num_retries: 2, retry_back_off: { base_interval: '0.001s' } } } },
-  { ...route('/two-hosts', 'two'), route: { cluster: 'two', retry_policy: { retry_on: 'connect-failure', num_retries: 3, retry_back_off: { base_interval: '0.001s' } } } },
+    retryRoute('5xx', { retry_on: '5xx' }),
+    retryRoute('twice', { retry_on: '5xx', num_retries: 2 }),
+    retryRoute('zero', { retry_on: '5xx', num_retries: 0 }),
+    retryRoute('gateway', { retry_on: 'gateway-error', num_retries: 1 }),
+    retryRoute('connect', { retry_on: 'connect-failure', num_retries: 1 }),
+    retryRoute('reset-before', { retry_on: 'reset-before-request', num_retries: 1 }),
+    retryRoute('reset', { retry_on: 'reset', num_retries: 1 }),
+    retryRoute('4xx', { retry_on: 'retriable-4xx', num_retries: 1 }),
+    retryRoute('codes', { retry_on: 'retriable-status-codes', retriable_status_codes: [418, 200], num_retries: 1 }),
+    retryRoute('headers', {
+      retry_on: 'retriable-headers',
+      retriable_headers: [{ name: 'x-again', present_match: true }],
+      num_retries: 1,
+    }),
+    retryRoute('request-headers', {
+      retry_on: '5xx',
+      retriable_request_headers: [{ name: ':method', string_match: { exact: 'GET' } }],
+      num_retries: 1,
+    }),
+    retryRoute('refused', { retry_on: 'refused-stream', num_retries: 1 }),
+    retryRoute('envoy-ratelimited', { retry_on: 'envoy-ratelimited', num_retries: 1 }),
+    retryRoute('mixed', {
+      retry_on: 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes',
+      retriable_status_codes: [503],
+      num_retries: 2,
+    }),
+    retryRoute('per-try', { retry_on: '5xx', num_retries: 1, per_try_timeout: '0.12s' }),
+    retryRoute('per-try-idle', { retry_on: '5xx', num_retries: 1, per_try_idle_timeout: '0.12s' }),
+    retryRoute('global', { retry_on: '5xx', num_retries: 3, per_try_timeout: '0.15s' }, { timeout: '0.4s' }),
+    retryRoute('no-policy-match', { retry_on: 'connect-failure', num_retries: 3 }),
+    route('/none', 'a'),
+    {
+      ...route('/refused-cluster', 'refused'),
+      route: {
+        cluster: 'refused',
+        retry_policy: { retry_on: 'connect-failure', num_retries: 2, retry_back_off: { base_interval: '0.001s' } },
+      },
+    },
+    {
+      ...route('/two-hosts', 'two'),
+      route: {
+        cluster: 'two',
+        retry_policy: { retry_on: 'connect-failure', num_retries: 3, retry_back_off: { base_interval: '0.001s' } },
+      },
+    },
   ] as { match: { prefix: string } }[]
 ).toSorted((a, b) => b.match.prefix.length - a.match.prefix.length) as unknown as readonly Fields[];
 
-function retryCase(name: string, path: string, replies: readonly Reply[], headers: string[] = [], around: Partial<Case> = {}): Case {
-  return { name: `retry ${name}`, to: 'retries', send: [get(path, ...headers), { read: 1 }], upstream: replies, stats: RETRY_STATS, ...around };
+function retryCase(
+  name: string,
+  path: string,
+  replies: readonly Reply[],
+  headers: string[] = [],
+  around: Partial<Case> = {},
+): Case {
+  return {
+    name: `retry ${name}`,
+    to: 'retries',
+    send: [get(path, ...headers), { read: 1 }],
+    upstream: replies,
+    stats: RETRY_STATS,
+    ...around,
+  };
 }
 
 const retryCases: readonly Case[] = [
@@ -55,10 +95,18 @@ const retryCases: readonly Case[] = [
   retryCase('404 is not retriable-4xx', '/4xx', [response(404, 'x'), OK]),
   retryCase('status codes 418', '/codes', [response(418, 'x'), OK]),
   retryCase('status codes 200', '/codes', [OK, OK]),
-  retryCase('status codes from a header', '/codes', [response(444, 'x'), response(201, 'ok')], ['x-envoy-retriable-status-codes: 444,445']),
+  retryCase(
+    'status codes from a header',
+    '/codes',
+    [response(444, 'x'), response(201, 'ok')],
+    ['x-envoy-retriable-status-codes: 444,445'],
+  ),
   retryCase('retriable response header', '/headers', [response(200, 'x', 'x-again: 1'), OK]),
   retryCase('retriable request header matches', '/request-headers', [FAIL, OK]),
-  { ...retryCase('retriable request header does not match', '/request-headers', [FAIL, OK]), send: [post('/request-headers', 'b'), { read: 1 }] },
+  {
+    ...retryCase('retriable request header does not match', '/request-headers', [FAIL, OK]),
+    send: [post('/request-headers', 'b'), { read: 1 }],
+  },
   retryCase('reset, upstream closes', '/reset', [['fin'], OK]),
   retryCase('reset, upstream resets', '/reset', [['rst'], OK]),
   retryCase('5xx covers a close', '/5xx', [['fin'], OK]),
@@ -72,21 +120,52 @@ const retryCases: readonly Case[] = [
   retryCase('a policy that does not match', '/no-policy-match', [FAIL, OK]),
   retryCase('no policy', '/none', [FAIL, OK]),
   retryCase('policy from headers', '/none', [FAIL, FAIL, OK], ['x-envoy-retry-on: 5xx', 'x-envoy-max-retries: 2']),
-  retryCase('policy from headers, internal', '/none', [FAIL, FAIL, OK], ['x-envoy-retry-on: 5xx', 'x-envoy-max-retries: 2'], { to: 'retries-internal' }),
-  retryCase('max-retries header lowers', '/twice', [FAIL, FAIL, OK], ['x-envoy-max-retries: 1'], { to: 'retries-internal' }),
+  retryCase(
+    'policy from headers, internal',
+    '/none',
+    [FAIL, FAIL, OK],
+    ['x-envoy-retry-on: 5xx', 'x-envoy-max-retries: 2'],
+    { to: 'retries-internal' },
+  ),
+  retryCase('max-retries header lowers', '/twice', [FAIL, FAIL, OK], ['x-envoy-max-retries: 1'], {
+    to: 'retries-internal',
+  }),
   retryCase('max-retries header 0', '/twice', [FAIL, FAIL, OK], ['x-envoy-max-retries: 0'], { to: 'retries-internal' }),
-  retryCase('retry-on header joins the policy', '/gateway', [response(500, 'x'), OK], ['x-envoy-retry-on: 5xx'], { to: 'retries-internal' }),
+  retryCase('retry-on header joins the policy', '/gateway', [response(500, 'x'), OK], ['x-envoy-retry-on: 5xx'], {
+    to: 'retries-internal',
+  }),
   retryCase('x-envoy-ratelimited stops', '/5xx', [response(503, 'x', 'x-envoy-ratelimited: true'), OK]),
   retryCase('envoy-ratelimited policy', '/envoy-ratelimited', [response(429, 'x', 'x-envoy-ratelimited: true'), OK]),
   retryCase('mixed list, 503', '/mixed', [FAIL, FAIL, OK]),
   retryCase('post with body', '/5xx', [FAIL, OK], [], { send: [post('/5xx', 'the body'), { read: 1 }] }),
   retryCase('chunked post', '/5xx', [FAIL, OK], [], { send: [chunked('/5xx', ['the', ' body']), { read: 1 }] }),
-  retryCase('response while the body is arriving', '/5xx', [{ on: 'head', actions: [FAIL] }, OK], [], { send: [request('POST', '/5xx', ['content-length: 6'], 'abc'), { wait: 30 }, 'def', { read: 1 }] }),
+  retryCase('response while the body is arriving', '/5xx', [{ on: 'head', actions: [FAIL] }, OK], [], {
+    send: [request('POST', '/5xx', ['content-length: 6'], 'abc'), { wait: 30 }, 'def', { read: 1 }],
+  }),
   retryCase('per_try_timeout', '/per-try', [[{ wait: 400 }, OK], OK]),
-  retryCase('per_try_timeout twice', '/per-try', [[{ wait: 600 }, OK], [{ wait: 600 }, OK]]),
+  retryCase('per_try_timeout twice', '/per-try', [
+    [{ wait: 600 }, OK],
+    [{ wait: 600 }, OK],
+  ]),
   retryCase('per_try_idle_timeout', '/per-try-idle', [[{ wait: 400 }, OK], OK]),
-  retryCase('global timeout cuts retries', '/global', [[{ wait: 900 }, OK], [{ wait: 900 }, OK], [{ wait: 900 }, OK], [{ wait: 900 }, OK]], [], { view: withoutExpectedTimeouts }),
-  retryCase('one of two hosts is refused', '/two-hosts', [OK], [], { to: 'retries-hosts', stats: [], standardStats: false, view: (seen) => seen.clients[0]!.responses.map(({ line, body }) => [line, body]) }),
+  retryCase(
+    'global timeout cuts retries',
+    '/global',
+    [
+      [{ wait: 900 }, OK],
+      [{ wait: 900 }, OK],
+      [{ wait: 900 }, OK],
+      [{ wait: 900 }, OK],
+    ],
+    [],
+    { view: withoutExpectedTimeouts },
+  ),
+  retryCase('one of two hosts is refused', '/two-hosts', [OK], [], {
+    to: 'retries-hosts',
+    stats: [],
+    standardStats: false,
+    view: (seen) => seen.clients[0]!.responses.map(({ line, body }) => [line, body]),
+  }),
 ];
 
 function withoutExpectedTimeouts(observation: Observation): unknown {
@@ -110,19 +189,59 @@ const dripping: Reply = [head(200, 'content-length: 30'), 'abc', { wait: 600 }, 
 const timeoutCases: readonly Case[] = [
   { name: 'route timeout', to: 'timeouts', send: get('/short'), upstream: [slow] },
   { name: 'route timeout after the head', to: 'timeouts', send: get('/short'), upstream: [dripping] },
-  { name: 'route timeout is not running while the request arrives', to: 'timeouts', send: [request('POST', '/short', ['content-length: 6'], 'abc'), { wait: 250 }, 'def', { read: 1 }] },
+  {
+    name: 'route timeout is not running while the request arrives',
+    to: 'timeouts',
+    send: [request('POST', '/short', ['content-length: 6'], 'abc'), { wait: 250 }, 'def', { read: 1 }],
+  },
   { name: 'route timeout 0', to: 'timeouts', send: get('/zero'), upstream: [[{ wait: 200 }, OK]] },
-  { name: 'timeout header from outside is dropped', to: 'timeouts', send: get('/', 'x-envoy-upstream-rq-timeout-ms: 100'), upstream: [[{ wait: 250 }, OK]] },
-  { name: 'timeout header from inside', to: 'timeouts-internal', send: get('/', 'x-envoy-upstream-rq-timeout-ms: 100'), upstream: [slow] },
-  { name: 'per-try timeout header from inside', to: 'timeouts-internal', send: get('/', 'x-envoy-upstream-rq-per-try-timeout-ms: 100'), upstream: [slow] },
-  { name: 'timeout alternative response header', to: 'timeouts-internal', send: get('/short', 'x-envoy-upstream-rq-timeout-alt-response: 1'), upstream: [slow] },
-  { name: 'expected timeout header from inside', to: 'timeouts-internal', send: get('/', 'x-envoy-expected-rq-timeout-ms: 100') },
+  {
+    name: 'timeout header from outside is dropped',
+    to: 'timeouts',
+    send: get('/', 'x-envoy-upstream-rq-timeout-ms: 100'),
+    upstream: [[{ wait: 250 }, OK]],
+  },
+  {
+    name: 'timeout header from inside',
+    to: 'timeouts-internal',
+    send: get('/', 'x-envoy-upstream-rq-timeout-ms: 100'),
+    upstream: [slow],
+  },
+  {
+    name: 'per-try timeout header from inside',
+    to: 'timeouts-internal',
+    send: get('/', 'x-envoy-upstream-rq-per-try-timeout-ms: 100'),
+    upstream: [slow],
+  },
+  {
+    name: 'timeout alternative response header',
+    to: 'timeouts-internal',
+    send: get('/short', 'x-envoy-upstream-rq-timeout-alt-response: 1'),
+    upstream: [slow],
+  },
+  {
+    name: 'expected timeout header from inside',
+    to: 'timeouts-internal',
+    send: get('/', 'x-envoy-expected-rq-timeout-ms: 100'),
+  },
   { name: 'route idle timeout before the head', to: 'timeouts', send: get('/idle'), upstream: [slow] },
   { name: 'route idle timeout after the head', to: 'timeouts', send: get('/idle'), upstream: [dripping] },
-  { name: 'route idle timeout while the request arrives', to: 'timeouts', send: [request('POST', '/idle', ['content-length: 6'], 'abc'), { read: 1 }] },
+  {
+    name: 'route idle timeout while the request arrives',
+    to: 'timeouts',
+    send: [request('POST', '/idle', ['content-length: 6'], 'abc'), { read: 1 }],
+  },
   { name: 'max_stream_duration of the route', to: 'timeouts', send: get('/stream'), upstream: [slow] },
   { name: 'max_stream_duration after the head', to: 'timeouts', send: get('/stream'), upstream: [dripping] },
-  { name: 'grpc-timeout header', to: 'timeouts', send: [request('POST', '/grpc', ['content-type: application/grpc', 'grpc-timeout: 100m', 'content-length: 0']), { read: 1 }], upstream: [slow] },
+  {
+    name: 'grpc-timeout header',
+    to: 'timeouts',
+    send: [
+      request('POST', '/grpc', ['content-type: application/grpc', 'grpc-timeout: 100m', 'content-length: 0']),
+      { read: 1 },
+    ],
+    upstream: [slow],
+  },
   { name: 'connect timeout', to: 'timeouts-full', send: get('/'), timeoutMs: 3000 },
 ];
 
@@ -133,10 +252,7 @@ const breakerCases: readonly Case[] = [
   {
     name: 'max_connections queues',
     to: 'breakers',
-    clients: [
-      { steps: [get('/cx-1'), { read: 1 }] },
-      { steps: [{ awaitUpstream: 1 }, get('/cx-1'), { read: 1 }] },
-    ],
+    clients: [{ steps: [get('/cx-1'), { read: 1 }] }, { steps: [{ awaitUpstream: 1 }, get('/cx-1'), { read: 1 }] }],
     upstream: [hold, OK],
   },
   {
@@ -166,12 +282,45 @@ const breakerCases: readonly Case[] = [
   { name: 'no endpoints, post', to: 'breakers', send: post('/empty', 'x') },
   { name: 'connection refused', to: 'breakers', send: get('/refused') },
   { name: 'connection refused, grpc', to: 'breakers', send: post('/refused', '', 'content-type: application/grpc') },
-  { name: 'max_requests_per_connection', to: 'breakers', send: [get('/one/1'), { read: 1 }, get('/one/2'), { read: 2 }, get('/one/3'), { read: 3 }], upstreamFate: true },
-  { name: 'two requests at once need two connections', to: 'breakers', clients: [{ steps: [get('/a', 'x-n: 1'), { read: 1 }] }, { steps: [{ awaitUpstream: 1 }, get('/a', 'x-n: 2'), { read: 1 }] }], upstream: [hold, OK] },
-  { name: 'connection is reused', to: 'breakers', send: [get('/a/1'), { read: 1 }, { wait: 10 }, get('/a/2'), { read: 2 }], upstreamFate: true },
-  { name: 'upstream idle timeout', to: 'breakers', send: [get('/idle/1'), { read: 1 }, { wait: 250 }, get('/idle/2'), { read: 2 }], upstreamFate: true },
-  { name: 'upstream closes an idle connection', to: 'breakers', send: [get('/a/1'), { read: 1 }, { wait: 40 }, get('/a/2'), { read: 2 }], upstream: [[OK, { wait: 10 }, 'fin']] },
-  { name: 'upstream max_connection_duration', to: 'breakers', send: [get('/duration/1'), { read: 1 }, { wait: 250 }, get('/duration/2'), { read: 2 }], upstreamFate: true },
+  {
+    name: 'max_requests_per_connection',
+    to: 'breakers',
+    send: [get('/one/1'), { read: 1 }, get('/one/2'), { read: 2 }, get('/one/3'), { read: 3 }],
+    upstreamFate: true,
+  },
+  {
+    name: 'two requests at once need two connections',
+    to: 'breakers',
+    clients: [
+      { steps: [get('/a', 'x-n: 1'), { read: 1 }] },
+      { steps: [{ awaitUpstream: 1 }, get('/a', 'x-n: 2'), { read: 1 }] },
+    ],
+    upstream: [hold, OK],
+  },
+  {
+    name: 'connection is reused',
+    to: 'breakers',
+    send: [get('/a/1'), { read: 1 }, { wait: 10 }, get('/a/2'), { read: 2 }],
+    upstreamFate: true,
+  },
+  {
+    name: 'upstream idle timeout',
+    to: 'breakers',
+    send: [get('/idle/1'), { read: 1 }, { wait: 250 }, get('/idle/2'), { read: 2 }],
+    upstreamFate: true,
+  },
+  {
+    name: 'upstream closes an idle connection',
+    to: 'breakers',
+    send: [get('/a/1'), { read: 1 }, { wait: 40 }, get('/a/2'), { read: 2 }],
+    upstream: [[OK, { wait: 10 }, 'fin']],
+  },
+  {
+    name: 'upstream max_connection_duration',
+    to: 'breakers',
+    send: [get('/duration/1'), { read: 1 }, { wait: 250 }, get('/duration/2'), { read: 2 }],
+    upstreamFate: true,
+  },
 ];
 
 function thresholds(fields: Fields): Fields {
@@ -181,10 +330,13 @@ function thresholds(fields: Fields): Fields {
 function commonOptions(fields: Fields): Fields {
   return {
     typed_extension_protocol_options: {
-      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
-        common_http_protocol_options: fields,
-        explicit_http_config: { http_protocol_options: {} },
-      }),
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any(
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+        {
+          common_http_protocol_options: fields,
+          explicit_http_config: { http_protocol_options: {} },
+        },
+      ),
     },
   };
 }
@@ -210,12 +362,42 @@ const balance = (path: string, count: number): string => Array.from({ length: co
 const balanceCases: readonly Case[] = [
   { name: 'round robin over three hosts', to: 'balance', send: [balance('/rr', 9), { read: 9 }], view: relativeOrder },
   { name: 'weighted round robin', to: 'balance', send: [balance('/weighted', 12), { read: 12 }], view: countPerHost },
-  { name: 'least request over idle hosts', to: 'balance', send: [balance('/least', 4), { read: 4 }], view: (seen) => seen.clients[0]!.responses.length },
-  { name: 'random', to: 'balance', send: [balance('/random', 4), { read: 4 }], view: (seen) => seen.clients[0]!.responses.length },
-  { name: 'least request avoids the busy host', to: 'balance', clients: [{ steps: [get('/least-two', 'x-n: 1'), { read: 1 }] }, { steps: [{ awaitUpstream: 1 }, balance('/least-two', 3), { read: 3 }] }], upstream: { a: [hold, hold, hold], b: [hold, hold, hold] }, view: leastView, timeoutMs: 6000 },
-  { name: 'unhealthy endpoint is not used', to: 'balance', send: [balance('/unhealthy', 4), { read: 4 }], view: countPerHost },
+  {
+    name: 'least request over idle hosts',
+    to: 'balance',
+    send: [balance('/least', 4), { read: 4 }],
+    view: (seen) => seen.clients[0]!.responses.length,
+  },
+  {
+    name: 'random',
+    to: 'balance',
+    send: [balance('/random', 4), { read: 4 }],
+    view: (seen) => seen.clients[0]!.responses.length,
+  },
+  {
+    name: 'least request avoids the busy host',
+    to: 'balance',
+    clients: [
+      { steps: [get('/least-two', 'x-n: 1'), { read: 1 }] },
+      { steps: [{ awaitUpstream: 1 }, balance('/least-two', 3), { read: 3 }] },
+    ],
+    upstream: { a: [hold, hold, hold], b: [hold, hold, hold] },
+    view: leastView,
+    timeoutMs: 6000,
+  },
+  {
+    name: 'unhealthy endpoint is not used',
+    to: 'balance',
+    send: [balance('/unhealthy', 4), { read: 4 }],
+    view: countPerHost,
+  },
   { name: 'only unhealthy endpoints', to: 'balance', send: get('/all-unhealthy') },
-  { name: 'degraded endpoint is not used', to: 'balance', send: [balance('/degraded', 6), { read: 6 }], view: countPerHost },
+  {
+    name: 'degraded endpoint is not used',
+    to: 'balance',
+    send: [balance('/degraded', 6), { read: 6 }],
+    view: countPerHost,
+  },
   { name: 'priority 0 first', to: 'balance', send: [balance('/priority', 3), { read: 3 }], view: countPerHost },
   { name: 'subset by metadata_match', to: 'balance', send: [balance('/subset', 3), { read: 3 }], view: countPerHost },
 ];
@@ -225,7 +407,13 @@ function leastView(observation: Observation): unknown {
 }
 
 function endpoints(name: string, list: readonly Fields[], fields: Fields = {}): Fields {
-  return { name, type: 'STATIC', connect_timeout: '1s', load_assignment: { cluster_name: name, endpoints: list }, ...fields };
+  return {
+    name,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: { cluster_name: name, endpoints: list },
+    ...fields,
+  };
 }
 
 function endpoint(backend: string, around: Fields = {}): Fields {
@@ -235,7 +423,10 @@ function endpoint(backend: string, around: Fields = {}): Fields {
   };
 }
 
-const INTERNAL: Fields = { use_remote_address: true, internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }] } };
+const INTERNAL: Fields = {
+  use_remote_address: true,
+  internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }] },
+};
 const attemptHosts = (routes: readonly Fields[]): readonly Fields[] => [
   { name: 'all', domains: ['*'], include_request_attempt_count: true, include_attempt_count_in_response: true, routes },
 ];
@@ -272,7 +463,9 @@ export const upstreamGroups: readonly Group[] = [
         http({
           name: 'breakers',
           routes: [
-            ...['cx-0', 'cx-1', 'pending', 'requests', 'empty', 'refused', 'one', 'idle', 'duration'].map((name) => route(`/${name}`, name)),
+            ...['cx-0', 'cx-1', 'pending', 'requests', 'empty', 'refused', 'one', 'idle', 'duration'].map((name) =>
+              route(`/${name}`, name),
+            ),
             route('/retries', 'retries', { retry_policy: { retry_on: '5xx' } }),
             route('/budget', 'budget', { retry_policy: { retry_on: '5xx' } }),
             route('/', 'a'),
@@ -281,7 +474,17 @@ export const upstreamGroups: readonly Group[] = [
         http({
           name: 'balance',
           routes: [
-            ...['rr', 'weighted', 'least-two', 'least', 'random', 'unhealthy', 'all-unhealthy', 'degraded', 'priority'].map((name) => route(`/${name}`, name)),
+            ...[
+              'rr',
+              'weighted',
+              'least-two',
+              'least',
+              'random',
+              'unhealthy',
+              'all-unhealthy',
+              'degraded',
+              'priority',
+            ].map((name) => route(`/${name}`, name)),
             route('/subset', 'subset', { metadata_match: { filter_metadata: { 'envoy.lb': { version: 'two' } } } }),
           ],
         }),
@@ -293,21 +496,42 @@ export const upstreamGroups: readonly Group[] = [
         cluster('pending', ['a'], thresholds({ max_connections: 1, max_pending_requests: 1 })),
         cluster('requests', ['a'], thresholds({ max_requests: 1 })),
         cluster('retries', ['a'], thresholds({ max_retries: 0 })),
-        cluster('budget', ['a'], thresholds({ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 1 } })),
+        cluster(
+          'budget',
+          ['a'],
+          thresholds({ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 1 } }),
+        ),
         cluster('empty', []),
         cluster('refused', ['free.refused']),
         cluster('one', ['a'], commonOptions({ max_requests_per_connection: 1 })),
         cluster('idle', ['a'], commonOptions({ idle_timeout: '0.1s' })),
         cluster('duration', ['a'], commonOptions({ max_connection_duration: '0.1s' })),
         cluster('rr', ['a', 'b', 'c']),
-        endpoints('weighted', [{ lb_endpoints: [endpoint('a', { load_balancing_weight: 3 }), endpoint('b', { load_balancing_weight: 1 })] }]),
+        endpoints('weighted', [
+          { lb_endpoints: [endpoint('a', { load_balancing_weight: 3 }), endpoint('b', { load_balancing_weight: 1 })] },
+        ]),
         cluster('least', ['a', 'b', 'c'], { lb_policy: 'LEAST_REQUEST' }),
         cluster('least-two', ['a', 'b'], { lb_policy: 'LEAST_REQUEST', least_request_lb_config: { choice_count: 2 } }),
         cluster('random', ['a', 'b', 'c'], { lb_policy: 'RANDOM' }),
-        endpoints('unhealthy', [{ lb_endpoints: [endpoint('a', { health_status: 'UNHEALTHY' }), endpoint('b')] }], { common_lb_config: { healthy_panic_threshold: {} } }),
-        endpoints('all-unhealthy', [{ lb_endpoints: [endpoint('a', { health_status: 'UNHEALTHY' })] }], { common_lb_config: { healthy_panic_threshold: {} } }),
-        endpoints('degraded', [{ lb_endpoints: [endpoint('a', { health_status: 'DEGRADED' }), endpoint('b'), endpoint('c'), endpoint('d')] }], { common_lb_config: { healthy_panic_threshold: {} } }),
-        endpoints('priority', [{ priority: 0, lb_endpoints: [endpoint('a')] }, { priority: 1, lb_endpoints: [endpoint('b')] }]),
+        endpoints('unhealthy', [{ lb_endpoints: [endpoint('a', { health_status: 'UNHEALTHY' }), endpoint('b')] }], {
+          common_lb_config: { healthy_panic_threshold: {} },
+        }),
+        endpoints('all-unhealthy', [{ lb_endpoints: [endpoint('a', { health_status: 'UNHEALTHY' })] }], {
+          common_lb_config: { healthy_panic_threshold: {} },
+        }),
+        endpoints(
+          'degraded',
+          [
+            {
+              lb_endpoints: [endpoint('a', { health_status: 'DEGRADED' }), endpoint('b'), endpoint('c'), endpoint('d')],
+            },
+          ],
+          { common_lb_config: { healthy_panic_threshold: {} } },
+        ),
+        endpoints('priority', [
+          { priority: 0, lb_endpoints: [endpoint('a')] },
+          { priority: 1, lb_endpoints: [endpoint('b')] },
+        ]),
         endpoints(
           'subset',
           [
