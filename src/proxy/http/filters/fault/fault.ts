@@ -128,7 +128,7 @@ class FaultFilter implements HttpFilter {
 
   #delay(config: FaultConfig, stream: FilterStream, headers: Headers): boolean {
     const delay = config.delay as NonNullable<FaultConfig['delay']>;
-    const cluster = headers.get(DOWNSTREAM_CLUSTER);
+    const cluster = headers.getAll(DOWNSTREAM_CLUSTER);
     const key = cluster === undefined ? config.keys.delayPercent : `fault.http.${cluster}.delay.fixed_delay_percent`;
     if (!this.#isChosen(key, shareFor(delay.share, headers))) return false;
     const configuredMs = delayMsFor(delay, headers);
@@ -149,7 +149,7 @@ class FaultFilter implements HttpFilter {
 
   #abort(config: FaultConfig, abort: AbortFault, stream: FilterStream, headers: Headers): boolean {
     const { keys } = config;
-    const cluster = headers.get(DOWNSTREAM_CLUSTER);
+    const cluster = headers.getAll(DOWNSTREAM_CLUSTER);
     const key = cluster === undefined ? keys.abortPercent : `fault.http.${cluster}.abort.abort_percent`;
     if (!this.#isChosen(key, shareFor(abort.share, headers))) return false;
     let status = httpStatusFor(abort, headers);
@@ -236,7 +236,7 @@ function applies(config: FaultConfig, stream: FilterStream, headers: Headers): b
     if (!route?.forward || route.clusterName !== config.upstreamCluster) return false;
   }
   if (config.downstreamNodes !== null) {
-    const node = headers.get(DOWNSTREAM_NODE);
+    const node = headers.getAll(DOWNSTREAM_NODE);
     if (node === undefined || !config.downstreamNodes.has(node)) return false;
   }
   for (const matcher of config.matchers) if (!matcher.matches(headers)) return false;

@@ -86,7 +86,11 @@ test('response headers see the response', () => {
 test('trailers have mutations of their own', () => {
   const harness = new FilterHarness(headerMutation, {
     mutations: {
-      response_trailers_mutations: [put('x-t', 'two', 'OVERWRITE_IF_EXISTS_OR_ADD')],
+      response_trailers_mutations: [
+        put('x-t', 'two', 'OVERWRITE_IF_EXISTS_OR_ADD'),
+        put('vary', 'a'),
+        put('vary', 'b'),
+      ],
       request_trailers_mutations: [put('x-q', 'q')],
     },
   });
@@ -94,7 +98,7 @@ test('trailers have mutations of their own', () => {
   const trailers = responseHeaders(0, ['x-t: one']);
   harness.filter.encodeTrailers?.(stream, trailers);
   harness.filter.decodeTrailers?.(stream, trailers);
-  assert.deepEqual(linesOf(trailers), ['x-t: two', 'x-q: q']);
+  assert.deepEqual(linesOf(trailers), ['x-t: two', 'vary: a', 'vary: b', 'x-q: q']);
 });
 
 test('levels apply from the route outwards, or the other way when the most specific wins', () => {

@@ -63,13 +63,13 @@ function decodeMutations(message: MutationsPb | undefined, d: ConfigDecoder): Mu
     response: decodeFieldMutations(message?.response_mutations, 'response', d, 'response_mutations'),
     responseTrailers: decodeFieldMutations(
       message?.response_trailers_mutations,
-      'response',
+      'response-trailers',
       d,
       'response_trailers_mutations',
     ),
     requestTrailers: decodeFieldMutations(
       message?.request_trailers_mutations,
-      'request',
+      'request-trailers',
       d,
       'request_trailers_mutations',
     ),

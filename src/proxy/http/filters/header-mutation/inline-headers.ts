@@ -3,7 +3,7 @@ import { headerKey } from '../../../../wire/header-names.ts';
 import type { HeaderKey } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 
-export type MessageSide = 'request' | 'response';
+export type MessageSide = 'request' | 'response' | 'request-trailers' | 'response-trailers';
 
 /** Probed one by one against Envoy 1.40: names of both sides, and of each. */
 // biome-ignore format: a table.
@@ -38,9 +38,16 @@ const RESPONSE = [
 const requestKeys: ReadonlySet<HeaderKey> = new Set([...BOTH, ...REQUEST].map(headerKey));
 const responseKeys: ReadonlySet<HeaderKey> = new Set([...BOTH, ...RESPONSE].map(headerKey));
 
+const KEYS: Readonly<Record<MessageSide, ReadonlySet<HeaderKey>>> = {
+  request: requestKeys,
+  response: responseKeys,
+  'request-trailers': new Set(),
+  'response-trailers': new Set(['grpc-status', 'grpc-message'].map(headerKey)),
+};
+
 /** Whether a message of that side holds at most one entry of a name. */
 export function isInline(key: HeaderKey, side: MessageSide): boolean {
-  return (side === 'request' ? requestKeys : responseKeys).has(key);
+  return KEYS[side].has(key);
 }
 
 /** Adds a value as Envoy's HeaderMap does; `inline` as `isInline` says. */

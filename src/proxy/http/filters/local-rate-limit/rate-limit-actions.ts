@@ -21,6 +21,7 @@ import { compileFormat } from '../../../formatter/text-formatter.ts';
 import type { Formatter } from '../../../formatter/text-formatter.ts';
 import type { FilterStream } from '../../filter.ts';
 import { MISSING_IS_EMPTY } from '../header-mutation/field-mutations.ts';
+import { isInline } from '../header-mutation/inline-headers.ts';
 import { parseQuery } from '../header-mutation/query-mutations.ts';
 
 type MetadataKeyPb = { key?: string; path?: readonly { key?: string }[] };
@@ -86,6 +87,7 @@ export const RATE_LIMIT_FIELDS = {
   [`${ACTION}.QueryParameterValueMatch`]: 'descriptor_value descriptor_key expect_match query_parameters',
   [`${ACTION}.RemoteAddressMatch`]: 'descriptor_value descriptor_key default_value address_matcher',
   [`${ACTION}.MetaData`]: 'descriptor_key metadata_key default_value source skip_if_absent',
+  'xds.core.v3.CidrRange': 'address_prefix prefix_len',
   'envoy.type.metadata.v3.MetadataKey': 'key path',
   'envoy.type.metadata.v3.MetadataKey.PathSegment': 'key',
 } as const;
@@ -218,17 +220,20 @@ class GenericKey implements Action {
 
 class RequestHeader implements Action {
   readonly #name: HeaderKey;
+  readonly #isInline: boolean;
   readonly #key: string;
   readonly #skipIfAbsent: boolean;
 
   constructor(name: HeaderKey, key: string, skipIfAbsent: boolean) {
     this.#name = name;
+    this.#isInline = isInline(name, 'request');
     this.#key = key;
     this.#skipIfAbsent = skipIfAbsent;
   }
 
   append(entries: string[], _stream: FilterStream, headers: Headers): boolean {
-    const value = headers.get(this.#name);
+    // The first value; of a header that has one value by nature all that came for it.
+    const value = this.#isInline ? headers.getAll(this.#name) : headers.get(this.#name);
     if (value === undefined) return this.#skipIfAbsent;
     entries.push(this.#key, value);
     return true;
