@@ -3,8 +3,8 @@ import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Scope, StatSchema, StatStore } from './metrics.ts';
 
-/** Envoy writes as soon as so much is buffered. */
-const FLUSH_BYTES = 64 * 1024;
+/** Envoy: --file-flush-min-size-kb. So much is written at once, without waiting for the interval. */
+const DEFAULT_FLUSH_BYTES = 64 * 1024;
 /** Beyond this, while the disk does not keep up, lines are dropped and counted. */
 const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
 /** Envoy: --file-flush-interval-msec. */
@@ -31,22 +31,28 @@ export type AccessLogFilesOptions = {
   readonly clock: Clock;
   readonly store: StatStore;
   readonly flushIntervalMs?: number;
+  readonly flushBytes?: number;
   readonly maxBufferedBytes?: number;
 };
+
+/** The options that a file needs. */
+type Limits = { readonly flushIntervalMs: number; readonly flushBytes: number; readonly maxBufferedBytes: number };
 
 /** The access-log files of a process: one object per path, however many loggers name it. */
 export class AccessLogFiles {
   readonly #files = new Map<string, AccessLogFile>();
   readonly #clock: Clock;
   readonly #stats: FileStats;
-  readonly #flushIntervalMs: number;
-  readonly #maxBufferedBytes: number;
+  readonly #limits: Limits;
 
   constructor(options: AccessLogFilesOptions) {
     this.#clock = options.clock;
     this.#stats = options.store.scope('filesystem', FILESYSTEM_STATS);
-    this.#flushIntervalMs = options.flushIntervalMs ?? DEFAULT_FLUSH_INTERVAL_MS;
-    this.#maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES;
+    this.#limits = {
+      flushIntervalMs: options.flushIntervalMs ?? DEFAULT_FLUSH_INTERVAL_MS,
+      flushBytes: options.flushBytes ?? DEFAULT_FLUSH_BYTES,
+      maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
+    };
   }
 
   /** Returns the file of a path, opened for appending; a text says why that is impossible. */
@@ -55,7 +61,7 @@ export class AccessLogFiles {
     if (known !== undefined) return known;
     const fd = openForAppend(path);
     if (typeof fd === 'string') return fd;
-    const file = new AccessLogFile(path, fd, this.#clock, this.#stats, this.#flushIntervalMs, this.#maxBufferedBytes);
+    const file = new AccessLogFile(path, fd, this.#clock, this.#stats, this.#limits);
     this.#files.set(path, file);
     return file;
   }
@@ -88,8 +94,7 @@ export class AccessLogFiles {
 export class AccessLogFile {
   readonly path: string;
   readonly #stats: FileStats;
-  readonly #flushIntervalMs: number;
-  readonly #maxBufferedBytes: number;
+  readonly #limits: Limits;
   readonly #flushTimer: Timer;
   readonly #retryTimer: Timer;
   #fd: number;
@@ -104,19 +109,11 @@ export class AccessLogFile {
   #isReopening = false;
   #waiting: (() => void)[] = [];
 
-  constructor(
-    path: string,
-    fd: number,
-    clock: Clock,
-    stats: FileStats,
-    flushIntervalMs: number,
-    maxBufferedBytes: number,
-  ) {
+  constructor(path: string, fd: number, clock: Clock, stats: FileStats, limits: Limits) {
     this.path = path;
     this.#fd = fd;
     this.#stats = stats;
-    this.#flushIntervalMs = flushIntervalMs;
-    this.#maxBufferedBytes = maxBufferedBytes;
+    this.#limits = limits;
     this.#flushTimer = clock.timer(onFlushTimer, this);
     this.#retryTimer = clock.timer(onRetryTimer, this);
   }
@@ -124,14 +121,14 @@ export class AccessLogFile {
   /** Appends a line. Bytes: all its char codes are ≤ 0xff. */
   write(line: string): void {
     const stats = this.#stats;
-    if (this.#text.length > this.#maxBufferedBytes) {
+    if (this.#text.length > this.#limits.maxBufferedBytes) {
       stats.inc(stats.i.write_dropped);
       return;
     }
     this.#text += line;
     stats.inc(stats.i.write_buffered);
     stats.add(stats.i.write_total_buffered, line.length);
-    if (this.#text.length > FLUSH_BYTES && !this.#isWriting) this.#start();
+    if (this.#text.length > this.#limits.flushBytes && !this.#isWriting) this.#start();
     else if (!this.#isTimerArmed) this.#armTimer();
   }
 
@@ -179,7 +176,7 @@ export class AccessLogFile {
 
   #armTimer(): void {
     this.#isTimerArmed = true;
-    this.#flushTimer.arm(this.#flushIntervalMs);
+    this.#flushTimer.arm(this.#limits.flushIntervalMs);
   }
 
   /** Begins an append with all that is buffered; without anything it settles reopening and waiting. */
@@ -190,8 +187,9 @@ export class AccessLogFile {
       return;
     }
     // A burst may have made the buffer large; it does not stay so.
-    if (this.#buffer.length < length || this.#buffer.length > 8 * FLUSH_BYTES) {
-      this.#buffer = Buffer.allocUnsafeSlow(Math.max(length, FLUSH_BYTES + 8192));
+    const usual = this.#limits.flushBytes + 8192;
+    if (this.#buffer.length < length || this.#buffer.length > 8 * usual) {
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(length, usual));
     }
     this.#buffer.latin1Write(this.#text, 0, length);
     this.#text = '';
@@ -219,7 +217,7 @@ export class AccessLogFile {
         return;
       } else stats.inc(stats.i.write_completed);
       this.#isWriting = false;
-      if (this.#text.length > FLUSH_BYTES || this.#isReopening || this.#waiting.length > 0) this.#start();
+      if (this.#text.length > this.#limits.flushBytes || this.#isReopening || this.#waiting.length > 0) this.#start();
       else if (this.#text !== '' && !this.#isTimerArmed) this.#armTimer();
     });
   }

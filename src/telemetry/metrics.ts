@@ -143,9 +143,10 @@ export class StatStore {
     this.#filter = options.filter ?? null;
   }
 
-  /** Sets the stats matcher; scopes that exist already keep what they have. */
+  /** Sets the stats matcher, also for what exists already. */
   setFilter(filter: StatFilter | null): void {
     this.#filter = filter;
+    for (const scope of this.scopes()) scope.rejected = filter === null ? null : rejectedNames(scope, filter);
   }
 
   /**
@@ -326,19 +327,43 @@ export class StatStore {
   }
 }
 
+/** Which kinds of statistics a reader wants. */
+export type StatKinds = ReadonlySet<Stat['kind']>;
+const ALL_KINDS: StatKinds = new Set(['counter', 'gauge', 'histogram', 'text-readout']);
+
 /** The statistics of one scope, in the order of its schema; rejected ones are left out. */
-export function* statsOf(scope: Scope): Generator<Stat> {
-  const { prefix, schema, rejected, extra } = scope;
+export function* statsOf(scope: Scope, kinds: StatKinds = ALL_KINDS): Generator<Stat> {
+  if (kinds.has('counter') || kinds.has('gauge')) yield* cellStats(scope, kinds.has('counter'), kinds.has('gauge'));
+  if (kinds.has('text-readout')) yield* textStats(scope);
+  if (kinds.has('histogram')) yield* histogramStats(scope);
+}
+
+function* cellStats(scope: Scope, counters: boolean, gauges: boolean): Generator<Stat> {
+  const { schema, rejected, extra } = scope;
   for (let cell = 0; cell < schema.cellNames.length; cell++) {
+    const isGauge = schema.isGauge[cell] as boolean;
+    if (!(isGauge ? gauges : counters)) continue;
     const name = schema.cellNames[cell] as string;
-    if (rejected?.has(name) !== true) yield cellStat(scope, name, cell, schema.isGauge[cell] as boolean);
+    if (rejected?.has(name) !== true) yield cellStat(scope, name, cell, isGauge);
   }
+  if (extra === null) return;
+  for (const [name, cell] of extra.cells) {
+    const isGauge = extra.gauges.has(name);
+    if ((isGauge ? gauges : counters) && rejected?.has(name) !== true) yield cellStat(scope, name, cell, isGauge);
+  }
+}
+
+function* textStats({ prefix, schema, rejected, texts }: Scope): Generator<Stat> {
   for (let text = 0; text < schema.textNames.length; text++) {
     const name = schema.textNames[text] as string;
     if (rejected?.has(name) === true) continue;
-    const value = scope.texts?.[text];
+    const value = texts?.[text];
     yield { kind: 'text-readout', name: prefix + name, text: value ?? '', isUsed: value !== undefined };
   }
+}
+
+function* histogramStats(scope: Scope): Generator<Stat> {
+  const { prefix, schema, rejected, extra } = scope;
   for (let index = 0; index < schema.histogramNames.length; index++) {
     const name = schema.histogramNames[index] as string;
     if (rejected?.has(name) === true) continue;
@@ -346,9 +371,6 @@ export function* statsOf(scope: Scope): Generator<Stat> {
     yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
   }
   if (extra === null) return;
-  for (const [name, cell] of extra.cells) {
-    if (rejected?.has(name) !== true) yield cellStat(scope, name, cell, extra.gauges.has(name));
-  }
   for (const [name, index] of extra.histograms) {
     if (rejected?.has(name) === true) continue;
     const histogram = scope.histograms?.[index] ?? NEVER_RECORDED;
@@ -371,7 +393,8 @@ function cellStat(scope: Scope, name: string, cell: number, isGauge: boolean): S
 function rejectedNames(scope: Scope, filter: StatFilter): Set<string> | null {
   let rejected: Set<string> | null = null;
   const { cellNames, histogramNames, textNames } = scope.schema;
-  for (const names of [cellNames, histogramNames, textNames]) {
+  const extraNames = scope.extra === null ? [] : [...scope.extra.cells.keys(), ...scope.extra.histograms.keys()];
+  for (const names of [cellNames, histogramNames, textNames, extraNames]) {
     for (const name of names) {
       if (filter(scope.prefix + name)) continue;
       rejected ??= new Set();

@@ -10,7 +10,9 @@ export type TagRule = {
   readonly tag: string;
   /** First token that names must have; '' for any. Keeps most rules from being tried. */
   readonly prefix: string;
-  find(name: string, tokens: readonly string[]): Found | null;
+  /** Text that names must have; '' for none. Keeps the rest from being tried. */
+  readonly needle: string;
+  find(name: string): Found | null;
 };
 /** What the tag takes away from the name, and its value. */
 type Found = { readonly start: number; readonly end: number; readonly value: string };
@@ -113,8 +115,8 @@ export function regexRule(tag: string, regex: RegExp, needle = '', notValue?: st
   return {
     tag,
     prefix: regexPrefix(regex.source),
+    needle,
     find(name) {
-      if (needle !== '' && !name.includes(needle)) return null;
       const match = regex.exec(name);
       const group = match?.indices?.[1];
       if (match === null || group === undefined) return null;
@@ -127,7 +129,7 @@ export function regexRule(tag: string, regex: RegExp, needle = '', notValue?: st
 /** A tag that every statistic has. */
 export function fixedRule(tag: string, value: string): TagRule {
   const found: Found = { start: 0, end: 0, value };
-  return { tag, prefix: '', find: () => found };
+  return { tag, prefix: '', needle: '', find: () => found };
 }
 
 /** The literal first token of an anchored expression. */
@@ -138,29 +140,46 @@ function regexPrefix(source: string): string {
 function patternRule(tag: string, pattern: string): TagRule {
   const parts = pattern.split('.');
   const [first = ''] = parts;
+  const prefix = first === '$' ? '' : first;
+  const inner = parts.slice(1).find((part) => /^\w/.test(part));
+  if (prefix !== '' && pattern === `${prefix}.$.**`) return secondTokenRule(tag, prefix);
   return {
     tag,
-    prefix: first === '$' || first === '*' ? '' : first,
-    find(_name, tokens) {
-      const index = matchTokens(parts, 0, tokens, 0);
+    prefix,
+    needle: inner === undefined ? '' : `.${inner}.`,
+    find(name) {
+      const tokens = name.split('.');
+      const index = matchTokens(parts, tokens);
       if (index < 0) return null;
       let start = 0;
       for (let i = 0; i < index; i++) start += (tokens[i] as string).length + 1;
-      const value = tokens[index] as string;
-      const isLast = index === tokens.length - 1;
-      return { start: isLast && start > 0 ? start - 1 : start, end: start + value.length + (isLast ? 0 : 1), value };
+      return { start, end: start + (tokens[index] as string).length + 1, value: tokens[index] as string };
+    },
+  };
+}
+
+/** The most frequent pattern, 'cluster.$.**', without taking the name apart. */
+function secondTokenRule(tag: string, prefix: string): TagRule {
+  const start = prefix.length + 1;
+  return {
+    tag,
+    prefix,
+    needle: '',
+    find(name) {
+      const dot = name.indexOf('.', start);
+      return dot < 0 ? null : { start, end: dot + 1, value: name.slice(start, dot) };
     },
   };
 }
 
 /** Returns the index of the token at '$', or -1. */
-function matchTokens(parts: readonly string[], part: number, tokens: readonly string[], at: number): number {
+function matchTokens(parts: readonly string[], tokens: readonly string[]): number {
   let captured = -1;
-  let token = at;
-  for (let i = part; i < parts.length; i++, token++) {
+  let token = 0;
+  for (let i = 0; i < parts.length; i++, token++) {
     const want = parts[i] as string;
     if (want === '**') {
-      if (i === parts.length - 1) return captured;
+      if (i === parts.length - 1) return token < tokens.length ? captured : -1;
       for (let skip = token; skip < tokens.length; skip++) {
         if (matchTail(parts, i + 1, tokens, skip)) return captured;
       }
@@ -181,44 +200,58 @@ function matchTail(parts: readonly string[], part: number, tokens: readonly stri
   return true;
 }
 
+/** Rules that are tried together, in order. */
+class RuleGroup {
+  readonly #all: TagRule[] = [];
+  readonly #withoutNeedle: TagRule[] = [];
+  #needles: RegExp | null = null;
+
+  add(rule: TagRule): void {
+    this.#all.push(rule);
+    if (rule.needle === '') this.#withoutNeedle.push(rule);
+    const needles = this.#all.map(({ needle }) => needle.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).filter(Boolean);
+    this.#needles = needles.length === 0 ? null : new RegExp(needles.join('|'));
+  }
+
+  apply(name: string, tags: Tag[], cuts: Found[]): void {
+    const mayHaveNeedle = this.#needles?.test(name) === true;
+    for (const rule of mayHaveNeedle ? this.#all : this.#withoutNeedle) {
+      if (rule.needle !== '' && !name.includes(rule.needle)) continue;
+      const found = rule.find(name);
+      if (found === null) continue;
+      // The first rule that gives a tag wins.
+      let isNew = true;
+      for (const tag of tags) if (tag.name === rule.tag) isNew = false;
+      if (!isNew) continue;
+      tags.push({ name: rule.tag, value: found.value });
+      if (found.end > found.start) cuts.push(found);
+    }
+  }
+}
+
 /** All rules of a process, sorted so that a name meets only those that may fit. */
 export class TagExtractor {
-  readonly #anywhere: TagRule[] = [];
-  readonly #byPrefix = new Map<string, TagRule[]>();
+  readonly #anywhere = new RuleGroup();
+  readonly #byPrefix = new Map<string, RuleGroup>();
 
   constructor(rules: readonly TagRule[]) {
     for (const rule of rules) {
-      if (rule.prefix === '') {
-        this.#anywhere.push(rule);
-        continue;
+      let group: RuleGroup | undefined = this.#anywhere;
+      if (rule.prefix !== '') {
+        group = this.#byPrefix.get(rule.prefix) ?? new RuleGroup();
+        this.#byPrefix.set(rule.prefix, group);
       }
-      const list = this.#byPrefix.get(rule.prefix);
-      if (list === undefined) this.#byPrefix.set(rule.prefix, [rule]);
-      else list.push(rule);
+      group.add(rule);
     }
   }
 
   extract(name: string): TaggedName {
-    const tokens = name.split('.');
     const tags: Tag[] = [];
     const cuts: Found[] = [];
-    apply(this.#anywhere, name, tokens, tags, cuts);
-    const list = this.#byPrefix.get(tokens[0] as string);
-    if (list !== undefined) apply(list, name, tokens, tags, cuts);
+    this.#anywhere.apply(name, tags, cuts);
+    const dot = name.indexOf('.');
+    this.#byPrefix.get(dot < 0 ? name : name.slice(0, dot))?.apply(name, tags, cuts);
     return { name: cuts.length === 0 ? name : cut(name, cuts), tags };
-  }
-}
-
-function apply(rules: readonly TagRule[], name: string, tokens: readonly string[], tags: Tag[], cuts: Found[]): void {
-  for (const rule of rules) {
-    const found = rule.find(name, tokens);
-    if (found === null) continue;
-    // The first rule that gives a tag wins.
-    let isNew = true;
-    for (const tag of tags) if (tag.name === rule.tag) isNew = false;
-    if (!isNew) continue;
-    tags.push({ name: rule.tag, value: found.value });
-    if (found.end > found.start) cuts.push(found);
   }
 }
 

@@ -1,5 +1,5 @@
 // Statistics in order of their names, a piece at a time: no step takes longer than a caller can afford.
-import { type Scope, type Stat, type StatStore, statsOf } from './metrics.ts';
+import { type Scope, type Stat, type StatKinds, type StatStore, statsOf } from './metrics.ts';
 
 /** Comparisons, or statistics, between two chances to pause. */
 const STEP = 500;
@@ -65,7 +65,7 @@ export class OrderedStats {
   }
 
   /** Yields undefined where a pause is possible, else a group; statistics of one name are one, with summed values. */
-  *groups(wanted: (stat: Stat) => boolean): Generator<readonly Stat[] | undefined> {
+  *groups(kinds: StatKinds, wanted: (stat: Stat) => boolean): Generator<readonly Stat[] | undefined> {
     const blocks = this.#blocks;
     for (let i = 0; i < blocks.length; ) {
       const { prefix } = blocks[i] as Block;
@@ -73,7 +73,7 @@ export class OrderedStats {
       for (; i < blocks.length && (blocks[i] as Block).prefix.startsWith(prefix); i++) {
         const { scope, only } = blocks[i] as Block;
         let count = 0;
-        for (const stat of statsOf(scope)) {
+        for (const stat of statsOf(scope, kinds)) {
           if ((only === null || stat.name === only) && wanted(stat)) found.push(stat);
           if (++count % STEP === 0) yield undefined;
         }

@@ -8,7 +8,7 @@ import { isWanted, type StatsParams } from './stats-params.ts';
 import { integer } from './stats-text.ts';
 
 /** Statistics between two chances to pause. */
-const STEP = 250;
+const STEP = 200;
 const PIECE_LENGTH = 8192;
 
 const PHASES: readonly { readonly kind: Stat['kind']; readonly type: StatsParams['type'] }[] = [
@@ -33,11 +33,10 @@ export function* dumpPrometheus(store: StatStore, config: StatsConfig, params: S
     for (const metric of yield* quietly(sortInSteps([...metrics.values()], compareMetrics))) {
       const members = yield* quietly(sortInSteps(metric.members, compareNames));
       text += `# TYPE ${metric.name} ${typeText(kind, params)}\n`;
-      let last = '';
-      for (const member of members) {
-        // Two scopes with one name are one statistic: `collect` has summed them.
-        if (member.name === last) continue;
-        last = member.name;
+      for (let i = 0; i < members.length; i++) {
+        let member = members[i] as Member;
+        // Two scopes may hold a statistic of the same name; readers see one.
+        for (; members[i + 1]?.name === member.name; i++) member = addUp(member, members[i + 1] as Member);
         text += render(metric.name, member, config, params);
         if (text.length < PIECE_LENGTH) continue;
         yield text;
@@ -56,29 +55,21 @@ function* collect(
   kind: Stat['kind'],
   metrics: Map<string, Metric>,
 ): Generator<string> {
-  const known = new Map<string, { metric: Metric; at: number }>();
+  const kinds = new Set([kind]);
   let steps = 0;
   for (const scope of store.scopes()) {
-    for (const stat of statsOf(scope)) {
+    for (const stat of statsOf(scope, kinds)) {
       if (++steps % STEP === 0) yield '';
-      if (stat.kind !== kind || !isWanted(stat, params)) continue;
-      const same = known.get(stat.name);
-      if (same !== undefined) {
-        addUp(same.metric.members, same.at, stat);
-        continue;
-      }
+      if (!isWanted(stat, params)) continue;
       const tagged = config.tags.extract(stat.name);
-      const metric = metricOf(metrics, tagged);
-      known.set(stat.name, { metric, at: metric.members.length });
-      metric.members.push({ stat, name: stat.name, labels: labelText(tagged) });
+      metricOf(metrics, tagged).members.push({ stat, name: stat.name, labels: labelText(tagged) });
     }
   }
 }
 
-function addUp(members: Member[], at: number, stat: Stat): void {
-  const member = members[at] as Member;
-  if (!('value' in member.stat) || !('value' in stat)) return;
-  members[at] = { ...member, stat: { ...member.stat, value: member.stat.value + stat.value } };
+function addUp(a: Member, b: Member): Member {
+  if (!('value' in a.stat) || !('value' in b.stat)) return a;
+  return { ...a, stat: { ...a.stat, value: a.stat.value + b.stat.value } };
 }
 
 function metricOf(metrics: Map<string, Metric>, tagged: TaggedName): Metric {
@@ -140,10 +131,24 @@ function render(name: string, { stat, labels }: Member, config: StatsConfig, par
     return text + totals(name, labels, view);
   }
   const view = stat.histogram.cumulative();
-  for (const bound of config.bucketsOf(stat.name)) {
-    text += `${name}_bucket{${more}le="${long(bound)}"} ${view.countUpTo(bound)}\n`;
+  const bounds = config.bucketsOf(stat.name);
+  const texts = boundTexts(bounds);
+  for (let i = 0; i < bounds.length; i++) {
+    text += `${name}_bucket{${more}le="${texts[i]}"} ${view.countUpTo(bounds[i] as number)}\n`;
   }
   return `${text}${name}_bucket{${more}le="+Inf"} ${view.total}\n${totals(name, labels, view)}`;
+}
+
+/** Bounds are few and printed often. */
+const knownBounds = new WeakMap<readonly number[], readonly string[]>();
+
+function boundTexts(bounds: readonly number[]): readonly string[] {
+  let texts = knownBounds.get(bounds);
+  if (texts === undefined) {
+    texts = bounds.map(long);
+    knownBounds.set(bounds, texts);
+  }
+  return texts;
 }
 
 function totals(name: string, labels: string, view: HistogramView): string {

@@ -17,13 +17,10 @@ export function* dumpStats(store: StatStore, config: StatsConfig, params: StatsP
   for (const _ of ordered.prepare(store)) yield '';
   const writer = params.format === 'json' ? new JsonWriter(config, params) : new TextWriter(config, params);
   let text = writer.head;
-  for (const kinds of PHASES) {
-    if (!kinds.some((kind) => params.type === 'All' || params.type === TYPE_OF_KIND[kind])) continue;
-    const wanted = (stat: Stat): boolean =>
-      kinds.includes(stat.kind) &&
-      (params.type === 'All' || params.type === TYPE_OF_KIND[stat.kind]) &&
-      isWanted(stat, params);
-    for (const group of ordered.groups(wanted)) {
+  for (const phase of PHASES) {
+    const kinds = new Set(phase.filter((kind) => params.type === 'All' || params.type === TYPE_OF_KIND[kind]));
+    if (kinds.size === 0) continue;
+    for (const group of ordered.groups(kinds, (stat) => isWanted(stat, params))) {
       for (const stat of group ?? []) text += writer.write(stat);
       if (text.length >= PIECE_LENGTH || group === undefined) {
         yield text;

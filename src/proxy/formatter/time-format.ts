@@ -18,7 +18,8 @@ type Parts = {
   readonly yearDay: number;
   readonly epochSeconds: number;
   readonly offsetMinutes: number;
-  readonly zone: string;
+  /** Name of the time zone; asked for by few formats, and dear. */
+  readonly zone: () => string;
 };
 
 /** A piece that stays the same for a second, or one that shows the fraction with so many digits. */
@@ -110,13 +111,10 @@ function takeApart(second: number, isLocal: boolean): Parts {
       yearDay: Math.floor((Date.UTC(year, date.getUTCMonth(), date.getUTCDate()) - Date.UTC(year, 0, 1)) / 86_400_000),
       epochSeconds: second,
       offsetMinutes: 0,
-      zone: 'UTC',
+      zone: () => 'UTC',
     };
   }
   const year = date.getFullYear();
-  const zone = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' })
-    .formatToParts(date)
-    .find((part) => part.type === 'timeZoneName')?.value;
   return {
     year,
     month: date.getMonth(),
@@ -128,8 +126,13 @@ function takeApart(second: number, isLocal: boolean): Parts {
     yearDay: Math.floor((Date.UTC(year, date.getMonth(), date.getDate()) - Date.UTC(year, 0, 1)) / 86_400_000),
     epochSeconds: second,
     offsetMinutes: -date.getTimezoneOffset(),
-    zone: zone ?? 'UTC',
+    zone: () => zoneName(date),
   };
+}
+
+function zoneName(date: Date): string {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(date);
+  return parts.find((part) => part.type === 'timeZoneName')?.value ?? 'UTC';
 }
 
 const two = (n: number): string => (n < 10 ? `0${n}` : String(n));
@@ -199,7 +202,7 @@ const SPECIFIERS: Readonly<Record<string, (p: Parts) => string>> = {
   y: (p) => two(p.year % 100),
   Y: (p) => String(p.year),
   z: (p) => offset(p, false),
-  Z: (p) => p.zone,
+  Z: (p) => p.zone(),
   '%': () => '%',
 };
 
