@@ -12,7 +12,7 @@ import { compileJsonFormat } from '../formatter/json-formatter.ts';
 import type { FormatOptions } from '../formatter/parse-format.ts';
 import { compileFormat, DEFAULT_ACCESS_LOG_FORMAT } from '../formatter/text-formatter.ts';
 import { AccessLog } from './access-log.ts';
-import { decodeAccessLogFilter } from './filters.ts';
+import { ACCESS_LOG_FILTER_FIELDS, decodeAccessLogFilter } from './filters.ts';
 
 /** Fields that take effect, per message. */
 export const ACCESS_LOG_FIELDS: Readonly<Record<string, string>> = {
@@ -23,6 +23,11 @@ export const ACCESS_LOG_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.core.v3.SubstitutionFormatString':
     'text_format text_format_source json_format omit_empty_values content_type formatters json_format_options',
   'envoy.config.core.v3.JsonFormatOptions': 'sort_properties',
+  'envoy.config.core.v3.DataSource': 'filename inline_bytes inline_string environment_variable',
+  'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
+  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery': '',
+  'envoy.extensions.formatter.metadata.v3.Metadata': '',
+  ...ACCESS_LOG_FILTER_FIELDS,
 };
 
 /** What decoding needs of its environment; without files (validation of a part) nothing is opened. */
