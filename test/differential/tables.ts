@@ -4,6 +4,7 @@ import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { http1Groups } from './cases/http1.ts';
+import { laterGroups } from './cases/later.ts';
 import { observabilityGroups } from './cases/observability.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
@@ -20,4 +21,5 @@ export const allGroups: readonly Group[] = [
   ...filterGroups,
   ...rbacGroups,
   ...observabilityGroups,
+  ...laterGroups,
 ];

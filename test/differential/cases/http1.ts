@@ -147,17 +147,6 @@ const upgrades: readonly Case[] = [
     to: 'upgrade',
     send: 'CONNECT test.example:443 HTTP/1.1\r\nhost: test.example:443\r\n\r\n',
   },
-  {
-    name: 'connect terminated',
-    to: 'connect',
-    send: [
-      'CONNECT test.example:443 HTTP/1.1\r\nhost: test.example:443\r\n\r\n',
-      { readHead: 1 },
-      'raw bytes',
-      { readBytes: 4 },
-    ],
-    upstream: { a: { replies: [], onConnect: [{ wait: 30 }, 'pong'] } },
-  },
 ];
 
 const limits: readonly Case[] = [
@@ -275,16 +264,6 @@ const config = bootstrap({
     http({
       name: 'upgrade-ignored',
       hcm: { http_protocol_options: { ignore_http_11_upgrade: [{ prefix: 'TLS/' }] } },
-    }),
-    http({
-      name: 'connect',
-      routes: [
-        {
-          match: { connect_matcher: {} },
-          route: { cluster: 'a', upgrade_configs: [{ upgrade_type: 'CONNECT', connect_config: {} }] },
-        },
-      ],
-      hcm: { upgrade_configs: [{ upgrade_type: 'CONNECT' }] },
     }),
     http({
       name: 'limits',

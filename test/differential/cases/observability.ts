@@ -367,7 +367,7 @@ function clusterLines(answers: Answers): unknown {
     .toSorted();
 }
 const adminCases: readonly Case[] = [
-  { name: 'traffic before the dumps', send: [get('/a'), { read: 1 }, get('/none'), { read: 2 }] },
+  { name: 'traffic before the dumps', settleMs: 300, send: [get('/a'), { read: 1 }, get('/none'), { read: 2 }] },
   admin('ready', ['GET /ready']),
   admin('unknown path', ['GET /nothing-here'], (answers) => ({
     status: only(answers).status,
@@ -494,7 +494,11 @@ const adminCases: readonly Case[] = [
 const adminConfig = bootstrap({
   listeners: [http({ name: 'main', routes: [route('/a', 'a')] })],
   clusters: [cluster('a'), cluster('empty', [])],
-  around: { node: { id: 'node-id', cluster: 'node-cluster', locality: { region: 'r', zone: 'z' } } },
+  around: {
+    node: { id: 'node-id', cluster: 'node-cluster', locality: { region: 'r', zone: 'z' } },
+    // Histograms show what was flushed.
+    stats_flush_interval: '0.1s',
+  },
 });
 
 // ── statistics ──

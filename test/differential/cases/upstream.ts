@@ -369,12 +369,6 @@ const balanceCases: readonly Case[] = [
     view: (seen) => seen.clients[0]!.responses.length,
   },
   {
-    name: 'random',
-    to: 'balance',
-    send: [balance('/random', 4), { read: 4 }],
-    view: (seen) => seen.clients[0]!.responses.length,
-  },
-  {
     name: 'least request avoids the busy host',
     to: 'balance',
     clients: [
@@ -399,7 +393,6 @@ const balanceCases: readonly Case[] = [
     view: countPerHost,
   },
   { name: 'priority 0 first', to: 'balance', send: [balance('/priority', 3), { read: 3 }], view: countPerHost },
-  { name: 'subset by metadata_match', to: 'balance', send: [balance('/subset', 3), { read: 3 }], view: countPerHost },
 ];
 
 function leastView(observation: Observation): unknown {
@@ -474,18 +467,9 @@ export const upstreamGroups: readonly Group[] = [
         http({
           name: 'balance',
           routes: [
-            ...[
-              'rr',
-              'weighted',
-              'least-two',
-              'least',
-              'random',
-              'unhealthy',
-              'all-unhealthy',
-              'degraded',
-              'priority',
-            ].map((name) => route(`/${name}`, name)),
-            route('/subset', 'subset', { metadata_match: { filter_metadata: { 'envoy.lb': { version: 'two' } } } }),
+            ...['rr', 'weighted', 'least-two', 'least', 'unhealthy', 'all-unhealthy', 'degraded', 'priority'].map(
+              (name) => route(`/${name}`, name),
+            ),
           ],
         }),
       ],
@@ -512,7 +496,6 @@ export const upstreamGroups: readonly Group[] = [
         ]),
         cluster('least', ['a', 'b', 'c'], { lb_policy: 'LEAST_REQUEST' }),
         cluster('least-two', ['a', 'b'], { lb_policy: 'LEAST_REQUEST', least_request_lb_config: { choice_count: 2 } }),
-        cluster('random', ['a', 'b', 'c'], { lb_policy: 'RANDOM' }),
         endpoints('unhealthy', [{ lb_endpoints: [endpoint('a', { health_status: 'UNHEALTHY' }), endpoint('b')] }], {
           common_lb_config: { healthy_panic_threshold: {} },
         }),
@@ -532,18 +515,6 @@ export const upstreamGroups: readonly Group[] = [
           { priority: 0, lb_endpoints: [endpoint('a')] },
           { priority: 1, lb_endpoints: [endpoint('b')] },
         ]),
-        endpoints(
-          'subset',
-          [
-            {
-              lb_endpoints: [
-                endpoint('a', { metadata: { filter_metadata: { 'envoy.lb': { version: 'one' } } } }),
-                endpoint('b', { metadata: { filter_metadata: { 'envoy.lb': { version: 'two' } } } }),
-              ],
-            },
-          ],
-          { lb_subset_config: { fallback_policy: 'NO_FALLBACK', subset_selectors: [{ keys: ['version'] }] } },
-        ),
       ],
     }),
     cases: [...breakerCases, ...balanceCases].map((test): Case => ({ probeMs: 5, ...test })),
