@@ -1,5 +1,5 @@
 // Time, timers and randomness: the only place that asks the machine for them, so that tests and simulations can fake all three.
-import { randomFillSync, randomUUID } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 /** A timer that can be armed again and again without allocating; owned by one object for its life. */
 export class Timer {
@@ -229,11 +229,32 @@ export class Random {
 
   /** A version 4 UUID (RFC 9562); from the machine's secure source, seeded or not. */
   uuid(): string {
-    return randomUUID();
+    if (uuidPosition === UUID_POOL_BYTES) {
+      randomFillSync(uuidPool);
+      uuidPosition = 0;
+    }
+    const at = uuidPosition;
+    uuidPosition += 16;
+    return (
+      hex(at) + hex(at + 1) + hex(at + 2) + hex(at + 3) + '-' + hex(at + 4) + hex(at + 5) + '-' +
+      (HEX[((uuidPool[at + 6] as number) & 0x0f) | 0x40] as string) + hex(at + 7) + '-' +
+      (HEX[((uuidPool[at + 8] as number) & 0x3f) | 0x80] as string) + hex(at + 9) + '-' +
+      hex(at + 10) + hex(at + 11) + hex(at + 12) + hex(at + 13) + hex(at + 14) + hex(at + 15)
+    );
   }
 
   /** A uniform integer in [0, limit), limit ≤ 2^32. */
   below(limit: number): number {
     return Math.floor((this.uint32() / 0x1_0000_0000) * limit);
   }
+}
+
+/** Random bytes are drawn for this many UUIDs at once: a call into the system costs more than a UUID. */
+const UUID_POOL_BYTES = 16 * 256;
+const uuidPool = new Uint8Array(UUID_POOL_BYTES);
+let uuidPosition = UUID_POOL_BYTES;
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function hex(at: number): string {
+  return HEX[uuidPool[at] as number] as string;
 }

@@ -49,7 +49,10 @@ export class Regex {
     return pattern.test(value);
   }
 
-  /** Replaces every match, left to right, as RE2::GlobalReplace. */
+  /**
+   * Replaces every match, left to right, as RE2::GlobalReplace. One difference: of a group inside `(?:(a)|(b))*` RE2
+   * keeps the last text it ever had, JavaScript what it had in the last round.
+   */
   replaceAll(value: string, substitution: Substitution): string {
     const { pattern, groups } = this.#search();
     let out = '';

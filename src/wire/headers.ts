@@ -205,8 +205,10 @@ export class Headers {
   #setPseudo(id: number, value: string): void {
     if (id === H[':method']) this.method = value;
     else if (id === H[':path']) this.path = value;
-    else if (id === H[':authority']) this.authority = value;
-    else if (id === H[':scheme']) this.scheme = value;
+    else if (id === H[':authority']) {
+      this.authority = value;
+      this.hasAuthority = value !== '';
+    } else if (id === H[':scheme']) this.scheme = value;
     else if (id === H[':protocol']) this.protocol = value;
     else if (id === H[':status']) this.status = value === '' ? 0 : Number(value);
   }

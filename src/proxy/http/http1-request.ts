@@ -19,14 +19,8 @@ for (const c of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
  * Source: RFC 9112 §3.2; details as Envoy's.
  */
 export function acceptTarget(headers: Headers, allowAbsoluteUrl: boolean): Failure | null {
-  const host = headers.get(H.host);
-  if (host !== undefined) {
-    // RFC 9112 §3.2: more than one Host is an error; the parser joined them with a comma, which no host name holds.
-    if (host.includes(',')) return reject('bad_target', 'http1.codec_error');
-    headers.remove(H.host);
-    headers.authority = host;
-    headers.hasAuthority = true;
-  }
+  // RFC 9112 §3.2: more than one Host is an error. The parser makes the first the authority and leaves others.
+  if (headers.mayHave(H.host)) return reject('bad_target', 'http1.codec_error');
   const target = headers.path;
   const first = target.charCodeAt(0);
   if (headers.method === 'CONNECT') {

@@ -102,11 +102,13 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
   }
   if (body !== '') {
     // Envoy writes these two first.
+    headers.remove(H['content-length']);
+    const type = headers.get(H['content-type']) ?? contentType;
+    headers.remove(H['content-type']);
     const rest = headers.kv;
     headers.kv = [];
-    headers.set(H['content-length'], String(Buffer.byteLength(body, 'utf8')));
-    const type = headers.mayHave(H['content-type']) ? rest[rest.indexOf(H['content-type']) + 1] : undefined;
-    if (type === undefined) headers.set(H['content-type'], contentType);
+    headers.add(H['content-length'], String(Buffer.byteLength(body, 'utf8')));
+    headers.add(H['content-type'], type);
     headers.kv = headers.kv.concat(rest);
   }
   return { headers, body };

@@ -129,6 +129,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
 
   #findRoute(): void {
     this.#routeIsFresh = true;
+    if (!this.hasHead) return;
     const table = this.connection.config.routes.current;
     const route = table === null ? null : table.match(this.requestHeaders, this.connection.matchContext(this));
     this.#route = route;
@@ -410,6 +411,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     if (this.isDestroyed) return;
     this.#active();
     this.responseHeaders = headers;
+    this.info.responseCode = headers.status;
     this.#iterateEncodeHeaders(0, headers, endStream);
   }
 
@@ -647,7 +649,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     this.connection.onLocalReply(this, reply);
     this.#encodeStop = null;
     const isHead = this.requestHeaders.method === 'HEAD';
-    const direct = this.#isEncodingHeaders || !this.#isChainRunning;
+    const direct = this.#isEncodingHeaders;
     if (reply.isHeadersOnly === true) {
       this.encodeHeaders(headersOnly(reply), true);
       return;

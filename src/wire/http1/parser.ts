@@ -1,8 +1,8 @@
 // An HTTP/1 parser (RFC 9112): bytes in, events out; knows no sockets and never throws because of its input.
 import { type Failure, failure } from '../../base/failure.ts';
-import { H } from '../header-names.ts';
+import { H, headerKey } from '../header-names.ts';
 import { Headers } from '../headers.ts';
-import { FIELD_BYTE, HEX_VALUE, lookupName, MERGED, TARGET_BYTE, TOKEN_LOWER } from './tables.ts';
+import { FIELD_BYTE, HEX_VALUE, lookupKnown, MERGED, TARGET_BYTE, TOKEN_LOWER } from './tables.ts';
 
 /** Receives what the parser finds, in order: head, body…, trailers?, complete. Body bytes are borrowed. */
 export type Http1Events = {
@@ -367,21 +367,22 @@ export class Http1Parser {
       const mark = i * 5;
       const nameStart = marks[mark] as number;
       const nameEnd = marks[mark + 1] as number;
-      const key = lookupName(
-        buf,
-        nameStart,
-        nameEnd,
-        marks[mark + 2] as number,
-        text.substring(nameStart - start, nameEnd - start),
-      );
+      const id = lookupKnown(buf, nameStart, nameEnd, marks[mark + 2] as number);
       const valueEnd = marks[mark + 4] as number;
-      let value = text.substring((marks[mark + 3] as number) - start, Math.abs(valueEnd) - start);
+      let value = text.substring((marks[mark + 3] as number) - start, (valueEnd < 0 ? -valueEnd : valueEnd) - start);
       if (valueEnd < 0) value = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ').trim();
-      if (typeof key === 'number' && MERGED[key] === 1 && headers.has(key)) {
-        headers.appendValue(key, value);
-        continue;
-      }
-      headers.add(key, value);
+      if (id >= 0) {
+        if (id === H.host && this.#isRequest && !headers.hasAuthority) {
+          headers.authority = value;
+          headers.hasAuthority = true;
+          continue;
+        }
+        if (MERGED[id] === 1 && headers.mayHave(id) && headers.has(id)) {
+          headers.appendValue(id, value);
+          continue;
+        }
+        headers.add(id, value);
+      } else headers.add(headerKey(text.substring(nameStart - start, nameEnd - start)), value);
       if (keepSpelling) {
         (headers.spelled as string[])[headers.count - 1] = text.substring(nameStart - start, nameEnd - start);
       }
@@ -537,12 +538,12 @@ export class Http1Parser {
       this.#fail('bad_framing', 'http1.invalid_transfer_encoding');
       return false;
     }
-    if (this.#isRequest ? this.minorVersion < 1 : headers.status < 200 || headers.status === 204) {
-      // RFC 9112 §6.1: not before HTTP/1.1, not on 1xx and 204.
-      if (!this.#isRequest || this.minorVersion === 0) {
-        this.#fail('bad_framing', 'http1.transfer_encoding_not_allowed');
-        return false;
-      }
+    if (this.#isRequest) {
+      // RFC 9112 §6.1: HTTP/1.0 knows no codings; nothing behind such a message can be trusted.
+      if (this.minorVersion < 1) this.keepAlive = false;
+    } else if (headers.status < 200 || headers.status === 204) {
+      this.#fail('bad_framing', 'http1.transfer_encoding_not_allowed');
+      return false;
     }
     if (this.contentLength >= 0) {
       headers.remove(H['content-length']);

@@ -1,5 +1,5 @@
 // Byte classes and name look-up for HTTP/1 heads.
-import { type HeaderKey, headerKey, knownHeaderNames, PSEUDO_LIMIT } from '../header-names.ts';
+import { knownHeaderNames, PSEUDO_LIMIT } from '../header-names.ts';
 
 /** Token characters (RFC 9110 §5.6.2) → their lower-case byte; 0 for all others. */
 export const TOKEN_LOWER = new Uint8Array(256);
@@ -42,13 +42,13 @@ for (let id = PSEUDO_LIMIT; id < knownBytes.length; id++) {
   tableIds[slot] = id;
 }
 
-/** Returns the key of the name in buf[start, end), whose hash the scanner has computed. */
-export function lookupName(buf: Uint8Array, start: number, end: number, hash: number, text: string): HeaderKey {
+/** Returns the id of the known name in buf[start, end), whose hash the scanner has computed; -1 for other names. */
+export function lookupKnown(buf: Uint8Array, start: number, end: number, hash: number): number {
   let slot = hash & (TABLE_SIZE - 1);
   const length = end - start;
   for (;;) {
     const id = tableIds[slot] as number;
-    if (id === -1) return headerKey(text);
+    if (id === -1) return -1;
     const known = knownBytes[id] as Uint8Array;
     if (known.length === length) {
       let i = 0;
