@@ -6,6 +6,7 @@ import { TYPE } from './message-type.ts';
 import type { EnumType, Field, Message, MessageType } from './message-type.ts';
 import { keyPath, type Report } from './report.ts';
 import { addUnknownField } from './unknown-fields.ts';
+import { defaultOf, fromFields, isDefault } from './well-known.ts';
 
 /** Nested messages allowed, as in the C++ runtime. */
 export const MAX_DEPTH = 100;
@@ -81,7 +82,7 @@ function readBody(type: MessageType, end: number, previous: unknown): unknown {
     case 'empty':
       return readFields(type, end, (previous as Message | undefined) ?? {});
     case 'any':
-      return readFields(type, end, (previous as Message | undefined) ?? { type_url: '' });
+      return fromFields(type, readFields(type, end, (previous as Message | undefined) ?? { type_url: '' }));
     default:
       return readWellKnown(type, end, previous);
   }
@@ -91,7 +92,7 @@ function readBody(type: MessageType, end: number, previous: unknown): unknown {
 function readFields(type: MessageType, end: number, message: Message): Message {
   while (position < end) {
     const start = position;
-    const tag = readVarint32();
+    const tag = readUint32('tag');
     const field = type.fieldByNumber(tag >>> 3);
     const wireType = tag & 7;
     if (field === undefined || !readField(field, wireType, message, end)) {
@@ -126,16 +127,9 @@ function readField(field: Field, wireType: number, message: Message, end: number
   }
   const value = readScalar(field.type, end, field);
   if (field.oneof !== null) clearOneof(field, message);
-  if (field.hasPresence || !isDefault(value)) message[name] = value;
+  if (field.hasPresence || !isDefault(field, value)) message[name] = value;
   else if (message[name] !== undefined) delete message[name];
   return true;
-}
-
-function isDefault(value: unknown): boolean {
-  if (typeof value === 'number') return value === 0 && !Object.is(value, -0);
-  if (typeof value === 'string') return value === '';
-  if (typeof value === 'boolean') return !value;
-  return value instanceof Uint8Array && value.length === 0;
 }
 
 function enumValue(type: EnumType, number: number): string | number | undefined {
@@ -222,17 +216,20 @@ function readMapEntry(map: NonNullable<Field['map']>, message: Message, name: st
   let value: unknown;
   const isMessage = map.value.type === TYPE.message;
   while (position < end) {
-    const tag = readVarint32();
+    const tag = readUint32('tag');
     const wireType = tag & 7;
     if (tag >>> 3 === 1 && wireType === WIRE_TYPES[map.key.type]) {
-      key = readScalar(map.key.type, end, null);
+      key = readScalar(map.key.type, end, map.key);
       indexAt[depth - 1] = String(key);
     } else if (tag >>> 3 === 2 && isMessage && wireType === 2) {
       value = readBody(map.value.message, readEnd(end), value);
     } else if (tag >>> 3 === 2 && !isMessage && wireType === WIRE_TYPES[map.value.type]) {
       if (map.value.type === TYPE.enum) value = enumValue(map.value.enum, readVarint32() | 0);
-      else value = readScalar(map.value.type, end, null);
-    } else skip(tag, end);
+      else value = readScalar(map.value.type, end, map.value);
+    } else {
+      skip(tag, end);
+      activeReport?.add(pathHere(), 'unknown-field', `unknown field number ${tag >>> 3} in a map entry`);
+    }
   }
   if (position !== end) throw new Malformed('a map entry runs over its end');
   let entries = message[name] as Message | undefined;
@@ -241,46 +238,6 @@ function readMapEntry(map: NonNullable<Field['map']>, message: Message, name: st
     message[name] = entries;
   }
   entries[String(key ?? defaultOf(map.key))] = value ?? defaultOf(map.value);
-}
-
-/** The value of an absent key or value of a map entry. */
-export function defaultOf(field: Field): unknown {
-  switch (field.type) {
-    case TYPE.string:
-      return '';
-    case TYPE.bytes:
-      return new Uint8Array(0);
-    case TYPE.bool:
-      return false;
-    case TYPE.enum:
-      return field.enum.name(field.enum.defaultNumber) ?? field.enum.defaultNumber;
-    case TYPE.message:
-      return emptyMessage(field.message);
-    default:
-      return 0;
-  }
-}
-
-/** The representation of a message with no field set. */
-export function emptyMessage(type: MessageType): unknown {
-  switch (type.wellKnown) {
-    case 'wrapper':
-      return defaultOf(type.fields[0] as Field);
-    case 'duration':
-    case 'timestamp':
-      return { seconds: 0, nanos: 0 };
-    case 'struct':
-      return Object.create(null);
-    case 'list':
-    case 'field-mask':
-      return [];
-    case 'value':
-      return null;
-    case 'any':
-      return { type_url: '' };
-    default:
-      return {};
-  }
 }
 
 /** Messages with a representation of their own. A second occurrence merges, by way of the bytes of the first. */
@@ -296,36 +253,13 @@ function readWellKnown(type: MessageType, end: number, previous: unknown): unkno
     position = end;
     return merged;
   }
-  const fields = readFields(type, end, {});
-  switch (type.wellKnown) {
-    case 'wrapper':
-      return fields['value'] ?? emptyMessage(type);
-    case 'duration':
-    case 'timestamp':
-      return { seconds: fields['seconds'] ?? 0, nanos: fields['nanos'] ?? 0 };
-    case 'struct':
-      return fields['fields'] ?? emptyMessage(type);
-    case 'list':
-      return fields['values'] ?? [];
-    case 'field-mask':
-      return fields['paths'] ?? [];
-    default:
-      return plainValue(fields);
-  }
-}
-
-/** google.protobuf.Value; an empty one has no JSON form and is taken as null. */
-function plainValue(fields: Message): unknown {
-  for (const name of ['number_value', 'string_value', 'bool_value', 'struct_value', 'list_value']) {
-    if (fields[name] !== undefined) return fields[name];
-  }
-  return null;
+  return fromFields(type, readFields(type, end, {}));
 }
 
 /** The wire type of each type; groups are not supported and so never fit. */
 const WIRE_TYPES: readonly number[] = [-1, 1, 5, 0, 0, 0, 1, 5, 0, 2, -1, 2, 2, 0, 0, 5, 1, 0, 0];
 
-function readScalar(type: number, end: number, field: Field | null): unknown {
+function readScalar(type: number, end: number, field: Field): unknown {
   switch (type) {
     case TYPE.string:
       return readString(readEnd(end), field);
@@ -387,25 +321,34 @@ function need(count: number, end: number): void {
 
 /** Reads the length of a length-delimited value and returns where it ends. */
 function readEnd(end: number): number {
-  const length = readVarint32();
+  const length = readUint32('length');
   const stop = position + length;
   if (stop > end) throw new Malformed(`a value of ${length} bytes runs over the end of its message`);
   return stop;
 }
 
-function readString(end: number, field: Field | null): string {
+function readString(end: number, field: Field): string {
   const start = position;
   position = end;
   for (let i = start; i < end; i++) {
     if ((data[i] as number) > 0x7f) {
-      if (!isUtf8(data.subarray(start, end))) {
-        const where = field === null ? 'string' : `string field ${field.name}`;
-        throw new Malformed(`${where} is not valid UTF-8`);
+      if (field.checksUtf8 && !isUtf8(data.subarray(start, end))) {
+        throw new Malformed(`string field ${field.name} is not valid UTF-8`);
       }
       return input.utf8Slice(start, end);
     }
   }
   return input.latin1Slice(start, end);
+}
+
+/** Reads a tag or a length: more than 32 bits are malformed there, not cut off. */
+function readUint32(what: string): number {
+  const start = position;
+  const value = readVarint32();
+  if (position - start >= 5 && (position - start > 5 || (data[start + 4] as number) > 0x0f)) {
+    throw new Malformed(`a ${what} is longer than 32 bits`);
+  }
+  return value;
 }
 
 function readVarint32(): number {
@@ -478,7 +421,7 @@ function zigzag64(): number | bigint {
 /** Keeps and reports a field that the type does not know. */
 function skipUnknown(type: MessageType, message: Message, tag: number, start: number, end: number): void {
   position = start;
-  readVarint32();
+  readUint32('tag');
   skip(tag, end);
   const number = tag >>> 3;
   addUnknownField(message, { number, wireType: tag & 7, bytes: data.slice(start, position) });
@@ -516,7 +459,7 @@ function skipGroup(number: number, end: number): void {
   const open = [number];
   while (open.length > 0) {
     if (position >= end) throw new Malformed('a group is not closed');
-    const tag = readVarint32();
+    const tag = readUint32('tag');
     if ((tag & 7) === 3) {
       if (open.length >= MAX_DEPTH) throw new Malformed(`nested deeper than ${MAX_DEPTH} groups`, 'limit');
       open.push(tag >>> 3);

@@ -4,6 +4,7 @@ import type { Field, Message, MessageType } from './message-type.ts';
 import { registry } from './registry.ts';
 import { typeUrlName } from './type-url.ts';
 import { unknownFields } from './unknown-fields.ts';
+import { isDefault, toFields } from './well-known.ts';
 
 /**
  * Encodes `message`, unknown fields last. An Any is written from its `value` if it has one, else from its `message`.
@@ -47,48 +48,9 @@ function reserve(count: number): void {
 }
 
 function writeBody(type: MessageType, value: unknown): void {
-  switch (type.wellKnown) {
-    case 'none':
-    case 'empty':
-      writeFields(type, value as Message);
-      break;
-    case 'any':
-      writeAny(value as { type_url: string; value?: Uint8Array; message?: unknown });
-      break;
-    case 'duration':
-    case 'timestamp':
-      writeFields(type, value as Message);
-      break;
-    case 'wrapper':
-      writeFields(type, { value });
-      break;
-    case 'struct':
-      writeFields(type, { fields: value });
-      break;
-    case 'list':
-      writeFields(type, { values: value });
-      break;
-    case 'field-mask':
-      writeFields(type, { paths: value });
-      break;
-    case 'value':
-      writeFields(type, valueFields(value));
-      break;
-  }
-}
-
-function valueFields(value: unknown): Message {
-  switch (typeof value) {
-    case 'number':
-      return { number_value: value };
-    case 'string':
-      return { string_value: value };
-    case 'boolean':
-      return { bool_value: value };
-    default:
-      if (value === null || value === undefined) return { null_value: 'NULL_VALUE' };
-      return Array.isArray(value) ? { list_value: value } : { struct_value: value };
-  }
+  if (type.wellKnown === 'none') writeFields(type, value as Message);
+  else if (type.wellKnown === 'any') writeAny(value as { type_url: string; value?: Uint8Array; message?: unknown });
+  else writeFields(type, toFields(type, value));
 }
 
 function writeAny(any: { type_url: string; value?: Uint8Array; message?: unknown }): void {
@@ -116,21 +78,6 @@ function writeFields(type: MessageType, message: Message): void {
     else if (field.hasPresence || !isDefault(field, value)) writeSingle(field, value);
   }
   for (const unknown of unknownFields(message)) writeRaw(unknown.bytes);
-}
-
-function isDefault(field: Field, value: unknown): boolean {
-  switch (typeof value) {
-    case 'number':
-      return value === 0 && !Object.is(value, -0);
-    case 'string':
-      return value === '' || (field.type === TYPE.enum && field.enum.number(value) === 0);
-    case 'boolean':
-      return !value;
-    case 'bigint':
-      return value === 0n;
-    default:
-      return value instanceof Uint8Array && value.length === 0;
-  }
 }
 
 const WIRE_TYPES: readonly number[] = [0, 1, 5, 0, 0, 0, 1, 5, 0, 2, 3, 2, 2, 0, 0, 5, 1, 0, 0];

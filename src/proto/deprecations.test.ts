@@ -37,12 +37,12 @@ test('deprecated fields and enum values are listed with their paths', () => {
         'envoy.config.cluster.v3.Cluster.http2_protocol_options',
         '3.0',
       ],
-      ['admin.access_log_path', 'envoy.config.bootstrap.v3.Admin.access_log_path', '3.0'],
       [
         'dynamic_resources.cds_config.api_config_source.api_type',
         'envoy.config.core.v3.ApiConfigSource.DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE',
         '',
       ],
+      ['admin.access_log_path', 'envoy.config.bootstrap.v3.Admin.access_log_path', '3.0'],
     ],
   );
 });

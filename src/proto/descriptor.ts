@@ -68,7 +68,6 @@ export function compileMessage(source: DescriptorSource, resolver: TypeResolver)
     fullName: source.fullName,
     fields,
     oneofs: linkOneofs(oneofs, raw, fields),
-    isProto3: source.isProto3,
     rulesDisabled,
     deprecated,
   });
@@ -128,7 +127,14 @@ function parseOneof(cursor: FieldCursor): { name: string; required: boolean } {
 function parseField(cursor: FieldCursor, source: DescriptorSource): RawField {
   const field: RawField = {
     ...{ name: '', jsonName: '', number: 0, type: 0, repeated: false, packed: false, hasPresence: false },
-    ...{ required: false, typeName: '', deprecated: false, deprecatedAtMinorVersion: '', disallowedByDefault: false },
+    ...{
+      required: false,
+      checksUtf8: source.isProto3,
+      typeName: '',
+      deprecated: false,
+      deprecatedAtMinorVersion: '',
+      disallowedByDefault: false,
+    },
     ...{ rulesStart: 0, rulesEnd: 0, label: 1, oneofIndex: -1, proto3Optional: false, packedOption: undefined },
   };
   while (cursor.next()) {

@@ -1,24 +1,46 @@
 // Proto-JSON (as parsed from JSON or YAML) → message objects; every problem is reported with its path, none thrown.
-import { MAX_DEPTH, defaultOf, emptyMessage } from './binary-decode.ts';
-import { durationFromJson, Expected, fieldMaskFromJson, scalarFromJson, timestampFromJson } from './json-scalars.ts';
+import { MAX_DEPTH } from './binary-decode.ts';
+import {
+  durationFromJson,
+  Expected,
+  fieldMaskFromJson,
+  isDuration,
+  isTimestamp,
+  scalarFromJson,
+  timestampFromJson,
+} from './json-scalars.ts';
+import type { SecondsNanos } from './json-scalars.ts';
 import { TYPE } from './message-type.ts';
-import type { Field, Message, MessageType } from './message-type.ts';
+import type { EnumType, Field, Message, MessageType } from './message-type.ts';
 import { registry } from './registry.ts';
 import { joinPath, keyPath, type Report } from './report.ts';
 import { typeUrlName } from './type-url.ts';
+import { defaultOf, emptyMessage, fromFields, isDefault } from './well-known.ts';
 
 /**
- * Reads `json` as a message of `type`, by the rules of proto3 JSON; both proto and lowerCamel names are taken.
+ * Reads `json` as a message of `type`; both proto and lowerCamel names are taken. Beyond the rules of proto3 JSON it
+ * takes what Envoy takes: one value where a list is meant, "true" for true, enum names in any case, `{seconds: 5}` for
+ * a Duration, `{value: 5}` for a wrapper, null as an empty element.
  * What is wrong is reported and left out, the rest of the message is returned: look at the report before using it.
  * Owns: the result shares nothing with `json` but strings.
  */
 export function fromJson<T>(type: MessageType<T>, json: unknown, report: Report, path = ''): T {
-  const value = readMessage(type as MessageType, json, { report, depth: 0 }, path);
-  return (value === INVALID ? emptyMessage(type as MessageType) : value) as T;
+  return read(type as MessageType, json, { report, strict: false, depth: 0 }, path) as T;
+}
+
+/** As `fromJson`, but only what the rules of proto3 JSON allow: what Go's protojson takes, as in Istio's objects. */
+export function fromStrictJson<T>(type: MessageType<T>, json: unknown, report: Report, path = ''): T {
+  return read(type as MessageType, json, { report, strict: true, depth: 0 }, path) as T;
+}
+
+function read(type: MessageType, json: unknown, context: Context, path: string): unknown {
+  const value = readMessage(type, json, context, path);
+  return value === INVALID ? emptyMessage(type) : value;
 }
 
 interface Context {
   readonly report: Report;
+  readonly strict: boolean;
   depth: number;
 }
 
@@ -56,6 +78,9 @@ function readMessage(type: MessageType, json: unknown, context: Context, path: s
 }
 
 function readWellKnown(type: MessageType, json: unknown, context: Context, path: string): unknown {
+  if (!context.strict && isObject(json) && TAKES_FIELDS.has(type.wellKnown)) {
+    return readAsFields(type, json, context, path);
+  }
   switch (type.wellKnown) {
     case 'any':
       return readAny(json, context, path);
@@ -66,7 +91,7 @@ function readWellKnown(type: MessageType, json: unknown, context: Context, path:
     case 'timestamp':
       return check(timestampFromJson(json), json, context, path);
     case 'field-mask':
-      return check(fieldMaskFromJson(json), json, context, path);
+      return check(fieldMaskFromJson(json, context.strict), json, context, path);
     case 'struct':
       return isObject(json) ? readPlain(json, context, path) : wrong(context, path, 'an object', json);
     case 'list':
@@ -78,6 +103,20 @@ function readWellKnown(type: MessageType, json: unknown, context: Context, path:
   }
 }
 
+function readAsFields(type: MessageType, json: Message, context: Context, path: string): unknown {
+  const value = fromFields(type, readFields(type, json, context, path) as Message);
+  if (type.wellKnown === 'duration' && !isDuration(value as SecondsNanos)) {
+    return wrong(context, path, 'a duration of at most 315576000000 s', json);
+  }
+  if (type.wellKnown === 'timestamp' && !isTimestamp(value as SecondsNanos)) {
+    return wrong(context, path, 'a time in the years 1 to 9999', json);
+  }
+  return value;
+}
+
+/** Envoy takes these in the form of their fields too. */
+const TAKES_FIELDS: ReadonlySet<string> = new Set(['wrapper', 'duration', 'timestamp', 'field-mask']);
+
 function check(value: unknown, json: unknown, context: Context, path: string): unknown {
   return value instanceof Expected ? wrong(context, path, value.what, json) : value;
 }
@@ -86,6 +125,7 @@ function check(value: unknown, json: unknown, context: Context, path: string): u
 function readPlain(json: unknown, context: Context, path: string): unknown {
   switch (typeof json) {
     case 'string':
+      return json.isWellFormed() ? json : wrong(context, path, 'a string', json);
     case 'boolean':
       return json;
     case 'number':
@@ -121,7 +161,8 @@ function readPlainObject(json: object, context: Context, path: string): Message 
   const copy = Object.create(null) as Message;
   for (const key of Object.keys(json)) {
     const value = readPlain((json as Message)[key], context, joinPath(path, key));
-    if (value !== INVALID) copy[key] = value;
+    if (!key.isWellFormed()) wrong(context, path, 'a key that is a string', key);
+    else if (value !== INVALID) copy[key] = value;
   }
   return copy;
 }
@@ -145,8 +186,7 @@ function readField(field: Field, key: string, json: Message, message: Message, c
   const value = json[key];
   const fieldPath = joinPath(path, field.name);
   if (value === undefined || (value === null && !takesNull(field))) return;
-  const twin = key === field.name ? field.jsonName : field.name;
-  if (twin !== key && message[field.name] !== undefined) {
+  if (key !== field.name && (json[field.name] ?? null) !== null) {
     context.report.add(fieldPath, 'duplicate', `given twice, as '${field.name}' and as '${field.jsonName}'`);
     return;
   }
@@ -162,7 +202,10 @@ function readField(field: Field, key: string, json: Message, message: Message, c
 
 /** null means unset, but for the two types that have it as a value. */
 function takesNull(field: Field): boolean {
-  if (field.repeated || field.map !== null) return false;
+  return !field.repeated && field.map === null && acceptsNull(field);
+}
+
+function acceptsNull(field: Field): boolean {
   if (field.type === TYPE.message) return field.typeName === 'google.protobuf.Value';
   return field.type === TYPE.enum && field.typeName === 'google.protobuf.NullValue';
 }
@@ -175,12 +218,6 @@ function readFieldValue(field: Field, json: unknown, context: Context, path: str
   return value === INVALID || field.hasPresence || !isDefault(field, value) ? value : INVALID;
 }
 
-function isDefault(field: Field, value: unknown): boolean {
-  if (typeof value === 'string') return value === '' || (field.type === TYPE.enum && field.enum.number(value) === 0);
-  if (typeof value === 'number') return value === 0 && !Object.is(value, -0);
-  return value === false || (value instanceof Uint8Array && value.length === 0);
-}
-
 function readSingle(field: Field, json: unknown, context: Context, path: string): unknown {
   return field.type === TYPE.message
     ? readMessage(field.message, json, context, path)
@@ -188,24 +225,45 @@ function readSingle(field: Field, json: unknown, context: Context, path: string)
 }
 
 function readScalar(field: Field, json: unknown, context: Context, path: string): unknown {
-  if (field.type !== TYPE.enum) return check(scalarFromJson(field.type, json), json, context, path);
+  if (field.type !== TYPE.enum) return check(scalarFromJson(field.type, json, context.strict), json, context, path);
   const type = field.enum;
   if (json === null && type.fullName === 'google.protobuf.NullValue') return 'NULL_VALUE';
-  if (typeof json === 'string' && type.number(json) !== undefined) return type.name(type.number(json) as number);
-  if (typeof json === 'number' && (json | 0) === json) {
-    const name = type.name(json);
-    if (name !== undefined || !type.isClosed) return name ?? json;
+  const number = enumNumber(type, json, context.strict);
+  if (number !== undefined) {
+    const name = type.name(number);
+    if (name !== undefined || !type.isClosed) return name ?? number;
   }
   const names = type.names;
   const listed = names.length <= 20 ? `one of ${names.join(', ')}` : `a value of ${type.fullName}`;
   return wrong(context, path, listed, json);
 }
 
+function enumNumber(type: EnumType, json: unknown, strict: boolean): number | undefined {
+  if (typeof json === 'number') return (json | 0) === json ? json : undefined;
+  if (typeof json !== 'string') return undefined;
+  const exact = type.number(json);
+  if (exact !== undefined || strict) return exact;
+  if (/^-?\d{1,10}$/.test(json)) return (Number(json) | 0) === Number(json) ? Number(json) : undefined;
+  const wanted = json.toUpperCase();
+  const found = type.names.find((name) => name.toUpperCase() === wanted);
+  return found === undefined ? undefined : type.number(found);
+}
+
+/** An element of a list or a value of a map. */
+function readElement(field: Field, json: unknown, context: Context, path: string): unknown {
+  if (json === null && !context.strict && !acceptsNull(field)) return defaultOf(field);
+  return readSingle(field, json, context, path);
+}
+
 function readList(field: Field, json: unknown, context: Context, path: string): unknown {
-  if (!Array.isArray(json)) return wrong(context, path, 'a list', json);
+  if (!Array.isArray(json)) {
+    if (context.strict) return wrong(context, path, 'a list', json);
+    const value = readSingle(field, json, context, path);
+    return value === INVALID ? INVALID : [value];
+  }
   const list: unknown[] = [];
   json.forEach((element, i) => {
-    const value = readSingle(field, element, context, `${path}[${i}]`);
+    const value = readElement(field, element, context, `${path}[${i}]`);
     if (value !== INVALID) list.push(value);
   });
   return list.length === 0 ? INVALID : list;
@@ -218,7 +276,7 @@ function readMap(map: NonNullable<Field['map']>, json: unknown, context: Context
   for (const key of Object.keys(json)) {
     const entryPath = keyPath(path, key);
     const name = readKey(map.key, key, context, entryPath);
-    const value = readSingle(map.value, json[key], context, entryPath);
+    const value = readElement(map.value, json[key], context, entryPath);
     if (name === INVALID || value === INVALID) continue;
     if (entries[name] !== undefined) context.report.add(entryPath, 'duplicate', 'the same key is given twice');
     entries[name] = value;
@@ -228,7 +286,7 @@ function readMap(map: NonNullable<Field['map']>, json: unknown, context: Context
 }
 
 function readKey(field: Field, key: string, context: Context, path: string): string | typeof INVALID {
-  if (field.type === TYPE.string) return key;
+  if (field.type === TYPE.string) return key.isWellFormed() ? key : wrong(context, path, 'a key that is a string', key);
   if (field.type === TYPE.bool) {
     return key === 'true' || key === 'false' ? key : wrong(context, path, 'a key true or false', key);
   }
@@ -246,6 +304,7 @@ function readAny(json: unknown, context: Context, path: string): unknown {
     return INVALID;
   }
   if (typeof typeUrl !== 'string') return wrong(context, joinPath(path, '@type'), 'a type URL', typeUrl);
+  if (typeUrl.indexOf('/') < 1) return wrong(context, joinPath(path, '@type'), 'a type URL with a slash', typeUrl);
   const type = registry.find(typeUrlName(typeUrl));
   if (type === undefined) {
     context.report.add(path, 'unknown-type', `unknown message type ${describe(typeUrl)}`);
@@ -256,15 +315,18 @@ function readAny(json: unknown, context: Context, path: string): unknown {
 }
 
 function readAnyContent(type: MessageType, json: Message, context: Context, path: string): unknown {
-  if (type.wellKnown === 'none') return readNested(type, json, context, path);
-  if (type.wellKnown === 'empty' && json['value'] === undefined) return readNested(type, json, context, path);
+  if (type.wellKnown === 'none' || type.wellKnown === 'empty') return readNested(type, json, context, path);
   for (const key of Object.keys(json)) {
     if (key !== '@type' && key !== 'value') {
       context.report.add(joinPath(path, key), 'unknown-field', `no such field: '${key}' beside a ${type.fullName}`);
     }
   }
   const value = json['value'];
-  if (value === undefined || (value === null && type.wellKnown !== 'value')) return defaultContent(type);
+  if (value === undefined || (value === null && type.wellKnown !== 'value')) {
+    if (!context.strict) return emptyMessage(type);
+    context.report.add(path, 'wrong-type', `'value' with the ${type.fullName} is missing`);
+    return INVALID;
+  }
   return readMessage(type, value, context, joinPath(path, 'value'));
 }
 
@@ -277,8 +339,4 @@ function readNested(type: MessageType, json: Message, context: Context, path: st
   const message = readFields(type, json, context, path, '@type');
   context.depth--;
   return message;
-}
-
-function defaultContent(type: MessageType): unknown {
-  return type.wellKnown === 'wrapper' ? defaultOf(type.fields[0] as Field) : emptyMessage(type);
 }

@@ -78,7 +78,7 @@ function writeMap(field: Field, entries: Message, protoNames: boolean): Message 
 function writeSingle(field: Field, value: unknown, protoNames: boolean): unknown {
   if (field.type === TYPE.message) return writeMessage(field.message, value, protoNames);
   if (field.type !== TYPE.enum) return scalarToJson(field.type, value);
-  return field.typeName === 'google.protobuf.NullValue' ? null : value;
+  return value === 'NULL_VALUE' && field.typeName === 'google.protobuf.NullValue' ? null : value;
 }
 
 function writeAny(any: Any, protoNames: boolean): unknown {

@@ -26,72 +26,105 @@ const RANGES: { readonly [type: number]: readonly [number, number] } = {
   [TYPE.fixed32]: [0, 0xffffffff],
 };
 
-/** Reads a scalar (not enum, not message) from JSON. */
-export function scalarFromJson(type: number, json: unknown): unknown {
+/** Reads a scalar (not enum, not message) from JSON; unless `strict`, the further forms that Envoy takes as well. */
+export function scalarFromJson(type: number, json: unknown, strict = false): unknown {
   switch (type) {
     case TYPE.string:
       return typeof json === 'string' && json.isWellFormed() ? json : new Expected('a string');
     case TYPE.bool:
-      return typeof json === 'boolean' ? json : new Expected('true or false');
+      return boolFromJson(json, strict);
     case TYPE.bytes:
       return bytesFromJson(json);
     case TYPE.double:
     case TYPE.float:
-      return floatFromJson(type, json);
+      return floatFromJson(type, json, strict);
     case TYPE.int64:
     case TYPE.uint64:
     case TYPE.sint64:
     case TYPE.fixed64:
     case TYPE.sfixed64:
-      return int64FromJson(json, type === TYPE.uint64 || type === TYPE.fixed64);
+      return int64FromJson(json, type === TYPE.uint64 || type === TYPE.fixed64, strict);
     default:
-      return int32FromJson(type, json);
+      return int32FromJson(type, json, strict);
   }
 }
 
 const NUMBER_TEXT = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** Numbers as C++ reads them from text: a plus sign, leading zeros, hexadecimal. */
+const LENIENT_NUMBER_TEXT = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|0[xX][\da-fA-F]+)$/;
 
-function numberFromText(text: string): number {
-  return text.length <= MAX_NUMBER_LENGTH && NUMBER_TEXT.test(text) ? Number(text) : Number.NaN;
+function numberFromText(text: string, strict: boolean): number {
+  if (text.length > MAX_NUMBER_LENGTH) return Number.NaN;
+  return (strict ? NUMBER_TEXT : LENIENT_NUMBER_TEXT).test(text) ? Number(text) : Number.NaN;
 }
 
-function floatFromJson(type: number, json: unknown): number | Expected {
-  if (json === 'NaN') return Number.NaN;
-  if (json === 'Infinity') return Number.POSITIVE_INFINITY;
-  if (json === '-Infinity') return Number.NEGATIVE_INFINITY;
-  const value = typeof json === 'string' ? numberFromText(json) : json;
-  if (typeof value !== 'number' || !Number.isFinite(value)) return new Expected('a number');
-  if (type === TYPE.double) return value;
+const TRUE_TEXTS = new Set(['true', 't', 'yes', 'y', '1']);
+const FALSE_TEXTS = new Set(['false', 'f', 'no', 'n', '0']);
+
+function boolFromJson(json: unknown, strict: boolean): boolean | Expected {
+  if (typeof json === 'boolean') return json;
+  if (typeof json === 'string' && !strict) {
+    const text = json.toLowerCase();
+    if (TRUE_TEXTS.has(text) || FALSE_TEXTS.has(text)) return TRUE_TEXTS.has(text);
+  }
+  return new Expected('true or false');
+}
+
+const SPECIAL_FLOATS: { readonly [text: string]: number } = {
+  NaN: Number.NaN,
+  Infinity: Number.POSITIVE_INFINITY,
+  '-Infinity': Number.NEGATIVE_INFINITY,
+};
+const LENIENT_FLOAT = /^([+-]?)(?:(nan)|inf(?:inity)?)$/i;
+
+function floatFromText(text: string, strict: boolean): number | undefined {
+  if (Object.hasOwn(SPECIAL_FLOATS, text)) return SPECIAL_FLOATS[text];
+  const lenient = strict ? null : LENIENT_FLOAT.exec(text.trim());
+  if (lenient !== null) return lenient[2] === undefined ? Number(`${lenient[1]}Infinity`) : Number.NaN;
+  const value = numberFromText(strict ? text : text.trim(), strict);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function floatFromJson(type: number, json: unknown, strict: boolean): number | Expected {
+  const finite = typeof json === 'number' && Number.isFinite(json) ? json : undefined;
+  const value = typeof json === 'string' ? floatFromText(json, strict) : finite;
+  if (value === undefined) return new Expected('a number');
+  if (type === TYPE.double || !Number.isFinite(value)) return value;
   const single = Math.fround(value);
   return Number.isFinite(single) ? single : new Expected('a number that fits a 32-bit float');
 }
 
-function int32FromJson(type: number, json: unknown): number | Expected {
+function int32FromJson(type: number, json: unknown, strict: boolean): number | Expected {
   const [low, high] = RANGES[type] as readonly [number, number];
-  const value = typeof json === 'string' ? numberFromText(json) : json;
+  const value = typeof json === 'string' ? numberFromText(json, strict) : json;
   if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value + 0;
   return new Expected(`an integer from ${low} to ${high}`);
 }
 
-function int64FromJson(json: unknown, unsigned: boolean): number | bigint | Expected {
+function int64FromJson(json: unknown, unsigned: boolean, strict: boolean): number | bigint | Expected {
   const expected = new Expected(unsigned ? 'an integer from 0 to 2^64-1' : 'an integer from -2^63 to 2^63-1');
-  let value: bigint;
-  if (typeof json === 'bigint') value = json;
-  else if (typeof json === 'number' && Number.isInteger(json)) value = BigInt(json);
-  else if (typeof json === 'string' && json.length <= MAX_NUMBER_LENGTH && /^-?\d+$/.test(json)) value = BigInt(json);
-  else if (typeof json === 'string' && Number.isSafeInteger(numberFromText(json))) value = BigInt(numberFromText(json));
-  else return expected;
-  if ((unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value)) !== value) return expected;
+  const value = bigFromJson(json, strict);
+  if (value === undefined || (unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value)) !== value)
+    return expected;
   return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value;
 }
 
+function bigFromJson(json: unknown, strict: boolean): bigint | undefined {
+  if (typeof json === 'bigint') return json;
+  if (typeof json === 'number') return Number.isInteger(json) ? BigInt(json) : undefined;
+  if (typeof json !== 'string' || json.length > MAX_NUMBER_LENGTH) return undefined;
+  if (/^-?\d+$/.test(json)) return BigInt(json);
+  const value = numberFromText(json, strict);
+  return Number.isSafeInteger(value) ? BigInt(value) : undefined;
+}
+
+/** Takes both alphabets, with and without padding. */
 function bytesFromJson(json: unknown): Uint8Array | Expected {
-  const expected = new Expected('base64 text');
-  if (typeof json !== 'string') return expected;
-  const text = json.replace(/={1,2}$/, '');
-  if (!/^[A-Za-z0-9+/]*$/.test(text) && !/^[A-Za-z0-9_-]*$/.test(text)) return expected;
-  if (text.length % 4 === 1) return expected;
-  return new Uint8Array(Buffer.from(text, 'base64'));
+  const parts = typeof json === 'string' ? /^([A-Za-z0-9+/_-]*)(={0,2})$/.exec(json) : null;
+  if (parts === null) return new Expected('base64 text');
+  const [, text = '', padding = ''] = parts;
+  const isCut = text.length % 4 === 1 || (padding !== '' && (text.length + padding.length) % 4 !== 0);
+  return isCut ? new Expected('base64 text') : new Uint8Array(Buffer.from(text, 'base64'));
 }
 
 const MAX_DURATION_SECONDS = 315_576_000_000;
@@ -104,6 +137,17 @@ export function durationFromJson(json: unknown): SecondsNanos | Expected {
   const nanos = Number((parts[3] ?? '').padEnd(9, '0'));
   if (seconds > MAX_DURATION_SECONDS) return new Expected('a duration of at most 315576000000 s');
   return parts[1] === '-' ? { seconds: 0 - seconds, nanos: 0 - nanos } : { seconds, nanos };
+}
+
+/** Whether a duration that was given by its fields has a JSON form. */
+export function isDuration({ seconds, nanos }: SecondsNanos): boolean {
+  const isInRange = seconds <= MAX_DURATION_SECONDS && seconds >= -MAX_DURATION_SECONDS && Math.abs(nanos) < 1e9;
+  return isInRange && !(seconds > 0 && nanos < 0) && !(seconds < 0 && nanos > 0);
+}
+
+/** Whether a time that was given by its fields has a JSON form. */
+export function isTimestamp({ seconds, nanos }: SecondsNanos): boolean {
+  return seconds >= MIN_TIMESTAMP_SECONDS && seconds <= MAX_TIMESTAMP_SECONDS && nanos >= 0 && nanos < 1e9;
 }
 
 export function durationToJson({ seconds, nanos }: SecondsNanos): string {
@@ -151,15 +195,21 @@ export function timestampToJson({ seconds, nanos }: SecondsNanos): string {
 }
 
 /** Reads `fooBar,baz.quxQuux` into proto paths. */
-export function fieldMaskFromJson(json: unknown): string[] | Expected {
-  if (typeof json !== 'string') return new Expected('field paths separated by commas');
+export function fieldMaskFromJson(json: unknown, strict = false): string[] | Expected {
+  if (typeof json !== 'string' || !json.isWellFormed()) return new Expected('field paths separated by commas');
   if (json === '') return [];
-  if (json.includes('_')) return new Expected('field paths in lowerCamelCase');
-  return json.split(',').map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+  if (strict && json.includes('_')) return new Expected('field paths in lowerCamelCase');
+  return json.split(',').map(snakePath);
 }
 
+function snakePath(path: string): string {
+  return path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A path that camel case would spoil is left as it is. */
 export function fieldMaskToJson(paths: readonly string[]): string {
-  return paths.map((path) => path.split('.').map(lowerCamel).join('.')).join(',');
+  const camelPath = (path: string): string => path.split('.').map(lowerCamel).join('.');
+  return paths.map((path) => (snakePath(camelPath(path)) === path ? camelPath(path) : path)).join(',');
 }
 
 /** Writes a scalar as JSON. */

@@ -75,6 +75,7 @@ export interface FieldInit {
   /** True when unset and default value are told apart. */
   hasPresence: boolean;
   required: boolean;
+  checksUtf8: boolean;
   typeName: string;
   deprecated: boolean;
   deprecatedAtMinorVersion: string;
@@ -93,6 +94,8 @@ export class Field implements Deprecation {
   readonly packed: boolean;
   readonly hasPresence: boolean;
   readonly required: boolean;
+  /** A proto3 string must be valid UTF-8. */
+  readonly checksUtf8: boolean;
   readonly deprecated: boolean;
   /** `envoy.annotations.deprecated_at_minor_version`, '' when absent. */
   readonly deprecatedAtMinorVersion: string;
@@ -120,6 +123,7 @@ export class Field implements Deprecation {
     this.packed = init.packed;
     this.hasPresence = init.hasPresence;
     this.required = init.required;
+    this.checksUtf8 = init.checksUtf8;
     this.deprecated = init.deprecated;
     this.deprecatedAtMinorVersion = init.deprecatedAtMinorVersion;
     this.disallowedByDefault = init.disallowedByDefault;
@@ -175,8 +179,6 @@ export class MessageType<T = Message> {
   /** In order of field number. */
   readonly fields: readonly Field[];
   readonly oneofs: readonly Oneof[];
-  /** proto2 strings are not checked for UTF-8. */
-  readonly isProto3: boolean;
   /** `validate.disabled` or `validate.ignored`. */
   readonly rulesDisabled: boolean;
   readonly deprecated: boolean;
@@ -191,7 +193,6 @@ export class MessageType<T = Message> {
     fullName: string;
     fields: Field[];
     oneofs: Oneof[];
-    isProto3: boolean;
     rulesDisabled: boolean;
     deprecated: boolean;
   }) {
@@ -199,7 +200,6 @@ export class MessageType<T = Message> {
     this.wellKnown = WELL_KNOWN.get(init.fullName) ?? 'none';
     this.fields = init.fields.sort((a, b) => a.number - b.number);
     this.oneofs = init.oneofs;
-    this.isProto3 = init.isProto3;
     this.rulesDisabled = init.rulesDisabled;
     this.deprecated = init.deprecated;
     for (const field of this.fields) {

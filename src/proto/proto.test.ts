@@ -7,7 +7,7 @@ import type { Any } from './any.ts';
 import { decodeBinary } from './binary-decode.ts';
 import { encodeBinary, equals } from './binary-encode.ts';
 import type { Cluster } from './generated/types.d.ts';
-import { fromJson } from './json-decode.ts';
+import { fromJson, fromStrictJson } from './json-decode.ts';
 import { toJson } from './json-encode.ts';
 import { hasOneof, oneofCase } from './message-type.ts';
 import type { Message } from './message-type.ts';
@@ -88,7 +88,7 @@ test('every problem of a JSON message is reported with its field path', () => {
       ],
     },
     statsFlushInterval: '5',
-    stats_flush_on_admin: 'true',
+    stats_flush_on_admin: 'maybe',
     node: { id: 'a', locality: { zone: null }, user_agent_name: 'x', userAgentName: 'y' },
   });
   const hcm = 'static_resources.listeners[0].filter_chains[0].filters[0].typed_config';
@@ -155,6 +155,40 @@ test('special JSON forms', () => {
   for (const bad of ['2026-02-30T00:00:00Z', '2026-01-01T00:00:00', '0000-01-01T00:00:00Z', '2026-01-01 00:00:00Z']) {
     assert.deepEqual(read(registry.message('google.protobuf.Timestamp' as string), bad).problems, ['wrong-type '], bad);
   }
+});
+
+test('JSON forms beyond the specification are taken as the real Envoy takes them, but not by fromStrictJson', () => {
+  const forms: [string, unknown, unknown][] = [
+    [
+      'envoy.config.cluster.v3.Cluster',
+      { connect_timeout: { seconds: 5 } },
+      { connect_timeout: { seconds: 5, nanos: 0 } },
+    ],
+    [
+      'envoy.config.cluster.v3.Cluster',
+      { max_requests_per_connection: { value: 5 } },
+      { max_requests_per_connection: 5 },
+    ],
+    ['envoy.config.cluster.v3.Cluster', { type: 'static' }, { type: 'STATIC' }],
+    ['envoy.config.cluster.v3.Cluster', { type: '1' }, { type: 'STRICT_DNS' }],
+    ['envoy.config.route.v3.VirtualHost', { domains: '*' }, { domains: ['*'] }],
+    ['envoy.config.route.v3.VirtualHost', { domains: ['a', null] }, { domains: ['a', ''] }],
+    ['envoy.config.core.v3.SocketAddress', { ipv4_compat: 'True' }, { ipv4_compat: true }],
+    ['envoy.config.core.v3.Pipe', { mode: '0x10' }, { mode: 16 }],
+    ['envoy.type.v3.Percent', { value: 'inf' }, { value: Number.POSITIVE_INFINITY }],
+    ['google.protobuf.FieldMask', 'a_b', ['a_b']],
+  ];
+  for (const [name, json, value] of forms) {
+    const type = registry.message(name);
+    assert.deepEqual(read(type, json), { message: value, problems: [] }, name);
+    const report = new Report();
+    fromStrictJson(type, json, report);
+    assert.equal(report.problems[0]?.kind, 'wrong-type', name);
+  }
+  const any = registry.message('google.protobuf.Any' as string);
+  assert.deepEqual(read(any, { '@type': 'x/google.protobuf.Duration' }).problems, []);
+  assert.deepEqual(read(any, { '@type': 'google.protobuf.Duration', value: '1s' }).problems, ['wrong-type @type']);
+  assert.deepEqual(read(any, { '@type': 'x/google.protobuf.Empty', value: {} }).problems, ['unknown-field value']);
 });
 
 test('unknown fields of binary messages are reported, kept and written back', () => {

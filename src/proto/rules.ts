@@ -1,7 +1,7 @@
 // Checks messages against the `validate.rules` of their descriptors, as protoc-gen-validate does inside Envoy.
 import { unpackAny } from './any.ts';
 import type { Any } from './any.ts';
-import { decodeBinary, defaultOf, MAX_DEPTH } from './binary-decode.ts';
+import { decodeBinary, MAX_DEPTH } from './binary-decode.ts';
 import { TYPE } from './message-type.ts';
 import type { Field, Message, MessageType } from './message-type.ts';
 import { registry } from './registry.ts';
@@ -17,6 +17,7 @@ import {
   stringChecks,
   timestampChecks,
 } from './rule-values.ts';
+import { defaultOf } from './well-known.ts';
 
 /**
  * Checks `message` and every message in it, those inside Anys too, and reports each broken rule (kind 'invalid') with

@@ -66,8 +66,26 @@ const AWKWARD_BYTES: readonly (readonly number[])[] = [
 ];
 
 const AWKWARD_VALUES: readonly unknown[] = [
-  ...[null, true, false, 0, -1, 1.5, 1e400, 2 ** 53, -(2 ** 31) - 1, 2 ** 32, '', 'a', '\ud800', '1', '1.0', '1e3', ' 1'],
-  ...['-0', '0x10', '1_0', 'NaN', 'Infinity', '18446744073709551616', '9'.repeat(500), 'YQ==', 'YQ', '+/-_', '!'],
+  ...[
+    null,
+    true,
+    false,
+    0,
+    -1,
+    1.5,
+    1e300,
+    2 ** 53,
+    -(2 ** 31) - 1,
+    2 ** 32,
+    '',
+    'a',
+    '\ud800',
+    '1',
+    '1.0',
+    '1e3',
+    ' 1',
+  ],
+  ...['0x10', '1_0', 'NaN', 'Infinity', '18446744073709551616', '9'.repeat(500), 'YQ==', 'YQ', '+/-_', '!'],
   ...['1s', '-1.5s', '1.0000000001s', '315576000001s', '2026-01-01T00:00:00Z', '9999-12-31T23:59:60Z', 'a.b,c_d', '{}'],
   ...[[], {}, [[]], [null], { '@type': 'type.googleapis.com/google.protobuf.Any' }, { '@type': 5 }, { '': {} }],
   { '@type': 'type.googleapis.com/google.protobuf.Value', value: null },
@@ -89,7 +107,7 @@ function mutateAt(json: unknown, maker: MessageMaker, depth: number): unknown {
   }
   if (Array.isArray(json)) {
     const at = maker.below(json.length);
-    if (maker.below(4) === 0) return [...json, ...json.slice(at)];
+    if (maker.below(4) === 0) return [...json, ...structuredClone(json.slice(at))];
     if (json.length > 0) json[at] = mutateAt(json[at], maker, depth + 1);
     return json;
   }
@@ -102,7 +120,9 @@ function mutateAt(json: unknown, maker: MessageMaker, depth: number): unknown {
       delete object[key];
       return object;
     case 1:
-      object[maker.pick(['nope', '__proto__x', 'constructor', key.toUpperCase(), snakeOf(key)])] = object[key];
+      object[maker.pick(['nope', '__proto__x', 'constructor', key.toUpperCase(), snakeOf(key)])] = structuredClone(
+        object[key],
+      );
       return object;
     default:
       object[key] = mutateAt(object[key], maker, depth + 1);

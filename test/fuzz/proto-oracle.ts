@@ -12,9 +12,9 @@ import {
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
-import { defaultOf } from '../../src/proto/binary-decode.ts';
 import { type Field, type Message, type MessageType, TYPE } from '../../src/proto/message-type.ts';
 import { registry } from '../../src/proto/registry.ts';
+import { defaultOf } from '../../src/proto/well-known.ts';
 
 let files: FileRegistry | null = null;
 
