@@ -25,6 +25,10 @@ const EMPTY = Buffer.alloc(0);
 /** Most answers take less; their times need no conversion. */
 const SERVICE_TIME_TEXT: readonly string[] = Array.from({ length: 256 }, (_, ms) => String(ms));
 
+/** The timeout told last: nearly always the same one. */
+let lastExpectedMs = 0;
+let lastExpectedText = '0';
+
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
 //                     ▲                  └──────────────────────┴── failure ──► retry? ── no ──► local reply
 //                     └───────────────────────── back-off ◄─────────────────────── yes
@@ -54,7 +58,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #triedHosts: Host[] | null = null;
   #wasSent = false;
   #requestEnded = false;
-  #requestCompleteMs = 0;
+  /** -1 before that. */
+  #requestCompleteMs = -1;
   #responseStarted = false;
   /** The response is complete, or was given up: nothing more happens. */
   #isDone = false;
@@ -177,7 +182,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (expected === 0) return;
     const { headers, forward, router, stream } = this;
     if (!router.config.suppressEnvoyHeaders) {
-      headers.set(H['x-envoy-expected-rq-timeout-ms'], String(Math.round(expected)));
+      if (expected !== lastExpectedMs) {
+        lastExpectedMs = expected;
+        lastExpectedText = String(Math.round(expected));
+      }
+      headers.set(H['x-envoy-expected-rq-timeout-ms'], lastExpectedText);
     }
     if (stream.isGrpc && forward.maxGrpcTimeoutMs !== undefined) {
       headers.set(H['grpc-timeout'], formatGrpcTimeout(expected));
@@ -296,7 +305,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
     encoder.encodeHeaders(headers, isBare);
     if (!isBare && !this.#isHeld) this.#sendKept(encoder);
-    if (this.#requestCompleteMs > 0 && this.#encoder === encoder) this.#armPerTry();
+    if (this.#requestCompleteMs >= 0 && this.#encoder === encoder) this.#armPerTry();
   }
 
   /** What came of the body so far; stays kept while a retry may need it. */
@@ -398,7 +407,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const now = this.router.clock.nowMs;
     if (info.firstUpstreamRxMs === 0) info.firstUpstreamRxMs = now;
     info.lastUpstreamRxMs = now;
-    if (this.#perTryIdleMs > 0 && this.#requestCompleteMs > 0) this.#companion?.perTryIdle.arm(this.#perTryIdleMs);
+    if (this.#perTryIdleMs > 0 && this.#requestCompleteMs >= 0) this.#companion?.perTryIdle.arm(this.#perTryIdleMs);
   }
 
   decodeHeaders(headers: Headers, endStream: boolean): void {
@@ -409,7 +418,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#isHeld && !this.#acceptUpgrade(status)) return;
     if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
     const isSuppressed = router.config.suppressEnvoyHeaders;
-    if (this.#requestCompleteMs > 0 && !isSuppressed) {
+    if (this.#requestCompleteMs >= 0 && !isSuppressed) {
       const ms = (router.clock.nowMs - this.#requestCompleteMs) | 0;
       headers.set(H['x-envoy-upstream-service-time'], ms < 256 ? (SERVICE_TIME_TEXT[ms] as string) : String(ms));
     }
@@ -466,7 +475,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isDone = true;
     this.#companion?.response.disarm();
     this.#dropRetry();
-    if (this.#requestCompleteMs > 0) {
+    if (this.#requestCompleteMs >= 0) {
       chargeTime(this, (this.router.clock.nowMs - this.#requestCompleteMs) | 0, host, headers);
     }
   }
@@ -526,7 +535,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (route.virtualHost.includeIsTimeoutRetryHeader) {
       headers.set(H['x-envoy-is-timeout-retry'], this.#isTimeoutRetry ? 'true' : 'false');
     }
-    const isComplete = this.#requestCompleteMs > 0;
+    const isComplete = this.#requestCompleteMs >= 0;
     this.#setTimeoutHeaders(isComplete ? Math.floor(router.clock.nowMs - this.#requestCompleteMs) : 0);
     this.#connect(host);
   }
