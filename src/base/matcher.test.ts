@@ -25,13 +25,10 @@ test('parses integers of 64 bits', () => {
 
 test('a range has its start and not its end', () => {
   const range = new IntegerRange(-1, 9007199254740993n);
-  assert.deepEqual(['-2', '-1', '9007199254740992', '9007199254740993', 'x'].map((text) => range.matches(text)), [
-    false,
-    true,
-    true,
-    false,
-    false,
-  ]);
+  assert.deepEqual(
+    ['-2', '-1', '9007199254740992', '9007199254740993', 'x'].map((text) => range.matches(text)),
+    [false, true, true, false, false],
+  );
 });
 
 test('lower case touches ASCII letters only', () => {

@@ -42,6 +42,11 @@ export class Regex {
     return this.#full.test(value);
   }
 
+  /** The pattern in JavaScript's syntax, without groups that capture. */
+  translated(): string {
+    return translate(this.#root, null);
+  }
+
   /** Whether some part of the value matches (RE2::PartialMatch). */
   search(value: string): boolean {
     const { pattern } = this.#search();
@@ -86,6 +91,22 @@ export class Regex {
 }
 
 type Searcher = { readonly pattern: RegExp; readonly groups: GroupMap };
+
+/**
+ * A test that holds when at least one of the patterns matches the whole value; null when together they are too large.
+ * One call for many patterns costs a fraction of as many calls.
+ */
+export function unionOf(regexes: readonly Regex[]): StringTest | null {
+  try {
+    const full = new RegExp(`^(?:${regexes.map((regex) => `(?:${regex.translated()})`).join('|')})$`);
+    return { matches: (value) => full.test(value) };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+export type StringTest = { matches(value: string): boolean };
 
 /** Compiles a pattern, or says in RE2's words why it cannot be. */
 export function compileRegex(source: string): Regex | RegexError {

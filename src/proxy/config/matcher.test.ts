@@ -53,7 +53,10 @@ test('strings', () => {
     assert.equal(matcher.matches(value), matches, `${JSON.stringify(message)} on ${value}`);
   }
   const any = clean((d) => decodeStringMatchers([{ exact: 'a' }, { prefix: 'b' }], d, 'patterns'));
-  assert.deepEqual(['a', 'bx', 'c'].map((value) => any?.matches(value)), [true, true, false]);
+  assert.deepEqual(
+    ['a', 'bx', 'c'].map((value) => any?.matches(value)),
+    [true, true, false],
+  );
 });
 
 test('what is wrong with a string matcher is said with its path', () => {
@@ -120,7 +123,9 @@ test('headers', () => {
 
 test('headers of one value are joined, pseudo-headers match, host is the authority', () => {
   const matches = (name: string, exact: string, ...fields: string[]): boolean =>
-    clean((d) => decodeHeaderMatcher({ name, string_match: { exact } }, d)).matches(requestOf('/p?q=1', 'foo', ...fields));
+    clean((d) => decodeHeaderMatcher({ name, string_match: { exact } }, d)).matches(
+      requestOf('/p?q=1', 'foo', ...fields),
+    );
   assert.equal(matches('accept', 'a,b', 'accept: a', 'accept: b'), true);
   assert.equal(matches('accept', 'a', 'accept: a', 'accept: b'), false);
   assert.equal(matches('cookie', 'a=1', 'cookie: a=1', 'cookie: b=2'), true);
@@ -176,7 +181,11 @@ test('cookies', () => {
   for (const [message, cookies, matches] of rows) {
     const matcher = clean((d) => decodeCookieMatcher({ name: 'a', ...message }, d));
     const headers = requestOf('/', 'h', ...cookies.map((cookie) => `cookie: ${cookie}`));
-    assert.equal(matcher.matches(parseCookies(headers)), matches, `${JSON.stringify(message)} on ${cookies.join(' | ')}`);
+    assert.equal(
+      matcher.matches(parseCookies(headers)),
+      matches,
+      `${JSON.stringify(message)} on ${cookies.join(' | ')}`,
+    );
   }
 });
 
@@ -208,13 +217,17 @@ test('values', () => {
 test('metadata by path, inverted or not', () => {
   const metadata = new Map([['f', { a: { b: 'x' }, list: [1] }]]);
   const matches = (path: string[], value: ValueMatcherPb, invert = false): boolean =>
-    clean((d) => decodeMetadataMatcher({ filter: 'f', path: path.map((key) => ({ key })), value, invert }, d)).matches(metadata);
+    clean((d) => decodeMetadataMatcher({ filter: 'f', path: path.map((key) => ({ key })), value, invert }, d)).matches(
+      metadata,
+    );
   assert.equal(matches(['a', 'b'], { string_match: { exact: 'x' } }), true);
   assert.equal(matches(['a', 'c'], { present_match: true }), false);
   assert.equal(matches(['a', 'c'], { present_match: true }, true), true);
   assert.equal(matches(['list', '0'], { present_match: true }), false);
   assert.equal(matches(['toString'], { present_match: true }), false);
-  const absent = clean((d) => decodeMetadataMatcher({ filter: 'f', path: [{ key: 'a' }], value: { present_match: false } }, d));
+  const absent = clean((d) =>
+    decodeMetadataMatcher({ filter: 'f', path: [{ key: 'a' }], value: { present_match: false } }, d),
+  );
   assert.equal(absent.matches(null), true);
 });
 

@@ -43,7 +43,11 @@ export function tableOf(json: object, environment: Partial<RouteEnvironment> = {
 
 /** One virtual host for all domains with one route. */
 export function oneRoute(match: object, action: object, host: object = {}, config: object = {}): object {
-  return { name: 'r', virtual_hosts: [{ name: 'v', domains: ['*'], routes: [{ match, ...action }], ...host }], ...config };
+  return {
+    name: 'r',
+    virtual_hosts: [{ name: 'v', domains: ['*'], routes: [{ match, ...action }], ...host }],
+    ...config,
+  };
 }
 
 /** Builds request headers; `fields` are 'name: value' lines. */

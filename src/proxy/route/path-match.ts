@@ -13,14 +13,15 @@ export class PathMatch {
   readonly literal: string;
   readonly caseSensitive: boolean;
   readonly #lower: string;
-  readonly #regex: Regex | null;
+  /** Of kind 'regex', else null. */
+  readonly regex: Regex | null;
 
   constructor(kind: PathKind, literal: string, caseSensitive = true, regex: Regex | null = null) {
     this.kind = kind;
     this.literal = literal;
     this.caseSensitive = caseSensitive || regex !== null;
     this.#lower = asciiLower(literal);
-    this.#regex = regex;
+    this.regex = regex;
   }
 
   matches(view: MatchView): boolean {
@@ -37,7 +38,7 @@ export class PathMatch {
       case 'separated':
         return length === view.end || path.charCodeAt(length) === 47;
       default:
-        return (this.#regex as Regex).matches(view.bare);
+        return (this.regex as Regex).matches(view.bare);
     }
   }
 
