@@ -64,6 +64,26 @@ test('one object per path; reopening moves on after what was buffered', async (t
   assert.equal(readFileSync(path, 'utf8'), 'new\n');
 });
 
+test('reopening and draining do not wait for lines that come later', async (t) => {
+  const { files, file, path, directory } = setUp(t);
+  file.write('first\n');
+  renameSync(path, join(directory, 'moved'));
+  files.reopen();
+  let drained = false;
+  files.drain(() => {
+    drained = true;
+  });
+  for (let i = 0; i < 100 && !drained; i++) {
+    file.write(`${i}\n`);
+    files.drain(() => {});
+    await new Promise(setImmediate);
+  }
+  assert.equal(drained, true);
+  await new Promise<void>((done) => files.drain(done));
+  assert.match(readFileSync(join(directory, 'moved'), 'utf8'), /^first\n/);
+  assert.match(readFileSync(path, 'utf8'), /\d+\n$/);
+});
+
 test('beyond the limit lines are dropped and counted', async (t) => {
   const { file, path, drain, stat } = setUp(t, 100);
   for (let i = 0; i < 30; i++) file.write('123456789\n');

@@ -107,7 +107,11 @@ export class AccessLogFile {
   #to = 0;
   #isWriting = false;
   #isReopening = false;
-  #waiting: (() => void)[] = [];
+  /** Bytes that ever came, and that ever left or were given up. */
+  #accepted = 0;
+  #settled = 0;
+  /** Who waits for which byte to be settled, in order. */
+  readonly #waiting: { readonly until: number; readonly done: () => void }[] = [];
 
   constructor(path: string, fd: number, clock: Clock, stats: FileStats, limits: Limits) {
     this.path = path;
@@ -126,21 +130,23 @@ export class AccessLogFile {
       return;
     }
     this.#text += line;
+    this.#accepted += line.length;
     stats.inc(stats.i.write_buffered);
     stats.add(stats.i.write_total_buffered, line.length);
     if (this.#text.length > this.#limits.flushBytes && !this.#isWriting) this.#start();
     else if (!this.#isTimerArmed) this.#armTimer();
   }
 
-  /** Opens the path anew, after what is buffered went to the old file. */
+  /** Opens the path anew, behind the append under way or else what is buffered now. */
   reopen(): void {
     if (isStandardStream(this.path)) return;
     this.#isReopening = true;
     if (!this.#isWriting) this.#start();
   }
 
+  /** Writes what is buffered now; `done` does not wait for lines that come later. */
   drain(done: () => void): void {
-    this.#waiting.push(done);
+    this.#waiting.push({ until: this.#accepted, done });
     if (!this.#isWriting) this.#start();
   }
 
@@ -160,6 +166,7 @@ export class AccessLogFile {
     const stats = this.#stats;
     stats.inc(from === bytes.length ? stats.i.write_completed : stats.i.write_failed);
     stats.add(stats.i.write_total_buffered, -bytes.length);
+    this.#settled += bytes.length;
   }
 
   /** The flush interval is over. */
@@ -179,7 +186,7 @@ export class AccessLogFile {
     this.#flushTimer.arm(this.#limits.flushIntervalMs);
   }
 
-  /** Begins an append with all that is buffered; without anything it settles reopening and waiting. */
+  /** Begins an append with all that is buffered; without anything only who waits is told. */
   #start(): void {
     const length = this.#text.length;
     if (length === 0) {
@@ -210,6 +217,7 @@ export class AccessLogFile {
       const stats = this.#stats;
       const done = error !== null ? this.#to - this.#from : written;
       this.#from += done;
+      this.#settled += done;
       stats.add(stats.i.write_total_buffered, -done);
       if (error !== null) stats.inc(stats.i.write_failed);
       else if (this.#from < this.#to) {
@@ -217,7 +225,8 @@ export class AccessLogFile {
         return;
       } else stats.inc(stats.i.write_completed);
       this.#isWriting = false;
-      if (this.#text.length > this.#limits.flushBytes || this.#isReopening || this.#waiting.length > 0) this.#start();
+      this.#settle();
+      if (this.#text.length > this.#limits.flushBytes || this.#waiting.length > 0) this.#start();
       else if (this.#text !== '' && !this.#isTimerArmed) this.#armTimer();
     });
   }
@@ -234,9 +243,7 @@ export class AccessLogFile {
         this.#fd = fd;
       }
     }
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const done of waiting) done();
+    while (this.#waiting.length > 0 && (this.#waiting[0]?.until ?? 0) <= this.#settled) this.#waiting.shift()?.done();
   }
 }
 
