@@ -107,7 +107,7 @@ export class Registry implements TypeResolver {
 
   /** Bytes of the descriptor set: the rules of fields are read with it. */
   read(start: number, end: number): Uint8Array {
-    const bytes = new Uint8Array(end - start);
+    const bytes = Buffer.allocUnsafe(end - start);
     readSync(this.#set, bytes, 0, bytes.length, start);
     return bytes;
   }
@@ -146,10 +146,10 @@ export class Registry implements TypeResolver {
     const count = this.#count;
     const column = (n: number): number => this.#columns[n * count + i] as number;
     const nameStart = column(4);
-    const bytes = new Uint8Array(column(3) >>> 8);
+    const bytes = Buffer.allocUnsafe(column(3) >>> 8);
     readSync(this.#index, bytes, 0, bytes.length, this.#namesStart + nameStart);
     return {
-      name: new TextDecoder().decode(bytes),
+      name: bytes.latin1Slice(),
       offset: column(1),
       length: column(2),
       flags: column(3) & 0xff,

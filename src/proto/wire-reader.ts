@@ -8,7 +8,7 @@ export const WIRE = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, endGroup: 
  * Use: `while (cursor.next()) switch (cursor.number) …`; reading a value is optional, `next` skips what was left.
  */
 export class FieldCursor {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly end: number;
   number = 0;
   wireType = 0;
@@ -19,7 +19,7 @@ export class FieldCursor {
   #position: number;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
-    this.bytes = bytes;
+    this.bytes = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.end = end;
     this.#position = start;
   }
@@ -64,22 +64,8 @@ export class FieldCursor {
     return value;
   }
 
-  /** The varint of the current field in full. */
-  uint64(): bigint {
-    let value = 0n;
-    let shift = 0n;
-    for (let i = this.valueStart; i < this.valueEnd; i++, shift += 7n) {
-      value |= BigInt((this.bytes[i] as number) & 0x7f) << shift;
-    }
-    return BigInt.asUintN(64, value);
-  }
-
   text(): string {
-    return utf8.decode(this.bytes.subarray(this.valueStart, this.valueEnd));
-  }
-
-  view(): DataView {
-    return new DataView(this.bytes.buffer, this.bytes.byteOffset + this.valueStart, this.valueEnd - this.valueStart);
+    return this.bytes.utf8Slice(this.valueStart, this.valueEnd);
   }
 
   /** A cursor over the current field's payload. */
@@ -101,5 +87,3 @@ export class FieldCursor {
     return value >>> 0;
   }
 }
-
-const utf8 = new TextDecoder();
