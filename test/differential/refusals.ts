@@ -12,8 +12,9 @@ import { fillPlaceholders, placeholdersIn, toYaml } from './config.ts';
 export type Refusals = {
   /** The group without what was refused. */
   readonly group: Group;
-  /** Messages by listener name. */
+  /** Messages by name. */
   readonly listeners: ReadonlyMap<string, string>;
+  readonly clusters: ReadonlyMap<string, string>;
 };
 
 type Bootstrap = {
@@ -31,8 +32,11 @@ export async function findRefusals(group: Group, kind: ProxyKind): Promise<Refus
   });
   try {
     const accepted: Fields[] = [];
+    const refusedClusters = new Map<string, string>();
     for (const cluster of clusters) {
-      if ((await validate(build([], [cluster]), kind, directory)) === null) accepted.push(cluster);
+      const message = await validate(build([], [cluster]), kind, directory);
+      if (message === null) accepted.push(cluster);
+      else refusedClusters.set(String(cluster['name']), message);
     }
     const kept: Fields[] = [];
     const refused = new Map<string, string>();
@@ -41,7 +45,7 @@ export async function findRefusals(group: Group, kind: ProxyKind): Promise<Refus
       if (message === null) kept.push(listener);
       else refused.set(String(listener['name']), message);
     }
-    return { group: { ...group, config: build(kept, accepted) }, listeners: refused };
+    return { group: { ...group, config: build(kept, accepted) }, listeners: refused, clusters: refusedClusters };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 // Differential cases: the options of the HTTP connection manager.
 import type { Case, Group } from '../case.ts';
 import type { Fields } from '../config.ts';
-import { any, bootstrap, cluster, direct, http, route } from '../config.ts';
+import { bootstrap, cluster, direct, http, route } from '../config.ts';
 import { get, post, request, response } from '../messages.ts';
 
 const LOOPBACK_IS_INTERNAL: Fields = {

@@ -141,7 +141,6 @@ const upgrades: readonly Case[] = [
     send: get('/', 'connection: HTTP2-Settings', 'http2-settings: AAMAAABkAARAAAAAAAIAAAAA'),
   },
   { name: 'upgrade to TLS is refused', send: get('/', 'connection: upgrade', 'upgrade: TLS/1.2') },
-  { name: 'upgrade ignored by list', to: 'upgrade-ignored', send: get('/', 'connection: upgrade', 'upgrade: TLS/1.2') },
   {
     name: 'connect upgrade configured without connect matcher',
     to: 'upgrade',
@@ -194,7 +193,6 @@ const limits: readonly Case[] = [
     upstream: [response(200, 'x', 'x-response-header: v')],
   },
   { name: 'allow_absolute_url false', to: 'no-absolute', send: request('GET', 'http://other.example/path') },
-  { name: 'send_fully_qualified_url', to: 'main', send: get('/fq/x?y=1') },
   {
     name: 'allow_chunked_length',
     to: 'chunked-length',
@@ -235,7 +233,7 @@ function upstreamOptions(http1: object, common: object = {}): Readonly<Record<st
 
 const config = bootstrap({
   listeners: [
-    http({ name: 'main', routes: [route('/small/', 'small'), route('/fq/', 'fq'), route('/', 'a')] }),
+    http({ name: 'main', routes: [route('/small/', 'small'), route('/', 'a')] }),
     http({
       name: 'trailers',
       routes: [route('/', 'trailers')],
@@ -260,10 +258,6 @@ const config = bootstrap({
     http({
       name: 'upgrade-route',
       routes: [route('/on', 'a', { upgrade_configs: [{ upgrade_type: 'websocket' }] }), route('/', 'a')],
-    }),
-    http({
-      name: 'upgrade-ignored',
-      hcm: { http_protocol_options: { ignore_http_11_upgrade: [{ prefix: 'TLS/' }] } },
     }),
     http({
       name: 'limits',
@@ -301,7 +295,6 @@ const config = bootstrap({
     cluster('preserve', ['a'], upstreamOptions({ header_key_format: PRESERVE })),
     cluster('proper', ['a'], upstreamOptions({ header_key_format: { proper_case_words: {} } })),
     cluster('small', ['small'], upstreamOptions({}, { max_response_headers_kb: 1, max_headers_count: 10 })),
-    cluster('fq', ['a'], upstreamOptions({ send_fully_qualified_url: true })),
   ],
 });
 

@@ -110,6 +110,48 @@ export const laterGroups: readonly Group[] = [
       },
     ],
   ),
+  later(
+    'upgrade ignored by list',
+    { hcm: { http_protocol_options: { ignore_http_11_upgrade: [{ prefix: 'TLS/' }] } } },
+    [
+      {
+        name: 'upgrade to TLS',
+        send: get('/', 'connection: upgrade', 'upgrade: TLS/1.2'),
+        view: ({ clients }) => clients[0]?.fate,
+      },
+    ],
+  ),
+  later(
+    'fully qualified url to the upstream',
+    {},
+    [
+      {
+        name: 'request',
+        send: get('/x?y=1'),
+        view: ({ upstream }) => Object.values(upstream).flatMap((seen) => seen.map(({ line }) => line)),
+      },
+    ],
+    {
+      typed_extension_protocol_options: {
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any(
+          'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+          { explicit_http_config: { http_protocol_options: { send_fully_qualified_url: true } } },
+        ),
+      },
+    },
+  ),
+  later(
+    'per-request state',
+    {
+      routes: [
+        {
+          ...route('/', 'a'),
+          response_headers_to_add: [{ header: { key: 'x-s', value: '<%PER_REQUEST_STATE(x)%>' } }],
+        },
+      ],
+    },
+    [{ name: 'request', send: get('/'), view: ({ clients }) => clients[0]?.responses[0]?.headers['x-s'] }],
+  ),
   later('random balancing', {}, [{ name: 'request', send: get('/'), view: ({ clients }) => clients[0]?.fate }], {
     lb_policy: 'RANDOM',
   }),

@@ -199,7 +199,6 @@ const OPERATORS = [
     'DYNAMIC_METADATA(com.test:key)',
     'CLUSTER_METADATA(com.test:key)',
     'FILTER_STATE(none)',
-    'PER_REQUEST_STATE(none)',
     'ENVIRONMENT(HEDDLE_UNSET)',
   ],
 ];
