@@ -40,7 +40,10 @@ const SWAP_GREED = 8;
 
 const EMPTY: RegexNode = { kind: 'empty' };
 
-/** Parses a pattern (a latin1 string of bytes) with RE2's default, Perl-like options and Latin-1 encoding. Source: RE2 `parse.cc`, `syntax.txt`. */
+/**
+ * Parses a pattern (a latin1 string of bytes) with RE2's default, Perl-like options and Latin-1 encoding.
+ * Source: RE2 `parse.cc`, `syntax.txt`.
+ */
 export function parseRegex(pattern: string): ParsedRegex | RegexError {
   const parser = new Parser(pattern);
   try {

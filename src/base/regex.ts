@@ -2,6 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { bytesOf } from './matcher-text.ts';
 import { classText } from './regex-class.ts';
+import { programSize } from './regex-size.ts';
 import { parseRegex, type RegexError, type RegexNode } from './regex-syntax.ts';
 
 /** Longest JavaScript pattern that a regex may become once counted repeats are written out. */
@@ -40,6 +41,11 @@ export class Regex {
   /** Whether the whole value matches (RE2::FullMatch). */
   matches(value: string): boolean {
     return this.#full.test(value);
+  }
+
+  /** Number of instructions that RE2 would need, for limits on it. */
+  programSize(): number {
+    return programSize(this.#root);
   }
 
   /** The pattern in JavaScript's syntax, without groups that capture. */
@@ -191,8 +197,9 @@ export function parseSubstitution(text: string, groups: number): Substitution | 
 type GroupMap = number[][];
 
 /**
- * Writes the tree as a JavaScript pattern without flags. Groups capture only when `groups` is given, and are noted there. Counted repeats are written out: V8's linear engine refuses more
- * than 16 repetitions, and its other engines run loops with counters more slowly.
+ * Writes the tree as a JavaScript pattern without flags. Groups capture only when `groups` is given, and are noted
+ * there. Counted repeats are written out: V8's linear engine refuses more than 16 repetitions, and its other engines
+ * run loops with counters more slowly.
  */
 function translate(root: RegexNode, groups: GroupMap | null): string {
   let captured = 0;

@@ -1,4 +1,4 @@
-// Header, query, cookie, metadata and filter-state matchers; the rows about headers and queries were seen on Envoy 1.40.
+// Matchers on headers, queries, cookies, metadata, filter state; rows about requests were seen on Envoy 1.40.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigDecoder } from '../config-decoder.ts';

@@ -13,7 +13,7 @@ import type { StreamInfo } from '../stream-info.ts';
 /** Fields that take effect, per message; for the tables of whoever decodes with this file. */
 export const STRING_MATCHER_FIELDS = {
   'envoy.type.matcher.v3.RegexMatcher': 'google_re2 regex',
-  'envoy.type.matcher.v3.RegexMatcher.GoogleRE2': '',
+  'envoy.type.matcher.v3.RegexMatcher.GoogleRE2': 'max_program_size',
   'envoy.type.matcher.v3.RegexMatchAndSubstitute': 'pattern substitution',
   'envoy.type.matcher.v3.StringMatcher': 'exact prefix suffix safe_regex contains ignore_case',
   'envoy.type.matcher.v3.ListStringMatcher': 'patterns',
@@ -112,8 +112,14 @@ const NEVER: StringMatcher = { matches: () => false };
 
 export function decodeRegex(message: RegexMatcherPb | undefined, d: ConfigDecoder): Regex | null {
   const compiled = compileRegex(message?.regex ?? '');
-  if (!('error' in compiled)) return compiled;
-  d.reject('regex', compiled.error);
+  if ('error' in compiled) {
+    d.reject('regex', compiled.error);
+    return null;
+  }
+  const limit = message?.google_re2?.max_program_size;
+  const size = limit === undefined ? 0 : compiled.programSize();
+  if (limit === undefined || size <= limit) return compiled;
+  d.reject('regex', `RE2 program size of ${size} > max program size of ${limit}`);
   return null;
 }
 

@@ -1,4 +1,4 @@
-// What routes do to requests and responses: rewriting, mutations, redirects and direct responses, as seen on Envoy 1.40.
+// What routes do to requests and responses, as seen on Envoy 1.40: rewriting, mutations, redirects, direct responses.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { H } from '../../wire/header-names.ts';
