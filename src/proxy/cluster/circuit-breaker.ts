@@ -25,7 +25,7 @@ export const DEFAULT_LIMITS: BreakerLimits = Object.freeze({
 });
 
 /** What Envoy prints for "no limit": 2^64 - 1. */
-const UNLIMITED = 18_446_744_073_709_551_615;
+const UNLIMITED = 2 ** 64;
 
 /** One counted resource. The count is a field now; workers that share it put an atomic cell behind the same methods. */
 export class Resource {

@@ -50,7 +50,7 @@ export const CLUSTER_STATS = {
 export type ClusterScope = Scope & { readonly i: { readonly [name in keyof typeof CLUSTER_STATS]: number } };
 
 const CODES = 1000;
-const GROUPS: readonly string[] = ['', 'upstream_rq_1xx', 'upstream_rq_2xx', 'upstream_rq_3xx', 'upstream_rq_4xx', 'upstream_rq_5xx'];
+const GROUPS = ['', 'upstream_rq_1xx', 'upstream_rq_2xx', 'upstream_rq_3xx', 'upstream_rq_4xx', 'upstream_rq_5xx'];
 
 /**
  * 'upstream_rq_completed', '…_2xx', '…_200' and 'upstream_rq_time' under one prefix ('external.', 'canary.', …) of a

@@ -95,9 +95,10 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     connectTimeoutMs: d.durationMs(message.connect_timeout, DEFAULT_CONNECT_TIMEOUT_MS),
     bufferLimitBytes: message.per_connection_buffer_limit_bytes ?? DEFAULT_BUFFER_LIMIT_BYTES,
     lb: lb.policy,
-    panicThreshold: common?.healthy_panic_threshold === undefined
-      ? HEALTHY_PANIC_THRESHOLD
-      : (common.healthy_panic_threshold.value ?? 0),
+    panicThreshold:
+      common?.healthy_panic_threshold === undefined
+        ? HEALTHY_PANIC_THRESHOLD
+        : (common.healthy_panic_threshold.value ?? 0),
     failTrafficOnPanic: lb.failTrafficOnPanic ?? common?.zone_aware_lb_config?.fail_traffic_on_panic ?? false,
     localityWeighted: lb.localityWeighted ?? common?.locality_weighted_lb_config !== undefined,
     breakers: {
@@ -177,9 +178,7 @@ function leastRequest(config: { choice_count?: number | undefined; active_reques
     kind: 'least-request',
     choiceCount: config.choice_count ?? LEAST_REQUEST_CHOICES,
     activeRequestBias:
-      config.active_request_bias === undefined
-        ? ACTIVE_REQUEST_BIAS
-        : (config.active_request_bias.default_value ?? 0),
+      config.active_request_bias === undefined ? ACTIVE_REQUEST_BIAS : (config.active_request_bias.default_value ?? 0),
     biasRuntimeKey: config.active_request_bias?.runtime_key ?? '',
   } as const;
 }
@@ -217,10 +216,13 @@ function decodeLimits(
 function perHostLimit(thresholds: readonly CircuitBreakers_Thresholds[] | undefined, d: ConfigDecoder): number {
   for (const [i, one] of (thresholds ?? []).entries()) {
     for (const field of ['max_pending_requests', 'max_requests', 'max_retries', 'retry_budget'] as const) {
-      if (one[field] !== undefined) d.at('per_host_thresholds', i).reject(field, 'only max_connections counts per host');
+      if (one[field] !== undefined)
+        d.at('per_host_thresholds', i).reject(field, 'only max_connections counts per host');
     }
   }
-  return thresholds?.find((one) => (one.priority ?? 'DEFAULT') === 'DEFAULT')?.max_connections ?? Number.POSITIVE_INFINITY;
+  return (
+    thresholds?.find((one) => (one.priority ?? 'DEFAULT') === 'DEFAULT')?.max_connections ?? Number.POSITIVE_INFINITY
+  );
 }
 
 function decodeBind(message: Cluster, d: ConfigDecoder): Address | null {

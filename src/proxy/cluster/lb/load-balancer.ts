@@ -97,7 +97,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
     return this.#hostPicker(hosts[source]);
   }
 
-  /** Localities in proportion to weight times the share of their hosts that can serve. Source: Envoy locality_weighted. */
+  /** Localities in proportion to weight times the share of hosts that can serve. Source: Envoy locality_weighted. */
   #localityPicker(localities: readonly LocalityHosts[], source: 'healthy' | 'degraded'): Picker {
     const edf = new EdfScheduler<{ picker: Picker; weight: number }>();
     for (const locality of localities) {

@@ -58,7 +58,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   #responseComplete = true;
   #isChunkedRequest = false;
   #isExecuting = false;
-  /** The response's last event, told once the connection has been put away: a head, trailers, or the end of the body. */
+  /** The response's last event, told once the connection is put away: a head, trailers, or else the body's end. */
   #lastHead: Headers | null = null;
   #lastTrailers: Headers | null = null;
   #isInterim = false;
@@ -120,7 +120,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
       }
     }
     const text = encode.encodeRequestHead(headers, this.#owner.http.spelling, tail);
-    this.headerBytesSent = text.length;
+    this.headerBytesSent = encode.fieldBytesOf(text);
     this.wireBytesSent += text.length;
     this.socket.writeLatin1(text);
     if (endStream) this.#requestComplete = true;
@@ -229,7 +229,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   }
 
   onHead(headers: Headers, parser: Http1Parser): void {
-    this.headerBytesReceived += headers.wireBytes;
+    this.headerBytesReceived += headers.fieldBytes;
     const status = headers.status;
     if (status < 200 && status !== 101) {
       this.#isInterim = true;

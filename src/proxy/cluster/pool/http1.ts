@@ -32,7 +32,7 @@ export type PoolContext = {
   readonly stats: ClusterScope;
 };
 
-/** Connections that are opened at most for one event, so that a recovered host is not flooded. Source: Envoy conn_pool_base.cc. */
+/** Dials at most for one event, so that a recovered host is not flooded. Source: Envoy conn_pool_base.cc. */
 const MAX_CONNECTS_AT_ONCE = 3;
 
 /** A request that waits for a connection; a list, oldest first. */
@@ -280,7 +280,8 @@ export class Http1Pool implements ClientOwner {
     stats.inc(by === 'local' ? i.upstream_cx_destroy_local : i.upstream_cx_destroy_remote);
     if (hadRequest) {
       stats.inc(i.upstream_cx_destroy_with_active_rq);
-      stats.inc(by === 'local' ? i.upstream_cx_destroy_local_with_active_rq : i.upstream_cx_destroy_remote_with_active_rq);
+      const { upstream_cx_destroy_local_with_active_rq: local, upstream_cx_destroy_remote_with_active_rq: remote } = i;
+      stats.inc(by === 'local' ? local : remote);
     }
     stats.record(i.upstream_cx_length_ms, Math.round(this.#context.clock.nowMs - startedMs));
     this.#host.cxActive--;

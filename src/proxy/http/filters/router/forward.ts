@@ -8,26 +8,24 @@ import { PENDING_OVERFLOW } from '../../../cluster/failures.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import { Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
-import { BodyData } from '../../filter.ts';
+import type { BodyData } from '../../filter.ts';
+import {
+  noteBytes,
+  noteConnection,
+  retryBufferLimit,
+  rewriteAuthority,
+  setServiceTime,
+  takeAltStatPrefix,
+} from './attempt-info.ts';
 import { chargeCode, chargeTime, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner } from './companion.ts';
+import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
 import { LOCAL_RESET, type ResetReason, resetBody, resetDetails, resetReason } from './reset-reason.ts';
 import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from './retry.ts';
 import { countRoute, type RouteStats } from './route-stats.ts';
 import type { Router, RouterStream } from './router.ts';
 import { startShadows, type Shadow } from './shadow.ts';
-import { expectedTimeout, formatGrpcTimeout, readTimeouts, timeouts } from './timeouts.ts';
-
-/** Kept body on its way to an upstream; used by one call at a time. */
-const keptData = new BodyData();
-const EMPTY = Buffer.alloc(0);
-
-/** Most answers take less; their times need no conversion. */
-const SERVICE_TIME_TEXT: readonly string[] = Array.from({ length: 256 }, (_, ms) => String(ms));
-
-/** The timeout told last: nearly always the same one. */
-let lastExpectedMs = 0;
-let lastExpectedText = '0';
+import { expectedTimeout, formatGrpcTimeout, readTimeouts, setExpectedTimeout, timeouts } from './timeouts.ts';
 
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
 //                     ▲                  └──────────────────────┴── failure ──► retry? ── no ──► local reply
@@ -54,6 +52,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #isAttempting = false;
   #attempt = 1;
   #isRetry = false;
+  #isTimeoutRetry = false;
   #retry: RetryState | null = null;
   #triedHosts: Host[] | null = null;
   #wasSent = false;
@@ -68,8 +67,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #perTryMs = 0;
   #perTryIdleMs = 0;
   /** Body that waits for a connection, or that a retry needs again. */
-  #kept: Buffer[] | null = null;
-  #keptBytes = 0;
+  #kept: KeptBody | null = null;
   /** The body waits until the upstream agreed to the upgrade. */
   #isHeld = false;
   #pausedForRoom = false;
@@ -98,13 +96,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (route.statPrefix !== '') {
       this.routeStats = router.routeStats.get(route.virtualHostName, 'route', route.statPrefix);
     }
-    if (headers.mayHave(H['x-envoy-upstream-alt-stat-name'])) {
-      const name = headers.get(H['x-envoy-upstream-alt-stat-name']);
-      if (name !== undefined) {
-        this.altStatPrefix = `${name}.`;
-        headers.remove(H['x-envoy-upstream-alt-stat-name']);
-      }
-    }
+    if (headers.mayHave(H['x-envoy-upstream-alt-stat-name'])) this.altStatPrefix = takeAltStatPrefix(headers);
   }
 
   // ─── What the load balancer asks ────────────────────────────────────────────────────────────────────────────────
@@ -161,33 +153,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (endStream && !this.#isDone) this.#requestEnds();
   }
 
-  refuseForMaintenance(): void {
-    const { scope } = this.cluster;
-    chargeCode(this, 503, null, null);
-    this.#isDone = true;
-    scope.inc(scope.i.upstream_rq_maintenance_mode);
-    this.stream.sendLocalReply({
-      status: 503,
-      body: 'maintenance mode',
-      details: 'maintenance_mode',
-      flags: Flag.UO,
-      modifyHeaders: (headers) => {
-        if (!this.router.config.suppressEnvoyHeaders) headers.add(H['x-envoy-overloaded'], 'true');
-      },
-    });
-  }
-
   #setTimeoutHeaders(elapsedMs: number): void {
     const expected = expectedTimeout(this.#globalMs, this.#perTryMs, elapsedMs);
     if (expected === 0) return;
     const { headers, forward, router, stream } = this;
-    if (!router.config.suppressEnvoyHeaders) {
-      if (expected !== lastExpectedMs) {
-        lastExpectedMs = expected;
-        lastExpectedText = String(Math.round(expected));
-      }
-      headers.set(H['x-envoy-expected-rq-timeout-ms'], lastExpectedText);
-    }
+    if (!router.config.suppressEnvoyHeaders) setExpectedTimeout(headers, expected);
     if (stream.isGrpc && forward.maxGrpcTimeoutMs !== undefined) {
       headers.set(H['grpc-timeout'], formatGrpcTimeout(expected));
     }
@@ -202,7 +172,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#retry !== null || !canSend) {
       const copy = data.copy();
       this.#keep(copy);
-      if (canSend) encoder.encodeData(keptData.set(copy), endStream);
+      if (canSend) sendOwned(encoder, copy, endStream);
     } else encoder.encodeData(data, endStream);
     if (canSend) this.info.lastUpstreamTxMs = this.router.clock.nowMs;
     if (endStream && !this.#isDone) this.#requestEnds();
@@ -217,7 +187,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   /** Gives up on retries when the body gets too large to be kept for them; false when nothing is left to do. */
   #hasRoomFor(bytes: number): boolean {
-    if (this.#keptBytes + bytes <= this.#bufferLimit()) return true;
+    const keptBytes = this.#kept?.bytes ?? 0;
+    if (keptBytes + bytes <= retryBufferLimit(this.route, this.stream.bufferLimitBytes)) return true;
     const { scope } = this.cluster;
     scope.inc(scope.i.retry_or_shadow_abandoned);
     this.#dropRetry();
@@ -230,31 +201,19 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     return false;
   }
 
-  #bufferLimit(): number {
-    const { route, stream } = this;
-    const own = route.requestBufferLimitBytes;
-    if (own === undefined) return stream.bufferLimitBytes;
-    return route.requestBufferLimitIsCapped ? Math.min(own, stream.bufferLimitBytes) : own;
-  }
-
-  #keep(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    if (this.#kept === null) this.#kept = [bytes];
-    else this.#kept.push(bytes);
-    this.#keptBytes += bytes.length;
-    if (this.#retry === null && this.#keptBytes > this.stream.bufferLimitBytes && !this.#pausedForRoom) {
-      this.#pausedForRoom = true;
-      this.stream.pauseRequest();
-    }
+  #keep(chunk: Buffer): void {
+    this.#kept ??= new KeptBody();
+    this.#kept.keep(chunk);
+    if (this.#retry !== null || this.#pausedForRoom || this.#kept.bytes <= this.stream.bufferLimitBytes) return;
+    this.#pausedForRoom = true;
+    this.stream.pauseRequest();
   }
 
   #dropKept(): void {
     this.#kept = null;
-    this.#keptBytes = 0;
-    if (this.#pausedForRoom) {
-      this.#pausedForRoom = false;
-      this.stream.resumeRequest();
-    }
+    if (!this.#pausedForRoom) return;
+    this.#pausedForRoom = false;
+    this.stream.resumeRequest();
   }
 
   #requestEnds(): void {
@@ -290,16 +249,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     companion.setSource(encoder);
     countRoute(this, 'upstream_rq_total');
     this.#noteHost(host);
-    const { connection } = encoder;
-    info.upstreamLocalAddress = connection.localAddress;
-    info.upstreamConnectionId = connection.id;
-    info.upstreamProtocol = encoder.protocol;
-    info.upstreamTls = connection.tls;
-    info.upstreamConnectionPoolReadyMs = now;
-    info.firstUpstreamTxMs = now;
-    info.lastUpstreamTxMs = now;
-    info.firstUpstreamRxMs = 0;
-    if (this.forward.autoHostRewrite && host.hostname !== '') this.#rewriteHost(host.hostname);
+    noteConnection(info, encoder, now);
+    if (this.forward.autoHostRewrite && host.hostname !== '') {
+      rewriteAuthority(headers, host.hostname, this.forward.appendXForwardedHost, !router.config.suppressEnvoyHeaders);
+    }
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;
     const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
@@ -312,25 +265,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #sendKept(encoder: RequestEncoder): void {
     const kept = this.#kept;
     const trailers = this.stream.requestTrailers;
-    if (kept !== null) {
-      for (let i = 0; i < kept.length; i++) {
-        const isLast = this.#requestEnded && trailers === null && i === kept.length - 1;
-        encoder.encodeData(keptData.set(kept[i] as Buffer), isLast);
-        if (this.#encoder !== encoder) return;
-      }
-    } else if (this.#requestEnded && trailers === null) encoder.encodeData(keptData.set(EMPTY), true);
-    if (this.#requestEnded && trailers !== null) encoder.encodeTrailers(trailers);
+    const endsWithBody = this.#requestEnded && trailers === null && kept !== null && kept.bytes > 0;
+    kept?.sendTo(encoder, endsWithBody, () => this.#encoder !== encoder);
+    if (this.#encoder !== encoder) return;
+    if (this.#requestEnded && !endsWithBody) sendEnd(encoder, trailers);
     if (this.#retry === null) this.#dropKept();
-  }
-
-  /** auto_host_rewrite. Source: Envoy Http::Utility::updateAuthority. */
-  #rewriteHost(hostname: string): void {
-    const { headers } = this;
-    const before = headers.authority;
-    if (before === hostname) return;
-    if (this.forward.appendXForwardedHost && before !== '') headers.appendValue(H['x-forwarded-host'], before);
-    if (!this.router.config.suppressEnvoyHeaders) headers.set(H['x-envoy-original-host'], before);
-    headers.authority = hostname;
   }
 
   #noteHost(host: Host): void {
@@ -368,11 +307,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #endAttempt(): void {
     const encoder = this.#encoder;
     if (encoder !== null) {
-      const { info } = this;
-      info.upstreamWireBytesSent += encoder.wireBytesSent;
-      info.upstreamWireBytesReceived += encoder.wireBytesReceived;
-      info.upstreamHeaderBytesSent += encoder.headerBytesSent;
-      info.upstreamHeaderBytesReceived += encoder.headerBytesReceived;
+      noteBytes(this.info, encoder);
       this.#encoder = null;
     }
     this.#isAttempting = false;
@@ -417,10 +352,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const status = headers.status;
     if (this.#isHeld && !this.#acceptUpgrade(status)) return;
     if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
-    const isSuppressed = router.config.suppressEnvoyHeaders;
-    if (this.#requestCompleteMs >= 0 && !isSuppressed) {
-      const ms = (router.clock.nowMs - this.#requestCompleteMs) | 0;
-      headers.set(H['x-envoy-upstream-service-time'], ms < 256 ? (SERVICE_TIME_TEXT[ms] as string) : String(ms));
+    if (this.#requestCompleteMs >= 0 && !router.config.suppressEnvoyHeaders) {
+      setServiceTime(headers, (router.clock.nowMs - this.#requestCompleteMs) | 0);
     }
     if (route.virtualHost.includeAttemptCountInResponse) {
       headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
@@ -475,9 +408,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isDone = true;
     this.#companion?.response.disarm();
     this.#dropRetry();
-    if (this.#requestCompleteMs >= 0) {
-      chargeTime(this, (this.router.clock.nowMs - this.#requestCompleteMs) | 0, host, headers);
-    }
+    const sinceMs = this.#requestCompleteMs;
+    if (sinceMs >= 0) chargeTime(this, (this.router.clock.nowMs - sinceMs) | 0, host, headers);
   }
 
   // ─── Retries ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -539,7 +471,6 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#setTimeoutHeaders(isComplete ? Math.floor(router.clock.nowMs - this.#requestCompleteMs) : 0);
     this.#connect(host);
   }
-  #isTimeoutRetry = false;
 
   /** No (further) retry: what was kept for one goes, unless it still waits to be sent. */
   #dropRetry(): void {

@@ -1,4 +1,4 @@
-// Statistics of virtual clusters and of routes with a stat_prefix: 'vhost.NAME.vcluster.NAME.', 'vhost.NAME.route.PREFIX.'.
+// Statistics of virtual clusters and of routes with a stat_prefix.
 import type { Scope, StatStore } from '../../../../telemetry/metrics.ts';
 import { CodeStats } from '../../../cluster/stats.ts';
 

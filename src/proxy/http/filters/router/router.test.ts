@@ -7,16 +7,13 @@ import {
   FakeRequest,
   makeRoute,
   RouterHarness,
-  retryPolicy,
 } from '../../../../../test/support/router-harness.ts';
 import { requestHeaders } from '../../../../../test/support/filter-harness.ts';
 import { DEFAULT_LIMITS } from '../../../cluster/circuit-breaker.ts';
 import { DEFAULT_HTTP_CONFIG } from '../../../cluster/cluster-config.ts';
-import { RETRY_ON } from '../../../route/route.ts';
 import { responseFlagsText } from '../../../stream-info.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
-const NO = 'HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n';
 
 function flags(request: FakeRequest): string {
   return responseFlagsText(request.info.flags);
@@ -146,10 +143,7 @@ test('upstream failures answer in Envoy’s words', async (t) => {
       const request = h.request();
       act(h);
       assert.equal(request.status, status);
-      assert.equal(
-        request.body,
-        `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`,
-      );
+      assert.equal(request.body, `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`);
       assert.equal(flags(request), flag);
       assert.equal(request.info.responseCodeDetails, details);
       assert.equal(h.stat(`cluster.up.upstream_rq_${status}`), 1);
@@ -260,167 +254,6 @@ test('circuit breakers: pending requests, requests, connections', () => {
   assert.equal(first.status, 0);
 });
 
-function retrying(on: number, change: object = {}, numRetries = 2) {
-  return makeRoute({
-    forward: { retry: retryPolicy({ on, numRetries, ...change }) },
-    virtualHost: {
-      includeRequestAttemptCount: true,
-      includeAttemptCountInResponse: true,
-      includeIsTimeoutRetryHeader: true,
-    },
-  });
-}
-
-test('a retry after a bad response, with the body again', () => {
-  const h = new RouterHarness();
-  const request = h.request('POST /', [], { body: true, route: retrying(RETRY_ON['5xx']) });
-  request.send('ab', false);
-  const socket = h.dialer.accept();
-  request.send('cd', true);
-  assert.match(socket.take(), /x-envoy-attempt-count: 1\r\n.*2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n$/s);
-  socket.feed(NO);
-  assert.equal(request.status, 0);
-  assert.equal(h.stat('cluster.up.circuit_breakers.default.rq_retry_open'), 0);
-  h.clock.advance(28);
-  const again = socket.take();
-  assert.match(again, /x-envoy-attempt-count: 2\r\n/);
-  assert.match(again, /x-envoy-is-timeout-retry: false\r\n/);
-  assert.match(again, /2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n$/);
-  socket.feed(OK);
-  assert.equal(request.status, 200);
-  assert.ok(request.lines.includes('x-envoy-attempt-count: 2'));
-  assert.equal(h.stat('cluster.up.upstream_rq_retry'), 1);
-  assert.equal(h.stat('cluster.up.upstream_rq_retry_success'), 1);
-  assert.equal(h.stat('cluster.up.upstream_rq_retry_backoff_exponential'), 1);
-  assert.equal(h.stat('cluster.up.retry.upstream_rq_503'), 1);
-  assert.equal(h.stat('cluster.up.upstream_rq_503'), 0);
-  assert.equal(h.stat('cluster.up.upstream_rq_200'), 1);
-});
-
-test('retries run out', () => {
-  const h = new RouterHarness();
-  const request = h.request('/', [], { route: retrying(RETRY_ON['connect-failure']) });
-  for (let i = 0; i < 3; i++) {
-    h.dialer.refuse();
-    h.clock.advance(60);
-  }
-  assert.equal(request.status, 503);
-  assert.equal(
-    request.body,
-    'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: ' +
-      'remote connection failure',
-  );
-  assert.equal(h.stat('cluster.up.upstream_rq_retry_limit_exceeded'), 1);
-  assert.equal(h.stat('cluster.up.upstream_rq_retry'), 2);
-  assert.deepEqual(flags(request).split(',').sort(), ['UF', 'URX']);
-  assert.ok(request.lines.includes('x-envoy-attempt-count: 3'));
-});
-
-test('the last bad response is passed on when retries run out, and the connection of thrown away ones survives', () => {
-  const h = new RouterHarness();
-  const request = h.request('/', [], { route: retrying(RETRY_ON['5xx']) });
-  const socket = h.dialer.accept();
-  for (let i = 0; i < 3; i++) {
-    socket.feed(NO);
-    h.clock.advance(60);
-  }
-  assert.equal(request.status, 503);
-  assert.equal(request.info.responseCodeDetails, 'via_upstream');
-  assert.equal(flags(request), 'URX');
-  assert.equal(h.stat('cluster.up.upstream_cx_total'), 1);
-});
-
-test('no retry without a free unit of the circuit breaker', () => {
-  const none = { ...DEFAULT_LIMITS, maxRetries: 0 };
-  const h = new RouterHarness([clusterConfig({ breakers: { DEFAULT: none, HIGH: none } })]);
-  const request = h.request('/', [], { route: retrying(RETRY_ON['5xx']) });
-  h.dialer.accept().feed(NO);
-  assert.equal(request.status, 503);
-  assert.equal(flags(request), 'UO');
-  assert.equal(h.stat('cluster.up.upstream_rq_retry_overflow'), 1);
-});
-
-test('per-try timeout', () => {
-  const h = new RouterHarness();
-  const route = retrying(RETRY_ON['gateway-error'], { perTryTimeoutMs: 200 }, 1);
-  const request = h.request('/', [], { route });
-  const socket = h.dialer.accept();
-  assert.match(socket.take(), /x-envoy-expected-rq-timeout-ms: 200\r\n/);
-  h.clock.advance(204);
-  assert.ok(socket.isClosed);
-  h.clock.advance(60);
-  const second = h.dialer.accept();
-  assert.match(second.take(), /x-envoy-is-timeout-retry: true\r\n/);
-  h.clock.advance(204);
-  assert.equal(request.status, 504);
-  assert.equal(request.info.responseCodeDetails, 'upstream_per_try_timeout');
-  assert.equal(h.stat('cluster.up.upstream_rq_per_try_timeout'), 2);
-  assert.equal(h.clusters.get('up')?.hosts[0]?.rqTimeout, 2);
-});
-
-test('per-try idle timeout starts again with every event', () => {
-  const h = new RouterHarness();
-  const route = retrying(0, { perTryIdleTimeoutMs: 100 });
-  const request = h.request('/', [], { route });
-  const socket = h.dialer.accept();
-  h.clock.advance(80);
-  socket.feed('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\na');
-  h.clock.advance(80);
-  socket.feed('b');
-  h.clock.advance(80);
-  assert.equal(request.resetDetails, '');
-  h.clock.advance(40);
-  assert.equal(request.resetDetails, 'upstream_per_try_idle_timeout');
-  assert.equal(h.stat('cluster.up.upstream_rq_per_try_idle_timeout'), 1);
-});
-
-test('retries avoid hosts that were tried', () => {
-  const endpoints = { endpoints: [endpoint(1), endpoint(2)], overprovisioningFactor: 140 };
-  const h = new RouterHarness([clusterConfig({ endpoints })]);
-  const route = retrying(RETRY_ON['5xx'], { avoidPreviousHosts: true, hostSelectionMaxAttempts: 5 });
-  h.request('/', [], { route });
-  const first = h.dialer.accept();
-  h.request('/other');
-  const other = h.dialer.accept();
-  assert.notEqual(first.remoteAddress.port, other.remoteAddress.port);
-  first.feed(NO);
-  h.clock.advance(28);
-  assert.equal(h.dialer.accept().remoteAddress.port, other.remoteAddress.port);
-});
-
-test('a body too large to be kept ends retries', () => {
-  const h = new RouterHarness();
-  const route = makeRoute({
-    forward: { retry: retryPolicy({ on: RETRY_ON['5xx'] }) },
-    route: { requestBufferLimitBytes: 4, requestBufferLimitIsCapped: true },
-  });
-  const request = h.request('POST /', ['content-length: 6'], { body: true, route });
-  const socket = h.dialer.accept();
-  request.send('abc', false);
-  request.send('def', true);
-  assert.match(socket.take(), /abcdef$/);
-  assert.equal(h.stat('cluster.up.retry_or_shadow_abandoned'), 1);
-  socket.feed(NO);
-  assert.equal(request.status, 503);
-
-  const waiting = h.request('POST /', ['content-length: 6'], { body: true, route });
-  socket.feed(NO);
-  waiting.send('abcdef', true);
-  assert.equal(waiting.status, 507);
-  assert.equal(waiting.body, 'exceeded request buffer limit while retrying upstream');
-});
-
-test('x-envoy-retry-* headers of the request ask for retries and go no further', () => {
-  const h = new RouterHarness();
-  const request = h.request('/', ['x-envoy-retry-on: retriable-status-codes', 'x-envoy-retriable-status-codes: 404']);
-  const socket = h.dialer.accept();
-  assert.doesNotMatch(socket.take(), /retr/);
-  socket.feed('HTTP/1.1 404 N\r\ncontent-length: 0\r\n\r\n');
-  h.clock.advance(28);
-  socket.feed(OK);
-  assert.equal(request.status, 200);
-});
-
 test('the client goes away: connection closed, or the wish for one withdrawn', () => {
   const h = new RouterHarness();
   const waiting = h.request();
@@ -471,7 +304,11 @@ test('a body without a connection to go to pauses its sender at the limit', () =
 test('an upgrade: the body waits for 101, then bytes go both ways', () => {
   const h = new RouterHarness();
   const start = (): FakeRequest => {
-    const request = new FakeRequest(h, requestHeaders('/ws', ['connection: upgrade', 'upgrade: websocket']), makeRoute());
+    const request = new FakeRequest(
+      h,
+      requestHeaders('/ws', ['connection: upgrade', 'upgrade: websocket']),
+      makeRoute(),
+    );
     request.isUpgrade = true;
     request.start(false);
     request.send('early', false);

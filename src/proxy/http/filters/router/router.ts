@@ -17,6 +17,7 @@ import {
   type Runtime,
   type TerminalStream,
 } from '../../filter.ts';
+import { chargeCode } from './charge.ts';
 import { CompanionPool } from './companion.ts';
 import { Forward } from './forward.ts';
 import { parseRetryGrpcOn, parseRetryOn } from './retry.ts';
@@ -121,7 +122,7 @@ export class Router implements HttpFilter {
     if (this.config.strictCheckHeaders.length > 0 && !this.#checkHeaders(stream, headers)) return 'stop';
     const request = new Forward(this, stream, route, forward, cluster, headers);
     stream.slot[this.slot] = request;
-    if (cluster.isInMaintenance()) request.refuseForMaintenance();
+    if (cluster.isInMaintenance()) this.#refuse(stream, request);
     else request.start(endStream);
     return 'stop';
   }
@@ -176,6 +177,23 @@ export class Router implements HttpFilter {
         if (direct.format !== null) response.set(H['content-type'], direct.format.contentType);
         if (location !== '') response.add(H.location, location);
         if (route.hasResponseMutations) route.finalizeResponse(response, stream);
+      },
+    });
+  }
+
+  /** Maintenance mode. */
+  #refuse(stream: RouterStream, request: Forward): void {
+    const { scope } = request.cluster;
+    chargeCode(request, 503, null, null);
+    scope.inc(scope.i.upstream_rq_maintenance_mode);
+    request.destroy();
+    stream.sendLocalReply({
+      status: 503,
+      body: 'maintenance mode',
+      details: 'maintenance_mode',
+      flags: Flag.UO,
+      modifyHeaders: (response) => {
+        if (!this.config.suppressEnvoyHeaders) response.add(H['x-envoy-overloaded'], 'true');
       },
     });
   }

@@ -41,12 +41,24 @@ export function readTimeouts(
   timeouts.perTryIdle = perTryIdleMs;
 }
 
-/** What the upstream is told to expect after `elapsedMs`, or 0 for nothing. Source: FilterUtility::setTimeoutHeaders. */
+/** What the upstream is told to expect after `elapsedMs`, 0 for nothing. Source: FilterUtility::setTimeoutHeaders. */
 export function expectedTimeout(globalMs: number, perTryMs: number, elapsedMs: number): number {
   const expected = perTryMs === 0 ? globalMs : perTryMs;
   if (expected === 0 || globalMs === 0) return expected;
   // No time left: 0 would mean "for ever", so it is told 1.
   return elapsedMs >= globalMs ? 1 : Math.min(expected, globalMs - elapsedMs);
+}
+
+/** The timeout told last: nearly always the same one. */
+let lastMs = 0;
+let lastText = '0';
+
+export function setExpectedTimeout(headers: Headers, ms: number): void {
+  if (ms !== lastMs) {
+    lastMs = ms;
+    lastText = String(Math.round(ms));
+  }
+  headers.set(H['x-envoy-expected-rq-timeout-ms'], lastText);
 }
 
 function grpcTimeout(forward: ForwardAction, headers: Headers): number {

@@ -1,0 +1,220 @@
+// Tests the decoding of clusters from proto-JSON: defaults, values, and the reasons for what is refused.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Cluster } from '../../proto/generated/types.d.ts';
+import { unpackAny, type Any } from '../../proto/any.ts';
+import { fromJson } from '../../proto/json-decode.ts';
+import { registry } from '../../proto/registry.ts';
+import { Report } from '../../proto/report.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
+import { ConfigDecoder, type DecodeEnvironment } from '../config-decoder.ts';
+import { ADDRESS_FIELDS } from './address.ts';
+import { CLUSTER_FIELDS, decodeCluster } from './cluster.ts';
+import { findUnsupported, mergeSupport } from './support.ts';
+
+const TYPE = registry.message('envoy.config.cluster.v3.Cluster');
+const SUPPORT = mergeSupport(CLUSTER_FIELDS, ADDRESS_FIELDS, {
+  'envoy.config.core.v3.Http1ProtocolOptions': 'header_key_format enable_trailers allow_chunked_length',
+  'envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat': 'proper_case_words stateful_formatter',
+  'envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords': '',
+});
+
+const ENVIRONMENT = {
+  unpack(any: unknown) {
+    const unpacked = unpackAny(any as Any, new Report());
+    return unpacked === undefined ? null : { type: unpacked.type.fullName, message: unpacked.message };
+  },
+} as unknown as DecodeEnvironment;
+
+function decode(json: object): { config: ClusterConfig | null; reasons: string[] } {
+  const report = new Report();
+  const message = fromJson(TYPE, { name: 'up', ...json }, report) as Cluster;
+  assert.ok(report.isEmpty, report.toString());
+  const d = new ConfigDecoder(ENVIRONMENT);
+  const config = decodeCluster(message, d);
+  const unsupported = findUnsupported(TYPE as never, message, SUPPORT);
+  return { config, reasons: [...unsupported, ...d.reasons].map((r) => `${r.path}: ${r.reason}`) };
+}
+
+function accepted(json: object): ClusterConfig {
+  const { config, reasons } = decode(json);
+  assert.deepEqual(reasons, []);
+  assert.ok(config);
+  return config;
+}
+
+function at(address: string, port: number, change: object = {}): object {
+  return { endpoint: { address: { socket_address: { address, port_value: port } } }, ...change };
+}
+
+const OPTIONS = 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+function withOptions(options: object): object {
+  return {
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': { '@type': OPTIONS, ...options },
+    },
+  };
+}
+
+test('defaults are Envoy’s', () => {
+  const config = accepted({});
+  assert.equal(config.statName, 'up');
+  assert.equal(config.connectTimeoutMs, 5000);
+  assert.equal(config.bufferLimitBytes, 1_048_576);
+  assert.deepEqual(config.lb, { kind: 'round-robin' });
+  assert.equal(config.panicThreshold, 50);
+  assert.equal(config.breakers.DEFAULT.maxRequests, 1024);
+  assert.equal(config.breakers.HIGH.maxRetries, 3);
+  assert.equal(config.http.idleTimeoutMs, 3_600_000);
+  assert.equal(config.http.limits.maxHeadBytes, 61_440);
+  assert.deepEqual(config.endpoints, { endpoints: [], overprovisioningFactor: 140 });
+});
+
+test('endpoints', () => {
+  const { endpoints } = accepted({
+    load_assignment: {
+      cluster_name: 'up',
+      policy: { overprovisioning_factor: 200 },
+      endpoints: [
+        {
+          locality: { region: 'r', zone: 'z', sub_zone: 's' },
+          load_balancing_weight: 7,
+          priority: 1,
+          lb_endpoints: [
+            at('127.0.0.1', 80, { health_status: 'DRAINING', load_balancing_weight: 3 }),
+            at('::1', 81, { metadata: { filter_metadata: { 'envoy.lb': { canary: true } } } }),
+            { endpoint: { address: { pipe: { path: '/run/x.sock' } }, hostname: 'x' } },
+            { endpoint: { address: { pipe: { path: '@abstract' } } } },
+          ],
+        },
+      ],
+    },
+  });
+  assert.equal(endpoints.overprovisioningFactor, 200);
+  const [first, second, third] = endpoints.endpoints;
+  assert.deepEqual(first?.address, { family: 'ipv4', address: '127.0.0.1', port: 80 });
+  assert.equal(first?.health, 'UNHEALTHY');
+  assert.equal(first?.edsHealth, 'DRAINING');
+  assert.equal(first?.weight, 3);
+  assert.equal(first?.priority, 1);
+  assert.equal(first?.localityWeight, 7);
+  assert.deepEqual(first?.locality, { region: 'r', zone: 'z', subZone: 's' });
+  assert.equal(second?.address.family, 'ipv6');
+  assert.equal((second?.metadata?.['envoy.lb'] as { canary: boolean }).canary, true);
+  assert.equal(third?.address.family, 'unix');
+  assert.equal(third?.hostname, 'x');
+});
+
+test('circuit breakers', () => {
+  const { breakers, maxConnectionsPerHost } = accepted({
+    circuit_breakers: {
+      thresholds: [
+        { max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4, track_remaining: true },
+        { priority: 'HIGH', retry_budget: { budget_percent: { value: 25.5 }, min_retry_concurrency: 5 } },
+      ],
+      per_host_thresholds: [{ max_connections: 9 }],
+    },
+  });
+  assert.equal(breakers.DEFAULT.maxConnections, 1);
+  assert.equal(breakers.DEFAULT.maxPendingRequests, 2);
+  assert.equal(breakers.DEFAULT.maxRequests, 3);
+  assert.equal(breakers.DEFAULT.maxRetries, 4);
+  assert.ok(breakers.DEFAULT.trackRemaining);
+  assert.deepEqual(breakers.HIGH.retryBudget, { percent: 25.5, minConcurrency: 5 });
+  assert.equal(maxConnectionsPerHost, 9);
+});
+
+test('load balancing', () => {
+  assert.deepEqual(accepted({ lb_policy: 'RANDOM' }).lb, { kind: 'random' });
+  const least = { lb_policy: 'LEAST_REQUEST', least_request_lb_config: { choice_count: 4 } };
+  assert.deepEqual(accepted(least).lb, {
+    kind: 'least-request',
+    choiceCount: 4,
+    activeRequestBias: 1,
+    biasRuntimeKey: '',
+  });
+  const common = accepted({
+    common_lb_config: { healthy_panic_threshold: { value: 0 }, locality_weighted_lb_config: {} },
+  });
+  assert.equal(common.panicThreshold, 0);
+  assert.ok(common.localityWeighted);
+  const policy = accepted({
+    load_balancing_policy: {
+      policies: [
+        {
+          typed_extension_config: {
+            name: 'x',
+            typed_config: {
+              '@type': 'type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random',
+            },
+          },
+        },
+      ],
+    },
+  });
+  assert.deepEqual(policy.lb, { kind: 'random' });
+});
+
+test('protocol options, typed and older', () => {
+  const typed = accepted(
+    withOptions({
+      common_http_protocol_options: { idle_timeout: '5s', max_requests_per_connection: 7, max_response_headers_kb: 8 },
+      explicit_http_config: { http_protocol_options: { header_key_format: { proper_case_words: {} } } },
+    }),
+  ).http;
+  assert.equal(typed.idleTimeoutMs, 5000);
+  assert.equal(typed.maxRequestsPerConnection, 7);
+  assert.equal(typed.limits.maxHeadBytes, 8192);
+  assert.equal(typed.spelling, 'proper-case');
+  const older = accepted({
+    common_http_protocol_options: { max_connection_duration: '2s', max_stream_duration: '3s' },
+    http_protocol_options: { enable_trailers: true },
+    max_requests_per_connection: 3,
+  }).http;
+  assert.equal(older.maxConnectionDurationMs, 2000);
+  assert.equal(older.maxStreamDurationMs, 3000);
+  assert.ok(older.limits.enableTrailers);
+  assert.equal(older.maxRequestsPerConnection, 3);
+});
+
+test('what cannot take effect is refused, with its path', () => {
+  const cases: readonly [object, RegExp][] = [
+    [{ type: 'STRICT_DNS' }, /^type: STRICT_DNS is not supported yet/],
+    [{ lb_policy: 'MAGLEV' }, /^lb_policy: MAGLEV is not supported yet/],
+    [{ http2_protocol_options: {} }, /^http2_protocol_options: HTTP\/2 to upstreams is not supported yet/],
+    [
+      withOptions({ explicit_http_config: { http2_protocol_options: {} } }),
+      /explicit_http_config\.http2_protocol_options: HTTP\/2 to upstreams is not supported yet/,
+    ],
+    [withOptions({ auto_config: {} }), /auto_config: HTTP\/2 to upstreams/],
+    [{ outlier_detection: {} }, /^outlier_detection: is not supported yet/],
+    [
+      { load_assignment: { endpoints: [{ lb_endpoints: [at('localhost', 80)] }] } },
+      /^load_assignment\.endpoints\[0\]\.lb_endpoints\[0\]\.endpoint\.address\.socket_address\.address: malformed IP/,
+    ],
+    [
+      { circuit_breakers: { per_host_thresholds: [{ max_requests: 1 }] } },
+      /^circuit_breakers\.per_host_thresholds\[0\]\.max_requests: only max_connections/,
+    ],
+    [{ ...withOptions({}), common_http_protocol_options: {} }, /^common_http_protocol_options: takes no effect beside/],
+    [
+      {
+        transport_socket: {
+          name: 'tls',
+          typed_config: {
+            '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+          },
+        },
+      },
+      /^transport_socket.*: .*UpstreamTlsContext is not supported yet/,
+    ],
+  ];
+  for (const [json, pattern] of cases) {
+    const { reasons } = decode(json);
+    assert.ok(
+      reasons.some((reason) => pattern.test(reason)),
+      `${JSON.stringify(json)} → ${JSON.stringify(reasons)}`,
+    );
+  }
+});

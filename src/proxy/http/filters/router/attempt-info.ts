@@ -1,0 +1,62 @@
+// What an attempt writes into the stream's info, and what it changes in the request's headers.
+import { H } from '../../../../wire/header-names.ts';
+import type { Headers } from '../../../../wire/headers.ts';
+import type { Route } from '../../../route/route.ts';
+import type { StreamInfo } from '../../../stream-info.ts';
+import type { RequestEncoder } from '../../codec.ts';
+
+/** The request goes out on this connection. */
+export function noteConnection(info: StreamInfo, encoder: RequestEncoder, nowMs: number): void {
+  const { connection } = encoder;
+  info.upstreamLocalAddress = connection.localAddress;
+  info.upstreamConnectionId = connection.id;
+  info.upstreamProtocol = encoder.protocol;
+  info.upstreamTls = connection.tls;
+  info.upstreamConnectionPoolReadyMs = nowMs;
+  info.firstUpstreamTxMs = nowMs;
+  info.lastUpstreamTxMs = nowMs;
+  info.firstUpstreamRxMs = 0;
+}
+
+/** The attempt is over: its bytes count, those of earlier ones stay. */
+export function noteBytes(info: StreamInfo, encoder: RequestEncoder): void {
+  info.upstreamWireBytesSent += encoder.wireBytesSent;
+  info.upstreamWireBytesReceived += encoder.wireBytesReceived;
+  info.upstreamHeaderBytesSent += encoder.headerBytesSent;
+  info.upstreamHeaderBytesReceived += encoder.headerBytesReceived;
+}
+
+/** Bytes of body that may be kept for a retry. */
+export function retryBufferLimit(route: Route, streamLimitBytes: number): number {
+  const own = route.requestBufferLimitBytes;
+  if (own === undefined) return streamLimitBytes;
+  return route.requestBufferLimitIsCapped ? Math.min(own, streamLimitBytes) : own;
+}
+
+/** The prefix that x-envoy-upstream-alt-stat-name asks for, with its dot, or ''; the header goes no further. */
+export function takeAltStatPrefix(headers: Headers): string {
+  const name = headers.get(H['x-envoy-upstream-alt-stat-name']);
+  headers.remove(H['x-envoy-upstream-alt-stat-name']);
+  return name === undefined || name === '' ? '' : `${name}.`;
+}
+
+/** auto_host_rewrite. Source: Envoy Http::Utility::updateAuthority. */
+export function rewriteAuthority(
+  headers: Headers,
+  hostname: string,
+  appendsForwarded: boolean,
+  keepsOriginal: boolean,
+): void {
+  const before = headers.authority;
+  if (before === hostname) return;
+  if (appendsForwarded && before !== '') headers.appendValue(H['x-forwarded-host'], before);
+  if (keepsOriginal) headers.set(H['x-envoy-original-host'], before);
+  headers.authority = hostname;
+}
+
+/** Most answers take less; their times need no conversion. */
+const SHORT_TIMES: readonly string[] = Array.from({ length: 256 }, (_, ms) => String(ms));
+
+export function setServiceTime(response: Headers, ms: number): void {
+  response.set(H['x-envoy-upstream-service-time'], ms < 256 ? (SHORT_TIMES[ms] as string) : String(ms));
+}
