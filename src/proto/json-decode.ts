@@ -60,8 +60,11 @@ function wrong(context: Context, path: string, expected: string, json: unknown):
   return INVALID;
 }
 
+/** Plain objects only: a Date of a YAML reader, say, is none. */
 function isObject(json: unknown): json is Message {
-  return typeof json === 'object' && json !== null && !Array.isArray(json) && !(json instanceof Uint8Array);
+  if (typeof json !== 'object' || json === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(json);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Reads a message that is not in a field of its own; `null` is handled by the caller where it means unset. */
@@ -138,6 +141,7 @@ function readPlain(json: unknown, context: Context, path: string): unknown {
       return wrong(context, path, 'a JSON value', json);
   }
   if (json === null) return null;
+  if (!Array.isArray(json) && !isObject(json)) return wrong(context, path, 'a JSON value', json);
   if (context.depth >= MAX_DEPTH) {
     context.report.add(path, 'limit', `nested deeper than ${MAX_DEPTH} messages`);
     return INVALID;

@@ -107,6 +107,12 @@ test('rules reach through TypedStruct', () => {
   ]);
 });
 
+test('typed metadata is data: its messages are not checked', () => {
+  const cluster = { '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster', connect_timeout: '0s' };
+  const clusters = [{ name: 'a', metadata: { typed_filter_metadata: { x: cluster } } }];
+  assert.deepEqual(broken(bootstrap, { static_resources: { clusters } }), []);
+});
+
 function reasons(checks: readonly Check[], value: unknown): string[] {
   return checks.map((check) => check(value)).filter((reason) => reason !== undefined);
 }

@@ -22,6 +22,7 @@ import { defaultOf } from './well-known.ts';
 /**
  * Checks `message` and every message in it, those inside Anys too, and reports each broken rule (kind 'invalid') with
  * Envoy's words. Envoy stops at the first one; all are wanted here. Anys that cannot be unpacked are reported as such.
+ * Messages in typed metadata are left alone, as in Envoy: they are data, and checked by whoever reads them.
  */
 export function validateRules<T>(type: MessageType<T>, message: T, report: Report, path = ''): void {
   checkMessage(type as MessageType, message, report, path, 0);
@@ -50,12 +51,15 @@ const compiled = new WeakMap<MessageType, readonly FieldRules[]>();
 function rulesOf(type: MessageType): readonly FieldRules[] {
   let rules = compiled.get(type);
   if (rules === undefined) {
-    rules = type.rulesDisabled
-      ? []
-      : type.fields.filter((field) => field.rulesEnd > 0 || holdsMessages(field)).map(compile);
+    const checked = type.fields.filter((field) => field.rulesEnd > 0 || holdsMessages(field));
+    rules = type.rulesDisabled ? [] : checked.filter((field) => !isOpaque(type, field)).map(compile);
     compiled.set(type, rules);
   }
   return rules;
+}
+
+function isOpaque(type: MessageType, field: Field): boolean {
+  return field.name === 'typed_filter_metadata' && type.fullName === 'envoy.config.core.v3.Metadata';
 }
 
 function holdsMessages(field: Field): boolean {
