@@ -1,9 +1,20 @@
 // Bundles the program to `dist/`: JavaScript for users, because Node does not strip types below node_modules.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
+import { escapeBundle } from './support/ascii-bundle.ts';
 
 const ROOT = dirname(import.meta.dirname);
 
@@ -11,15 +22,32 @@ const ROOT = dirname(import.meta.dirname);
 const DATA_FILES = ['src/proto/generated/descriptors.bin', 'src/proto/generated/descriptors.index'];
 
 /**
+ * Functions are optimised ten times later than by default, so that starting alone does not bring the optimising
+ * compilers into memory (5 MB); under load ten times later is a fraction of a second. Such flags come and go with V8,
+ * which complains of those that it does not know, so they are for the Node that they were measured with.
+ */
+const FLAGS_OF_NODE = 24;
+const LATE_OPTIMISATION = [
+  '--invocation-count-for-maglev=4000',
+  '--invocation-count-for-maglev-osr=1000',
+  '--invocation-count-for-turbofan=30000',
+  '--invocation-count-for-osr=5000',
+];
+
+/**
  * The entry keeps compiled code between starts, which it can only do for modules that are loaded after it asked.
  * A directory beside the bundle serves a clone; an installed package its user may not write to uses the user's own.
  */
-const ENTRY = `// Starts Heddle with its compiled code kept from the last start.
+const ENTRY = `// Starts Heddle with its compiled code kept from the last start, and with V8 set for a small proxy.
 import { accessSync, constants } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 
+if (process.versions.node.startsWith('${FLAGS_OF_NODE}.')) {
+  for (const flag of ${JSON.stringify(LATE_OPTIMISATION)}) setFlagsFromString(flag);
+}
 let cache = join(import.meta.dirname, '.compile-cache');
 try {
   accessSync(import.meta.dirname, constants.W_OK);
@@ -55,6 +83,7 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
   });
   await bundle.close();
+  for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) escapeFile(join(dist, file));
   for (const file of DATA_FILES) copyFileSync(join(ROOT, file), join(dist, 'generated', basename(file)));
   writeFileSync(join(dist, 'heddle.js'), ENTRY);
   rmSync(target, { recursive: true, force: true });
@@ -62,6 +91,13 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
   return readdirSync(target, { recursive: true, withFileTypes: true })
     .filter((file) => file.isFile())
     .reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0);
+}
+
+function escapeFile(path: string): void {
+  const map: { mappings: string } = JSON.parse(readFileSync(`${path}.map`, 'utf8'));
+  const { code, mappings } = escapeBundle(readFileSync(path, 'utf8'), map.mappings);
+  writeFileSync(path, code);
+  writeFileSync(`${path}.map`, JSON.stringify({ ...map, mappings }));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
