@@ -21,6 +21,8 @@ export class Headers {
   spelled: string[] | null = null;
   /** Bytes on the wire, filled by the codec. */
   wireBytes = 0;
+  /** Names, values and three bytes for each field of a received head: what Envoy calls header bytes. */
+  fieldBytes = 0;
   /** Tells an empty authority from none. */
   hasAuthority = false;
 
@@ -158,6 +160,7 @@ export class Headers {
     copy.bits1 = this.bits1;
     copy.spelled = this.spelled === null ? null : this.spelled.slice();
     copy.wireBytes = this.wireBytes;
+    copy.fieldBytes = this.fieldBytes;
     copy.hasAuthority = this.hasAuthority;
     return copy;
   }

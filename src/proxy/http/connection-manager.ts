@@ -297,8 +297,8 @@ export class HttpConnection {
     }
   }
 
-  onHeadSent(bytes: number): void {
-    this.#stream?.onHeadSent(bytes);
+  onHeadSent(bytes: number, fieldBytes: number): void {
+    this.#stream?.onHeadSent(bytes, fieldBytes);
   }
 
   onLocalReply(stream: HttpStream, reply: LocalReply): void {

@@ -281,7 +281,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       this.#owner.config.http1.spelling,
       tail,
     );
-    this.#owner.onHeadSent(text.length);
+    this.#owner.onHeadSent(text.length, encode.fieldBytesOf(text));
     this.#socket.writeLatin1(text);
     if (endStream) this.#endResponse();
   }

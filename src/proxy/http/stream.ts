@@ -182,7 +182,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     this.requestHeaders = headers;
     this.isRequestComplete = endStream;
     const info = this.info;
-    info.downstreamHeaderBytesReceived = headers.wireBytes;
+    info.downstreamHeaderBytesReceived = headers.fieldBytes;
     info.downstreamWireBytesReceived = headers.wireBytes;
     if (endStream) info.lastDownstreamRxMs = info.startMs;
     if (!this.connection.acceptRequest(this, headers)) return;
@@ -616,9 +616,9 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     return this.requestHeaders !== NO_HEADERS;
   }
 
-  /** The codec wrote a head of so many bytes. */
-  onHeadSent(bytes: number): void {
-    this.info.downstreamHeaderBytesSent += bytes;
+  /** The codec wrote a head of so many bytes, so many of them in its fields. */
+  onHeadSent(bytes: number, fieldBytes: number): void {
+    this.info.downstreamHeaderBytesSent += fieldBytes;
     this.info.downstreamWireBytesSent += bytes;
   }
 

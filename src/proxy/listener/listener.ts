@@ -104,7 +104,7 @@ export class ListenerInstance {
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
     const startMs = clock.nowMs;
-    const info = new Connection(++nextConnectionId, stream, this.settings.name, this.settings.chain.name);
+    const info = new Connection(nextConnectionId++, stream, this.settings.name, this.settings.chain.name);
     const connection = new HttpConnection(this.#manager, stream, info);
     connection.onClosed = () => {
       connections.active--;

@@ -61,6 +61,11 @@ function statusLine(minorVersion: number, status: number): string {
   return `HTTP/1.${minorVersion === 0 ? 0 : 1} ${status} ${reasonPhrase(status)}`;
 }
 
+/** Bytes of the fields of an encoded head: without its first line and the empty one. */
+export function fieldBytesOf(head: string): number {
+  return head.length - head.indexOf('\n') - 3;
+}
+
 /** Returns the trailer section with the zero chunk before it. */
 export function encodeTrailers(trailers: Headers | null, spelling: Spelling): string {
   if (trailers === null || trailers.count === 0) return '0\r\n\r\n';

@@ -363,6 +363,7 @@ export class Http1Parser {
   #cutFields(buf: Buffer, start: number, text: string, fields: number, headers: Headers): void {
     const keepSpelling = this.#limits.keepSpelling;
     if (keepSpelling) headers.spelled = [];
+    let bytes = 0;
     for (let i = 0; i < fields; i++) {
       const mark = i * 5;
       const nameStart = marks[mark] as number;
@@ -371,6 +372,7 @@ export class Http1Parser {
       const valueEnd = marks[mark + 4] as number;
       let value = text.substring((marks[mark + 3] as number) - start, (valueEnd < 0 ? -valueEnd : valueEnd) - start);
       if (valueEnd < 0) value = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ').trim();
+      bytes += nameEnd - nameStart + value.length + 3;
       if (id >= 0) {
         if (id === H.host && this.#isRequest && !headers.hasAuthority) {
           headers.authority = value;
@@ -378,7 +380,9 @@ export class Http1Parser {
           continue;
         }
         if (MERGED[id] === 1 && headers.mayHave(id) && headers.has(id)) {
-          headers.appendValue(id, value);
+          // A second framing field must not hide behind an empty first one.
+          if (isFraming(id)) headers.set(id, `${headers.get(id)},${value}`);
+          else headers.appendValue(id, value);
           continue;
         }
         headers.add(id, value);
@@ -387,6 +391,7 @@ export class Http1Parser {
         (headers.spelled as string[])[headers.count - 1] = text.substring(nameStart - start, nameEnd - start);
       }
     }
+    headers.fieldBytes = bytes;
   }
 
   #requestLine(buf: Buffer, start: number, end: number, text: string, headers: Headers): boolean {
@@ -497,9 +502,7 @@ export class Http1Parser {
       if (option === 'close') {
         this.keepAlive = false;
         this.hasCloseOption = true;
-        return;
-      }
-      if (option === 'keep-alive') this.keepAlive = true;
+      } else if (option === 'keep-alive') this.keepAlive = !this.hasCloseOption;
       else if (option === 'upgrade') this.isUpgrade = headers.has(H.upgrade);
     }
   }
@@ -569,6 +572,7 @@ export class Http1Parser {
       this.#partialLength = 0;
       return this.#chunkLine(line, 0, length - 1) ? lineEnd + 1 : end;
     }
+    if (lineEnd - start >= MAX_CHUNK_LINE_BYTES) return this.#failAt('bad_chunk', end);
     return this.#chunkLine(buf, start, lineEnd) ? lineEnd + 1 : end;
   }
 
@@ -624,7 +628,9 @@ export class Http1Parser {
     this.#keep(buf, start, end);
     const partial = this.#partial as Buffer;
     const length = this.#partialLength;
-    const terminator = partial[0] === 0x0d || partial[0] === 0x0a ? 2 : findHeadEnd(partial, this.#searchedTo, length);
+    // Unlike in heads every line ends with CRLF: what ends a message must be the same to everybody.
+    if (partial[0] === 0x0a) return this.#failAt('bad_chunk', end);
+    const terminator = partial[0] === 0x0d ? 2 : findHeadEnd(partial, this.#searchedTo, length);
     if ((terminator < 0 ? length : terminator) > this.#limits.maxHeadBytes) {
       this.#fail('headers_too_large', 'http1.trailers_too_large');
       return end;
@@ -634,7 +640,7 @@ export class Http1Parser {
       return end;
     }
     const fields = this.#scanFields(partial, 0, length);
-    if (fields < 0) {
+    if (fields < 0 || hasBareLineFeed(partial, scanEnd)) {
       if (this.#state !== FAILED) this.#fail('bad_header', 'http1.codec_error');
       return end;
     }
@@ -658,6 +664,17 @@ export class Http1Parser {
 
 /** Where #scanFields stopped: after the empty line. */
 let scanEnd = 0;
+
+function isFraming(id: number): boolean {
+  return id === H['content-length'] || id === H['transfer-encoding'];
+}
+
+function hasBareLineFeed(buf: Buffer, length: number): boolean {
+  for (let pos = buf.indexOf(0x0a); pos >= 0 && pos < length; pos = buf.indexOf(0x0a, pos + 1)) {
+    if (buf[pos - 1] !== 0x0d) return true;
+  }
+  return false;
+}
 
 /** Position after the empty line that ends a head, searching from `from`; -1 when it is not there yet. */
 function findHeadEnd(buf: Buffer, from: number, length: number): number {

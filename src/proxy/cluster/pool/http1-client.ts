@@ -43,7 +43,8 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   readonly #data = new BodyData();
   /** For max_connection_duration. */
   durationTimer: Timer | null = null;
-  readonly createdMs: number;
+  readonly connectStartMs: number;
+  readonly connectEndMs: number;
   /** Since when it has been idle, ms of the clock; for the pool. */
   idleSinceMs = 0;
   requestCount = 0;
@@ -72,11 +73,12 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   headerBytesSent = 0;
   headerBytesReceived = 0;
 
-  constructor(socket: ByteStream, owner: ClientOwner, createdMs: number) {
+  constructor(socket: ByteStream, owner: ClientOwner, connectStartMs: number, connectEndMs: number) {
     this.socket = socket;
     this.#owner = owner;
     this.#stats = owner.stats;
-    this.createdMs = createdMs;
+    this.connectStartMs = connectStartMs;
+    this.connectEndMs = connectEndMs;
     this.#parser = new Http1Parser('response', owner.http.limits, this);
     socket.handler = this;
   }

@@ -234,7 +234,7 @@ export class Http1Pool implements ClientOwner {
     const stats = this.stats;
     stats.record(stats.i.upstream_cx_connect_ms, Math.round(clock.nowMs - dial.startedMs));
     stream.setWatermarks(config.bufferLimitBytes);
-    const client = new Http1Client(stream, this, dial.startedMs);
+    const client = new Http1Client(stream, this, dial.startedMs, clock.nowMs);
     const maxMs = this.http.maxConnectionDurationMs;
     if (maxMs > 0) {
       client.durationTimer = clock.timer(durationReached, { pool: this, client });
@@ -315,7 +315,7 @@ export class Http1Pool implements ClientOwner {
     this.#clients.delete(client);
     if (client.isIdle) this.#idle.splice(this.#idle.indexOf(client), 1);
     else this.#exchangeOver();
-    this.#countClosed(client.createdMs, by, hadRequest);
+    this.#countClosed(client.connectStartMs, by, hadRequest);
     this.stats.record(this.stats.i.upstream_rq_per_cx, client.requestCount);
     if (this.#first !== null) this.#connectMore();
     this.#checkDrained();
