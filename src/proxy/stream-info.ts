@@ -147,14 +147,15 @@ export function responseFlagsText(flags: number, long = false): string {
   const texts = long ? longFlagTexts : shortFlagTexts;
   const known = texts.get(flags);
   if (known !== undefined) return known;
-  const names: string[] = [];
-  RESPONSE_FLAGS.forEach((pair, bit) => {
-    if ((flags & (1 << bit)) !== 0) names.push(pair[long ? 1 : 0]);
-  });
-  const text = names.join(',');
+  const set = RESPONSE_FLAGS.filter(([name]) => (flags & Flag[name]) !== 0);
+  // Envoy prints flags in the order in which they were set: filters' first, then why there was no retry, then the rest.
+  const early = SET_EARLY.flatMap((name) => set.filter(([short]) => short === name));
+  const ordered = [...early, ...set.filter((pair) => !early.includes(pair))];
+  const text = ordered.map((pair) => pair[long ? 1 : 0]).join(',');
   if (texts.size < MAX_FLAG_TEXTS) texts.set(flags, text);
   return text;
 }
+const SET_EARLY: readonly FlagName[] = ['DI', 'FI', 'URX', 'UO'];
 /** Few combinations occur. */
 const MAX_FLAG_TEXTS = 256;
 const shortFlagTexts = new Map<number, string>();

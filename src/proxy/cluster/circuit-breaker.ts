@@ -73,24 +73,31 @@ export class Breaker implements CircuitBreaker {
   readonly pools: Resource;
   readonly #scope: Scope;
   readonly #retryOpenCell: number;
+  /** With a budget there is no fixed rest: Envoy shows max_retries until the first retry, and then 0. */
+  #retryRemainingCell = -1;
 
   constructor(limits: BreakerLimits, priority: Priority, scope: Scope) {
     this.limits = limits;
     this.#scope = scope;
     const prefix = `circuit_breakers.${priority === 'HIGH' ? 'high' : 'default'}.`;
-    const resource = (max: number, open: string, remaining: string): Resource =>
+    const resource = (max: number, open: string, remaining: string, tracks = limits.trackRemaining): Resource =>
       new Resource(
         max,
         scope,
         scope.dynamicGauge(`${prefix}${open}`),
-        limits.trackRemaining ? scope.dynamicGauge(`${prefix}${remaining}`) : -1,
+        tracks ? scope.dynamicGauge(`${prefix}${remaining}`) : -1,
       );
     this.connections = resource(limits.maxConnections, 'cx_open', 'remaining_cx');
     this.pending = resource(limits.maxPendingRequests, 'rq_pending_open', 'remaining_pending');
     this.requests = resource(limits.maxRequests, 'rq_open', 'remaining_rq');
-    const maxRetries = limits.retryBudget === null ? limits.maxRetries : Number.POSITIVE_INFINITY;
-    this.retries = resource(maxRetries, 'rq_retry_open', 'remaining_retries');
+    const hasBudget = limits.retryBudget !== null;
+    const maxRetries = hasBudget ? Number.POSITIVE_INFINITY : limits.maxRetries;
+    this.retries = resource(maxRetries, 'rq_retry_open', 'remaining_retries', limits.trackRemaining && !hasBudget);
     this.pools = resource(limits.maxConnectionPools, 'cx_pool_open', 'remaining_cx_pools');
+    if (limits.retryBudget !== null && limits.trackRemaining) {
+      this.#retryRemainingCell = scope.dynamicGauge(`${prefix}remaining_retries`);
+      scope.set(this.#retryRemainingCell, limits.maxRetries);
+    }
     this.#retryOpenCell = scope.dynamicGauge(`${prefix}rq_retry_open`);
   }
 
@@ -115,6 +122,7 @@ export class Breaker implements CircuitBreaker {
     if (this.retries.current >= max) return false;
     this.retries.inc();
     if (this.limits.retryBudget !== null) this.#scope.set(this.#retryOpenCell, this.retries.current >= max ? 1 : 0);
+    if (this.#retryRemainingCell >= 0) this.#scope.set(this.#retryRemainingCell, 0);
     return true;
   }
 

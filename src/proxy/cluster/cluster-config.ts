@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
+import type { Metadata } from '../stream-info.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
 
 export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
@@ -18,7 +19,7 @@ export type EndpointConfig = {
   readonly health: HealthStatus;
   /** health_status as configured, for /clusters. */
   readonly edsHealth: 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
-  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly metadata: Metadata | null;
   readonly locality: Locality;
   /** 0 when the locality has none. */
   readonly localityWeight: number;
@@ -74,7 +75,7 @@ export type ClusterConfig = {
   readonly localAddress: Address | null;
   /** Seconds of silence before the first TCP keep-alive probe; 0 = off. */
   readonly keepAliveS: number;
-  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly metadata: Metadata | null;
   readonly addedViaApi: boolean;
 };
 
@@ -88,7 +89,8 @@ export const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
   spelling: 'lower',
   limits: Object.freeze({
-    maxHeadBytes: 60 * 1024,
+    // Source: Envoy HttpProtocolOptions.max_response_headers_kb.
+    maxHeadBytes: 80 * 1024,
     maxHeaders: 100,
     allowChunkedLength: false,
     keepSpelling: false,

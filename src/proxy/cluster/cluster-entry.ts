@@ -2,6 +2,7 @@
 import type { Clock, Random } from '../../base/clock.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
+import type { Metadata } from '../stream-info.ts';
 import { Breaker } from './circuit-breaker.ts';
 import type { Cluster, Priority } from './cluster.ts';
 import type { ClusterConfig, EndpointsConfig } from './cluster-config.ts';
@@ -24,6 +25,7 @@ const NEVER = Object.freeze({ numerator: 0, denominator: 100 } as const);
 export class ClusterEntry implements Cluster {
   readonly name: string;
   readonly statName: string;
+  readonly metadata: Metadata | null;
   readonly config: ClusterConfig;
   readonly scope: ClusterScope;
   readonly codes: ClusterCodeStats;
@@ -43,6 +45,7 @@ export class ClusterEntry implements Cluster {
     this.config = config;
     this.name = config.name;
     this.statName = config.statName;
+    this.metadata = config.metadata;
     this.maxStreamDurationMs = config.http.maxStreamDurationMs;
     this.bufferLimitBytes = config.bufferLimitBytes;
     this.#dependencies = dependencies;

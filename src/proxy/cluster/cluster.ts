@@ -3,7 +3,7 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { Random } from '../../base/clock.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { UpstreamInfo } from '../stream-info.ts';
+import type { Metadata, UpstreamInfo } from '../stream-info.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -32,7 +32,7 @@ export type Host = UpstreamInfo & {
   readonly name: string;
   readonly weight: number;
   readonly isHealthy: boolean;
-  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly metadata: Metadata | null;
   /** Endpoint metadata 'envoy.lb' has canary: true. */
   readonly isCanary: boolean;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
@@ -57,6 +57,7 @@ export type CircuitBreaker = {
 
 export type Cluster = {
   readonly name: string;
+  readonly metadata: Metadata | null;
   /** alt_stat_name or name; the scope's prefix is 'cluster.' + it + '.'. */
   readonly statName: string;
   readonly scope: ClusterScope;

@@ -1,6 +1,7 @@
 // One upstream address with all that outlives a configuration change: pools, counts, health.
 import type { Address } from '../../base/byte-stream.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
+import type { Metadata } from '../stream-info.ts';
 import type { Breaker } from './circuit-breaker.ts';
 import type { Host, Priority, StreamRequest } from './cluster.ts';
 import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
@@ -49,8 +50,7 @@ export class HostEntry extends HostCounts implements Host {
   /** Takes on a new version of its endpoint. */
   update(endpoint: EndpointConfig): void {
     this.endpoint = endpoint;
-    const lb = endpoint.metadata?.['envoy.lb'] as Record<string, unknown> | undefined;
-    this.isCanary = lb?.['canary'] === true;
+    this.isCanary = endpoint.metadata?.get('envoy.lb')?.['canary'] === true;
   }
 
   get hostname(): string {
@@ -59,7 +59,7 @@ export class HostEntry extends HostCounts implements Host {
   get weight(): number {
     return this.endpoint.weight;
   }
-  get metadata(): Readonly<Record<string, unknown>> | null {
+  get metadata(): Metadata | null {
     return this.endpoint.metadata;
   }
   get locality(): Locality {

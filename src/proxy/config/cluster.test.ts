@@ -101,7 +101,7 @@ test('endpoints', () => {
   assert.equal(first?.localityWeight, 7);
   assert.deepEqual(first?.locality, { region: 'r', zone: 'z', subZone: 's' });
   assert.equal(second?.address.family, 'ipv6');
-  assert.equal((second?.metadata?.['envoy.lb'] as { canary: boolean }).canary, true);
+  assert.equal(second?.metadata?.get('envoy.lb')?.['canary'], true);
   assert.equal(third?.address.family, 'unix');
   assert.equal(third?.hostname, 'x');
 });

@@ -4,11 +4,12 @@ import type {
   Endpoint,
   LbEndpoint,
   LocalityLbEndpoints,
-  Metadata,
+  Metadata as MetadataPb,
 } from '../../proto/generated/types.d.ts';
 import type { EndpointConfig, EndpointsConfig, HealthStatus } from '../cluster/cluster-config.ts';
 import { addressName } from '../cluster/host.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import type { Metadata } from '../stream-info.ts';
 import { decodeAddress } from './address.ts';
 
 export const ENDPOINT_FIELDS = {
@@ -94,7 +95,7 @@ function healthCheckAddress(endpoint: Endpoint, own: string, d: ConfigDecoder): 
 }
 
 /** Filter name → values, or null for none. */
-export function decodeMetadata(message: Metadata | undefined): Readonly<Record<string, unknown>> | null {
-  const fields = message?.filter_metadata;
-  return fields === undefined || Object.keys(fields).length === 0 ? null : fields;
+export function decodeMetadata(message: MetadataPb | undefined): Metadata | null {
+  const fields = Object.entries(message?.filter_metadata ?? {});
+  return fields.length === 0 ? null : new Map(fields);
 }

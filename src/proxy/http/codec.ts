@@ -37,6 +37,9 @@ export type RequestDecoder = {
 export type RequestEncoder = {
   readonly protocol: Protocol;
   readonly connection: UpstreamConnectionInfo;
+  /** When the dial of this connection began and ended, ms of the clock. */
+  readonly connectStartMs: number;
+  readonly connectEndMs: number;
   encodeHeaders(headers: Headers, endStream: boolean): void;
   /** Borrowed data is sent or copied before the call returns. */
   encodeData(data: BodyData, endStream: boolean): void;

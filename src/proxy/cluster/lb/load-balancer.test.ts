@@ -1,7 +1,7 @@
 // Tests which hosts the load balancers choose: how often, in which order, and which of several priorities.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeRuntime } from '../../../../test/support/filter-harness.ts';
+import type { FakeRuntime } from '../../../../test/support/filter-harness.ts';
 import { clusterConfig, endpoint, RouterHarness } from '../../../../test/support/router-harness.ts';
 import { Random } from '../../../base/clock.ts';
 import type { LoadBalancerContext } from '../cluster.ts';

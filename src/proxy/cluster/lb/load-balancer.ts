@@ -23,7 +23,6 @@ export class PriorityLoadBalancer implements LoadBalancer {
   readonly #options: LoadBalancerOptions;
   readonly #stats: ClusterScope;
   readonly #random: Random;
-  #priorities: readonly PriorityHosts[] = [];
   #load: PriorityLoad = { healthy: [], degraded: [], isPanicking: [] };
   #healthy: Picker[] = [];
   #degraded: Picker[] = [];
@@ -40,7 +39,6 @@ export class PriorityLoadBalancer implements LoadBalancer {
 
   /** Takes new hosts on. */
   update(priorities: readonly PriorityHosts[], overprovisioning: number): void {
-    this.#priorities = priorities;
     this.#load = computePriorityLoad(priorities, overprovisioning, this.#options.panicThreshold);
     this.#healthy = priorities.map((p) => this.#picker(p, 'healthy'));
     this.#degraded = priorities.map((p) => this.#picker(p, 'degraded'));

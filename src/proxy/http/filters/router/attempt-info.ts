@@ -5,17 +5,32 @@ import type { Route } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder } from '../../codec.ts';
 
-/** The request goes out on this connection. */
-export function noteConnection(info: StreamInfo, encoder: RequestEncoder, nowMs: number): void {
+/** The request goes out on this connection, for which it waited since `wishedMs`. */
+export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wishedMs: number, nowMs: number): void {
   const { connection } = encoder;
   info.upstreamLocalAddress = connection.localAddress;
   info.upstreamConnectionId = connection.id;
   info.upstreamProtocol = encoder.protocol;
   info.upstreamTls = connection.tls;
-  info.upstreamConnectionPoolReadyMs = nowMs;
+  info.upstreamConnectionPoolReadyMs = nowMs - wishedMs;
+  info.upstreamConnectStartMs = encoder.connectStartMs;
+  info.upstreamConnectEndMs = encoder.connectEndMs;
   info.firstUpstreamTxMs = nowMs;
   info.lastUpstreamTxMs = nowMs;
   info.firstUpstreamRxMs = 0;
+}
+
+/** Another attempt begins: what the access log tells of the one before. */
+export function noteEarlierAttempt(info: StreamInfo): void {
+  if (info.upstream === null) return;
+  info.earlierUpstreams ??= [];
+  info.earlierUpstreams.push(info.upstream);
+  info.upstream = null;
+  info.upstreamHostMetadata = null;
+  if (info.upstreamConnectionId === 0) return;
+  info.earlierUpstreamConnectionIds ??= [];
+  info.earlierUpstreamConnectionIds.push(info.upstreamConnectionId);
+  info.upstreamConnectionId = 0;
 }
 
 /** The attempt is over: its bytes count, those of earlier ones stay. */

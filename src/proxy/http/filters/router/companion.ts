@@ -2,11 +2,13 @@
 import type { Clock, Timer } from '../../../../base/clock.ts';
 import type { RequestEncoder } from '../../codec.ts';
 
+/** As in statistics and details: which timeout of one attempt was reached. */
+export type TryTimeout = 'per_try_timeout' | 'per_try_idle_timeout';
+
 /** The request, as its timers see it. */
 export type TimerOwner = {
   onResponseTimeout(): void;
-  onPerTryTimeout(): void;
-  onPerTryIdleTimeout(): void;
+  onTryTimeout(kind: TryTimeout): void;
   onMaxDuration(): void;
   onRetryTimer(): void;
 };
@@ -32,12 +34,15 @@ export class Companion {
   }
 
   get perTry(): Timer {
-    this.#perTry ??= this.#pool.clock.timer((self: Companion) => self.owner?.onPerTryTimeout(), this);
+    this.#perTry ??= this.#pool.clock.timer((self: Companion) => self.owner?.onTryTimeout('per_try_timeout'), this);
     return this.#perTry;
   }
 
   get perTryIdle(): Timer {
-    this.#perTryIdle ??= this.#pool.clock.timer((self: Companion) => self.owner?.onPerTryIdleTimeout(), this);
+    this.#perTryIdle ??= this.#pool.clock.timer(
+      (self: Companion) => self.owner?.onTryTimeout('per_try_idle_timeout'),
+      this,
+    );
     return this.#perTryIdle;
   }
 

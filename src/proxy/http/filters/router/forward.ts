@@ -9,16 +9,9 @@ import type { ForwardAction, Route } from '../../../route/route.ts';
 import { Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import type { BodyData } from '../../filter.ts';
-import {
-  noteBytes,
-  noteConnection,
-  retryBufferLimit,
-  rewriteAuthority,
-  setServiceTime,
-  takeAltStatPrefix,
-} from './attempt-info.ts';
+import * as attemptInfo from './attempt-info.ts';
 import { chargeCode, chargeTime, noteGrpcOutcome } from './charge.ts';
-import type { Companion, TimerOwner } from './companion.ts';
+import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
 import { LOCAL_RESET, type ResetReason, resetBody, resetDetails, resetReason } from './reset-reason.ts';
 import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from './retry.ts';
@@ -50,6 +43,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #companion: Companion | null = null;
   /** Between the wish for a connection and the end of the attempt. */
   #isAttempting = false;
+  /** Since when the attempt waits for a connection. */
+  #wishedMs = 0;
   #attempt = 1;
   #isRetry = false;
   #isTimeoutRetry = false;
@@ -92,11 +87,15 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.headers = headers;
     this.random = router.random;
     const vcluster = route.virtualHost.virtualCluster(headers);
-    if (vcluster !== null) this.virtualCluster = router.routeStats.get(route.virtualHostName, 'vcluster', vcluster);
+    if (vcluster !== null) {
+      stream.info.virtualClusterName = vcluster;
+      this.virtualCluster = router.routeStats.get(route.virtualHostName, 'vcluster', vcluster);
+    }
     if (route.statPrefix !== '') {
       this.routeStats = router.routeStats.get(route.virtualHostName, 'route', route.statPrefix);
     }
-    if (headers.mayHave(H['x-envoy-upstream-alt-stat-name'])) this.altStatPrefix = takeAltStatPrefix(headers);
+    if (headers.mayHave(H['x-envoy-upstream-alt-stat-name']))
+      this.altStatPrefix = attemptInfo.takeAltStatPrefix(headers);
   }
 
   // ─── What the load balancer asks ────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +187,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   /** Gives up on retries when the body gets too large to be kept for them; false when nothing is left to do. */
   #hasRoomFor(bytes: number): boolean {
     const keptBytes = this.#kept?.bytes ?? 0;
-    if (keptBytes + bytes <= retryBufferLimit(this.route, this.stream.bufferLimitBytes)) return true;
+    if (keptBytes + bytes <= attemptInfo.retryBufferLimit(this.route, this.stream.bufferLimitBytes)) return true;
     const { scope } = this.cluster;
     scope.inc(scope.i.retry_or_shadow_abandoned);
     this.#dropRetry();
@@ -232,7 +231,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   // ─── One attempt ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #connect(host: Host): void {
+    if (this.#isRetry) attemptInfo.noteEarlierAttempt(this.info);
     this.host = host;
+    this.#wishedMs = this.router.clock.nowMs;
     this.#isAttempting = true;
     const pending = host.newStream(this.forward.priority, this);
     // The answer may have come already, and the stream may even be over.
@@ -249,9 +250,14 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     companion.setSource(encoder);
     countRoute(this, 'upstream_rq_total');
     this.#noteHost(host);
-    noteConnection(info, encoder, now);
+    attemptInfo.noteConnection(info, encoder, this.#wishedMs, now);
     if (this.forward.autoHostRewrite && host.hostname !== '') {
-      rewriteAuthority(headers, host.hostname, this.forward.appendXForwardedHost, !router.config.suppressEnvoyHeaders);
+      attemptInfo.rewriteAuthority(
+        headers,
+        host.hostname,
+        this.forward.appendXForwardedHost,
+        !router.config.suppressEnvoyHeaders,
+      );
     }
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;
@@ -274,6 +280,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   #noteHost(host: Host): void {
     this.info.upstream = host;
+    this.info.upstreamHostMetadata = host.metadata;
     if (this.#retry?.policy?.avoidPreviousHosts === true) {
       this.#triedHosts ??= [];
       this.#triedHosts.push(host);
@@ -307,7 +314,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #endAttempt(): void {
     const encoder = this.#encoder;
     if (encoder !== null) {
-      noteBytes(this.info, encoder);
+      attemptInfo.noteBytes(this.info, encoder);
       this.#encoder = null;
     }
     this.#isAttempting = false;
@@ -353,7 +360,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#isHeld && !this.#acceptUpgrade(status)) return;
     if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
     if (this.#requestCompleteMs >= 0 && !router.config.suppressEnvoyHeaders) {
-      setServiceTime(headers, (router.clock.nowMs - this.#requestCompleteMs) | 0);
+      attemptInfo.setServiceTime(headers, (router.clock.nowMs - this.#requestCompleteMs) | 0);
     }
     if (route.virtualHost.includeAttemptCountInResponse) {
       headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
@@ -502,27 +509,17 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#timedOut('response_timeout');
   }
 
-  onPerTryTimeout(): void {
-    this.#tryTimedOut('upstream_rq_per_try_timeout', 'upstream_per_try_timeout');
-  }
-
-  onPerTryIdleTimeout(): void {
-    this.#tryTimedOut('upstream_rq_per_try_idle_timeout', 'upstream_per_try_idle_timeout');
-  }
-
-  #tryTimedOut(name: 'upstream_rq_per_try_timeout' | 'upstream_rq_per_try_idle_timeout', details: string): void {
+  onTryTimeout(kind: TryTimeout): void {
     if (this.#isDone || !this.#isAttempting) return;
-    this.#countTimeout(name);
+    this.#countTimeout(`upstream_rq_${kind}`);
     this.#abandonAttempt();
     this.#isTimeoutRetry = true;
     if (this.#retryReset(LOCAL_RESET)) return;
     this.#chargeAbort(this.#timeoutStatus);
-    this.#timedOut(details);
+    this.#timedOut(`upstream_${kind}`);
   }
 
-  #countTimeout(
-    name: 'upstream_rq_timeout' | 'upstream_rq_per_try_timeout' | 'upstream_rq_per_try_idle_timeout',
-  ): void {
+  #countTimeout(name: 'upstream_rq_timeout' | `upstream_rq_${TryTimeout}`): void {
     const { scope } = this.cluster;
     scope.inc(scope.i[name]);
     if (this.host !== null && this.info.upstream !== null) this.host.rqTimeout++;

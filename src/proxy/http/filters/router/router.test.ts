@@ -403,7 +403,7 @@ test('configured: suppressed headers, strict checks, no counters per code', () =
 
 test('statistics of virtual clusters, routes, canaries and zones', () => {
   const canary = endpoint(1, {
-    metadata: { 'envoy.lb': { canary: true } },
+    metadata: new Map([['envoy.lb', { canary: true }]]),
     locality: { region: 'r', zone: 'b', subZone: '' },
   });
   const h = new RouterHarness([clusterConfig({ endpoints: { endpoints: [canary], overprovisioningFactor: 140 } })]);

@@ -119,6 +119,7 @@ export class Router implements HttpFilter {
     const info = stream.info;
     info.clusterName = name;
     info.clusterAltStatName = cluster.statName;
+    info.clusterMetadata = cluster.metadata;
     if (this.config.strictCheckHeaders.length > 0 && !this.#checkHeaders(stream, headers)) return 'stop';
     const request = new Forward(this, stream, route, forward, cluster, headers);
     stream.slot[this.slot] = request;

@@ -18,9 +18,11 @@ export function readTimeouts(
   isGrpc: boolean,
   config: RouterConfig,
 ): void {
-  let global = forward.timeoutMs;
+  // Envoy: a route with max_stream_duration has no route timeout unless the request asks for one.
+  const usesStreamDuration = forward.maxStreamDurationMs !== undefined || forward.grpcTimeoutHeaderMaxMs !== undefined;
+  let global = usesStreamDuration ? 0 : forward.timeoutMs;
   let perTry = perTryMs;
-  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined) global = grpcTimeout(forward, headers);
+  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined && !usesStreamDuration) global = grpcTimeout(forward, headers);
   const expected = config.respectExpectedTimeout ? headers.get(H['x-envoy-expected-rq-timeout-ms']) : undefined;
   if (expected !== undefined) global = milliseconds(expected) ?? global;
   else {
