@@ -311,6 +311,13 @@ const headerChangeHosts = [
           ],
         },
       ),
+      route(
+        '/no-host',
+        'empty',
+        { host_rewrite_literal: 'rewritten.example', prefix_rewrite: '/rewritten' },
+        { request_headers_to_add: [add('user-agent', 'added')], response_headers_to_add: [add('x-resp', 'added')] },
+      ),
+      route('/refused', 'refused', {}, { response_headers_to_add: [add('x-resp', '%UPSTREAM_CLUSTER%')] }),
       direct({ prefix: '/direct' }, 200, 'direct', {
         response_headers_to_add: [add('x-resp', 'added')],
         response_headers_to_remove: ['content-type'],
@@ -358,6 +365,9 @@ const changeCases: readonly Case[] = [
   '/direct',
   '/redirect',
   '/weighted',
+  '/no-host',
+  '/refused',
+  '/no-route',
 ]
   .map(
     (path): Case => ({
@@ -521,6 +531,7 @@ export const routeActionGroups: readonly Group[] = [
         cluster('b'),
         cluster('c'),
         cluster('empty', []),
+        cluster('refused', ['free.refused']),
         {
           ...cluster('named'),
           load_assignment: {
