@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { build } from '../scripts/build.ts';
 import { locatePeer } from '../scripts/peers.ts';
@@ -12,7 +13,7 @@ import { http1Minimal } from './cases/http1-minimal.ts';
 import { latency } from './cases/latency.ts';
 import { memoryConnections, memoryIdle } from './cases/memory.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
-import { chooseCores, runProgram, stopProgram } from './support/process.ts';
+import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
 import { renderTable, replaceBlock } from './support/table.ts';
 import { startUpstream } from './support/upstream.ts';
@@ -21,6 +22,7 @@ const ROOT = dirname(import.meta.dirname);
 const RESULTS = join(ROOT, 'bench/results/latest.json');
 const MOST_ROUNDS = 50;
 const MOST_SECONDS = 60;
+const WATCH_MS = 2_000;
 
 const CASES: readonly BenchCase[] = [
   http1Minimal,
@@ -104,6 +106,13 @@ async function describeMachine(peers: readonly PeerName[], core: number): Promis
   };
 }
 
+/** Watches the proxy's core before anything of ours runs on it, so that figures tell on what machine they were taken. */
+async function foreignBusy(core: number): Promise<string> {
+  const before = coreBusyMs(core);
+  await sleep(WATCH_MS);
+  return `${Math.min(100, (100 * (coreBusyMs(core) - before)) / WATCH_MS).toFixed(0)} %`;
+}
+
 async function runCases(options: Options, context: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
   for (const one of options.cases) {
@@ -140,7 +149,7 @@ async function main(): Promise<void> {
     loadPlace: { core: cores.load, scratch, wrk: need('wrk'), vegeta: need('vegeta') },
     say: (text) => process.stderr.write(`${text}\n`),
   };
-  const machine = await describeMachine(peers, cores.load);
+  const machine = { ...(await describeMachine(peers, cores.load)), 'busy before': await foreignBusy(cores.proxy) };
   const rows = await runCases(options, context);
   await stopProgram(upstream);
   const table = renderTable(rows, { ...machine, rounds, seconds });
