@@ -106,7 +106,7 @@ async function describeMachine(peers: readonly PeerName[], core: number): Promis
   };
 }
 
-/** Watches the proxy's core before anything of ours runs on it, so that figures tell on what machine they were taken. */
+/** Watches the proxy's core before anything of ours runs on it: figures tell on what machine they were taken. */
 async function foreignBusy(core: number): Promise<string> {
   const before = coreBusyMs(core);
   await sleep(WATCH_MS);
