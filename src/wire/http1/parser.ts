@@ -55,6 +55,8 @@ const METHODS = new Set([
   'PURGE', 'REBIND', 'REPORT', 'SEARCH', 'SOURCE', 'SUBSCRIBE', 'UNBIND', 'UNLINK', 'UNLOCK', 'UNSUBSCRIBE',
 ]);
 
+const FORBIDDEN_TRAILERS = [H.host, H['content-length'], H['transfer-encoding'], H.trailer, H.connection, H.upgrade];
+
 /** Field positions of the head being scanned: name start, name end, hash, value start, value end. Shared: no head is scanned inside another. */
 const marks = new Int32Array(MAX_FIELDS * 5);
 
@@ -363,6 +365,7 @@ export class Http1Parser {
   #cutFields(buf: Buffer, start: number, text: string, fields: number, headers: Headers): void {
     const keepSpelling = this.#limits.keepSpelling;
     if (keepSpelling) headers.spelled = [];
+    const isRequestHead = this.#isRequest && this.#state === HEAD;
     let bytes = 0;
     for (let i = 0; i < fields; i++) {
       const mark = i * 5;
@@ -371,10 +374,10 @@ export class Http1Parser {
       const id = lookupKnown(buf, nameStart, nameEnd, marks[mark + 2] as number);
       const valueEnd = marks[mark + 4] as number;
       let value = text.substring((marks[mark + 3] as number) - start, (valueEnd < 0 ? -valueEnd : valueEnd) - start);
-      if (valueEnd < 0) value = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ').trim();
+      if (valueEnd < 0) value = value.replace(/\r?\n/g, '').replace(/^[ \t]+|[ \t]+$/g, '');
       bytes += nameEnd - nameStart + value.length + 3;
       if (id >= 0) {
-        if (id === H.host && this.#isRequest && !headers.hasAuthority) {
+        if (id === H.host && isRequestHead && !headers.hasAuthority) {
           headers.authority = value;
           headers.hasAuthority = true;
           continue;
@@ -467,13 +470,20 @@ export class Http1Parser {
     const status = headers.status;
     // A server may announce upgrades in any response (RFC 9110 §7.8); only 101 performs one.
     if (status !== 101) this.isUpgrade = false;
+    const isTunnel = this.requestMethod === 'CONNECT' && status >= 200 && status < 300;
     const bodyless = status < 200 || status === 204 || status === 304 || this.requestMethod === 'HEAD';
-    if (bodyless) {
+    if (bodyless && !isTunnel) {
+      if ((status < 200 || status === 204) && this.contentLength >= 0) {
+        // RFC 9110 §8.6: no length here; a positive one would promise a body that cannot come.
+        if (this.contentLength > 0) return this.#reject('bad_framing');
+        headers.remove(H['content-length']);
+        this.contentLength = -1;
+      }
       this.isChunked = false;
       this.endStream = status !== 101;
       return true;
     }
-    if (this.requestMethod === 'CONNECT' && status < 300) {
+    if (isTunnel) {
       this.endStream = false;
       this.isChunked = false;
       this.contentLength = -1;
@@ -655,6 +665,8 @@ export class Http1Parser {
       const trailers = new Headers();
       trailers.wireBytes = scanEnd;
       this.#cutFields(partial, 0, partial.latin1Slice(0, scanEnd), fields, trailers);
+      // RFC 9110 §6.5.1: what frames or routes a message has no meaning behind it, and is dangerous if believed.
+      for (const id of FORBIDDEN_TRAILERS) trailers.remove(id);
       this.#events.onTrailers(trailers);
     }
     this.#complete();
