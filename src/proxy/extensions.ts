@@ -8,9 +8,15 @@ import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 
-export type ExtensionParts = { readonly clusters: ClusterManager };
+export type ExtensionParts = {
+  readonly clusters: ClusterManager;
+  /** Zone of this node, '' for none. */
+  readonly zone: string;
+  /** This machine's address. */
+  readonly localAddress: string;
+};
 
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
-  return [cors, fault, headerMutation, localRateLimit, rbac, makeRouter({ clusters: parts.clusters })];
+  return [cors, fault, headerMutation, localRateLimit, rbac, makeRouter(parts)];
 }

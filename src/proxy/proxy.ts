@@ -12,6 +12,7 @@ import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment } from './config/environment.ts';
+import { localAddress } from './config/http-connection-manager.ts';
 import { loadBootstrap } from './config/load.ts';
 import { httpFilters } from './extensions.ts';
 import { DrainManager } from './listener/drain.ts';
@@ -71,7 +72,7 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   const accessLogs = new AccessLogFiles({ clock, store: stats, flushIntervalMs: options.fileFlushIntervalMs });
   const runtime = new LayeredRuntime();
   const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
-  const filters = httpFilters({ clusters }).filter((f) => !options.disabledExtensions.includes(f.name));
+  const filters = httpFilters({ clusters, zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''), localAddress: localAddress() }).filter((f) => !options.disabledExtensions.includes(f.name));
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const environment = makeDecodeEnvironment({
     clock,

@@ -44,7 +44,7 @@ export class Supervisor {
 
   /** Opens the admin interface. Returns why it cannot, or null. */
   start(): string | null {
-    const { config, clock, engine, random, runtime, stats, drain, parts } = this.#proxy;
+    const { config, clock, engine, random, runtime, stats, parts } = this.#proxy;
     this.updateServerStats();
     this.#flushTimer.arm(config.statsFlushIntervalMs);
     if (config.admin === null) return null;
@@ -75,7 +75,7 @@ export class Supervisor {
         },
       },
       {
-        engine, clock, random, runtime, stats, drain, connections: { active: 0 },
+        engine, clock, random, runtime, stats, drain: NEVER_DRAINS, connections: { active: 0 },
         dateText: () => new Date(clock.wallMs).toUTCString(),
       },
     );
@@ -131,6 +131,9 @@ export class Supervisor {
     this.updateServerStats();
   }
 }
+
+/** The admin interface stays up while listeners drain. */
+const NEVER_DRAINS = { isDraining: false, shouldDrainClose: () => false };
 
 function flush(supervisor: Supervisor): void {
   supervisor.onFlush();

@@ -20,9 +20,9 @@ const KNOWN = [
   'x-envoy-original-path', 'x-envoy-original-host', 'x-envoy-decorator-operation', 'x-envoy-force-trace',
   'x-envoy-ip-tags', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-degraded', 'x-envoy-overloaded',
   'x-envoy-ratelimited', 'x-envoy-immediate-health-check-fail', 'x-client-trace-id', 'grpc-timeout', 'grpc-status',
-  'x-forwarded-client-cert', 'x-envoy-local-overloaded', 'x-envoy-cluster', 'trailer',
+  'x-forwarded-client-cert', 'x-envoy-local-overloaded', 'x-envoy-cluster', 'x-envoy-original-url',
   // From here on (id ≥ 62) without a presence bit.
-  'grpc-message', 'grpc-accept-encoding', 'grpc-encoding', 'accept', 'accept-encoding', 'accept-language', 'cookie',
+  'trailer', 'grpc-message', 'grpc-accept-encoding', 'grpc-encoding', 'accept', 'accept-encoding', 'accept-language', 'cookie',
   'authorization', 'referer', 'cache-control', 'access-control-request-method', 'access-control-request-headers',
   'access-control-request-private-network', 'access-control-allow-origin', 'access-control-allow-headers',
   'access-control-allow-methods', 'access-control-allow-credentials', 'access-control-expose-headers',

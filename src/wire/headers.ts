@@ -19,6 +19,8 @@ export class Headers {
   bits1 = 0;
   /** Names as they were spelled, one per entry; only with `preserve_case`. */
   spelled: string[] | null = null;
+  /** How the Host field was spelled, which became `authority`; only with `preserve_case`, else ''. */
+  hostSpelling = '';
   /** Bytes on the wire, filled by the codec. */
   wireBytes = 0;
   /** Names, values and three bytes for each field of a received head: what Envoy calls header bytes. */
@@ -159,6 +161,7 @@ export class Headers {
     copy.bits0 = this.bits0;
     copy.bits1 = this.bits1;
     copy.spelled = this.spelled === null ? null : this.spelled.slice();
+    copy.hostSpelling = this.hostSpelling;
     copy.wireBytes = this.wireBytes;
     copy.fieldBytes = this.fieldBytes;
     copy.hasAuthority = this.hasAuthority;

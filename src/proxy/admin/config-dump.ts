@@ -83,7 +83,7 @@ function answer(dumps: readonly Dump[], resource: string | null): AdminResponse 
     const configs = field.map((entry) => ({ '@type': type + entryType(resource), ...(entry as object) }));
     return { status: 200, contentType: 'application/json', body: json({ configs }) };
   }
-  return { status: 404, body: `${resource} not found in config dump` };
+  return { status: 404, contentType: 'text/plain', body: `${resource} not found in config dump` };
 }
 
 /** 'static_route_configs' → 'StaticRouteConfig'. */

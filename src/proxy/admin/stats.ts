@@ -24,7 +24,7 @@ export function statsHandlers(context: AdminContext): AdminHandler[] {
 
 function stats({ proxy, supervisor }: AdminContext, request: AdminRequest, isPrometheusPath: boolean): AdminResponse {
   const params = parseStatsParams(request.query, isPrometheusPath);
-  if (typeof params === 'string') return { status: 400, body: params };
+  if (typeof params === 'string') return { status: 400, body: params.trimEnd() };
   supervisor.updateServerStats();
   const { stats: store, statsSettings } = proxy;
   if (params.format === 'prometheus') return { status: 200, body: dumpPrometheus(store, statsSettings, params) };

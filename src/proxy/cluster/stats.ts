@@ -61,7 +61,8 @@ export class CodeStats {
   readonly #prefix: string;
   #completed = -1;
   #time = -1;
-  readonly #codes = new Int32Array(CODES).fill(-1);
+  /** Cells by status; made with the first answer, because most clusters of a mesh never get one. */
+  #codes: Int32Array | null = null;
   readonly #groups = new Int32Array(GROUPS.length).fill(-1);
 
   constructor(scope: Scope, prefix: string) {
@@ -81,9 +82,14 @@ export class CodeStats {
       if (cell < 0) cell = this.#groups[group] = scope.dynamicCounter(this.#prefix + (GROUPS[group] as string));
       scope.inc(cell);
     }
-    if (status >= CODES) return;
-    let cell = this.#codes[status] as number;
-    if (cell < 0) cell = this.#codes[status] = scope.dynamicCounter(`${this.#prefix}upstream_rq_${status}`);
+    this.#codes ??= new Int32Array(CODES).fill(-1);
+    // Envoy knows no codes from 600 on; slot 0 counts them.
+    const slot = status < 100 || status >= CODES ? 0 : status;
+    let cell = this.#codes[slot] as number;
+    if (cell < 0) {
+      const name = slot === 0 ? 'unknown' : slot;
+      cell = this.#codes[slot] = scope.dynamicCounter(`${this.#prefix}upstream_rq_${name}`);
+    }
     scope.inc(cell);
   }
 

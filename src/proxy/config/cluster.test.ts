@@ -67,7 +67,7 @@ test('defaults are Envoy’s', () => {
   assert.equal(config.breakers.DEFAULT.maxRequests, 1024);
   assert.equal(config.breakers.HIGH.maxRetries, 3);
   assert.equal(config.http.idleTimeoutMs, 3_600_000);
-  assert.equal(config.http.limits.maxHeadBytes, 61_440);
+  assert.equal(config.http.limits.maxHeadBytes, 81_920);
   assert.deepEqual(config.endpoints, { endpoints: [], overprovisioningFactor: 140 });
 });
 

@@ -243,7 +243,7 @@ function decodeFilter(
 }
 
 /** The first address that is not loopback, as Envoy's LocalInfo. */
-function localAddress(): string {
+export function localAddress(): string {
   for (const addresses of Object.values(networkInterfaces())) {
     for (const entry of addresses ?? []) if (!entry.internal && entry.family === 'IPv4') return entry.address;
   }

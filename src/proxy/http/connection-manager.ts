@@ -56,6 +56,7 @@ export class HttpConnection {
   #idleSinceMs: number;
   #delayTimer: Timer | null = null;
   #durationTimer: Timer | null = null;
+  #drainTimer: Timer | null = null;
   #requestTimer: Timer | null = null;
   #streamDurationTimer: Timer | null = null;
   #matchContext: MatchContext | null = null;
@@ -83,13 +84,17 @@ export class HttpConnection {
     const { stats } = this;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
-    stats.inc(stats.i.downstream_cx_http1_total);
-    stats.inc(stats.i.downstream_cx_http1_active);
     if (this.config.idleTimeoutMs > 0) this.#activityTimer.arm(this.config.idleTimeoutMs);
     if (this.config.maxConnectionDurationMs > 0) {
       this.#durationTimer = this.clock.timer(onMaxDuration, this);
       this.#durationTimer.arm(this.config.maxConnectionDurationMs);
     }
+  }
+
+  /** The first byte came, and it is not HTTP/2. */
+  onCodecStart(): void {
+    this.stats.inc(this.stats.i.downstream_cx_http1_total);
+    this.stats.inc(this.stats.i.downstream_cx_http1_active);
   }
 
   // ─── Streams ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,6 +105,7 @@ export class HttpConnection {
     stats.inc(stats.i.downstream_rq_http1_total);
     stats.inc(stats.i.downstream_rq_active);
     const stream = new HttpStream(this, encoder);
+    stream.info.protocol = 'HTTP/1.1';
     this.#stream = stream;
     this.#requests++;
     if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) {
@@ -111,11 +117,18 @@ export class HttpConnection {
       this.#requestTimer ??= this.clock.timer(onRequestTimeout, this);
       this.#requestTimer.arm(config.requestTimeoutMs);
     }
-    if (config.maxStreamDurationMs > 0) {
-      this.#streamDurationTimer ??= this.clock.timer(onStreamDuration, this);
-      this.#streamDurationTimer.arm(config.maxStreamDurationMs);
-    }
+    if (config.maxStreamDurationMs > 0) this.limitDuration(config.maxStreamDurationMs);
     return stream;
+  }
+
+  /** Ends the stream in progress after so long; 0 lifts the limit. */
+  limitDuration(ms: number): void {
+    if (ms === 0) {
+      this.#streamDurationTimer?.disarm();
+      return;
+    }
+    this.#streamDurationTimer ??= this.clock.timer(onStreamDuration, this);
+    this.#streamDurationTimer.arm(ms);
   }
 
   replaceStream(encoder: ResponseEncoder, _old: HttpStream): HttpStream {
@@ -139,15 +152,8 @@ export class HttpConnection {
     if (headers.mayHave(H.expect) && !config.proxy100Continue) {
       if (headers.get(H.expect)?.toLowerCase() === '100-continue') {
         headers.remove(H.expect);
-        stream.encode1xx(continueHeaders());
+        stream.sendContinue(continueHeaders());
       }
-    }
-    if (minor !== 1 && (minor !== 0 || !config.http1.acceptHttp10)) {
-      this.stats.inc(this.stats.i.downstream_cx_protocol_error);
-      stream.info.protocol = minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
-      this.#codec.minorVersion = 1;
-      stream.sendLocalReply({ status: 426, body: 'Upgrade Required', details: 'low_version', flags: Flag.DPE });
-      return false;
     }
     if (minor === 0 && !headers.hasAuthority && config.http1.defaultHostForHttp10 !== '') {
       headers.authority = config.http1.defaultHostForHttp10;
@@ -251,7 +257,7 @@ export class HttpConnection {
   // ─── Responses ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The last changes to a response head before it is written. */
-  finalizeResponse(stream: HttpStream, headers: Headers, _endStream: boolean): void {
+  finalizeResponse(stream: HttpStream, headers: Headers, endStream: boolean): void {
     const { config, stats } = this;
     mutateResponseHeaders(headers, config, stream.requestHeaders, stream.isUpgrade);
     if (!headers.mayHave(H.date) || !headers.has(H.date)) headers.add(H.date, this.manager.dateText());
@@ -259,7 +265,8 @@ export class HttpConnection {
     else if (config.serverHeaderTransformation === 'APPEND_IF_ABSENT' && !headers.has(H.server)) {
       headers.add(H.server, config.serverName);
     }
-    if (!stream.isRequestComplete && !(stream.isUpgrade && headers.status < 300)) {
+    const isTunnel = this.#codec.isTunnelAnswer(headers.status);
+    if (!stream.isRequestComplete && !isTunnel) {
       // Nobody will read the rest of this request.
       this.#isDraining = true;
       stats.inc(stats.i.downstream_rq_response_before_rq_complete);
@@ -267,14 +274,19 @@ export class HttpConnection {
       stats.inc(stats.i.downstream_cx_drain_close);
       this.#isDraining = true;
     }
-    if (stream.isUpgrade && headers.status < 300) {
+    if (isTunnel) {
       // The connection is the stream's from here on.
-    } else if (this.#isDraining) headers.set(H.connection, 'close');
-    else if (stream.info.protocol === 'HTTP/1.0') headers.set(H.connection, 'keep-alive');
-    this.#countStatus(headers.status);
+    } else {
+      // HTTP/1.0 has no other end for a body of unknown length than the end of the connection.
+      const isHttp10 = stream.info.protocol === 'HTTP/1.0';
+      if (isHttp10 && !endStream && !headers.has(H['content-length'])) this.#isDraining = true;
+      if (this.#isDraining) headers.set(H.connection, 'close');
+      else if (isHttp10) headers.set(H.connection, 'keep-alive');
+    }
+    this.countStatus(headers.status);
   }
 
-  #countStatus(status: number): void {
+  countStatus(status: number): void {
     const { stats } = this;
     const listener = this.manager.listenerStats;
     stats.inc(stats.i.downstream_rq_completed);
@@ -318,8 +330,6 @@ export class HttpConnection {
   }
 
   onStreamReset(stream: HttpStream, reason: Failure): void {
-    const { stats } = this;
-    stats.inc(stats.i.downstream_rq_rx_reset);
     if (reason.code === 'downstream_closed' || reason.code === 'downstream_reset') {
       stream.info.flags |= Flag.DC;
       stream.info.responseCodeDetails = 'downstream_remote_disconnect';
@@ -335,7 +345,7 @@ export class HttpConnection {
     const { stats, config } = this;
     stats.dec(stats.i.downstream_rq_active);
     stats.record(stats.i.downstream_rq_time, Math.round(stream.info.endMs - stream.info.startMs));
-    if (!stream.isRequestComplete && stream.isResponseStarted && this.#stream === stream && !stream.isUpgrade) {
+    if (!stream.isRequestComplete || !stream.isResponseComplete) {
       stats.inc(stats.i.downstream_rq_rx_reset);
     }
     this.#stream = null;
@@ -410,11 +420,12 @@ export class HttpConnection {
     this.#activityTimer.disarm();
     this.#delayTimer?.disarm();
     this.#durationTimer?.disarm();
+    this.#drainTimer?.disarm();
     this.#requestTimer?.disarm();
     this.#streamDurationTimer?.disarm();
     this.#countBytes();
     stats.dec(stats.i.downstream_cx_active);
-    stats.dec(stats.i.downstream_cx_http1_active);
+    if (this.#codec.hasStarted) stats.dec(stats.i.downstream_cx_http1_active);
     if (this.#upgraded) stats.dec(stats.i.downstream_cx_upgrades_active);
     stats.inc(stats.i.downstream_cx_destroy);
     const isLocal = this.#closedLocally || this.#codec.closedLocally;
@@ -468,8 +479,25 @@ export class HttpConnection {
       return;
     }
     this.stats.inc(this.stats.i.downstream_cx_idle_timeout);
-    this.#closedLocally = true;
-    this.#codec.closeWhenIdle();
+    this.#startDrain();
+  }
+
+  /**
+   * The connection has lasted long enough: it ends now if it never spoke, else after drain_timeout or with its next
+   * answer. Source: Envoy ConnectionManagerImpl::startDrainSequence.
+   */
+  #startDrain(): void {
+    if (!this.#codec.hasStarted) {
+      this.drainNow();
+      return;
+    }
+    this.#isDraining = true;
+    this.#drainTimer ??= this.clock.timer(onDrainTimeout, this);
+    this.#drainTimer.arm(this.config.drainTimeoutMs);
+  }
+
+  onDrainTimeout(): void {
+    if (this.#stream === null) this.drainNow();
   }
 
   #onStreamIdle(stream: HttpStream): void {
@@ -485,10 +513,7 @@ export class HttpConnection {
 
   onMaxDuration(): void {
     this.stats.inc(this.stats.i.downstream_cx_max_duration_reached);
-    if (this.#stream === null) {
-      this.#closedLocally = true;
-      this.#codec.closeWhenIdle();
-    } else this.#isDraining = true;
+    this.#startDrain();
   }
 
   onRequestTimeout(): void {
@@ -506,7 +531,8 @@ export class HttpConnection {
     else {
       stream.info.flags |= Flag.DT;
       const status = stream.isRequestComplete ? 504 : 408;
-      stream.sendLocalReply({ status, body: 'downstream duration timeout', details: 'max_duration_timeout' });
+      const body = 'downstream duration timeout';
+      stream.sendLocalReply({ status, body, details: 'max_duration_timeout', grpcStatus: DEADLINE_EXCEEDED });
     }
   }
 
@@ -520,6 +546,8 @@ export class HttpConnection {
   }
 }
 
+/** Source: gRPC status codes. */
+const DEADLINE_EXCEEDED = 4;
 const NO_NAMES: readonly string[] = [];
 const NOTHING = (): void => undefined;
 
@@ -531,6 +559,9 @@ function onDelayedClose(connection: HttpConnection): void {
 }
 function onMaxDuration(connection: HttpConnection): void {
   connection.onMaxDuration();
+}
+function onDrainTimeout(connection: HttpConnection): void {
+  connection.onDrainTimeout();
 }
 function onRequestTimeout(connection: HttpConnection): void {
   connection.onRequestTimeout();

@@ -21,7 +21,7 @@ const INTERNAL_ONLY: readonly number[] = [
   H['x-envoy-expected-rq-timeout-ms'],
   H['x-envoy-force-trace'],
   H['x-envoy-ip-tags'],
-  H['x-envoy-original-path'],
+  H['x-envoy-original-url'],
   H['x-envoy-hedge-on-per-try-timeout'],
 ];
 
@@ -85,8 +85,11 @@ export function mutateRequestHeaders(
       headers.set(H['x-forwarded-proto'], connection.tls === null ? 'http' : 'https');
     }
   }
-  if (config.schemeOverwrite !== '') headers.scheme = config.schemeOverwrite;
-  else if (headers.scheme === '') {
+  if (config.schemeOverwrite !== '') {
+    headers.scheme = config.schemeOverwrite;
+    headers.set(H['x-forwarded-proto'], config.schemeOverwrite);
+  }
+  if (headers.scheme === '') {
     const proto = (headers.get(H['x-forwarded-proto']) as string).toLowerCase();
     headers.scheme = proto === 'http' || proto === 'https' ? proto : connection.tls === null ? 'http' : 'https';
   }
@@ -100,6 +103,8 @@ export function mutateRequestHeaders(
     if (isEdge) {
       headers.remove(H['x-envoy-downstream-service-cluster']);
       headers.remove(H['x-envoy-downstream-service-node']);
+      headers.remove(H['x-envoy-decorator-operation']);
+      headers.remove(H['x-envoy-original-path']);
     }
     removeInternalOnly(headers);
     for (const name of internalOnly) headers.remove(headerKey(name));
@@ -170,15 +175,14 @@ export function mutateResponseHeaders(
   requestHeaders: Headers,
   isUpgrade: boolean,
 ): void {
-  if (isUpgrade && headers.status === 101) headers.set(H.connection, 'upgrade');
-  else {
+  if (!isUpgrade || headers.status !== 101) {
     if (headers.mayHave(H.connection)) headers.remove(H.connection);
     if (headers.mayHave(H.upgrade)) headers.remove(H.upgrade);
   }
   if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
   if (headers.mayHave(H['keep-alive'])) headers.remove(H['keep-alive']);
   if (headers.mayHave(H['proxy-connection'])) headers.remove(H['proxy-connection']);
-  if (config.alwaysSetRequestIdInResponse || requestHeaders.mayHave(H['x-envoy-force-trace'])) {
+  if (config.alwaysSetRequestIdInResponse || requestHeaders.has(H['x-envoy-force-trace'])) {
     const id = requestHeaders.get(H['x-request-id']);
     if (id !== undefined) headers.set(H['x-request-id'], id);
   }

@@ -48,7 +48,7 @@ const SLASH = 0x2f;
 function absoluteForm(headers: Headers, target: string, allowAbsoluteUrl: boolean): Failure | null {
   if (!allowAbsoluteUrl) return null;
   const match = /^(https?):\/\/(?:[^/?#@]*@)?([^/?#@]+)(\/[^#]*|\?[^#]*)?$/i.exec(target);
-  if (match === null) {
+  if (match === null || !hasGoodPort(match[2] as string)) {
     const isHttp = /^https?:\/\//i.test(target);
     return reject('bad_target', isHttp ? 'http1.invalid_url' : 'http1.invalid_scheme');
   }
@@ -58,6 +58,14 @@ function absoluteForm(headers: Headers, target: string, allowAbsoluteUrl: boolea
   const rest = match[3] ?? '';
   headers.path = rest === '' ? '/' : rest;
   return null;
+}
+
+/** No port, or a number below 65536. */
+function hasGoodPort(authority: string): boolean {
+  const match = /^(?:\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(authority);
+  if (match === null) return false;
+  const port = match[1];
+  return port === undefined || (/^\d{1,5}$/.test(port) && Number(port) < 65_536);
 }
 
 function reject(code: Failure['code'], detail: string): Failure {

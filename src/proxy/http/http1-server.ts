@@ -41,6 +41,8 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
   /** The client or the protocol wants the connection closed after this exchange. */
   #closeAfterResponse = false;
   #isClosing = false;
+  /** Bytes have arrived: the connection is HTTP/1 from then on. */
+  #hasStarted = false;
   #isParsing = false;
   #pipelined: Buffer | null = null;
   #pausedForPipeline = false;
@@ -52,6 +54,11 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     this.#socket = socket;
     this.#owner = owner;
     this.#parser = new Http1Parser('request', owner.config.http1, this);
+  }
+
+  /** Whether a byte has arrived. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
   }
 
   get isIdle(): boolean {
@@ -76,6 +83,10 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 
   onData(chunk: Buffer, start: number, end: number): void {
     if (this.#isClosing) return;
+    if (!this.#hasStarted) {
+      this.#hasStarted = true;
+      this.#owner.onCodecStart();
+    }
     if (this.#stream !== null && this.#requestComplete) {
       this.#keepPipelined(chunk, start, end);
       return;
@@ -98,7 +109,11 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       }
     }
     this.#isParsing = false;
-    if (this.#parser.isInHead) this.#armHeadTimer();
+    // A head that comes in pieces is a stream from its first byte on, so that time-outs hold for it.
+    if (this.#stream === null && !this.#isClosing && this.#parser.isInHead) {
+      this.#begin();
+      this.#armHeadTimer();
+    }
   }
 
   #keepPipelined(chunk: Buffer, start: number, end: number): void {
@@ -128,21 +143,13 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       this.#socket.close();
       return;
     }
-    const cut = this.#parser.finish();
-    if (this.#isTunnel) return;
-    if (cut !== null && this.#stream === null) {
-      // The head was cut off: Envoy counts and logs it as a request.
-      this.#begin();
-    }
     this.#fail(failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect'));
     this.#socket.close();
   }
 
   onClose(reason: Failure | null): void {
-    const wasClosing = this.#isClosing;
     this.#isClosing = true;
     this.#headTimer?.disarm();
-    if (this.#stream === null && this.#parser.isInHead && !wasClosing) this.#begin();
     this.#fail(reason ?? failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect'));
     this.#owner.onCodecClosed(reason);
   }
@@ -163,7 +170,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 
   onHead(headers: Headers, parser: Http1Parser): void {
     this.#headTimer?.disarm();
-    const stream = this.#begin();
+    const stream = this.#stream ?? this.#begin();
     const config = this.#owner.config;
     this.minorVersion = parser.minorVersion;
     this.#requestComplete = parser.endStream;
@@ -178,6 +185,12 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     }
     if (headers.mayHave(H.connection) && !nominatedHeaders(headers, parser.isUpgrade)) {
       this.#reject(failure('bad_header', 'downstream', 'connection', 'http1.connection_header_rejected'));
+      return;
+    }
+    const minor = parser.minorVersion;
+    if (minor !== 1 && (minor !== 0 || !config.http1.acceptHttp10)) {
+      this.minorVersion = 1;
+      this.#reject(failure('version_not_accepted', 'downstream', 'connection', 'low_version'));
       return;
     }
     const bad = acceptTarget(headers, config.http1.allowAbsoluteUrl);
@@ -251,25 +264,25 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
   onHeadTimeout(): void {
     if (this.#isClosing) return;
     this.#closeAfterResponse = true;
-    this.#owner.onHeadTimeout(this.#begin());
+    if (this.#stream !== null) this.#owner.onHeadTimeout(this.#stream);
   }
 
   // ─── The response ───────────────────────────────────────────────────────────────────────────────────────────────
 
   encode1xx(headers: Headers): void {
-    if (this.minorVersion === 0) return;
-    this.#socket.writeLatin1(encode.encodeResponseHead(headers, 1, this.#owner.config.http1.spelling, ''));
+    const { spelling } = this.#owner.config.http1;
+    this.#socket.writeLatin1(encode.encodeResponseHead(headers, this.minorVersion, spelling, ''));
   }
 
   encodeHeaders(headers: Headers, endStream: boolean): void {
     const status = headers.status;
     let tail = '';
     this.#isChunkedResponse = false;
-    this.#isTunnelAgreed = this.#isTunnelAnswer(status);
+    this.#isTunnelAgreed = this.isTunnelAnswer(status);
     if (!headers.has(H['content-length'])) {
       const isBodyless = status < 200 || status === 204 || status === 304;
-      if (endStream) {
-        if (!isBodyless && !this.#isHeadRequest) tail = NO_CONTENT;
+      if (endStream && !this.#isHeadRequest) {
+        if (!isBodyless) tail = NO_CONTENT;
       } else if (!isBodyless && this.minorVersion !== 0 && !this.#isTunnelAgreed) {
         this.#isChunkedResponse = !this.#isHeadRequest;
         tail = CHUNKED;
@@ -286,8 +299,10 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     if (endStream) this.#endResponse();
   }
 
-  #isTunnelAnswer(status: number): boolean {
-    return this.#isTunnel && (status === 101 || (status >= 200 && status < 300));
+  /** Whether an answer of that status turns the exchange into a tunnel: 101 for an upgrade, 2xx for CONNECT. */
+  isTunnelAnswer(status: number): boolean {
+    if (!this.#isTunnel) return false;
+    return this.#parser.isUpgrade ? status === 101 : status >= 200 && status < 300;
   }
 
   encodeData(data: BodyData, endStream: boolean): void {

@@ -97,7 +97,7 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
     headers.status = 200;
     headers.set(H['content-type'], 'application/grpc');
     headers.set(H['grpc-status'], String(status));
-    if (body !== '') headers.set(H['grpc-message'], grpcMessage(body));
+    if (body !== '') headers.set(H['grpc-message'], grpcMessage(body.replace(/\n$/, '')));
     return { headers, body: '' };
   }
   if (body !== '') {
@@ -115,10 +115,11 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
 }
 
 function applyMapper(mapper: LocalReplyMapper, stream: HttpStream, headers: Headers, body: string): string {
+  // Envoy computes the headers with the code as it was.
+  mapper.changeHeaders?.(headers, stream);
   if (mapper.status !== undefined) {
     headers.status = mapper.status;
     stream.info.responseCode = mapper.status;
   }
-  mapper.changeHeaders?.(headers, stream);
   return mapper.body ?? body;
 }

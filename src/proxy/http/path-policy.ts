@@ -23,8 +23,15 @@ export function normalizePath(path: string, config: HttpConfig): PathResult {
     if (normal === null) return { path, action: 'reject' };
     text = normal;
   }
-  if (config.mergeSlashes) text = text.replace(/\/{2,}/g, '/');
+  if (config.mergeSlashes) text = mergeSlashes(text);
   return { path: text + query, action };
+}
+
+/** One slash between segments; a path of slashes alone keeps its first and its last, as in Envoy. */
+function mergeSlashes(path: string): string {
+  if (!path.includes('//')) return path;
+  const segments = path.split('/').filter((segment) => segment !== '');
+  return `/${segments.join('/')}${path.endsWith('/') ? '/' : ''}`;
 }
 
 /** Unreserved characters that need no percent-encoding (RFC 3986 §2.3). */

@@ -2,9 +2,10 @@
 import type { Clock, Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { H } from '../../wire/header-names.ts';
+import { parseGrpcTimeout } from '../../wire/grpc/timeout.ts';
 import { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
-import type { Route } from '../route/route.ts';
+import type { ForwardAction, Route } from '../route/route.ts';
 import { Flag, StreamInfo } from '../stream-info.ts';
 import type { RequestDecoder, ResponseEncoder } from './codec.ts';
 import type { HttpConnection } from './connection-manager.ts';
@@ -83,6 +84,8 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
   /** The codec has handed over the end of the request. */
   isRequestComplete = false;
   isResponseStarted = false;
+  /** The end of the response has gone to the codec. */
+  isResponseComplete = false;
   /** A local reply has been made: what the request still brings goes nowhere. */
   #isAnswered = false;
   #isChainRunning = false;
@@ -138,12 +141,30 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
       this.info.routeName = route.name;
       this.info.virtualHostName = route.virtualHostName;
       this.info.clusterName = route.clusterName;
+      this.info.routeMetadata = route.metadata;
+      this.info.virtualHostMetadata = route.virtualHost.metadata;
       const idle = route.forward?.idleTimeoutMs;
       if (idle !== undefined) {
         this.idleTimeoutMs = idle;
         this.connection.watchActivity(this);
       }
+      if (route.forward !== null) this.#limitDuration(route.forward);
     }
+  }
+
+  /** max_stream_duration of the route, or the gRPC deadline. Source: Envoy ActiveStream::refreshDurationTimeout. */
+  #limitDuration(forward: ForwardAction): void {
+    const fallbackMs = this.connection.config.maxStreamDurationMs;
+    const { grpcTimeoutHeaderMaxMs, maxStreamDurationMs } = forward;
+    let ms = maxStreamDurationMs ?? fallbackMs;
+    const header = grpcTimeoutHeaderMaxMs === undefined ? undefined : this.requestHeaders.get(H['grpc-timeout']);
+    const deadlineMs = parseGrpcTimeout(header);
+    if (deadlineMs > 0 && grpcTimeoutHeaderMaxMs !== undefined) {
+      ms = grpcTimeoutHeaderMaxMs > 0 ? Math.min(deadlineMs, grpcTimeoutHeaderMaxMs) : deadlineMs;
+      ms = Math.max(1, ms - forward.grpcTimeoutHeaderOffsetMs);
+    } else if (maxStreamDurationMs === undefined && fallbackMs === 0) return;
+    const used = this.connection.clock.nowMs - this.info.startMs;
+    this.connection.limitDuration(ms === 0 ? 0 : Math.max(1, ms - used));
   }
 
   clearRouteCache(): void {
@@ -403,7 +424,15 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
 
   encode1xx(headers: Headers): void {
     if (this.isDestroyed || this.isResponseStarted) return;
+    // Envoy passes on 100 alone, and that only when the proxy does not answer the expectation itself.
+    if (headers.status !== 100 || !this.connection.config.proxy100Continue) return;
     for (const i of this.chain.encode1xx) this.chain.filters[i]?.encode1xx?.(this, headers);
+    this.sendContinue(headers);
+  }
+
+  /** Sends 100 Continue, the proxy's own or the upstream's. */
+  sendContinue(headers: Headers): void {
+    this.connection.countStatus(headers.status);
     this.#encoder.encode1xx(headers);
   }
 
@@ -537,6 +566,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
         return;
       }
     }
+    this.isResponseComplete = true;
     this.#encoder.encodeTrailers(trailers);
     this.#finish();
   }
@@ -599,6 +629,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     info.firstDownstreamTxMs = this.connection.clock.nowMs;
     this.isResponseStarted = true;
     this.connection.finalizeResponse(this, headers, endStream);
+    this.isResponseComplete = endStream;
     this.#encoder.encodeHeaders(headers, endStream);
     if (endStream) this.#finish();
   }
@@ -607,6 +638,7 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     const length = data.end - data.start;
     this.info.bytesSent += length;
     this.info.downstreamWireBytesSent += length;
+    this.isResponseComplete = endStream;
     this.#encoder.encodeData(data, endStream);
     if (endStream) this.#finish();
   }

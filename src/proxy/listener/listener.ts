@@ -7,7 +7,6 @@ import { type HttpManager, HttpConnection } from '../http/connection-manager.ts'
 import type { Runtime } from '../http/filter.ts';
 import { type HttpManagerParts, makeHttpManager } from '../http/http-manager.ts';
 import type { ConnectionInfo } from '../stream-info.ts';
-import type { DrainManager } from './drain.ts';
 import { LISTENER_STATS, type ListenerScope } from './stats.ts';
 
 export type ListenerSettings = {
@@ -30,7 +29,7 @@ export type ListenerContext = {
   readonly random: Random;
   readonly runtime: Runtime;
   readonly stats: StatStore;
-  readonly drain: DrainManager;
+  readonly drain: HttpManager['drain'];
   readonly dateText: () => string;
   readonly connections: ConnectionCount;
 };

@@ -27,10 +27,11 @@ function fields(headers: Headers, spelling: Spelling): string {
     return text;
   }
   const spelled = spelling === 'preserve' ? headers.spelled : null;
+  // Fields of one name are all spelled as the first of them.
   for (let i = 0; i < kv.length; i += 2) {
     const key = kv[i] as number | string;
     const value = kv[i + 1] as string;
-    if (spelled !== null) text += `\r\n${spelled[i >> 1] as string}: ${value}`;
+    if (spelled !== null) text += `\r\n${spelled[kv.indexOf(key) >> 1] as string}: ${value}`;
     else if (spelling === 'preserve') text += `\r\n${headerName(key)}: ${value}`;
     else if (typeof key === 'number') text += (PROPER_PREFIX[key] as string) + value;
     else text += `\r\n${properCase(key)}: ${value}`;
@@ -43,7 +44,7 @@ function fields(headers: Headers, spelling: Spelling): string {
  * '\r\ntransfer-encoding: chunked', and may be ''.
  */
 export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: string): string {
-  const host = spelling === 'lower' ? '\r\nhost: ' : '\r\nHost: ';
+  const host = spelling === 'proper-case' ? '\r\nHost: ' : '\r\nhost: ';
   // RFC 9112 §3.2.3: the target of CONNECT is an authority.
   const target = headers.method === 'CONNECT' ? headers.authority : headers.path;
   const line = `${headers.method} ${target} HTTP/1.1${host}${headers.authority}`;

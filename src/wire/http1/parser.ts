@@ -50,9 +50,40 @@ const TUNNEL = 7;
 const FAILED = 8;
 
 const METHODS = new Set([
-  'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'ACL', 'BIND', 'CHECKOUT', 'COPY',
-  'LINK', 'LOCK', 'MERGE', 'MKACTIVITY', 'MKCALENDAR', 'MKCOL', 'MOVE', 'MSEARCH', 'NOTIFY', 'PROPFIND', 'PROPPATCH',
-  'PURGE', 'REBIND', 'REPORT', 'SEARCH', 'SOURCE', 'SUBSCRIBE', 'UNBIND', 'UNLINK', 'UNLOCK', 'UNSUBSCRIBE',
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+  'ACL',
+  'BIND',
+  'CHECKOUT',
+  'COPY',
+  'LINK',
+  'LOCK',
+  'MERGE',
+  'MKACTIVITY',
+  'MKCALENDAR',
+  'MKCOL',
+  'MOVE',
+  'MSEARCH',
+  'NOTIFY',
+  'PROPFIND',
+  'PROPPATCH',
+  'PURGE',
+  'REBIND',
+  'REPORT',
+  'SEARCH',
+  'SOURCE',
+  'SUBSCRIBE',
+  'UNBIND',
+  'UNLINK',
+  'UNLOCK',
+  'UNSUBSCRIBE',
 ]);
 
 const FORBIDDEN_TRAILERS = [H.host, H['content-length'], H['transfer-encoding'], H.trailer, H.connection, H.upgrade];
@@ -88,6 +119,7 @@ export class Http1Parser {
   contentLength = -1;
   /** Set by the user of a response parser before the head: the request was HEAD, CONNECT, or asked for an upgrade. */
   requestMethod = '';
+  expectsUpgrade = false;
   /** True while a message is incomplete: the end of the stream now would truncate it. */
   get isInMessage(): boolean {
     return this.#state !== HEAD || this.#partialLength > 0;
@@ -197,7 +229,7 @@ export class Http1Parser {
   #freshHead(buf: Buffer, start: number, end: number): number {
     let pos = start;
     // RFC 9112 §2.2: empty lines before a request line are skipped.
-    while (pos < end && (buf[pos] === 0x0d || buf[pos] === 0x0a)) pos++;
+    while (this.#isRequest && pos < end && (buf[pos] === 0x0d || buf[pos] === 0x0a)) pos++;
     if (pos === end) return end;
     const headEnd = this.#parseHead(buf, pos, end);
     if (headEnd >= 0) return headEnd;
@@ -281,7 +313,7 @@ export class Http1Parser {
       this.#events.onHead(headers, this);
       if ((this.#state as number) === HEAD) this.#events.onComplete();
     } else {
-      if (this.isUpgrade || headers.method === 'CONNECT') this.#state = TUNNEL;
+      if (this.isUpgrade || headers.method === 'CONNECT' || headers.status === 101) this.#state = TUNNEL;
       else this.#state = this.isChunked ? CHUNK_SIZE : this.contentLength >= 0 ? FIXED : UNTIL_CLOSE;
       this.#remaining = this.contentLength;
       this.#events.onHead(headers, this);
@@ -480,7 +512,7 @@ export class Http1Parser {
         this.contentLength = -1;
       }
       this.isChunked = false;
-      this.endStream = status !== 101;
+      this.endStream = status !== 101 || !this.expectsUpgrade;
       return true;
     }
     if (isTunnel) {

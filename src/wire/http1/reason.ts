@@ -13,7 +13,7 @@ const REASONS: Readonly<Record<number, string>> = {
   429: 'Too Many Requests', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error',
   501: 'Not Implemented', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported', 506: 'Variant Also Negotiates', 507: 'Insufficient Storage', 508: 'Loop Detected',
-  510: 'Not Extended', 511: 'Network Authentication Required',
+  510: 'Not Extended', 511: 'Network Authentication Required', 599: 'Last Unassigned Server Error Code',
 }; // biome-ignore format: a table.
 
 export function reasonPhrase(status: number): string {

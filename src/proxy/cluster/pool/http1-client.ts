@@ -111,6 +111,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     if (this.isClosed) return;
     const method = headers.method;
     this.#parser.requestMethod = method;
+    this.#parser.expectsUpgrade = headers.mayHave(H.upgrade) && headers.has(H.upgrade);
     if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
     let tail = '';
     if (!headers.mayHave(H['content-length']) || !headers.has(H['content-length'])) {
@@ -243,7 +244,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
       this.#lastHead = headers;
       return;
     }
-    this.#isTunnel = status === 101 || (parser.requestMethod === 'CONNECT' && status < 300);
+    this.#isTunnel = (status === 101 && parser.expectsUpgrade) || (parser.requestMethod === 'CONNECT' && status < 300);
     this.#decoder?.decodeHeaders(headers, false);
   }
 

@@ -336,9 +336,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   decode1xx(headers: Headers): void {
     this.#received();
-    // Only 100 goes on; Envoy's codec drops the others too.
-    if (headers.status !== 100) return;
     chargeCode(this, headers.status, this.host, headers);
+    // Only 100 goes on; Envoy drops the others too.
+    if (headers.status !== 100) return;
     this.#responseStarted = true;
     this.#dropRetry();
     this.stream.encode1xx(headers);

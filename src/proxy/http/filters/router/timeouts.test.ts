@@ -5,7 +5,8 @@ import { makeRoute } from '../../../../../test/support/router-harness.ts';
 import { requestHeaders } from '../../../../../test/support/filter-harness.ts';
 import type { ForwardAction } from '../../../route/route.ts';
 import type { RouterConfig } from './router-config.ts';
-import { expectedTimeout, formatGrpcTimeout, parseGrpcTimeout, readTimeouts, timeouts } from './timeouts.ts';
+import { parseGrpcTimeout } from '../../../../wire/grpc/timeout.ts';
+import { expectedTimeout, formatGrpcTimeout, readTimeouts, timeouts } from './timeouts.ts';
 
 const CONFIG: RouterConfig = {
   dynamicStats: true,

@@ -1,5 +1,6 @@
 // The timeouts of one request: the route's, as the request's x-envoy-* and grpc-timeout headers change them.
 import { H } from '../../../../wire/header-names.ts';
+import { parseGrpcTimeout } from '../../../../wire/grpc/timeout.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { ForwardAction } from '../../../route/route.ts';
 import type { RouterConfig } from './router-config.ts';
@@ -68,15 +69,6 @@ function grpcTimeout(forward: ForwardAction, headers: Headers): number {
   let ms = parseGrpcTimeout(headers.get(H['grpc-timeout']));
   if (forward.grpcTimeoutOffsetMs > 0 && forward.grpcTimeoutOffsetMs < ms) ms -= forward.grpcTimeoutOffsetMs;
   return max !== 0 && (ms === 0 || ms > max) ? max : ms;
-}
-
-const GRPC_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
-
-/** grpc-timeout in ms, rounded up; 0 when absent or malformed. */
-export function parseGrpcTimeout(value: string | undefined): number {
-  if (value === undefined) return 0;
-  const match = /^(\d{1,8})([HMSmun])$/.exec(value);
-  return match === null ? 0 : Math.ceil(Number(match[1]) * (GRPC_UNITS[match[2] as string] as number));
 }
 
 /** A grpc-timeout value of at most 8 digits. Source: Envoy Grpc::Common::toGrpcTimeout. */

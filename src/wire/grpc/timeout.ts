@@ -1,0 +1,9 @@
+// The grpc-timeout header. Source: gRPC over HTTP/2, "Timeout".
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** grpc-timeout in ms, rounded up; 0 when absent or malformed. */
+export function parseGrpcTimeout(value: string | undefined): number {
+  if (value === undefined) return 0;
+  const match = /^(\d{1,8})([HMSmun])$/.exec(value);
+  return match === null ? 0 : Math.ceil(Number(match[1]) * (UNIT_MS[match[2] as string] as number));
+}
