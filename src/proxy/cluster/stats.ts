@@ -25,7 +25,7 @@ export const CLUSTER_STATS = {
   upstream_flow_control_backed_up_total: 'counter', upstream_flow_control_drained_total: 'counter',
   upstream_flow_control_paused_reading_total: 'counter', upstream_flow_control_resumed_reading_total: 'counter',
   upstream_http3_broken: 'counter', upstream_internal_redirect_failed_total: 'counter',
-  upstream_internal_redirect_succeeded_total: 'counter', upstream_queue_overloaded: 'counter',
+  upstream_internal_redirect_succeeded_total: 'counter', 
   upstream_rq_0rtt: 'counter', upstream_rq_active_overflow: 'counter', upstream_rq_cancelled: 'counter',
   upstream_rq_completed: 'counter', upstream_rq_maintenance_mode: 'counter',
   upstream_rq_max_duration_reached: 'counter', upstream_rq_pending_failure_eject: 'counter',
@@ -43,13 +43,26 @@ export const CLUSTER_STATS = {
   lb_subsets_active: 'gauge', max_host_weight: 'gauge', membership_degraded: 'gauge', membership_excluded: 'gauge',
   membership_healthy: 'gauge', membership_total: 'gauge', upstream_cx_active: 'gauge',
   upstream_cx_rx_bytes_buffered: 'gauge', upstream_cx_tx_bytes_buffered: 'gauge', upstream_rq_active: 'gauge',
-  upstream_rq_pending_active: 'gauge', version: 'gauge', warming_state: 'gauge',
+  upstream_rq_pending_active: 'gauge', upstream_queue_overloaded: 'gauge', version: 'gauge',
+  warming_state: 'gauge',
   upstream_cx_connect_ms: 'histogram', upstream_cx_length_ms: 'histogram', upstream_rq_per_cx: 'histogram',
 } as const; // biome-ignore format: a table.
 
+/** Counters of the HTTP/1 codec; they appear with the cluster's first connection. None of them happens to a client. */
+const CODEC_STATS = [
+  'http1.dropped_headers_with_underscores',
+  'http1.metadata_not_supported_error',
+  'http1.requests_rejected_with_underscores_in_headers',
+  'http1.response_flood',
+];
+
+export function makeCodecStats(scope: Scope): void {
+  for (const name of CODEC_STATS) scope.dynamicCounter(name);
+}
+
 export type ClusterScope = Scope & { readonly i: { readonly [name in keyof typeof CLUSTER_STATS]: number } };
 
-const CODES = 1000;
+const CODES = 600;
 const GROUPS = ['', 'upstream_rq_1xx', 'upstream_rq_2xx', 'upstream_rq_3xx', 'upstream_rq_4xx', 'upstream_rq_5xx'];
 
 /**
@@ -84,7 +97,7 @@ export class CodeStats {
     }
     this.#codes ??= new Int32Array(CODES).fill(-1);
     // Envoy knows no codes from 600 on; slot 0 counts them.
-    const slot = status < 100 || status >= CODES ? 0 : status;
+    const slot = status < 100 || status >= 600 ? 0 : status;
     let cell = this.#codes[slot] as number;
     if (cell < 0) {
       const name = slot === 0 ? 'unknown' : slot;
