@@ -115,7 +115,7 @@ export class Headers {
     for (let i = 0; i < kv.length; i += 2) {
       if (kv[i] === key) {
         const old = kv[i + 1] as string;
-        kv[i + 1] = old === '' ? value : old + separator + value;
+        if (value !== '') kv[i + 1] = old === '' ? value : old + separator + value;
         return;
       }
     }

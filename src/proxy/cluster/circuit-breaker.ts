@@ -31,6 +31,8 @@ const UNLIMITED = 2 ** 64;
 export class Resource {
   readonly max: number;
   current = 0;
+  /** The gauge has been written: it counts as used. */
+  #isUsed = false;
   readonly #scope: Scope;
   readonly #openCell: number;
   readonly #remainingCell: number;
@@ -49,6 +51,8 @@ export class Resource {
 
   inc(): void {
     if (++this.current === this.max) this.#scope.set(this.#openCell, 1);
+    else if (!this.#isUsed) this.#scope.set(this.#openCell, 0);
+    this.#isUsed = true;
     if (this.#remainingCell >= 0) this.#setRemaining();
   }
 

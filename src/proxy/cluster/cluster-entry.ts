@@ -62,6 +62,7 @@ export class ClusterEntry implements Cluster {
       this.scope,
       random,
     );
+    this.scope.set(this.scope.i.warming_state, 0);
     this.setEndpoints(config.endpoints);
   }
 
@@ -115,6 +116,7 @@ export class ClusterEntry implements Cluster {
   #setMembership(): void {
     const { scope } = this;
     const hosts = this.#hosts;
+    scope.set(scope.i.membership_excluded, 0);
     scope.set(scope.i.membership_total, hosts.length);
     scope.set(scope.i.membership_healthy, hosts.filter((host) => host.isHealthy).length);
     scope.set(scope.i.membership_degraded, hosts.filter((host) => host.health === 'DEGRADED').length);

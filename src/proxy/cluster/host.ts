@@ -5,6 +5,7 @@ import type { Metadata } from '../stream-info.ts';
 import type { Breaker } from './circuit-breaker.ts';
 import type { Host, Priority, StreamRequest } from './cluster.ts';
 import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
+import { NO_POOL } from './failures.ts';
 import { Http1Pool, type PoolContext } from './pool/http1.ts';
 
 /** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
@@ -82,12 +83,23 @@ export class HostEntry extends HostCounts implements Host {
   }
 
   newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null {
-    if (priority === 'HIGH') {
-      this.#highPool ??= new Http1Pool(this.#context, this.address, this, this.#breakers.HIGH);
-      return this.#highPool.newStream(callbacks);
+    const pool = priority === 'HIGH' ? this.#highPool : this.#defaultPool;
+    return pool === null ? this.#firstStream(priority, callbacks) : pool.newStream(callbacks);
+  }
+
+  #firstStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null {
+    const breaker = this.#breakers[priority];
+    if (!breaker.pools.canCreate) {
+      const { stats } = this.#context;
+      stats.inc(stats.i.upstream_cx_pool_overflow);
+      callbacks.onPoolFailure(NO_POOL);
+      return null;
     }
-    this.#defaultPool ??= new Http1Pool(this.#context, this.address, this, this.#breakers.DEFAULT);
-    return this.#defaultPool.newStream(callbacks);
+    breaker.pools.inc();
+    const pool = new Http1Pool(this.#context, this.address, this, breaker);
+    if (priority === 'HIGH') this.#highPool = pool;
+    else this.#defaultPool = pool;
+    return pool.newStream(callbacks);
   }
 
   /** Removed from its cluster: `onDrained` is called once its last connection is gone. */
@@ -97,8 +109,12 @@ export class HostEntry extends HostCounts implements Host {
     const done = (): void => {
       if (--waiting === 0) onDrained();
     };
-    for (const pool of [this.#defaultPool, this.#highPool]) {
+    for (const [pool, breaker] of [
+      [this.#defaultPool, this.#breakers.DEFAULT],
+      [this.#highPool, this.#breakers.HIGH],
+    ] as const) {
       if (pool === null) continue;
+      breaker.pools.dec();
       waiting++;
       pool.onDrained = done;
       pool.drain();

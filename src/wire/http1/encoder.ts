@@ -44,7 +44,8 @@ function fields(headers: Headers, spelling: Spelling): string {
  * '\r\ntransfer-encoding: chunked', and may be ''.
  */
 export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: string): string {
-  const host = spelling === 'proper-case' ? '\r\nHost: ' : '\r\nhost: ';
+  let host = spelling === 'proper-case' ? '\r\nHost: ' : '\r\nhost: ';
+  if (spelling === 'preserve' && headers.hostSpelling !== '') host = `\r\n${headers.hostSpelling}: `;
   // RFC 9112 §3.2.3: the target of CONNECT is an authority.
   const target = headers.method === 'CONNECT' ? headers.authority : headers.path;
   const line = `${headers.method} ${target} HTTP/1.1${host}${headers.authority}`;

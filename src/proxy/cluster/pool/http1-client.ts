@@ -111,13 +111,14 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     if (this.isClosed) return;
     const method = headers.method;
     this.#parser.requestMethod = method;
-    this.#parser.expectsUpgrade = headers.mayHave(H.upgrade) && headers.has(H.upgrade);
+    const isUpgrade = headers.mayHave(H.upgrade) && headers.has(H.upgrade);
+    this.#parser.expectsUpgrade = isUpgrade;
     if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
     let tail = '';
     if (!headers.mayHave(H['content-length']) || !headers.has(H['content-length'])) {
       if (endStream) {
         if (method !== 'GET' && method !== 'HEAD' && !isBodiless(method)) tail = NO_CONTENT;
-      } else if (method !== 'CONNECT' && !(headers.mayHave(H.upgrade) && headers.has(H.upgrade))) {
+      } else if (method !== 'CONNECT' && !isUpgrade) {
         tail = CHUNKED;
         this.#isChunkedRequest = true;
       }

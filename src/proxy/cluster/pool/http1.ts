@@ -8,7 +8,7 @@ import type { StreamRequest } from '../cluster.ts';
 import type { ClusterConfig, UpstreamHttpConfig } from '../cluster-config.ts';
 import { ACTIVE_OVERFLOW, CONNECT_TIMEOUT, PENDING_OVERFLOW } from '../failures.ts';
 import type { HostCounts } from '../host.ts';
-import type { ClusterScope } from '../stats.ts';
+import { type ClusterScope, makeCodecStats } from '../stats.ts';
 import { type ClientOwner, Http1Client } from './http1-client.ts';
 
 export type Cancel = { cancel(): void };
@@ -205,7 +205,9 @@ export class Http1Pool implements ClientOwner {
   #connect(): void {
     const { config, clock, dialer } = this.#context;
     const stats = this.stats;
+    if (stats.value(stats.i.upstream_cx_total) === 0) makeCodecStats(stats);
     stats.inc(stats.i.upstream_cx_total);
+    stats.set(stats.i.upstream_cx_rx_bytes_buffered, 0);
     stats.inc(stats.i.upstream_cx_http1_total);
     stats.inc(stats.i.upstream_cx_active);
     this.#host.cxTotal++;

@@ -4,7 +4,7 @@ import type { Failure } from '../../../../base/failure.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
-import { PENDING_OVERFLOW } from '../../../cluster/failures.ts';
+import { NO_POOL, PENDING_OVERFLOW } from '../../../cluster/failures.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import { Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
@@ -43,6 +43,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #companion: Companion | null = null;
   /** Between the wish for a connection and the end of the attempt. */
   #isAttempting = false;
+  /** The host of this attempt was dialled or spoken to: it has a part in what comes of it. */
+  #reachedHost = false;
   /** Since when the attempt waits for a connection. */
   #wishedMs = 0;
   #attempt = 1;
@@ -86,14 +88,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.cluster = cluster;
     this.headers = headers;
     this.random = router.random;
-    const vcluster = route.virtualHost.virtualCluster(headers);
-    if (vcluster !== null) {
-      stream.info.virtualClusterName = vcluster;
-      this.virtualCluster = router.routeStats.get(route.virtualHostName, 'vcluster', vcluster);
-    }
-    if (route.statPrefix !== '') {
-      this.routeStats = router.routeStats.get(route.virtualHostName, 'route', route.statPrefix);
-    }
+    this.virtualCluster = router.routeStats.ofVirtualCluster(route, headers, stream.info);
+    this.routeStats = router.routeStats.ofRoute(route);
     if (headers.mayHave(H['x-envoy-upstream-alt-stat-name']))
       this.altStatPrefix = attemptInfo.takeAltStatPrefix(headers);
   }
@@ -118,11 +114,6 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   start(endStream: boolean): void {
     const { headers, forward, route, router, stream } = this;
     this.info.attemptCount = 1;
-    const host = this.cluster.lb.chooseHost(this);
-    if (host === null) {
-      this.#noHealthyUpstream();
-      return;
-    }
     const policy = forward.retry;
     const { config } = router;
     const perTryMs = policy === null ? 0 : policy.perTryTimeoutMs;
@@ -140,6 +131,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       if (policy !== null || asksForRetries(headers)) this.#retry = new RetryState(policy, headers);
       removeRetryHeaders(headers);
     } else if (policy !== null && policy.on !== 0) this.#retry = new RetryState(policy, headers);
+    const host = this.cluster.lb.chooseHost(this);
+    if (host === null) {
+      this.#noHealthyUpstream();
+      return;
+    }
     if (forward.mirrors.length > 0 && headers.method !== 'CONNECT') {
       this.#shadows = startShadows(this, this.#globalMs, endStream);
     }
@@ -233,6 +229,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #connect(host: Host): void {
     if (this.#isRetry) attemptInfo.noteEarlierAttempt(this.info);
     this.host = host;
+    this.#reachedHost = false;
+    this.info.upstream = host;
+    this.info.upstreamHostMetadata = host.metadata;
     this.#wishedMs = this.router.clock.nowMs;
     this.#isAttempting = true;
     const pending = host.newStream(this.forward.priority, this);
@@ -279,8 +278,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   }
 
   #noteHost(host: Host): void {
-    this.info.upstream = host;
-    this.info.upstreamHostMetadata = host.metadata;
+    this.#reachedHost = true;
     if (this.#retry?.policy?.avoidPreviousHosts === true) {
       this.#triedHosts ??= [];
       this.#triedHosts.push(host);
@@ -289,7 +287,12 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   onPoolFailure(reason: Failure): void {
     this.#pending = null;
-    if (reason !== PENDING_OVERFLOW && this.host !== null) this.#noteHost(this.host);
+    if (reason === NO_POOL) {
+      this.#noHealthyUpstream();
+      return;
+    }
+    if (reason === PENDING_OVERFLOW) this.info.upstream = null;
+    else this.#noteHost(this.host as Host);
     if (reason.code === 'connect_failed') this.info.upstreamTransportFailureReason = reason.detail;
     this.#attemptFailed(resetReason(reason), reason.code === 'connect_failed' ? reason.detail : '');
   }
@@ -336,12 +339,12 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   decode1xx(headers: Headers): void {
     this.#received();
+    // Envoy: only the first one is noticed, and only 100 goes on.
+    if (this.#responseStarted) return;
     chargeCode(this, headers.status, this.host, headers);
-    // Only 100 goes on; Envoy drops the others too.
-    if (headers.status !== 100) return;
     this.#responseStarted = true;
     this.#dropRetry();
-    this.stream.encode1xx(headers);
+    if (headers.status === 100) this.stream.encode1xx(headers);
   }
 
   #received(): void {
@@ -444,7 +447,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const retry = this.#retry;
     if (retry === null || this.#responseStarted) return false;
     if (!retry.decide(retry.wantsRetryAfterReset(reason, this.#wasSent), this)) return false;
-    if (this.info.upstream !== null && this.host !== null) this.host.rqError++;
+    if (this.#reachedHost && this.host !== null) this.host.rqError++;
     this.#waitForRetry();
     return true;
   }
@@ -522,7 +525,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #countTimeout(name: 'upstream_rq_timeout' | `upstream_rq_${TryTimeout}`): void {
     const { scope } = this.cluster;
     scope.inc(scope.i[name]);
-    if (this.host !== null && this.info.upstream !== null) this.host.rqTimeout++;
+    if (this.host !== null && this.#reachedHost) this.host.rqTimeout++;
   }
 
   #timedOut(details: string): void {
@@ -551,7 +554,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   #chargeAbort(status: number): void {
     // No host has a part in it before a connection was tried.
-    const host = this.info.upstream === null ? null : this.host;
+    const host = this.#reachedHost ? this.host : null;
     if (!this.#responseStarted) {
       chargeCode(this, status, host, null);
       if (host !== null && status < 500) host.rqError++;
@@ -564,6 +567,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   /** Ends the request with an answer of our own, or by a reset when the response has started. */
   #reply(status: number, body: string, details: string, flag: number, isOverloaded: boolean): void {
     this.#isDone = true;
+    this.#isAttempting = false;
     this.#dropRetry();
     this.#companion?.response.disarm();
     this.#companion?.attemptEnds();

@@ -1,6 +1,9 @@
 // Statistics of virtual clusters and of routes with a stat_prefix.
 import type { Scope, StatStore } from '../../../../telemetry/metrics.ts';
+import type { Headers } from '../../../../wire/headers.ts';
 import { CodeStats } from '../../../cluster/stats.ts';
+import type { Route } from '../../../route/route.ts';
+import type { StreamInfo } from '../../../stream-info.ts';
 
 const STATS = {
   upstream_rq_retry: 'counter',
@@ -27,8 +30,20 @@ export class RouteStatsTable {
     this.#store = store;
   }
 
-  /** `kind` and `name`: 'vcluster' or 'route', and what it is called. */
-  get(virtualHost: string, kind: 'vcluster' | 'route', name: string): RouteStats {
+  /** Of the virtual cluster that the request belongs to, whose name is noted; null when there is none. */
+  ofVirtualCluster(route: Route, headers: Headers, info: StreamInfo): RouteStats | null {
+    const name = route.virtualHost.virtualCluster(headers);
+    if (name === null) return null;
+    info.virtualClusterName = name;
+    return this.#get(route.virtualHostName, 'vcluster', name);
+  }
+
+  /** Null when the route has no stat_prefix. */
+  ofRoute(route: Route): RouteStats | null {
+    return route.statPrefix === '' ? null : this.#get(route.virtualHostName, 'route', route.statPrefix);
+  }
+
+  #get(virtualHost: string, kind: 'vcluster' | 'route', name: string): RouteStats {
     const prefix = `vhost.${virtualHost}.${kind}.${name}.`;
     let stats = this.#byPrefix.get(prefix);
     if (stats === undefined) {

@@ -340,7 +340,7 @@ test('an upgrade: the body waits for 101, then bytes go both ways', () => {
 test('1xx: 100 goes on, others do not', () => {
   const h = new RouterHarness();
   const request = h.request();
-  h.dialer.accept().feed(`HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${OK}`);
+  h.dialer.accept().feed(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\n${OK}`);
   assert.deepEqual(request.interim, [100]);
   assert.equal(request.status, 200);
   assert.equal(h.stat('cluster.up.upstream_rq_100'), 1);

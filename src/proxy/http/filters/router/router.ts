@@ -35,6 +35,15 @@ export type RouterDependencies = {
   readonly localAddress?: string;
 };
 
+/** Under 'http.STAT_PREFIX.'; most of them are those of the connection manager's own table. */
+const ROUTER_STATS = `
+  no_cluster no_route passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route
+  passthrough_internal_redirect_predicate passthrough_internal_redirect_too_many_redirects
+  passthrough_internal_redirect_unsafe_scheme rq_direct_response rq_overload_local_reply rq_redirect
+  rq_reset_after_downstream_response_started rq_total`
+  .trim()
+  .split(/\s+/);
+
 /** Makes the router of a worker out of its clusters. */
 export function makeRouter(dependencies: RouterDependencies): HttpFilterFactory {
   return defineHttpFilter<RouterConfig, unknown, RouterMessage>({
@@ -80,6 +89,7 @@ export class Router implements HttpFilter {
     this.companions = new CompanionPool(context.clock);
     this.routeStats = new RouteStatsTable(context.stats);
     this.stats = context.scope;
+    for (const name of ROUTER_STATS) context.scope.dynamicCounter(name);
     this.cells = {
       noCluster: context.scope.dynamicCounter('no_cluster'),
       noRoute: context.scope.dynamicCounter('no_route'),
@@ -108,6 +118,7 @@ export class Router implements HttpFilter {
     const cluster = this.clusters.get(name);
     if (cluster === null) {
       stats.inc(cells.noCluster);
+      stream.info.clusterName = '';
       stream.sendLocalReply({
         status: forward.clusterNotFoundCode,
         body: '',
