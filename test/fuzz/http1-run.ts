@@ -92,6 +92,7 @@ export function parseWithOurs(
   const recorder = new Recorder(kind, requestMethod);
   const parser = new Http1Parser(kind, limits, recorder);
   parser.requestMethod = requestMethod;
+  parser.expectsUpgrade = true;
   const { messages } = recorder.seen;
   let offset = 0;
   for (const cut of [...cuts, bytes.length]) {

@@ -106,7 +106,7 @@ function rewriteHead(head: string, message: SeenMessage, { used, kind }: Rewrite
 
 function rewriteAnswer(text: string, message: SeenMessage, used: Set<Tolerance>): string {
   const hasLength = message.headers.some(([name]) => name === 'content-length');
-  if (hasLength || !/\r\ncontent-length:[ ]*0+[ ]*\r/i.test(text)) return text;
+  if (hasLength || !/\r\ncontent-length:[ \t]*0+[ \t]*\r/i.test(text)) return text;
   used.add('zero-length-field');
   return text.replace(/\r\ncontent-length:[^\r]*/gi, '');
 }

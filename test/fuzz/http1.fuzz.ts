@@ -14,6 +14,11 @@ const METHODS = ['GET', 'GET', 'GET', 'HEAD', 'CONNECT'];
 
 const { seconds, seed } = fuzzLimits(5);
 
+/** As a literal of pure ASCII. */
+function visible(text: string): string {
+  return JSON.stringify(text).replace(/[^ -~]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
 /** What the parser did, coarsely: an input that shows something new is worth mutating further. */
 function signature({ ours, used }: Outcome): string {
   const messages = ours.messages.map((message) => {
@@ -50,7 +55,7 @@ function fuzz(
     try {
       outcome = checkHttp1(input, cuts);
     } catch (error) {
-      const shown = `${kind} ${JSON.stringify(text)} to ${input.requestMethod || '-'} cut at ${cuts.slice(0, 8)}`;
+      const shown = `${kind} ${visible(text)} to ${input.requestMethod || '-'} cut at ${cuts.slice(0, 8)}`;
       throw new Error(`seed ${seed}, input ${inputs}: ${(error as Error).message}\n${shown}`, { cause: error });
     }
     inputs++;

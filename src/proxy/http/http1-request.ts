@@ -2,6 +2,7 @@
 import { type Failure, failure } from '../../base/failure.ts';
 import { H, headerKey, headerName } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
+import { trimBlanks } from '../../wire/http1/tables.ts';
 
 /** Fields that a Connection header may name at most; more is taken for an attack. Source: Envoy utility.cc. */
 const MAX_NOMINATED = 10;
@@ -91,7 +92,7 @@ export function nominatedHeaders(headers: Headers, isUpgrade: boolean): boolean 
   const tokens = connection.split(',');
   if (tokens.length > MAX_NOMINATED) return false;
   for (const token of tokens) {
-    const name = token.trim().toLowerCase();
+    const name = trimBlanks(token).toLowerCase();
     if (name === '' || name === 'close' || name === 'keep-alive' || name === 'upgrade') continue;
     if (name.startsWith(':') || PROTECTED.has(name)) return false;
     if (name === 'te') {
@@ -113,7 +114,7 @@ export function keepTrailersOnly(headers: Headers): boolean {
   if (te.length > MAX_TE_BYTES) return false;
   for (const token of te.split(',')) {
     const name = token.split(';', 1)[0] as string;
-    if (name.trim().toLowerCase() === 'trailers') {
+    if (trimBlanks(name).toLowerCase() === 'trailers') {
       headers.set(H.te, 'trailers');
       return true;
     }

@@ -2,7 +2,7 @@
 import { type Failure, failure } from '../../base/failure.ts';
 import { H, headerKey } from '../header-names.ts';
 import { Headers } from '../headers.ts';
-import { FIELD_BYTE, HEX_VALUE, lookupKnown, MERGED, TARGET_BYTE, TOKEN_LOWER } from './tables.ts';
+import { FIELD_BYTE, HEX_VALUE, lookupKnown, MERGED, TARGET_BYTE, TOKEN_LOWER, trimBlanks } from './tables.ts';
 
 /** Receives what the parser finds, in order: head, body…, trailers?, complete. Body bytes are borrowed. */
 export type Http1Events = {
@@ -357,7 +357,9 @@ export class Http1Parser {
         pos++;
       }
       if (pos >= end) return -1;
-      if (buf[pos] !== 0x3a || pos === nameStart) return this.#fail('bad_header', 'http1.codec_error');
+      if (buf[pos] !== 0x3a || pos === nameStart) {
+        return this.#fail('bad_header', buf[pos] === 0 ? 'http1.invalid_characters' : 'http1.codec_error');
+      }
       const mark = count * 5;
       marks[mark] = nameStart;
       marks[mark + 1] = pos;
@@ -406,12 +408,13 @@ export class Http1Parser {
       const id = lookupKnown(buf, nameStart, nameEnd, marks[mark + 2] as number);
       const valueEnd = marks[mark + 4] as number;
       let value = text.substring((marks[mark + 3] as number) - start, (valueEnd < 0 ? -valueEnd : valueEnd) - start);
-      if (valueEnd < 0) value = value.replace(/\r?\n/g, '').replace(/^[ \t]+|[ \t]+$/g, '');
+      if (valueEnd < 0) value = trimBlanks(value.replace(/\r?\n/g, ''));
       bytes += nameEnd - nameStart + value.length + 3;
       if (id >= 0) {
         if (id === H.host && isRequestHead && !headers.hasAuthority) {
           headers.authority = value;
           headers.hasAuthority = true;
+          if (keepSpelling) headers.hostSpelling = text.substring(nameStart - start, nameEnd - start);
           continue;
         }
         if (MERGED[id] === 1 && headers.mayHave(id) && headers.has(id)) {
@@ -540,7 +543,7 @@ export class Http1Parser {
       return;
     }
     for (const token of lower.split(',')) {
-      const option = token.trim();
+      const option = trimBlanks(token);
       if (option === 'close') {
         this.keepAlive = false;
         this.hasCloseOption = true;

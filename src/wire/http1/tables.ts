@@ -75,3 +75,8 @@ for (const name of [
   MERGED[knownHeaderNames.indexOf(name)] = 1;
 }
 for (const [id, name] of knownHeaderNames.entries()) if (name.startsWith('x-envoy-')) MERGED[id] = 1;
+
+/** Takes the blanks around a value or list member away (RFC 9110 §5.6.3: OWS); `trim` would take the byte A0 too. */
+export function trimBlanks(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}
