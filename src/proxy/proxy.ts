@@ -15,6 +15,7 @@ import { makeDecodeEnvironment } from './config/environment.ts';
 import { localAddress } from './config/http-connection-manager.ts';
 import { loadBootstrap } from './config/load.ts';
 import { httpFilters } from './extensions.ts';
+import type { HttpFilterFactory } from './http/filter.ts';
 import { DrainManager } from './listener/drain.ts';
 import type { ProxyOptions } from './options.ts';
 import { LayeredRuntime } from './runtime.ts';
@@ -28,6 +29,10 @@ export type ProxyParts = {
   readonly version: string;
   /** Instead of real sockets: tests, simulation, benches. */
   readonly makeEngine?: (options: EngineOptions) => Engine;
+  /** Instead of the machine's time and randomness, and filters besides those of extensions.ts: tests, simulation. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly extraHttpFilters?: readonly HttpFilterFactory[];
 };
 
 /** Everything that runs; what the admin interface and signals act on. */
@@ -60,19 +65,27 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   if ('error' in loaded) return loaded;
   const { bootstrap } = loaded;
   enableLinearRegex();
-  const clock = new Clock();
-  const random = new Random();
+  const clock = parts.clock ?? new Clock();
+  const random = parts.random ?? new Random();
   const log = parts.logs.logger('main');
-  const engine = (parts.makeEngine ?? createEngine)({
-    clock,
-    onBug: (error, where) => log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`),
-  });
+  const onBug = (error: unknown, where: string): void =>
+    log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
+  const engine = (parts.makeEngine ?? createEngine)({ clock, onBug });
   clock.wrap = (run) => engine.run(run);
+  // One timer's bug must not keep the others of that moment from firing.
+  clock.onError = (error) => onBug(error, 'timer');
   const stats = new StatStore();
   const accessLogs = new AccessLogFiles({ clock, store: stats, flushIntervalMs: options.fileFlushIntervalMs });
   const runtime = new LayeredRuntime();
   const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
-  const filters = httpFilters({ clusters, zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''), localAddress: localAddress() }).filter((f) => !options.disabledExtensions.includes(f.name));
+  const filters = [
+    ...(parts.extraHttpFilters ?? []),
+    ...httpFilters({
+      clusters,
+      zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
+      localAddress: localAddress(),
+    }),
+  ].filter((f) => !options.disabledExtensions.includes(f.name));
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const environment = makeDecodeEnvironment({
     clock,
@@ -98,7 +111,19 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
   const proxy: Omit<Proxy, 'supervisor'> = {
-    parts, bootstrap, config, clock, engine, random, startedWallMs: clock.wallMs, stats, statsSettings, runtime, accessLogs, drain, worker,
+    parts,
+    bootstrap,
+    config,
+    clock,
+    engine,
+    random,
+    startedWallMs: clock.wallMs,
+    stats,
+    statsSettings,
+    runtime,
+    accessLogs,
+    drain,
+    worker,
   };
   const supervisor = new Supervisor(proxy);
   if (options.mode !== 'validate') {
@@ -129,8 +154,8 @@ function resourceOf(path: string, bootstrap: Bootstrap): string {
   if (match === null) return '';
   const index = Number(match[2]);
   const kind = match[1] === 'listeners' ? 'listener' : 'cluster';
-  const name = (match[1] === 'listeners' ? bootstrap.static_resources?.listeners : bootstrap.static_resources?.clusters)?.[
-    index
-  ]?.name;
+  const name = (
+    match[1] === 'listeners' ? bootstrap.static_resources?.listeners : bootstrap.static_resources?.clusters
+  )?.[index]?.name;
   return name === undefined ? '' : `${kind} ${JSON.stringify(name)}: `;
 }
