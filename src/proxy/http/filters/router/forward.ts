@@ -287,10 +287,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   onPoolFailure(reason: Failure): void {
     this.#pending = null;
-    if (reason === NO_POOL) {
-      this.#noHealthyUpstream();
-      return;
-    }
+    if (reason === NO_POOL) return this.#noHealthyUpstream();
     if (reason === PENDING_OVERFLOW) this.info.upstream = null;
     else this.#noteHost(this.host as Host);
     if (reason.code === 'connect_failed') this.info.upstreamTransportFailureReason = reason.detail;

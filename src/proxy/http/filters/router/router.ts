@@ -168,7 +168,7 @@ export class Router implements HttpFilter {
       details: 'direct_response',
       modifyHeaders: (response) => {
         if (location !== '') response.add(H.location, location);
-        if (route.hasResponseMutations) route.finalizeResponse(response, stream);
+        changeResponse(route, response, stream);
       },
     });
   }
@@ -188,7 +188,7 @@ export class Router implements HttpFilter {
       modifyHeaders: (response) => {
         if (direct.format !== null) response.set(H['content-type'], direct.format.contentType);
         if (location !== '') response.add(H.location, location);
-        if (route.hasResponseMutations) route.finalizeResponse(response, stream);
+        changeResponse(route, response, stream);
       },
     });
   }
@@ -230,6 +230,11 @@ export class Router implements HttpFilter {
   clusterNamed(name: string): Cluster | null {
     return this.clusters.get(name);
   }
+}
+
+/** Header changes of a route that answers itself; those of forwarding routes are made to every local reply. */
+function changeResponse(route: Route, response: Headers, stream: RouterStream): void {
+  if (route.hasResponseMutations) route.finalizeResponse(response, stream);
 }
 
 function isWellFormed(name: string, value: string): boolean {
