@@ -113,6 +113,7 @@ export class Side {
     const records = await Promise.all(
       this.#upstreams.map(async (upstream) => [upstream.name, await upstream.endCase()] as const),
     );
+    await this.#passBarrier();
     const stats = await this.#statsChange(test);
     const observation: Observation = {
       clients: clients.map((client) => this.#seenClient(client, test)),
@@ -198,12 +199,18 @@ export class Side {
     return answers;
   }
 
-  /** Sends a request through the barrier listener and returns the log lines that stand before its line. */
-  async #readLog(): Promise<string[]> {
+  /** Sends a request through the barrier listener: events before it were handled when its answer is there. */
+  async #passBarrier(): Promise<number> {
     const number = ++barrierNumber;
     const request = `GET / HTTP/1.1\r\nhost: barrier\r\nx-barrier: ${number}\r\n\r\n`;
     const never = { timeoutMs: 2000, probeMs: 0, awaitUpstream: async () => true, awaitClients: async () => true };
     await runClient(this.#port('barrier'), [request, { read: 1 }], never);
+    return number;
+  }
+
+  /** Passes the barrier and returns the log lines that stand before its line. */
+  async #readLog(): Promise<string[]> {
+    const number = await this.#passBarrier();
     const mark = `BARRIER ${number}\n`;
     let text = '';
     for (let waitedMs = 0; waitedMs < 2000 && !text.includes(mark); waitedMs += 3) {

@@ -6,7 +6,9 @@ import { chunked, get, head, post, request, response } from '../messages.ts';
 
 const FAIL = response(503, 'fail');
 const OK = response(200, 'ok');
-const RETRY_STATS = ['^cluster\\.[^.]+\\.(circuit_breakers|retry|upstream_rq_retry).*$'];
+const RETRY_STATS = [
+  '^cluster\\.[^.]+\\.(circuit_breakers\\.default\\.(rq_retry_open|remaining_retries)|retry|upstream_rq_retry).*$',
+];
 
 function retryRoute(name: string, policy: Fields, action: Fields = {}): Fields {
   return route(`/${name}`, 'a', {
@@ -264,7 +266,7 @@ const breakerCases: readonly Case[] = [
       { steps: [{ awaitUpstream: 1 }, { wait: 40 }, get('/pending', 'x-n: 3'), { read: 1 }] },
     ],
     upstream: [hold, OK],
-    stats: ['^cluster\\.pending\\.circuit_breakers'],
+    stats: ['^cluster\\.pending\\.circuit_breakers\\.default\\.(rq|remaining_(rq|pending))'],
   },
   {
     name: 'max_requests',
@@ -274,7 +276,7 @@ const breakerCases: readonly Case[] = [
       { steps: [{ awaitUpstream: 1 }, get('/requests', 'x-n: 2'), { read: 1 }] },
     ],
     upstream: [hold],
-    stats: ['^cluster\\.requests\\.circuit_breakers'],
+    stats: ['^cluster\\.requests\\.circuit_breakers\\.default\\.(rq|remaining_(rq|pending))'],
   },
   { name: 'max_retries 0', to: 'breakers', send: get('/retries'), upstream: [FAIL, OK], stats: RETRY_STATS },
   { name: 'retry budget', to: 'breakers', send: get('/budget'), upstream: [FAIL, OK], stats: RETRY_STATS },
@@ -447,7 +449,7 @@ export const upstreamGroups: readonly Group[] = [
       ],
       clusters: [cluster('a'), cluster('full', ['full.a'], { connect_timeout: '0.2s' })],
     }),
-    cases: timeoutCases.map((test): Case => ({ elapsedToleranceMs: 120, ...test })),
+    cases: timeoutCases.map((test): Case => ({ elapsedToleranceMs: 200, ...test })),
   },
   {
     name: 'clusters',
