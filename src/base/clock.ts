@@ -229,18 +229,12 @@ export class Random {
 
   /** A version 4 UUID (RFC 9562); from the machine's secure source, seeded or not. */
   uuid(): string {
-    if (uuidPosition === UUID_POOL_BYTES) {
-      randomFillSync(uuidPool);
+    if (uuidPosition === uuidText.length) {
+      uuidText = renderUuids();
       uuidPosition = 0;
     }
-    const at = uuidPosition;
-    uuidPosition += 16;
-    return (
-      hex(at) + hex(at + 1) + hex(at + 2) + hex(at + 3) + '-' + hex(at + 4) + hex(at + 5) + '-' +
-      (HEX[((uuidPool[at + 6] as number) & 0x0f) | 0x40] as string) + hex(at + 7) + '-' +
-      (HEX[((uuidPool[at + 8] as number) & 0x3f) | 0x80] as string) + hex(at + 9) + '-' +
-      hex(at + 10) + hex(at + 11) + hex(at + 12) + hex(at + 13) + hex(at + 14) + hex(at + 15)
-    );
+    uuidPosition += UUID_CHARS;
+    return uuidText.substring(uuidPosition - UUID_CHARS, uuidPosition);
   }
 
   /** A uniform integer in [0, limit), limit ≤ 2^32. */
@@ -249,12 +243,28 @@ export class Random {
   }
 }
 
-/** Random bytes are drawn for this many UUIDs at once: a call into the system costs more than a UUID. */
-const UUID_POOL_BYTES = 16 * 256;
-const uuidPool = new Uint8Array(UUID_POOL_BYTES);
-let uuidPosition = UUID_POOL_BYTES;
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+/** UUIDs are rendered this many at once: one call for the random bytes and one for the text. */
+const UUID_BATCH = 128;
+const UUID_CHARS = 36;
+let uuidText = '';
+let uuidPosition = 0;
 
-function hex(at: number): string {
-  return HEX[uuidPool[at] as number] as string;
+function renderUuids(): string {
+  const random = randomFillSync(new Uint8Array(UUID_BATCH * 16));
+  const text = Buffer.allocUnsafe(UUID_BATCH * UUID_CHARS);
+  let to = 0;
+  for (let from = 0; from < random.length; from += 16) {
+    // RFC 9562 §5.4: version 4, variant 10.
+    random[from + 6] = ((random[from + 6] as number) & 0x0f) | 0x40;
+    random[from + 8] = ((random[from + 8] as number) & 0x3f) | 0x80;
+    for (let i = 0; i < 16; i++) {
+      if (i === 4 || i === 6 || i === 8 || i === 10) text[to++] = 0x2d;
+      const byte = random[from + i] as number;
+      text[to++] = HEX_DIGITS[byte >> 4] as number;
+      text[to++] = HEX_DIGITS[byte & 15] as number;
+    }
+  }
+  return text.latin1Slice(0, to);
 }
+
+const HEX_DIGITS: Uint8Array = Buffer.from('0123456789abcdef', 'latin1');

@@ -193,7 +193,11 @@ export class Headers {
   }
 
   #removeAt(i: number): void {
-    this.kv.splice(i, 2);
+    // For a handful of fields cheaper than splice, which makes an array of what it takes out.
+    const kv = this.kv;
+    for (let j = i + 2; j < kv.length; j++) kv[j - 2] = kv[j] as HeaderKey;
+    kv.pop();
+    kv.pop();
     if (this.spelled !== null) this.spelled.splice(i >> 1, 1);
   }
 

@@ -187,15 +187,15 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       this.#reject(failure('bad_header', 'downstream', 'connection', 'http1.connection_header_rejected'));
       return;
     }
+    const bad = acceptTarget(headers, config.http1.allowAbsoluteUrl);
+    if (bad !== null) {
+      this.#reject(bad);
+      return;
+    }
     const minor = parser.minorVersion;
     if (minor !== 1 && (minor !== 0 || !config.http1.acceptHttp10)) {
       this.minorVersion = 1;
       this.#reject(failure('version_not_accepted', 'downstream', 'connection', 'low_version'));
-      return;
-    }
-    const bad = acceptTarget(headers, config.http1.allowAbsoluteUrl);
-    if (bad !== null) {
-      this.#reject(bad);
       return;
     }
     stream.decodeHeaders(headers, parser.endStream);
@@ -294,7 +294,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       this.#owner.config.http1.spelling,
       tail,
     );
-    this.#owner.onHeadSent(text.length, encode.fieldBytesOf(text));
+    this.#owner.onHeadSent(text.length, encode.headFieldBytes);
     this.#socket.writeLatin1(text);
     if (endStream) this.#endResponse();
   }

@@ -48,25 +48,27 @@ export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: st
   if (spelling === 'preserve' && headers.hostSpelling !== '') host = `\r\n${headers.hostSpelling}: `;
   // RFC 9112 §3.2.3: the target of CONNECT is an authority.
   const target = headers.method === 'CONNECT' ? headers.authority : headers.path;
-  const line = `${headers.method} ${target} HTTP/1.1${host}${headers.authority}`;
-  return `${line}${fields(headers, spelling)}${tail}\r\n\r\n`;
+  const line = `${headers.method} ${target} HTTP/1.1`;
+  const rest = `${host}${headers.authority}${fields(headers, spelling)}${tail}`;
+  headFieldBytes = rest.length;
+  return `${line}${rest}\r\n\r\n`;
 }
 
 /** Returns a response head with the standard reason phrase; `tail` as in encodeRequestHead. */
 export function encodeResponseHead(headers: Headers, minorVersion: number, spelling: Spelling, tail: string): string {
   const status = headers.status;
   const line = status === 200 && minorVersion === 1 ? 'HTTP/1.1 200 OK' : statusLine(minorVersion, status);
-  return `${line}${fields(headers, spelling)}${tail}\r\n\r\n`;
+  const rest = fields(headers, spelling) + tail;
+  headFieldBytes = rest.length;
+  return `${line}${rest}\r\n\r\n`;
 }
 
 function statusLine(minorVersion: number, status: number): string {
   return `HTTP/1.${minorVersion === 0 ? 0 : 1} ${status} ${reasonPhrase(status)}`;
 }
 
-/** Bytes of the fields of an encoded head: without its first line and the empty one. */
-export function fieldBytesOf(head: string): number {
-  return head.length - head.indexOf('\n') - 3;
-}
+/** Bytes of the field lines of the head that was encoded last: without its first line and the empty one. */
+export let headFieldBytes = 0;
 
 /** Returns the trailer section with the zero chunk before it. */
 export function encodeTrailers(trailers: Headers | null, spelling: Spelling): string {

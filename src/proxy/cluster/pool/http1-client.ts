@@ -29,6 +29,7 @@ const NO_CONTENT = `${encode.CONTENT_LENGTH_FIELD}0`;
 const CHUNKED = `${encode.TRANSFER_ENCODING_FIELD}chunked`;
 const LAST_DATA = `${encode.CHUNK_END}${encode.LAST_CHUNK}`;
 
+
 /** '408' where the status of a response stands. */
 const TIMEOUT_STATUS = [0x34, 0x30, 0x38];
 
@@ -63,6 +64,8 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   #lastHead: Headers | null = null;
   #lastTrailers: Headers | null = null;
   #isInterim = false;
+  /** Bytes of a body of known length still to come, else -1. */
+  #bodyLeft = -1;
   #isTunnel = false;
   #isAbove = false;
   #pauses = 0;
@@ -124,7 +127,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
       }
     }
     const text = encode.encodeRequestHead(headers, this.#owner.http.spelling, tail);
-    this.headerBytesSent = encode.fieldBytesOf(text);
+    this.headerBytesSent = encode.headFieldBytes;
     this.wireBytesSent += text.length;
     this.socket.writeLatin1(text);
     if (endStream) this.#requestComplete = true;
@@ -246,6 +249,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
       return;
     }
     this.#isTunnel = (status === 101 && parser.expectsUpgrade) || (parser.requestMethod === 'CONNECT' && status < 300);
+    this.#bodyLeft = parser.isChunked ? -1 : parser.contentLength;
     this.#decoder?.decodeHeaders(headers, false);
   }
 
@@ -257,6 +261,11 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     data.start = start;
     data.end = end;
     data.owned = false;
+    if (this.#bodyLeft > 0) {
+      this.#bodyLeft -= end - start;
+      // The last bytes and the end are told together, in #exchangeEnds.
+      if (this.#bodyLeft === 0) return;
+    }
     decoder.decodeData(data, false);
   }
 
@@ -291,7 +300,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
       if (head !== null) decoder.decodeHeaders(head, true);
       else if (trailers !== null) decoder.decodeTrailers(trailers);
       else {
-        this.#data.set(EMPTY, 0, 0, true);
+        if (this.#bodyLeft !== 0) this.#data.set(EMPTY, 0, 0, true);
         decoder.decodeData(this.#data, true);
       }
     }

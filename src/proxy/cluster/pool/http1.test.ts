@@ -299,10 +299,16 @@ test('CONNECT names the authority as its target', () => {
   const { h, start } = setUp();
   const headers = requestHeaders('CONNECT /');
   const exchange = new Exchange(headers);
-  exchange.onPoolReady = (encoder) => encoder.encodeHeaders(headers, false);
+  let encoder: RequestEncoder | undefined;
+  exchange.onPoolReady = (ready) => {
+    encoder = ready;
+    ready.encodeHeaders(headers, false);
+  };
   start(exchange);
   const socket = h.dialer.accept();
-  assert.match(socket.take(), /^CONNECT example.com HTTP\/1.1\r\nhost: example.com\r\n\r\n$/);
+  const sent = socket.take();
+  assert.match(sent, /^CONNECT example.com HTTP\/1.1\r\nhost: example.com\r\n\r\n$/);
+  assert.equal(encoder?.headerBytesSent, sent.length - sent.indexOf('\n') - 3);
   socket.feed('HTTP/1.1 200 OK\r\n\r\nraw');
   assert.equal(exchange.body, 'raw');
 });
