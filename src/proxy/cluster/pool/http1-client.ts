@@ -29,7 +29,6 @@ const NO_CONTENT = `${encode.CONTENT_LENGTH_FIELD}0`;
 const CHUNKED = `${encode.TRANSFER_ENCODING_FIELD}chunked`;
 const LAST_DATA = `${encode.CHUNK_END}${encode.LAST_CHUNK}`;
 
-
 /** '408' where the status of a response stands. */
 const TIMEOUT_STATUS = [0x34, 0x30, 0x38];
 
