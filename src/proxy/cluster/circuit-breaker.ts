@@ -49,10 +49,16 @@ export class Resource {
     return this.current < this.max;
   }
 
-  inc(): void {
-    if (++this.current === this.max) this.#scope.set(this.#openCell, 1);
-    else if (!this.#isUsed) this.#scope.set(this.#openCell, 0);
+  /** Writes the gauge for the first time, so that it counts as used. */
+  touch(): void {
+    if (this.#isUsed) return;
     this.#isUsed = true;
+    this.#scope.set(this.#openCell, 0);
+  }
+
+  inc(): void {
+    if (!this.#isUsed) this.touch();
+    if (++this.current === this.max) this.#scope.set(this.#openCell, 1);
     if (this.#remainingCell >= 0) this.#setRemaining();
   }
 

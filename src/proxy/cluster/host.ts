@@ -96,6 +96,7 @@ export class HostEntry extends HostCounts implements Host {
       return null;
     }
     breaker.pools.inc();
+    this.#breakers.HIGH.pools.touch();
     const pool = new Http1Pool(this.#context, this.address, this, breaker);
     if (priority === 'HIGH') this.#highPool = pool;
     else this.#defaultPool = pool;
