@@ -1,5 +1,5 @@
 // The engine without sockets: codecs, edge rules, route, filters, router and pool over streams that only count; CPU per request.
-import { type Address, type ByteStream, type ByteStreamHandler } from '../src/base/byte-stream.ts';
+import type { Address, ByteStream, ByteStreamHandler } from '../src/base/byte-stream.ts';
 import type { ConnectCallback, Engine, EngineOptions } from '../src/net/engine.ts';
 import { DEFAULT_PROXY_OPTIONS } from '../src/proxy/options.ts';
 import { startProxy } from '../src/proxy/proxy.ts';
@@ -100,7 +100,16 @@ export function benchEngine(rounds: number, requests: number): number {
     listen: (address, _options, onStream) => {
       accept = onStream;
       const nothing = (): void => undefined;
-      return { address, fd: -1, acceptErrors: 0, heldOverflows: 0, isPaused: false, close: nothing, pause: nothing, resume: nothing };
+      return {
+        address,
+        fd: -1,
+        acceptErrors: 0,
+        heldOverflows: 0,
+        isPaused: false,
+        close: nothing,
+        pause: nothing,
+        resume: nothing,
+      };
     },
     connect: (_address, _options, callback) => {
       dialling = callback;

@@ -16,10 +16,15 @@ const MAX_FUNCTION_LINES = 70;
 const MAX_LINE_COLUMNS = 120;
 
 /** Files that may be longer, each with its reason. */
-const LONG_FILES: ReadonlyMap<string, string> = new Map([]);
+const LONG_FILES: ReadonlyMap<string, string> = new Map([
+  ['src/wire/http1/parser.ts', 'one state machine: all its steps share the position and the partial head'],
+  ['src/proxy/http/stream.ts', 'one state machine: both directions of an exchange share when it stops and ends'],
+]);
 
 /** Functions that may be longer, as `path#name`, each with its reason. */
 const LONG_FUNCTIONS: ReadonlyMap<string, string> = new Map([
+  ['src/proxy/config/http-connection-manager.ts#decodeHttpConnectionManager', 'one object, a line per field'],
+  ['src/proxy/http/headers-policy.ts#mutateRequestHeaders', 'one order of steps, as Envoy has it'],
   ['scripts/support/source-text.ts#blankLiterals', 'one scanner: its states share the position'],
 ]);
 

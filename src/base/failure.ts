@@ -1,4 +1,4 @@
-// What went wrong on the data path, as a value: small, without a stack, and complete enough to answer, count and log it.
+// What went wrong on the data path, as a value: small, without a stack, enough to answer, count and log it.
 
 /** Every way an exchange can fail; `http/local-reply.ts` is the only map from these to statuses, flags and details. */
 export type FailureCode =
@@ -57,11 +57,6 @@ export type Failure = {
   readonly detail: string;
 };
 
-export function failure(
-  code: FailureCode,
-  side: Failure['side'],
-  scope: Failure['scope'],
-  detail: string,
-): Failure {
+export function failure(code: FailureCode, side: Failure['side'], scope: Failure['scope'], detail: string): Failure {
   return { code, side, scope, detail };
 }

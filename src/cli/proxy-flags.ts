@@ -18,7 +18,11 @@ const LEVELS = ['trace', 'debug', 'info', 'warning', 'warn', 'error', 'critical'
 export const FLAGS = {
   'config-path': { short: 'c', takes: 'PATH', help: 'the configuration: YAML, JSON or binary protobuf (.pb)' },
   'config-yaml': { takes: 'TEXT', help: 'YAML that is merged over the configuration file' },
-  mode: { takes: 'TEXT', values: ['serve', 'validate', 'init_only'], help: 'serve; or check the configuration and exit' },
+  mode: {
+    takes: 'TEXT',
+    values: ['serve', 'validate', 'init_only'],
+    help: 'serve; or check the configuration and exit',
+  },
   concurrency: { takes: 'NUMBER', help: 'number of workers; one runs until several are built' },
   'log-level': { short: 'l', takes: 'LEVEL', values: LEVELS, help: `${LEVELS.join(', ')}; default info` },
   'component-log-level': { takes: 'TEXT', help: 'levels by component: upstream:debug,config:trace' },
@@ -44,7 +48,11 @@ export const FLAGS = {
   'reject-unknown-dynamic-fields': { help: 'refuse unknown fields in dynamic configuration' },
   'file-flush-interval-msec': { takes: 'NUMBER', help: 'milliseconds between flushes of access logs; default 10000' },
   'file-flush-min-size-kb': { takes: 'NUMBER', help: 'KiB of an access log that are flushed at once; default 64' },
-  'local-address-ip-version': { takes: 'TEXT', values: ['v4', 'v6'], help: 'family of this machine’s own address; default v4' },
+  'local-address-ip-version': {
+    takes: 'TEXT',
+    values: ['v4', 'v6'],
+    help: 'family of this machine’s own address; default v4',
+  },
   'skip-deprecated-logs': { help: 'do not warn of deprecated fields' },
   'enable-core-dump': { help: 'leave core dumps to the system’s limits (ulimit -c)' },
   'disable-extensions': { takes: 'TEXT', help: 'extensions that must not be used, separated by commas' },
@@ -64,7 +72,13 @@ export type LogFlags = {
 };
 
 export type ParsedFlags =
-  | { readonly action: 'run'; readonly options: ProxyOptions; readonly log: LogFlags; readonly baseIdPath: string; readonly warnings: readonly string[] }
+  | {
+      readonly action: 'run';
+      readonly options: ProxyOptions;
+      readonly log: LogFlags;
+      readonly baseIdPath: string;
+      readonly warnings: readonly string[];
+    }
   | { readonly action: 'version' | 'help' | 'hot-restart-version' }
   | { readonly action: 'error'; readonly message: string };
 
@@ -98,7 +112,8 @@ function checkValues(values: Values): string | null {
   for (const [name, flag] of Object.entries(FLAGS as Readonly<Record<string, Flag>>)) {
     const value = values[name];
     if (typeof value !== 'string') continue;
-    if (flag.takes === 'NUMBER' && !/^\d{1,10}$/.test(value)) return `--${name} takes a number, not ${JSON.stringify(value)}`;
+    if (flag.takes === 'NUMBER' && !/^\d{1,10}$/.test(value))
+      return `--${name} takes a number, not ${JSON.stringify(value)}`;
     if (flag.values !== undefined && !flag.values.includes(value)) {
       return `--${name} takes one of ${flag.values.join(', ')}, not ${JSON.stringify(value)}`;
     }
@@ -107,7 +122,8 @@ function checkValues(values: Values): string | null {
     return '--ignore-unknown-dynamic-fields and --reject-unknown-dynamic-fields exclude each other';
   }
   for (const tag of (values['stats-tag'] ?? []) as string[]) {
-    if (!/^[A-Za-z0-9]+:[^.]+$/.test(tag)) return `--stats-tag takes TAG:VALUE without dots, not ${JSON.stringify(tag)}`;
+    if (!/^[A-Za-z0-9]+:[^.]+$/.test(tag))
+      return `--stats-tag takes TAG:VALUE without dots, not ${JSON.stringify(tag)}`;
   }
   return null;
 }
@@ -145,7 +161,10 @@ function build(values: Values): ParsedFlags {
     skipDeprecatedLogs: on('skip-deprecated-logs'),
     fileFlushIntervalMs: number('file-flush-interval-msec', 10_000),
     fileFlushMinSizeKb: number('file-flush-min-size-kb', 64),
-    disabledExtensions: text('disable-extensions').split(',').map((name) => name.trim()).filter((name) => name !== ''),
+    disabledExtensions: text('disable-extensions')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
     statsTags: (values['stats-tag'] ?? []) as string[],
     commandLine: values,
   };
@@ -161,7 +180,8 @@ function build(values: Values): ParsedFlags {
 
 export function proxyUsage(): string {
   const lines = Object.entries(FLAGS as Readonly<Record<string, Flag>>).map(([name, flag]) => {
-    const names = `${flag.short === undefined ? '    ' : `-${flag.short}, `}--${name}${flag.takes === undefined ? '' : ` ${flag.takes}`}`;
+    const short = flag.short === undefined ? '    ' : `-${flag.short}, `;
+    const names = `${short}--${name}${flag.takes === undefined ? '' : ` ${flag.takes}`}`;
     return `  ${names.padEnd(40)} ${flag.help}`;
   });
   return ['usage: heddle proxy -c FILE [OPTIONS]', '', ...lines, ''].join('\n');

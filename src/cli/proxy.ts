@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { type Proxy, startProxy } from '../proxy/proxy.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { parseProxyFlags, proxyUsage } from './proxy-flags.ts';
-import { packageVersion } from './run.ts';
+import { packageVersion } from './version.ts';
 
 export function runProxy(args: readonly string[]): void {
   const parsed = parseProxyFlags(args);

@@ -1,5 +1,5 @@
 // Picks the verb and loads only its file; prints usage and version.
-import { readFileSync } from 'node:fs';
+import { packageVersion } from './version.ts';
 
 const VERBS: Readonly<Record<string, { readonly summary: string; run(args: string[]): Promise<void> }>> = {
   proxy: {
@@ -8,22 +8,11 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
   },
 };
 
-/** Version of the package; two layouts: src/cli/ in a clone, dist/ in the published package. */
-export function packageVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const manifest = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name?: string; version?: string };
-      if (manifest.name === 'heddle' && manifest.version !== undefined) return manifest.version;
-    } catch {
-      // The other layout.
-    }
-  }
-  return 'unknown';
-}
-
 function usage(): string {
   const verbs = Object.entries(VERBS).map(([name, verb]) => `  ${name.padEnd(10)} ${verb.summary}`);
-  return ['usage: heddle VERB [OPTIONS]', '', ...verbs, '', 'heddle VERB --help tells the options of a verb.', ''].join('\n');
+  return ['usage: heddle VERB [OPTIONS]', '', ...verbs, '', 'heddle VERB --help tells the options of a verb.', ''].join(
+    '\n',
+  );
 }
 
 export async function run(args: string[]): Promise<void> {

@@ -20,7 +20,8 @@ export class ConfigDecoder {
 
   /** The decoder of a field or element below: at('http_filters', 2) is 'http_filters[2]'. */
   at(field: string, index?: number | string): ConfigDecoder {
-    const step = index === undefined ? field : typeof index === 'number' ? `${field}[${index}]` : `${field}["${index}"]`;
+    const step =
+      index === undefined ? field : typeof index === 'number' ? `${field}[${index}]` : `${field}["${index}"]`;
     return new ConfigDecoder(this.environment, this.path === '' ? step : `${this.path}.${step}`, this.reasons);
   }
 

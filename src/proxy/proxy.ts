@@ -64,6 +64,38 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   });
   if ('error' in loaded) return loaded;
   const { bootstrap } = loaded;
+  const core = makeCore(parts);
+  const decoded = decode(parts, core, bootstrap);
+  if ('error' in decoded) return decoded;
+  const { config, statsSettings, clusters } = decoded;
+  const { clock, random, engine, stats, runtime } = core;
+  runtime.load(config.runtimeLayers);
+  const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
+  const proxy: Omit<Proxy, 'supervisor'> = {
+    ...core,
+    parts,
+    bootstrap,
+    config,
+    startedWallMs: clock.wallMs,
+    statsSettings,
+    drain,
+    worker,
+  };
+  const supervisor = new Supervisor(proxy);
+  if (options.mode !== 'validate') {
+    const problem = worker.start(config) ?? supervisor.start();
+    if (problem !== null) {
+      worker.stopListeners();
+      supervisor.stop();
+      return { error: problem };
+    }
+  }
+  return { ...proxy, supervisor };
+}
+
+/** What everything else stands on: time, sockets, statistics, logs. */
+function makeCore(parts: ProxyParts) {
   enableLinearRegex();
   const clock = parts.clock ?? new Clock();
   const random = parts.random ?? new Random();
@@ -75,8 +107,30 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   // One timer's bug must not keep the others of that moment from firing.
   clock.onError = (error) => onBug(error, 'timer');
   const stats = new StatStore();
-  const accessLogs = new AccessLogFiles({ clock, store: stats, flushIntervalMs: options.fileFlushIntervalMs });
-  const runtime = new LayeredRuntime();
+  const { fileFlushIntervalMs, fileFlushMinSizeKb } = parts.options;
+  const accessLogs = new AccessLogFiles({
+    clock,
+    store: stats,
+    flushIntervalMs: fileFlushIntervalMs,
+    flushBytes: fileFlushMinSizeKb * 1024,
+  });
+  return { clock, random, engine, stats, accessLogs, runtime: new LayeredRuntime() };
+}
+
+type Decoded = {
+  readonly config: BootstrapConfig;
+  readonly statsSettings: StatsConfig;
+  readonly clusters: ClusterTable;
+};
+
+/** The bootstrap as runtime objects, or every reason why not. */
+function decode(
+  parts: ProxyParts,
+  core: ReturnType<typeof makeCore>,
+  bootstrap: Bootstrap,
+): Decoded | { readonly error: string } {
+  const { options } = parts;
+  const { clock, random, engine, stats, runtime, accessLogs } = core;
   const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
   const filters = [
     ...(parts.extraHttpFilters ?? []),
@@ -107,34 +161,7 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
     nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
   });
   if (reasons.length > 0) return { error: describeReasons(reasons, options, bootstrap) };
-  runtime.load(config.runtimeLayers);
-  const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
-  const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
-  const proxy: Omit<Proxy, 'supervisor'> = {
-    parts,
-    bootstrap,
-    config,
-    clock,
-    engine,
-    random,
-    startedWallMs: clock.wallMs,
-    stats,
-    statsSettings,
-    runtime,
-    accessLogs,
-    drain,
-    worker,
-  };
-  const supervisor = new Supervisor(proxy);
-  if (options.mode !== 'validate') {
-    const problem = worker.start(config) ?? supervisor.start();
-    if (problem !== null) {
-      worker.stopListeners();
-      supervisor.stop();
-      return { error: problem };
-    }
-  }
-  return { ...proxy, supervisor };
+  return { config, statsSettings, clusters };
 }
 
 /** One line per reason: file, resource, field path, reason. */

@@ -2,7 +2,10 @@
 import type { Random } from '../base/clock.ts';
 import type { FractionalPercent, Runtime } from './http/filter.ts';
 
-export type RuntimeLayerConfig = { readonly name: string; readonly values: Readonly<Record<string, unknown>> | 'admin' };
+export type RuntimeLayerConfig = {
+  readonly name: string;
+  readonly values: Readonly<Record<string, unknown>> | 'admin';
+};
 
 /** Flattened values of all layers; the admin layer can be changed while it runs. */
 export class LayeredRuntime implements Runtime {

@@ -21,6 +21,7 @@ export const CLUSTER_MANAGER_STATS = {
 /** Under 'runtime.'. */
 export const RUNTIME_STATS = {
   deprecated_feature_use: 'counter', load_error: 'counter', load_success: 'counter', override_dir_exists: 'counter',
-  override_dir_not_exists: 'counter', admin_overrides_active: 'gauge', deprecated_feature_seen_since_process_start: 'gauge',
+  override_dir_not_exists: 'counter', admin_overrides_active: 'gauge',
+  deprecated_feature_seen_since_process_start: 'gauge',
   num_keys: 'gauge', num_layers: 'gauge',
 } as const; // biome-ignore format: a table.

@@ -5,7 +5,7 @@ import type { HttpConfig } from './http/http-config.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { adminHandlers } from './admin/handlers.ts';
 import { AdminFilter } from './admin/admin-filter.ts';
-import { listenerAddressText } from './config/listener.ts';
+import { addressText } from '../net/address.ts';
 import { ListenerInstance } from './listener/listener.ts';
 import type { Proxy } from './proxy.ts';
 import { SERVER_STATS } from './server-stats.ts';
@@ -75,7 +75,13 @@ export class Supervisor {
         },
       },
       {
-        engine, clock, random, runtime, stats, drain: NEVER_DRAINS, connections: { active: 0 },
+        engine,
+        clock,
+        random,
+        runtime,
+        stats,
+        drain: NEVER_DRAINS,
+        connections: { active: 0 },
         dateText: () => new Date(clock.wallMs).toUTCString(),
       },
     );
@@ -85,7 +91,7 @@ export class Supervisor {
     const path = parts.options.adminAddressPath;
     if (path !== '') {
       try {
-        writeFileSync(path, listenerAddressText(admin.address));
+        writeFileSync(path, addressText(admin.address));
       } catch (error) {
         parts.logs.logger('admin').error(`cannot write --admin-address-path ${path}: ${(error as Error).message}`);
       }
@@ -141,19 +147,58 @@ function flush(supervisor: Supervisor): void {
 
 /** The admin listener's connection manager: Envoy's defaults, no routes. */
 const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
-  statPrefix: 'admin', codecType: 'AUTO', serverName: 'envoy', serverHeaderTransformation: 'OVERWRITE',
-  schemeOverwrite: '', useRemoteAddress: true, xffNumTrustedHops: 0, skipXffAppend: false, appendXForwardedPort: false,
-  representIpv4AsMapped: false, localAddress: '127.0.0.1', isInternalAddress: () => false, via: '', userAgent: '',
-  nodeId: '', generateRequestId: false, preserveExternalRequestId: false, alwaysSetRequestIdInResponse: false,
-  streamIdleTimeoutMs: 300_000, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0, drainTimeoutMs: 100,
-  delayedCloseTimeoutMs: 1000, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxStreamDurationMs: 0,
-  maxRequestsPerConnection: 0, headersWithUnderscores: 'ALLOW', streamErrorOnInvalidHttpMessage: false,
+  statPrefix: 'admin',
+  codecType: 'AUTO',
+  serverName: 'envoy',
+  serverHeaderTransformation: 'OVERWRITE',
+  schemeOverwrite: '',
+  useRemoteAddress: true,
+  xffNumTrustedHops: 0,
+  skipXffAppend: false,
+  appendXForwardedPort: false,
+  representIpv4AsMapped: false,
+  localAddress: '127.0.0.1',
+  isInternalAddress: () => false,
+  via: '',
+  userAgent: '',
+  nodeId: '',
+  generateRequestId: false,
+  preserveExternalRequestId: false,
+  alwaysSetRequestIdInResponse: false,
+  streamIdleTimeoutMs: 300_000,
+  requestTimeoutMs: 0,
+  requestHeadersTimeoutMs: 0,
+  drainTimeoutMs: 100,
+  delayedCloseTimeoutMs: 1000,
+  idleTimeoutMs: 3_600_000,
+  maxConnectionDurationMs: 0,
+  maxStreamDurationMs: 0,
+  maxRequestsPerConnection: 0,
+  headersWithUnderscores: 'ALLOW',
+  streamErrorOnInvalidHttpMessage: false,
   http1: {
-    maxHeadBytes: 60 * 1024, maxHeaders: 100, allowChunkedLength: false, keepSpelling: false,
-    allowCustomMethods: false, enableTrailers: false, acceptHttp10: true, defaultHostForHttp10: '',
-    allowAbsoluteUrl: true, spelling: 'lower',
+    maxHeadBytes: 60 * 1024,
+    maxHeaders: 100,
+    allowChunkedLength: false,
+    keepSpelling: false,
+    allowCustomMethods: false,
+    enableTrailers: false,
+    acceptHttp10: true,
+    defaultHostForHttp10: '',
+    allowAbsoluteUrl: true,
+    spelling: 'lower',
   },
-  normalizePath: false, mergeSlashes: false, escapedSlashes: 'KEEP_UNCHANGED', stripMatchingHostPort: false,
-  stripAnyHostPort: false, stripTrailingHostDot: false, proxy100Continue: false, upgrades: new Map(), accessLogs: [],
-  flushAccessLogOnNewRequest: false, localReply: null, routes: { current: null }, bufferLimitBytes: 1024 * 1024,
+  normalizePath: false,
+  mergeSlashes: false,
+  escapedSlashes: 'KEEP_UNCHANGED',
+  stripMatchingHostPort: false,
+  stripAnyHostPort: false,
+  stripTrailingHostDot: false,
+  proxy100Continue: false,
+  upgrades: new Map(),
+  accessLogs: [],
+  flushAccessLogOnNewRequest: false,
+  localReply: null,
+  routes: { current: null },
+  bufferLimitBytes: 1024 * 1024,
 };

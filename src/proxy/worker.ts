@@ -2,7 +2,7 @@
 import type { Clock, Random } from '../base/clock.ts';
 import type { Engine } from '../net/engine.ts';
 import type { StatStore } from '../telemetry/metrics.ts';
-import { ClusterTable } from './cluster/cluster-manager.ts';
+import type { ClusterTable } from './cluster/cluster-manager.ts';
 import type { BootstrapConfig } from './config/bootstrap.ts';
 import type { DrainManager } from './listener/drain.ts';
 import { ListenerInstance } from './listener/listener.ts';

@@ -1,4 +1,4 @@
-// Methods of Node's Buffer that its type declarations leave out; documented nowhere but stable since Node 0.x and used by Node itself.
+// Methods of Node's Buffer that its type declarations leave out; stable since Node 0.x and used by Node itself.
 declare global {
   interface Buffer {
     latin1Slice(start?: number, end?: number): string;

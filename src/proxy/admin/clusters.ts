@@ -43,7 +43,10 @@ function* textOf(clusters: readonly ClusterEntry[]): Generator<string> {
   for (const cluster of clusters) {
     const { name } = cluster;
     yield `${name}::observability_name::${cluster.statName}\n`;
-    for (const [title, priority] of [['default', 'DEFAULT'], ['high', 'HIGH']] as const) {
+    for (const [title, priority] of [
+      ['default', 'DEFAULT'],
+      ['high', 'HIGH'],
+    ] as const) {
       const { limits } = cluster.circuitBreaker(priority);
       for (const [limit, field] of LIMIT_NAMES) yield `${name}::${title}_priority::${limit}::${limits[field]}\n`;
     }

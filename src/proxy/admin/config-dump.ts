@@ -1,4 +1,4 @@
-// /config_dump: the configuration in force as protobuf JSON, in the messages of envoy.admin.v3.
+// The endpoint /config_dump: the configuration in force as protobuf JSON, in the messages of envoy.admin.v3.
 import { compileRegex } from '../../base/regex.ts';
 import { toJson } from '../../proto/json-encode.ts';
 import { registry } from '../../proto/registry.ts';
@@ -26,7 +26,8 @@ export function configDumpHandlers(context: AdminContext): AdminHandler[] {
 function configDump({ proxy }: AdminContext, request: AdminRequest): AdminResponse {
   const nameRegex = request.query.get('name_regex');
   const regex = nameRegex === null ? null : compileRegex(nameRegex);
-  if (regex !== null && 'error' in regex) return { status: 400, body: `Error while parsing name_regex from ${nameRegex}\n` };
+  if (regex !== null && 'error' in regex)
+    return { status: 400, body: `Error while parsing name_regex from ${nameRegex}\n` };
   const wanted = (name: string): boolean => regex === null || regex.matches(name);
   if (request.query.has('mask')) return { status: 501, body: 'mask is not supported yet\n' };
   const statics = proxy.bootstrap.static_resources ?? {};
@@ -37,7 +38,9 @@ function configDump({ proxy }: AdminContext, request: AdminRequest): AdminRespon
   });
   const clusters = (statics.clusters ?? []).filter((c) => wanted(c.name ?? ''));
   const listeners = (statics.listeners ?? []).filter((l) => wanted(l.name ?? ''));
-  const routes = (statics.listeners ?? []).flatMap(routeConfigurations).filter((r) => wanted((r as { name?: string }).name ?? ''));
+  const routes = (statics.listeners ?? [])
+    .flatMap(routeConfigurations)
+    .filter((r) => wanted((r as { name?: string }).name ?? ''));
   const dumps: Dump[] = [
     {
       '@type': `${PREFIX}envoy.admin.v3.BootstrapConfigDump`,
@@ -101,7 +104,10 @@ function withoutEmpty(dump: Dump): Dump {
 
 function routeConfigurations(listener: Listener): unknown[] {
   const found: unknown[] = [];
-  for (const chain of [...(listener.filter_chains ?? []), ...(listener.default_filter_chain ? [listener.default_filter_chain] : [])]) {
+  for (const chain of [
+    ...(listener.filter_chains ?? []),
+    ...(listener.default_filter_chain ? [listener.default_filter_chain] : []),
+  ]) {
     for (const filter of chain.filters ?? []) {
       const unpacked = filter.typed_config === undefined ? undefined : unpackAny(filter.typed_config);
       const route = (unpacked?.message as HttpConnectionManager | undefined)?.route_config;

@@ -1,6 +1,6 @@
 // Admin endpoints about listeners: which there are, and draining them.
 import type { Address } from '../../base/byte-stream.ts';
-import { listenerAddressText } from '../config/listener.ts';
+import { addressText } from '../../net/address.ts';
 import type { AdminHandler } from './admin-filter.ts';
 import type { AdminContext } from './handlers.ts';
 import { json } from './server.ts';
@@ -30,7 +30,7 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
             body: json(statuses.length === 0 ? {} : { listener_statuses: statuses }),
           };
         }
-        const lines = listeners.map((l) => `${l.settings.name}::${listenerAddressText(l.address)}\n`);
+        const lines = listeners.map((l) => `${l.settings.name}::${addressText(l.address)}\n`);
         return { status: 200, body: lines.join('') };
       },
     },

@@ -44,6 +44,13 @@ export function serverHandlers(context: AdminContext): AdminHandler[] {
       mutates: true,
       handle: () => ({ status: 200, body: 'OK\n', afterwards: () => proxy.clock.defer(() => supervisor.quit()) }),
     },
+    ...maintenanceHandlers(context),
+  ];
+}
+
+/** What operators do to a running process. */
+function maintenanceHandlers({ proxy }: AdminContext): AdminHandler[] {
+  return [
     {
       path: '/reset_counters',
       help: 'reset all counters to zero',

@@ -65,7 +65,7 @@ export function supportedFields(filters: readonly HttpFilterFactory[]): Map<stri
   );
 }
 
-/** Checks rules and support of the whole message, then decodes it. Reasons are in `d`; the result is whole only without any. */
+/** Checks rules and support of the whole message, then decodes it; with reasons in `d` the result is not whole. */
 export function decodeBootstrap(
   message: Bootstrap,
   d: ConfigDecoder,
@@ -125,7 +125,8 @@ function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig
     if (names.has(name)) dl.reject('name', `duplicate layer name ${JSON.stringify(name)}`);
     names.add(name);
     if (layer.admin_layer !== undefined) {
-      if (layers.some((other) => other.values === 'admin')) dl.reject('admin_layer', 'there may be only one admin layer');
+      if (layers.some((other) => other.values === 'admin'))
+        dl.reject('admin_layer', 'there may be only one admin layer');
       layers.push({ name, values: 'admin' });
     } else layers.push({ name, values: (layer.static_layer ?? {}) as Record<string, unknown> });
   }

@@ -48,7 +48,10 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
       const factory = byRouteType.get(unpacked.type) ?? byType.get(unpacked.type);
       if (factory === undefined) {
         if (isOptional) return null;
-        d.reject('', `no filter takes a per-route configuration of type ${unpacked.type} (for ${JSON.stringify(name)})`);
+        d.reject(
+          '',
+          `no filter takes a per-route configuration of type ${unpacked.type} (for ${JSON.stringify(name)})`,
+        );
         return null;
       }
       const decode = factory.decodeRoute ?? factory.decode;

@@ -181,7 +181,11 @@ function decodeHttp1(message: HttpConnectionManager, d: ConfigDecoder): HttpConf
 /** Since Envoy 1.33 no address is internal unless it is said here. */
 function internalAddresses(message: HttpConnectionManager, d: ConfigDecoder): (address: string) => boolean {
   const config = message.internal_address_config;
-  const cidrs = decodeCidrs(config?.cidr_ranges as readonly CidrRangePb[] | undefined, d.at('internal_address_config'), 'cidr_ranges');
+  const cidrs = decodeCidrs(
+    config?.cidr_ranges as readonly CidrRangePb[] | undefined,
+    d.at('internal_address_config'),
+    'cidr_ranges',
+  );
   const unixSockets = config?.unix_sockets ?? false;
   if (cidrs.length === 0) return unixSockets ? (address) => address.startsWith('/') : () => false;
   const set = new CidrSet(cidrs);

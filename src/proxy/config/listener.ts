@@ -1,5 +1,6 @@
 // Decodes listeners: protobuf → frozen configuration.
 import type { Address } from '../../base/byte-stream.ts';
+import { addressText } from '../../net/address.ts';
 import type { FilterChain, HttpConnectionManager, Listener as ListenerPb } from '../../proto/generated/types.d.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
@@ -13,8 +14,7 @@ import {
 
 /** Source: listener.proto: per_connection_buffer_limit_bytes, 1 MiB. */
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
-const HTTP_CONNECTION_MANAGER =
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const HTTP_CONNECTION_MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
 export const LISTENER_FIELDS = {
   'envoy.config.listener.v3.Listener': `
@@ -64,7 +64,7 @@ export function decodeListener(
   const accessLogs = decodeAccessLogs(message.access_log ?? [], d.at('access_log'));
   if (address === null || chain === null || d.reasons.length > before) return null;
   return {
-    name: message.name || listenerAddressText(address),
+    name: message.name || addressText(address),
     address,
     ipv4Compat: message.address?.socket_address?.ipv4_compat ?? false,
     pipeMode: message.address?.pipe?.mode ?? 0,
@@ -111,10 +111,4 @@ function decodeChain(
     bufferLimitBytes,
   );
   return { name: message.name ?? '', http };
-}
-
-/** '127.0.0.1:80' or '[::1]:80', as Envoy prints addresses. */
-export function listenerAddressText(address: Address): string {
-  if (address.family === 'unix') return address.address;
-  return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 }

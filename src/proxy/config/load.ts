@@ -1,4 +1,4 @@
-// Reads a bootstrap from a file and from text, YAML or JSON, and makes the protobuf message of it with every reason why not.
+// Reads a bootstrap from a file and from text, YAML or JSON: a protobuf message, or every reason why not.
 import { readFileSync } from 'node:fs';
 import { load, YAMLException } from 'js-yaml';
 import type { Bootstrap } from '../../proto/generated/types.d.ts';
@@ -22,7 +22,7 @@ export type LoadResult =
 
 const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';
 
-/** Source: Envoy InstanceUtil::loadBootstrapConfig: the file first, then `--config-yaml` merged into it as a message. */
+/** Source: Envoy InstanceUtil::loadBootstrapConfig: the file first, then `--config-yaml` merged into it. */
 export function loadBootstrap(options: LoadOptions): LoadResult {
   if (options.path === '' && options.yaml === '') {
     return { error: 'at least one of --config-path or --config-yaml should be non-empty' };

@@ -58,7 +58,7 @@ export type LocalReply = {
   readonly flags?: number;
   /** Adds headers before the reply goes through the encoder filters. */
   readonly modifyHeaders?: (headers: Headers) => void;
-  /** Sent as it is, headers alone: neither mapped by local_reply_config nor made gRPC (Envoy: a filter's own encodeHeaders). */
+  /** Sent as it is, headers alone, neither mapped by local_reply_config nor made gRPC (Envoy: own encodeHeaders). */
   readonly isHeadersOnly?: boolean;
 };
 

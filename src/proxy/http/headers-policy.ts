@@ -156,18 +156,6 @@ function addressFromXff(headers: Headers, hopsFromRight: number): Address | null
   return null;
 }
 
-/** Default internal addresses: RFC 1918 and RFC 4193 ranges and loopback. Source: Envoy Network::Utility::isInternalAddress. */
-export function isPrivateAddress(address: string): boolean {
-  if (address.includes(':')) {
-    const lower = address.toLowerCase();
-    return lower === '::1' || lower.startsWith('fd') || lower.startsWith('fc');
-  }
-  if (address.startsWith('10.') || address.startsWith('192.168.') || address.startsWith('127.')) return true;
-  if (!address.startsWith('172.')) return false;
-  const second = Number(address.slice(4, address.indexOf('.', 4)));
-  return second >= 16 && second < 32;
-}
-
 /** Fields that an answer must not carry on: hop-by-hop ones. Source: Envoy mutateResponseHeaders. */
 export function mutateResponseHeaders(
   headers: Headers,

@@ -7,7 +7,10 @@ import type { AccessLog } from '../access-log/access-log.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { FilterChain } from './filter-chain.ts';
 
-/** Field names follow envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager; times in ms, 0 = none. */
+/**
+ * Field names follow envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager; times in ms,
+ * 0 = none.
+ */
 export type HttpConfig = {
   readonly statPrefix: string;
   readonly codecType: 'AUTO' | 'HTTP1' | 'HTTP2';
@@ -80,5 +83,7 @@ export type LocalReplyMapper = {
   readonly status: number | undefined;
   readonly body: string | undefined;
   readonly bodyFormat: LocalReplyBody | null;
-  readonly changeHeaders: ((headers: Headers, format: import('../formatter/format-context.ts').FormatContext) => void) | null;
+  readonly changeHeaders:
+    | ((headers: Headers, format: import('../formatter/format-context.ts').FormatContext) => void)
+    | null;
 };

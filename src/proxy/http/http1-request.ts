@@ -1,4 +1,4 @@
-// Brings an HTTP/1 request head into the common form: target and Host become :path, :authority and :scheme; hop-by-hop fields go.
+// Brings an HTTP/1 request head into the common form: :path, :authority and :scheme; hop-by-hop fields go.
 import { type Failure, failure } from '../../base/failure.ts';
 import { H, headerKey, headerName } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
@@ -88,7 +88,8 @@ export function hasUnderscores(headers: Headers): boolean {
  */
 export function nominatedHeaders(headers: Headers, isUpgrade: boolean): boolean {
   const connection = headers.get(H.connection);
-  if (connection === undefined || connection === '' || connection === 'keep-alive' || connection === 'close') return true;
+  if (connection === undefined || connection === '' || connection === 'keep-alive' || connection === 'close')
+    return true;
   const tokens = connection.split(',');
   if (tokens.length > MAX_NOMINATED) return false;
   for (const token of tokens) {

@@ -288,12 +288,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
         tail = CHUNKED;
       } else if (!isBodyless && this.minorVersion === 0) this.#closeAfterResponse = true;
     }
-    const text = encode.encodeResponseHead(
-      headers,
-      this.minorVersion,
-      this.#owner.config.http1.spelling,
-      tail,
-    );
+    const text = encode.encodeResponseHead(headers, this.minorVersion, this.#owner.config.http1.spelling, tail);
     this.#owner.onHeadSent(text.length, encode.headFieldBytes);
     this.#socket.writeLatin1(text);
     if (endStream) this.#endResponse();

@@ -51,9 +51,7 @@ function grpcMessage(text: string): string {
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     out +=
-      c < 0x20 || c > 0x7e || c === 0x25
-        ? `%${c.toString(16).toUpperCase().padStart(2, '0')}`
-        : (text[i] as string);
+      c < 0x20 || c > 0x7e || c === 0x25 ? `%${c.toString(16).toUpperCase().padStart(2, '0')}` : (text[i] as string);
   }
   return out;
 }

@@ -14,7 +14,14 @@ const LIMITS: Http1Limits = {
   enableTrailers: true,
 };
 
-type Seen = { heads: Headers[]; body: string; trailers: Headers[]; complete: number; failure: string | null; rest: string };
+type Seen = {
+  heads: Headers[];
+  body: string;
+  trailers: Headers[];
+  complete: number;
+  failure: string | null;
+  rest: string;
+};
 
 function parse(kind: 'request' | 'response', pieces: readonly string[], limits = LIMITS, method = 'GET'): Seen {
   const seen: Seen = { heads: [], body: '', trailers: [], complete: 0, failure: null, rest: '' };
@@ -46,7 +53,8 @@ function everyCut(text: string): string[][] {
 }
 
 test('a request is the same however it is cut', () => {
-  const text = 'POST /a?b HTTP/1.1\r\nHost: x\r\nX-A:  1 \r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n4;e=1\r\nabcd\r\n1\r\ne\r\n0\r\nT: 1\r\n\r\n';
+  const text =
+    'POST /a?b HTTP/1.1\r\nHost: x\r\nX-A:  1 \r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n4;e=1\r\nabcd\r\n1\r\ne\r\n0\r\nT: 1\r\n\r\n';
   for (const pieces of everyCut(text)) {
     const seen = parse('request', pieces);
     assert.equal(seen.failure, null);
@@ -60,10 +68,14 @@ test('a request is the same however it is cut', () => {
 });
 
 test('pipelined requests come one by one', () => {
-  const text = 'GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\n\r\n';
+  const text =
+    'GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\n\r\n';
   for (const pieces of everyCut(text)) {
     const seen = parse('request', pieces);
-    assert.deepEqual(seen.heads.map((head) => head.path), ['/1', '/2', '/3']);
+    assert.deepEqual(
+      seen.heads.map((head) => head.path),
+      ['/1', '/2', '/3'],
+    );
     assert.equal(seen.body, 'hi');
     assert.equal(seen.complete, 3);
   }
@@ -83,7 +95,11 @@ const REFUSED: readonly [string, string, string][] = [
   ['space in the target', 'GET /a b HTTP/1.1\r\n\r\n', CODEC],
   ['control character in the target', 'GET /a\x01b HTTP/1.1\r\n\r\n', CHARS],
   ['bad protocol', 'GET / HTTX/1.1\r\n\r\n', CODEC],
-  ['both lengths', 'POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n', 'http1.content_length_and_chunked_not_allowed'],
+  [
+    'both lengths',
+    'POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n',
+    'http1.content_length_and_chunked_not_allowed',
+  ],
   ['two equal lengths', 'POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n', CODEC],
   ['a list of lengths', 'POST / HTTP/1.1\r\nContent-Length: 2, 2\r\n\r\n', CODEC],
   ['signed length', 'POST / HTTP/1.1\r\nContent-Length: +2\r\n\r\n', CODEC],
@@ -93,10 +109,25 @@ const REFUSED: readonly [string, string, string][] = [
   ['huge length', 'POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n', CODEC],
   ['gzip', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n', 'http1.invalid_transfer_encoding'],
   ['gzip, chunked', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n', 'http1.invalid_transfer_encoding'],
-  ['chunked twice', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n', 'http1.invalid_transfer_encoding'],
+  [
+    'chunked twice',
+    'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n',
+    'http1.invalid_transfer_encoding',
+  ],
 ];
 const CHUNK_HEAD = 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n';
-const BAD_CHUNKS = ['1\na\n0\n\n', 'zz\r\n', '0x1\r\n', '1;a\nb\r\n', '1\r\nab\r\n', 'ffffffffffffffffff\r\n', '1\r\na\r\n0\r\nX y\r\n\r\n', '\r\n', '-1\r\n', '1;\x00\r\n'];
+const BAD_CHUNKS = [
+  '1\na\n0\n\n',
+  'zz\r\n',
+  '0x1\r\n',
+  '1;a\nb\r\n',
+  '1\r\nab\r\n',
+  'ffffffffffffffffff\r\n',
+  '1\r\na\r\n0\r\nX y\r\n\r\n',
+  '\r\n',
+  '-1\r\n',
+  '1;\x00\r\n',
+];
 
 test('broken framing is refused however it is cut', () => {
   for (const [name, text, detail] of REFUSED) {
@@ -114,7 +145,8 @@ test('what Envoy takes is taken', () => {
   assert.equal(parse('request', ['\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n']).heads.length, 1);
   const folded = parse('request', ['GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n']).heads[0];
   assert.equal(folded?.get(headerKey('x')), 'a b');
-  const merged = parse('request', ['GET / HTTP/1.1\r\nAccept: a\r\nAccept: b\r\nCookie: a\r\nCookie: b\r\n\r\n']).heads[0];
+  const merged = parse('request', ['GET / HTTP/1.1\r\nAccept: a\r\nAccept: b\r\nCookie: a\r\nCookie: b\r\n\r\n'])
+    .heads[0];
   assert.equal(merged?.get(H.accept), 'a,b');
   assert.equal(merged?.count, 3);
   assert.equal(parse('request', ['GET / HTTP/1.1\r\nX: a\xffb\r\n\r\n']).heads[0]?.get(headerKey('x')), 'a\xffb');
@@ -143,8 +175,16 @@ test('responses end as RFC 9112 section 6.3 says', () => {
   assert.deepEqual(ends('HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n'), [1, '']);
   assert.deepEqual(ends('HTTP/1.1 200 OK\r\n\r\nuntil the end'), [0, 'until the end']);
   assert.deepEqual(ends('HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n'), [1, '']);
-  assert.deepEqual(ends('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n'), [2, 'a']);
-  for (const bad of ['HTTP/2.0 200 OK\r\n\r\n', 'HTTP/1.1 20 OK\r\n\r\n', 'HTTP/1.1 2000 OK\r\n\r\n', 'nonsense\r\n\r\n']) {
+  assert.deepEqual(
+    ends('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n'),
+    [2, 'a'],
+  );
+  for (const bad of [
+    'HTTP/2.0 200 OK\r\n\r\n',
+    'HTTP/1.1 20 OK\r\n\r\n',
+    'HTTP/1.1 2000 OK\r\n\r\n',
+    'nonsense\r\n\r\n',
+  ]) {
     assert.equal(parse('response', [bad]).failure, CODEC, bad);
   }
 });
@@ -154,7 +194,9 @@ test('an upgrade turns what follows into raw bytes', () => {
   const seen = parse('request', [text]);
   assert.equal(seen.heads.length, 1);
   assert.equal(seen.body, 'GET / HTTP/1.1\r\n\r\n');
-  const h2c = parse('request', ['GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n']);
+  const h2c = parse('request', [
+    'GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n',
+  ]);
   assert.equal(h2c.complete, 1);
   assert.equal(h2c.heads[0]?.has(H.upgrade), false);
 });

@@ -88,7 +88,10 @@ const METHODS = new Set([
 
 const FORBIDDEN_TRAILERS = [H.host, H['content-length'], H['transfer-encoding'], H.trailer, H.connection, H.upgrade];
 
-/** Field positions of the head being scanned: name start, name end, hash, value start, value end. Shared: no head is scanned inside another. */
+/**
+ * Field positions of the head being scanned: name start, name end, hash, value start, value end. Shared, because no
+ * head is scanned inside another.
+ */
 const marks = new Int32Array(MAX_FIELDS * 5);
 
 export class Http1Parser {
