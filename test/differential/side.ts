@@ -275,7 +275,11 @@ export class Side {
 
   #seenRequests(records: readonly ConnectionRecord[]): Observation['upstream'][string] {
     return records.flatMap((record, connection) =>
-      record.requests.map((message) => ({ connection, ...this.#seenMessage(message) })),
+      record.requests.map((message) => {
+        // A tunnel is complete when it is closed, which may be now or a moment later.
+        const complete = message.complete || message.framing === 'raw';
+        return { connection, ...this.#seenMessage(message), complete };
+      }),
     );
   }
 
