@@ -23,7 +23,8 @@ const KNOWN = [
   'x-forwarded-client-cert', 'x-envoy-local-overloaded', 'x-envoy-cluster', 'x-envoy-original-url',
   // From here on (id ≥ 62) without a presence bit.
   'trailer', 'grpc-message', 'grpc-accept-encoding', 'grpc-encoding', 'accept', 'accept-encoding',
-  'accept-language', 'cookie', 'authorization', 'referer', 'cache-control', 'access-control-request-method', 'access-control-request-headers',
+  'accept-language', 'cookie', 'authorization', 'referer', 'cache-control', 'access-control-request-method',
+  'access-control-request-headers',
   'access-control-request-private-network', 'access-control-allow-origin', 'access-control-allow-headers',
   'access-control-allow-methods', 'access-control-allow-credentials', 'access-control-expose-headers',
   'access-control-max-age', 'access-control-allow-private-network', 'traceparent', 'tracestate', 'baggage',

@@ -529,7 +529,6 @@ export class HttpConnection {
     this.stats.inc(this.stats.i.downstream_rq_max_duration_reached);
     if (stream.isResponseStarted) stream.resetStream('max_duration_timeout');
     else {
-      stream.info.flags |= Flag.DT;
       const status = stream.isRequestComplete ? 504 : 408;
       const body = 'downstream duration timeout';
       stream.sendLocalReply({ status, body, details: 'max_duration_timeout', grpcStatus: DEADLINE_EXCEEDED });

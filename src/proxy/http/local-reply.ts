@@ -74,6 +74,9 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
   const headers = new Headers();
   headers.status = reply.status;
   stream.responseHeaders = headers;
+  // Header changes of a forwarding route hold for the proxy's own replies too.
+  const route = stream.resolvedRoute;
+  if (route !== null && route.forward !== null && route.hasResponseMutations) route.finalizeResponse(headers, stream);
   reply.modifyHeaders?.(headers);
   let body = reply.body;
   let contentType = 'text/plain';

@@ -92,6 +92,11 @@ export class HttpStream implements TerminalStream, RequestDecoder, FormatContext
     return this.#route;
   }
 
+  /** The route as far as it has been looked for. */
+  get resolvedRoute(): Route | null {
+    return this.#route;
+  }
+
   #findRoute(): void {
     this.#routeIsFresh = true;
     if (!this.hasHead) return;
