@@ -61,7 +61,7 @@ export class Pair {
     const refused = this.#refused.get(test.to ?? 'main');
     if (refused !== undefined)
       return this.#judge(test, [{ path: 'refused', envoy: 'accepted', heddle: refused }], null, 0);
-    const [envoy, heddle] = await Promise.all(this.#sides.map((side) => side.run(test)));
+    const [envoy, heddle] = await Promise.all([this.#sides[0].run(test), observe(this.#sides[1], test)]);
     alignElapsed(envoy, heddle, test.elapsedToleranceMs ?? 0);
     return this.#judge(test, compare(envoy, heddle), envoy, Math.round(performance.now() - startedAt));
   }
@@ -96,6 +96,15 @@ export async function runGroup(group: Group, other: ProxyKind): Promise<CaseResu
     return results;
   } finally {
     await pair.stop();
+  }
+}
+
+/** What cannot even be looked at (an answer that is no JSON, say) is an observation too. */
+async function observe(side: Side, test: Case): Promise<unknown> {
+  try {
+    return await side.run(test);
+  } catch (error) {
+    return { error: String(error) };
   }
 }
 
