@@ -31,7 +31,7 @@ export type ClientResult = {
 
 export type ClientOptions = {
   readonly timeoutMs: number;
-  /** How long an idle connection is watched for a close after the last response. */
+  /** How long an idle connection is watched for a close after the last response; 0 does not watch at all. */
   readonly probeMs: number;
   readonly awaitUpstream: (count: number) => Promise<boolean>;
   readonly awaitClients: (count: number) => Promise<boolean>;
@@ -92,7 +92,7 @@ class RawClient {
 
   /** Watches a connection that is still open: long if the last answer announced a close, else for a moment. */
   async watchClose(): Promise<void> {
-    if (this.#hasReset || this.#socket.destroyed || this.#isOver()) return;
+    if (this.#options.probeMs === 0 || this.#hasReset || this.#socket.destroyed || this.#isOver()) return;
     const last = this.#reader.messages.at(-1);
     const isClosing =
       last !== undefined && headerValues(last.headers, 'connection').join(',').toLowerCase().includes('close');

@@ -494,7 +494,7 @@ const adminCases: readonly Case[] = [
     standardStats: false,
   },
   { name: 'healthcheck fail changes answers', admin: ['POST /healthcheck/fail'] },
-  { name: 'answer while failed', send: [get('/a'), { read: 1 }] },
+  { name: 'answer while failed', timeoutMs: 500, send: [get('/a'), { read: 1 }] },
   { name: 'healthcheck ok again', admin: ['POST /healthcheck/ok', 'GET /ready'] },
   { name: 'answer while ok again', send: [get('/a'), { read: 1 }] },
   admin('drain_listeners graceful', ['POST /drain_listeners?graceful&skip_exit'], (answers) => only(answers)),
