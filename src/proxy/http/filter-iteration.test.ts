@@ -88,6 +88,9 @@ const OPTIONS: MemoryProxyOptions = {
 
 type Seen = { before: Events; middle: Events; after: Events; stream: FilterStream | null; isOpen: boolean };
 
+/** Its slot. */
+const MIDDLE = 1;
+
 /** A proxy with three filters: those around the middle one only watch. */
 function rigWith(direction: 'decode' | 'encode', plan: Plan): { rig: MemoryProxy; seen: Seen } {
   const seen: Seen = { before: [], middle: [], after: [], stream: null, isOpen: false };
@@ -150,15 +153,16 @@ function runCell(direction: 'decode' | 'encode', plan: Plan, shape: (typeof SHAP
     assert.deepEqual(seen.middle.length, 1, `${cell}: after stop-all the filter hears nothing`);
     assert.deepEqual(seen.after, [], `${cell}: nothing passes`);
   }
-  if (plan.headers === 'continue' && plan.data !== 'continue') {
+  const isLetGoByTrailers = shape.trailers && plan.trailers === 'continue';
+  if (plan.headers === 'continue' && plan.data !== 'continue' && !isLetGoByTrailers) {
     assert.equal(seen.after.length, 1, `${cell}: the headers pass, no data: ${seen.after}`);
   }
   // Until everything was let go; a filter may be stopped again by the next phase.
   for (let i = 0; i < 4; i++) {
     if (i === 2) seen.isOpen = true;
     rig.run(() => {
-      if (direction === 'decode') seen.stream?.continueDecoding();
-      else seen.stream?.continueEncoding();
+      if (direction === 'decode') seen.stream?.continueDecoding(MIDDLE);
+      else seen.stream?.continueEncoding(MIDDLE);
     });
   }
   for (const [who, events] of Object.entries({ before: seen.before, middle: seen.middle, after: seen.after })) {
@@ -174,6 +178,14 @@ function runCell(direction: 'decode' | 'encode', plan: Plan, shape: (typeof SHAP
   assert.equal(rig.stat('http.test.downstream_rq_completed'), 1, cell);
   assert.deepEqual(rig.problems, [], cell);
   rig.stop();
+}
+
+/** The end may come with the last data or in a call of its own. */
+function merged(events: Events): Events {
+  return events
+    .join('|')
+    .replace(/(data [a-z]+)\|data \./g, '$1.')
+    .split('|');
 }
 
 /** What the middle filter and the next one see, as Envoy's documentation of the statuses has it. */
@@ -241,12 +253,128 @@ test('what the filters see is what the documentation of the statuses says', () =
       const willStay = plan.headers !== undefined || plan.trailers !== undefined;
       if (willStay && name.startsWith('stop-all')) assert.deepEqual(seen.after, [], `${direction}: ${name}`);
       rig.run(() => {
-        if (direction === 'decode') seen.stream?.continueDecoding();
-        else seen.stream?.continueEncoding();
+        if (direction === 'decode') seen.stream?.continueDecoding(MIDDLE);
+        else seen.stream?.continueEncoding(MIDDLE);
       });
-      assert.deepEqual(seen.middle, middle, `${direction}: ${name}`);
-      assert.deepEqual(seen.after, after, `${direction}: ${name}`);
+      assert.deepEqual(merged(seen.middle), merged(middle), `${direction}: ${name}`);
+      assert.deepEqual(merged(seen.after), merged(after), `${direction}: ${name}`);
       rig.stop();
+    }
+  }
+});
+
+test('filters that hold a stream up at the same time let go each for itself', () => {
+  for (const direction of ['decode', 'encode'] as const) {
+    const seen: Events = [];
+    let stream: FilterStream | null = null;
+    let headersWait = true;
+    let dataWaits = true;
+    // In the order in which this direction meets them: one lets headers pass and holds data, the next holds headers.
+    const holdsData = filterOf(direction, [], (phase) =>
+      phase === 'data' && dataWaits ? 'stop-and-buffer' : 'continue',
+    );
+    const holdsHeaders = filterOf(direction, [], (phase, it) => {
+      stream = it;
+      return phase === 'headers' && headersWait ? 'stop-all-and-buffer' : 'continue';
+    });
+    const watches = filterOf(direction, seen);
+    const order = { a: holdsData, b: holdsHeaders, c: watches };
+    const filters = direction === 'decode' ? order : { c: watches, b: holdsHeaders, a: holdsData };
+    const slotOf = (filter: HttpFilter): number => Object.values(filters).indexOf(filter);
+    const letGo = (filter: HttpFilter): void => {
+      const slot = slotOf(filter);
+      rig.run(() => (direction === 'decode' ? stream?.continueDecoding(slot) : stream?.continueEncoding(slot)));
+    };
+    const rig = new MemoryProxy({ ...OPTIONS, filters });
+    feed(rig, direction, ['Content-Length: 4\r\n\r\n', 'ab', 'cd']);
+    assert.deepEqual(seen, []);
+    headersWait = false;
+    letGo(holdsHeaders);
+    assert.deepEqual(seen, ['headers'], `${direction}: the one that held headers`);
+    dataWaits = false;
+    letGo(holdsData);
+    assert.deepEqual(merged(seen), ['headers', 'data abcd.'], direction);
+    assert.equal(rig.stat('http.test.downstream_rq_active'), 0);
+    rig.stop();
+
+    headersWait = true;
+    dataWaits = true;
+    seen.length = 0;
+    const other = new MemoryProxy({ ...OPTIONS, filters });
+    feed(other, direction, ['Content-Length: 4\r\n\r\n', 'ab', 'cd']);
+    const release = (filter: HttpFilter): void => {
+      const slot = slotOf(filter);
+      other.run(() => (direction === 'decode' ? stream?.continueDecoding(slot) : stream?.continueEncoding(slot)));
+    };
+    dataWaits = false;
+    release(holdsData);
+    assert.deepEqual(seen, [], `${direction}: the guard behind it is not opened by another`);
+    headersWait = false;
+    release(holdsHeaders);
+    assert.deepEqual(merged(seen), ['headers', 'data abcd.'], direction);
+    other.stop();
+  }
+});
+
+/** Body that filters add, by the phase in which they add it. */
+const ADDED: readonly {
+  name: string;
+  phase: keyof Plan;
+  pieces: readonly string[];
+  body: string;
+  trailers: boolean;
+}[] = [
+  { name: 'to a bare head', phase: 'headers', pieces: ['\r\n'], body: '+', trailers: false },
+  {
+    name: 'in front of a body',
+    phase: 'headers',
+    pieces: ['Transfer-Encoding: chunked\r\n\r\n', chunk('ab'), '0\r\n\r\n'],
+    body: '+ab',
+    trailers: false,
+  },
+  {
+    name: 'in data',
+    phase: 'data',
+    pieces: ['Transfer-Encoding: chunked\r\n\r\n', chunk('ab'), '0\r\nT: 1\r\n\r\n'],
+    body: '+ab',
+    trailers: true,
+  },
+  {
+    name: 'in trailers',
+    phase: 'trailers',
+    pieces: ['Transfer-Encoding: chunked\r\n\r\n', chunk('ab'), '0\r\nT: 1\r\n\r\n'],
+    body: 'ab+',
+    trailers: true,
+  },
+];
+
+test('body that a filter adds goes on in its place, held up or not', () => {
+  for (const direction of ['decode', 'encode'] as const) {
+    for (const { name, phase, pieces, body, trailers } of ADDED) {
+      for (const holds of [false, true]) {
+        const seen: Events = [];
+        let stream: FilterStream | null = null;
+        let isOpen = !holds;
+        const adds = filterOf(direction, [], (now, it) => {
+          stream = it;
+          if (now === phase) {
+            if (direction === 'decode') it.addDecodedData(MIDDLE, Buffer.from('+'));
+            else it.addEncodedData(MIDDLE, Buffer.from('+'));
+          }
+          if (isOpen || now !== phase) return 'continue';
+          return phase === 'data' ? 'stop-and-buffer' : 'stop';
+        });
+        const watches = filterOf(direction, seen);
+        const filters = direction === 'decode' ? { a: {}, adds, watches } : { watches, adds, z: {} };
+        const rig = new MemoryProxy({ ...OPTIONS, filters });
+        feed(rig, direction, pieces);
+        isOpen = true;
+        rig.run(() => (direction === 'decode' ? stream?.continueDecoding(MIDDLE) : stream?.continueEncoding(MIDDLE)));
+        checkOrder(seen, { name, body, trailers, pieces }, `${direction} ${name}, ${holds ? 'held' : 'passed'}`);
+        assert.equal(rig.stat('http.test.downstream_rq_active'), 0);
+        assert.deepEqual(rig.problems, []);
+        rig.stop();
+      }
     }
   }
 });

@@ -100,11 +100,12 @@ export type FilterStream = {
   routeConfig(slot: number): unknown;
   /** All of them, the least specific first; for filters that merge. */
   routeConfigs(slot: number): readonly unknown[];
-  continueDecoding(): void;
-  continueEncoding(): void;
+  /** Goes on from the filter with that slot. Several filters may hold a stream up at the same time: each lets go for itself. */
+  continueDecoding(slot: number): void;
+  continueEncoding(slot: number): void;
   /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */
-  addDecodedData(data: Buffer): void;
-  addEncodedData(data: Buffer): void;
+  addDecodedData(slot: number, data: Buffer): void;
+  addEncodedData(slot: number, data: Buffer): void;
   /**
    * Sends response body on from behind the filter with that slot, outside of an encode call: for a filter that took the
    * data ('stop-no-buffer', also with endStream) and lets it go later. `endStream` ends the response.

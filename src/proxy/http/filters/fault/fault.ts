@@ -112,7 +112,7 @@ class FaultFilter implements HttpFilter {
     if (stream.isDestroyed) return;
     if (config.abort !== null && this.#abort(config, config.abort, stream, stream.requestHeaders)) return;
     if (config.rate === null) this.#endFault(state);
-    stream.continueDecoding();
+    stream.continueDecoding(this.#slot);
   }
 
   #limitResponse(config: FaultConfig, stream: FilterStream, headers: Headers): void {

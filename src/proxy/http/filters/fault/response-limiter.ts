@@ -65,7 +65,7 @@ export class ResponseLimiter {
     if (data.length > 0 || (isLast && !this.#hasTrailers)) {
       stream.injectEncodedData(this.#slot, data, isLast && !this.#hasTrailers);
     }
-    if (isLast && this.#hasTrailers && !stream.isDestroyed) stream.continueEncoding();
+    if (isLast && this.#hasTrailers && !stream.isDestroyed) stream.continueEncoding(this.#slot);
   }
 
   destroy(): void {
