@@ -1,0 +1,73 @@
+// The page of supported fields is the one that the code gives, and what the tables claim is read somewhere.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { registry } from '../src/proto/registry.ts';
+import { LIMITS, NO_EFFECT, REFUSED_WHOLE } from './support/field-notes.ts';
+import { PAGE, readSupport, renderPage, stateOf } from './supported-fields.ts';
+
+const SOURCES = join(dirname(import.meta.dirname), 'src/proxy');
+const MORE_SOURCES = join(dirname(import.meta.dirname), 'src/telemetry');
+
+test('docs/supported-fields.md is up to date', () => {
+  const page = readFileSync(PAGE, 'utf8');
+  assert.ok(page === renderPage(), 'run bin/heddle-node scripts/supported-fields.ts');
+});
+
+test('every message and field of the tables and notes exists', () => {
+  const { support } = readSupport();
+  for (const [name, fields] of support) {
+    const type = registry.find(name);
+    assert.ok(type !== undefined, name);
+    if (fields === '*') continue;
+    for (const field of fields) assert.ok(type.fieldByName(field)?.name === field, `${name}.${field}`);
+  }
+  for (const name of REFUSED_WHOLE) assert.ok(support.has(name), name);
+  for (const key of [...LIMITS.keys(), ...NO_EFFECT.keys()]) {
+    const dot = key.lastIndexOf('.');
+    const fields = support.get(key.slice(0, dot));
+    assert.ok(fields === '*' || fields?.has(key.slice(dot + 1)) === true, `${key} is in no table: its note is stale`);
+  }
+});
+
+test('a field that takes effect is read by the code', () => {
+  const words = wordsOfSources();
+  const { support } = readSupport();
+  const unread: string[] = [];
+  for (const [name, fields] of support) {
+    if (fields === '*') continue;
+    const type = registry.find(name)!;
+    for (const field of type.fields) {
+      if (stateOf(type, field, support).state === 'effect' && !words.has(field.name)) {
+        unread.push(`${name}.${field.name}`);
+      }
+    }
+  }
+  assert.deepEqual(unread, [], 'read them, refuse them, or note in field-notes.ts why they change nothing');
+});
+
+test('a field whose message is not known counts as refused', () => {
+  const { support } = readSupport();
+  const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
+  const state = (name: string) => stateOf(type as never, type.fieldByName(name)!, support).state;
+  assert.equal(state('dynamic_resources'), 'refused');
+  assert.equal(state('static_resources'), 'effect');
+  assert.equal(state('enable_dispatcher_stats'), 'no effect');
+});
+
+/** Every word of the code but those of the tables (strings of several names) and of declarations (`name?:`). */
+function wordsOfSources(): Set<string> {
+  const words = new Set<string>();
+  for (const folder of [SOURCES, MORE_SOURCES]) {
+    for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      if (!path.endsWith('.ts') || path.endsWith('.test.ts')) continue;
+      const code = readFileSync(join(folder, path), 'utf8')
+        .replace(/^\s*(?:\/\/|\/?\*).*$/gm, '')
+        .replace(/'[a-z0-9_ ]* [a-z0-9_ ]*'|`(?:\$\{[A-Z]+\}|[a-z0-9_\s])*`/g, '')
+        .replace(/\b\w+\?:/g, '');
+      for (const [word] of code.matchAll(/\b[a-z0-9_]+\b/g)) words.add(word);
+    }
+  }
+  return words;
+}
