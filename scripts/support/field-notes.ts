@@ -16,8 +16,10 @@ export const GROUPS: readonly Group[] = [
   { title: 'Routes', messages: /^envoy\.config\.route\.v3\.(?!RateLimit|HeaderMatcher|Query|Cookie)|retry\.host/ },
   {
     title: 'Clusters and endpoints',
-    messages:
-      /^envoy\.config\.(cluster|endpoint)\.|load_balancing|\.upstreams\.|transport_sockets|\.core\.v3\.(TransportSocket|TcpKeepalive|BindConfig|Http[23]Protocol)/,
+    messages: new RegExp(
+      String.raw`^envoy\.config\.(cluster|endpoint)\.|load_balancing|\.upstreams\.|transport_sockets|` +
+        String.raw`\.core\.v3\.(TransportSocket|TcpKeepalive|BindConfig)`,
+    ),
   },
   {
     title: 'Access logs and formats',
