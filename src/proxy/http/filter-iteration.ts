@@ -16,7 +16,6 @@ export abstract class FilterIteration {
   isDestroyed = false;
   /** A local reply has been made: what the request still brings goes nowhere. */
   protected isAnswered = false;
-  protected isEncodingHeaders = false;
   private decodeStops: Stop | null = null;
   private encodeStops: Stop | null = null;
   /** Body that a filter added while it was called, until its call returns. */
@@ -214,9 +213,7 @@ export abstract class FilterIteration {
       for (let position = from; position < order.length; position++) {
         const i = order[position] as number;
         if (disabled !== null && disabled[i] === true) continue;
-        this.isEncodingHeaders = true;
         const status = this.chain.filters[i]?.encodeHeaders?.(this.self, headers, endStream) ?? 'continue';
-        this.isEncodingHeaders = false;
         if (this.isDestroyed || this.responseHeaders !== headers) return;
         if (status === 'continue' && this.addedEncoded === null) continue;
         const added = this.#takeAddedEncoded();

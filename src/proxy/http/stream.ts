@@ -9,7 +9,7 @@ import type { ForwardAction, Route } from '../route/route.ts';
 import { Flag, StreamInfo } from '../stream-info.ts';
 import type { RequestDecoder, ResponseEncoder } from './codec.ts';
 import type { HttpConnection } from './connection-manager.ts';
-import { BodyData, type DataStatus, type LocalReply, type TerminalStream } from './filter.ts';
+import { BodyData, type LocalReply, type TerminalStream } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { FilterIteration } from './filter-iteration.ts';
 import { buildLocalReply, headersOnly, replyForFailure } from './local-reply.ts';
@@ -346,7 +346,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.connection.onLocalReply(this, reply);
     this.dropHeldResponse();
     const isHead = this.requestHeaders.method === 'HEAD';
-    const direct = this.isEncodingHeaders;
+    // In place of a response that the filters have begun to see: not through them again (Envoy: sendDirectLocalReply).
+    const direct = this.responseHeaders !== null;
     if (reply.isHeadersOnly === true) {
       this.encodeHeaders(headersOnly(reply), true);
       return;
@@ -354,6 +355,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const { headers, body } = buildLocalReply(reply, this, this.connection.config);
     const endStream = body === '' || isHead;
     if (direct) {
+      this.responseHeaders = headers;
       this.sendHeaders(headers, endStream);
       if (!endStream) this.sendData(new BodyData().set(Buffer.from(body, 'utf8')), true);
       return;
