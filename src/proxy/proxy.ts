@@ -19,6 +19,8 @@ import type { HttpFilterFactory } from './http/filter.ts';
 import { DrainManager } from './listener/drain.ts';
 import type { ProxyOptions } from './options.ts';
 import { LayeredRuntime } from './runtime.ts';
+import { SERVER_STATS } from './server-stats.ts';
+import { RUNTIME_STATS, SERVER_STATS, type ServerScope } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
 
@@ -46,6 +48,7 @@ export type Proxy = {
   /** When it was started, ms since 1970. */
   readonly startedWallMs: number;
   readonly stats: StatStore;
+  readonly serverStats: ServerScope;
   readonly statsSettings: StatsConfig;
   readonly runtime: LayeredRuntime;
   readonly accessLogs: AccessLogFiles;
@@ -70,6 +73,12 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   const { config, statsSettings, clusters } = decoded;
   const { clock, random, engine, stats, runtime } = core;
   runtime.load(config.runtimeLayers);
+  const runtimeStats = stats.scope('runtime.', RUNTIME_STATS);
+  runtimeStats.inc(runtimeStats.i.load_success);
+  runtimeStats.set(runtimeStats.i.num_layers, runtime.layers.length);
+  runtimeStats.set(runtimeStats.i.num_keys, runtime.entries.size);
+  core.serverStats.add(core.serverStats.i.static_unknown_fields, loaded.warnings.length);
+  for (const { path, reason } of loaded.warnings) parts.logs.logger('config').warn(`${path}: ${reason}`);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
   const proxy: Omit<Proxy, 'supervisor'> = {
@@ -100,13 +109,16 @@ function makeCore(parts: ProxyParts) {
   const clock = parts.clock ?? new Clock();
   const random = parts.random ?? new Random();
   const log = parts.logs.logger('main');
-  const onBug = (error: unknown, where: string): void =>
+  const stats = new StatStore();
+  const onBug = (error: unknown, where: string): void => {
+    const server = stats.scope('server.', SERVER_STATS);
+    server.inc(server.i.envoy_bug_failures);
     log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
+  };
   const engine = (parts.makeEngine ?? createEngine)({ clock, onBug });
   clock.wrap = (run) => engine.run(run);
   // One timer's bug must not keep the others of that moment from firing.
   clock.onError = (error) => onBug(error, 'timer');
-  const stats = new StatStore();
   const { fileFlushIntervalMs, fileFlushMinSizeKb } = parts.options;
   const accessLogs = new AccessLogFiles({
     clock,
@@ -114,7 +126,7 @@ function makeCore(parts: ProxyParts) {
     flushIntervalMs: fileFlushIntervalMs,
     flushBytes: fileFlushMinSizeKb * 1024,
   });
-  return { clock, random, engine, stats, accessLogs, runtime: new LayeredRuntime() };
+  return { clock, random, engine, stats, serverStats, accessLogs, runtime: new LayeredRuntime() };
 }
 
 type Decoded = {

@@ -133,6 +133,7 @@ export class HttpConnection {
 
   replaceStream(encoder: ResponseEncoder, _old: HttpStream): HttpStream {
     const stream = new HttpStream(this, encoder);
+    this.#codec.replaceStream(stream);
     this.stats.inc(this.stats.i.downstream_rq_total);
     this.stats.inc(this.stats.i.downstream_rq_active);
     this.#stream = stream;

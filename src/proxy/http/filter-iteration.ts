@@ -31,6 +31,8 @@ export abstract class FilterIteration {
   abstract pauseResponse(): void;
   abstract resumeResponse(): void;
   abstract sendLocalReply(reply: LocalReply): void;
+  /** Ends the stream because of a bug in a filter that was called outside of the stream's own entries. */
+  protected abstract strike(): void;
   protected abstract requestTooLarge(): void;
   protected abstract responseTooLarge(): void;
   protected abstract sendHeaders(headers: Headers, endStream: boolean): void;
@@ -144,6 +146,15 @@ export abstract class FilterIteration {
   }
 
   continueDecoding(slot: number): void {
+    try {
+      this.#goOnDecoding(slot);
+    } catch (error) {
+      this.strike();
+      throw error;
+    }
+  }
+
+  #goOnDecoding(slot: number): void {
     const stop = stopAt(this.decodeStops, slot);
     if (stop === null || this.#isDecodingOver) return;
     this.#endDecodeStop(stop);
@@ -315,6 +326,15 @@ export abstract class FilterIteration {
   }
 
   continueEncoding(slot: number): void {
+    try {
+      this.#goOnEncoding(slot);
+    } catch (error) {
+      this.strike();
+      throw error;
+    }
+  }
+
+  #goOnEncoding(slot: number): void {
     const stop = stopAt(this.encodeStops, slot);
     if (stop === null || this.isDestroyed) return;
     this.#endEncodeStop(stop);
@@ -344,7 +364,12 @@ export abstract class FilterIteration {
     if (this.isDestroyed) return;
     const stop = stopAt(this.encodeStops, slot);
     if (stop !== null && endStream) this.#endEncodeStop(stop);
-    this.iterateEncodeData(slot - 1, new BodyData().set(data), endStream);
+    try {
+      this.iterateEncodeData(slot - 1, new BodyData().set(data), endStream);
+    } catch (error) {
+      this.strike();
+      throw error;
+    }
   }
 
   #takeAddedEncoded(): Buffer | null {

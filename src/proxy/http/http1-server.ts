@@ -241,6 +241,11 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     return stream;
   }
 
+  /** The exchange in progress starts over as another stream. */
+  replaceStream(stream: HttpStream): void {
+    this.#stream = stream;
+  }
+
   /** A head that is well-formed but not acceptable. */
   #reject(reason: Failure): void {
     this.#protocolError(reason);

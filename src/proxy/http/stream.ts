@@ -255,21 +255,47 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.#active();
     this.responseHeaders = headers;
     this.info.responseCode = headers.status;
-    this.iterateEncodeHeaders(0, headers, endStream);
+    try {
+      this.iterateEncodeHeaders(0, headers, endStream);
+    } catch (error) {
+      this.strike();
+      throw error;
+    }
   }
 
   encodeData(data: BodyData, endStream: boolean): void {
     if (this.isDestroyed) return;
     this.#active();
-    if (this.isEncodingBare) this.sendData(data, endStream);
-    else this.iterateEncodeData(this.chain.filters.length - 1, data, endStream);
+    if (this.isEncodingBare) {
+      this.sendData(data, endStream);
+      return;
+    }
+    try {
+      this.iterateEncodeData(this.chain.filters.length - 1, data, endStream);
+    } catch (error) {
+      this.strike();
+      throw error;
+    }
   }
 
   encodeTrailers(trailers: Headers): void {
     if (this.isDestroyed) return;
     this.#active();
     this.responseTrailers = trailers;
-    this.iterateEncodeTrailers(this.chain.filters.length - 1, trailers);
+    try {
+      this.iterateEncodeTrailers(this.chain.filters.length - 1, trailers);
+    } catch (error) {
+      this.strike();
+      throw error;
+    }
+  }
+
+  /**
+   * A bug came to light while somebody else's entry was served (an upstream's, a timer's): what contains it there cannot
+   * know this exchange, which would wait for ever.
+   */
+  protected override strike(): void {
+    this.resetStream('internal_error');
   }
 
   pauseResponse(): void {
@@ -395,7 +421,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const encoder = this.#encoder;
     const { requestHeaders, requestTrailers, connection } = this;
     this.isDestroyed = true;
-    this.#destroyFilters();
+    this.#destroyFilters(0);
     connection.onStreamEnd(this);
     const successor = connection.replaceStream(encoder, this);
     const hasMore = body !== null || requestTrailers !== null;
@@ -411,14 +437,25 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const info = this.info;
     info.endMs = this.connection.clock.nowMs;
     info.lastDownstreamTxMs = info.endMs;
-    this.#destroyFilters();
-    this.connection.onStreamEnd(this);
-    this.#encoder.finish();
+    try {
+      if (this.#isChainRunning) this.#destroyFilters(0);
+    } finally {
+      this.connection.onStreamEnd(this);
+      this.#encoder.finish();
+    }
   }
 
-  #destroyFilters(): void {
-    if (!this.#isChainRunning) return;
-    for (const i of this.chain.onDestroy) this.chain.filters[i]?.onDestroy?.(this);
+  /** Each filter gives its own back, whatever happens to another. */
+  #destroyFilters(from: number): void {
+    const slots = this.chain.onDestroy;
+    for (let at = from; at < slots.length; at++) {
+      try {
+        this.chain.filters[slots[at] as number]?.onDestroy?.(this);
+      } catch (error) {
+        this.#destroyFilters(at + 1);
+        throw error;
+      }
+    }
   }
 
   /** Whether the request is gRPC, from its content type. */
