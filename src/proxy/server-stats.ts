@@ -1,4 +1,5 @@
 // Statistics of the process as a whole, by Envoy's names.
+import type { Scope } from '../telemetry/metrics.ts';
 
 /** Under 'server.'. Source: Envoy "Server, statistics". */
 export const SERVER_STATS = {
@@ -11,12 +12,7 @@ export const SERVER_STATS = {
   fips_mode: 'gauge', stats_recent_lookups: 'gauge',
 } as const; // biome-ignore format: a table.
 
-/** Under 'cluster_manager.'. */
-export const CLUSTER_MANAGER_STATS = {
-  cluster_added: 'counter', cluster_modified: 'counter', cluster_removed: 'counter', cluster_updated: 'counter',
-  cluster_updated_via_merge: 'counter', update_merge_cancelled: 'counter', update_out_of_merge_window: 'counter',
-  active_clusters: 'gauge', warming_clusters: 'gauge',
-} as const; // biome-ignore format: a table.
+export type ServerScope = Scope & { readonly i: { readonly [name in keyof typeof SERVER_STATS]: number } };
 
 /** Under 'runtime.'. */
 export const RUNTIME_STATS = {

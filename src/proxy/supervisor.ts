@@ -8,7 +8,6 @@ import { AdminFilter } from './admin/admin-filter.ts';
 import { addressText } from '../net/address.ts';
 import { ListenerInstance } from './listener/listener.ts';
 import type { Proxy } from './proxy.ts';
-import { SERVER_STATS } from './server-stats.ts';
 
 export class Supervisor {
   readonly #proxy: Omit<Proxy, 'supervisor'>;
@@ -82,6 +81,7 @@ export class Supervisor {
         stats,
         drain: NEVER_DRAINS,
         connections: { active: 0 },
+        thread: 'main_thread',
         dateText: () => new Date(clock.wallMs).toUTCString(),
       },
     );
@@ -116,8 +116,8 @@ export class Supervisor {
   }
 
   updateServerStats(): void {
-    const { stats, worker, parts } = this.#proxy;
-    const scope = stats.scope('server.', SERVER_STATS);
+    const { worker, parts } = this.#proxy;
+    const scope = this.#proxy.serverStats;
     const memory = process.memoryUsage();
     scope.set(scope.i.uptime, Math.floor(this.uptimeMs / 1000));
     scope.set(scope.i.concurrency, parts.options.concurrency);
@@ -127,7 +127,6 @@ export class Supervisor {
     scope.set(scope.i.live, this.state === 'LIVE' ? 1 : 0);
     scope.set(scope.i.state, this.state === 'LIVE' ? 0 : 1);
     scope.set(scope.i.total_connections, worker.connections.active);
-    scope.release();
   }
 
   /** /healthcheck/fail and /healthcheck/ok. */

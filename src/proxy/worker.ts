@@ -44,6 +44,7 @@ export class Worker {
         ...this.#context,
         dateText: this.#date.now,
         connections: this.connections,
+        thread: 'worker_0',
       });
       const problem = listener.start();
       if (problem !== null) {

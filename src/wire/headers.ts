@@ -205,7 +205,7 @@ export class Headers {
     let value = '';
     if (id === H[':method']) value = this.method;
     else if (id === H[':path']) value = this.path;
-    else if (id === H[':authority']) value = this.authority;
+    else if (id === H[':authority']) return this.hasAuthority || this.authority !== '' ? this.authority : undefined;
     else if (id === H[':scheme']) value = this.scheme;
     else if (id === H[':protocol']) value = this.protocol;
     else if (id === H[':status'] && this.status !== 0) value = String(this.status);

@@ -5,6 +5,7 @@ import type { AdminHandler } from './admin-filter.ts';
 import { clustersHandlers } from './clusters.ts';
 import { configDumpHandlers } from './config-dump.ts';
 import { listenersHandlers } from './listeners.ts';
+import { runtimeHandlers } from './runtime.ts';
 import { serverHandlers } from './server.ts';
 import { statsHandlers } from './stats.ts';
 
@@ -18,5 +19,6 @@ export function adminHandlers(proxy: Omit<Proxy, 'supervisor'>, supervisor: Supe
     ...clustersHandlers(context),
     ...statsHandlers(context),
     ...configDumpHandlers(context),
+    ...runtimeHandlers(context),
   ];
 }

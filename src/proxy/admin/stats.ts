@@ -24,7 +24,8 @@ export function statsHandlers(context: AdminContext): AdminHandler[] {
 
 function stats({ proxy, supervisor }: AdminContext, request: AdminRequest, isPrometheusPath: boolean): AdminResponse {
   const params = parseStatsParams(request.query, isPrometheusPath);
-  if (typeof params === 'string') return { status: 400, body: params.trimEnd() };
+  if (typeof params === 'string')
+    return { status: 400, body: params.startsWith('Invalid re2') ? params.trimEnd() : params };
   supervisor.updateServerStats();
   const { stats: store, statsSettings } = proxy;
   if (params.format === 'prometheus') return { status: 200, body: dumpPrometheus(store, statsSettings, params) };

@@ -1,5 +1,6 @@
 // Decodes the bootstrap: everything a static configuration says, or every reason why it cannot be served.
 import type { Address } from '../../base/byte-stream.ts';
+import { addressText } from '../../net/address.ts';
 import type { Bootstrap } from '../../proto/generated/types.d.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
@@ -98,6 +99,13 @@ export function decodeBootstrap(
     if (config === null) continue;
     if (listenerNames.has(config.name)) dl.reject('name', `duplicate listener ${JSON.stringify(config.name)}`);
     listenerNames.add(config.name);
+    const taken = listeners.find((other) => isSameAddress(other.address, config.address));
+    if (taken !== undefined) {
+      dl.reject(
+        'address',
+        `duplicate address ${JSON.stringify(addressText(config.address))} of listener ${taken.name}`,
+      );
+    }
     listeners.push(config);
   }
   return {
@@ -107,6 +115,11 @@ export function decodeBootstrap(
     runtimeLayers: decodeRuntime(message, d),
     statsFlushIntervalMs: d.durationMs(message.stats_flush_interval, STATS_FLUSH_INTERVAL_MS),
   };
+}
+
+/** Port 0 gets a free one for each. */
+function isSameAddress(a: Address, b: Address): boolean {
+  return a.address === b.address && a.port === b.port && (a.family === 'unix' || a.port !== 0);
 }
 
 function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['admin'] {

@@ -79,6 +79,9 @@ export function decodeHttpConnectionManager(
   if (message.codec_type === 'HTTP2' || message.codec_type === 'HTTP3') {
     d.reject('codec_type', `${message.codec_type} is not supported yet: HTTP1 and AUTO are`);
   }
+  if (message.strip_matching_host_port === true && message.strip_any_host_port === true) {
+    d.reject('strip_any_host_port', 'only one of strip_matching_host_port and strip_any_host_port can be set');
+  }
   const routes: { current: RouteTable | null } = { current: null };
   if (message.route_config !== undefined) {
     routes.current = decodeRouteConfiguration(message.route_config, d.at('route_config'));

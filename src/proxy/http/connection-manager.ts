@@ -84,6 +84,7 @@ export class HttpConnection {
     const { stats } = this;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
+    stats.set(stats.i.downstream_cx_rx_bytes_buffered, 0);
     if (this.config.idleTimeoutMs > 0) this.#activityTimer.arm(this.config.idleTimeoutMs);
     if (this.config.maxConnectionDurationMs > 0) {
       this.#durationTimer = this.clock.timer(onMaxDuration, this);
@@ -199,6 +200,7 @@ export class HttpConnection {
     if (!config.normalizePath && !config.mergeSlashes && config.escapedSlashes === 'KEEP_UNCHANGED') return true;
     const result = normalizePath(path, config);
     if (result.action === 'reject') {
+      headers.path = result.path;
       this.stats.inc(this.stats.i.downstream_rq_failed_path_normalization);
       stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
       return false;

@@ -5,7 +5,7 @@ import { type ChainEntry, compileFilterChain } from './filter-chain.ts';
 import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
 import type { HttpManager } from './connection-manager.ts';
-import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS } from './stats.ts';
+import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
 
 export type HttpManagerParts = {
   readonly config: Omit<HttpConfig, 'chain'>;
@@ -32,6 +32,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const { clock, random, runtime, stats } = context;
   const statPrefix = `http.${parts.config.statPrefix}.`;
   const scope = stats.scope(statPrefix, HTTP_STATS);
+  stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
   const entries: ChainEntry[] = [];
   for (const spec of parts.filters) {
     const filterContext: FilterContext = { slot: entries.length, statPrefix, stats, scope, clock, random, runtime };

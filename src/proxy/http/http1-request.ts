@@ -25,7 +25,7 @@ export function acceptTarget(headers: Headers, allowAbsoluteUrl: boolean): Failu
   const target = headers.path;
   const first = target.charCodeAt(0);
   if (headers.method === 'CONNECT') {
-    if (!/^[^/?#@]+:\d+$/.test(target)) return reject('bad_target', 'http1.codec_error');
+    if (!/^[^/?#@]+:\d+$/.test(target)) return reject('bad_target', 'http1.invalid_url');
     headers.authority = target;
     headers.hasAuthority = true;
     headers.path = '';

@@ -14,8 +14,8 @@ export function normalizePath(path: string, config: HttpConfig): PathResult {
   const query = queryAt < 0 ? '' : path.slice(queryAt);
   let action: PathResult['action'] = 'forward';
   if (config.escapedSlashes !== 'KEEP_UNCHANGED' && /%2f|%5c/i.test(text)) {
-    if (config.escapedSlashes === 'REJECT_REQUEST') return { path, action: 'reject' };
     text = text.replace(/%2f/gi, '/').replace(/%5c/gi, '\\');
+    if (config.escapedSlashes === 'REJECT_REQUEST') return { path: text + query, action: 'reject' };
     if (config.escapedSlashes === 'UNESCAPE_AND_REDIRECT') action = 'redirect';
   }
   if (config.normalizePath) {

@@ -12,7 +12,7 @@ export const HTTP_STATS = {
   downstream_cx_max_duration_reached: 'counter', downstream_cx_max_requests_reached: 'counter',
   downstream_cx_overload_disable_keepalive: 'counter', downstream_cx_protocol_error: 'counter',
   downstream_cx_rx_bytes_total: 'counter', downstream_cx_tx_bytes_total: 'counter',
-  downstream_cx_http1_soft_drain: 'counter',
+  downstream_cx_http1_soft_drain: 'gauge',
   downstream_flow_control_paused_reading_total: 'counter', downstream_flow_control_resumed_reading_total: 'counter',
   downstream_rq_total: 'counter', downstream_rq_http1_total: 'counter', downstream_rq_http2_total: 'counter',
   downstream_rq_http3_total: 'counter', downstream_rq_completed: 'counter', downstream_rq_1xx: 'counter',
@@ -31,6 +31,15 @@ export const HTTP_STATS = {
   downstream_cx_rx_bytes_buffered: 'gauge', downstream_cx_tx_bytes_buffered: 'gauge', downstream_rq_active: 'gauge',
   downstream_cx_length_ms: 'histogram', downstream_rq_time: 'histogram',
 } as const; // biome-ignore format: a table.
+
+/** Under 'http.STAT_PREFIX.tracing.'. */
+export const TRACING_STATS = {
+  client_enabled: 'counter',
+  health_check: 'counter',
+  not_traceable: 'counter',
+  random_sampling: 'counter',
+  service_forced: 'counter',
+} as const;
 
 /** Under 'http1.' of the whole process. */
 export const HTTP1_CODEC_STATS = {

@@ -7,7 +7,13 @@ import { type HttpManager, HttpConnection } from '../http/connection-manager.ts'
 import type { Runtime } from '../http/filter.ts';
 import { type HttpManagerParts, makeHttpManager } from '../http/http-manager.ts';
 import type { ConnectionInfo } from '../stream-info.ts';
-import { LISTENER_STATS, type ListenerScope } from './stats.ts';
+import {
+  LISTENER_EXTENSION_STATS,
+  LISTENER_STATS,
+  LISTENER_WORKER_STATS,
+  type ListenerScope,
+  type ListenerWorkerScope,
+} from './stats.ts';
 
 export type ListenerSettings = {
   readonly name: string;
@@ -32,6 +38,8 @@ export type ListenerContext = {
   readonly drain: HttpManager['drain'];
   readonly dateText: () => string;
   readonly connections: ConnectionCount;
+  /** 'worker_0', or 'main_thread' for the admin listener. */
+  readonly thread: string;
 };
 
 let nextConnectionId = 0;
@@ -41,6 +49,7 @@ export class ListenerInstance {
   readonly #context: ListenerContext;
   readonly #manager: HttpManager;
   readonly #stats: ListenerScope;
+  readonly #workerStats: ListenerWorkerScope;
   #acceptor: Acceptor | null = null;
   #active = 0;
 
@@ -49,6 +58,8 @@ export class ListenerInstance {
     this.#context = context;
     const prefix = `listener.${settings.statPrefix || statAddress(settings.address)}.`;
     this.#stats = context.stats.scope(prefix, LISTENER_STATS);
+    if (context.thread !== 'main_thread') context.stats.scope(prefix, LISTENER_EXTENSION_STATS);
+    this.#workerStats = context.stats.scope(`${prefix}${context.thread}.`, LISTENER_WORKER_STATS);
     this.#manager = makeHttpManager(settings.chain.http, { ...context, listenerPrefix: prefix });
   }
 
@@ -102,6 +113,11 @@ export class ListenerInstance {
     this.#active++;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
+    stats.set(stats.i.downstream_pre_cx_active, 0);
+    stats.record(stats.i.connections_accepted_per_socket_event, 1);
+    const worker = this.#workerStats;
+    worker.inc(worker.i.downstream_cx_total);
+    worker.inc(worker.i.downstream_cx_active);
     const startMs = clock.nowMs;
     const info = new Connection(nextConnectionId++, stream, this.settings.name, this.settings.chain.name);
     const connection = new HttpConnection(this.#manager, stream, info);
@@ -109,6 +125,7 @@ export class ListenerInstance {
       connections.active--;
       this.#active--;
       stats.dec(stats.i.downstream_cx_active);
+      worker.dec(worker.i.downstream_cx_active);
       stats.inc(stats.i.downstream_cx_destroy);
       stats.record(stats.i.downstream_cx_length_ms, Math.round(clock.nowMs - startMs));
     };

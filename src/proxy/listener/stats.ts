@@ -19,6 +19,18 @@ export const LISTENER_STATS = {
   connections_accepted_per_socket_event: 'histogram',
 } as const;
 
+/** Under 'listener.ADDRESS.' of listeners that may have their extensions from a control plane. */
+export const LISTENER_EXTENSION_STATS = {
+  extension_config_missing: 'counter',
+  network_extension_config_missing: 'counter',
+} as const;
+
+/** Under 'listener.ADDRESS.worker_N.', and 'listener.admin.main_thread.'. */
+export const LISTENER_WORKER_STATS = {
+  downstream_cx_total: 'counter',
+  downstream_cx_active: 'gauge',
+} as const;
+
 /** Under 'listener_manager.'. */
 export const LISTENER_MANAGER_STATS = {
   listener_added: 'counter',
@@ -33,8 +45,10 @@ export const LISTENER_MANAGER_STATS = {
   total_listeners_draining: 'gauge',
   total_listeners_warming: 'gauge',
   workers_started: 'gauge',
+  workers_pinned: 'gauge',
 } as const;
 
 type Indexed<S> = Scope & { readonly i: { readonly [name in keyof S]: number } };
+export type ListenerWorkerScope = Indexed<typeof LISTENER_WORKER_STATS>;
 export type ListenerScope = Indexed<typeof LISTENER_STATS>;
 export type ListenerManagerScope = Indexed<typeof LISTENER_MANAGER_STATS>;

@@ -457,7 +457,10 @@ export class Http1Parser {
     headers.path = text.substring(targetStart - start, targetEnd - start);
     this.minorVersion = -1;
     if (pos === end) return true;
-    const version = text.substring(pos - start, end - start);
+    // Envoy takes blanks behind the version; they change nothing.
+    let versionEnd = end;
+    while (versionEnd > pos && (buf[versionEnd - 1] === 0x20 || buf[versionEnd - 1] === 0x09)) versionEnd--;
+    const version = text.substring(pos - start, versionEnd - start);
     if (version === 'HTTP/1.1') this.minorVersion = 1;
     else if (version === 'HTTP/1.0') this.minorVersion = 0;
     else if (!/^HTTP\/\d\.\d$/.test(version)) return this.#reject('bad_request_line');
@@ -680,7 +683,7 @@ export class Http1Parser {
     if (partial[0] === 0x0a) return this.#failAt('bad_chunk', end);
     const terminator = partial[0] === 0x0d ? 2 : findHeadEnd(partial, this.#searchedTo, length);
     if ((terminator < 0 ? length : terminator) > this.#limits.maxHeadBytes) {
-      this.#fail('headers_too_large', 'http1.trailers_too_large');
+      this.#fail('headers_too_large', 'http1.headers_too_large');
       return end;
     }
     if (terminator < 0 || length < 2) {
