@@ -19,7 +19,6 @@ import type { HttpFilterFactory } from './http/filter.ts';
 import { DrainManager } from './listener/drain.ts';
 import type { ProxyOptions } from './options.ts';
 import { LayeredRuntime } from './runtime.ts';
-import { SERVER_STATS } from './server-stats.ts';
 import { RUNTIME_STATS, SERVER_STATS, type ServerScope } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
@@ -110,9 +109,9 @@ function makeCore(parts: ProxyParts) {
   const random = parts.random ?? new Random();
   const log = parts.logs.logger('main');
   const stats = new StatStore();
+  const serverStats = stats.scope('server.', SERVER_STATS);
   const onBug = (error: unknown, where: string): void => {
-    const server = stats.scope('server.', SERVER_STATS);
-    server.inc(server.i.envoy_bug_failures);
+    serverStats.inc(serverStats.i.envoy_bug_failures);
     log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
   };
   const engine = (parts.makeEngine ?? createEngine)({ clock, onBug });
