@@ -1,6 +1,6 @@
-// Writes docs/supported-fields.md from the tables that the proxy checks configurations with; `--check` only compares.
+// Writes the pages that are made from code: supported fields, intended differences; `--check` only compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Field, type MessageType, TYPE } from '../src/proto/message-type.ts';
 import { registry } from '../src/proto/registry.ts';
@@ -9,8 +9,11 @@ import { TUNING_FIELDS } from '../src/proxy/config/support.ts';
 import { httpFilters } from '../src/proxy/extensions.ts';
 import type { HttpFilterFactory } from '../src/proxy/http/filter.ts';
 import { GROUPS, HTTP_FILTER_GROUP, LIMITS, NO_EFFECT, REFUSED_WHOLE } from './support/field-notes.ts';
+import { withIntended } from './support/intended-block.ts';
 
-export const PAGE = join(dirname(import.meta.dirname), 'docs/supported-fields.md');
+const DOCS = join(dirname(import.meta.dirname), 'docs');
+export const FIELDS_PAGE = join(DOCS, 'supported-fields.md');
+export const DIFFERENCES_PAGE = join(DOCS, 'differences.md');
 
 export type Support = ReadonlyMap<string, ReadonlySet<string> | '*'>;
 
@@ -37,7 +40,7 @@ export function readSupport(): { readonly support: Support; readonly filters: re
   return { support: supportedFields(filters), filters };
 }
 
-export function renderPage(): string {
+function renderPage(): string {
   const { support, filters } = readSupport();
   const groups = assign(support, filters);
   const parts = [INTRODUCTION, renderContents(groups), renderExtensions(support)];
@@ -178,15 +181,23 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
+/** Both pages as they should be. */
+export function renderPages(): ReadonlyMap<string, string> {
+  return new Map([
+    [FIELDS_PAGE, renderPage()],
+    [DIFFERENCES_PAGE, withIntended(readFileSync(DIFFERENCES_PAGE, 'utf8'))],
+  ]);
+}
+
 function main(): void {
-  const page = renderPage();
-  if (!process.argv.includes('--check')) {
-    writeFileSync(PAGE, page);
-    return;
+  const isCheck = process.argv.includes('--check');
+  for (const [path, text] of renderPages()) {
+    if (!isCheck) writeFileSync(path, text);
+    else if (readFileSync(path, 'utf8') !== text) {
+      console.error(`${relative(process.cwd(), path)} is stale; run bin/heddle-node scripts/supported-fields.ts`);
+      process.exitCode = 1;
+    }
   }
-  if (readFileSync(PAGE, 'utf8') === page) return;
-  console.error('docs/supported-fields.md is stale; run bin/heddle-node scripts/supported-fields.ts');
-  process.exitCode = 1;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main();

@@ -82,7 +82,7 @@ const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
 /** Message and field → why a field that the tables accept changes nothing. */
 export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
-  ['envoy.config.bootstrap.v3.Bootstrap.stats_server_version_override', 'there is no statistic server.version yet'],
+  ['envoy.config.bootstrap.v3.Bootstrap.stats_server_version_override', 'the statistic server.version stays 0'],
   ['envoy.config.bootstrap.v3.Bootstrap.header_prefix', 'not built yet: headers keep the prefix x-envoy'],
   ['envoy.config.bootstrap.v3.Admin.access_log_path', 'not built yet: use access_log'],
   ['envoy.config.bootstrap.v3.Admin.profile_path', 'there is no CPU profiler to write there'],
