@@ -211,9 +211,10 @@ export class Random {
   constructor(seed?: number) {
     const words = new Uint32Array(2);
     if (seed === undefined) randomFillSync(words);
-    else words.set([seed, seed ^ 0x9e3779b9]);
-    this.#a = (words[0] as number) | 1;
-    this.#b = (words[1] as number) | 1;
+    else words.set([mix(seed), mix(seed + 0x9e3779b9)]);
+    // All bits zero would stay so.
+    this.#a = (words[0] as number) || 1;
+    this.#b = words[1] as number;
   }
 
   /** A uniform integer in [0, 2^32). xoroshiro64*. */
@@ -241,6 +242,13 @@ export class Random {
   below(limit: number): number {
     return Math.floor((this.uint32() / 0x1_0000_0000) * limit);
   }
+}
+
+/** Spreads neighbouring seeds over all 32 bits (the finalizer of MurmurHash3). */
+function mix(seed: number): number {
+  let bits = Math.imul(seed ^ (seed >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
 }
 
 /** UUIDs are rendered this many at once: one call for the random bytes and one for the text. */
