@@ -137,7 +137,7 @@ export class Clock {
   advance(ms: number): void {
     const target = this.nowMs + ms;
     while (this.nowMs < target) {
-      this.nowMs = Math.min(target, (Math.floor(this.nowMs / TICK_MS) + 1) * TICK_MS);
+      this.nowMs = Math.min(target, this.#nextTick() * TICK_MS);
       this.#wrap(this.#runBound);
     }
   }
@@ -158,12 +158,18 @@ export class Clock {
     if (this.#armed > 0) this.#driveNext();
   };
 
-  /** Sets the driver for the next slot with a timer, a turn of the wheel from now at the latest. */
+  /** Sets the driver for the next slot with a timer. */
   #driveNext(): void {
+    const tick = this.#nextTick();
+    if (tick < this.#driverTick) this.#drive(tick);
+  }
+
+  /** The tick of the next slot with a timer, a turn of the wheel from now at the latest. */
+  #nextTick(): number {
     let tick = this.#tick + 1;
     const last = this.#tick + WHEEL_SLOTS;
     while (tick < last && this.#heads[tick & (WHEEL_SLOTS - 1)] === null) tick++;
-    if (tick < this.#driverTick) this.#drive(tick);
+    return tick;
   }
 
   readonly #runBound = (): void => this.#run();
