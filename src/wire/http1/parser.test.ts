@@ -200,3 +200,40 @@ test('an upgrade turns what follows into raw bytes', () => {
   assert.equal(h2c.complete, 1);
   assert.equal(h2c.heads[0]?.has(H.upgrade), false);
 });
+
+test('heads that resemble the one before are read alike', () => {
+  const variants = [
+    'GET /a HTTP/1.1\r\nHost: x\r\nAccept: a\r\nX-One: 1\r\n\r\n',
+    'GET /a HTTP/1.1\r\nHost: x\r\nAccept: a\r\nX-One: 1\r\n\r\n',
+    'GET /a HTTP/1.1\r\nHost: x\r\nAccept: a\r\nX-One: 2\r\n\r\n',
+    'GET /b HTTP/1.1\r\nHost: x\r\nAccept: a\r\nX-One: 2\r\n\r\n',
+    'GET /b HTTP/1.1\r\nHost: x\r\nAccept: a\r\nX-One: 2\r\n folded\r\n\r\n',
+    'GET /b HTTP/1.1\r\nHost: x\r\nAccept: a\r\nAccept: b\r\nX-One: 2\r\n\r\n',
+    'GET /b HTTP/1.1\r\nHost: x\r\nAccept: a\r\nAccept: b\r\n\r\n',
+    'GET /b HTTP/1.1\r\nAccept: a\r\nHost: x\r\n\r\n',
+    'GET /b HTTP/1.1\nAccept: a\nHost: x\n\n',
+    'POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nz',
+    'POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n',
+  ];
+  const alone = variants.map((text) => parse('request', [text]).heads[0] as Headers);
+  let seed = 7;
+  for (let round = 0; round < 300; round++) {
+    const order: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      // Repeats are as frequent as changes.
+      const pick = (seed >>> 16) % (variants.length * 2);
+      order.push(pick < variants.length ? pick : (order.at(-1) ?? 0));
+    }
+    const text = order.map((i) => variants[i]).join('');
+    const cut = (seed >>> 8) % text.length;
+    for (const pieces of [[text], [text.slice(0, cut), text.slice(cut)]]) {
+      const seen = parse('request', pieces);
+      assert.equal(seen.failure, null);
+      assert.deepEqual(
+        seen.heads,
+        order.map((i) => alone[i]),
+      );
+    }
+  }
+});

@@ -1,7 +1,8 @@
 // An HTTP/1 parser (RFC 9112): bytes in, events out; knows no sockets and never throws because of its input.
 import { type Failure, failure } from '../../base/failure.ts';
-import { H, headerKey } from '../header-names.ts';
+import { H, type HeaderKey, headerKey } from '../header-names.ts';
 import { Headers } from '../headers.ts';
+import { HeadMemory, MAX_REMEMBERED_BYTES, MAX_REMEMBERED_FIELDS } from './head-memory.ts';
 import { FIELD_BYTE, HEX_VALUE, lookupKnown, MERGED, TARGET_BYTE, TOKEN_LOWER, trimBlanks } from './tables.ts';
 
 /** Receives what the parser finds, in order: head, body…, trailers?, complete. Body bytes are borrowed. */
@@ -100,6 +101,9 @@ export class Http1Parser {
   readonly #maxFields: number;
   #events: Http1Events;
   #state = HEAD;
+  /** The latest head, once there was more than one. */
+  #memory: HeadMemory | null = null;
+  #hasReadHead = false;
   /** Bytes of the body or chunk still to come. */
   #remaining = 0;
   /** A head, chunk line or trailer section that did not arrive whole. */
@@ -292,25 +296,16 @@ export class Http1Parser {
 
   /** Returns the position after the head, or -1: incomplete, or failed (see state). */
   #parseHead(buf: Buffer, start: number, end: number): number {
-    // First pass: find and check the lines.
-    let lineEnd = start;
-    while (lineEnd < end && buf[lineEnd] !== 0x0a) lineEnd++;
-    if (lineEnd === end) return -1;
-    const fields = this.#scanFields(buf, lineEnd + 1, end);
-    if (fields < 0) return -1;
-    const headEnd = scanEnd;
-    if (headEnd - start > this.#limits.maxHeadBytes) return this.#fail('headers_too_large', 'http1.headers_too_large');
-    if (fields > this.#maxFields) return this.#fail('too_many_headers', 'http1.too_many_headers');
-
-    // Second pass: cut the strings out of one copy of the head.
-    const text = buf.latin1Slice(start, headEnd);
-    const headers = new Headers();
-    headers.wireBytes = headEnd - start;
-    const startLineEnd = buf[lineEnd - 1] === 0x0d ? lineEnd - 1 : lineEnd;
-    if (this.#isRequest) {
-      if (!this.#requestLine(buf, start, startLineEnd, text, headers)) return -1;
-    } else if (!this.#statusLine(buf, start, startLineEnd, headers)) return -1;
-    this.#cutFields(buf, start, text, fields, headers);
+    const memory = this.#memory;
+    let headers: Headers | null;
+    if (memory?.isRepeating === true && memory.matchHead(buf, start, end)) {
+      headers = memory.headers.clone();
+      this.minorVersion = memory.minorVersion;
+    } else {
+      headers = this.#readHead(buf, start, end, memory);
+      if (headers === null) return -1;
+    }
+    const headEnd = start + headers.wireBytes;
     if (!this.#frame(headers)) return -1;
     if (this.endStream) {
       this.#events.onHead(headers, this);
@@ -324,13 +319,59 @@ export class Http1Parser {
     return headEnd;
   }
 
+  /** Reads a head line by line; null when it is incomplete or the parser failed. */
+  #readHead(buf: Buffer, start: number, end: number, memory: HeadMemory | null): Headers | null {
+    // First pass: find and check the lines.
+    const known = memory === null ? 0 : memory.matchFirstLine(buf, start, end);
+    let lineEnd = start + known - 1;
+    if (known === 0) {
+      lineEnd = start;
+      while (lineEnd < end && buf[lineEnd] !== 0x0a) lineEnd++;
+      if (lineEnd === end) return null;
+    }
+    const fields = this.#scanFields(buf, lineEnd + 1, end, memory);
+    if (fields < 0) return null;
+    const headEnd = scanEnd;
+    if (headEnd - start > this.#limits.maxHeadBytes) {
+      this.#fail('headers_too_large', 'http1.headers_too_large');
+      return null;
+    }
+    if (fields > this.#maxFields) {
+      this.#fail('too_many_headers', 'http1.too_many_headers');
+      return null;
+    }
+
+    // Second pass: cut the strings out of one copy of the head.
+    const isNew = known === 0 || scanNew > 0;
+    const text = isNew ? buf.latin1Slice(start, headEnd) : '';
+    const headers = new Headers();
+    headers.wireBytes = headEnd - start;
+    const startLineEnd = buf[lineEnd - 1] === 0x0d ? lineEnd - 1 : lineEnd;
+    if (known > 0) {
+      const { headers: former, minorVersion } = memory as HeadMemory;
+      headers.method = former.method;
+      headers.path = former.path;
+      headers.status = former.status;
+      this.minorVersion = minorVersion;
+    } else if (this.#isRequest) {
+      if (!this.#requestLine(buf, start, startLineEnd, text, headers)) return null;
+    } else if (!this.#statusLine(buf, start, startLineEnd, headers)) return null;
+    this.#cutFields(buf, start, text, fields, headers, memory);
+    if (isNew || fields !== (memory as HeadMemory).count) this.#remember(buf, start, headEnd, fields, headers);
+    else (memory as HeadMemory).isRepeating = true;
+    return headers;
+  }
+
   /**
    * Marks the fields of buf[start, …) up to the empty line; returns their number, -1 when more bytes are needed or the
    * parser failed. Leaves the position after the empty line in `scanEnd`.
    */
-  #scanFields(buf: Buffer, start: number, end: number): number {
+  #scanFields(buf: Buffer, start: number, end: number, memory: HeadMemory | null): number {
+    const remembered = memory === null ? 0 : memory.count;
     let pos = start;
     let count = 0;
+    scanNew = 0;
+    scanFolds = false;
     for (;;) {
       if (pos >= end) return -1;
       const first = buf[pos] as number;
@@ -347,11 +388,23 @@ export class Http1Parser {
       if (first === 0x20 || first === 0x09) {
         // obs-fold (RFC 9112 §5.2): the value goes on; line break and white space become spaces when it is cut out.
         if (count === 0) return this.#fail('bad_header', 'http1.codec_error');
+        scanFolds = true;
         pos = this.#scanValue(buf, pos, end, count - 1, true);
         if (pos < 0) return -1;
         continue;
       }
       if (count >= MAX_FIELDS - 1) return this.#fail('too_many_headers', 'http1.too_many_headers');
+      if (count < remembered) {
+        const length = (memory as HeadMemory).matchField(count, buf, pos, end);
+        if (length > 0) {
+          marks[count * 5] = pos;
+          marks[count * 5 + 1] = REMEMBERED;
+          pos += length;
+          count++;
+          continue;
+        }
+      }
+      scanNew++;
       let hash = 0;
       let c: number;
       const nameStart = pos;
@@ -399,7 +452,14 @@ export class Http1Parser {
     return next;
   }
 
-  #cutFields(buf: Buffer, start: number, text: string, fields: number, headers: Headers): void {
+  #cutFields(
+    buf: Buffer,
+    start: number,
+    text: string,
+    fields: number,
+    headers: Headers,
+    memory: HeadMemory | null,
+  ): void {
     const keepSpelling = this.#limits.keepSpelling;
     if (keepSpelling) headers.spelled = [];
     const isRequestHead = this.#isRequest && this.#state === HEAD;
@@ -408,12 +468,29 @@ export class Http1Parser {
       const mark = i * 5;
       const nameStart = marks[mark] as number;
       const nameEnd = marks[mark + 1] as number;
-      const id = lookupKnown(buf, nameStart, nameEnd, marks[mark + 2] as number);
-      const valueEnd = marks[mark + 4] as number;
-      let value = text.substring((marks[mark + 3] as number) - start, (valueEnd < 0 ? -valueEnd : valueEnd) - start);
-      if (valueEnd < 0) value = trimBlanks(value.replace(/\r?\n/g, ''));
-      bytes += nameEnd - nameStart + value.length + 3;
-      if (id >= 0) {
+      let key: HeaderKey;
+      let value: string;
+      if (nameEnd === REMEMBERED) {
+        const known = memory as HeadMemory;
+        key = known.keys[i] as HeaderKey;
+        value = known.values[i] as string;
+        bytes += known.sizes[i] as number;
+      } else {
+        const id = lookupKnown(buf, nameStart, nameEnd, marks[mark + 2] as number);
+        key = id >= 0 ? id : headerKey(text.substring(nameStart - start, nameEnd - start));
+        const valueEnd = marks[mark + 4] as number;
+        value = text.substring((marks[mark + 3] as number) - start, (valueEnd < 0 ? -valueEnd : valueEnd) - start);
+        if (valueEnd < 0) value = trimBlanks(value.replace(/\r?\n/g, ''));
+        const size = nameEnd - nameStart + value.length + 3;
+        bytes += size;
+        if (memory !== null && i < MAX_REMEMBERED_FIELDS) {
+          memory.keys[i] = key;
+          memory.values[i] = value;
+          memory.sizes[i] = size;
+        }
+      }
+      if (typeof key === 'number') {
+        const id = key;
         if (id === H.host && isRequestHead && !headers.hasAuthority) {
           headers.authority = value;
           headers.hasAuthority = true;
@@ -427,12 +504,33 @@ export class Http1Parser {
           continue;
         }
         headers.add(id, value);
-      } else headers.add(headerKey(text.substring(nameStart - start, nameEnd - start)), value);
+      } else headers.add(key, value);
       if (keepSpelling) {
         (headers.spelled as string[])[headers.count - 1] = text.substring(nameStart - start, nameEnd - start);
       }
     }
     headers.fieldBytes = bytes;
+  }
+
+  /** Keeps a head for comparison with the next one; not the first two, because many connections have no more. */
+  #remember(buf: Buffer, start: number, headEnd: number, fields: number, headers: Headers): void {
+    const memory = this.#memory;
+    if (memory === null) {
+      if (this.#hasReadHead && !this.#limits.keepSpelling) this.#memory = new HeadMemory();
+      this.#hasReadHead = true;
+      return;
+    }
+    memory.count = 0;
+    memory.starts[0] = 0;
+    memory.isRepeating = false;
+    if (headEnd - start > MAX_REMEMBERED_BYTES || fields > MAX_REMEMBERED_FIELDS || scanFolds) return;
+    memory.keepBytes(buf, start, headEnd);
+    for (let i = 0; i < fields; i++) memory.starts[i] = (marks[i * 5] as number) - start;
+    const blank = buf[headEnd - 2] === 0x0d ? 2 : 1;
+    memory.starts[fields] = headEnd - blank - start;
+    memory.count = fields;
+    memory.headers = headers.clone();
+    memory.minorVersion = this.minorVersion;
   }
 
   #requestLine(buf: Buffer, start: number, end: number, text: string, headers: Headers): boolean {
@@ -469,7 +567,7 @@ export class Http1Parser {
 
   #statusLine(buf: Buffer, start: number, end: number, headers: Headers): boolean {
     // HTTP/1.x SP 3DIGIT [SP reason]
-    if (end - start < 12 || buf.latin1Slice(start, start + 7) !== 'HTTP/1.') return this.#reject('bad_response');
+    if (end - start < 12 || !startsWithHttp1(buf, start)) return this.#reject('bad_response');
     const minor = (buf[start + 7] as number) - 0x30;
     if ((minor !== 0 && minor !== 1) || buf[start + 8] !== 0x20) return this.#reject('bad_response');
     let status = 0;
@@ -690,7 +788,7 @@ export class Http1Parser {
       this.#searchedTo = Math.max(0, length - 3);
       return end;
     }
-    const fields = this.#scanFields(partial, 0, length);
+    const fields = this.#scanFields(partial, 0, length, null);
     if (fields < 0 || hasBareLineFeed(partial, scanEnd)) {
       if (this.#state !== FAILED) this.#fail('bad_header', 'http1.codec_error');
       return end;
@@ -705,7 +803,7 @@ export class Http1Parser {
     if (fields > 0 && this.#limits.enableTrailers) {
       const trailers = new Headers();
       trailers.wireBytes = scanEnd;
-      this.#cutFields(partial, 0, partial.latin1Slice(0, scanEnd), fields, trailers);
+      this.#cutFields(partial, 0, partial.latin1Slice(0, scanEnd), fields, trailers, null);
       // RFC 9110 §6.5.1: what frames or routes a message has no meaning behind it, and is dangerous if believed.
       for (const id of FORBIDDEN_TRAILERS) trailers.remove(id);
       this.#events.onTrailers(trailers);
@@ -715,8 +813,19 @@ export class Http1Parser {
   }
 }
 
-/** Where #scanFields stopped: after the empty line. */
+/** Where #scanFields stopped: after the empty line; how many lines were new to it, and whether one was folded. */
 let scanEnd = 0;
+let scanNew = 0;
+let scanFolds = false;
+/** In `marks`, instead of the name's end: the line is in the memory. */
+const REMEMBERED = -1;
+
+const HTTP1 = Buffer.from('HTTP/1.', 'latin1');
+
+function startsWithHttp1(buf: Uint8Array, start: number): boolean {
+  for (let i = 0; i < HTTP1.length; i++) if (buf[start + i] !== HTTP1[i]) return false;
+  return true;
+}
 
 function isFraming(id: number): boolean {
   return id === H['content-length'] || id === H['transfer-encoding'];
