@@ -272,7 +272,9 @@ export class MemoryPeer implements ByteStreamHandler {
 }
 
 export class MemoryClient extends MemoryPeer {
-  readonly #reader = new Http1Reader('response');
+  /** Methods of the requests in their order, where they are not all of the kind that gets a body. */
+  readonly methods: string[] = [];
+  readonly #reader = new Http1Reader('response', this.methods);
 
   protected override received(text: string): void {
     super.received(text);

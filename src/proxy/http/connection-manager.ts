@@ -55,6 +55,8 @@ export class HttpConnection {
   readonly #activityTimer: Timer;
   #idleSinceMs: number;
   #delayTimer: Timer | null = null;
+  /** Bytes that had left when that timer was armed: a client that still reads gets more time. */
+  #writtenAtDelay = 0;
   #durationTimer: Timer | null = null;
   #drainTimer: Timer | null = null;
   #requestTimer: Timer | null = null;
@@ -404,17 +406,37 @@ export class HttpConnection {
   closeDelayed(): void {
     if (this.config.delayedCloseTimeoutMs === 0) {
       this.#closedLocally = true;
-      this.#socket.close();
+      this.closeSocket();
       return;
     }
+    this.#armDelayTimer(this.config.delayedCloseTimeoutMs);
+  }
+
+  /** Closes once everything is written, which a client that does not read must not put off for ever. */
+  closeSocket(): void {
+    this.#socket.close();
+    const { delayedCloseTimeoutMs, idleTimeoutMs } = this.config;
+    if (this.#socket.bufferedBytes > 0) this.#armDelayTimer(delayedCloseTimeoutMs || idleTimeoutMs);
+  }
+
+  #armDelayTimer(ms: number): void {
+    if (ms === 0) return;
+    this.#writtenAtDelay = this.#socket.bytesWritten;
     this.#delayTimer ??= this.clock.timer(onDelayedClose, this);
-    this.#delayTimer.arm(this.config.delayedCloseTimeoutMs);
+    this.#delayTimer.arm(ms);
   }
 
   onDelayedCloseTimeout(): void {
+    const socket = this.#socket;
+    const isUnwritten = socket.bufferedBytes > 0;
+    if (isUnwritten && socket.bytesWritten > this.#writtenAtDelay) {
+      this.#armDelayTimer(this.config.delayedCloseTimeoutMs || this.config.idleTimeoutMs);
+      return;
+    }
     this.stats.inc(this.stats.i.downstream_cx_delayed_close_timeout);
     this.#closedLocally = true;
-    this.#socket.close();
+    if (isUnwritten) socket.destroy();
+    else socket.close();
   }
 
   onCodecClosed(_reason: Failure | null): void {

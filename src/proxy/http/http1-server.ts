@@ -140,11 +140,11 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 
   onEnd(): void {
     if (this.#isClosing) {
-      this.#socket.close();
+      this.#owner.closeSocket();
       return;
     }
     this.#fail(failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect'));
-    this.#socket.close();
+    this.#owner.closeSocket();
   }
 
   onClose(reason: Failure | null): void {
@@ -372,7 +372,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
   #closeNow(): void {
     this.#isClosing = true;
     this.closedLocally = true;
-    this.#socket.close();
+    this.#owner.closeSocket();
   }
 
   #closeDelayed(): void {

@@ -208,6 +208,46 @@ test('delayed_close_timeout gives the client time to read an error', () => {
   });
 });
 
+test('a client that never reads its last answer does not keep the connection, one that reads slowly does', () => {
+  for (const [delayed_close_timeout, limitMs] of [
+    ['2s', 2_000],
+    ['0s', 60_000],
+  ] as const) {
+    const hcm = { delayed_close_timeout, common_http_protocol_options: { idle_timeout: '60s' } };
+    withProxy({ hcm, nextPieceBytes: () => 10_000 }, (rig) => {
+      rig.upstream.reply = () => response('x'.repeat(100_000));
+      const dead = rig.connect();
+      const slow = rig.connect();
+      const { onData } = slow;
+      // Takes one piece whenever it is resumed.
+      slow.onData = (chunk, start, end) => {
+        onData.call(slow, chunk, start, end);
+        slow.stream.pause();
+      };
+      for (const client of [dead, slow]) {
+        client.pause();
+        client.send(get('/', 'Connection: close'));
+      }
+      assert.equal(rig.stat(`${HTTP}downstream_rq_active`), 0);
+      rig.advance(limitMs - 100);
+      assert.equal(dead.stream.isClosed || rig.stat(`${HTTP}downstream_cx_active`) < 2, false, delayed_close_timeout);
+      for (let i = 0; i < 20; i++) {
+        slow.resume();
+        rig.advance(limitMs / 4);
+      }
+      assert.deepEqual(
+        slow.answers.map((answer) => answer.length),
+        [100_004],
+        delayed_close_timeout,
+      );
+      assert.equal(rig.stat(`${HTTP}downstream_cx_active`), 0);
+      dead.resume();
+      assert.equal(dead.isGone, true);
+      assert.equal(rig.stat(`${HTTP}downstream_cx_delayed_close_timeout`), 1);
+    });
+  }
+});
+
 test('the route timeout starts with the end of the request', () => {
   withSilentUpstream({ route: { timeout: '3s' } }, (rig) => {
     const client = rig.exchange('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab');
