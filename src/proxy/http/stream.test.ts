@@ -136,6 +136,30 @@ test('a reply after the response has started ends the connection', () => {
   });
 });
 
+test('an upstream that answers after a local reply was made is not heard, even if a filter holds the reply', () => {
+  let stream: FilterStream | null = null;
+  const guard: HttpFilter = {
+    decodeHeaders: (it) => {
+      stream = it;
+      return 'continue';
+    },
+  };
+  const slow: HttpFilter = { encodeHeaders: () => 'stop-all-and-buffer' };
+  withProxy({ filters: { slow, guard } }, (rig) => {
+    rig.upstream.reply = () => '';
+    const client = rig.exchange(get('/'));
+    rig.run(() => stream?.sendLocalReply(TEAPOT));
+    rig.upstream.last.send(response('from the upstream'));
+    assert.deepEqual(client.answers, []);
+    rig.run(() => stream?.continueEncoding(0));
+    assert.deepEqual(client.answers, ['418 short and stout']);
+    client.send(get('/next'));
+    assert.deepEqual(client.answers, ['418 short and stout']);
+    client.close();
+    checkQuiet(rig, 'late upstream');
+  });
+});
+
 test('100 requests at once are answered in their order', () => {
   withProxy({}, (rig) => {
     rig.upstream.reply = ({ startLine }) => response(startLine.split(' ')[1] ?? '');

@@ -237,7 +237,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   // ─── Response: from the router or a local reply ─────────────────────────────────────────────────────────────────
 
   encode1xx(headers: Headers): void {
-    if (this.isDestroyed || this.isResponseStarted) return;
+    if (this.isDestroyed || this.isAnswered || this.isResponseStarted) return;
     // Envoy passes on 100 alone, and that only when the proxy does not answer the expectation itself.
     if (headers.status !== 100 || !this.connection.config.proxy100Continue) return;
     for (const i of this.chain.encode1xx) this.chain.filters[i]?.encode1xx?.(this, headers);
@@ -251,6 +251,11 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   }
 
   encodeHeaders(headers: Headers, endStream: boolean): void {
+    // The router may not know yet that the request has been answered without it.
+    if (!this.isAnswered) this.#respond(headers, endStream);
+  }
+
+  #respond(headers: Headers, endStream: boolean): void {
     if (this.isDestroyed) return;
     this.#active();
     this.responseHeaders = headers;
@@ -264,6 +269,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   }
 
   encodeData(data: BodyData, endStream: boolean): void {
+    if (!this.isAnswered) this.#respondData(data, endStream);
+  }
+
+  #respondData(data: BodyData, endStream: boolean): void {
     if (this.isDestroyed) return;
     this.#active();
     if (this.isEncodingBare) {
@@ -279,7 +288,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   }
 
   encodeTrailers(trailers: Headers): void {
-    if (this.isDestroyed) return;
+    if (this.isDestroyed || this.isAnswered) return;
     this.#active();
     this.responseTrailers = trailers;
     try {
@@ -375,7 +384,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     // In place of a response that the filters have begun to see: not through them again (Envoy: sendDirectLocalReply).
     const direct = this.responseHeaders !== null;
     if (reply.isHeadersOnly === true) {
-      this.encodeHeaders(headersOnly(reply), true);
+      this.#respond(headersOnly(reply), true);
       return;
     }
     const { headers, body } = buildLocalReply(reply, this, this.connection.config);
@@ -386,8 +395,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       if (!endStream) this.sendData(new BodyData().set(Buffer.from(body, 'utf8')), true);
       return;
     }
-    this.encodeHeaders(headers, endStream);
-    if (!endStream) this.encodeData(new BodyData().set(Buffer.from(body, 'utf8')), true);
+    this.#respond(headers, endStream);
+    if (!endStream) this.#respondData(new BodyData().set(Buffer.from(body, 'utf8')), true);
   }
 
   /** The codec could not make sense of the request: answers if nothing was sent, else ends the connection. */
