@@ -1,4 +1,4 @@
-// The engine without sockets: codecs, edge rules, route, filters, router and pool over streams that only count; CPU per request.
+// The engine without sockets: codecs, edge rules, route, filters, router, pool; CPU per request.
 import type { Address, ByteStream, ByteStreamHandler } from '../src/base/byte-stream.ts';
 import type { ConnectCallback, Engine, EngineOptions } from '../src/net/engine.ts';
 import { DEFAULT_PROXY_OPTIONS } from '../src/proxy/options.ts';

@@ -15,7 +15,7 @@ case $self in
   */*) ;;
   *) self=./$self ;;
 esac
-root=$(cd "${self%/*}/.." && pwd -P)
+root=$(cd -P "${self%/*}/.." && pwd -P)
 
 # The Node that npm installs beside the project is the one that it is tested with. It needs glibc's loader on Linux.
 find_bundled_node() {

@@ -45,7 +45,7 @@ const STAGES: readonly (readonly Stage[])[] = [
   [
     {
       name: 'fuzz',
-      run: { files: ['test/fuzz/**/*.{test,fuzz}.ts'], concurrency: cores },
+      run: { files: ['test/{fuzz,simulation}/**/*.{test,fuzz}.ts'], concurrency: cores },
       slow: true,
       timeoutMs: 180_000,
     },

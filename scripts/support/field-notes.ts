@@ -76,23 +76,12 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-const PRESERVE_CASE = 'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
-const HTTP_FILTER_OPTIONAL = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.is_optional';
-const IS_OPTIONAL = 'a filter that is not built is refused all the same';
 const ZONES = 'needs the name of the local cluster in cluster_manager, which is refused: Envoy ignores it then too';
 const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
 /** Message and field → why a field that the tables accept changes nothing. */
 export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
-  ['envoy.config.bootstrap.v3.Bootstrap.stats_server_version_override', 'the statistic server.version stays 0'],
-  ['envoy.config.bootstrap.v3.Bootstrap.header_prefix', 'not built yet: headers keep the prefix x-envoy'],
-  ['envoy.config.bootstrap.v3.Admin.access_log_path', 'not built yet: use access_log'],
-  ['envoy.config.bootstrap.v3.Admin.profile_path', 'there is no CPU profiler to write there'],
-  [HTTP_FILTER_OPTIONAL, IS_OPTIONAL],
-  ['envoy.config.route.v3.FilterConfig.is_optional', IS_OPTIONAL],
   [`${HCM}.request_id_extension`, 'only the UUID extension is accepted, and without it UUIDs are made too'],
-  [`${PRESERVE_CASE}.forward_reason_phrase`, 'not built yet: reason phrases are the standard ones'],
-  [`${PRESERVE_CASE}.formatter_type_on_envoy_headers`, 'not built yet: headers of the proxy itself stay lower-case'],
   ['envoy.config.core.v3.SubstitutionFormatString.json_format_options', 'keys are always sorted'],
   ['envoy.config.route.v3.WeightedCluster.total_weight', 'deprecated: Envoy uses the sum of the weights too'],
   [`${CLUSTER}.CommonLbConfig.ZoneAwareLbConfig.routing_enabled`, ZONES],

@@ -1,4 +1,4 @@
-// Time, timers and randomness: the only place that asks the machine for them, so that tests and simulations can fake all three.
+// Time, timers and randomness: the only place that asks the machine for them, so that tests can fake all three.
 import { randomFillSync } from 'node:crypto';
 
 /** A timer that can be armed again and again without allocating; owned by one object for its life. */

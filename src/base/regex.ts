@@ -186,7 +186,9 @@ export function parseSubstitution(text: string, groups: number): Substitution | 
   }
   if (highest > groups) {
     return {
-      error: `Rewrite schema requests ${highest} matches, but the regexp only has ${groups} parenthesized subexpressions.`,
+      error:
+        `Rewrite schema requests ${highest} matches, ` +
+        `but the regexp only has ${groups} parenthesized subexpressions.`,
     };
   }
   if (literal !== '') parts.push(literal);

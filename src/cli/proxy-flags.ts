@@ -159,6 +159,7 @@ function build(values: Values): ParsedFlags {
     ignoreUnknownDynamicFields: on('ignore-unknown-dynamic-fields'),
     rejectUnknownDynamicFields: on('reject-unknown-dynamic-fields'),
     skipDeprecatedLogs: on('skip-deprecated-logs'),
+    localAddressIpVersion: text('local-address-ip-version') === 'v6' ? 'v6' : 'v4',
     fileFlushIntervalMs: number('file-flush-interval-msec', 10_000),
     fileFlushMinSizeKb: number('file-flush-min-size-kb', 64),
     disabledExtensions: text('disable-extensions')

@@ -1,5 +1,6 @@
 // `heddle proxy`: runs the proxy in this process until a signal or /quitquitquit ends it.
 import { writeFileSync } from 'node:fs';
+import { addressText } from '../net/address.ts';
 import { type Proxy, startProxy } from '../proxy/proxy.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { parseProxyFlags, proxyUsage } from './proxy-flags.ts';
@@ -18,7 +19,7 @@ export function runProxy(args: readonly string[]): void {
       process.stdout.write('disabled\n');
       return;
     case 'error':
-      fail(parsed.message);
+      fail(`${parsed.message}\nheddle proxy --help lists the options`);
       return;
     default:
       start(parsed);
@@ -57,6 +58,11 @@ function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'ru
     process.stdout.write(`configuration '${options.configPath}' OK\n`);
     process.exit(0);
   }
+  for (const listener of started.worker.listeners) {
+    log.info(`listener ${JSON.stringify(listener.settings.name)}: ${addressText(listener.address)}`);
+  }
+  const { admin } = started.supervisor;
+  if (admin !== null) log.info(`admin address: ${addressText(admin.address)}`);
   log.info('all dependencies initialized. starting workers');
   if (options.mode === 'init_only') {
     process.exit(0);

@@ -20,6 +20,7 @@ export type ProxyOptions = {
   readonly ignoreUnknownDynamicFields: boolean;
   readonly rejectUnknownDynamicFields: boolean;
   readonly skipDeprecatedLogs: boolean;
+  readonly localAddressIpVersion: 'v4' | 'v6';
   readonly fileFlushIntervalMs: number;
   readonly fileFlushMinSizeKb: number;
   readonly disabledExtensions: readonly string[];
@@ -47,6 +48,7 @@ export const DEFAULT_PROXY_OPTIONS: ProxyOptions = Object.freeze({
   ignoreUnknownDynamicFields: false,
   rejectUnknownDynamicFields: false,
   skipDeprecatedLogs: false,
+  localAddressIpVersion: 'v4',
   fileFlushIntervalMs: 10_000,
   fileFlushMinSizeKb: 64,
   disabledExtensions: [],

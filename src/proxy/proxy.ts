@@ -3,7 +3,9 @@ import { hostname } from 'node:os';
 import { enableLinearRegex } from '../base/regex.ts';
 import { Clock, Random } from '../base/clock.ts';
 import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
+import { findDeprecatedUses } from '../proto/deprecations.ts';
 import type { Bootstrap } from '../proto/generated/types.d.ts';
+import { registry } from '../proto/registry.ts';
 import { AccessLogFiles } from '../telemetry/access-log-file.ts';
 import { StatStore } from '../telemetry/metrics.ts';
 import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.ts';
@@ -12,8 +14,9 @@ import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment } from './config/environment.ts';
-import { localAddress } from './config/http-connection-manager.ts';
+import { findLocalAddress } from './config/http-connection-manager.ts';
 import { loadBootstrap } from './config/load.ts';
+import { dropNested } from './config/support.ts';
 import { httpFilters } from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { DrainManager } from './listener/drain.ts';
@@ -77,7 +80,9 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   runtimeStats.set(runtimeStats.i.num_layers, runtime.layers.length);
   runtimeStats.set(runtimeStats.i.num_keys, runtime.entries.size);
   core.serverStats.add(core.serverStats.i.static_unknown_fields, loaded.warnings.length);
-  for (const { path, reason } of loaded.warnings) parts.logs.logger('config').warn(`${path}: ${reason}`);
+  const override = bootstrap.stats_server_version_override;
+  core.serverStats.set(core.serverStats.i.version, Number(override ?? versionNumber(parts.version)));
+  warnOfFields(parts, bootstrap, loaded.warnings);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
   const proxy: Omit<Proxy, 'supervisor'> = {
@@ -100,6 +105,25 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
     }
   }
   return { ...proxy, supervisor };
+}
+
+/** '1.2.3' as the number 10203, for server.version. */
+function versionNumber(version: string): number {
+  const [major, minor, patch] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+  return (major ?? 0) * 10_000 + (minor ?? 0) * 100 + (patch ?? 0);
+}
+
+/** Unknown fields that were let through, and deprecated ones. */
+function warnOfFields(parts: ProxyParts, bootstrap: Bootstrap, unknown: readonly Reason[]): void {
+  const log = parts.logs.logger('config');
+  for (const { path, reason } of unknown) log.warn(`${path}: ${reason}`);
+  if (parts.options.skipDeprecatedLogs) return;
+  const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
+  for (const use of findDeprecatedUses(type, bootstrap)) {
+    // Enum values are in capitals; a deprecated default is nobody's choice.
+    if (/\.[a-z0-9_]+$/.test(use.name))
+      log.warn(`${use.path}: this field is deprecated and will go in a later version`);
+  }
 }
 
 /** What everything else stands on: time, sockets, statistics, logs. */
@@ -143,14 +167,21 @@ function decode(
   const { options } = parts;
   const { clock, random, engine, stats, runtime, accessLogs } = core;
   const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
-  const filters = [
+  const localAddress = findLocalAddress(options.localAddressIpVersion);
+  const allFilters = [
     ...(parts.extraHttpFilters ?? []),
     ...httpFilters({
       clusters,
       zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
-      localAddress: localAddress(),
+      localAddress,
     }),
-  ].filter((f) => !options.disabledExtensions.includes(f.name));
+  ];
+  const filters = allFilters.filter((f) => !options.disabledExtensions.includes(f.name));
+  const disabled = new Map(
+    allFilters
+      .filter((f) => !filters.includes(f))
+      .map((f) => [f.configType, `${f.name} is off (--disable-extensions)`]),
+  );
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const environment = makeDecodeEnvironment({
     clock,
@@ -166,12 +197,19 @@ function decode(
   const d = new ConfigDecoder(environment, '', reasons);
   const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
   stats.setFilter(statsSettings.filter);
-  const config = decodeBootstrap(bootstrap, d, filters, {
-    filterFactory: environment.filterFactory,
-    serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
-    nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
-  });
-  if (reasons.length > 0) return { error: describeReasons(reasons, options, bootstrap) };
+  const config = decodeBootstrap(
+    bootstrap,
+    d,
+    filters,
+    {
+      filterFactory: environment.filterFactory,
+      serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
+      nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
+      localAddress,
+    },
+    disabled,
+  );
+  if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   return { config, statsSettings, clusters };
 }
 

@@ -1,4 +1,4 @@
-// One fuzz input of the HTTP/1 parser: read whole and in pieces by ours, and by the oracle; what must hold between them.
+// One fuzz input of the HTTP/1 parser: read whole and in pieces by ours, and by the oracle, and compared.
 import assert from 'node:assert/strict';
 import { type MessageKind, parseWithLlhttp, type Seen, type SeenMessage } from './http1-oracle.ts';
 import { parseWithOurs } from './http1-run.ts';

@@ -11,7 +11,7 @@ import { fuzzLimits } from './proto-mutator.ts';
 
 const { seconds, seed } = fuzzLimits(2);
 
-/** Names that frame or end a message are the codec's own, and merged or dropped ones would not come back as they went. */
+/** Names that frame a message are the codec's own, and merged or dropped ones would not come back as they went. */
 const NAMES = knownHeaderNames
   .slice(PSEUDO_LIMIT)
   .filter(

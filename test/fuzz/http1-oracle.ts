@@ -1,4 +1,4 @@
-// llhttp, strict, as the HTTP/1 parser to compare with: bytes in, messages with their boundaries out.
+// The HTTP/1 parser to compare with is llhttp, strict: bytes in, messages with their boundaries out.
 import { createRequire } from 'node:module';
 
 /** One message as a parser understood it; names in lower case, values without outer blanks. */

@@ -1,4 +1,4 @@
-// Random exchanges through a whole proxy in memory, from a seed: whatever happens, every request ends once and nothing stays.
+// Random exchanges through a whole proxy in memory, from a seed: every request ends once and nothing stays.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random, Timer } from '../../src/base/clock.ts';

@@ -82,6 +82,8 @@ export class AdminFilter implements HttpFilter {
 
   #route(request: AdminRequest): AdminResponse {
     const handler = this.#handlers.get(request.path);
+    if (request.path === '/' || request.path === '/help')
+      return { status: 200, body: this.#help('admin commands are:\n') };
     if (handler === undefined) return { status: 404, body: this.#help(`invalid path. admin commands are:\n`) };
     if (handler.mutates && request.method !== 'POST') {
       return {

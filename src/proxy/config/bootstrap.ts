@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import { addressText } from '../../net/address.ts';
 import type { Bootstrap } from '../../proto/generated/types.d.ts';
+import { packAny } from '../../proto/any.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
@@ -27,10 +28,9 @@ const STATS_FLUSH_INTERVAL_MS = 5_000;
 
 export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
-    node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
-    header_prefix`,
+    node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override`,
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters',
-  'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path profile_path ignore_global_conn_limit',
+  'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
   'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
   'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer admin_layer',
   'envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer': '',
@@ -72,13 +72,14 @@ export function decodeBootstrap(
   d: ConfigDecoder,
   filters: readonly HttpFilterFactory[],
   environment: HttpManagerEnvironment,
+  because: ReadonlyMap<string, string>,
 ): BootstrapConfig {
   const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
   const rules = new Report();
   validateRules(type, message, rules);
   for (const violation of rules.problems) d.reject(violation.path, violation.reason);
   if (d.reasons.length === 0) {
-    d.reasons.push(...findUnsupported(type as never, message, supportedFields(filters)));
+    d.reasons.push(...findUnsupported(type as never, message, supportedFields(filters), because));
   }
   const statics = message.static_resources ?? {};
   const ds = d.at('static_resources');
@@ -126,7 +127,13 @@ function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['adm
   if (message.admin?.address === undefined) return null;
   const address = decodeAddress(message.admin.address, d.at('admin').at('address'));
   if (address === null) return null;
-  return { address, accessLogs: decodeAccessLogs(message.admin.access_log ?? [], d.at('admin').at('access_log')) };
+  const logs = message.admin.access_log ?? [];
+  const path = message.admin.access_log_path ?? '';
+  if (path !== '') {
+    const file = registry.message('envoy.extensions.access_loggers.file.v3.FileAccessLog');
+    logs.push({ name: 'envoy.access_loggers.file', typed_config: packAny(file, { path }) });
+  }
+  return { address, accessLogs: decodeAccessLogs(logs, d.at('admin').at('access_log')) };
 }
 
 function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig[] {

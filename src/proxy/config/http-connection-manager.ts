@@ -47,8 +47,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat': 'proper_case_words stateful_formatter',
   'envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords': '',
   'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
-  'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig':
-    'forward_reason_phrase formatter_type_on_envoy_headers',
+  'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig': '',
 } as const;
 
 export type HttpFilterSpec = {
@@ -68,6 +67,8 @@ export type HttpManagerEnvironment = {
   readonly filterFactory: (type: string) => HttpFilterFactory | null;
   readonly serviceCluster: string;
   readonly nodeId: string;
+  /** This machine's address, as x-forwarded-for names a client on loopback. */
+  readonly localAddress: string;
 };
 
 export function decodeHttpConnectionManager(
@@ -100,7 +101,7 @@ export function decodeHttpConnectionManager(
     skipXffAppend: message.skip_xff_append ?? false,
     appendXForwardedPort: message.append_x_forwarded_port ?? false,
     representIpv4AsMapped: message.represent_ipv4_remote_address_as_ipv4_mapped_ipv6 ?? false,
-    localAddress: localAddress(),
+    localAddress: environment.localAddress,
     isInternalAddress: internalAddresses(message, d),
     via: message.via ?? '',
     userAgent: message.add_user_agent === true ? environment.serviceCluster : '',
@@ -249,10 +250,11 @@ function decodeFilter(
   };
 }
 
-/** The first address that is not loopback, as Envoy's LocalInfo. */
-export function localAddress(): string {
+/** The first address of that version that is not loopback, as Envoy's LocalInfo. */
+export function findLocalAddress(version: 'v4' | 'v6'): string {
+  const family = version === 'v4' ? 'IPv4' : 'IPv6';
   for (const addresses of Object.values(networkInterfaces())) {
-    for (const entry of addresses ?? []) if (!entry.internal && entry.family === 'IPv4') return entry.address;
+    for (const entry of addresses ?? []) if (!entry.internal && entry.family === family) return entry.address;
   }
-  return '127.0.0.1';
+  return version === 'v4' ? '127.0.0.1' : '::1';
 }

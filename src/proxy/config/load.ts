@@ -35,7 +35,8 @@ export function loadBootstrap(options: LoadOptions): LoadResult {
     try {
       bytes = readFileSync(options.path);
     } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (error as Error).message;
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a directory' : message;
       return { error: `${options.path}: cannot read the configuration: ${reason}` };
     }
     if (/\.(pb|pb_text)$/.test(options.path)) return binary(bytes, options.path);

@@ -32,7 +32,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'host_rewrite append_x_forwarded_host timeout idle_timeout flush_timeout retry_policy request_mirror_policies ' +
     'priority hash_policy cors max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration',
   'envoy.config.route.v3.WeightedCluster': 'clusters total_weight runtime_key_prefix header_name use_hash_policy',
-  'envoy.config.route.v3.WeightedCluster.ClusterWeight': `name cluster_header weight metadata_match ${MUTATIONS} typed_per_filter_config host_rewrite_literal`,
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight': `
+    name cluster_header weight metadata_match ${MUTATIONS} typed_per_filter_config host_rewrite_literal`,
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy':
     'cluster cluster_header runtime_fraction disable_shadow_host_suffix_append host_rewrite_literal',
   'envoy.config.route.v3.RouteAction.HashPolicy':

@@ -333,7 +333,8 @@ test('what cannot be is refused with its path', () => {
     [
       route(retry({ retry_host_predicate: [{ name: 'p', typed_config: canary }] })),
       'route.retry_policy.retry_host_predicate[0]: ' +
-        'envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate is not supported yet; previous_hosts is',
+        'envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate ' +
+        'is not supported yet; previous_hosts is',
     ],
     [
       route({ cluster: 'a', regex_rewrite: { pattern: { regex: '(a' }, substitution: '' } }),

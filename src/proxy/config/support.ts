@@ -1,5 +1,6 @@
 // Which fields take effect: every message is checked against one table, so that nothing is ignored in silence.
 import type { Message, MessageType } from '../../proto/message-type.ts';
+import { type Any, unpackAny } from '../../proto/any.ts';
 import { Report } from '../../proto/report.ts';
 import { walk } from '../../proto/walk.ts';
 import type { Reason } from '../config-decoder.ts';
@@ -23,8 +24,12 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },
+  'envoy.config.bootstrap.v3.Admin': {
+    profile_path: 'where Envoy’s CPU profiler writes, which is not here',
+  },
   'envoy.config.bootstrap.v3.Bootstrap': {
     watchdogs: 'watches Envoy’s own threads',
+    watchdog: 'watches Envoy’s own threads',
     enable_dispatcher_stats: 'adds statistics of libevent, which is not here',
   },
 };
@@ -52,40 +57,54 @@ export function findUnsupported(
   type: MessageType,
   message: object,
   support: ReadonlyMap<string, ReadonlySet<string> | '*'>,
-  path = '',
+  because: ReadonlyMap<string, string> = new Map(),
 ): Reason[] {
   const reasons: Reason[] = [];
+  const tuned: string[] = [];
   walk(
     type,
     message as Message,
     (visited, at, where) => {
       const fields = support.get(visited.fullName);
-      if (fields === '*') return undefined;
+      if (fields === '*' || isSkipped(at, support)) return fields === '*' ? undefined : false;
       const tuning = TUNING_FIELDS[visited.fullName];
       if (fields === undefined && tuning === undefined) {
-        reasons.push({ path: where, reason: `${visited.fullName} is not supported yet` });
+        reasons.push({
+          path: where,
+          reason: because.get(visited.fullName) ?? `${visited.fullName} is not supported yet`,
+        });
         return false;
       }
       for (const field of visited.fields) {
         if (at[field.name] === undefined || fields?.has(field.name) === true) continue;
-        if (tuning?.[field.name]) continue;
-        reasons.push({ path: where === '' ? field.name : `${where}.${field.name}`, reason: 'is not supported yet' });
+        const below = where === '' ? field.name : `${where}.${field.name}`;
+        if (tuning?.[field.name] !== undefined) tuned.push(below);
+        else reasons.push({ path: below, reason: 'is not supported yet' });
       }
       return undefined;
     },
     new Report(),
-    path,
   );
-  return dropNested(reasons);
+  return dropNested(reasons.filter((reason) => !tuned.some((path) => isWithin(reason.path, path))));
 }
 
-/** A refused field makes reasons about what is inside it superfluous. */
-function dropNested(reasons: readonly Reason[]): Reason[] {
+/** An optional filter that there is not: whoever configured it can do without. */
+function isSkipped(message: Message, support: ReadonlyMap<string, unknown>): boolean {
+  if (message['is_optional'] !== true) return false;
+  const any = (message['typed_config'] ?? message['config']) as Any | undefined;
+  const unpacked = any === undefined ? undefined : unpackAny(any);
+  return unpacked !== undefined && !support.has(unpacked.type.fullName);
+}
+
+function isWithin(path: string, outer: string): boolean {
+  return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
+}
+
+/** A refused field makes reasons about what is inside it superfluous, and so does a first reason a second one. */
+export function dropNested(reasons: readonly Reason[]): Reason[] {
   const kept: Reason[] = [];
   for (const reason of reasons) {
-    const isInside = kept.some(
-      (outer) => reason.path.startsWith(`${outer.path}.`) || reason.path.startsWith(`${outer.path}[`),
-    );
+    const isInside = reason.path !== '' && kept.some((outer) => outer.path !== '' && isWithin(reason.path, outer.path));
     if (!isInside) kept.push(reason);
   }
   return kept;

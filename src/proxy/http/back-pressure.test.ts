@@ -25,7 +25,7 @@ const LIMITED: MemoryProxyOptions = {
   hcm: { stream_idle_timeout: '0s' },
 };
 
-/** Sends `TOTAL` bytes in pieces as long as the peer takes them; returns how much was given to the proxy at most ahead. */
+/** Sends `TOTAL` bytes in pieces as long as the peer takes them; returns how much the proxy was given ahead at most. */
 function pump(rig: MemoryProxy, from: MemoryClient | UpstreamPeer, wrap: (piece: string) => string): () => number {
   let sent = 0;
   return () => {

@@ -100,7 +100,7 @@ export type FilterStream = {
   routeConfig(slot: number): unknown;
   /** All of them, the least specific first; for filters that merge. */
   routeConfigs(slot: number): readonly unknown[];
-  /** Goes on from the filter with that slot. Several filters may hold a stream up at the same time: each lets go for itself. */
+  /** Goes on from the filter with that slot. Several may hold a stream up at the same time: each lets go for itself. */
   continueDecoding(slot: number): void;
   continueEncoding(slot: number): void;
   /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */

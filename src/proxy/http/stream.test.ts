@@ -1,4 +1,4 @@
-// Lives and ends of exchanges in a whole proxy in memory: local replies, resets, pipelining, starting over, drain, bugs.
+// Lives and ends of exchanges in a whole proxy in memory: local replies, resets, pipelining, drain, bugs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

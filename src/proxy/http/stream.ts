@@ -300,7 +300,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   }
 
   /**
-   * A bug came to light while somebody else's entry was served (an upstream's, a timer's): what contains it there cannot
+   * A bug came to light while another's entry was served (an upstream's, a timer's): what contains it there cannot
    * know this exchange, which would wait for ever.
    */
   protected override strike(): void {

@@ -155,7 +155,9 @@ export function makeRouteTable(settings: TableSettings, hosts: readonly HostEntr
       }
       if (!isNew) {
         return {
-          error: `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${settings.name}`,
+          error:
+            `Only unique values for domains are permitted. Duplicate entry of domain ${domain} ` +
+            `in route ${settings.name}`,
         };
       }
     }

@@ -61,7 +61,7 @@ export type Route = {
   readonly filterConfigs: ReadonlyMap<string, RouteFilterConfig>;
   readonly metadata: RouteMetadata | null;
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
-  /** request_body_buffer_limit, or per_request_buffer_limit_bytes (which the connection's limit caps); else undefined. */
+  /** request_body_buffer_limit, or per_request_buffer_limit_bytes (cut to the connection's limit); else undefined. */
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;
   /**

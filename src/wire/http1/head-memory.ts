@@ -41,7 +41,7 @@ export class HeadMemory {
     return end - pos >= length && buf.compare(this.bytes, 0, length, pos, pos + length) === 0;
   }
 
-  /** Whether buf[pos, …) is the remembered line of that field and nothing is folded behind it. Returns its length, or 0. */
+  /** The length of that field's remembered line if buf[pos, …) is it, with nothing folded behind; else 0. */
   matchField(field: number, buf: Uint8Array, pos: number, end: number): number {
     const from = this.starts[field] as number;
     const length = (this.starts[field + 1] as number) - from;

@@ -54,7 +54,8 @@ function everyCut(text: string): string[][] {
 
 test('a request is the same however it is cut', () => {
   const text =
-    'POST /a?b HTTP/1.1\r\nHost: x\r\nX-A:  1 \r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n4;e=1\r\nabcd\r\n1\r\ne\r\n0\r\nT: 1\r\n\r\n';
+    'POST /a?b HTTP/1.1\r\nHost: x\r\nX-A:  1 \r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n' +
+    '4;e=1\r\nabcd\r\n1\r\ne\r\n0\r\nT: 1\r\n\r\n';
   for (const pieces of everyCut(text)) {
     const seen = parse('request', pieces);
     assert.equal(seen.failure, null);
@@ -69,7 +70,8 @@ test('a request is the same however it is cut', () => {
 
 test('pipelined requests come one by one', () => {
   const text =
-    'GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\n\r\n';
+    'GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi' +
+    'GET /3 HTTP/1.1\r\n\r\n';
   for (const pieces of everyCut(text)) {
     const seen = parse('request', pieces);
     assert.deepEqual(
