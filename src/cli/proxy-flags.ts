@@ -97,7 +97,8 @@ export function parseProxyFlags(args: readonly string[]): ParsedFlags {
     );
     values = parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    return { action: 'error', message: (error as Error).message };
+    // The lines behind the first explain how to write an argument that begins with a dash.
+    return { action: 'error', message: (error as Error).message.split('\n')[0] ?? '' };
   }
   if (values['help'] === true) return { action: 'help' };
   if (values['version'] === true) return { action: 'version' };

@@ -52,17 +52,11 @@ test('--version and --help', async () => {
 });
 
 test('bad flags are refused with one message', async () => {
+  // The others have their own test beside the parser of flags.
   const path = writeConfig(bootstrap({ listener: 1, upstream: 2 }));
   const cases: readonly (readonly [string[], RegExp])[] = [
     [['--nonsense'], /--nonsense/],
-    [['-c'], /-c|config-path/],
-    [['--mode', 'sleep', '-c', path], /--mode takes one of serve, validate, init_only, not "sleep"/],
-    [['--base-id', 'x', '-c', path], /--base-id takes a number, not "x"/],
-    [['-l', 'loud', '-c', path], /--log-level takes one of .*, not "loud"/],
     [['--component-log-level', 'upstream:loud', '-c', path], /loud/],
-    [['--restart-epoch', '1', '-c', path], /--restart-epoch/],
-    [['--stats-tag', 'nope', '-c', path], /--stats-tag/],
-    [['extra', '-c', path], /extra/],
     [['--log-path', join(scratchFolder(), 'no', 'such', 'folder.log'), '-c', path], /folder\.log/],
     [[], /config/],
   ];

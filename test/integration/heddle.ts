@@ -117,12 +117,14 @@ export async function stopHeddle({ proxy, upstream }: Running): Promise<void> {
 
 export type Upstream = { readonly port: number; stop(): Promise<void> };
 
-/** Answers with the path; `/slow` after a while. */
+/** Answers a whole request with its path; `/slow` after a while. */
 export async function startUpstream(): Promise<Upstream> {
   const server: Server = createServer((request, response) => {
     request.resume();
-    if (request.url === '/slow') setTimeout(() => response.end('slow'), 300).unref();
-    else response.end(request.url);
+    request.on('end', () => {
+      if (request.url === '/slow') setTimeout(() => response.end('slow'), 300).unref();
+      else response.end(request.url);
+    });
   });
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

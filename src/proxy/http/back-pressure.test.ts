@@ -190,3 +190,25 @@ test('pipelined requests that nobody reads wait in bounded memory', () => {
   assert.equal(client.answers.length, requests + 1);
   rig.stop();
 });
+
+test('answers that nobody reads are not made without end', () => {
+  const body = 'z'.repeat(4096);
+  const direct = [{ match: { prefix: '/' }, direct_response: { status: 200, body: { inline_string: body } } }];
+  for (const routes of [direct, [{ match: { prefix: '/' }, route: { cluster: 'upstream' } }]]) {
+    const rig = new MemoryProxy({ listener: LIMITED.listener ?? {}, routes });
+    rig.upstream.reply = () => response(body);
+    const client = rig.connect();
+    client.pause();
+    client.send(get('/').repeat(1_000));
+    for (let i = 0; i < 50; i++) rig.run();
+    const made = rig.stat('http.test.downstream_rq_completed');
+    assert.ok(made * body.length < MOST_BUFFERED, `${made} answers were made for a client that reads none`);
+    for (let i = 0; i < 400 && client.answers.length < 1_000; i++) {
+      client.resume();
+      client.pause();
+    }
+    assert.equal(client.answers.length, 1_000);
+    assert.ok(client.answers.every((answer) => answer.length === body.length + 4));
+    rig.stop();
+  }
+});

@@ -87,14 +87,17 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       this.#hasStarted = true;
       this.#owner.onCodecStart();
     }
-    if (this.#stream !== null && this.#requestComplete) {
-      this.#keepPipelined(chunk, start, end);
-      return;
-    }
-    this.#read(chunk, start, end);
+    if (this.#mustWait) this.#keepPipelined(chunk, start, end, false);
+    else this.#read(chunk, start, end, false);
   }
 
-  #read(chunk: Buffer, start: number, end: number): void {
+  /** The next request waits for the end of the one in progress, and for a client that does not read its answers. */
+  get #mustWait(): boolean {
+    return this.#stream === null ? this.#socket.isAboveHighWatermark : this.#requestComplete;
+  }
+
+  /** `isOwned`: the bytes are this connection's own and need no copy to be kept. */
+  #read(chunk: Buffer, start: number, end: number, isOwned: boolean): void {
     this.#isParsing = true;
     let pos = start;
     while (pos < end && !this.#isClosing) {
@@ -103,8 +106,8 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
         this.#protocolError(this.#parser.failure);
         break;
       }
-      if (this.#stream !== null && this.#requestComplete) {
-        if (pos < end) this.#keepPipelined(chunk, pos, end);
+      if (this.#mustWait) {
+        if (pos < end) this.#keepPipelined(chunk, pos, end, isOwned);
         break;
       }
     }
@@ -116,9 +119,10 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     }
   }
 
-  #keepPipelined(chunk: Buffer, start: number, end: number): void {
+  #keepPipelined(chunk: Buffer, start: number, end: number, isOwned: boolean): void {
     const bytes = chunk.subarray(start, end);
-    this.#pipelined = this.#pipelined === null ? Buffer.from(bytes) : Buffer.concat([this.#pipelined, bytes]);
+    if (this.#pipelined !== null) this.#pipelined = Buffer.concat([this.#pipelined, bytes]);
+    else this.#pipelined = isOwned ? bytes : Buffer.from(bytes);
     if (this.#pipelined.length >= MAX_PIPELINED_BYTES && !this.#pausedForPipeline) {
       this.#pausedForPipeline = true;
       this.#socket.pause();
@@ -127,14 +131,15 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 
   /** The exchange is over on both sides: reads what was pipelined behind it. */
   #next(): void {
+    if (this.#mustWait) return;
     if (this.#pausedForPipeline) {
       this.#pausedForPipeline = false;
       this.#socket.resume();
     }
-    while (this.#pipelined !== null && this.#stream === null && !this.#isClosing) {
+    while (this.#pipelined !== null && !this.#mustWait && !this.#isClosing) {
       const bytes = this.#pipelined;
       this.#pipelined = null;
-      this.#read(bytes, 0, bytes.length);
+      this.#read(bytes, 0, bytes.length, true);
     }
   }
 
@@ -155,7 +160,8 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
   }
 
   onDrain(): void {
-    this.#stream?.onBelowWatermark();
+    if (this.#stream === null) this.#next();
+    else this.#stream.onBelowWatermark();
   }
 
   #fail(reason: Failure): void {
