@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Random, Timer } from '../../src/base/clock.ts';
 import type { HttpFilter } from '../../src/proxy/http/filter.ts';
 import { fuzzLimits } from '../fuzz/proto-mutator.ts';
-import { headerValues, type Message } from '../support/http1-reader.ts';
+import { headerValues, isInterim, type Message } from '../support/http1-reader.ts';
 import { chunk, type MemoryClient, MemoryProxy, response, type UpstreamPeer } from './memory-proxy.ts';
 
 const { seconds, seed } = fuzzLimits(5);
@@ -61,6 +61,8 @@ function makeRig(random: Random): MemoryProxy {
       request_headers_timeout: sometimes('1s'),
       delayed_close_timeout: pick(random, ['0s', '1s']),
       drain_timeout: '1s',
+      upgrade_configs: [{ upgrade_type: 'websocket' }],
+      http_protocol_options: { accept_http_10: true },
       common_http_protocol_options: {
         idle_timeout: '60s',
         ...(random.below(3) === 0 ? { max_stream_duration: '4s' } : {}),
@@ -148,7 +150,13 @@ function whims(random: Random): HttpFilter {
 function requestText(random: Random, id: number): string {
   const size = pick(random, [0, 1, 50, 3000]);
   const head = `POST /${id} HTTP/1.1\r\nHost: a\r\n`;
-  switch (random.below(5)) {
+  switch (random.below(9)) {
+    case 5:
+      return `GET /${id} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes`;
+    case 6:
+      return `GET /${id} HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`;
+    case 7:
+      return `${head}Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc`;
     case 0:
       return `GET /${id} HTTP/1.1\r\nHost: a\r\n\r\n`;
     case 1:
@@ -168,6 +176,10 @@ function answer(world: World): void {
   const at = random.below(waiting.length);
   const [{ peer, message }] = waiting.splice(at, 1) as [World['waiting'][number]];
   if (peer.isGone) return;
+  if (headerValues(message.headers, 'upgrade').length > 0) {
+    agreeOrNot(random, peer);
+    return;
+  }
   const isHead = message.startLine.startsWith('HEAD');
   const size = pick(random, [0, 5, 3000, 40_000]);
   const body = 'r'.repeat(size);
@@ -200,6 +212,21 @@ function answer(world: World): void {
       return peer.send(
         isHead ? `HTTP/1.1 200 OK\r\n${tag}\r\nContent-Length: ${size}\r\n\r\n` : response(body, 200, tag),
       );
+  }
+}
+
+/** Answers to an upgrade: the connection becomes a tunnel, or not. */
+function agreeOrNot(random: Random, peer: UpstreamPeer): void {
+  switch (random.below(5)) {
+    case 0:
+      return peer.send(response('no', 403));
+    case 1:
+      return peer.close();
+    case 2:
+      return peer.send(response('what?'));
+    default:
+      peer.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes');
+      if (random.below(3) === 0) peer.close();
   }
 }
 
@@ -244,7 +271,8 @@ function checkAlways(world: World): void {
   const { rig } = world;
   for (const name of GAUGES) assert.ok(rig.stat(name) >= 0, `${name} is ${rig.stat(name)}`);
   for (const { peer, paths } of world.clients) {
-    for (const [i, { error, headers, startLine }] of peer.responses.entries()) {
+    const finals = peer.responses.filter((message) => !isInterim(message));
+    for (const [i, { error, headers, startLine }] of finals.entries()) {
       assert.equal(error, null, 'a client got a broken response');
       const id = headerValues(headers, 'x-id')[0];
       if (id !== undefined) assert.equal(id, paths[i], `answer ${i} (${startLine}) belongs to another request`);
@@ -255,6 +283,7 @@ function checkAlways(world: World): void {
 
 const GAUGES = [
   'http.test.downstream_cx_active',
+  'http.test.downstream_cx_upgrades_active',
   'http.test.downstream_rq_active',
   'listener.127.0.0.1_10000.downstream_cx_active',
   'cluster.upstream.upstream_cx_active',
@@ -269,7 +298,10 @@ function checkQuiet(world: World, all: readonly SimClient[]): void {
   assert.equal(rig.engine.openStreams, 0, 'streams that are still open');
   world.logged.push(...rig.takeLog());
   assert.equal(world.logged.length, rig.stat('http.test.downstream_rq_total'), 'requests and log lines');
-  const answered = all.reduce((sum, { peer }) => sum + peer.responses.length, 0);
+  const answered = all.reduce(
+    (sum, { peer }) => sum + peer.responses.filter((message) => !isInterim(message)).length,
+    0,
+  );
   assert.ok(answered <= world.logged.length, `${answered} answers to ${world.logged.length} requests`);
   assert.equal(rig.stat('cluster.upstream.upstream_cx_total'), rig.stat('cluster.upstream.upstream_cx_destroy'));
   assert.equal(rig.stat('http.test.downstream_cx_total'), rig.stat('http.test.downstream_cx_destroy'));
@@ -302,9 +334,11 @@ function simulate(worldSeed: number): number {
   // Some answers come before the request is complete.
   const early = new WeakSet<Message>();
   rig.upstream.onHead = (message, peer) => {
-    if (random.below(12) > 0) return;
-    early.add(message);
-    peer.stream.writeLatin1(response('early', 200, `X-Id: ${message.startLine.split(' ')[1]}`));
+    if (headerValues(message.headers, 'upgrade').length > 0) world.waiting.push({ peer, message });
+    else if (random.below(12) === 0) {
+      early.add(message);
+      peer.stream.writeLatin1(response('early', 200, `X-Id: ${message.startLine.split(' ')[1]}`));
+    }
   };
   rig.upstream.reply = (message, peer) => {
     if (!early.has(message)) world.waiting.push({ peer, message });
@@ -324,6 +358,9 @@ function simulate(worldSeed: number): number {
     rig.advance(20_000);
     for (const { peer } of all) if (!peer.isClosed) peer.close();
     for (const peer of rig.upstream.connections) if (!peer.isClosed && random.below(2) === 0) peer.close();
+    rig.advance(CALM_MS);
+    // A client whose connection is not read, to hold it back, is not seen to go: without any timeout its upstream decides.
+    for (const peer of rig.upstream.connections) if (!peer.isClosed) peer.close();
     rig.advance(CALM_MS);
     checkQuiet(world, all);
     const left = watch.armed().map((timer) => timer.onFire.name);
