@@ -359,7 +359,7 @@ function simulate(worldSeed: number): number {
     for (const { peer } of all) if (!peer.isClosed) peer.close();
     for (const peer of rig.upstream.connections) if (!peer.isClosed && random.below(2) === 0) peer.close();
     rig.advance(CALM_MS);
-    // A client whose connection is not read, to hold it back, is not seen to go: without any timeout its upstream decides.
+    // A client that is held back is not read, and not seen to go: without any timeout its upstream decides.
     for (const peer of rig.upstream.connections) if (!peer.isClosed) peer.close();
     rig.advance(CALM_MS);
     checkQuiet(world, all);

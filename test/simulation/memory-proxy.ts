@@ -110,14 +110,14 @@ export class MemoryProxy {
 
   /** A client whose connection has been accepted. */
   connect(): MemoryClient {
-    let stream: ByteStream | null = null;
+    let client: MemoryClient | null = null;
     this.run(() => {
       this.engine.connect(LISTENER, {}, (dialled) => {
-        stream = dialled;
+        if (dialled !== null) client = new MemoryClient(this, dialled);
       });
     });
-    if (stream === null) throw new Error('the proxy does not listen');
-    return new MemoryClient(this, stream);
+    if (client === null) throw new Error('the proxy does not listen');
+    return client;
   }
 
   /** One request on a connection of its own. */
