@@ -31,7 +31,7 @@ test('connections over a limit are closed and counted, and the limit frees itsel
   }
 });
 
-test('draining ends idle connections now and busy ones with their answer; accepting goes on until it is stopped', () => {
+test('draining ends idle connections now, busy ones with their answer; accepting goes on until it is stopped', () => {
   const rig = new MemoryProxy();
   rig.upstream.reply = () => '';
   const idle = rig.connect();
