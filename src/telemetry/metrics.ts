@@ -407,9 +407,8 @@ function rejectedNames(scope: Scope, filter: StatFilter): Set<string> | null {
 function compileSchema(schema: StatSchema): CompiledSchema {
   const known = compiledSchemas.get(schema);
   if (known !== undefined) return known;
-  const i: Record<string, number> = {};
+  const numbers: [string, number][] = [];
   const compiled = {
-    i,
     cellNames: [] as string[],
     isGauge: [] as boolean[],
     histogramNames: [] as string[],
@@ -418,17 +417,19 @@ function compileSchema(schema: StatSchema): CompiledSchema {
   };
   for (const [name, kind] of Object.entries(schema)) {
     if (kind === 'counter' || kind === 'gauge') {
-      i[name] = compiled.cellNames.push(name) - 1;
+      numbers.push([name, compiled.cellNames.push(name) - 1]);
       compiled.isGauge.push(kind === 'gauge');
     } else if (kind === 'text-readout') {
-      i[name] = compiled.textNames.push(name) - 1;
+      numbers.push([name, compiled.textNames.push(name) - 1]);
     } else {
-      i[name] = compiled.histogramNames.push(name) - 1;
+      numbers.push([name, compiled.histogramNames.push(name) - 1]);
       compiled.isPercent.push(kind === 'histogram-percent');
     }
   }
-  compiledSchemas.set(schema, compiled);
-  return compiled;
+  // Made at once: an object that grows name by name ends as a hash table, and every `scope.i.name` as a look-up in it.
+  const whole = { ...compiled, i: Object.fromEntries(numbers) };
+  compiledSchemas.set(schema, whole);
+  return whole;
 }
 
 /** Names are Envoy's: no dots at the ends, and what separates addresses becomes '_'. Adds the final dot. */
