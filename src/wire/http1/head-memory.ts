@@ -6,6 +6,16 @@ import { Headers } from '../headers.ts';
 export const MAX_REMEMBERED_BYTES = 1024;
 export const MAX_REMEMBERED_FIELDS = 32;
 
+/** What a head says of the message behind it, and of what that depended on besides: the request that it answers. */
+export type Framing = {
+  readonly requestMethod: string;
+  readonly keepAlive: boolean;
+  readonly hasCloseOption: boolean;
+  readonly isChunked: boolean;
+  readonly contentLength: number;
+  readonly endStream: boolean;
+};
+
 /** Below this, comparing here is cheaper than a call into the runtime. */
 const FEW_BYTES = 80;
 
@@ -28,6 +38,8 @@ export class HeadMemory {
   isRepeating = false;
   /** What the head became. */
   headers = new Headers();
+  /** How its message was framed, once that has been found out; null before. */
+  framing: Framing | null = null;
   minorVersion = 0;
 
   /** Keeps the bytes buf[start, end). */

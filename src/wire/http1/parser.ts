@@ -2,7 +2,7 @@
 import { type Failure, failure } from '../../base/failure.ts';
 import { H, type HeaderKey, headerKey } from '../header-names.ts';
 import { Headers } from '../headers.ts';
-import { HeadMemory, MAX_REMEMBERED_BYTES, MAX_REMEMBERED_FIELDS } from './head-memory.ts';
+import { type Framing, HeadMemory, MAX_REMEMBERED_BYTES, MAX_REMEMBERED_FIELDS } from './head-memory.ts';
 import { FIELD_BYTE, HEX_VALUE, lookupKnown, MERGED, TARGET_BYTE, TOKEN_LOWER, trimBlanks } from './tables.ts';
 
 /** Receives what the parser finds, in order: head, body…, trailers?, complete. Body bytes are borrowed. */
@@ -301,12 +301,12 @@ export class Http1Parser {
     if (memory?.isRepeating === true && memory.matchHead(buf, start, end)) {
       headers = memory.headers.clone();
       this.minorVersion = memory.minorVersion;
+      if (!this.#frameAsBefore(memory.framing) && !this.#frameAndRemember(headers, memory)) return -1;
     } else {
       headers = this.#readHead(buf, start, end, memory);
-      if (headers === null) return -1;
+      if (headers === null || !this.#frame(headers)) return -1;
     }
     const headEnd = start + headers.wireBytes;
-    if (!this.#frame(headers)) return -1;
     if (this.endStream) {
       this.#events.onHead(headers, this);
       if ((this.#state as number) === HEAD) this.#events.onComplete();
@@ -317,6 +317,28 @@ export class Http1Parser {
       this.#events.onHead(headers, this);
     }
     return headEnd;
+  }
+
+  /** Takes the framing of the same head before, if it answers the same kind of request. */
+  #frameAsBefore(framing: Framing | null): boolean {
+    if (framing === null || framing.requestMethod !== this.requestMethod || this.expectsUpgrade) return false;
+    this.isUpgrade = false;
+    this.keepAlive = framing.keepAlive;
+    this.hasCloseOption = framing.hasCloseOption;
+    this.isChunked = framing.isChunked;
+    this.contentLength = framing.contentLength;
+    this.endStream = framing.endStream;
+    return true;
+  }
+
+  #frameAndRemember(headers: Headers, memory: HeadMemory): boolean {
+    if (!this.#frame(headers)) return false;
+    if (this.isUpgrade || this.expectsUpgrade) return true;
+    const { requestMethod, keepAlive, hasCloseOption, isChunked, contentLength, endStream } = this;
+    memory.framing = { requestMethod, keepAlive, hasCloseOption, isChunked, contentLength, endStream };
+    // Framing may take fields away.
+    memory.headers = headers.clone();
+    return true;
   }
 
   /** Reads a head line by line; null when it is incomplete or the parser failed. */
@@ -523,6 +545,7 @@ export class Http1Parser {
     memory.count = 0;
     memory.starts[0] = 0;
     memory.isRepeating = false;
+    memory.framing = null;
     if (headEnd - start > MAX_REMEMBERED_BYTES || fields > MAX_REMEMBERED_FIELDS || scanFolds) return;
     memory.keepBytes(buf, start, headEnd);
     for (let i = 0; i < fields; i++) memory.starts[i] = (marks[i * 5] as number) - start;
