@@ -9,7 +9,7 @@ export type Room = {
 };
 
 const FLOOR = ['src/base/', 'src/telemetry/'];
-const HEADERS = ['src/wire/headers.ts', 'src/wire/header-names.ts'];
+const HEADERS = ['src/wire/headers.ts', 'src/wire/inline-headers.ts', 'src/wire/header-names.ts'];
 /** What every decoder of the proxy may use; matchers are shared by routes, filters and access logs. */
 const DECODE = [
   'src/proto/',

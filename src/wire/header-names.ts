@@ -37,7 +37,8 @@ const KNOWN = [
   'x-envoy-fault-abort-request-percentage', 'x-envoy-fault-delay-request-percentage',
   'x-envoy-fault-throughput-response', 'x-envoy-fault-throughput-response-percentage', 'early-data', 'link',
   'content-language', 'content-disposition', 'upgrade-insecure-requests', 'sec-fetch-mode', 'sec-fetch-site',
-  'sec-fetch-dest', 'dnt', 'x-content-type-options', 'x-frame-options', 'x-powered-by', 'pragma-directive',
+  'sec-fetch-dest', 'dnt', 'x-content-type-options', 'x-frame-options', 'x-powered-by', 'if-match',
+  'if-unmodified-since', 'if-range', 'proxy-status', 'x-envoy-upstream-healthchecked-cluster',
 ] as const; // biome-ignore format: a table.
 
 type KnownName = (typeof KNOWN)[number];

@@ -7,7 +7,7 @@ import { H, type HeaderKey, headerKey, PSEUDO_LIMIT } from '../../wire/header-na
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FractionalPercent } from '../http/filter.ts';
-import { inlineRequestHeaders } from '../route/inline-headers.ts';
+import { inlineRequestHeaders } from '../../wire/inline-headers.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
 /** Fields that take effect, per message; for the tables of whoever decodes with this file. */

@@ -3,7 +3,7 @@ import { type HeaderKey, headerKey } from '../../wire/header-names.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { compileFormat } from '../formatter/text-formatter.ts';
 import { type AppendAction, type HeaderAddition, HeaderMutations } from '../route/header-mutation.ts';
-import { inlineRequestHeaders, inlineResponseHeaders } from '../route/inline-headers.ts';
+import { inlineRequestHeaders, inlineResponseHeaders } from '../../wire/inline-headers.ts';
 import type { HeaderValueOptionPb, MutationsPb } from './route-messages.ts';
 
 /** Mutations of one level; null where it has none. */

@@ -2,8 +2,9 @@
 import { type Failure, failure } from '../../base/failure.ts';
 import { H, type HeaderKey, headerKey } from '../header-names.ts';
 import { Headers } from '../headers.ts';
+import { MERGED_IN_REQUESTS, MERGED_IN_RESPONSES } from '../inline-headers.ts';
 import { type Framing, HeadMemory, MAX_REMEMBERED_BYTES, MAX_REMEMBERED_FIELDS } from './head-memory.ts';
-import { FIELD_BYTE, HEX_VALUE, lookupKnown, MERGED, TARGET_BYTE, TOKEN_LOWER, trimBlanks } from './tables.ts';
+import { FIELD_BYTE, HEX_VALUE, lookupKnown, TARGET_BYTE, TOKEN_LOWER, trimBlanks } from './tables.ts';
 
 /** Receives what the parser finds, in order: head, body…, trailers?, complete. Body bytes are borrowed. */
 export type Http1Events = {
@@ -97,6 +98,7 @@ const marks = new Int32Array(MAX_FIELDS * 5);
 
 export class Http1Parser {
   readonly #isRequest: boolean;
+  readonly #merged: Uint8Array;
   readonly #limits: Http1Limits;
   readonly #maxFields: number;
   #events: Http1Events;
@@ -142,6 +144,7 @@ export class Http1Parser {
 
   constructor(kind: 'request' | 'response', limits: Http1Limits, events: Http1Events) {
     this.#isRequest = kind === 'request';
+    this.#merged = this.#isRequest ? MERGED_IN_REQUESTS : MERGED_IN_RESPONSES;
     this.#limits = limits;
     this.#maxFields = Math.min(limits.maxHeaders, MAX_FIELDS - 1);
     this.#events = events;
@@ -519,7 +522,7 @@ export class Http1Parser {
           if (keepSpelling) headers.hostSpelling = text.substring(nameStart - start, nameEnd - start);
           continue;
         }
-        if (MERGED[id] === 1 && headers.mayHave(id) && headers.has(id)) {
+        if (this.#merged[id] === 1 && headers.mayHave(id) && headers.has(id)) {
           // A second framing field must not hide behind an empty first one.
           if (isFraming(id)) headers.set(id, `${headers.get(id)},${value}`);
           else headers.appendValue(id, value);

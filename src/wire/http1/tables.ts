@@ -59,54 +59,6 @@ export function lookupKnown(buf: Uint8Array, start: number, end: number, hash: n
   }
 }
 
-/**
- * Names of which Envoy keeps one entry: repeated ones are joined by ',' when they arrive (its inline headers). All
- * other repeated names stay separate.
- */
-export const MERGED = new Uint8Array(knownHeaderNames.length);
-for (const name of [
-  'accept',
-  'accept-encoding',
-  'access-control-request-method',
-  'access-control-request-headers',
-  'authorization',
-  'cache-control',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'etag',
-  'expect',
-  'grpc-message',
-  'grpc-status',
-  'grpc-timeout',
-  'grpc-accept-encoding',
-  'host',
-  'keep-alive',
-  'location',
-  'origin',
-  'proxy-connection',
-  'referer',
-  'server',
-  'date',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-  'vary',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
-  'x-forwarded-client-cert',
-  'x-request-id',
-  'x-client-trace-id',
-]) {
-  MERGED[knownHeaderNames.indexOf(name)] = 1;
-}
-for (const [id, name] of knownHeaderNames.entries()) if (name.startsWith('x-envoy-')) MERGED[id] = 1;
-
 /** Takes the blanks around a value or list member away (RFC 9110 §5.6.3: OWS); `trim` would take the byte A0 too. */
 export function trimBlanks(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, '');
