@@ -8,8 +8,6 @@ export type FailureCode =
   | 'bad_framing'
   | 'bad_chunk'
   | 'bad_target'
-  | 'bad_version'
-  | 'missing_host'
   | 'headers_too_large'
   | 'too_many_headers'
   | 'version_not_accepted'
@@ -17,16 +15,10 @@ export type FailureCode =
   | 'truncated'
   | 'bad_response'
   // Limits and time.
-  | 'body_too_large'
-  | 'request_timeout'
-  | 'request_headers_timeout'
   | 'stream_idle_timeout'
   | 'max_stream_duration'
-  | 'route_timeout'
   | 'per_try_timeout'
   | 'per_try_idle_timeout'
-  | 'connection_idle_timeout'
-  | 'connection_duration'
   // Upstream.
   | 'connect_failed'
   | 'connect_timeout'
@@ -38,13 +30,11 @@ export type FailureCode =
   | 'cluster_not_found'
   | 'no_cluster'
   | 'no_route'
-  | 'response_too_large'
   // Downstream.
   | 'downstream_closed'
   | 'downstream_reset'
   | 'local_close'
   | 'drain'
-  | 'overload'
   | 'bug';
 
 export type Failure = {

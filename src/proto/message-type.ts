@@ -25,12 +25,6 @@ export const TYPE = {
   sint64: 18,
 } as const;
 
-export const TYPE_NAMES: readonly string[] = [
-  '',
-  ...['double', 'float', 'int64', 'uint64', 'int32', 'fixed64', 'fixed32', 'bool', 'string', 'group', 'message'],
-  ...['bytes', 'uint32', 'enum', 'sfixed32', 'sfixed64', 'sint32', 'sint64'],
-];
-
 /** How a message is represented when it is not a plain object of fields. */
 export type WellKnown =
   | 'none'

@@ -25,10 +25,6 @@ export class LayeredRuntime implements Runtime {
     this.#merge();
   }
 
-  get hasAdminLayer(): boolean {
-    return this.#admin !== null;
-  }
-
   get entries(): ReadonlyMap<string, unknown> {
     return this.#merged;
   }

@@ -1,5 +1,5 @@
 // Statistics of the process as a whole, by Envoy's names.
-import type { Scope } from '../telemetry/metrics.ts';
+import type { ScopeOf } from '../telemetry/metrics.ts';
 
 /** Under 'server.'. Source: Envoy "Server, statistics". */
 export const SERVER_STATS = {
@@ -12,7 +12,7 @@ export const SERVER_STATS = {
   fips_mode: 'gauge', stats_recent_lookups: 'gauge',
 } as const; // biome-ignore format: a table.
 
-export type ServerScope = Scope & { readonly i: { readonly [name in keyof typeof SERVER_STATS]: number } };
+export type ServerScope = ScopeOf<typeof SERVER_STATS>;
 
 /** Under 'runtime.'. */
 export const RUNTIME_STATS = {

@@ -82,7 +82,7 @@ export class Supervisor {
         drain: NEVER_DRAINS,
         connections: { active: 0 },
         thread: 'main_thread',
-        dateText: () => new Date(clock.wallMs).toUTCString(),
+        dateText: this.#proxy.worker.dateText,
       },
     );
     const problem = admin.start();
@@ -147,7 +147,6 @@ function flush(supervisor: Supervisor): void {
 /** The admin listener's connection manager: Envoy's defaults, no routes. */
 const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
   statPrefix: 'admin',
-  codecType: 'AUTO',
   serverName: 'envoy',
   serverHeaderTransformation: 'OVERWRITE',
   schemeOverwrite: '',
@@ -196,7 +195,6 @@ const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
   proxy100Continue: false,
   upgrades: new Map(),
   accessLogs: [],
-  flushAccessLogOnNewRequest: false,
   localReply: null,
   routes: { current: null },
   bufferLimitBytes: 1024 * 1024,

@@ -6,7 +6,7 @@ import type { ClusterTable } from './cluster/cluster-manager.ts';
 import type { BootstrapConfig } from './config/bootstrap.ts';
 import type { DrainManager } from './listener/drain.ts';
 import { ListenerInstance } from './listener/listener.ts';
-import { LISTENER_MANAGER_STATS } from './listener/stats.ts';
+import { LISTENER_MANAGER_STATS, type ListenerManagerScope } from './listener/stats.ts';
 import type { LayeredRuntime } from './runtime.ts';
 
 export type WorkerContext = {
@@ -23,12 +23,15 @@ export class Worker {
   readonly connections = { active: 0 };
   #listeners: ListenerInstance[] = [];
   readonly #context: WorkerContext;
-  readonly #date: DateText;
+  /** The Date header's value for now. */
+  readonly dateText: () => string;
+  readonly #stats: ListenerManagerScope;
 
   constructor(context: WorkerContext, clusters: ClusterTable) {
     this.#context = context;
     this.clusters = clusters;
-    this.#date = new DateText(context.clock);
+    this.dateText = new DateText(context.clock).now;
+    this.#stats = context.stats.scope('listener_manager.', LISTENER_MANAGER_STATS);
   }
 
   get listeners(): readonly ListenerInstance[] {
@@ -37,12 +40,12 @@ export class Worker {
 
   /** Takes a configuration and listens on all its addresses, or on none: then the reason is returned. */
   start(config: BootstrapConfig): string | null {
-    const stats = this.#context.stats.scope('listener_manager.', LISTENER_MANAGER_STATS);
+    const stats = this.#stats;
     for (const cluster of config.clusters) this.clusters.set(cluster);
     for (const settings of config.listeners) {
       const listener = new ListenerInstance(settings, {
         ...this.#context,
-        dateText: this.#date.now,
+        dateText: this.dateText,
         connections: this.connections,
         thread: 'worker_0',
       });
@@ -62,7 +65,7 @@ export class Worker {
   }
 
   stopListeners(): void {
-    const stats = this.#context.stats.scope('listener_manager.', LISTENER_MANAGER_STATS);
+    const stats = this.#stats;
     for (const listener of this.#listeners) {
       if (!listener.isListening) continue;
       listener.stopAccepting();
@@ -70,9 +73,6 @@ export class Worker {
     }
   }
 }
-
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** The Date header's value (RFC 9110 §5.6.7), made once per second. */
 class DateText {
@@ -88,11 +88,7 @@ class DateText {
     const second = Math.floor(this.#clock.wallMs / 1000);
     if (second === this.#second) return this.#text;
     this.#second = second;
-    const date = new Date(second * 1000);
-    const two = (n: number): string => (n < 10 ? `0${n}` : String(n));
-    const day = `${DAYS[date.getUTCDay()]}, ${two(date.getUTCDate())} ${MONTHS[date.getUTCMonth()]}`;
-    const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
-    this.#text = `${day} ${date.getUTCFullYear()} ${time} GMT`;
+    this.#text = new Date(second * 1000).toUTCString();
     return this.#text;
   };
 }

@@ -1,7 +1,7 @@
 // Access-log files: lines collect in memory and leave in large appends, one file object per path for all loggers.
 import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
 import type { Clock, Timer } from '../base/clock.ts';
-import type { Scope, StatSchema, StatStore } from './metrics.ts';
+import type { ScopeOf, StatSchema, StatStore } from './metrics.ts';
 
 /** Envoy: --file-flush-min-size-kb. So much is written at once, without waiting for the interval. */
 const DEFAULT_FLUSH_BYTES = 64 * 1024;
@@ -25,7 +25,7 @@ const FILESYSTEM_STATS = {
   write_dropped: 'counter',
 } as const satisfies StatSchema;
 
-type FileStats = Scope & { readonly i: { readonly [name in keyof typeof FILESYSTEM_STATS]: number } };
+type FileStats = ScopeOf<typeof FILESYSTEM_STATS>;
 
 export type AccessLogFilesOptions = {
   readonly clock: Clock;

@@ -117,6 +117,9 @@ export class Scope {
   }
 }
 
+/** The scope of a schema: `i` has the number of each of its names. */
+export type ScopeOf<S extends StatSchema> = Scope & { readonly i: { readonly [name in keyof S]: number } };
+
 /** What a scope has beyond its schema. */
 type Extra = {
   readonly cells: Map<string, number>;
@@ -153,10 +156,7 @@ export class StatStore {
    * Returns the scope of a schema under a prefix. Asking again for the same pair gives the same cells: listeners of one
    * stat_prefix count together, and a new version of a cluster goes on counting where the old one was.
    */
-  scope<S extends StatSchema>(
-    prefix: string,
-    schema: S,
-  ): Scope & { readonly i: { readonly [name in keyof S]: number } } {
+  scope<S extends StatSchema>(prefix: string, schema: S): ScopeOf<S> {
     const clean = sanitizePrefix(prefix);
     const compiled = compileSchema(schema);
     let bySchema = this.#scopes.get(clean);
@@ -173,7 +173,7 @@ export class StatStore {
     } else {
       scope.references++;
     }
-    return scope as Scope & { readonly i: { readonly [name in keyof S]: number } };
+    return scope as ScopeOf<S>;
   }
 
   /** Ends the interval of all histograms; the supervisor calls it every stats_flush_interval. */

@@ -71,7 +71,7 @@ function write(maker: Maker, kind: MessageKind): Written {
   const framing: [string, string] = isChunked
     ? ['transfer-encoding', 'chunked']
     : ['content-length', String(body.length)];
-  const tail = (isChunked ? encode.TRANSFER_ENCODING_FIELD : encode.CONTENT_LENGTH_FIELD) + framing[1];
+  const tail = `\r\n${framing[0]}: ${framing[1]}`;
   const head =
     kind === 'request'
       ? encode.encodeRequestHead(headers, spelling, tail)

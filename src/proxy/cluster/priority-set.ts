@@ -18,9 +18,6 @@ export type PriorityHosts = {
   readonly localities: readonly LocalityHosts[];
 };
 
-/** Which of the hosts of a priority a request may go to. */
-export type HostSource = 'healthy' | 'degraded' | 'all';
-
 export function makePriorityHosts(priority: number, hosts: readonly HostEntry[]): PriorityHosts {
   const byLocality = new Map<string, HostEntry[]>();
   for (const host of hosts) {

@@ -1,5 +1,5 @@
 // Statistics of a cluster by Envoy's names, and the counters per response code.
-import type { Scope } from '../../telemetry/metrics.ts';
+import type { Scope, ScopeOf } from '../../telemetry/metrics.ts';
 
 /** Under 'cluster.NAME.'. Source: Envoy "Cluster manager, statistics". */
 export const CLUSTER_STATS = {
@@ -60,7 +60,7 @@ export function makeCodecStats(scope: Scope): void {
   for (const name of CODEC_STATS) scope.dynamicCounter(name);
 }
 
-export type ClusterScope = Scope & { readonly i: { readonly [name in keyof typeof CLUSTER_STATS]: number } };
+export type ClusterScope = ScopeOf<typeof CLUSTER_STATS>;
 
 const CODES = 600;
 const GROUPS = ['', 'upstream_rq_1xx', 'upstream_rq_2xx', 'upstream_rq_3xx', 'upstream_rq_4xx', 'upstream_rq_5xx'];

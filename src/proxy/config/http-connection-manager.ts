@@ -92,7 +92,6 @@ export function decodeHttpConnectionManager(
   const dc = d.at('common_http_protocol_options');
   const config: Omit<HttpConfig, 'chain'> = {
     statPrefix: message.stat_prefix ?? '',
-    codecType: message.codec_type === 'HTTP1' ? 'HTTP1' : 'AUTO',
     serverName: message.server_name || 'envoy',
     serverHeaderTransformation: named(message.server_header_transformation, 'OVERWRITE'),
     schemeOverwrite: message.scheme_header_transformation?.scheme_to_overwrite ?? '',
@@ -138,7 +137,6 @@ export function decodeHttpConnectionManager(
       ]),
     ),
     accessLogs: decodeAccessLogs(message.access_log ?? [], d.at('access_log')),
-    flushAccessLogOnNewRequest: false,
     localReply:
       message.local_reply_config === undefined
         ? null

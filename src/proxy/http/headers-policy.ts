@@ -39,9 +39,6 @@ function removeInternalOnly(headers: Headers): void {
   for (const id of INTERNAL_ONLY) headers.remove(id);
 }
 
-/** Who the request comes from, as far as it can be trusted. */
-export type Origin = { address: Address; isInternal: boolean };
-
 /**
  * Applies the rules for x-forwarded-*, x-envoy-* and x-request-id to a request; returns the client's address.
  * Source: Envoy ConnectionManagerUtility::mutateRequestHeaders.

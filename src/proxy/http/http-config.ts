@@ -13,7 +13,6 @@ import type { FilterChain } from './filter-chain.ts';
  */
 export type HttpConfig = {
   readonly statPrefix: string;
-  readonly codecType: 'AUTO' | 'HTTP1' | 'HTTP2';
   readonly serverName: string;
   readonly serverHeaderTransformation: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
   /** '' = leave it; else the scheme that replaces :scheme. */
@@ -61,7 +60,6 @@ export type HttpConfig = {
   /** Upgrade type (lower case) → enabled. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly accessLogs: readonly AccessLog[];
-  readonly flushAccessLogOnNewRequest: boolean;
   readonly localReply: LocalReplyConfig | null;
   /** The route configuration in force; the holder outlives updates, its value is swapped. */
   readonly routes: { readonly current: RouteTable | null };

@@ -61,10 +61,6 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     return this.#hasStarted;
   }
 
-  get isIdle(): boolean {
-    return this.#stream === null;
-  }
-
   /** The client said `Connection: close`: it will not wait for more, so the close need not be delayed. */
   get clientWantsClose(): boolean {
     return this.#parser.hasCloseOption;
@@ -293,10 +289,10 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     if (!headers.has(H['content-length'])) {
       const isBodyless = status < 200 || status === 204 || status === 304;
       if (endStream && !this.#isHeadRequest) {
-        if (!isBodyless) tail = NO_CONTENT;
+        if (!isBodyless) tail = encode.NO_CONTENT;
       } else if (!isBodyless && this.minorVersion !== 0 && !this.#isTunnelAgreed) {
         this.#isChunkedResponse = !this.#isHeadRequest;
-        tail = CHUNKED;
+        tail = encode.CHUNKED;
       } else if (!isBodyless && this.minorVersion === 0) this.#closeAfterResponse = true;
     }
     const text = encode.encodeResponseHead(headers, this.minorVersion, this.#owner.config.http1.spelling, tail);
@@ -318,7 +314,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       if (this.#isChunkedResponse) socket.writeLatin1(encode.chunkHeader(length));
       if (data.owned) socket.write(data.buffer.subarray(data.start, data.end));
       else socket.writeBorrowed(data.buffer, data.start, data.end);
-      if (this.#isChunkedResponse) socket.writeLatin1(endStream ? LAST_DATA : encode.CHUNK_END);
+      if (this.#isChunkedResponse) socket.writeLatin1(endStream ? encode.LAST_DATA : encode.CHUNK_END);
       if (socket.isAboveHighWatermark && !endStream) this.#stream?.onAboveWatermark();
     } else if (endStream && this.#isChunkedResponse) socket.writeLatin1(encode.LAST_CHUNK);
     if (endStream) this.#endResponse();
@@ -395,9 +391,6 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 }
 
 const EMPTY = Buffer.alloc(0);
-const NO_CONTENT = `${encode.CONTENT_LENGTH_FIELD}0`;
-const CHUNKED = `${encode.TRANSFER_ENCODING_FIELD}chunked`;
-const LAST_DATA = `${encode.CHUNK_END}${encode.LAST_CHUNK}`;
 
 function onHeadTimeout(connection: Http1ServerConnection): void {
   connection.onHeadTimeout();

@@ -18,8 +18,6 @@ const STATUS: Partial<Record<FailureCode, number>> = {
   headers_too_large: 431,
   too_many_headers: 431,
   version_not_accepted: 426,
-  request_timeout: 408,
-  request_headers_timeout: 408,
 };
 
 const STATUS_BY_DETAIL: Readonly<Record<string, number>> = { 'http1.invalid_transfer_encoding': 501 };

@@ -1,5 +1,5 @@
 // Statistics of the HTTP connection manager and of the HTTP/1 codec, by Envoy's names.
-import type { Scope } from '../../telemetry/metrics.ts';
+import type { ScopeOf } from '../../telemetry/metrics.ts';
 
 /** Under 'http.STAT_PREFIX.'. Source: Envoy "HTTP connection manager, statistics". */
 export const HTTP_STATS = {
@@ -59,7 +59,6 @@ export const LISTENER_HTTP_STATS = {
   downstream_rq_5xx: 'counter',
 } as const;
 
-type Indexed<S> = Scope & { readonly i: { readonly [name in keyof S]: number } };
-export type HttpScope = Indexed<typeof HTTP_STATS>;
-export type Http1CodecScope = Indexed<typeof HTTP1_CODEC_STATS>;
-export type ListenerHttpScope = Indexed<typeof LISTENER_HTTP_STATS>;
+export type HttpScope = ScopeOf<typeof HTTP_STATS>;
+export type Http1CodecScope = ScopeOf<typeof HTTP1_CODEC_STATS>;
+export type ListenerHttpScope = ScopeOf<typeof LISTENER_HTTP_STATS>;

@@ -1,5 +1,5 @@
 // Statistics of listeners, by Envoy's names.
-import type { Scope } from '../../telemetry/metrics.ts';
+import type { ScopeOf } from '../../telemetry/metrics.ts';
 
 /** Under 'listener.ADDRESS.'. Source: Envoy "Listener, statistics". */
 export const LISTENER_STATS = {
@@ -48,7 +48,6 @@ export const LISTENER_MANAGER_STATS = {
   workers_pinned: 'gauge',
 } as const;
 
-type Indexed<S> = Scope & { readonly i: { readonly [name in keyof S]: number } };
-export type ListenerWorkerScope = Indexed<typeof LISTENER_WORKER_STATS>;
-export type ListenerScope = Indexed<typeof LISTENER_STATS>;
-export type ListenerManagerScope = Indexed<typeof LISTENER_MANAGER_STATS>;
+export type ListenerWorkerScope = ScopeOf<typeof LISTENER_WORKER_STATS>;
+export type ListenerScope = ScopeOf<typeof LISTENER_STATS>;
+export type ListenerManagerScope = ScopeOf<typeof LISTENER_MANAGER_STATS>;

@@ -84,6 +84,8 @@ export function chunkHeader(length: number): string {
   return `${length.toString(16)}\r\n`;
 }
 
-export const TRANSFER_ENCODING_FIELD = FIELD_PREFIX[H['transfer-encoding']] as string;
-export const CONTENT_LENGTH_FIELD = FIELD_PREFIX[H['content-length']] as string;
-export const CONNECTION_FIELD = FIELD_PREFIX[H.connection] as string;
+/** Tails of heads: no body follows, or one of unknown length. */
+export const NO_CONTENT = `${FIELD_PREFIX[H['content-length']]}0`;
+export const CHUNKED = `${FIELD_PREFIX[H['transfer-encoding']]}chunked`;
+/** Behind the data of the last chunk. */
+export const LAST_DATA = `${CHUNK_END}${LAST_CHUNK}`;

@@ -136,9 +136,6 @@ export class Http1Parser {
   get isInHead(): boolean {
     return this.#state === HEAD && this.#partialLength > 0;
   }
-  get hasFailed(): boolean {
-    return this.#state === FAILED;
-  }
   /** Set by an event handler to stop after the present event; cleared by the next execute. */
   isPaused = false;
 
@@ -210,11 +207,6 @@ export class Http1Parser {
     }
     if (!this.isInMessage || this.#state === FAILED) return null;
     return failure('truncated', this.#side(), 'connection', 'connection closed inside a message');
-  }
-
-  /** After an upgrade or CONNECT was agreed on: everything that follows is handed on as body. */
-  becomeTunnel(): void {
-    this.#state = TUNNEL;
   }
 
   #side(): 'downstream' | 'upstream' {

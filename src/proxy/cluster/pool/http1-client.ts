@@ -25,9 +25,6 @@ export type ClientOwner = {
 };
 
 const EMPTY = Buffer.alloc(0);
-const NO_CONTENT = `${encode.CONTENT_LENGTH_FIELD}0`;
-const CHUNKED = `${encode.TRANSFER_ENCODING_FIELD}chunked`;
-const LAST_DATA = `${encode.CHUNK_END}${encode.LAST_CHUNK}`;
 
 /** '408' where the status of a response stands. */
 const TIMEOUT_STATUS = [0x34, 0x30, 0x38];
@@ -119,9 +116,9 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     let tail = '';
     if (!headers.mayHave(H['content-length']) || !headers.has(H['content-length'])) {
       if (endStream) {
-        if (method !== 'GET' && method !== 'HEAD' && !isBodiless(method)) tail = NO_CONTENT;
+        if (method !== 'GET' && method !== 'HEAD' && !isBodiless(method)) tail = encode.NO_CONTENT;
       } else if (method !== 'CONNECT' && !isUpgrade) {
-        tail = CHUNKED;
+        tail = encode.CHUNKED;
         this.#isChunkedRequest = true;
       }
     }
@@ -141,12 +138,12 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
       this.wireBytesSent += length;
       if (this.#isChunkedRequest) {
         const header = encode.chunkHeader(length);
-        this.wireBytesSent += header.length + (endStream ? LAST_DATA.length : 2);
+        this.wireBytesSent += header.length + (endStream ? encode.LAST_DATA.length : 2);
         socket.writeLatin1(header);
       }
       if (data.owned) socket.write(data.buffer.subarray(data.start, data.end));
       else socket.writeBorrowed(data.buffer, data.start, data.end);
-      if (this.#isChunkedRequest) socket.writeLatin1(endStream ? LAST_DATA : encode.CHUNK_END);
+      if (this.#isChunkedRequest) socket.writeLatin1(endStream ? encode.LAST_DATA : encode.CHUNK_END);
     } else if (endStream && this.#isChunkedRequest) {
       this.wireBytesSent += encode.LAST_CHUNK.length;
       socket.writeLatin1(encode.LAST_CHUNK);
