@@ -19,7 +19,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata',
   'envoy.config.route.v3.VirtualCluster': 'headers name',
   'envoy.config.route.v3.Route':
-    `name match route redirect direct_response metadata decorator typed_per_filter_config ${MUTATIONS} ` +
+    `name match route redirect direct_response metadata typed_per_filter_config ${MUTATIONS} ` +
     'per_request_buffer_limit_bytes request_body_buffer_limit stat_prefix',
   'envoy.config.route.v3.RouteMatch':
     'prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers ' +
@@ -27,13 +27,13 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions': '',
   'envoy.config.route.v3.RouteMatch.ConnectMatcher': '',
   'envoy.config.route.v3.RouteAction':
-    'cluster cluster_header weighted_clusters cluster_not_found_response_code metadata_match prefix_rewrite ' +
+    'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite ' +
     'regex_rewrite path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex ' +
-    'host_rewrite append_x_forwarded_host timeout idle_timeout flush_timeout retry_policy request_mirror_policies ' +
+    'host_rewrite append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies ' +
     'priority hash_policy cors max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration',
   'envoy.config.route.v3.WeightedCluster': 'clusters total_weight runtime_key_prefix header_name use_hash_policy',
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': `
-    name cluster_header weight metadata_match ${MUTATIONS} typed_per_filter_config host_rewrite_literal`,
+    name cluster_header weight ${MUTATIONS} typed_per_filter_config host_rewrite_literal`,
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy':
     'cluster cluster_header runtime_fraction disable_shadow_host_suffix_append host_rewrite_literal',
   'envoy.config.route.v3.RouteAction.HashPolicy':

@@ -24,6 +24,15 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },
+  'envoy.config.route.v3.RouteAction': {
+    metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
+  },
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight': {
+    metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
+  },
+  'envoy.config.route.v3.Route': {
+    decorator: 'names spans, and tracing is refused',
+  },
   'envoy.config.bootstrap.v3.Admin': {
     profile_path: 'where Envoy’s CPU profiler writes, which is not here',
   },
