@@ -66,6 +66,8 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
   const bundle = await rolldown({
     input: { main: entry },
     platform: 'node',
+    // Native code stays a package of its own, loaded only by what needs it.
+    external: ['koffi'],
     cwd: ROOT,
     onLog: (level, log) => {
       if (level === 'warn') throw new Error(log.message);

@@ -8,6 +8,18 @@ import { checkHandles } from './handles.ts';
 import { createStreamEngine } from './stream-engine.ts';
 import type { OnBug } from './turn.ts';
 
+/** setsockopt(2) on a socket; needs the native adapter. Source: Envoy SocketOption. */
+export type SocketOption = {
+  readonly level: number;
+  readonly name: number;
+  /** An int, or the bytes as they are. */
+  readonly value: number | Buffer;
+  /** When it is set: before bind, after it, or once the socket listens. Dialled sockets: all before connect. */
+  readonly state: 'prebind' | 'bound' | 'listening';
+  /** For messages: 'IP_TRANSPARENT'. */
+  readonly label: string;
+};
+
 export type ListenOptions = {
   /** Length of the accept queue; the system lowers it to net.core.somaxconn. Default 4096. */
   readonly backlog?: number;
@@ -27,6 +39,33 @@ export type ListenOptions = {
   readonly keepAliveS?: number;
   /** Connections that wait while accepting is paused; those beyond it are reset. Default 1024. */
   readonly maxHeld?: number;
+  /** Set on the listening socket (transparent, freebind, TCP_FASTOPEN, SO_MARK …); a refused one fails the listener. */
+  readonly socketOptions?: readonly SocketOption[];
+};
+
+export type UdpHandler = {
+  /** One datagram chunk[start, end); borrowed. `to` is its destination where it was asked for, else the socket's own. */
+  onDatagram(chunk: Buffer, start: number, end: number, from: Address, to: Address): void;
+  /** The peer of a connected socket refused, or the system failed; the socket stays. */
+  onError(errno: string): void;
+};
+
+export type UdpSocket = {
+  readonly address: Address;
+  readonly fd: number;
+  readonly isClosed: boolean;
+  /** Copies and sends; `to` is null on a connected socket. False when the system had no room: the datagram is lost. */
+  send(chunk: Uint8Array, start: number, end: number, to: Address | null): boolean;
+  close(): void;
+};
+
+export type UdpOptions = {
+  /** The only peer: others' datagrams are dropped by the kernel, and its refusals are reported. */
+  readonly connectTo?: Address;
+  readonly reusePort?: boolean;
+  readonly ipv4Compat?: boolean;
+  readonly receiveBufferBytes?: number;
+  readonly socketOptions?: readonly SocketOption[];
 };
 
 /** Why a listener could not start. */
@@ -62,6 +101,11 @@ export type ConnectOptions = {
   readonly keepAliveS?: number;
   /** A socket made and prepared elsewhere (SO_MARK, another namespace); ours from then on. */
   readonly fd?: number;
+  /** Keep-alive details, seconds and count; need the native adapter when given. */
+  readonly keepAliveIntervalS?: number;
+  readonly keepAliveProbes?: number;
+  /** Set before bind and connect; a refused one fails the dial. */
+  readonly socketOptions?: readonly SocketOption[];
 };
 
 /** Exactly one of the two is not null. */
@@ -84,6 +128,10 @@ export type Engine = {
   listen(address: Address, options: ListenOptions, onStream: (stream: ByteStream) => void): Listener | ListenError;
   /** The caller owns the time-out: it cancels. The callback never runs inside this call. */
   connect(address: Address, options: ConnectOptions, callback: ConnectCallback): PendingConnect;
+  /** Takes over an accepted descriptor (from another worker). Null when the system refuses it. */
+  adopt(fd: number, family: Address['family']): ByteStream | null;
+  /** A UDP socket bound to `address` (port 0: any). */
+  bindUdp(address: Address, options: UdpOptions, handler: UdpHandler): UdpSocket | ListenError;
 };
 
 export type EngineOptions = {

@@ -1,5 +1,6 @@
 // What is known of one exchange (HTTP request or TCP connection): times, sizes, flags, names; for logs and filters.
 import type { Address, TlsFacts } from '../base/byte-stream.ts';
+import type { UpstreamSource } from './listener/filter.ts';
 
 /** Envoy's response flags: bit number → short name (access log), long name. Source: Envoy stream_info/utility.h. */
 export const RESPONSE_FLAGS = [
@@ -38,6 +39,24 @@ export type ConnectionInfo = {
   readonly filterChainName: string;
   readonly terminationDetails: string;
   readonly listenerMetadata?: Metadata | null;
+  /** The socket's own address, before anything was restored; absent: `localAddress`. */
+  readonly directLocalAddress?: Address;
+  /** 'tls' or 'raw_buffer' as detected from the first bytes; '' or absent when nobody looked. */
+  readonly transportProtocol?: string;
+  /** ALPN as the client offered it (listener filters), in its order. */
+  readonly applicationProtocols?: readonly string[];
+  readonly ja3Hash?: string;
+  readonly ja4Hash?: string;
+  readonly filterChainMetadata?: Metadata | null;
+  readonly trafficDirection?: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
+  /** Source address for dialling upstream (original_src). */
+  readonly upstreamSource?: UpstreamSource | null;
+  /**
+   * What listener and network filters wrote. Filter state of a connection is seen by its exchanges too (Envoy: life
+   * span CONNECTION is the parent of REQUEST); dynamic metadata is not.
+   */
+  readonly filterState?: ReadonlyMap<string, FilterStateObject> | null;
+  readonly dynamicMetadata?: ReadonlyMap<string, Record<string, unknown>> | null;
 };
 
 /** Metadata of configuration or of a stream: namespace → JSON object. */

@@ -1,9 +1,11 @@
 // Clusters as the router sees them: hosts to choose from, limits to respect, connections to borrow.
-import type { Address } from '../../base/byte-stream.ts';
+import type { Address, ByteStream } from '../../base/byte-stream.ts';
 import type { Random } from '../../base/clock.ts';
+import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { Metadata, UpstreamInfo } from '../stream-info.ts';
+import type { UpstreamSource } from '../listener/filter.ts';
+import type { ConnectionInfo, Metadata, StreamInfo, UpstreamInfo } from '../stream-info.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -12,6 +14,10 @@ export type LoadBalancerContext = {
   readonly hash: number | null;
   readonly random: Random;
   readonly requestHeaders: Headers | null;
+  /** The downstream connection (ORIGINAL_DST goes where it wanted to go); null where there is none. */
+  readonly connection: ConnectionInfo | null;
+  /** The exchange: filter state and metadata that choose a host. */
+  readonly info: StreamInfo | null;
   /** Whether a host is worth trying (retries avoid hosts that failed); asked up to `hostSelectionMaxAttempts` times. */
   shouldSelectAnother(host: Host): boolean;
   readonly hostSelectionMaxAttempts: number;
@@ -42,6 +48,32 @@ export type Host = UpstreamInfo & {
   rqTimeout: number;
   /** Asks for a stream to this host; the answer may come during the call. Returns a handle to give the wish up. */
   newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null;
+  /** Asks for a connection of its own (tcp_proxy); as `newStream` otherwise. */
+  newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null;
+};
+
+/** How a connection to a host leaves. */
+export type ConnectionOptions = {
+  /** Instead of the cluster's (original_src). */
+  readonly source: UpstreamSource | null;
+};
+
+/** Exactly one of the two is called, perhaps during `newConnection`. */
+export type ConnectionCallbacks = {
+  /** Connected and owned by the caller, who sets `stream.handler` now. */
+  onConnected(connection: UpstreamConnection): void;
+  onConnectFailed(reason: Failure): void;
+};
+
+/** A connected upstream connection and its share of the cluster's counts. */
+export type UpstreamConnection = {
+  readonly id: number;
+  readonly stream: ByteStream;
+  readonly host: Host;
+  readonly connectStartMs: number;
+  readonly connectEndMs: number;
+  /** The owner tells once, when the stream is gone: who ended it. Gives limits and gauges back. */
+  closed(by: 'local' | 'remote'): void;
 };
 
 /** A wish for a stream that waits for a connection. */

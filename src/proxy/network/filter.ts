@@ -1,0 +1,123 @@
+// What a network filter is: the interface between a connection and everything that reads or ends it.
+import type { ByteStream } from '../../base/byte-stream.ts';
+import type { Clock, Random } from '../../base/clock.ts';
+import type { Failure } from '../../base/failure.ts';
+import type { StatStore } from '../../telemetry/metrics.ts';
+import type { AccessLog } from '../access-log/access-log.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import type { Runtime } from '../http/filter.ts';
+import type { ConnectionInfo, StreamInfo } from '../stream-info.ts';
+
+/** 'stop' holds what follows until `continueReading`; reading from the socket is paused meanwhile. */
+export type NetworkFilterStatus = 'continue' | 'stop';
+
+/**
+ * 'flush': after what is queued has left; 'no-flush': at once; 'reset': at once, with RST.
+ */
+export type CloseKind = 'flush' | 'no-flush' | 'reset';
+
+/** A downstream connection after its filter chain was chosen, as network filters see it. */
+export type NetworkConnection = {
+  /** The bytes, after the transport socket. The terminal filter puts its own handler here in `start`. */
+  readonly stream: ByteStream;
+  /** Who speaks with whom: cheap, always there. */
+  readonly connection: ConnectionInfo;
+  /** Of the connection as a whole (flags, filter state, metadata, times); made when first asked for. */
+  readonly info: StreamInfo;
+  /** One slot per filter of the chain, for what it keeps of this connection. */
+  readonly slot: unknown[];
+  /** Goes on after a filter stopped; does nothing once the connection is closed. */
+  continueReading(): void;
+  /**
+   * Ends the connection; `details` become the connection's termination details. Before the terminal filter started the
+   * chain handles what follows; afterwards the terminal filter's handler gets `onClose` as for any other end.
+   */
+  close(kind: CloseKind, details: string): void;
+  /**
+   * The terminal filter calls it once, from its handler's `onClose`, after it has finished `info`: the connection is
+   * gone. Runs `onDestroy` of all filters, the listener's access logs and its statistics.
+   */
+  closed(failure: Failure | null): void;
+};
+
+/** One filter of one chain: an object made once per (chain, configuration). Absent methods cost nothing. */
+export type NetworkFilter = {
+  /** Before any byte was read, in the chain's order. */
+  onNewConnection?(connection: NetworkConnection): NetworkFilterStatus;
+  /**
+   * Bytes on their way to the terminal filter; borrowed, and not to be changed. `endStream`: the peer sent FIN (the
+   * range may be empty). After 'stop' the bytes are kept and given to the *next* filter once reading continues. A
+   * chain of which no filter has this method hands the socket itself to the terminal filter.
+   */
+  onData?(
+    connection: NetworkConnection,
+    chunk: Buffer,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): NetworkFilterStatus;
+  /** The connection is over; called once for every filter of a chain that began. */
+  onDestroy?(connection: NetworkConnection): void;
+  /** Terminal filters only: all filters before let the connection in. It takes `connection.stream.handler` over. */
+  start?(connection: NetworkConnection): void;
+  /** Terminal filters only: the process is about to end; connections that carry nothing close now. */
+  drainConnections?(): void;
+};
+
+/** Whether connections should come to an end: of the process, of the listener or of the chain. */
+export type DrainDecision = {
+  readonly isDraining: boolean;
+  /** Whether the exchange that ends now should be its connection's last (gradual: by chance and time). */
+  shouldDrainClose(): boolean;
+};
+
+/** What a filter gets when its chain is built. */
+export type NetworkFilterContext = {
+  /** The filter's slot in `connection.slot`. */
+  readonly slot: number;
+  readonly stats: StatStore;
+  /** 'listener.ADDRESS.' */
+  readonly listenerPrefix: string;
+  readonly listenerName: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+  readonly drain: DrainDecision;
+  readonly bufferLimitBytes: number;
+  /** The Date header's value for now. */
+  readonly dateText: () => string;
+  readonly accessLogs?: readonly AccessLog[];
+};
+
+/** A kind of network filter; `extensions.ts` lists them all. */
+export type NetworkFilterFactory = {
+  /** Envoy's extension name, e.g. 'envoy.filters.network.tcp_proxy'; for messages only: the type URL decides. */
+  readonly name: string;
+  /** Full protobuf name of its configuration. */
+  readonly configType: string;
+  /** Fields that take effect, per message full name: 'field field …'. Everything else that is set gets refused. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** It must end its chain, and a chain must end with such a one. */
+  readonly isTerminal?: boolean;
+  /** Only observes and is not built: accepted, listed as inert, passes everything on. */
+  readonly isInert?: boolean;
+  /** Protobuf object (snake_case) → frozen runtime configuration; reasons go to `d.reject`. */
+  decode(message: never, d: ConfigDecoder, chain: ChainDecodeContext): unknown;
+  /** Null when the configuration does nothing. */
+  create(config: never, context: NetworkFilterContext): NetworkFilter | null;
+};
+
+/** What a filter's decoding may need of the listener around it. */
+export type ChainDecodeContext = { readonly bufferLimitBytes: number };
+
+/** Types a factory while keeping its own configuration types. */
+export function defineNetworkFilter<Config, Message = never>(factory: {
+  name: string;
+  configType: string;
+  fields: Readonly<Record<string, string>>;
+  isTerminal?: boolean;
+  decode(message: Message, d: ConfigDecoder, chain: ChainDecodeContext): Config;
+  create(config: Config, context: NetworkFilterContext): NetworkFilter | null;
+}): NetworkFilterFactory {
+  return factory as unknown as NetworkFilterFactory;
+}
