@@ -1,0 +1,22 @@
+// What a log of a whole connection draws from: the connection's facts, and no messages.
+import type { StreamInfo } from '../stream-info.ts';
+import type { FormatContext } from './format-context.ts';
+
+/**
+ * %ACCESS_LOG_TYPE% of a connection; 'NotSet' is what a listener's own access log shows. Source: Envoy's
+ * data.accesslog.v3.AccessLogType.
+ */
+export type TcpLogType = 'NotSet' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd';
+
+/** Returns what `AccessLog.log` takes for a connection that carries no HTTP. */
+export function tcpLogContext(info: StreamInfo, accessLogType: TcpLogType): FormatContext {
+  return {
+    info,
+    requestHeaders: null,
+    responseHeaders: null,
+    responseTrailers: null,
+    requestTrailers: null,
+    localReplyBody: '',
+    accessLogType,
+  };
+}
