@@ -1,18 +1,11 @@
 // The buckets of one rate limit: the default one, one per configured descriptor, and those that wildcards make.
 import { bytesOf } from '../../../../base/matcher-text.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
+import { decodeBucket } from '../../../rate-limit/decode-bucket.ts';
+import type { TokenBucketPb } from '../../../rate-limit/decode-bucket.ts';
+import { makeLocalTokenBucket } from '../../../rate-limit/token-bucket.ts';
+import type { TokenBucket, TokenBucketSettings } from '../../../rate-limit/token-bucket.ts';
 import type { RequestDescriptor } from './rate-limit-actions.ts';
-import { makeLocalTokenBucket } from './token-bucket.ts';
-import type { TokenBucket, TokenBucketSettings } from './token-bucket.ts';
-
-/** Envoy refuses to fill more often. */
-const MIN_FILL_INTERVAL_MS = 50;
-
-export type TokenBucketPb = {
-  max_tokens?: number;
-  tokens_per_fill?: number;
-  fill_interval?: { seconds: number | bigint; nanos: number };
-};
 
 export type LocalDescriptorPb = {
   entries?: readonly { key?: string; value?: string }[];
@@ -36,16 +29,6 @@ export type LimiterSettings = {
   /** Buckets that one wildcard may have at a time. */
   readonly maxDynamic: number;
 };
-
-export function decodeBucket(message: TokenBucketPb, d: ConfigDecoder): TokenBucketSettings {
-  const fillIntervalMs = Math.trunc(d.durationMs(message.fill_interval, 0));
-  const maxTokens = message.max_tokens ?? 0;
-  if (maxTokens > 0 && fillIntervalMs < MIN_FILL_INTERVAL_MS) {
-    d.reject('fill_interval', `must be at least ${MIN_FILL_INTERVAL_MS} ms`);
-  }
-  const tokensPerFill = message.tokens_per_fill ?? 1;
-  return Object.freeze({ maxTokens, tokensPerFill, fillIntervalMs: Math.max(fillIntervalMs, MIN_FILL_INTERVAL_MS) });
-}
 
 export function decodeDescriptors(
   messages: readonly LocalDescriptorPb[] | undefined,

@@ -6,7 +6,7 @@ import type { FakeStream } from '../../../../../test/support/filter-harness.ts';
 import { Flag } from '../../../stream-info.ts';
 import { headerKey } from '../../../../wire/header-names.ts';
 import { localRateLimit } from './local-rate-limit.ts';
-import { LocalTokenBucket } from './token-bucket.ts';
+import { LocalTokenBucket } from '../../../rate-limit/token-bucket.ts';
 
 const FULL = { default_value: { numerator: 100 } };
 const bucket = (max_tokens: number, tokens_per_fill: number, ms: number) => ({

@@ -4,6 +4,9 @@ import type { Headers } from '../../../../wire/headers.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { MATCHER_FIELDS } from '../../../config/matcher.ts';
 import type { RuntimeFractionalPercentPb } from '../../../config/matcher.ts';
+import { decodeBucket } from '../../../rate-limit/decode-bucket.ts';
+import type { TokenBucketPb } from '../../../rate-limit/decode-bucket.ts';
+import type { TokenBucket } from '../../../rate-limit/token-bucket.ts';
 import type { ConnectionInfo } from '../../../stream-info.ts';
 import { Flag } from '../../../stream-info.ts';
 import type { Scope } from '../../../../telemetry/metrics.ts';
@@ -14,11 +17,10 @@ import type { FieldMutation, HeaderValueOptionPb } from '../header-mutation/fiel
 import type { MessageSide } from '../header-mutation/inline-headers.ts';
 import { decodeRuntimeFraction, holds } from '../runtime-fraction.ts';
 import type { RuntimeFraction } from '../runtime-fraction.ts';
-import { Limiter, decodeBucket, decodeDescriptors } from './limiter.ts';
-import type { LimiterSettings, LocalDescriptorPb, TokenBucketPb } from './limiter.ts';
+import { Limiter, decodeDescriptors } from './limiter.ts';
+import type { LimiterSettings, LocalDescriptorPb } from './limiter.ts';
 import { RATE_LIMIT_FIELDS, decodeRateLimits, describe } from './rate-limit-actions.ts';
 import type { DescriptorSource, RateLimitPb } from './rate-limit-actions.ts';
-import type { TokenBucket } from './token-bucket.ts';
 
 const TYPE = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 
