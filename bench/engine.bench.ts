@@ -37,6 +37,7 @@ class BenchStream implements ByteStream {
   flush(): void {}
   pause(): void {}
   resume(): void {}
+  unread(): void {}
   end(): void {}
   close(): void {}
   destroy(): void {}

@@ -64,6 +64,11 @@ export type ByteStream = {
   /** Stops and restarts reading; counted, so two owners may pause independently. */
   pause(): void;
   resume(): void;
+  /**
+   * Gives back bytes that were read but are the next handler's (a peeked ClientHello): they arrive first, in a call of
+   * their own, as soon as reading is not paused. Takes ownership; not counted again in `bytesRead`.
+   */
+  unread(bytes: Buffer): void;
   /** Sends FIN after everything queued; reading goes on. */
   end(): void;
   /** Sends what is queued, then closes both directions; onClose follows. */

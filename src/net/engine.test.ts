@@ -190,6 +190,25 @@ for (const [name, create] of engines) {
     listener.close();
   });
 
+  check('bytes that were given back come first, once reading is not paused', async (engine) => {
+    const [client, server, listener] = await pair(engine);
+    client.stream.writeLatin1('one');
+    await server.until(() => server.text === 'one', 'first bytes');
+    const second = new Probe(server.stream);
+    server.stream.pause();
+    server.stream.unread(Buffer.from(server.text));
+    client.stream.writeLatin1(' two');
+    client.stream.end();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(second.text, '');
+    server.stream.resume();
+    await second.until(() => second.ended, 'end');
+    assert.equal(second.text, 'one two');
+    second.stream.end();
+    await client.untilClosed();
+    listener.close();
+  });
+
   check('reset reaches the other side', async (engine) => {
     const [client, server, listener] = await pair(engine);
     client.stream.destroy(true);

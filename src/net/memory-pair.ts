@@ -49,6 +49,7 @@ export class MemoryStream extends QueuedStream {
     if (!this.isClosed && this.resetBy !== null) {
       this.finish(streamFailure(this.role, this.resetBy === 'EPIPE' ? 'write' : 'read', this.resetBy), false);
     }
+    this.deliverUnread();
     while (!this.isClosed && this.pauses === 0 && this.inbox.length > 0) this.receive(this.inbox.shift() as Buffer);
     if (!this.isClosed && this.pauses === 0 && this.isFinArrived && this.inbox.length === 0) this.readEnded();
     // A close that arose here is told in a call of its own.

@@ -18,6 +18,7 @@ const BUG_CLOSE = failure('bug', 'local', 'connection', 'closed because of an in
 
 const NOTICE_DRAIN = 1;
 const NOTICE_CLOSE = 2;
+const NOTICE_UNREAD = 4;
 
 /** Stands in until the owner has set its own; a stream without an owner drops what it hears. */
 const NO_HANDLER: ByteStreamHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
@@ -64,6 +65,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   private highBytes = DEFAULT_HIGH_WATERMARK;
   private lowBytes = DEFAULT_HIGH_WATERMARK / 2;
   private notices = 0;
+  private unreadBytes: Buffer | null = null;
   private closeFailure: Failure | null = null;
 
   constructor(turn: Turn, role: StreamRole) {
@@ -140,6 +142,12 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     if (this.pauses > 0 && --this.pauses === 0) this.touch();
   }
 
+  unread(bytes: Buffer): void {
+    if (this.isClosed || bytes.length === 0) return;
+    this.unreadBytes = this.unreadBytes === null ? bytes : Buffer.concat([bytes, this.unreadBytes]);
+    this.touch();
+  }
+
   end(): void {
     if (this.isWriteClosed) return;
     this.isEnding = true;
@@ -173,7 +181,10 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     if (this.isClosed) return;
     if (this.bufferedBytes === 0 && (this.isClosing || this.isEnding)) this.advance();
     if (this.isClosed) return;
-    const wanted = this.pauses === 0 && !this.isReadEnded && !this.isClosing;
+    const isOpen = this.pauses === 0 && !this.isClosing;
+    // What was given back comes before what the socket still has.
+    if (this.unreadBytes !== null && isOpen) this.notify(NOTICE_UNREAD);
+    const wanted = isOpen && !this.isReadEnded && this.unreadBytes === null;
     if (wanted !== this.isReading) {
       this.isReading = wanted;
       if (wanted) this.startReading();
@@ -188,9 +199,18 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
       const { handler, closeFailure } = this;
       this.handler = NO_HANDLER;
       handler.onClose(closeFailure);
-    } else if ((notices & NOTICE_DRAIN) !== 0) {
-      this.handler.onDrain();
+      return;
     }
+    if ((notices & NOTICE_DRAIN) !== 0) this.handler.onDrain();
+    if ((notices & NOTICE_UNREAD) !== 0) this.deliverUnread();
+  }
+
+  protected deliverUnread(): void {
+    const bytes = this.unreadBytes;
+    if (bytes === null || this.isClosed || this.isClosing || this.pauses > 0) return;
+    this.unreadBytes = null;
+    this.handler.onData(bytes, 0, bytes.length);
+    this.touch();
   }
 
   /** Closes at once and tells the handler once its own call has returned. */

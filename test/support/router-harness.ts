@@ -61,6 +61,7 @@ export class FakeSocket implements ByteStream {
   resume(): void {
     this.pauses--;
   }
+  unread(): void {}
   end(): void {
     this.isEnded = true;
   }
