@@ -38,6 +38,10 @@ export type ConnectionInfo = {
   readonly listenerName: string;
   readonly filterChainName: string;
   readonly terminationDetails: string;
+  /** Why this side closed ('rbac_deny_close'); absent or '' when it did not. */
+  readonly localCloseReason?: string;
+  /** How it ended: 'Normal' when absent. */
+  readonly detectedCloseType?: 'Normal' | 'LocalReset' | 'RemoteReset';
   readonly listenerMetadata?: Metadata | null;
   /** The socket's own address, before anything was restored; absent: `localAddress`. */
   readonly directLocalAddress?: Address;

@@ -29,10 +29,11 @@ export type NetworkConnection = {
   /** Goes on after a filter stopped; does nothing once the connection is closed. */
   continueReading(): void;
   /**
-   * Ends the connection; `details` become the connection's termination details. Before the terminal filter started the
-   * chain handles what follows; afterwards the terminal filter's handler gets `onClose` as for any other end.
+   * Ends the connection. `reason` becomes %DOWNSTREAM_LOCAL_CLOSE_REASON%, `details` (when given) the connection's
+   * termination details: Envoy keeps the two apart. Before the terminal filter started the chain handles what follows;
+   * afterwards the terminal filter's handler gets `onClose` as for any other end.
    */
-  close(kind: CloseKind, details: string): void;
+  close(kind: CloseKind, reason: string, details?: string): void;
   /**
    * The terminal filter calls it once, from its handler's `onClose`, after it has finished `info`: the connection is
    * gone. Runs `onDestroy` of all filters, the listener's access logs and its statistics.
