@@ -62,7 +62,9 @@ export type UdpSocket = {
 export type UdpOptions = {
   /** The only peer: others' datagrams are dropped by the kernel, and its refusals are reported. */
   readonly connectTo?: Address;
+  /** SO_REUSEPORT. The port must be free all the same unless `joinExisting`. */
   readonly reusePort?: boolean;
+  readonly joinExisting?: boolean;
   readonly ipv4Compat?: boolean;
   readonly receiveBufferBytes?: number;
   readonly socketOptions?: readonly SocketOption[];
@@ -164,6 +166,6 @@ export function fileDescriptor(stream: ByteStream): number {
   return (stream as { fd?: number }).fd ?? -1;
 }
 
-export function isListenError(result: Listener | ListenError): result is ListenError {
+export function isListenError(result: object): result is ListenError {
   return 'errno' in result;
 }

@@ -28,6 +28,8 @@ import {
   type TcpHandle,
 } from './handles.ts';
 import { Turn, type TurnStream } from './turn.ts';
+import { bindUdp, udpSurface } from './udp.ts';
+import { bindNodeUdp } from './udp-node.ts';
 
 const DEFAULT_READ_BUFFER_BYTES = 256 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
@@ -58,6 +60,8 @@ export function createHandleEngine(options: EngineOptions): Engine {
       return 'errno' in handle ? handle : new HandleListener(shared, handle, address, listenOptions, onStream);
     },
     connect: (address, connectOptions, callback) => new HandleDial(shared, address, connectOptions, callback),
+    bindUdp: (address, udpOptions, handler) =>
+      (udpSurface() === null ? bindNodeUdp : bindUdp)(turn, address, udpOptions, handler),
   };
 }
 

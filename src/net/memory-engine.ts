@@ -7,6 +7,7 @@ import type { ConnectCallback, Engine, Listener, ListenError, PendingConnect } f
 import { connectFailure, errnoText } from './errno.ts';
 import { memoryPair, type MemoryPairOptions, type MemoryStream } from './memory-pair.ts';
 import { type OnBug, Turn, type TurnStream } from './turn.ts';
+import { MemoryUdpNetwork } from './udp-memory.ts';
 
 export type MemoryEngineOptions = {
   readonly clock: Clock;
@@ -23,6 +24,7 @@ export type MemoryEngine = Engine & {
 export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
   const turn = new Turn(options.clock, options.onBug);
   const listeners = new Map<string, MemoryListener>();
+  const udp = new MemoryUdpNetwork(turn);
   const pieces = options.nextPieceBytes === undefined ? {} : { nextPieceBytes: options.nextPieceBytes };
   let nextPort = 49_152;
   let streams: MemoryStream[] = [];
@@ -51,6 +53,7 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
       listeners.set(key, listener);
       return listener;
     },
+    bindUdp: (address, udpOptions, handler) => udp.bind(address, udpOptions, handler),
     connect(address, connectOptions, callback) {
       const local = connectOptions.localAddress ?? { family: 'ipv4', address: '127.0.0.1', port: 0 };
       const clientAddress = { ...local, port: local.port === 0 ? nextPort++ : local.port };

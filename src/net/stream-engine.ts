@@ -18,6 +18,7 @@ import { connectFailure, errnoName, streamFailure } from './errno.ts';
 import { DEFAULT_BACKLOG, DEFAULT_MAX_HELD, listenError, removeSocket } from './handle-engine.ts';
 import { QueuedStream, type StreamRole } from './queued-stream.ts';
 import { Turn, type TurnStream } from './turn.ts';
+import { bindNodeUdp } from './udp-node.ts';
 
 type Shared = { readonly turn: Turn; openStreams: number };
 
@@ -34,6 +35,7 @@ export function createStreamEngine(options: EngineOptions): Engine {
     flush: () => turn.flush(),
     listen: (address, listenOptions, onStream) => listen(shared, address, listenOptions, onStream),
     connect: (address, connectOptions, callback) => new NetDial(shared, address, connectOptions, callback),
+    bindUdp: (address, udpOptions, handler) => bindNodeUdp(turn, address, udpOptions, handler),
   };
 }
 
