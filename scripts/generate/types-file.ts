@@ -32,6 +32,8 @@ const ROOTS: readonly string[] = [
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector',
   'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector',
   'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol',
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig',
+  'envoy.extensions.filters.udp.udp_proxy.v3.Route',
   'envoy.extensions.access_loggers.file.v3.FileAccessLog',
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
   'envoy.extensions.access_loggers.stream.v3.StderrAccessLog',

@@ -3699,6 +3699,76 @@ export type UpstreamConnectMode =
   | 'ON_DOWNSTREAM_TLS_HANDSHAKE'
   | number;
 
+/** envoy.extensions.filters.udp.udp_proxy.v3.Route */
+export type UdpProxy_Route = {
+  cluster?: string | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig */
+export type UdpProxyConfig = {
+  stat_prefix?: string | undefined;
+  /** @deprecated */
+  cluster?: string | undefined;
+  idle_timeout?: Duration | undefined;
+  use_original_src_ip?: boolean | undefined;
+  hash_policies?: UdpProxyConfig_HashPolicy[] | undefined;
+  upstream_socket_config?: UdpSocketConfig | undefined;
+  use_per_packet_load_balancing?: boolean | undefined;
+  access_log?: AccessLog[] | undefined;
+  matcher?: Matcher | undefined;
+  proxy_access_log?: AccessLog[] | undefined;
+  session_filters?: UdpProxyConfig_SessionFilter[] | undefined;
+  tunneling_config?: UdpProxyConfig_UdpTunnelingConfig | undefined;
+  access_log_options?: UdpProxyConfig_UdpAccessLogOptions | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.HashPolicy */
+export type UdpProxyConfig_HashPolicy = {
+  source_ip?: boolean | undefined;
+  key?: string | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.SessionFilter */
+export type UdpProxyConfig_SessionFilter = {
+  name?: string | undefined;
+  typed_config?: Any | undefined;
+  config_discovery?: ExtensionConfigSource | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpAccessLogOptions */
+export type UdpProxyConfig_UdpAccessLogOptions = {
+  access_log_flush_interval?: Duration | undefined;
+  flush_access_log_on_tunnel_connected?: boolean | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig */
+export type UdpProxyConfig_UdpTunnelingConfig = {
+  proxy_host?: string | undefined;
+  proxy_port?: number | undefined;
+  target_host?: string | undefined;
+  default_target_port?: number | undefined;
+  use_post?: boolean | undefined;
+  post_path?: string | undefined;
+  retry_options?: UdpProxyConfig_UdpTunnelingConfig_RetryOptions | undefined;
+  headers_to_add?: HeaderValueOption[] | undefined;
+  buffer_options?: UdpProxyConfig_UdpTunnelingConfig_BufferOptions | undefined;
+  propagate_response_headers?: boolean | undefined;
+  propagate_response_trailers?: boolean | undefined;
+  formatters?: TypedExtensionConfig[] | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.BufferOptions */
+export type UdpProxyConfig_UdpTunnelingConfig_BufferOptions = {
+  max_buffered_datagrams?: number | undefined;
+  max_buffered_bytes?: number | bigint | undefined;
+};
+
+/** envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.RetryOptions */
+export type UdpProxyConfig_UdpTunnelingConfig_RetryOptions = {
+  max_connect_attempts?: number | undefined;
+  backoff_options?: BackoffStrategy | undefined;
+};
+
 /** envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig */
 export type LocalityLbConfig = {
   zone_aware_lb_config?: LocalityLbConfig_ZoneAwareLbConfig | undefined;
@@ -5185,6 +5255,14 @@ export interface MessageTypes {
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': TcpProxy_TunnelingConfig;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': TcpProxy_WeightedCluster;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': TcpProxy_WeightedCluster_ClusterWeight;
+  'envoy.extensions.filters.udp.udp_proxy.v3.Route': UdpProxy_Route;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig': UdpProxyConfig;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.HashPolicy': UdpProxyConfig_HashPolicy;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.SessionFilter': UdpProxyConfig_SessionFilter;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpAccessLogOptions': UdpProxyConfig_UdpAccessLogOptions;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig': UdpProxyConfig_UdpTunnelingConfig;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.BufferOptions': UdpProxyConfig_UdpTunnelingConfig_BufferOptions;
+  'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.RetryOptions': UdpProxyConfig_UdpTunnelingConfig_RetryOptions;
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig': LocalityLbConfig;
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': LocalityLbConfig_LocalityWeightedLbConfig;
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig': LocalityLbConfig_ZoneAwareLbConfig;
