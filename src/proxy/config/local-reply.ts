@@ -1,8 +1,8 @@
 // Decodes local_reply_config: which of the proxy's own replies are changed, and how they are written.
 import type { LocalReplyConfig as LocalReplyPb, SubstitutionFormatString } from '../../proto/generated/types.d.ts';
-import { decodeSubstitutionFormat } from '../access-log/decode.ts';
 import { decodeAccessLogFilter } from '../access-log/filters.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { decodeSubstitutionFormat } from '../formatter/substitution-format.ts';
 import type { LocalReplyBody, LocalReplyConfig, LocalReplyMapper } from '../http/http-config.ts';
 import { decodeLevelMutations } from './route-headers.ts';
 
