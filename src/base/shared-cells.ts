@@ -5,6 +5,8 @@
  * memory, and counting is plain.
  */
 export type SharedCells = {
+  /** One worker: what has one owner anyway need not be found by name. */
+  readonly isLocal: boolean;
   /** The counter of that name, starting at 0 when nobody uses it yet; release it when its owner goes. */
   counter(name: string): SharedCounter;
   /** A lock-free token bucket's state: two cells that are read and replaced together. */
@@ -16,7 +18,9 @@ export type SharedCounter = {
   readonly value: number;
   /** Adds one and returns the new value. */
   inc(): number;
+  /** Takes one away and returns the new value. */
   dec(): number;
+  /** Its owner is gone, and has taken away all that it added. Owners without an end of their own need not call it. */
   release(): void;
 };
 

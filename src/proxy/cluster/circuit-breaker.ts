@@ -1,4 +1,6 @@
 // Circuit breakers: how much of each resource the requests of one priority may take of a cluster.
+import { LocalCounter } from '../../base/local-cells.ts';
+import type { SharedCells, SharedCounter } from '../../base/shared-cells.ts';
 import type { Scope } from '../../telemetry/metrics.ts';
 import type { CircuitBreaker, Priority } from './cluster.ts';
 
@@ -27,22 +29,33 @@ export const DEFAULT_LIMITS: BreakerLimits = Object.freeze({
 /** What Envoy prints for "no limit": 2^64 - 1. */
 const UNLIMITED = 2 ** 64;
 
-/** One counted resource. The count is a field now; workers that share it put an atomic cell behind the same methods. */
+/** Where the counts of a breaker lie: under the same name in all workers. */
+export type BreakerCells = { readonly shared: SharedCells; readonly name: string };
+
+/** One counted resource; with several workers the count is that of all of them. */
 export class Resource {
   readonly max: number;
-  current = 0;
+  /** Made when it is first needed: most clusters never use their second priority. */
+  #counter: SharedCounter | null = null;
+  readonly #cells: BreakerCells | null;
   /** The gauge has been written: it counts as used. */
   #isUsed = false;
   readonly #scope: Scope;
   readonly #openCell: number;
   readonly #remainingCell: number;
 
-  constructor(max: number, scope: Scope, openCell: number, remainingCell: number) {
+  /** `cells` null: nothing depends on the sum of all workers. */
+  constructor(max: number, scope: Scope, openCell: number, remainingCell: number, cells: BreakerCells | null) {
     this.max = max;
     this.#scope = scope;
     this.#openCell = openCell;
     this.#remainingCell = remainingCell;
+    this.#cells = cells;
     if (remainingCell >= 0) scope.set(remainingCell, max === Number.POSITIVE_INFINITY ? UNLIMITED : max);
+  }
+
+  get current(): number {
+    return (this.#counter ?? this.#makeCounter()).value;
   }
 
   get canCreate(): boolean {
@@ -58,18 +71,40 @@ export class Resource {
 
   inc(): void {
     if (!this.#isUsed) this.touch();
-    if (++this.current === this.max) this.#scope.set(this.#openCell, 1);
-    if (this.#remainingCell >= 0) this.#setRemaining();
+    const current = (this.#counter ?? this.#makeCounter()).inc();
+    if (current === this.max) this.#scope.set(this.#openCell, 1);
+    if (this.#remainingCell >= 0) this.#setRemaining(current);
   }
 
   dec(): void {
-    if (this.current-- === this.max) this.#scope.set(this.#openCell, 0);
-    if (this.#remainingCell >= 0) this.#setRemaining();
+    const current = (this.#counter ?? this.#makeCounter()).dec();
+    if (current === this.max - 1) this.#scope.set(this.#openCell, 0);
+    if (this.#remainingCell >= 0) this.#setRemaining(current);
   }
 
-  #setRemaining(): void {
+  /** Other workers may have counted last: writes what is true now. Unused gauges stay so. */
+  refresh(): void {
+    if (this.#counter === null || this.#cells === null) return;
+    const current = this.#counter.value;
+    if (this.#isUsed) this.#scope.set(this.#openCell, current >= this.max ? 1 : 0);
+    if (this.#remainingCell >= 0) this.#setRemaining(current);
+  }
+
+  /** The cluster is gone; a retry that still gives its share back counts into nothing. */
+  release(): void {
+    this.#counter?.release();
+    this.#counter = new LocalCounter();
+  }
+
+  #makeCounter(): SharedCounter {
+    const counter = this.#cells === null ? new LocalCounter() : this.#cells.shared.counter(this.#cells.name);
+    this.#counter = counter;
+    return counter;
+  }
+
+  #setRemaining(current: number): void {
     if (this.max !== Number.POSITIVE_INFINITY) {
-      this.#scope.set(this.#remainingCell, Math.max(0, this.max - this.current));
+      this.#scope.set(this.#remainingCell, Math.max(0, this.max - current));
     }
   }
 }
@@ -85,22 +120,28 @@ export class Breaker implements CircuitBreaker {
   readonly #retryOpenCell: number;
   /** With a budget there is no fixed rest: Envoy shows max_retries until the first retry, and then 0. */
   #retryRemainingCell = -1;
+  #isRetryUsed = false;
 
-  constructor(limits: BreakerLimits, priority: Priority, scope: Scope) {
+  /** `cells`: where all workers count; null: this thread alone. */
+  constructor(limits: BreakerLimits, priority: Priority, scope: Scope, cells: BreakerCells | null = null) {
     this.limits = limits;
     this.#scope = scope;
     const prefix = `circuit_breakers.${priority === 'HIGH' ? 'high' : 'default'}.`;
-    const resource = (max: number, open: string, remaining: string, tracks = limits.trackRemaining): Resource =>
-      new Resource(
+    const hasBudget = limits.retryBudget !== null;
+    const resource = (max: number, open: string, remaining: string, tracks = limits.trackRemaining): Resource => {
+      // Without a limit nobody compares the count, except that a retry budget does.
+      const isCompared = max !== Number.POSITIVE_INFINITY || (hasBudget && open !== 'cx_pool_open');
+      return new Resource(
         max,
         scope,
         scope.dynamicGauge(`${prefix}${open}`),
         tracks ? scope.dynamicGauge(`${prefix}${remaining}`) : -1,
+        cells === null || !isCompared ? null : { shared: cells.shared, name: `${cells.name}.${priority}.${open}` },
       );
+    };
     this.connections = resource(limits.maxConnections, 'cx_open', 'remaining_cx');
     this.pending = resource(limits.maxPendingRequests, 'rq_pending_open', 'remaining_pending');
     this.requests = resource(limits.maxRequests, 'rq_open', 'remaining_rq');
-    const hasBudget = limits.retryBudget !== null;
     const maxRetries = hasBudget ? Number.POSITIVE_INFINITY : limits.maxRetries;
     this.retries = resource(maxRetries, 'rq_retry_open', 'remaining_retries', limits.trackRemaining && !hasBudget);
     this.pools = resource(limits.maxConnectionPools, 'cx_pool_open', 'remaining_cx_pools');
@@ -131,15 +172,36 @@ export class Breaker implements CircuitBreaker {
     const max = this.maxRetries;
     if (this.retries.current >= max) return false;
     this.retries.inc();
-    if (this.limits.retryBudget !== null) this.#scope.set(this.#retryOpenCell, this.retries.current >= max ? 1 : 0);
+    if (this.limits.retryBudget !== null) {
+      this.#isRetryUsed = true;
+      this.#scope.set(this.#retryOpenCell, this.retries.current >= max ? 1 : 0);
+    }
     if (this.#retryRemainingCell >= 0) this.#scope.set(this.#retryRemainingCell, 0);
     return true;
   }
 
   releaseRetry(): void {
     this.retries.dec();
-    if (this.limits.retryBudget !== null) {
-      this.#scope.set(this.#retryOpenCell, this.retries.current >= this.maxRetries ? 1 : 0);
-    }
+    if (this.limits.retryBudget !== null) this.#setRetryOpen();
+  }
+
+  /** Writes the gauges anew: other workers may have counted since. Before statistics are shown. */
+  refresh(): void {
+    for (const resource of this.#resources) resource.refresh();
+    if (this.limits.retryBudget !== null && this.#isRetryUsed) this.#setRetryOpen();
+  }
+
+  /** The cluster is gone with all its connections. */
+  release(): void {
+    for (const resource of this.#resources) resource.release();
+  }
+
+  get #resources(): readonly Resource[] {
+    return [this.connections, this.pending, this.requests, this.retries, this.pools];
+  }
+
+  #setRetryOpen(): void {
+    this.#isRetryUsed = true;
+    this.#scope.set(this.#retryOpenCell, this.retries.current >= this.maxRetries ? 1 : 0);
   }
 }

@@ -1,5 +1,6 @@
 // A cluster at run time: its hosts, load balancer, circuit breakers and statistics.
 import type { Clock, Random } from '../../base/clock.ts';
+import type { SharedCells } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { Metadata } from '../stream-info.ts';
@@ -18,6 +19,8 @@ export type ClusterDependencies = {
   readonly random: Random;
   readonly stats: StatStore;
   readonly runtime: Runtime;
+  /** Counts of all workers; absent where there is one. */
+  readonly shared?: SharedCells;
 };
 
 const NEVER = Object.freeze({ numerator: 0, denominator: 100 } as const);
@@ -40,8 +43,11 @@ export class ClusterEntry implements Cluster {
   #byKey = new Map<string, HostEntry>();
   #priorities: readonly PriorityHosts[] = [];
 
-  constructor(config: ClusterConfig, dependencies: ClusterDependencies) {
-    const { stats, clock, dialer, random } = dependencies;
+  /** `version`: counts of limits begin anew with each, and are those of the same version in all workers. */
+  constructor(config: ClusterConfig, dependencies: ClusterDependencies, version = 0) {
+    const { stats, clock, dialer, random, shared } = dependencies;
+    const cells =
+      shared === undefined || shared.isLocal ? null : { shared, name: `cluster ${config.name} ${version} breaker` };
     this.config = config;
     this.name = config.name;
     this.statName = config.statName;
@@ -53,8 +59,8 @@ export class ClusterEntry implements Cluster {
     this.scope = stats.scope(`cluster.${config.statName}.`, CLUSTER_STATS);
     this.codes = new ClusterCodeStats(this.scope);
     this.breakers = {
-      DEFAULT: new Breaker(config.breakers.DEFAULT, 'DEFAULT', this.scope),
-      HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope),
+      DEFAULT: new Breaker(config.breakers.DEFAULT, 'DEFAULT', this.scope, cells),
+      HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope, cells),
     };
     this.#context = { config, dialer, clock, stats: this.scope };
     this.lb = new PriorityLoadBalancer(
@@ -126,7 +132,10 @@ export class ClusterEntry implements Cluster {
   close(): void {
     let waiting = 1;
     const done = (): void => {
-      if (--waiting === 0) this.scope.release();
+      if (--waiting > 0) return;
+      this.breakers.DEFAULT.release();
+      this.breakers.HIGH.release();
+      this.scope.release();
     };
     for (const host of this.#hosts) {
       waiting++;
