@@ -157,12 +157,28 @@ export class StreamInfo {
 }
 
 export type FilterStateObject = {
-  /** As %FILTER_STATE(key:PLAIN)% prints it. */
+  /** As %FILTER_STATE(key:PLAIN)% prints it and matchers see it; bytes, one per char code. */
   readonly value: string;
+  /** As %FILTER_STATE(key:TYPED)% prints it, in JSON; null when the kind has no such form. */
   readonly typed: unknown;
   readonly isReadOnly: boolean;
   readonly lifeSpan: 'filter-chain' | 'request' | 'connection';
+  /** As %FILTER_STATE(key:FIELD:name)% prints it; absent: the members of `typed`. */
+  readonly fields?: Readonly<Record<string, string | number>>;
+  /** The kinds that are addresses. */
+  readonly address?: Address;
+  /** The kind has no text: only who knows the key reads `value`. */
+  readonly isOpaque?: boolean;
+  /** Hash policies may name it. */
+  readonly isHashable?: boolean;
+  /** Upstream connections carry it too: 'once', or further through internal listeners. */
+  readonly sharing?: 'once' | 'transitive';
 };
+
+/** An object of the exchange, or else of its connection: one life span is the parent of the other. */
+export function findFilterState(info: StreamInfo, key: string): FilterStateObject | undefined {
+  return info.filterState?.get(key) ?? info.connection.filterState?.get(key);
+}
 
 /** Renders flags as the access log does: short names joined by ',', '-' for none. */
 export function responseFlagsText(flags: number, long = false): string {

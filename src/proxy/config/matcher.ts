@@ -8,7 +8,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FractionalPercent } from '../http/filter.ts';
 import { inlineRequestHeaders } from '../../wire/inline-headers.ts';
-import type { StreamInfo } from '../stream-info.ts';
+import { type FilterStateObject, findFilterState, type StreamInfo } from '../stream-info.ts';
 
 /** Fields that take effect, per message; for the tables of whoever decodes with this file. */
 export const STRING_MATCHER_FIELDS = {
@@ -430,17 +430,20 @@ export function decodeFilterStateMatcher(message: FilterStateMatcherPb, d: Confi
   const value = filterStateValue(message, d);
   return {
     matches(info) {
-      const object = info.filterState?.get(key);
-      return object !== undefined && value.matches(object.value);
+      const object = findFilterState(info, key);
+      return object !== undefined && value(object);
     },
   };
 }
 
-function filterStateValue(message: FilterStateMatcherPb, d: ConfigDecoder): StringMatcher {
-  if (message.address_match === undefined) return decodeStringMatcher(message.string_match, d.at('string_match'));
+function filterStateValue(message: FilterStateMatcherPb, d: ConfigDecoder): (object: FilterStateObject) => boolean {
+  if (message.address_match === undefined) {
+    const matcher = decodeStringMatcher(message.string_match, d.at('string_match'));
+    return (object) => object.isOpaque !== true && matcher.matches(object.value);
+  }
   const set = new CidrSet(decodeCidrs(message.address_match.ranges, d.at('address_match'), 'ranges'));
   const invert = message.address_match.invert_match === true;
-  return { matches: (address) => set.contains(address) !== invert };
+  return ({ address, value }) => set.contains(address?.address ?? value) !== invert;
 }
 
 export type RuntimeFraction = { readonly fraction: FractionalPercent; readonly runtimeKey: string };

@@ -5,6 +5,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { type HashPolicy, makeCookie, sourceIpHash } from '../route/hash-policy.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
+import { findFilterState } from '../stream-info.ts';
 import { decodeRegexRewrite, matchedHeaderKey, parseCookies, parseQuery } from './matcher.ts';
 import type { HashPolicyPb } from './route-messages.ts';
 
@@ -33,8 +34,8 @@ function decodeHash(message: HashPolicyPb, d: ConfigDecoder): HashPolicy['hash']
   if (message.filter_state !== undefined) {
     const key = message.filter_state.key ?? '';
     return (_headers, context) => {
-      const object = context.format.info.filterState?.get(key);
-      return object === undefined ? null : xxHash64(bytesOf(object.value));
+      const object = findFilterState(context.format.info, key);
+      return object?.isHashable === true ? xxHash64(object.value) : null;
     };
   }
   d.reject('', 'policy_specifier is required');

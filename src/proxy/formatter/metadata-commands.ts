@@ -1,5 +1,5 @@
 // Commands that read metadata and filter state.
-import type { FilterStateObject, Metadata, StreamInfo } from '../stream-info.ts';
+import { type FilterStateObject, findFilterState, type Metadata, type StreamInfo } from '../stream-info.ts';
 import { asBytes, jsonEscape, jsonText, utf8Bytes } from './byte-text.ts';
 import type { FormatContext } from './format-context.ts';
 import { type Command, type CommandUse, type Operator, text, truncated } from './operator.ts';
@@ -39,12 +39,12 @@ export const METADATA_COMMANDS: Readonly<Record<string, Command>> = {
       return metadataOperator(use, source, colon < 0 ? '' : use.param.slice(colon + 1));
     },
   },
-  FILTER_STATE: { params: 'optional', length: true, make: filterState },
-  UPSTREAM_FILTER_STATE: {
+  FILTER_STATE: {
     params: 'optional',
     length: true,
-    make: (use) => (filterState(use) === null ? null : text(() => null)),
+    make: (use) => filterState(use, (info, key) => findFilterState(info, key)),
   },
+  UPSTREAM_FILTER_STATE: { params: 'optional', length: true, make: (use) => filterState(use, findShared) },
 };
 
 function command(source: Source): Command {
@@ -76,8 +76,17 @@ function metadataOperator(use: CommandUse, source: Source, param: string): Opera
   return truncated({ type: 'json', get, json }, use.maxLength);
 }
 
+type FindObject = (info: StreamInfo, key: string) => FilterStateObject | undefined;
+
+/** What the upstream connection carries: the objects that were made to be shared with it. */
+function findShared(info: StreamInfo, key: string): FilterStateObject | undefined {
+  if (info.upstreamLocalAddress === null) return undefined;
+  const object = findFilterState(info, key);
+  return object?.sharing === undefined ? undefined : object;
+}
+
 /** FILTER_STATE(key:PLAIN|TYPED|FIELD:field). */
-function filterState(use: CommandUse): Operator | null {
+function filterState(use: CommandUse, look: FindObject): Operator | null {
   const [key = '', given = '', field = ''] = use.param.split(':');
   if (key === '') {
     use.reject('Invalid filter state configuration, key cannot be empty.');
@@ -92,17 +101,21 @@ function filterState(use: CommandUse): Operator | null {
     use.reject('Invalid filter state serialize type, FIELD should be used with the field name.');
     return null;
   }
-  const find = (ctx: FormatContext): FilterStateObject | undefined => ctx.info.filterState?.get(key);
+  const find = (ctx: FormatContext): FilterStateObject | undefined => look(ctx.info, key);
   if (type === 'PLAIN')
     return truncated(
-      text((ctx) => find(ctx)?.value ?? null),
+      text((ctx) => {
+        const object = find(ctx);
+        return object === undefined || object.isOpaque === true ? null : object.value;
+      }),
       use.maxLength,
     );
   if (type === 'FIELD') {
     const get = (ctx: FormatContext): string | null => {
-      const typed = find(ctx)?.typed;
-      if (typeof typed !== 'object' || typed === null) return null;
-      const value = (typed as Record<string, unknown>)[field];
+      const object = find(ctx);
+      const members = object?.fields ?? object?.typed;
+      if (typeof members !== 'object' || members === null || !Object.hasOwn(members, field)) return null;
+      const value = (members as Record<string, unknown>)[field];
       return typeof value === 'string' ? asBytes(value) : typeof value === 'number' ? String(value) : null;
     };
     return truncated(text(get), use.maxLength);
