@@ -156,6 +156,7 @@ class Ranges<T> {
   constructor(branches: ReadonlyMap<Key, Step<T>>) {
     const entries: [Cidr, Step<T>][] = [];
     const any = branches.get('');
+    // A chain for 0.0.0.0/0 is more specific than one for no range; in Envoy chance decides between them.
     if (any !== undefined) for (const range of EVERYTHING) entries.push([range, any]);
     for (const [key, branch] of branches) if (key !== '') entries.push([parseCidr(key as string) as Cidr, branch]);
     this.#map = new CidrMap(entries);
@@ -221,6 +222,9 @@ class ServerNameStep<T> implements Step<T> {
   }
 }
 
+/** What Envoy says of a connection of which no listener filter said anything. */
+export const DEFAULT_TRANSPORT_PROTOCOL = 'raw_buffer';
+
 class TransportProtocolStep<T> implements Step<T> {
   readonly #protocols: ReadonlyMap<Key, Step<T>>;
   readonly #any: Step<T> | undefined;
@@ -229,7 +233,7 @@ class TransportProtocolStep<T> implements Step<T> {
     this.#any = branches.get('');
   }
   find(facts: ChainFacts): T | null {
-    const branch = this.#protocols.get(facts.transportProtocol) ?? this.#any;
+    const branch = this.#protocols.get(facts.transportProtocol || DEFAULT_TRANSPORT_PROTOCOL) ?? this.#any;
     return branch === undefined ? null : branch.find(facts);
   }
 }
