@@ -116,6 +116,8 @@ export function benchEngine(rounds: number, requests: number): number {
       dialling = callback;
       return { cancel: () => undefined };
     },
+    adopt: () => null,
+    bindUdp: (address) => ({ errno: 'ENOTSUP', detail: `no datagrams at '${address.address}'` }),
   });
   const proxy = startProxy({
     options: { ...DEFAULT_PROXY_OPTIONS, configYaml: CONFIG },

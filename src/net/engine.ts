@@ -44,7 +44,7 @@ export type ListenOptions = {
 };
 
 export type UdpHandler = {
-  /** One datagram chunk[start, end); borrowed. `to` is its destination where it was asked for, else the socket's own. */
+  /** One datagram chunk[start, end); borrowed. `to` is its destination where asked for, else the socket's own. */
   onDatagram(chunk: Buffer, start: number, end: number, from: Address, to: Address): void;
   /** The peer of a connected socket refused, or the system failed; the socket stays. */
   onError(errno: string): void;

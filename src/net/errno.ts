@@ -30,6 +30,8 @@ const TEXTS: Readonly<Record<string, string>> = {
   ENODEV: 'No such device',
   ENOENT: 'No such file or directory',
   ENOMEM: 'Cannot allocate memory',
+  ENOPROTOOPT: 'Protocol not available',
+  ENOSYS: 'Function not implemented',
   ENOTCONN: 'Transport endpoint is not connected',
   ENOTDIR: 'Not a directory',
   ENOTSOCK: 'Socket operation on non-socket',

@@ -1,6 +1,7 @@
 // The engine on raw handles: listening, accepting and dialling without the runtime's stream layer.
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import type { Address, ByteStream } from '../base/byte-stream.ts';
+import type { Failure } from '../base/failure.ts';
 import { addressText, ipAddress, systemPath, unixPathError } from './address.ts';
 import type {
   ConnectCallback,
@@ -12,7 +13,7 @@ import type {
   ListenOptions,
   PendingConnect,
 } from './engine.ts';
-import { connectFailure, errnoName, errnoText } from './errno.ts';
+import { connectFailure, errnoName } from './errno.ts';
 import { type HandleShared, HandleStream, newWriteRequest } from './handle-stream.ts';
 import {
   type AddressRecord,
@@ -27,6 +28,17 @@ import {
   type Surface,
   type TcpHandle,
 } from './handles.ts';
+import { closeDescriptor, socketAddress } from './native.ts';
+import {
+  applyListenOptions,
+  bindFailure,
+  listenError,
+  needsPreparedDial,
+  needsPreparedListener,
+  preparedDial,
+  preparedListener,
+  removeSocket,
+} from './prepared-socket.ts';
 import { Turn, type TurnStream } from './turn.ts';
 import { bindUdp, udpSurface } from './udp.ts';
 import { bindNodeUdp } from './udp-node.ts';
@@ -60,6 +72,15 @@ export function createHandleEngine(options: EngineOptions): Engine {
       return 'errno' in handle ? handle : new HandleListener(shared, handle, address, listenOptions, onStream);
     },
     connect: (address, connectOptions, callback) => new HandleDial(shared, address, connectOptions, callback),
+    adopt(fd, family) {
+      const handle = family === 'unix' ? new surface.Pipe(SOCKET) : new surface.Tcp(SOCKET);
+      if ((handle.open(fd) ?? 0) !== 0) {
+        handle.close();
+        return null;
+      }
+      const local = family === 'unix' ? socketAddress(fd) : null;
+      return new HandleStream(shared, handle, 'accepted', local, null);
+    },
     bindUdp: (address, udpOptions, handler) =>
       (udpSurface() === null ? bindNodeUdp : bindUdp)(turn, address, udpOptions, handler),
   };
@@ -68,23 +89,62 @@ export function createHandleEngine(options: EngineOptions): Engine {
 /** A bound and listening handle, or why not. */
 export function bindHandle(surface: Surface, address: Address, options: ListenOptions): Handle | ListenError {
   const taken = probePort(surface, address, options);
-  if (taken !== null) return listenError(address, taken);
+  if (taken !== null) return taken;
   const handle = address.family === 'unix' ? new surface.Pipe(SERVER) : new surface.Tcp(SERVER);
-  const status = bind(handle, address, options) || handle.listen(options.backlog ?? DEFAULT_BACKLOG);
-  if (status === 0) return handle;
+  const failed = startListening(handle, address, options);
+  if (failed === null) return handle;
   handle.close();
-  return listenError(address, typeof status === 'string' ? status : errnoName(status));
+  return failed;
+}
+
+function startListening(handle: Handle, address: Address, options: ListenOptions): ListenError | null {
+  if (needsPreparedListener(options)) {
+    const error = openPrepared(handle, address, options);
+    if (error !== null) return error;
+  } else {
+    const status = bind(handle, address, options);
+    if (status !== 0) return listenError(address, typeof status === 'string' ? status : errnoName(status));
+    // An inherited descriptor came prepared.
+    const error = options.fd === undefined ? applyListenOptions(handle.fd, address, options, 'bound') : null;
+    if (error !== null) return error;
+  }
+  const status = handle.listen(options.backlog ?? DEFAULT_BACKLOG);
+  if (status !== 0) return listenError(address, errnoName(status));
+  return applyListenOptions(handle.fd, address, options, 'listening');
+}
+
+function openPrepared(handle: Handle, address: Address, options: ListenOptions): ListenError | null {
+  if (address.family === 'unix') {
+    const error = unixPathError(address);
+    if (error !== null) return listenError(address, error);
+    removeSocket(address.address);
+  }
+  const fd = preparedListener(address, options, options.reusePort === true);
+  if (typeof fd !== 'number') return fd;
+  const status = handle.open(fd) ?? 0;
+  if (status !== 0) {
+    closeDescriptor(fd);
+    return listenError(address, errnoName(status));
+  }
+  const error = address.family === 'unix' ? setMode(address, options) : 0;
+  return error === 0 ? null : listenError(address, error);
 }
 
 /** With SO_REUSEPORT a second bind succeeds silently: try without it first. */
-function probePort(surface: Surface, address: Address, options: ListenOptions): string | null {
+function probePort(surface: Surface, address: Address, options: ListenOptions): ListenError | null {
   if (address.family === 'unix' || options.fd !== undefined) return null;
   if (options.reusePort !== true || options.joinExisting === true || address.port === 0) return null;
+  if (needsPreparedListener(options)) {
+    const fd = preparedListener(address, options, false);
+    if (typeof fd !== 'number') return fd;
+    closeDescriptor(fd);
+    return null;
+  }
   const handle = new surface.Tcp(SERVER);
   // libuv tells of a taken port only in the next call.
   const status = bindTcp(handle, address, options, 0) || handle.getsockname({});
   handle.close();
-  return status === 0 ? null : errnoName(status);
+  return status === 0 ? null : listenError(address, errnoName(status));
 }
 
 function bind(handle: Handle, address: Address, options: ListenOptions): number | string {
@@ -102,29 +162,18 @@ function bindTcp(handle: TcpHandle, address: Address, options: ListenOptions, fl
 function bindUnix(handle: PipeHandle, address: Address, options: ListenOptions): number | string {
   const error = unixPathError(address);
   if (error !== null) return error;
-  const isAbstract = address.address.startsWith('@');
-  // A socket left behind by a process that died; Envoy removes it as well.
-  if (!isAbstract) removeSocket(address.address);
-  const status = handle.bind(systemPath(address));
-  if (status !== 0 || isAbstract || !options.mode) return status;
+  removeSocket(address.address);
+  return handle.bind(systemPath(address)) || setMode(address, options);
+}
+
+function setMode(address: Address, options: ListenOptions): 0 | string {
+  if (!options.mode || address.address.startsWith('@')) return 0;
   try {
     chmodSync(address.address, options.mode);
     return 0;
   } catch (failed) {
     return (failed as { code?: string }).code ?? 'EACCES';
   }
-}
-
-export function removeSocket(path: string): void {
-  try {
-    if (lstatSync(path).isSocket()) unlinkSync(path);
-  } catch {
-    // Not there, or not ours to remove: bind tells.
-  }
-}
-
-export function listenError(address: Address, errno: string): ListenError {
-  return { errno, detail: `cannot bind '${addressText(address)}': ${errnoText(errno)}` };
 }
 
 class HandleListener implements Listener {
@@ -243,7 +292,8 @@ class HandleDial implements PendingConnect, TurnStream {
   readonly #options: ConnectOptions;
   readonly #callback: ConnectCallback;
   #isDone = false;
-  #refused = '';
+  #refused: Failure | null = null;
+  #isPrepared = false;
   #stream: HandleStream | null = null;
 
   constructor(shared: HandleShared, address: Address, options: ConnectOptions, callback: ConnectCallback) {
@@ -255,7 +305,10 @@ class HandleDial implements PendingConnect, TurnStream {
     this.#handle = address.family === 'unix' ? new surface.Pipe(SOCKET) : new surface.Tcp(SOCKET);
     const status = this.#start(surface);
     if (status === 0) return;
-    this.#refused = typeof status === 'string' ? status : errnoName(status);
+    this.#refused =
+      typeof status === 'object'
+        ? status
+        : connectFailure(typeof status === 'string' ? status : errnoName(status), addressText(address));
     shared.turn.markNotified(this);
   }
 
@@ -277,7 +330,7 @@ class HandleDial implements PendingConnect, TurnStream {
       return;
     }
     const { keepAliveS } = this.#options;
-    if (keepAliveS !== undefined && this.#address.family !== 'unix') {
+    if (keepAliveS !== undefined && !this.#isPrepared && this.#address.family !== 'unix') {
       (this.#handle as TcpHandle).setKeepAlive(true, keepAliveS);
     }
     this.#stream = new HandleStream(this.shared, this.#handle, 'dialled', null, this.#address);
@@ -289,7 +342,7 @@ class HandleDial implements PendingConnect, TurnStream {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#handle.close();
-    this.#callback(null, connectFailure(this.#refused, addressText(this.#address)));
+    this.#callback(null, this.#refused);
   }
 
   settle(): void {}
@@ -298,13 +351,11 @@ class HandleDial implements PendingConnect, TurnStream {
     this.#stream?.abandon();
   }
 
-  #start(surface: Surface): number | string {
-    const { fd, localAddress, noDelay } = this.#options;
+  #start(surface: Surface): number | string | Failure {
+    const { localAddress, noDelay } = this.#options;
     const address = this.#address;
-    if (fd !== undefined) {
-      const status = this.#handle.open(fd) ?? 0;
-      if (status !== 0) return status;
-    }
+    const opened = this.#open();
+    if (opened !== 0) return opened;
     if (address.family === 'unix') {
       const error = unixPathError(address);
       if (error !== null) return error;
@@ -313,10 +364,10 @@ class HandleDial implements PendingConnect, TurnStream {
       return (this.#handle as PipeHandle).connect(pipeRequest, systemPath(address)) ?? 0;
     }
     const tcp = this.#handle as TcpHandle;
-    if (localAddress !== undefined) {
+    if (localAddress !== undefined && !this.#isPrepared) {
       const { address: ip, port } = localAddress;
       const status = localAddress.family === 'ipv6' ? tcp.bind6(ip, port, FLAG_IPV6_ONLY) : tcp.bind(ip, port, 0);
-      if (status !== 0) return status;
+      if (status !== 0) return bindFailure(localAddress, errnoName(status));
     }
     if (noDelay !== false) tcp.setNoDelay(true);
     const request = new surface.TcpConnectRequest();
@@ -324,6 +375,22 @@ class HandleDial implements PendingConnect, TurnStream {
     return address.family === 'ipv6'
       ? tcp.connect6(request, address.address, address.port)
       : tcp.connect(request, address.address, address.port);
+  }
+
+  /** Takes over the descriptor that was given or had to be prepared; else libuv makes one. */
+  #open(): number | Failure {
+    const { fd } = this.#options;
+    this.#isPrepared = needsPreparedDial(this.#address, this.#options);
+    const ready = this.#isPrepared ? preparedDial(this.#address, this.#options) : fd;
+    if (ready === undefined) return 0;
+    if (typeof ready === 'object') {
+      // A given descriptor is ours whatever happens: closing the handle closes it.
+      if (fd !== undefined) this.#handle.open(fd);
+      return ready;
+    }
+    const status = this.#handle.open(ready) ?? 0;
+    if (status !== 0 && fd === undefined) closeDescriptor(ready);
+    return status;
   }
 
   #expect(request: ConnectRequest): void {

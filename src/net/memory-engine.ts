@@ -53,6 +53,8 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
       listeners.set(key, listener);
       return listener;
     },
+    // There are no descriptors in memory.
+    adopt: () => null,
     bindUdp: (address, udpOptions, handler) => udp.bind(address, udpOptions, handler),
     connect(address, connectOptions, callback) {
       const local = connectOptions.localAddress ?? { family: 'ipv4', address: '127.0.0.1', port: 0 };

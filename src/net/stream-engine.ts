@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Address, ByteStream } from '../base/byte-stream.ts';
+import type { Failure } from '../base/failure.ts';
 import { addressText, ipAddress, systemPath, UNKNOWN_ADDRESS, unixAddress, unixPathError } from './address.ts';
 import type {
   ConnectCallback,
@@ -14,8 +15,19 @@ import type {
   ListenOptions,
   PendingConnect,
 } from './engine.ts';
+import { FLAG_IPV6_ONLY, FLAG_REUSE_PORT } from './handles.ts';
+import { closeDescriptor, socketAddress } from './native.ts';
+import {
+  applyListenOptions,
+  listenError,
+  needsPreparedDial,
+  needsPreparedListener,
+  preparedDial,
+  preparedListener,
+  removeSocket,
+} from './prepared-socket.ts';
 import { connectFailure, errnoName, streamFailure } from './errno.ts';
-import { DEFAULT_BACKLOG, DEFAULT_MAX_HELD, listenError, removeSocket } from './handle-engine.ts';
+import { DEFAULT_BACKLOG, DEFAULT_MAX_HELD } from './handle-engine.ts';
 import { QueuedStream, type StreamRole } from './queued-stream.ts';
 import { Turn, type TurnStream } from './turn.ts';
 import { bindNodeUdp } from './udp-node.ts';
@@ -35,6 +47,7 @@ export function createStreamEngine(options: EngineOptions): Engine {
     flush: () => turn.flush(),
     listen: (address, listenOptions, onStream) => listen(shared, address, listenOptions, onStream),
     connect: (address, connectOptions, callback) => new NetDial(shared, address, connectOptions, callback),
+    adopt: (fd, family) => adopt(shared, fd, family),
     bindUdp: (address, udpOptions, handler) => bindNodeUdp(turn, address, udpOptions, handler),
   };
 }
@@ -171,7 +184,26 @@ function netAddress(address: string | undefined, port: number | undefined): Addr
   return address === undefined ? UNKNOWN_ADDRESS : ipAddress(address, port ?? 0);
 }
 
+/** Null when the descriptor is no connected socket. */
+function adopt(shared: Shared, fd: number, family: Address['family']): ByteStream | null {
+  try {
+    const socket = new net.Socket({ fd, allowHalfOpen: true, manualStart: true } as net.SocketConstructorOpts);
+    const isUnix = family === 'unix';
+    const local = isUnix ? (socketAddress(fd) ?? unixAddress('')) : null;
+    return new NetStream(shared, socket, 'accepted', local, isUnix ? unixAddress('') : null);
+  } catch {
+    return null;
+  }
+}
+
 // ---------------------------------------------------------------- listening
+
+type ServerHandle = {
+  readonly fd?: number;
+  listen(backlog: number): number;
+  close(): void;
+  getsockname?(out: object): number;
+};
 
 /** What node:net does inside `listen`, in the one form that answers at once. */
 type CreateServerHandle = (
@@ -180,9 +212,7 @@ type CreateServerHandle = (
   family: number,
   fd: number | undefined,
   flags: number,
-) =>
-  | number
-  | { listen(backlog: number): number; close(): void; readonly fd?: number; getsockname?(out: object): number };
+) => number | ServerHandle;
 
 function listen(
   shared: Shared,
@@ -192,41 +222,89 @@ function listen(
 ): Listener | ListenError {
   const create = (net as unknown as { _createServerHandle?: CreateServerHandle })._createServerHandle;
   if (create === undefined) return listenError(address, 'ENOTSUP');
-  const isUnix = address.family === 'unix';
-  if (isUnix) {
+  if (address.family === 'unix') {
     const error = unixPathError(address);
     if (error !== null) return listenError(address, error);
-    if (!address.address.startsWith('@') && options.fd === undefined) removeSocket(address.address);
+    if (options.fd === undefined) removeSocket(address.address);
   }
-  const family = isUnix ? -1 : address.family === 'ipv6' ? 6 : 4;
-  const port = isUnix ? -1 : address.port;
-  const only = address.family === 'ipv6' && options.ipv4Compat !== true ? 1 : 0;
-  if (!isUnix && options.reusePort === true && options.joinExisting !== true && port !== 0) {
-    const probe = create(address.address, port, family, undefined, only);
-    const taken = typeof probe === 'number' ? probe : (probe.getsockname?.({}) ?? 0);
-    if (typeof probe !== 'number') probe.close();
-    if (taken !== 0) return listenError(address, errnoName(taken));
+  const source = listenSource(create, address, options);
+  if ('errno' in source) return source;
+  const listener = new NetListener(shared, source, address, options, onStream);
+  const error = finishListening(listener.fd, address, options);
+  if (error === null) return listener;
+  listener.close();
+  return error;
+}
+
+/** What node:net listens on: a descriptor, a path, or a TCP handle that listens already. */
+type ListenSource = { readonly fd?: number; readonly path?: string; readonly _handle?: ServerHandle };
+
+function listenSource(
+  create: CreateServerHandle,
+  address: Address,
+  options: ListenOptions,
+): ListenSource | ListenError {
+  if (options.fd !== undefined) return { fd: options.fd };
+  const isUnix = address.family === 'unix';
+  const taken = isUnix ? null : probePort(create, address, options);
+  if (taken !== null) return taken;
+  if (needsPreparedListener(options)) {
+    const fd = preparedListener(address, options, options.reusePort === true);
+    return typeof fd === 'number' ? { fd } : fd;
   }
-  const flags = only | (options.reusePort === true ? 2 : 0);
-  const backlog = options.backlog ?? DEFAULT_BACKLOG;
-  if (options.fd !== undefined) return new NetListener(shared, { fd: options.fd, backlog }, address, options, onStream);
-  const handle = create(isUnix ? systemPath(address) : address.address, port, family, undefined, flags);
+  const handle = isUnix
+    ? create(systemPath(address), -1, -1, undefined, 0)
+    : createTcp(create, address, options, options.reusePort === true ? FLAG_REUSE_PORT : 0);
   if (typeof handle === 'number') return listenError(address, errnoName(handle));
   if (isUnix) {
     // node:net takes over TCP handles only: this one has shown that the path can be had.
     handle.close();
-    const listener = new NetListener(shared, { path: systemPath(address), backlog }, address, options, onStream);
-    if (options.mode && !address.address.startsWith('@')) chmodSync(address.address, options.mode);
-    return listener;
+    return { path: systemPath(address) };
   }
-  const status = handle.listen(backlog);
-  if (status !== 0) {
-    handle.close();
-    return listenError(address, errnoName(status));
+  const error = applyListenOptions(handle.fd ?? -1, address, options, 'bound') ?? listenTcp(handle, address, options);
+  if (error === null) return { _handle: handle };
+  handle.close();
+  return error;
+}
+
+/** With SO_REUSEPORT a second bind succeeds silently: try without it first. */
+function probePort(create: CreateServerHandle, address: Address, options: ListenOptions): ListenError | null {
+  if (options.reusePort !== true || options.joinExisting === true || address.port === 0) return null;
+  if (needsPreparedListener(options)) {
+    const fd = preparedListener(address, options, false);
+    if (typeof fd !== 'number') return fd;
+    closeDescriptor(fd);
+    return null;
   }
-  const out: { address?: string; port?: number } = {};
-  const bound = handle.getsockname?.(out) === 0 ? ipAddress(out.address ?? '', out.port ?? 0) : address;
-  return new NetListener(shared, { _handle: handle, backlog }, bound, options, onStream);
+  const probe = createTcp(create, address, options, 0);
+  if (typeof probe === 'number') return listenError(address, errnoName(probe));
+  // libuv tells of a taken port only in the next call.
+  const status = probe.getsockname?.({}) ?? 0;
+  probe.close();
+  return status === 0 ? null : listenError(address, errnoName(status));
+}
+
+function createTcp(
+  create: CreateServerHandle,
+  address: Address,
+  options: ListenOptions,
+  flags: number,
+): number | ServerHandle {
+  const isIpv6 = address.family === 'ipv6';
+  const only = isIpv6 && options.ipv4Compat !== true ? FLAG_IPV6_ONLY : 0;
+  return create(address.address, address.port, isIpv6 ? 6 : 4, undefined, flags | only);
+}
+
+function listenTcp(handle: ServerHandle, address: Address, options: ListenOptions): ListenError | null {
+  const status = handle.listen(options.backlog ?? DEFAULT_BACKLOG);
+  return status === 0 ? null : listenError(address, errnoName(status));
+}
+
+function finishListening(fd: number, address: Address, options: ListenOptions): ListenError | null {
+  if (address.family === 'unix' && options.fd === undefined && options.mode && !address.address.startsWith('@')) {
+    chmodSync(address.address, options.mode);
+  }
+  return applyListenOptions(fd, address, options, 'listening');
 }
 
 class NetListener implements Listener {
@@ -242,13 +320,12 @@ class NetListener implements Listener {
 
   constructor(
     shared: Shared,
-    source: object,
+    source: ListenSource,
     address: Address,
     options: ListenOptions,
     onStream: (stream: ByteStream) => void,
   ) {
     this.#shared = shared;
-    this.address = address;
     this.#maxHeld = options.maxHeld ?? DEFAULT_MAX_HELD;
     this.#onStream = onStream;
     this.#server = net.createServer(
@@ -262,7 +339,9 @@ class NetListener implements Listener {
       (socket) => this.#connected(socket),
     );
     this.#server.on('error', () => this.acceptErrors++);
-    this.#server.listen(source as net.ListenOptions);
+    this.#server.listen({ ...source, backlog: options.backlog ?? DEFAULT_BACKLOG } as net.ListenOptions);
+    const bound = this.#server.address();
+    this.address = bound !== null && typeof bound === 'object' ? ipAddress(bound.address, bound.port) : address;
   }
 
   get fd(): number {
@@ -320,33 +399,37 @@ class NetDial implements PendingConnect, TurnStream {
   readonly #address: Address;
   readonly #callback: ConnectCallback;
   #isDone = false;
+  #refused: Failure | null = null;
   #stream: NetStream | null = null;
-  readonly #onError = (error: NodeJS.ErrnoException): void => this.#failed(error.code ?? 'ECONNREFUSED');
+  readonly #onError = (error: NodeJS.ErrnoException): void => this.#failed(error);
 
   constructor(shared: Shared, address: Address, options: ConnectOptions, callback: ConnectCallback) {
     this.#shared = shared;
     this.#address = address;
     this.#callback = callback;
-    const base = { allowHalfOpen: true };
-    this.#socket = new net.Socket(
-      options.fd === undefined ? base : ({ ...base, fd: options.fd, manualStart: true } as net.SocketConstructorOpts),
-    );
+    const isPrepared = needsPreparedDial(address, options);
+    const fd = isPrepared ? preparedDial(address, options) : options.fd;
+    this.#socket = new net.Socket(socketOptions(typeof fd === 'object' ? options.fd : fd));
+    if (typeof fd === 'object') {
+      this.#refused = fd;
+      shared.turn.markNotified(this);
+      return;
+    }
     this.#socket.on('error', this.#onError);
     this.#socket.on('connect', () => this.#connected());
     if (address.family === 'unix') {
       this.#socket.connect({ path: systemPath(address) });
       return;
     }
+    const { localAddress: local } = options;
     this.#socket.connect({
       host: address.address,
       port: address.port,
       autoSelectFamily: false,
       noDelay: options.noDelay !== false,
-      keepAlive: options.keepAliveS !== undefined,
+      keepAlive: options.keepAliveS !== undefined && !isPrepared,
       keepAliveInitialDelay: (options.keepAliveS ?? 0) * 1000,
-      ...(options.localAddress === undefined
-        ? {}
-        : { localAddress: options.localAddress.address, localPort: options.localAddress.port }),
+      ...(local === undefined || isPrepared ? {} : { localAddress: local.address, localPort: local.port }),
     } as net.SocketConnectOpts);
   }
 
@@ -357,7 +440,15 @@ class NetDial implements PendingConnect, TurnStream {
   }
 
   settle(): void {}
-  deliver(): void {}
+
+  /** Tells of what the preparation gave, after the caller has returned. */
+  deliver(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#socket.destroy();
+    this.#callback(null, this.#refused);
+  }
+
   abandon(): void {
     this.#stream?.abandon();
   }
@@ -375,12 +466,19 @@ class NetDial implements PendingConnect, TurnStream {
     });
   }
 
-  #failed(name: string): void {
+  #failed(error: NodeJS.ErrnoException): void {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#socket.destroy();
+    const name = error.code ?? 'ECONNREFUSED';
     const isDelayed = name === 'ECONNREFUSED' || name === 'ETIMEDOUT' || name === 'ECONNRESET';
     const remote = this.#address.family !== 'unix' && isDelayed ? null : addressText(this.#address);
     enterStream(this.#shared.turn, this, 'connect', () => this.#callback(null, connectFailure(name, remote)));
   }
+}
+
+function socketOptions(fd: number | undefined): net.SocketConstructorOpts {
+  const base = { allowHalfOpen: true };
+  // Without `manualStart` the socket would be read before it is connected.
+  return fd === undefined ? base : ({ ...base, fd, manualStart: true } as net.SocketConstructorOpts);
 }
