@@ -1,4 +1,4 @@
-// The documentation of filter chain match read word by word, without any index: what the compiled table must agree with,
+// The documentation of filter chain match read word by word, without any index: what the table must agree with,
 // and the random chains and connections for that.
 import assert from 'node:assert/strict';
 import type { Address } from '../../src/base/byte-stream.ts';
@@ -127,7 +127,7 @@ const PROTOCOL_LISTS = [[], ['h2', 'http/1.1'], ['http/1.1', 'h2'], ['h3'], ['zz
 export function randomChains(random: Random): ChainMatchPb[] {
   const chains: ChainMatchPb[] = [];
   // A few dimensions per set of chains, so that chains meet in them.
-  const density = 0.15 + 0.05 * random.below(8);
+  const density = 0.04 + 0.04 * random.below(8);
   const wanted = 1 + random.below(MAX_CHAINS);
   for (let tries = 0; tries < 3 * MAX_CHAINS && chains.length < wanted; tries++) {
     const chain = randomMatch(random, density);
