@@ -54,7 +54,10 @@ export type UdpSocket = {
   readonly address: Address;
   readonly fd: number;
   readonly isClosed: boolean;
-  /** Copies and sends; `to` is null on a connected socket. False when the system had no room: the datagram is lost. */
+  /**
+   * Copies and sends; `to` is null on a connected socket. False: the datagram is lost, because the system had no room
+   * or told in its place that the peer refused an earlier one.
+   */
   send(chunk: Uint8Array, start: number, end: number, to: Address | null): boolean;
   close(): void;
 };

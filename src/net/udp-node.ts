@@ -3,7 +3,7 @@ import * as dgram from 'node:dgram';
 import type { Address } from '../base/byte-stream.ts';
 import { ipAddress } from './address.ts';
 import type { ListenError, UdpHandler, UdpOptions, UdpSocket } from './engine.ts';
-import type { Turn, TurnStream } from './turn.ts';
+import type { Turn } from './turn.ts';
 import { connectError, sendLiteral, udpError } from './udp.ts';
 
 /** Answers within the call, which makes bind and connect answer within theirs: all our addresses are literals. */
@@ -66,9 +66,7 @@ function attempt(socket: dgram.Socket, call: () => void): string | null {
   return errno;
 }
 
-class NodeUdpSocket implements UdpSocket, TurnStream {
-  isDirty = false;
-  isNotified = false;
+class NodeUdpSocket implements UdpSocket {
   isClosed = false;
   readonly address: Address;
   readonly #turn: Turn;
@@ -115,10 +113,6 @@ class NodeUdpSocket implements UdpSocket, TurnStream {
     this.isClosed = true;
     this.#socket.close();
   }
-
-  settle(): void {}
-  deliver(): void {}
-  abandon(): void {}
 
   readonly #sent = (error: Error | null): void => {
     this.#isSending = false;

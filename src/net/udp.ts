@@ -5,7 +5,7 @@ import { addressText, ipAddress } from './address.ts';
 import type { ListenError, UdpHandler, UdpOptions, UdpSocket } from './engine.ts';
 import { errnoName, errnoText } from './errno.ts';
 import type { AddressRecord } from './handles.ts';
-import type { Turn, TurnStream } from './turn.ts';
+import type { Turn } from './turn.ts';
 
 /** A UDP socket of libuv. Calls return 0 or a negative error number. */
 export type UdpHandle = {
@@ -142,9 +142,7 @@ function boundAddress(handle: UdpHandle, asked: Address): Address {
 /** The datagram that a handler looks at now. Its memory is its own, so it can be sent on without a copy. */
 let received: Buffer | null = null;
 
-class HandleUdpSocket implements UdpSocket, TurnStream {
-  isDirty = false;
-  isNotified = false;
+class HandleUdpSocket implements UdpSocket {
   isClosed = false;
   readonly address: Address;
   private readonly turn: Turn;
@@ -156,7 +154,6 @@ class HandleUdpSocket implements UdpSocket, TurnStream {
   private request: SendRequest;
   /** libuv keeps a datagram until the socket is writable. */
   private isSending = false;
-  private errors: string[] = [];
   private from: Address;
 
   constructor(turn: Turn, handle: UdpHandle, address: Address, peer: Address | null, handler: UdpHandler) {
@@ -196,8 +193,6 @@ class HandleUdpSocket implements UdpSocket, TurnStream {
       this.request = this.newRequest();
       return true;
     }
-    // What the peer answered to an earlier datagram is told by the next call, whichever it is.
-    if (this.isConnected && errnoName(status) === 'ECONNREFUSED') this.failed('ECONNREFUSED');
     return false;
   }
 
@@ -205,20 +200,6 @@ class HandleUdpSocket implements UdpSocket, TurnStream {
     if (this.isClosed) return;
     this.isClosed = true;
     this.handle.close();
-  }
-
-  settle(): void {}
-  abandon(): void {}
-
-  deliver(): void {
-    const { errors } = this;
-    this.errors = [];
-    for (const errno of errors) if (!this.isClosed) this.handler.onError(errno);
-  }
-
-  private failed(errno: string): void {
-    this.errors.push(errno);
-    if (!this.isNotified) this.turn.markNotified(this);
   }
 
   private newRequest(): SendRequest {
