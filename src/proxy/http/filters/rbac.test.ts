@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { FilterHarness, makeConnection, reasonsOf } from '../../../../test/support/filter-harness.ts';
 import type { FakeStream } from '../../../../test/support/filter-harness.ts';
 import { rbac } from './rbac.ts';
-import type { RbacDecision } from './rbac.ts';
+import type { RbacDecision } from '../../rbac/rule-set.ts';
 
 const ANY = [{ any: true }];
 const policy = (permissions: object[] = ANY, principals: object[] = ANY) => ({ permissions, principals });
