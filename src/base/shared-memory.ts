@@ -1,7 +1,7 @@
 // Shared cells of a proxy with several workers: one shared memory, counted with Atomics, a table from name to cell.
 //
-// Counting takes no lock. Naming does (a configuration is made, a host is met): the lock's word holds its owner, so that
-// the supervisor can free it when that worker died in between; each step leaves a table that the next owner can use.
+// Counting takes no lock. Naming does (a configuration is made, a host is met): the lock's word holds its owner, so
+// that the supervisor can free it when that worker died; each step leaves a table that the next owner can use.
 import { LocalCells } from './local-cells.ts';
 import type { SharedCells, SharedCounter, SharedPair } from './shared-cells.ts';
 

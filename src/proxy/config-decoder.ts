@@ -1,4 +1,5 @@
 // Collects what a configuration means and every reason why it cannot be: the companion of all decode functions.
+import type { SharedCells } from '../base/shared-cells.ts';
 import type { FractionalPercent } from './http/filter.ts';
 
 export type Reason = { readonly path: string; readonly reason: string };
@@ -25,6 +26,11 @@ export class ConfigDecoder {
     return new ConfigDecoder(this.environment, this.path === '' ? step : `${this.path}.${step}`, this.reasons);
   }
 
+  /** What this message is called in all workers: for counts and buckets that its filters share. */
+  get sharedName(): string {
+    return `${this.environment.version ?? ''} ${this.path}`;
+  }
+
   /** Notes why this message, or a field of it, cannot take effect. */
   reject(field: string, reason: string): void {
     const path = field === '' ? this.path : this.path === '' ? field : `${this.path}.${field}`;
@@ -47,6 +53,10 @@ export class ConfigDecoder {
 
 /** What decoding needs beyond the message itself. */
 export type DecodeEnvironment = {
+  /** Counts and buckets of all workers; absent where there is one worker. */
+  readonly shared?: SharedCells;
+  /** Resource and version that are being decoded, the same in all workers: with a path it names what they share. */
+  readonly version?: string;
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */
   unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null;
 };

@@ -1,5 +1,6 @@
 // The interface between the HTTP engine and its filters; a filter imports this and nothing of the engine.
 import type { Clock, Random } from '../../base/clock.ts';
+import type { SharedCells } from '../../base/shared-cells.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { Scope, StatStore } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -169,6 +170,8 @@ export type FilterContext = {
   readonly clock: Clock;
   readonly random: Random;
   readonly runtime: Runtime;
+  /** Counts of all workers; absent where there is one. */
+  readonly shared?: SharedCells;
 };
 
 /** Runtime values (layered_runtime). */

@@ -1,10 +1,12 @@
 // Builds the shared side of a connection manager: its filters, statistics and the chain compiled from them.
 import type { Clock, Random } from '../../base/clock.ts';
+import type { SharedCells } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
+import type { DrainDecision, NetworkConnection, NetworkFilter } from '../network/filter.ts';
 import { type ChainEntry, compileFilterChain } from './filter-chain.ts';
 import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
-import type { HttpManager } from './connection-manager.ts';
+import { HttpConnection, type HttpManager } from './connection-manager.ts';
 import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
 
 export type HttpManagerParts = {
@@ -22,8 +24,10 @@ export type HttpManagerContext = {
   readonly random: Random;
   readonly runtime: Runtime;
   readonly stats: StatStore;
+  /** Counts of all workers; absent where there is one. */
+  readonly shared?: SharedCells;
   readonly dateText: () => string;
-  readonly drain: HttpManager['drain'];
+  readonly drain: DrainDecision;
   /** 'listener.ADDRESS.' */
   readonly listenerPrefix: string;
 };
@@ -35,7 +39,16 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
   const entries: ChainEntry[] = [];
   for (const spec of parts.filters) {
-    const filterContext: FilterContext = { slot: entries.length, statPrefix, stats, scope, clock, random, runtime };
+    const filterContext: FilterContext = {
+      slot: entries.length,
+      statPrefix,
+      stats,
+      scope,
+      clock,
+      random,
+      runtime,
+      ...(context.shared === undefined ? {} : { shared: context.shared }),
+    };
     const filter = spec.factory.create(spec.config as never, filterContext);
     // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
     if (filter !== null) entries.push({ name: spec.name, filter: filter as HttpFilter, disabled: spec.disabled });
@@ -53,4 +66,21 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     routeSlotCache: new WeakMap(),
     connections: new Set(),
   };
+}
+
+/** The connection manager as the last network filter of its chain. */
+export class HttpManagerFilter implements NetworkFilter {
+  readonly #manager: HttpManager;
+
+  constructor(manager: HttpManager) {
+    this.#manager = manager;
+  }
+
+  start(connection: NetworkConnection): void {
+    new HttpConnection(this.#manager, connection);
+  }
+
+  drainConnections(): void {
+    for (const connection of this.#manager.connections) connection.drainNow();
+  }
 }

@@ -1,6 +1,7 @@
 // What a network filter is: the interface between a connection and everything that reads or ends it.
 import type { ByteStream } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
+import type { SharedCells } from '../../base/shared-cells.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
@@ -88,6 +89,8 @@ export type NetworkFilterContext = {
   /** The Date header's value for now. */
   readonly dateText: () => string;
   readonly accessLogs?: readonly AccessLog[];
+  /** Counts of all workers; absent where there is one. */
+  readonly shared?: SharedCells;
 };
 
 /** A kind of network filter; `extensions.ts` lists them all. */

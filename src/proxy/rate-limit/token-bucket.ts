@@ -21,11 +21,11 @@ export type TokenBucketSettings = {
   readonly fillIntervalMs: number;
 };
 
-/** Makes the buckets of a configuration; the default keeps them in this worker. */
-export type TokenBucketMaker = (settings: TokenBucketSettings) => TokenBucket;
+/** Makes the buckets of one configuration; `name` tells them apart. The default keeps them in this worker. */
+export type TokenBucketMaker = (settings: TokenBucketSettings, name: string) => TokenBucket;
 
 /** The slowest rate, tokens per ms: one a year (Envoy: kMinFillRate). */
-const MIN_RATE = 1 / (365 * 24 * 60 * 60 * 1000);
+export const MIN_RATE = 1 / (365 * 24 * 60 * 60 * 1000);
 
 /**
  * Its state is one number: the moment from which tokens have been gathering. A full bucket's moment lies far back, a

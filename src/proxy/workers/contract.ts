@@ -4,7 +4,7 @@ import type { SharedCells } from '../../base/shared-cells.ts';
 
 /**
  * What one worker is made of besides engine, clock and statistics; a part of `WorkerContext`. With one worker:
- * `SINGLE_WORKER` of single.ts, where every method does nothing.
+ * `singleWorker()` of single.ts, where every method does nothing.
  */
 export type WorkerSeams = {
   /** 0…; statistics say 'worker_N'. */

@@ -1,5 +1,6 @@
 // The fault filter (envoy.filters.http.fault): delays and aborts requests and slows responses down, on purpose.
 import type { Timer } from '../../../../base/clock.ts';
+import type { SharedCounter } from '../../../../base/shared-cells.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import { FRACTION_FIELDS, HEADER_MATCHER_FIELDS } from '../../../config/matcher.ts';
@@ -60,12 +61,16 @@ class FaultFilter implements HttpFilter {
   readonly #slot: number;
   readonly #stats;
   readonly #downstreamClusters = new Set<string>();
+  /** Active faults of all workers; null where there is one, whose gauge says it. */
+  readonly #active: SharedCounter | null;
 
   constructor(config: FaultConfig, context: FilterContext) {
     this.#config = config;
     this.#context = context;
     this.#slot = context.slot;
     this.#stats = context.stats.scope(`${context.statPrefix}fault.`, STATS);
+    const { shared } = context;
+    this.#active = shared === undefined || shared.isLocal ? null : shared.counter(`${context.statPrefix}active_faults`);
   }
 
   decodeHeaders(stream: FilterStream, headers: Headers): HeadersStatus {
@@ -189,10 +194,12 @@ class FaultFilter implements HttpFilter {
     const known = this.#state(stream);
     if (known?.isActive === true) return known;
     const limit = this.#context.runtime.number(config.keys.maxActiveFaults, config.maxActiveFaults);
-    if (this.#stats.value(this.#stats.i.active_faults) >= limit) {
+    const active = this.#active === null ? this.#stats.value(this.#stats.i.active_faults) : this.#active.value;
+    if (active >= limit) {
       this.#stats.inc(this.#stats.i.faults_overflow);
       return null;
     }
+    this.#active?.inc();
     this.#stats.inc(this.#stats.i.active_faults);
     const state = known ?? new FaultState(this, stream, config);
     state.isActive = true;
@@ -203,6 +210,7 @@ class FaultFilter implements HttpFilter {
   #endFault(state: FaultState): void {
     if (!state.isActive) return;
     state.isActive = false;
+    this.#active?.dec();
     this.#stats.dec(this.#stats.i.active_faults);
   }
 

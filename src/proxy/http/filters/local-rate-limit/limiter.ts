@@ -4,7 +4,7 @@ import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { decodeBucket } from '../../../rate-limit/decode-bucket.ts';
 import type { TokenBucketPb } from '../../../rate-limit/decode-bucket.ts';
 import { makeLocalTokenBucket } from '../../../rate-limit/token-bucket.ts';
-import type { TokenBucket, TokenBucketSettings } from '../../../rate-limit/token-bucket.ts';
+import type { TokenBucket, TokenBucketMaker, TokenBucketSettings } from '../../../rate-limit/token-bucket.ts';
 import type { RequestDescriptor } from './rate-limit-actions.ts';
 
 export type LocalDescriptorPb = {
@@ -72,6 +72,7 @@ export class Verdict {
 
 export class Limiter {
   readonly verdict = new Verdict();
+  readonly #makeBucket: TokenBucketMaker;
   readonly #default: TokenBucket | null;
   /** A default bucket without any tokens: Envoy denies and tells nothing of it. */
   readonly #isDefaultDenied: boolean;
@@ -80,15 +81,17 @@ export class Limiter {
   readonly #alwaysTakesDefault: boolean;
   readonly #maxDynamic: number;
 
-  constructor(settings: LimiterSettings) {
+  constructor(settings: LimiterSettings, makeBucket: TokenBucketMaker = makeLocalTokenBucket) {
     const { bucket } = settings;
+    this.#makeBucket = makeBucket;
     this.#isDefaultDenied = bucket !== null && bucket.maxTokens === 0;
-    this.#default = bucket === null || bucket.maxTokens === 0 ? null : makeLocalTokenBucket(bucket);
+    this.#default = bucket === null || bucket.maxTokens === 0 ? null : makeBucket(bucket, '');
     this.#alwaysTakesDefault = settings.alwaysTakesDefault;
     this.#maxDynamic = settings.maxDynamic;
     for (const descriptor of settings.descriptors) {
       if (descriptor.isWildcard) this.#wildcards.push({ descriptor, buckets: new Map() });
-      else this.#exact.set(keyOf(descriptor.entries), makeDescriptorBucket(descriptor));
+      else
+        this.#exact.set(keyOf(descriptor.entries), this.#makeDescriptorBucket(descriptor, keyOf(descriptor.entries)));
     }
   }
 
@@ -142,17 +145,18 @@ export class Limiter {
       const known = buckets.get(key);
       // A Map keeps the order of insertion: the last one in was used last.
       if (known !== undefined) buckets.delete(key);
-      const bucket = known ?? makeDescriptorBucket(descriptor);
+      const bucket = known ?? this.#makeDescriptorBucket(descriptor, key);
       buckets.set(key, bucket);
       if (buckets.size > this.#maxDynamic) buckets.delete(buckets.keys().next().value as string);
       return bucket;
     }
     return null;
   }
-}
 
-function makeDescriptorBucket(descriptor: LocalDescriptor): DescriptorBucket {
-  return { bucket: makeLocalTokenBucket(descriptor.settings), isShadow: descriptor.isShadow };
+  #makeDescriptorBucket(descriptor: LocalDescriptor, key: string): DescriptorBucket {
+    const name = `${keyOf(descriptor.entries)} ${key}`;
+    return { bucket: this.#makeBucket(descriptor.settings, name), isShadow: descriptor.isShadow };
+  }
 }
 
 function fits(pattern: readonly string[], entries: readonly string[]): boolean {

@@ -17,6 +17,7 @@ import type { FieldMutation, HeaderValueOptionPb } from '../header-mutation/fiel
 import type { MessageSide } from '../header-mutation/inline-headers.ts';
 import { decodeRuntimeFraction, holds } from '../runtime-fraction.ts';
 import type { RuntimeFraction } from '../runtime-fraction.ts';
+import { bucketsAt } from '../../../rate-limit/shared-token-bucket.ts';
 import { Limiter, decodeDescriptors } from './limiter.ts';
 import type { LimiterSettings, LocalDescriptorPb } from './limiter.ts';
 import { RATE_LIMIT_FIELDS, decodeRateLimits, describe } from './rate-limit-actions.ts';
@@ -111,7 +112,7 @@ function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConf
     // Envoy answers 429 when the status is no error.
     status: status >= 400 ? status : TOO_MANY_REQUESTS,
     limits,
-    limiter: perConnection ? null : new Limiter(limits),
+    limiter: perConnection ? null : new Limiter(limits, bucketsAt(d)),
     // Without descriptors to find there is nothing to generate.
     sources: descriptors.length === 0 ? [] : sources,
     enabled: decodeFraction(message.filter_enabled, d, 'filter_enabled'),
