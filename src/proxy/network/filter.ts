@@ -81,6 +81,8 @@ export type NetworkFilterContext = {
   /** 'listener.ADDRESS.' */
   readonly listenerPrefix: string;
   readonly listenerName: string;
+  /** Names the chain alike in all workers and versions of the listener: for `shared`. */
+  readonly chainKey: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly runtime: Runtime;
@@ -90,7 +92,7 @@ export type NetworkFilterContext = {
   readonly dateText: () => string;
   readonly accessLogs?: readonly AccessLog[];
   /** Counts of all workers; absent where there is one. */
-  readonly shared?: SharedCells;
+  readonly shared: SharedCells;
 };
 
 /** A kind of network filter; `extensions.ts` lists them all. */
