@@ -6,7 +6,7 @@ import { type Field, type MessageType, TYPE } from '../src/proto/message-type.ts
 import { registry } from '../src/proto/registry.ts';
 import { supportedFields } from '../src/proxy/config/bootstrap.ts';
 import { TUNING_FIELDS } from '../src/proxy/config/support.ts';
-import { httpFilters } from '../src/proxy/extensions.ts';
+import { httpFilters, listenerFilters, networkFilters } from '../src/proxy/extensions.ts';
 import type { HttpFilterFactory } from '../src/proxy/http/filter.ts';
 import { GROUPS, HTTP_FILTER_GROUP, LIMITS, NO_EFFECT, REFUSED_WHOLE } from './support/field-notes.ts';
 import { withIntended } from './support/intended-block.ts';
@@ -36,8 +36,14 @@ under [Extensions](#extensions). Ask before you deploy: \`heddle proxy --mode va
 /** What the page is made of: everything that the proxy checks a bootstrap against. */
 export function readSupport(): { readonly support: Support; readonly filters: readonly HttpFilterFactory[] } {
   // Factories only keep their parts until a chain is built, and none is built here.
-  const filters = httpFilters({ clusters: null as never, zone: '', localAddress: '' });
-  return { support: supportedFields(filters), filters };
+  const parts = { clusters: null as never, zone: '', localAddress: '' };
+  const filters = httpFilters(parts);
+  const extensions = {
+    httpFilters: filters,
+    networkFilters: networkFilters(parts),
+    listenerFilters: listenerFilters(),
+  };
+  return { support: supportedFields(extensions), filters };
 }
 
 function renderPage(): string {

@@ -58,8 +58,8 @@ function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'ru
     process.stdout.write(`configuration '${options.configPath}' OK\n`);
     process.exit(0);
   }
-  for (const listener of started.worker.listeners) {
-    log.info(`listener ${JSON.stringify(listener.settings.name)}: ${addressText(listener.address)}`);
+  for (const { name, addresses } of started.worker.listeners.statuses()) {
+    log.info(`listener ${JSON.stringify(name)}: ${addresses.map(addressText).join(', ')}`);
   }
   const { admin } = started.supervisor;
   if (admin !== null) log.info(`admin address: ${addressText(admin.address)}`);
@@ -73,7 +73,7 @@ function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'ru
 function onSignals(proxy: Proxy, log: { info(text: string): void; warn(text: string): void }): void {
   const quit = (): void => {
     log.info('exiting');
-    proxy.worker.stopListeners();
+    proxy.worker.listeners.stopAccepting();
     proxy.accessLogs.drain(() => process.exit(0));
   };
   proxy.supervisor.onQuit = quit;

@@ -1,4 +1,4 @@
-// Every HTTP filter there is, in one list; nothing registers itself.
+// Every listener, network and HTTP filter there is, in three lists; nothing registers itself.
 import type { ClusterManager } from './cluster/cluster.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { cors } from './http/filters/cors.ts';
@@ -7,6 +7,8 @@ import { headerMutation } from './http/filters/header-mutation/header-mutation.t
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
+import type { ListenerFilterFactory } from './listener/filter.ts';
+import type { NetworkFilterFactory } from './network/filter.ts';
 
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
@@ -16,7 +18,22 @@ export type ExtensionParts = {
   readonly localAddress: string;
 };
 
+export type Extensions = {
+  readonly httpFilters: readonly HttpFilterFactory[];
+  /** Without the HTTP connection manager, which needs to be told of the HTTP filters. */
+  readonly networkFilters: readonly NetworkFilterFactory[];
+  readonly listenerFilters: readonly ListenerFilterFactory[];
+};
+
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   return [cors, fault, headerMutation, localRateLimit, rbac, makeRouter(parts)];
+}
+
+export function networkFilters(_parts: ExtensionParts): NetworkFilterFactory[] {
+  return [];
+}
+
+export function listenerFilters(): ListenerFilterFactory[] {
+  return [];
 }

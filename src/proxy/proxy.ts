@@ -14,10 +14,12 @@ import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment } from './config/environment.ts';
+import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
 import { findLocalAddress } from './config/http-connection-manager.ts';
+import type { ListenerEnvironment } from './config/listener.ts';
 import { loadBootstrap } from './config/load.ts';
 import { dropNested } from './config/support.ts';
-import { httpFilters } from './extensions.ts';
+import { type Extensions, httpFilters, listenerFilters, networkFilters } from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { DrainManager } from './listener/drain.ts';
 import type { ProxyOptions } from './options.ts';
@@ -25,6 +27,7 @@ import { LayeredRuntime } from './runtime.ts';
 import { RUNTIME_STATS, SERVER_STATS, type ServerScope } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
+import { singleWorker } from './workers/single.ts';
 
 export type ProxyParts = {
   readonly options: ProxyOptions;
@@ -84,7 +87,8 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   core.serverStats.set(core.serverStats.i.version, Number(override ?? versionNumber(parts.version)));
   warnOfFields(parts, bootstrap, loaded.warnings);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
-  const worker = new Worker({ engine, clock, random, stats, runtime, drain }, clusters);
+  const seams = singleWorker();
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
   const proxy: Omit<Proxy, 'supervisor'> = {
     ...core,
     parts,
@@ -99,7 +103,7 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   if (options.mode !== 'validate') {
     const problem = worker.start(config) ?? supervisor.start();
     if (problem !== null) {
-      worker.stopListeners();
+      worker.listeners.stopAccepting();
       supervisor.stop();
       return { error: problem };
     }
@@ -168,20 +172,21 @@ function decode(
   const { clock, random, engine, stats, runtime, accessLogs } = core;
   const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
   const localAddress = findLocalAddress(options.localAddressIpVersion);
-  const allFilters = [
-    ...(parts.extraHttpFilters ?? []),
-    ...httpFilters({
-      clusters,
-      zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
-      localAddress,
-    }),
-  ];
-  const filters = allFilters.filter((f) => !options.disabledExtensions.includes(f.name));
-  const disabled = new Map(
-    allFilters
-      .filter((f) => !filters.includes(f))
-      .map((f) => [f.configType, `${f.name} is off (--disable-extensions)`]),
-  );
+  const extensionParts = {
+    clusters,
+    zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
+    localAddress,
+  };
+  const off = new Map<string, string>();
+  const enabled = <Factory extends { readonly name: string; readonly configType: string }>(
+    factories: readonly Factory[],
+  ): Factory[] =>
+    factories.filter(({ name, configType }) => {
+      if (!options.disabledExtensions.includes(name)) return true;
+      off.set(configType, `${name} is off (--disable-extensions)`);
+      return false;
+    });
+  const filters = enabled([...(parts.extraHttpFilters ?? []), ...httpFilters(extensionParts)]);
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const environment = makeDecodeEnvironment({
     clock,
@@ -197,20 +202,29 @@ function decode(
   const d = new ConfigDecoder(environment, '', reasons);
   const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
   stats.setFilter(statsSettings.filter);
-  const config = decodeBootstrap(
-    bootstrap,
-    d,
-    filters,
-    {
-      filterFactory: environment.filterFactory,
-      serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
-      nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
-      localAddress,
-    },
-    disabled,
-  );
+  const manager = makeHttpConnectionManager({
+    filterFactory: environment.filterFactory,
+    serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
+    nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
+    localAddress,
+  });
+  const extensions: Extensions = {
+    httpFilters: filters,
+    networkFilters: enabled([manager, ...networkFilters(extensionParts)]),
+    listenerFilters: enabled(listenerFilters()),
+  };
+  const config = decodeBootstrap(bootstrap, d, extensions, factoriesByType(extensions), off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   return { config, statsSettings, clusters };
+}
+
+function factoriesByType({ networkFilters, listenerFilters }: Extensions): ListenerEnvironment {
+  const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
+  const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
+  return {
+    networkFilterFactory: (type) => network.get(type) ?? null,
+    listenerFilterFactory: (type) => listener.get(type) ?? null,
+  };
 }
 
 /** One line per reason: file, resource, field path, reason. */

@@ -1,18 +1,15 @@
 // The supervisor: admin interface, statistics intervals and the life of the process around the worker.
 import { writeFileSync } from 'node:fs';
 import type { Timer } from '../base/clock.ts';
-import type { HttpConfig } from './http/http-config.ts';
-import type { HttpFilterFactory } from './http/filter.ts';
-import { adminHandlers } from './admin/handlers.ts';
-import { AdminFilter } from './admin/admin-filter.ts';
 import { addressText } from '../net/address.ts';
-import { ListenerInstance } from './listener/listener.ts';
+import { AdminListener } from './admin/admin-listener.ts';
+import { adminHandlers } from './admin/handlers.ts';
 import type { Proxy } from './proxy.ts';
 
 export class Supervisor {
   readonly #proxy: Omit<Proxy, 'supervisor'>;
   readonly #flushTimer: Timer;
-  #admin: ListenerInstance | null = null;
+  #admin: AdminListener | null = null;
   #onQuit: () => void = () => undefined;
   #healthCheckFailed = false;
   readonly startMs: number;
@@ -32,7 +29,7 @@ export class Supervisor {
     this.#onQuit();
   }
 
-  get admin(): ListenerInstance | null {
+  get admin(): AdminListener | null {
     return this.#admin;
   }
 
@@ -48,43 +45,8 @@ export class Supervisor {
     this.#flushTimer.arm(config.statsFlushIntervalMs);
     if (config.admin === null) return null;
     const handlers = adminHandlers(this.#proxy, this);
-    const filter: HttpFilterFactory = {
-      name: 'envoy.filters.http.admin',
-      configType: '',
-      fields: {},
-      isTerminal: true,
-      decode: () => null,
-      create: (_config, context) => new AdminFilter(handlers, context.slot),
-    };
-    const admin = new ListenerInstance(
-      {
-        name: 'admin',
-        address: config.admin.address,
-        ipv4Compat: false,
-        pipeMode: 0,
-        backlog: 0,
-        statPrefix: 'admin',
-        ignoreGlobalConnectionLimit: true,
-        chain: {
-          name: '',
-          http: {
-            config: { ...ADMIN_HTTP, accessLogs: config.admin.accessLogs },
-            filters: [{ name: 'envoy.filters.http.admin', factory: filter, config: null, disabled: false }],
-          },
-        },
-      },
-      {
-        engine,
-        clock,
-        random,
-        runtime,
-        stats,
-        drain: NEVER_DRAINS,
-        connections: { active: 0 },
-        thread: 'main_thread',
-        dateText: this.#proxy.worker.dateText,
-      },
-    );
+    const context = { clock, random, runtime, stats, engine, dateText: this.#proxy.worker.dateText };
+    const admin = new AdminListener(config.admin, handlers, context);
     const problem = admin.start();
     if (problem !== null) return `admin: ${problem}`;
     this.#admin = admin;
@@ -137,65 +99,6 @@ export class Supervisor {
   }
 }
 
-/** The admin interface stays up while listeners drain. */
-const NEVER_DRAINS = { isDraining: false, shouldDrainClose: () => false };
-
 function flush(supervisor: Supervisor): void {
   supervisor.onFlush();
 }
-
-/** The admin listener's connection manager: Envoy's defaults, no routes. */
-const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
-  statPrefix: 'admin',
-  serverName: 'envoy',
-  serverHeaderTransformation: 'OVERWRITE',
-  schemeOverwrite: '',
-  useRemoteAddress: true,
-  xffNumTrustedHops: 0,
-  skipXffAppend: false,
-  appendXForwardedPort: false,
-  representIpv4AsMapped: false,
-  localAddress: '127.0.0.1',
-  isInternalAddress: () => false,
-  via: '',
-  userAgent: '',
-  nodeId: '',
-  generateRequestId: false,
-  preserveExternalRequestId: false,
-  alwaysSetRequestIdInResponse: false,
-  streamIdleTimeoutMs: 300_000,
-  requestTimeoutMs: 0,
-  requestHeadersTimeoutMs: 0,
-  drainTimeoutMs: 100,
-  delayedCloseTimeoutMs: 1000,
-  idleTimeoutMs: 3_600_000,
-  maxConnectionDurationMs: 0,
-  maxStreamDurationMs: 0,
-  maxRequestsPerConnection: 0,
-  headersWithUnderscores: 'ALLOW',
-  streamErrorOnInvalidHttpMessage: false,
-  http1: {
-    maxHeadBytes: 60 * 1024,
-    maxHeaders: 100,
-    allowChunkedLength: false,
-    keepSpelling: false,
-    allowCustomMethods: false,
-    enableTrailers: false,
-    acceptHttp10: true,
-    defaultHostForHttp10: '',
-    allowAbsoluteUrl: true,
-    spelling: 'lower',
-  },
-  normalizePath: false,
-  mergeSlashes: false,
-  escapedSlashes: 'KEEP_UNCHANGED',
-  stripMatchingHostPort: false,
-  stripAnyHostPort: false,
-  stripTrailingHostDot: false,
-  proxy100Continue: false,
-  upgrades: new Map(),
-  accessLogs: [],
-  localReply: null,
-  routes: { current: null },
-  bufferLimitBytes: 1024 * 1024,
-};

@@ -5,9 +5,9 @@ import type { StatStore } from '../telemetry/metrics.ts';
 import type { ClusterTable } from './cluster/cluster-manager.ts';
 import type { BootstrapConfig } from './config/bootstrap.ts';
 import type { DrainManager } from './listener/drain.ts';
-import { ListenerInstance } from './listener/listener.ts';
-import { LISTENER_MANAGER_STATS, type ListenerManagerScope } from './listener/stats.ts';
+import { ListenerManager } from './listener/listener-manager.ts';
 import type { LayeredRuntime } from './runtime.ts';
+import type { WorkerSeams } from './workers/contract.ts';
 
 export type WorkerContext = {
   readonly engine: Engine;
@@ -16,61 +16,42 @@ export type WorkerContext = {
   readonly stats: StatStore;
   readonly runtime: LayeredRuntime;
   readonly drain: DrainManager;
+  readonly seams: WorkerSeams;
 };
 
 export class Worker {
   readonly clusters: ClusterTable;
   readonly connections = { active: 0 };
-  #listeners: ListenerInstance[] = [];
-  readonly #context: WorkerContext;
+  readonly listeners: ListenerManager;
   /** The Date header's value for now. */
   readonly dateText: () => string;
-  readonly #stats: ListenerManagerScope;
 
   constructor(context: WorkerContext, clusters: ClusterTable) {
-    this.#context = context;
     this.clusters = clusters;
     this.dateText = new DateText(context.clock).now;
-    this.#stats = context.stats.scope('listener_manager.', LISTENER_MANAGER_STATS);
+    this.listeners = new ListenerManager({
+      ...context,
+      clusters,
+      dateText: this.dateText,
+      connections: this.connections,
+      thread: `worker_${context.seams.index}`,
+    });
   }
 
-  get listeners(): readonly ListenerInstance[] {
-    return this.#listeners;
-  }
-
-  /** Takes a configuration and listens on all its addresses, or on none: then the reason is returned. */
+  /**
+   * Takes a configuration and binds all its addresses, or none: then the reason is returned. Connections come in once
+   * all clusters are initialised.
+   */
   start(config: BootstrapConfig): string | null {
-    const stats = this.#stats;
     for (const cluster of config.clusters) this.clusters.set(cluster);
-    for (const settings of config.listeners) {
-      const listener = new ListenerInstance(settings, {
-        ...this.#context,
-        dateText: this.dateText,
-        connections: this.connections,
-        thread: 'worker_0',
-      });
-      const problem = listener.start();
-      if (problem !== null) {
-        for (const started of this.#listeners) started.stopAccepting();
-        this.#listeners = [];
-        return `listener ${JSON.stringify(settings.name)}: ${problem}`;
-      }
-      this.#listeners.push(listener);
-      stats.inc(stats.i.listener_added);
-      stats.inc(stats.i.listener_create_success);
+    for (const listener of config.listeners) {
+      const outcome = this.listeners.set(listener);
+      if (typeof outcome === 'string') continue;
+      this.listeners.stopAccepting();
+      return `listener ${JSON.stringify(listener.name)}: ${outcome.error}`;
     }
-    stats.set(stats.i.total_listeners_active, this.#listeners.length);
-    stats.set(stats.i.workers_started, 1);
+    this.listeners.open();
     return null;
-  }
-
-  stopListeners(): void {
-    const stats = this.#stats;
-    for (const listener of this.#listeners) {
-      if (!listener.isListening) continue;
-      listener.stopAccepting();
-      stats.inc(stats.i.listener_stopped);
-    }
   }
 }
 

@@ -143,7 +143,7 @@ export class MemoryProxy {
 
   /** Lets connections end and checks nothing; call it at the end of each test. */
   stop(): void {
-    this.run(() => this.proxy.worker.stopListeners());
+    this.run(() => this.proxy.worker.listeners.stopAccepting());
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -18,11 +18,12 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
       help: 'print listener info',
       mutates: false,
       handle: (request) => {
-        const { listeners } = proxy.worker;
+        const listeners = proxy.worker.listeners.statuses();
         if (request.query.get('format') === 'json') {
-          const statuses = listeners.map((listener) => ({
-            name: listener.settings.name,
-            local_address: addressJson(listener.address),
+          const statuses = listeners.map(({ name, addresses: [first, ...more] }) => ({
+            name,
+            local_address: addressJson(first as Address),
+            ...(more.length > 0 ? { additional_local_addresses: more.map(addressJson) } : {}),
           }));
           return {
             status: 200,
@@ -30,7 +31,9 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
             body: json(statuses.length === 0 ? {} : { listener_statuses: statuses }),
           };
         }
-        const lines = listeners.map((l) => `${l.settings.name}::${addressText(l.address)}\n`);
+        const lines = listeners.flatMap(({ name, addresses }) =>
+          addresses.map((address) => `${name}::${addressText(address)}\n`),
+        );
         return { status: 200, body: lines.join('') };
       },
     },
@@ -47,10 +50,10 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
           if (proxy.drain.isDraining) return { status: 200, body: 'OK\n' };
           proxy.drain.start();
           if (!skipExit) {
-            const timer = proxy.clock.timer(() => proxy.worker.stopListeners(), null);
+            const timer = proxy.clock.timer(() => proxy.worker.listeners.stopAccepting(), null);
             timer.arm(proxy.parts.options.drainTimeMs);
           }
-        } else proxy.worker.stopListeners();
+        } else proxy.worker.listeners.stopAccepting();
         return { status: 200, body: 'OK\n' };
       },
     },

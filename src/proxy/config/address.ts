@@ -11,7 +11,11 @@ export const ADDRESS_FIELDS = {
 } as const;
 
 /** Returns null after rejecting what cannot be listened on or dialled. */
-export function decodeAddress(message: AddressPb | undefined, d: ConfigDecoder): Address | null {
+export function decodeAddress(
+  message: AddressPb | undefined,
+  d: ConfigDecoder,
+  protocol: 'TCP' | 'UDP' = 'TCP',
+): Address | null {
   if (message?.pipe !== undefined) return { family: 'unix', address: message.pipe.path ?? '', port: 0 };
   const socket = message?.socket_address;
   if (socket === undefined) {
@@ -24,8 +28,8 @@ export function decodeAddress(message: AddressPb | undefined, d: ConfigDecoder):
     d.at('socket_address').reject('address', `malformed IP address: ${text}`);
     return null;
   }
-  if (socket.protocol === 'UDP') {
-    d.at('socket_address').reject('protocol', 'UDP is not supported yet');
+  if ((socket.protocol === 'UDP') !== (protocol === 'UDP')) {
+    d.at('socket_address').reject('protocol', `must be ${protocol} here`);
     return null;
   }
   return { family: text.includes(':') ? 'ipv6' : 'ipv4', address: text, port: socket.port_value ?? 0 };

@@ -12,15 +12,18 @@ import { ACCESS_LOG_FIELDS } from '../access-log/decode.ts';
 import { STATS_CONFIG_FIELDS } from '../../telemetry/stats-config.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { HttpFilterFactory } from '../http/filter.ts';
+import type { Extensions } from '../extensions.ts';
+import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RuntimeLayerConfig } from '../runtime.ts';
 import { ADDRESS_FIELDS, decodeAddress } from './address.ts';
 import { CLUSTER_FIELDS, decodeCluster } from './cluster.ts';
-import { HTTP_CONNECTION_MANAGER_FIELDS, type HttpManagerEnvironment } from './http-connection-manager.ts';
-import { decodeListener, LISTENER_FIELDS, type ListenerConfig } from './listener.ts';
+import { FILTER_CHAIN_MATCH_FIELDS } from './filter-chain-match.ts';
+import { HTTP_CONNECTION_MANAGER_FIELDS } from './http-connection-manager.ts';
+import { decodeListener, LISTENER_FIELDS, type ListenerEnvironment } from './listener.ts';
 import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
 import { MATCHER_FIELDS } from './matcher.ts';
 import { ROUTE_FIELDS } from './route-fields.ts';
+import { SOCKET_OPTION_FIELDS } from './socket-options.ts';
 import { findUnsupported, mergeSupport, type SupportTable } from './support.ts';
 
 /** Source: bootstrap.proto, stats_flush_interval. */
@@ -50,19 +53,22 @@ export type BootstrapConfig = {
 };
 
 /** The table of everything that takes effect, filters included. */
-export function supportedFields(filters: readonly HttpFilterFactory[]): Map<string, ReadonlySet<string> | '*'> {
+export function supportedFields(extensions: Extensions): Map<string, ReadonlySet<string> | '*'> {
+  const { httpFilters, networkFilters, listenerFilters } = extensions;
   return mergeSupport(
     BOOTSTRAP_FIELDS,
     STATS_CONFIG_FIELDS,
     ADDRESS_FIELDS,
+    SOCKET_OPTION_FIELDS,
     LISTENER_FIELDS,
+    FILTER_CHAIN_MATCH_FIELDS,
     HTTP_CONNECTION_MANAGER_FIELDS,
     LOCAL_REPLY_FIELDS,
     ACCESS_LOG_FIELDS,
     MATCHER_FIELDS,
     ROUTE_FIELDS,
     CLUSTER_FIELDS,
-    ...filters.map((filter) => filter.fields as SupportTable),
+    ...[...httpFilters, ...networkFilters, ...listenerFilters].map((filter) => filter.fields as SupportTable),
   );
 }
 
@@ -70,8 +76,8 @@ export function supportedFields(filters: readonly HttpFilterFactory[]): Map<stri
 export function decodeBootstrap(
   message: Bootstrap,
   d: ConfigDecoder,
-  filters: readonly HttpFilterFactory[],
-  environment: HttpManagerEnvironment,
+  extensions: Extensions,
+  environment: ListenerEnvironment,
   because: ReadonlyMap<string, string>,
 ): BootstrapConfig {
   const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
@@ -79,7 +85,7 @@ export function decodeBootstrap(
   validateRules(type, message, rules);
   for (const violation of rules.problems) d.reject(violation.path, violation.reason);
   if (d.reasons.length === 0) {
-    d.reasons.push(...findUnsupported(type as never, message, supportedFields(filters), because));
+    d.reasons.push(...findUnsupported(type as never, message, supportedFields(extensions), because));
   }
   const statics = message.static_resources ?? {};
   const ds = d.at('static_resources');
@@ -100,12 +106,10 @@ export function decodeBootstrap(
     if (config === null) continue;
     if (listenerNames.has(config.name)) dl.reject('name', `duplicate listener ${JSON.stringify(config.name)}`);
     listenerNames.add(config.name);
-    const taken = listeners.find((other) => isSameAddress(other.address, config.address));
-    if (taken !== undefined) {
-      dl.reject(
-        'address',
-        `duplicate address ${JSON.stringify(addressText(config.address))} of listener ${taken.name}`,
-      );
+    for (const { address } of config.addresses) {
+      const taken = listeners.find((other) => sharesSocket(other, config, address));
+      if (taken === undefined) continue;
+      dl.reject('address', `duplicate address ${JSON.stringify(addressText(address))} of listener ${taken.name}`);
     }
     listeners.push(config);
   }
@@ -116,6 +120,11 @@ export function decodeBootstrap(
     runtimeLayers: decodeRuntime(message, d),
     statsFlushIntervalMs: d.durationMs(message.stats_flush_interval, STATS_FLUSH_INTERVAL_MS),
   };
+}
+
+function sharesSocket(other: ListenerConfig, config: ListenerConfig, address: Address): boolean {
+  if ((other.udp === null) !== (config.udp === null)) return false;
+  return other.addresses.some((one) => isSameAddress(one.address, address));
 }
 
 /** Port 0 gets a free one for each. */

@@ -1,114 +1,333 @@
 // Decodes listeners: protobuf → frozen configuration.
-import type { Address } from '../../base/byte-stream.ts';
+import { createHash } from 'node:crypto';
+import type {
+  AdditionalAddress,
+  Address as AddressPb,
+  Filter,
+  FilterChain,
+  Listener as ListenerPb,
+  ListenerFilter,
+} from '../../proto/generated/types.d.ts';
+import { packAny } from '../../proto/any.ts';
+import { encodeBinary } from '../../proto/binary-encode.ts';
+import { registry } from '../../proto/registry.ts';
 import { addressText } from '../../net/address.ts';
-import type { FilterChain, HttpConnectionManager, Listener as ListenerPb } from '../../proto/generated/types.d.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
-import type { AccessLog } from '../access-log/access-log.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { decodeChainMatcher } from '../listener/chain-matcher.ts';
+import type { ListenerFilterFactory } from '../listener/filter.ts';
+import { decodeFilterPredicate } from '../listener/filter-predicate.ts';
+import type {
+  ListenAddress,
+  ListenerConfig,
+  ListenerFilterConfig,
+  MatchedChainConfig,
+} from '../listener/listener-config.ts';
+import type { NetworkFilterFactory } from '../network/filter.ts';
+import type { FilterChainConfig, NetworkFilterConfig } from '../network/filter-chain.ts';
 import { decodeAddress } from './address.ts';
+import { decodeMetadata } from './endpoint.ts';
+import { decodeFilterChainMatch, rejectOverlaps } from './filter-chain-match.ts';
 import {
-  decodeHttpConnectionManager,
-  type HttpManagerConfig,
-  type HttpManagerEnvironment,
-} from './http-connection-manager.ts';
+  decodeSocketOptions,
+  fastOpenOptions,
+  freebindOptions,
+  keepAliveOptions,
+  transparentOptions,
+} from './socket-options.ts';
+import { decodeUdpListener } from './udp-listener.ts';
 
 /** Source: listener.proto: per_connection_buffer_limit_bytes, 1 MiB. */
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
-const HTTP_CONNECTION_MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+/** Source: listener.proto: listener_filters_timeout. */
+const LISTENER_FILTERS_TIMEOUT_MS = 15_000;
 
 export const LISTENER_FIELDS = {
   'envoy.config.listener.v3.Listener': `
-    name address filter_chains default_filter_chain per_connection_buffer_limit_bytes access_log tcp_backlog_size
-    stat_prefix metadata ignore_global_conn_limit`,
-  'envoy.config.listener.v3.FilterChain': 'filters name metadata',
+    name address additional_addresses filter_chains default_filter_chain filter_chain_matcher use_original_dst
+    per_connection_buffer_limit_bytes access_log tcp_backlog_size stat_prefix metadata ignore_global_conn_limit
+    deprecated_v1 bind_to_port drain_type listener_filters listener_filters_timeout
+    continue_on_listener_filters_timeout transparent freebind tcp_fast_open_queue_length socket_options tcp_keepalive
+    traffic_direction connection_balance_config reuse_port enable_reuse_port udp_listener_config`,
+  'envoy.config.listener.v3.AdditionalAddress': 'address socket_options tcp_keepalive',
+  'envoy.config.core.v3.SocketOptionsOverride': 'socket_options',
+  'envoy.config.core.v3.TcpKeepalive': 'keepalive_time keepalive_interval keepalive_probes',
+  'envoy.config.listener.v3.Listener.DeprecatedV1': 'bind_to_port',
+  'envoy.config.listener.v3.Listener.ConnectionBalanceConfig': 'exact_balance',
+  'envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance': '',
+  'envoy.config.listener.v3.ListenerFilter': 'name typed_config filter_disabled',
+  'envoy.config.listener.v3.FilterChain':
+    'filter_chain_match filters name metadata use_proxy_proto transport_socket transport_socket_connect_timeout',
   'envoy.config.listener.v3.Filter': 'name typed_config',
   'envoy.config.core.v3.Metadata': '*',
+  'envoy.config.core.v3.TransportSocket': 'name typed_config',
+  'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': '',
 } as const;
 
-export type FilterChainConfig = {
-  readonly name: string;
-  readonly http: HttpManagerConfig;
+/** What decoding takes from the process around it: filters by the type of their configuration. */
+export type ListenerEnvironment = {
+  readonly networkFilterFactory: (type: string) => NetworkFilterFactory | null;
+  readonly listenerFilterFactory: (type: string) => ListenerFilterFactory | null;
 };
 
-export type ListenerConfig = {
-  readonly name: string;
-  readonly address: Address;
-  readonly ipv4Compat: boolean;
-  readonly pipeMode: number;
-  readonly bufferLimitBytes: number;
-  readonly backlog: number;
-  /** What statistics call it: stat_prefix, or the address. */
-  readonly statPrefix: string;
-  readonly ignoreGlobalConnectionLimit: boolean;
-  readonly accessLogs: readonly AccessLog[];
-  readonly chain: FilterChainConfig;
-};
+const ORIGINAL_DST = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
+const PROXY_PROTOCOL = 'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol';
+const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 
 export function decodeListener(
   message: ListenerPb,
   d: ConfigDecoder,
-  environment: HttpManagerEnvironment,
+  environment: ListenerEnvironment,
 ): ListenerConfig | null {
   const before = d.reasons.length;
-  const address = decodeAddress(message.address, d.at('address'));
+  const isUdp = message.address?.socket_address?.protocol === 'UDP';
+  const addresses = decodeAddresses(message, d, isUdp);
   const bufferLimitBytes = message.per_connection_buffer_limit_bytes ?? BUFFER_LIMIT_BYTES;
-  const chains = message.filter_chains ?? [];
-  if (chains.length > 1) d.reject('filter_chains', 'more than one filter chain is not supported yet');
-  const field = chains.length > 0 ? d.at('filter_chains', 0) : d.at('default_filter_chain');
-  const chainPb = chains[0] ?? message.default_filter_chain;
-  if (chains.length > 0 && message.default_filter_chain !== undefined) {
-    d.reject('default_filter_chain', 'beside another filter chain is not supported yet');
+  const udp = isUdp ? decodeUdpListener(message, d) : null;
+  if (!isUdp && message.udp_listener_config !== undefined) {
+    d.reject('udp_listener_config', 'is for UDP listeners, and the address is not UDP');
   }
-  if (chainPb === undefined) d.reject('filter_chains', 'is required: a listener needs a filter chain');
-  const chain = chainPb === undefined ? null : decodeChain(chainPb, field, environment, bufferLimitBytes);
+  const chains = isUdp ? NO_CHAINS : decodeChains(message, d, environment, bufferLimitBytes);
+  const listenerFilters = isUdp ? [] : decodeListenerFilters(message, d, environment);
+  const matcherPb = message.filter_chain_matcher;
+  const names = chains.matched.map(({ chain }) => chain.name);
+  const chainMatcher =
+    matcherPb === undefined ? null : decodeChainMatcher(matcherPb, d.at('filter_chain_matcher'), names);
   const accessLogs = decodeAccessLogs(message.access_log ?? [], d.at('access_log'));
-  if (address === null || chain === null || d.reasons.length > before) return null;
-  return {
-    name: message.name || addressText(address),
-    address,
-    ipv4Compat: message.address?.socket_address?.ipv4_compat ?? false,
-    pipeMode: message.address?.pipe?.mode ?? 0,
-    bufferLimitBytes,
+  const first = addresses[0]?.address;
+  if (first === undefined || d.reasons.length > before) return null;
+  return Object.freeze({
+    name: message.name || addressText(first),
+    fingerprint: fingerprintWithoutChains(message),
+    addresses,
+    bindToPort: message.bind_to_port ?? message.deprecated_v1?.bind_to_port ?? true,
+    handsOff: message.use_original_dst ?? false,
+    reusePort: message.enable_reuse_port ?? true,
     backlog: message.tcp_backlog_size ?? 0,
+    bufferLimitBytes,
     statPrefix: message.stat_prefix ?? '',
     ignoreGlobalConnectionLimit: message.ignore_global_conn_limit ?? false,
     accessLogs,
-    chain,
-  };
+    listenerFilters,
+    listenerFiltersTimeoutMs: d.durationMs(message.listener_filters_timeout, LISTENER_FILTERS_TIMEOUT_MS),
+    continueOnListenerFiltersTimeout: message.continue_on_listener_filters_timeout ?? false,
+    chains: chains.matched,
+    defaultChain: chains.byDefault,
+    chainMatcher,
+    isExactBalance: message.connection_balance_config?.exact_balance !== undefined,
+    drainsOnModifyOnly: message.drain_type === 'MODIFY_ONLY',
+    metadata: decodeMetadata(message.metadata),
+    trafficDirection: (message.traffic_direction ?? 'UNSPECIFIED') as ListenerConfig['trafficDirection'],
+    udp,
+  });
+}
+
+// ─── Addresses ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function decodeAddresses(message: ListenerPb, d: ConfigDecoder, isUdp: boolean): ListenAddress[] {
+  const all: [AddressPb | undefined, AdditionalAddress | null, ConfigDecoder][] = [
+    [message.address, null, d.at('address')],
+  ];
+  for (const [i, more] of (message.additional_addresses ?? []).entries()) {
+    all.push([more.address, more, d.at('additional_addresses', i).at('address')]);
+  }
+  const decoded: ListenAddress[] = [];
+  for (const [addressPb, own, da] of all) {
+    if ((addressPb?.socket_address?.protocol === 'UDP') !== isUdp) {
+      da.reject('', 'all addresses of a listener must have the same protocol');
+      continue;
+    }
+    const address = decodeAddress(addressPb, da, isUdp ? 'UDP' : 'TCP');
+    if (address === null) continue;
+    if (decoded.some((other) => addressText(other.address) === addressText(address) && address.port !== 0)) {
+      da.reject('', `duplicate address ${addressText(address)}`);
+    }
+    const { family } = address;
+    const kind = { family, type: isUdp ? 'datagram' : 'stream' } as const;
+    const listed = own?.socket_options?.socket_options ?? message.socket_options;
+    const keepAlive = own?.tcp_keepalive ?? message.tcp_keepalive;
+    const fastOpen = message.tcp_fast_open_queue_length;
+    decoded.push({
+      address,
+      ipv4Compat: addressPb?.socket_address?.ipv4_compat ?? false,
+      pipeMode: addressPb?.pipe?.mode ?? 0,
+      socketOptions: [
+        ...(message.transparent === true ? transparentOptions(family) : []),
+        ...(message.freebind === true ? freebindOptions(family) : []),
+        ...(fastOpen === undefined || family === 'unix' ? [] : fastOpenOptions(fastOpen)),
+        ...(family === 'unix' ? [] : keepAliveOptions(keepAlive)),
+        ...decodeSocketOptions(listed, kind, d.at('socket_options')),
+      ],
+    });
+  }
+  return decoded;
+}
+
+// ─── Filter chains ────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Chains = { readonly matched: readonly MatchedChainConfig[]; readonly byDefault: FilterChainConfig | null };
+const NO_CHAINS: Chains = { matched: [], byDefault: null };
+
+function decodeChains(
+  message: ListenerPb,
+  d: ConfigDecoder,
+  environment: ListenerEnvironment,
+  bufferLimitBytes: number,
+): Chains {
+  const chainPbs = message.filter_chains ?? [];
+  if (chainPbs.length === 0 && message.default_filter_chain === undefined) {
+    d.reject('filter_chains', 'is required: a listener needs a filter chain');
+  }
+  const matched: MatchedChainConfig[] = [];
+  const known: { name: string; message: FilterChain['filter_chain_match']; match: MatchedChainConfig['match'] }[] = [];
+  for (const [i, chainPb] of chainPbs.entries()) {
+    const dc = d.at('filter_chains', i);
+    const match = decodeFilterChainMatch(chainPb.filter_chain_match, dc.at('filter_chain_match'));
+    known.push({ name: chainPb.name ?? '', message: chainPb.filter_chain_match, match });
+    const chain = decodeChain(chainPb, dc, environment, bufferLimitBytes);
+    if (chain !== null) matched.push({ match, chain });
+  }
+  if (message.filter_chain_matcher === undefined) rejectOverlaps(known, d);
+  else rejectUnnamed(chainPbs, d);
+  const defaultPb = message.default_filter_chain;
+  const byDefault =
+    defaultPb === undefined ? null : decodeChain(defaultPb, d.at('default_filter_chain'), environment, bufferLimitBytes);
+  return { matched, byDefault };
+}
+
+/** A matcher chooses by name, so each chain needs one of its own. */
+function rejectUnnamed(chains: readonly FilterChain[], d: ConfigDecoder): void {
+  const names = new Set<string>();
+  for (const [i, { name = '' }] of chains.entries()) {
+    const dc = d.at('filter_chains', i);
+    if (name === '') dc.reject('name', 'is required where filter_chain_matcher chooses the chain');
+    else if (names.has(name)) dc.reject('name', `duplicate filter chain name ${JSON.stringify(name)}`);
+    names.add(name);
+  }
 }
 
 function decodeChain(
   message: FilterChain,
   d: ConfigDecoder,
-  environment: HttpManagerEnvironment,
+  environment: ListenerEnvironment,
   bufferLimitBytes: number,
 ): FilterChainConfig | null {
-  const filters = message.filters ?? [];
-  const filter = filters[0];
-  if (filter === undefined) {
+  decodeTransport(message, d);
+  const filterPbs = message.filters ?? [];
+  if (filterPbs.length === 0) {
     d.reject('filters', 'is required: a filter chain needs a network filter');
     return null;
   }
-  if (filters.length > 1) {
-    d.at('filters', 1).reject('', 'more than one network filter is not supported yet');
-    return null;
+  const filters: NetworkFilterConfig[] = [];
+  for (const [i, filter] of filterPbs.entries()) {
+    const decoded = decodeNetworkFilter(filter, d.at('filters', i), environment, bufferLimitBytes);
+    if (decoded === null) return null;
+    const isLast = i === filterPbs.length - 1;
+    if (decoded.factory.isTerminal === true && !isLast) {
+      d.at('filters', i).reject('', `${decoded.name} ends its chain and must be the last filter`);
+    } else if (decoded.factory.isTerminal !== true && isLast) {
+      d.at('filters', i).reject('', `${decoded.name} does not end a chain, and the last filter must`);
+    }
+    filters.push(decoded);
   }
-  const df = d.at('filters', 0).at('typed_config');
+  const type = registry.message('envoy.config.listener.v3.FilterChain');
+  return Object.freeze({
+    name: message.name ?? '',
+    fingerprint: digest(encodeBinary(type as never, message as never)),
+    metadata: decodeMetadata(message.metadata),
+    filters,
+  });
+}
+
+/** Only plain text so far; what else may come takes its place here. */
+function decodeTransport(message: FilterChain, d: ConfigDecoder): void {
+  const socket = message.transport_socket;
+  if (socket === undefined) return;
+  const dt = d.at('transport_socket').at('typed_config');
+  if (socket.typed_config === undefined) {
+    dt.reject('', 'is required');
+    return;
+  }
+  const unpacked = d.environment.unpack(socket.typed_config, dt);
+  if (unpacked !== null && unpacked.type !== RAW_BUFFER) dt.reject('', `${unpacked.type} is not supported yet`);
+}
+
+function decodeNetworkFilter(
+  filter: Filter,
+  d: ConfigDecoder,
+  environment: ListenerEnvironment,
+  bufferLimitBytes: number,
+): NetworkFilterConfig | null {
+  const dc = d.at('typed_config');
   if (filter.typed_config === undefined) {
-    df.reject('', 'is required');
+    dc.reject('', 'is required');
     return null;
   }
-  const unpacked = d.environment.unpack(filter.typed_config, df);
+  const unpacked = d.environment.unpack(filter.typed_config, dc);
   if (unpacked === null) return null;
-  if (unpacked.type !== HTTP_CONNECTION_MANAGER) {
-    df.reject('', `no network filter of type ${unpacked.type} (named ${JSON.stringify(filter.name ?? '')})`);
+  const factory = environment.networkFilterFactory(unpacked.type);
+  const name = filter.name ?? '';
+  if (factory === null) {
+    dc.reject('', `no network filter of type ${unpacked.type} (named ${JSON.stringify(name)})`);
     return null;
   }
-  const http = decodeHttpConnectionManager(
-    unpacked.message as HttpConnectionManager,
-    df,
-    environment,
-    bufferLimitBytes,
-  );
-  return { name: message.name ?? '', http };
+  return { name, factory, config: factory.decode(unpacked.message as never, dc, { bufferLimitBytes }) };
+}
+
+// ─── Listener filters ─────────────────────────────────────────────────────────────────────────────────────────────
+
+function decodeListenerFilters(
+  message: ListenerPb,
+  d: ConfigDecoder,
+  environment: ListenerEnvironment,
+): ListenerFilterConfig[] {
+  const decoded: ListenerFilterConfig[] = [];
+  const add = (filter: ListenerFilter, df: ConfigDecoder): void => {
+    const dc = df.at('typed_config');
+    if (filter.typed_config === undefined) {
+      dc.reject('', 'is required');
+      return;
+    }
+    const unpacked = d.environment.unpack(filter.typed_config, dc);
+    if (unpacked === null) return;
+    const factory = environment.listenerFilterFactory(unpacked.type);
+    if (factory === null) {
+      const named = JSON.stringify(filter.name ?? '');
+      dc.reject('', `no listener filter of type ${unpacked.type} (named ${named})`);
+      return;
+    }
+    const { filter_disabled: disabled } = filter;
+    decoded.push({
+      name: filter.name ?? '',
+      factory,
+      config: factory.decode(unpacked.message as never, dc),
+      isDisabled: disabled === undefined ? null : decodeFilterPredicate(disabled, df.at('filter_disabled')),
+    });
+  };
+  for (const [i, filter] of (message.listener_filters ?? []).entries()) add(filter, d.at('listener_filters', i));
+  // Both fields stand for a filter. Source: Envoy ListenerImpl::buildOriginalDstListenerFilter and its neighbour.
+  if (message.use_original_dst === true && !decoded.some(({ factory }) => factory.configType === ORIGINAL_DST)) {
+    add(implied('envoy.filters.listener.original_dst', ORIGINAL_DST), d.at('use_original_dst'));
+  }
+  if (message.filter_chains?.[0]?.use_proxy_proto === true) {
+    add(implied('envoy.filters.listener.proxy_protocol', PROXY_PROTOCOL), d.at('filter_chains', 0));
+  }
+  return decoded;
+}
+
+function implied(name: string, type: string): ListenerFilter {
+  return { name, typed_config: packAny(registry.message(type), {}) };
+}
+
+// ─── Fingerprints ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Equal for messages that differ in their chains only. Source: Envoy ListenerMessageUtil::filterChainOnlyChange. */
+function fingerprintWithoutChains(message: ListenerPb): string {
+  const { filter_chains: _, default_filter_chain: __, filter_chain_matcher: ___, ...rest } = message;
+  const type = registry.message('envoy.config.listener.v3.Listener');
+  return digest(encodeBinary(type as never, rest as never));
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64');
 }

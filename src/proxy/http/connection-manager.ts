@@ -4,6 +4,7 @@ import type { Clock, Random, Timer } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { H } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
+import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
 import type { MatchContext, Route } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
 import type { ResponseEncoder } from './codec.ts';
@@ -27,7 +28,7 @@ export type HttpManager = {
   readonly listenerStats: ListenerHttpScope;
   readonly codecStats: Http1CodecScope;
   /** 'draining' once the listener or the process drains: connections close after their exchange. */
-  readonly drain: { readonly isDraining: boolean; shouldDrainClose(): boolean };
+  readonly drain: DrainDecision;
   /** The Date header's value for now; one string per second. */
   dateText(): string;
   readonly routeSlotCache: WeakMap<Route, RouteSlots>;
@@ -42,6 +43,7 @@ export class HttpConnection {
   readonly random: Random;
   readonly stats: HttpScope;
   readonly info: ConnectionInfo;
+  readonly #connection: NetworkConnection;
   readonly #socket: ByteStream;
   readonly #codec: Http1ServerConnection;
   readonly #startMs: number;
@@ -63,18 +65,18 @@ export class HttpConnection {
   #streamDurationTimer: Timer | null = null;
   #matchContext: MatchContext | null = null;
   #upgraded = false;
-  /** Told when the connection is gone. */
-  onClosed: () => void = NOTHING;
   #rxCounted = 0;
   #txCounted = 0;
 
-  constructor(manager: HttpManager, socket: ByteStream, info: ConnectionInfo) {
+  constructor(manager: HttpManager, connection: NetworkConnection) {
+    const socket = connection.stream;
+    this.#connection = connection;
     this.manager = manager;
     this.config = manager.config;
     this.clock = manager.clock;
     this.random = manager.random;
     this.stats = manager.stats;
-    this.info = info;
+    this.info = connection.connection;
     this.#socket = socket;
     this.#startMs = this.clock.nowMs;
     this.#idleSinceMs = this.clock.nowMs;
@@ -439,7 +441,7 @@ export class HttpConnection {
     else socket.close();
   }
 
-  onCodecClosed(_reason: Failure | null): void {
+  onCodecClosed(reason: Failure | null): void {
     const { stats, manager } = this;
     manager.connections.delete(this);
     this.#activityTimer.disarm();
@@ -456,7 +458,7 @@ export class HttpConnection {
     const isLocal = this.#closedLocally || this.#codec.closedLocally;
     stats.inc(isLocal ? stats.i.downstream_cx_destroy_local : stats.i.downstream_cx_destroy_remote);
     stats.record(stats.i.downstream_cx_length_ms, Math.round(this.clock.nowMs - this.#startMs));
-    this.onClosed();
+    this.#connection.closed(reason);
   }
 
   /** The client left, or was made to leave, while an exchange was in progress. */
@@ -573,7 +575,6 @@ export class HttpConnection {
 /** Source: gRPC status codes. */
 const DEADLINE_EXCEEDED = 4;
 const NO_NAMES: readonly string[] = [];
-const NOTHING = (): void => undefined;
 
 function onActivity(connection: HttpConnection): void {
   connection.onActivityTimer();

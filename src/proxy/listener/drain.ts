@@ -3,8 +3,9 @@ import type { Clock, Random } from '../../base/clock.ts';
 
 export type DrainStrategy = 'gradual' | 'immediate';
 
-/** One per process (and later per listener). Source: Envoy DrainManagerImpl. */
+/** One per process, and one per listener below it. Source: Envoy DrainManagerImpl. */
 export class DrainManager {
+  readonly #parent: DrainManager | null;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #strategy: DrainStrategy;
@@ -12,7 +13,14 @@ export class DrainManager {
   #startedMs = -1;
   #failedHealthCheck = false;
 
-  constructor(clock: Clock, random: Random, strategy: DrainStrategy, drainTimeMs: number) {
+  constructor(
+    clock: Clock,
+    random: Random,
+    strategy: DrainStrategy,
+    drainTimeMs: number,
+    parent: DrainManager | null = null,
+  ) {
+    this.#parent = parent;
     this.#clock = clock;
     this.#random = random;
     this.#strategy = strategy;
@@ -20,7 +28,17 @@ export class DrainManager {
   }
 
   get isDraining(): boolean {
-    return this.#startedMs >= 0 || this.#failedHealthCheck;
+    return this.#startedMs >= 0 || this.#failedHealthCheck || this.#parent?.isDraining === true;
+  }
+
+  get drainTimeMs(): number {
+    return this.#drainTimeMs;
+  }
+
+  /** A drain of its own below this one: `child.start()` drains a listener. */
+  child(followsParent: boolean): DrainManager {
+    const parent = followsParent ? this : null;
+    return new DrainManager(this.#clock, this.#random, this.#strategy, this.#drainTimeMs, parent);
   }
 
   /** `/healthcheck/fail`: connections end after their next answer. */
@@ -38,7 +56,7 @@ export class DrainManager {
 
   /** Whether the answer being written should be its connection's last. */
   shouldDrainClose(): boolean {
-    if (this.#failedHealthCheck) return true;
+    if (this.#failedHealthCheck || this.#parent?.shouldDrainClose() === true) return true;
     if (this.#startedMs < 0) return false;
     if (this.#strategy === 'immediate' || this.#drainTimeMs === 0) return true;
     const elapsed = this.#clock.nowMs - this.#startedMs;

@@ -36,9 +36,8 @@ test('draining ends idle connections now, busy ones with their answer; accepting
   rig.upstream.reply = () => '';
   const idle = rig.connect();
   const busy = rig.exchange(get('/'));
-  const [listener] = rig.proxy.worker.listeners;
-  assert.ok(listener !== undefined);
-  rig.run(() => listener.drainConnections());
+  const { listeners } = rig.proxy.worker;
+  rig.run(() => listeners.drainConnections());
   assert.equal(idle.isGone, true);
   assert.equal(busy.isGone, false);
   rig.upstream.last.send(response('ok'));
@@ -46,7 +45,7 @@ test('draining ends idle connections now, busy ones with their answer; accepting
   rig.advance(2_000);
   assert.equal(busy.isGone, true);
   assert.equal(rig.connect().isGone, false);
-  rig.run(() => rig.proxy.worker.stopListeners());
+  rig.run(() => listeners.stopAccepting());
   assert.throws(() => rig.connect(), /does not listen/);
   assert.equal(rig.stat('listener_manager.listener_stopped'), 1);
   rig.stop();

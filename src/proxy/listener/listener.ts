@@ -1,12 +1,20 @@
-// A listener: accepts connections on its address and hands each to the filter chain's connection manager.
-import type { Address, ByteStream, TlsFacts } from '../../base/byte-stream.ts';
-import type { Clock, Random } from '../../base/clock.ts';
-import { type Engine, isListenError, type Listener as Acceptor } from '../../net/engine.ts';
+// A listener: limits accepted sockets, takes them through its filters, and gives each to the chain that matches.
+import type { ByteStream } from '../../base/byte-stream.ts';
+import type { Clock, Random, Timer } from '../../base/clock.ts';
+import type { Address } from '../../base/byte-stream.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
-import { type HttpManager, HttpConnection } from '../http/connection-manager.ts';
+import { tcpLogContext } from '../formatter/tcp-log-context.ts';
 import type { Runtime } from '../http/filter.ts';
-import { type HttpManagerParts, makeHttpManager } from '../http/http-manager.ts';
-import type { ConnectionInfo } from '../stream-info.ts';
+import { DownstreamConnection } from '../network/connection.ts';
+import type { DrainDecision } from '../network/filter.ts';
+import { FilterChain, type FilterChainConfig } from '../network/filter-chain.ts';
+import { Flag, type Metadata, StreamInfo } from '../stream-info.ts';
+import type { WorkerSeams } from '../workers/contract.ts';
+import type { ListenerFilter } from './filter.ts';
+import { compileFilterChains, type FilterChainTable } from './filter-chain-match.ts';
+import type { ListenerConfig } from './listener-config.ts';
+import { PendingSocket, type PendingEnd, type PendingOwner } from './pending-socket.ts';
+import { SocketFacts } from './socket-facts.ts';
 import {
   LISTENER_EXTENSION_STATS,
   LISTENER_STATS,
@@ -15,150 +23,342 @@ import {
   type ListenerWorkerScope,
 } from './stats.ts';
 
-export type ListenerSettings = {
-  readonly name: string;
-  readonly address: Address;
-  readonly ipv4Compat: boolean;
-  readonly pipeMode: number;
-  readonly backlog: number;
-  readonly statPrefix: string;
-  readonly ignoreGlobalConnectionLimit: boolean;
-  readonly chain: { readonly name: string; readonly http: HttpManagerParts };
-};
-
 /** Connections of all listeners together, against overload.global_downstream_max_connections. */
 export type ConnectionCount = { active: number };
 
 export type ListenerContext = {
-  readonly engine: Engine;
   readonly clock: Clock;
   readonly random: Random;
   readonly runtime: Runtime;
   readonly stats: StatStore;
-  readonly drain: HttpManager['drain'];
+  readonly drain: DrainDecision;
   readonly dateText: () => string;
   readonly connections: ConnectionCount;
+  readonly seams: WorkerSeams;
   /** 'worker_0', or 'main_thread' for the admin listener. */
   readonly thread: string;
+  /** The listener that takes connections to this address, for use_original_dst. */
+  readonly listenerFor: (address: Address) => ActiveListener | null;
+  /** Whether the address is one that this proxy itself listens on. */
+  readonly isOwnAddress: (address: Address) => boolean;
 };
 
-let nextConnectionId = 0;
+const NO_BYTES = Buffer.alloc(0);
 
-export class ListenerInstance {
-  readonly settings: ListenerSettings;
+export class ActiveListener implements PendingOwner {
+  config: ListenerConfig;
+  readonly clock: Clock;
+  /** 'listener.ADDRESS.' */
+  readonly statPrefix: string;
   readonly #context: ListenerContext;
-  readonly #manager: HttpManager;
+  readonly #drain: DrainDecision;
   readonly #stats: ListenerScope;
   readonly #workerStats: ListenerWorkerScope;
-  #acceptor: Acceptor | null = null;
+  readonly #pending = new Set<PendingSocket>();
+  #table: FilterChainTable<FilterChain> = compileFilterChains<FilterChain>([], null);
+  /** The only chain, when nothing has to be looked at to choose it. */
+  #onlyChain: FilterChain | null = null;
+  /** By fingerprint. */
+  #chains = new Map<string, FilterChain>();
+  #byName = new Map<string, FilterChain>();
+  #defaultChain: FilterChain | null = null;
+  #makeFilters: (() => ListenerFilter)[] = [];
   #active = 0;
 
-  constructor(settings: ListenerSettings, context: ListenerContext) {
-    this.settings = settings;
+  constructor(config: ListenerConfig, context: ListenerContext, drain: DrainDecision) {
+    this.config = config;
+    this.clock = context.clock;
     this.#context = context;
-    const prefix = `listener.${settings.statPrefix || statAddress(settings.address)}.`;
-    this.#stats = context.stats.scope(prefix, LISTENER_STATS);
-    if (context.thread !== 'main_thread') context.stats.scope(prefix, LISTENER_EXTENSION_STATS);
-    this.#workerStats = context.stats.scope(`${prefix}${context.thread}.`, LISTENER_WORKER_STATS);
-    this.#manager = makeHttpManager(settings.chain.http, { ...context, listenerPrefix: prefix });
+    this.#drain = drain;
+    const address = config.addresses[0]?.address;
+    const statName = config.statPrefix || (address === undefined ? config.name : statAddress(address));
+    this.statPrefix = `listener.${statName}.`;
+    this.#stats = context.stats.scope(this.statPrefix, LISTENER_STATS);
+    if (context.thread !== 'main_thread') context.stats.scope(this.statPrefix, LISTENER_EXTENSION_STATS);
+    this.#workerStats = context.stats.scope(`${this.statPrefix}${context.thread}.`, LISTENER_WORKER_STATS);
+    this.#compile(config);
   }
 
-  /** The address with its real port; the configured one before `start`. */
-  get address(): Address {
-    return this.#acceptor?.address ?? this.settings.address;
+  // ─── Configuration ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  get name(): string {
+    return this.config.name;
+  }
+  get metadata(): Metadata | null {
+    return this.config.metadata;
+  }
+  get trafficDirection(): ListenerConfig['trafficDirection'] {
+    return this.config.trafficDirection;
+  }
+  get connectionCount(): number {
+    return this.#active;
+  }
+  get chains(): IterableIterator<FilterChain> {
+    return this.#chains.values();
   }
 
-  get isListening(): boolean {
-    return this.#acceptor !== null;
+  /**
+   * Takes on a version that differs in its chains only: equal chains stay with their connections. Returns the chains
+   * that are no longer there; the caller drains them.
+   */
+  updateChains(config: ListenerConfig): FilterChain[] {
+    const before = this.#chains;
+    this.config = config;
+    this.#compile(config);
+    return [...before].filter(([key]) => !this.#chains.has(key)).map(([, chain]) => chain);
   }
 
-  /** Binds and accepts. Returns why it cannot, or null. */
-  start(): string | null {
-    const { address, backlog, ipv4Compat, pipeMode } = this.settings;
-    const options = { ipv4Compat, mode: pipeMode, ...(backlog > 0 ? { backlog } : {}) };
-    const result = this.#context.engine.listen(address, options, (stream) => this.#accept(stream));
-    if (isListenError(result)) return result.detail;
-    this.#acceptor = result;
-    return null;
+  #compile(config: ListenerConfig): void {
+    const before = this.#chains;
+    const chains = new Map<string, FilterChain>();
+    const make = (chainConfig: FilterChainConfig): FilterChain => {
+      const known = chains.get(chainConfig.fingerprint) ?? before.get(chainConfig.fingerprint);
+      const chain = known ?? this.#makeChain(chainConfig);
+      chains.set(chainConfig.fingerprint, chain);
+      return chain;
+    };
+    const matched = config.chains.map(({ match, chain }) => ({ match, value: make(chain) }));
+    this.#defaultChain = config.defaultChain === null ? null : make(config.defaultChain);
+    this.#chains = chains;
+    this.#byName = new Map([...chains.values()].map((chain) => [chain.config.name, chain]));
+    this.#table = compileFilterChains(config.chainMatcher === null ? matched : [], this.#defaultChain);
+    const isSimple = config.listenerFilters.length === 0 && !config.handsOff && config.chainMatcher === null;
+    const first = matched[0];
+    const hasOne = matched.length === 1 && first?.match === null;
+    const only = hasOne ? (first?.value ?? null) : matched.length === 0 ? this.#defaultChain : null;
+    this.#onlyChain = isSimple ? only : null;
+    const { clock, random, runtime, stats } = this.#context;
+    const filterContext = { stats, clock, random, runtime, listenerPrefix: this.statPrefix };
+    this.#makeFilters = config.listenerFilters.map((filter) =>
+      filter.factory.create(filter.config as never, filterContext),
+    );
   }
 
-  stopAccepting(): void {
-    this.#acceptor?.close();
-    this.#acceptor = null;
+  #makeChain(config: FilterChainConfig): FilterChain {
+    const { clock, random, runtime, stats, dateText, seams } = this.#context;
+    const { bufferLimitBytes, name } = this.config;
+    const context = {
+      stats,
+      clock,
+      random,
+      runtime,
+      dateText,
+      bufferLimitBytes,
+      shared: seams.shared,
+      listenerName: name,
+      listenerPrefix: this.statPrefix,
+    };
+    return new FilterChain(config, context, this.#drain);
   }
 
-  /** Ends connections that carry no request; others end with their exchange. */
-  drainConnections(): void {
-    for (const connection of this.#manager.connections) connection.drainNow();
-  }
+  // ─── Sockets ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #accept(stream: ByteStream): void {
+  /** A socket was accepted for this listener; `balanceKey` is '' unless workers share its connections exactly. */
+  accept(stream: ByteStream, balanceKey: string): void {
     const stats = this.#stats;
-    const { connections, runtime, clock } = this.#context;
-    if (!this.settings.ignoreGlobalConnectionLimit) {
+    stats.record(stats.i.connections_accepted_per_socket_event, 1);
+    if (!this.#admit(stream, balanceKey)) return;
+    if (this.#onlyChain !== null && balanceKey === '') {
+      stats.set(stats.i.downstream_pre_cx_active, 0);
+      this.#connect(this.#onlyChain, stream, null, NO_BYTES);
+    } else this.#filter(new SocketFacts(stream, balanceKey), NO_BYTES);
+  }
+
+  /** Within the limits: counts it in. */
+  #admit(stream: ByteStream, balanceKey: string): boolean {
+    const stats = this.#stats;
+    const { connections, runtime } = this.#context;
+    if (!this.config.ignoreGlobalConnectionLimit) {
       const globalLimit = runtime.number('overload.global_downstream_max_connections', Number.POSITIVE_INFINITY);
       if (connections.active >= globalLimit) {
         stats.inc(stats.i.downstream_global_cx_overflow);
-        stream.destroy();
-        return;
+        this.#refuse(stream, balanceKey);
+        return false;
       }
     }
-    const key = `envoy.resource_limits.listener.${this.settings.name}.connection_limit`;
+    const key = `envoy.resource_limits.listener.${this.config.name}.connection_limit`;
     if (this.#active >= runtime.number(key, Number.POSITIVE_INFINITY)) {
       stats.inc(stats.i.downstream_cx_overflow);
-      stream.destroy();
-      return;
+      this.#refuse(stream, balanceKey);
+      return false;
     }
     connections.active++;
     this.#active++;
+    return true;
+  }
+
+  #refuse(stream: ByteStream, balanceKey: string): void {
+    if (balanceKey !== '') this.#context.seams.balancer.closed(balanceKey);
+    stream.destroy();
+  }
+
+  #release(balanceKey: string): void {
+    this.#context.connections.active--;
+    this.#active--;
+    if (balanceKey !== '') this.#context.seams.balancer.closed(balanceKey);
+  }
+
+  #filter(facts: SocketFacts, unread: Buffer): void {
+    if (this.config.listenerFilters.length === 0) {
+      this.#choose(facts, unread);
+      return;
+    }
+    const pending = new PendingSocket(this, facts, unread);
+    this.#pending.add(pending);
+    this.#stats.inc(this.#stats.i.downstream_pre_cx_active);
+    pending.start();
+  }
+
+  get filterCount(): number {
+    return this.#makeFilters.length;
+  }
+
+  makeFilter(index: number, facts: SocketFacts): ListenerFilter | null {
+    if (this.config.listenerFilters[index]?.isDisabled?.(facts) === true) return null;
+    return this.#makeFilters[index]?.() ?? null;
+  }
+
+  get filtersTimeoutMs(): number {
+    return this.config.listenerFiltersTimeoutMs;
+  }
+  get continuesOnTimeout(): boolean {
+    return this.config.continueOnListenerFiltersTimeout;
+  }
+
+  timer(pending: PendingSocket): Timer {
+    return this.clock.timer(onPendingTimeout, pending);
+  }
+
+  onFiltersTimeout(): void {
+    this.#stats.inc(this.#stats.i.downstream_pre_cx_timeout);
+  }
+
+  onPendingEnd(pending: PendingSocket, facts: SocketFacts, why: PendingEnd): void {
+    const stats = this.#stats;
+    this.#forgetPending(pending);
+    if (why === 'remote-close') stats.inc(stats.i.downstream_listener_filter_remote_close);
+    this.#release(facts.balanceKey);
+    this.#logUnserved(facts, 0, '');
+  }
+
+  #forgetPending(pending: PendingSocket): void {
+    this.#pending.delete(pending);
+    this.#stats.dec(this.#stats.i.downstream_pre_cx_active);
+  }
+
+  onFiltersDone(pending: PendingSocket, facts: SocketFacts, unread: Buffer): void {
+    this.#forgetPending(pending);
+    if (facts.isLocalAddressRestored) {
+      // Whoever wants to go to the proxy itself would be sent to it again and again.
+      if (this.#context.isOwnAddress(facts.localAddress)) facts.isLocalAddressRestored = false;
+      else if (this.config.handsOff) {
+        const other = this.#context.listenerFor(facts.localAddress);
+        if (other !== null && other !== this) {
+          this.#release('');
+          other.takeOver(facts, unread);
+          return;
+        }
+      }
+    }
+    this.#choose(facts, unread);
+  }
+
+  /** Another listener restored an original destination that is this listener's. */
+  takeOver(facts: SocketFacts, unread: Buffer): void {
+    if (this.#admit(facts.stream, facts.balanceKey)) this.#filter(facts, unread);
+  }
+
+  #choose(facts: SocketFacts, unread: Buffer): void {
+    const chain = this.#findChain(facts);
+    if (chain !== null) {
+      this.#connect(chain, facts.stream, facts, unread);
+      return;
+    }
+    this.#stats.inc(this.#stats.i.no_filter_chain_match);
+    this.#release(facts.balanceKey);
+    this.#logUnserved(facts, Flag.NR, 'filter_chain_not_found');
+    facts.stream.destroy();
+  }
+
+  #findChain(facts: SocketFacts): FilterChain | null {
+    const { chainMatcher } = this.config;
+    if (chainMatcher === null) return this.#table.find(facts);
+    const name = chainMatcher.find(facts);
+    return (name === null ? null : this.#byName.get(name)) ?? this.#defaultChain;
+  }
+
+  #connect(chain: FilterChain, stream: ByteStream, facts: SocketFacts | null, unread: Buffer): void {
+    const stats = this.#stats;
+    const worker = this.#workerStats;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
-    stats.set(stats.i.downstream_pre_cx_active, 0);
-    stats.record(stats.i.connections_accepted_per_socket_event, 1);
-    const worker = this.#workerStats;
     worker.inc(worker.i.downstream_cx_total);
     worker.inc(worker.i.downstream_cx_active);
-    const startMs = clock.nowMs;
-    const info = new Connection(nextConnectionId++, stream, this.settings.name, this.settings.chain.name);
-    const connection = new HttpConnection(this.#manager, stream, info);
-    connection.onClosed = () => {
-      connections.active--;
-      this.#active--;
-      stats.dec(stats.i.downstream_cx_active);
-      worker.dec(worker.i.downstream_cx_active);
-      stats.inc(stats.i.downstream_cx_destroy);
-      stats.record(stats.i.downstream_cx_length_ms, Math.round(clock.nowMs - startMs));
+    const connection = new DownstreamConnection(this, chain, stream, facts);
+    if (unread.length > 0) stream.unread(unread);
+    connection.start();
+  }
+
+  onConnectionClosed(connection: DownstreamConnection): void {
+    const stats = this.#stats;
+    const worker = this.#workerStats;
+    this.#release(connection.balanceKey);
+    stats.dec(stats.i.downstream_cx_active);
+    worker.dec(worker.i.downstream_cx_active);
+    stats.inc(stats.i.downstream_cx_destroy);
+    stats.record(stats.i.downstream_cx_length_ms, Math.round(this.clock.nowMs - connection.startMs));
+    const logs = this.config.accessLogs;
+    if (logs.length === 0) return;
+    const context = tcpLogContext(connection.finishedInfo(), 'NotSet');
+    for (const log of logs) log.log(context);
+  }
+
+  /** Sockets that no chain served are logged too. */
+  #logUnserved(facts: SocketFacts, flags: number, details: string): void {
+    const logs = this.config.accessLogs;
+    if (logs.length === 0) return;
+    const { clock } = this;
+    const connection = {
+      id: 0,
+      listenerName: this.name,
+      filterChainName: '',
+      terminationDetails: '',
+      listenerMetadata: this.metadata,
+      localAddress: facts.localAddress,
+      directLocalAddress: facts.directLocalAddress,
+      remoteAddress: facts.remoteAddress,
+      directRemoteAddress: facts.directRemoteAddress,
+      requestedServerName: facts.serverName,
+      tls: null,
+      filterState: facts.filterState,
+      dynamicMetadata: facts.dynamicMetadata,
     };
+    const info = new StreamInfo(connection, clock.nowMs, clock.wallMs);
+    info.endMs = clock.nowMs;
+    info.flags = flags;
+    info.responseCodeDetails = details;
+    info.filterState = facts.filterState;
+    info.dynamicMetadata = facts.dynamicMetadata;
+    const context = tcpLogContext(info, 'NotSet');
+    for (const log of logs) log.log(context);
+  }
+
+  // ─── The end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends connections that carry nothing; others end with their exchange. */
+  drainConnections(): void {
+    for (const chain of this.#chains.values()) chain.terminal.drainConnections?.();
+  }
+
+  /** Ends everything: the listener is gone and its drain time over. */
+  close(): void {
+    for (const pending of this.#pending) pending.abort();
+    for (const chain of this.#chains.values()) chain.closeAll('listener_removed');
   }
 }
 
-/** What logs and filters know of a connection; addresses are asked for when somebody looks. */
-class Connection implements ConnectionInfo {
-  readonly id: number;
-  readonly listenerName: string;
-  readonly filterChainName: string;
-  readonly requestedServerName = '';
-  readonly terminationDetails = '';
-  readonly #stream: ByteStream;
-
-  constructor(id: number, stream: ByteStream, listenerName: string, filterChainName: string) {
-    this.id = id;
-    this.#stream = stream;
-    this.listenerName = listenerName;
-    this.filterChainName = filterChainName;
-  }
-  get localAddress(): Address {
-    return this.#stream.localAddress;
-  }
-  get remoteAddress(): Address {
-    return this.#stream.remoteAddress;
-  }
-  get directRemoteAddress(): Address {
-    return this.#stream.remoteAddress;
-  }
-  get tls(): TlsFacts | null {
-    return this.#stream.tls;
-  }
+function onPendingTimeout(pending: PendingSocket): void {
+  pending.onTimeout();
 }
 
 /** '127.0.0.1_10000', '[__1]_80': an address as a part of a statistic's name. */

@@ -1,0 +1,181 @@
+// The listener of the admin interface: a listener of its own that no configuration update or drain touches.
+import type { Address } from '../../base/byte-stream.ts';
+import type { Clock, Random } from '../../base/clock.ts';
+import type { Engine } from '../../net/engine.ts';
+import type { StatStore } from '../../telemetry/metrics.ts';
+import type { AccessLog } from '../access-log/access-log.ts';
+import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
+import type { HttpConfig } from '../http/http-config.ts';
+import { HttpManagerFilter, makeHttpManager } from '../http/http-manager.ts';
+import { AddressRegistry } from '../listener/address-registry.ts';
+import { ActiveListener } from '../listener/listener.ts';
+import type { ListenerConfig } from '../listener/listener-config.ts';
+import type { NetworkFilterFactory } from '../network/filter.ts';
+import { singleWorker } from '../workers/single.ts';
+import { AdminFilter, type AdminHandler } from './admin-filter.ts';
+
+export type AdminConfig = { readonly address: Address; readonly accessLogs: readonly AccessLog[] };
+
+export type AdminListenerContext = {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+  readonly stats: StatStore;
+  readonly dateText: () => string;
+};
+
+/** The admin interface stays up while listeners drain. */
+const NEVER_DRAINS = { isDraining: false, shouldDrainClose: () => false };
+
+export class AdminListener {
+  readonly #config: ListenerConfig;
+  readonly #listener: ActiveListener;
+  readonly #registry: AddressRegistry;
+
+  constructor(admin: AdminConfig, handlers: readonly AdminHandler[], context: AdminListenerContext) {
+    const seams = singleWorker();
+    const { sockets, balancer } = seams;
+    this.#config = listenerConfig(admin, connectionManager(admin, handlers));
+    this.#registry = new AddressRegistry({ engine: context.engine, sockets, balancer });
+    this.#listener = new ActiveListener(
+      this.#config,
+      {
+        ...context,
+        seams,
+        drain: NEVER_DRAINS,
+        connections: { active: 0 },
+        thread: 'main_thread',
+        listenerFor: () => null,
+        isOwnAddress: () => false,
+      },
+      NEVER_DRAINS,
+    );
+  }
+
+  /** With the real port. */
+  get address(): Address {
+    return this.#registry.addressesOf(this.#listener)[0] as Address;
+  }
+
+  /** Listens. Returns why it cannot, or null. */
+  start(): string | null {
+    const problem = this.#registry.bind(this.#listener, this.#config);
+    if (problem === null) this.#registry.open();
+    return problem;
+  }
+
+  stopAccepting(): void {
+    this.#registry.release(this.#listener);
+  }
+}
+
+function connectionManager(admin: AdminConfig, handlers: readonly AdminHandler[]): NetworkFilterFactory {
+  const filter: HttpFilterFactory = {
+    name: 'envoy.filters.http.admin',
+    configType: '',
+    fields: {},
+    isTerminal: true,
+    decode: () => null,
+    create: (_config, context) => new AdminFilter(handlers, context.slot),
+  };
+  const filters = [{ name: filter.name, factory: filter, config: null, disabled: false }];
+  const config = { ...ADMIN_HTTP, accessLogs: admin.accessLogs };
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    configType: '',
+    fields: {},
+    isTerminal: true,
+    decode: () => null,
+    create: (_config, context) => new HttpManagerFilter(makeHttpManager({ config, filters }, context)),
+  };
+}
+
+function listenerConfig(admin: AdminConfig, manager: NetworkFilterFactory): ListenerConfig {
+  const chain = {
+    name: '',
+    fingerprint: '',
+    metadata: null,
+    filters: [{ name: manager.name, factory: manager, config: null }],
+  };
+  return {
+    name: 'admin',
+    fingerprint: '',
+    addresses: [{ address: admin.address, ipv4Compat: false, pipeMode: 0, socketOptions: [] }],
+    bindToPort: true,
+    handsOff: false,
+    reusePort: false,
+    backlog: 0,
+    bufferLimitBytes: 1024 * 1024,
+    statPrefix: 'admin',
+    ignoreGlobalConnectionLimit: true,
+    accessLogs: [],
+    listenerFilters: [],
+    listenerFiltersTimeoutMs: 0,
+    continueOnListenerFiltersTimeout: false,
+    chains: [{ match: null, chain }],
+    defaultChain: null,
+    chainMatcher: null,
+    isExactBalance: false,
+    drainsOnModifyOnly: true,
+    metadata: null,
+    trafficDirection: 'UNSPECIFIED',
+    udp: null,
+  };
+}
+
+/** The admin listener's connection manager: Envoy's defaults, no routes. */
+const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
+  statPrefix: 'admin',
+  serverName: 'envoy',
+  serverHeaderTransformation: 'OVERWRITE',
+  schemeOverwrite: '',
+  useRemoteAddress: true,
+  xffNumTrustedHops: 0,
+  skipXffAppend: false,
+  appendXForwardedPort: false,
+  representIpv4AsMapped: false,
+  localAddress: '127.0.0.1',
+  isInternalAddress: () => false,
+  via: '',
+  userAgent: '',
+  nodeId: '',
+  generateRequestId: false,
+  preserveExternalRequestId: false,
+  alwaysSetRequestIdInResponse: false,
+  streamIdleTimeoutMs: 300_000,
+  requestTimeoutMs: 0,
+  requestHeadersTimeoutMs: 0,
+  drainTimeoutMs: 100,
+  delayedCloseTimeoutMs: 1000,
+  idleTimeoutMs: 3_600_000,
+  maxConnectionDurationMs: 0,
+  maxStreamDurationMs: 0,
+  maxRequestsPerConnection: 0,
+  headersWithUnderscores: 'ALLOW',
+  streamErrorOnInvalidHttpMessage: false,
+  http1: {
+    maxHeadBytes: 60 * 1024,
+    maxHeaders: 100,
+    allowChunkedLength: false,
+    keepSpelling: false,
+    allowCustomMethods: false,
+    enableTrailers: false,
+    acceptHttp10: true,
+    defaultHostForHttp10: '',
+    allowAbsoluteUrl: true,
+    spelling: 'lower',
+  },
+  normalizePath: false,
+  mergeSlashes: false,
+  escapedSlashes: 'KEEP_UNCHANGED',
+  stripMatchingHostPort: false,
+  stripAnyHostPort: false,
+  stripTrailingHostDot: false,
+  proxy100Continue: false,
+  upgrades: new Map(),
+  accessLogs: [],
+  localReply: null,
+  routes: { current: null },
+  bufferLimitBytes: 1024 * 1024,
+};

@@ -1,0 +1,290 @@
+// All listeners of a worker by name: adds, updates in place or by replacement, and removes them while traffic goes on.
+import { networkInterfaces } from 'node:os';
+import type { Address, ByteStream } from '../../base/byte-stream.ts';
+import { formatIp, parseIp } from '../../base/ip.ts';
+import type { Timer } from '../../base/clock.ts';
+import type { Engine } from '../../net/engine.ts';
+import type { ClusterManager } from '../cluster/cluster.ts';
+import type { FilterChain } from '../network/filter-chain.ts';
+import { makeUdpListener, type UdpListener } from '../udp/udp-listener.ts';
+import type { AdoptingListeners } from '../workers/contract.ts';
+import { AddressRegistry } from './address-registry.ts';
+import type { DrainManager } from './drain.ts';
+import { ActiveListener, type ListenerContext } from './listener.ts';
+import type { ListenerConfig } from './listener-config.ts';
+import { LISTENER_MANAGER_STATS, type ListenerManagerScope } from './stats.ts';
+
+export type ListenerManagerContext = Omit<ListenerContext, 'drain' | 'listenerFor' | 'isOwnAddress'> & {
+  readonly engine: Engine;
+  readonly drain: DrainManager;
+  readonly clusters: ClusterManager;
+};
+
+/** What became of a configuration. */
+export type SetOutcome = 'added' | 'updated' | 'updated-in-place' | 'unchanged' | { readonly error: string };
+
+/** A listener and what belongs to it alone. */
+type Entry = {
+  readonly listener: ActiveListener;
+  readonly drain: DrainManager;
+  config: ListenerConfig;
+};
+
+/** How long the addresses of this machine are remembered. */
+const LOCAL_ADDRESSES_MS = 5000;
+
+export class ListenerManager implements AdoptingListeners {
+  readonly #context: ListenerManagerContext;
+  readonly #stats: ListenerManagerScope;
+  readonly #registry: AddressRegistry;
+  readonly #entries = new Map<string, Entry>();
+  readonly #udp = new Map<string, { readonly config: ListenerConfig; readonly listener: UdpListener }>();
+  readonly #draining = new Set<ActiveListener>();
+  readonly #drainingChains = new Set<FilterChain>();
+  /** Listeners by the text of their addresses; made when first needed after a change. */
+  #byAddress: Map<string, ActiveListener> | null = null;
+  #localIps: ReadonlySet<string> = new Set();
+  #localIpsUntilMs = -1;
+
+  constructor(context: ListenerManagerContext) {
+    this.#context = context;
+    this.#stats = context.stats.scope('listener_manager.', LISTENER_MANAGER_STATS);
+    const { engine, seams } = context;
+    this.#registry = new AddressRegistry({ engine, sockets: seams.sockets, balancer: seams.balancer });
+  }
+
+  // ─── Configuration ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Adds a listener, or takes a new version on. Nothing changes when there is an error. */
+  set(config: ListenerConfig): SetOutcome {
+    if (config.udp !== null) return this.#setUdp(config);
+    const stats = this.#stats;
+    const old = this.#entries.get(config.name);
+    if (old !== undefined && old.config.fingerprint === config.fingerprint) {
+      if (sameChains(old.config, config)) return 'unchanged';
+      this.#updateInPlace(old, config);
+      return 'updated-in-place';
+    }
+    const drain = this.#context.drain.child(!config.drainsOnModifyOnly);
+    const listener = new ActiveListener(config, this.#listenerContext(drain), drain);
+    if (config.bindToPort) {
+      const problem = this.#registry.bind(listener, config);
+      if (problem !== null) {
+        stats.inc(stats.i.listener_create_failure);
+        return { error: problem };
+      }
+      this.#registry.own(listener, config);
+    }
+    this.#entries.set(config.name, { listener, drain, config });
+    stats.inc(old === undefined ? stats.i.listener_added : stats.i.listener_modified);
+    stats.inc(stats.i.listener_create_success);
+    if (old !== undefined) this.#drainListener(old);
+    this.#countActive();
+    return old === undefined ? 'added' : 'updated';
+  }
+
+  remove(name: string): boolean {
+    const udp = this.#udp.get(name);
+    const entry = this.#entries.get(name);
+    if (udp === undefined && entry === undefined) return false;
+    this.#udp.delete(name);
+    this.#entries.delete(name);
+    udp?.listener.stop();
+    if (entry !== undefined) this.#drainListener(entry);
+    this.#stats.inc(this.#stats.i.listener_removed);
+    this.#countActive();
+    return true;
+  }
+
+  #setUdp(config: ListenerConfig): SetOutcome {
+    const stats = this.#stats;
+    const old = this.#udp.get(config.name);
+    if (old !== undefined && old.config.fingerprint === config.fingerprint) return 'unchanged';
+    const listener = makeUdpListener(config, this.#context);
+    old?.listener.stop();
+    const problem = listener.start();
+    if (problem !== null) {
+      stats.inc(stats.i.listener_create_failure);
+      if (old !== undefined) old.listener.start();
+      return { error: problem };
+    }
+    this.#udp.set(config.name, { config, listener });
+    stats.inc(old === undefined ? stats.i.listener_added : stats.i.listener_modified);
+    stats.inc(stats.i.listener_create_success);
+    this.#countActive();
+    return old === undefined ? 'added' : 'updated';
+  }
+
+  #updateInPlace(entry: Entry, config: ListenerConfig): void {
+    const stats = this.#stats;
+    entry.config = config;
+    const removed = entry.listener.updateChains(config);
+    stats.inc(stats.i.listener_modified);
+    stats.inc(stats.i.listener_create_success);
+    stats.inc(stats.i.listener_in_place_updated);
+    for (const chain of removed) this.#drainChain(chain);
+  }
+
+  /** Connections of a chain that is no longer configured have the drain time to come to their end. */
+  #drainChain(chain: FilterChain): void {
+    const { clock, drain } = this.#context;
+    const timer = clock.timer(() => chain.closeAll('filter_chain_draining'), null);
+    this.#drainingChains.add(chain);
+    this.#countDraining();
+    timer.arm(drain.drainTimeMs);
+    chain.drain(() => {
+      timer.disarm();
+      this.#drainingChains.delete(chain);
+      this.#countDraining();
+    });
+  }
+
+  /** The listener takes nothing new; its connections have the drain time. */
+  #drainListener({ listener, drain }: Entry): void {
+    const { clock } = this.#context;
+    this.#registry.release(listener);
+    drain.start();
+    this.#draining.add(listener);
+    this.#countDraining();
+    const timer: Timer = clock.timer(() => {
+      listener.close();
+      this.#draining.delete(listener);
+      this.#countDraining();
+    }, null);
+    timer.arm(drain.drainTimeMs);
+  }
+
+  #countDraining(): void {
+    const stats = this.#stats;
+    stats.set(stats.i.total_listeners_draining, this.#draining.size);
+    stats.set(stats.i.total_filter_chains_draining, this.#drainingChains.size);
+  }
+
+  #countActive(): void {
+    this.#byAddress = null;
+    this.#stats.set(this.#stats.i.total_listeners_active, this.#entries.size + this.#udp.size);
+  }
+
+  #listenerContext(drain: DrainManager): ListenerContext {
+    return {
+      ...this.#context,
+      drain,
+      listenerFor: (address) => this.#listenerFor(address),
+      isOwnAddress: (address) => this.#isOwnAddress(address),
+    };
+  }
+
+  // ─── Life ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything is ready: connections that waited come in. */
+  open(): void {
+    this.#registry.open();
+    this.#stats.set(this.#stats.i.workers_started, 1);
+  }
+
+  stopAccepting(): void {
+    const stats = this.#stats;
+    for (const { listener } of this.#entries.values()) {
+      if (!this.#registry.isListening(listener)) continue;
+      this.#registry.release(listener);
+      stats.inc(stats.i.listener_stopped);
+    }
+    for (const { listener } of this.#udp.values()) {
+      listener.stop();
+      stats.inc(stats.i.listener_stopped);
+    }
+  }
+
+  drainConnections(): void {
+    for (const { listener } of this.#entries.values()) listener.drainConnections();
+  }
+
+  get connectionCount(): number {
+    return this.#context.connections.active;
+  }
+
+  adopt(key: string, stream: ByteStream): void {
+    const socket = this.#registry.byKey(key);
+    if (socket !== null) {
+      socket.listener.accept(stream, key);
+      return;
+    }
+    this.#context.seams.balancer.closed(key);
+    stream.destroy();
+  }
+
+  /** Names and real addresses, as `/listeners` shows them. */
+  statuses(): { readonly name: string; readonly addresses: readonly Address[] }[] {
+    const tcp = [...this.#entries.values()].map(({ listener }) => ({
+      name: listener.name,
+      addresses: this.#registry.addressesOf(listener),
+    }));
+    const udp = [...this.#udp].map(([name, { listener }]) => ({ name, addresses: listener.addresses }));
+    return [...tcp, ...udp];
+  }
+
+  // ─── Original destinations ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Source: Envoy ConnectionHandlerImpl::getBalancedHandlerByAddress: the address itself, then any address. */
+  #listenerFor(wanted: Address): ActiveListener | null {
+    this.#byAddress ??= this.#indexAddresses();
+    return this.#byAddress.get(addressKey(wanted)) ?? this.#byAddress.get(anyKey(wanted)) ?? null;
+  }
+
+  #indexAddresses(): Map<string, ActiveListener> {
+    const index = new Map<string, ActiveListener>();
+    for (const { listener, config } of this.#entries.values()) {
+      for (const { address, ipv4Compat } of config.addresses) {
+        if (address.family === 'unix') continue;
+        index.set(addressKey(address), listener);
+        const { port } = address;
+        const asIpv4 = anyKey({ family: 'ipv4', address: '', port });
+        if (ipv4Compat && address.address === '::' && !index.has(asIpv4)) index.set(asIpv4, listener);
+      }
+    }
+    return index;
+  }
+
+  #isOwnAddress(wanted: Address): boolean {
+    for (const { acceptor } of this.#registry.all()) {
+      const { address } = acceptor;
+      if (address.port !== wanted.port || address.family === 'unix') continue;
+      if (addressKey(address) === addressKey(wanted)) return true;
+      if (isWildcard(address.address) && this.#isLocalIp(wanted.address)) return true;
+    }
+    return false;
+  }
+
+  #isLocalIp(ip: string): boolean {
+    const { clock } = this.#context;
+    if (clock.nowMs > this.#localIpsUntilMs) {
+      this.#localIpsUntilMs = clock.nowMs + LOCAL_ADDRESSES_MS;
+      this.#localIps = new Set(Object.values(networkInterfaces()).flatMap((list) => list?.map((a) => a.address) ?? []));
+    }
+    return this.#localIps.has(ip) || ip.startsWith('127.');
+  }
+}
+
+function sameChains(a: ListenerConfig, b: ListenerConfig): boolean {
+  const keys = (config: ListenerConfig): string =>
+    JSON.stringify([
+      config.chains.map(({ chain }) => chain.fingerprint),
+      config.defaultChain?.fingerprint ?? null,
+      config.chainMatcher?.fingerprint ?? null,
+    ]);
+  return keys(a) === keys(b);
+}
+
+function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** One text for all spellings of an address. */
+function addressKey(address: Address): string {
+  const ip = parseIp(address.address);
+  return `${ip === null ? address.address : formatIp(ip)} ${address.port}`;
+}
+
+function anyKey({ family, port }: Address): string {
+  return family === 'ipv6' ? `:: ${port}` : `0.0.0.0 ${port}`;
+}

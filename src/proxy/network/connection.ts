@@ -1,0 +1,216 @@
+// A downstream connection: takes its bytes through the network filters of its chain until the terminal one owns them.
+import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../base/byte-stream.ts';
+import type { Failure } from '../../base/failure.ts';
+import type { UpstreamSource } from '../listener/filter.ts';
+import type { SocketFacts } from '../listener/socket-facts.ts';
+import { type ConnectionInfo, type FilterStateObject, type Metadata, StreamInfo } from '../stream-info.ts';
+import type { CloseKind, NetworkConnection } from './filter.ts';
+import type { FilterChain } from './filter-chain.ts';
+import { FilteredStream } from './filtered-stream.ts';
+
+/** What connections know of their listener. */
+export type ConnectionListener = {
+  readonly name: string;
+  readonly metadata: Metadata | null;
+  readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
+  readonly clock: { readonly nowMs: number; readonly wallMs: number };
+  onConnectionClosed(connection: DownstreamConnection): void;
+};
+
+let nextConnectionId = 0;
+const NO_SLOTS: unknown[] = [];
+const NO_NAMES: readonly string[] = [];
+
+/**
+ * States: starting (filters hear of the connection) → stopped ⇄ starting → started (the terminal filter owns the
+ * stream) → closed. It is its own ConnectionInfo, so that an idle connection is one object less.
+ */
+export class DownstreamConnection implements NetworkConnection, ConnectionInfo, ByteStreamHandler {
+  readonly id = nextConnectionId++;
+  readonly listener: ConnectionListener;
+  readonly chain: FilterChain;
+  readonly startMs: number;
+  readonly startWallMs: number;
+  /** What the terminal filter sees; a FilteredStream when some filter reads bytes. */
+  readonly stream: ByteStream;
+  readonly slot: unknown[];
+  terminationDetails = '';
+  localCloseReason = '';
+  isClosed = false;
+  readonly #socket: ByteStream;
+  /** What listener filters found out; null when there were none. */
+  readonly #accepted: SocketFacts | null;
+  #info: StreamInfo | null = null;
+  /** Filters that have let the connection in. */
+  #passed = 0;
+  #isStopped = false;
+  #isStarted = false;
+
+  constructor(listener: ConnectionListener, chain: FilterChain, socket: ByteStream, accepted: SocketFacts | null) {
+    this.listener = listener;
+    this.chain = chain;
+    this.startMs = listener.clock.nowMs;
+    this.startWallMs = listener.clock.wallMs;
+    this.#socket = socket;
+    this.#accepted = accepted;
+    this.slot = chain.slots > 1 ? new Array(chain.slots).fill(undefined) : NO_SLOTS;
+    this.stream = chain.readsData ? new FilteredStream(socket, this, chain.filters) : socket;
+    chain.connections.add(this);
+  }
+
+  /** Lets the filters hear of the connection, then the terminal one take it. */
+  start(): void {
+    const { filters } = this.chain;
+    if (filters.length > 0) this.stream.handler = this;
+    while (this.#passed < filters.length) {
+      const filter = filters[this.#passed++];
+      if (filter?.onNewConnection?.(this) === 'stop') {
+        if (!this.isClosed) this.#stop();
+        return;
+      }
+      if (this.isClosed || this.#socket.isClosed) return;
+    }
+    this.#isStarted = true;
+    this.chain.terminal.start?.(this);
+  }
+
+  #stop(): void {
+    this.#isStopped = true;
+    this.#socket.pause();
+  }
+
+  continueReading(): void {
+    if (this.isClosed || this.#socket.isClosed) return;
+    if (this.#isStarted) {
+      if (this.stream instanceof FilteredStream) this.stream.continueReading();
+      return;
+    }
+    if (!this.#isStopped) return;
+    this.#isStopped = false;
+    this.#socket.resume();
+    this.start();
+  }
+
+  close(kind: CloseKind, reason: string, details = ''): void {
+    if (this.isClosed) return;
+    if (this.localCloseReason === '') this.localCloseReason = reason;
+    if (details !== '') this.terminationDetails = details;
+    if (kind === 'flush') this.#socket.close();
+    else this.#socket.destroy(kind === 'reset');
+  }
+
+  closed(_failure: Failure | null): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const { filters, terminal } = this.chain;
+    const passed = this.#isStarted ? filters.length : this.#passed;
+    for (let i = 0; i < passed; i++) filters[i]?.onDestroy?.(this);
+    if (this.#isStarted) terminal.onDestroy?.(this);
+    const info = this.#info;
+    if (info !== null && info.endMs === 0) this.#finishInfo(info);
+    this.listener.onConnectionClosed(this);
+    this.chain.forget(this);
+  }
+
+  #finishInfo(info: StreamInfo): void {
+    info.endMs = this.listener.clock.nowMs;
+    info.bytesReceived = this.#socket.bytesRead;
+    info.bytesSent = this.#socket.bytesWritten;
+    info.downstreamWireBytesReceived = info.bytesReceived;
+    info.downstreamWireBytesSent = info.bytesSent;
+  }
+
+  // ─── As the stream's handler, until the terminal filter takes over ──────────────────────────────────────────────
+
+  onData(): void {}
+  onEnd(): void {
+    // Nothing will be said, and nobody is there yet to answer.
+    if (!this.#isStarted) this.#socket.close();
+  }
+  onDrain(): void {}
+  onClose(failure: Failure | null): void {
+    this.closed(failure);
+  }
+
+  // ─── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get connection(): ConnectionInfo {
+    return this;
+  }
+
+  get info(): StreamInfo {
+    if (this.#info === null) {
+      this.#info = new StreamInfo(this, this.startMs, this.startWallMs);
+      this.#info.dynamicMetadata = this.#accepted?.dynamicMetadata ?? null;
+      this.#info.filterState = this.#accepted?.filterState ?? null;
+    }
+    return this.#info;
+  }
+
+  /** For the listener's access log: `info` with what only the end tells. */
+  finishedInfo(): StreamInfo {
+    const { info } = this;
+    if (info.endMs === 0) this.#finishInfo(info);
+    return info;
+  }
+  get balanceKey(): string {
+    return this.#accepted?.balanceKey ?? '';
+  }
+  get listenerName(): string {
+    return this.listener.name;
+  }
+  get listenerMetadata(): Metadata | null {
+    return this.listener.metadata;
+  }
+  get trafficDirection(): ConnectionListener['trafficDirection'] {
+    return this.listener.trafficDirection;
+  }
+  get filterChainName(): string {
+    return this.chain.config.name;
+  }
+  get filterChainMetadata(): Metadata | null {
+    return this.chain.config.metadata;
+  }
+  get localAddress(): Address {
+    return this.#accepted?.localAddress ?? this.#socket.localAddress;
+  }
+  get isLocalAddressRestored(): boolean {
+    return this.#accepted?.isLocalAddressRestored ?? false;
+  }
+  get directLocalAddress(): Address {
+    return this.#accepted?.directLocalAddress ?? this.#socket.localAddress;
+  }
+  get remoteAddress(): Address {
+    return this.#accepted?.remoteAddress ?? this.#socket.remoteAddress;
+  }
+  get directRemoteAddress(): Address {
+    return this.#accepted?.directRemoteAddress ?? this.#socket.remoteAddress;
+  }
+  get tls(): TlsFacts | null {
+    return this.#socket.tls;
+  }
+  get requestedServerName(): string {
+    return this.#accepted?.serverName ?? '';
+  }
+  get transportProtocol(): string {
+    return this.#accepted?.transportProtocol ?? '';
+  }
+  get applicationProtocols(): readonly string[] {
+    return this.#accepted?.applicationProtocols ?? NO_NAMES;
+  }
+  get ja3Hash(): string {
+    return this.#accepted?.ja3Hash ?? '';
+  }
+  get ja4Hash(): string {
+    return this.#accepted?.ja4Hash ?? '';
+  }
+  get upstreamSource(): UpstreamSource | null {
+    return this.#accepted?.upstreamSource ?? null;
+  }
+  get filterState(): ReadonlyMap<string, FilterStateObject> | null {
+    return this.#info === null ? (this.#accepted?.filterState ?? null) : this.#info.filterState;
+  }
+  get dynamicMetadata(): ReadonlyMap<string, Record<string, unknown>> | null {
+    return this.#info === null ? (this.#accepted?.dynamicMetadata ?? null) : this.#info.dynamicMetadata;
+  }
+}

@@ -1,0 +1,111 @@
+// A filter chain at run time: its network filters, the connections that it serves, and whether it drains.
+import type { Clock } from '../../base/clock.ts';
+import type { Metadata } from '../stream-info.ts';
+import type { DownstreamConnection } from './connection.ts';
+import type { DrainDecision, NetworkFilter, NetworkFilterContext, NetworkFilterFactory } from './filter.ts';
+
+/** One network filter as configured. */
+export type NetworkFilterConfig = {
+  readonly name: string;
+  readonly factory: NetworkFilterFactory;
+  readonly config: unknown;
+};
+
+/** A filter chain as configured: frozen, without its match. */
+export type FilterChainConfig = {
+  readonly name: string;
+  /** Equal for chains that do the same: an update keeps such a chain and its connections. */
+  readonly fingerprint: string;
+  readonly metadata: Metadata | null;
+  /** The last one is terminal. */
+  readonly filters: readonly NetworkFilterConfig[];
+};
+
+/** What a chain is told about the end of its connections. */
+export type ChainOwner = {
+  onConnectionClosed(connection: DownstreamConnection): void;
+  readonly clock: Clock;
+};
+
+export class FilterChain {
+  readonly config: FilterChainConfig;
+  readonly filters: readonly NetworkFilter[];
+  readonly terminal: NetworkFilter;
+  /** Some filter before the terminal one reads the bytes. */
+  readonly readsData: boolean;
+  readonly slots: number;
+  readonly connections = new Set<DownstreamConnection>();
+  /** An update has removed it; its connections end with their exchanges. */
+  isDraining = false;
+  /** Told when a draining chain has no connection left. */
+  onDrained: (() => void) | null = null;
+
+  constructor(
+    config: FilterChainConfig,
+    context: Omit<NetworkFilterContext, 'slot' | 'drain' | 'chainKey'>,
+    drain: DrainDecision,
+  ) {
+    this.config = config;
+    const filters: NetworkFilter[] = [];
+    const decision = new ChainDrain(this, drain);
+    const chainKey = `${context.listenerName}/${config.fingerprint}`;
+    let slot = 0;
+    for (const { factory, config: filterConfig } of config.filters) {
+      const filter = factory.create(filterConfig as never, {
+        ...context,
+        chainKey,
+        slot: slot++,
+        drain: decision,
+      });
+      if (filter !== null) filters.push(filter);
+    }
+    this.slots = slot;
+    const terminal = filters.pop();
+    if (terminal?.start === undefined) throw new Error(`filter chain ${config.name} has no terminal filter`);
+    this.terminal = terminal;
+    this.filters = filters;
+    this.readsData = filters.some((filter) => filter.onData !== undefined);
+  }
+
+  /** A connection is over. */
+  forget(connection: DownstreamConnection): void {
+    this.connections.delete(connection);
+    if (this.isDraining && this.connections.size === 0) this.#drained();
+  }
+
+  /** Ends the chain: connections close with their exchanges; `onDrained` follows. */
+  drain(onDrained: () => void): void {
+    this.isDraining = true;
+    this.onDrained = onDrained;
+    this.terminal.drainConnections?.();
+    if (this.connections.size === 0) this.#drained();
+  }
+
+  /** The time for draining is over. */
+  closeAll(reason: string): void {
+    for (const connection of this.connections) connection.close('no-flush', reason);
+  }
+
+  #drained(): void {
+    const told = this.onDrained;
+    this.onDrained = null;
+    told?.();
+  }
+}
+
+/** A chain that was removed drains at once, whatever the listener does. Source: Envoy FilterChainFactoryContextImpl. */
+class ChainDrain implements DrainDecision {
+  readonly #chain: FilterChain;
+  readonly #parent: DrainDecision;
+
+  constructor(chain: FilterChain, parent: DrainDecision) {
+    this.#chain = chain;
+    this.#parent = parent;
+  }
+  get isDraining(): boolean {
+    return this.#chain.isDraining || this.#parent.isDraining;
+  }
+  shouldDrainClose(): boolean {
+    return this.#chain.isDraining || this.#parent.shouldDrainClose();
+  }
+}

@@ -1,0 +1,156 @@
+// The bytes of a connection whose network filters read them: each goes through the filters on its way to the owner.
+import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../base/byte-stream.ts';
+import type { Failure } from '../../base/failure.ts';
+import type { NetworkConnection, NetworkFilter } from './filter.ts';
+
+const NO_HANDLER: ByteStreamHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+const EMPTY = Buffer.alloc(0);
+
+export class FilteredStream implements ByteStream, ByteStreamHandler {
+  handler: ByteStreamHandler = NO_HANDLER;
+  readonly #socket: ByteStream;
+  readonly #connection: NetworkConnection;
+  readonly #filters: readonly NetworkFilter[];
+  /** The filter that gets the kept bytes when reading continues; -1 while nothing is stopped. */
+  #resumeAt = -1;
+  #kept = EMPTY;
+  #isEndKept = false;
+
+  constructor(socket: ByteStream, connection: NetworkConnection, filters: readonly NetworkFilter[]) {
+    this.#socket = socket;
+    this.#connection = connection;
+    this.#filters = filters;
+    socket.handler = this;
+  }
+
+  // ─── From the socket ────────────────────────────────────────────────────────────────────────────────────────────
+
+  onData(chunk: Buffer, start: number, end: number): void {
+    if (this.#resumeAt >= 0) this.#keep(chunk, start, end);
+    else if (this.#pass(0, chunk, start, end, false)) this.handler.onData(chunk, start, end);
+  }
+
+  onEnd(): void {
+    if (this.#resumeAt >= 0) this.#isEndKept = true;
+    else if (this.#pass(0, EMPTY, 0, 0, true)) this.handler.onEnd();
+  }
+
+  onDrain(): void {
+    this.handler.onDrain();
+  }
+
+  onClose(failure: Failure | null): void {
+    const { handler } = this;
+    this.handler = NO_HANDLER;
+    handler.onClose(failure);
+  }
+
+  /** True when every filter from `first` on let the bytes through and the connection still stands. */
+  #pass(first: number, chunk: Buffer, start: number, end: number, endStream: boolean): boolean {
+    const filters = this.#filters;
+    for (let at = first; at < filters.length; at++) {
+      const filter = filters[at] as NetworkFilter;
+      if (filter.onData === undefined) continue;
+      const status = filter.onData(this.#connection, chunk, start, end, endStream);
+      if (this.#socket.isClosed) return false;
+      if (status === 'stop') {
+        this.#resumeAt = at + 1;
+        if (end > start) this.#keep(chunk, start, end);
+        if (endStream) this.#isEndKept = true;
+        this.#socket.pause();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #keep(chunk: Buffer, start: number, end: number): void {
+    const bytes = Buffer.from(chunk.subarray(start, end));
+    this.#kept = this.#kept.length === 0 ? bytes : Buffer.concat([this.#kept, bytes]);
+  }
+
+  /** A filter that stopped lets go on: what was kept goes to the filters behind it. */
+  continueReading(): void {
+    if (this.#resumeAt < 0 || this.#socket.isClosed) return;
+    const at = this.#resumeAt;
+    const kept = this.#kept;
+    const endKept = this.#isEndKept;
+    this.#resumeAt = -1;
+    this.#kept = EMPTY;
+    this.#isEndKept = false;
+    this.#socket.resume();
+    if (kept.length > 0) {
+      if (!this.#pass(at, kept, 0, kept.length, false)) {
+        if (endKept) this.#isEndKept = true;
+        return;
+      }
+      this.handler.onData(kept, 0, kept.length);
+    }
+    if (endKept && !this.#socket.isClosed && this.#pass(kept.length > 0 ? 0 : at, EMPTY, 0, 0, true)) {
+      this.handler.onEnd();
+    }
+  }
+
+  // ─── Everything else is the socket's ────────────────────────────────────────────────────────────────────────────
+
+  get id(): number {
+    return this.#socket.id;
+  }
+  get localAddress(): Address {
+    return this.#socket.localAddress;
+  }
+  get remoteAddress(): Address {
+    return this.#socket.remoteAddress;
+  }
+  get tls(): TlsFacts | null {
+    return this.#socket.tls;
+  }
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten;
+  }
+  get bufferedBytes(): number {
+    return this.#socket.bufferedBytes;
+  }
+  get isAboveHighWatermark(): boolean {
+    return this.#socket.isAboveHighWatermark;
+  }
+  get isClosed(): boolean {
+    return this.#socket.isClosed;
+  }
+  writeLatin1(text: string): void {
+    this.#socket.writeLatin1(text);
+  }
+  write(chunk: Uint8Array): void {
+    this.#socket.write(chunk);
+  }
+  writeBorrowed(chunk: Buffer, start: number, end: number): void {
+    this.#socket.writeBorrowed(chunk, start, end);
+  }
+  flush(): void {
+    this.#socket.flush();
+  }
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    this.#socket.resume();
+  }
+  unread(bytes: Buffer): void {
+    this.#socket.unread(bytes);
+  }
+  end(): void {
+    this.#socket.end();
+  }
+  close(): void {
+    this.#socket.close();
+  }
+  destroy(reset?: boolean): void {
+    this.#socket.destroy(reset);
+  }
+  setWatermarks(highBytes: number): void {
+    this.#socket.setWatermarks(highBytes);
+  }
+}
