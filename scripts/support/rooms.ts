@@ -33,6 +33,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/telemetry/exporters/', may: [...FLOOR, 'src/proto/'] },
   { path: 'src/telemetry/', may: ['src/base/'] },
   { path: 'src/wire/', may: ['src/base/'] },
+  { path: 'src/net/resolver/', may: ['src/net/', 'src/wire/dns/', ...FLOOR] },
   { path: 'src/net/', may: FLOOR },
   { path: 'src/proto/', may: FLOOR },
   { path: 'src/xds/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
