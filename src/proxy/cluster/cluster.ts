@@ -4,8 +4,7 @@ import type { Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { UpstreamSource } from '../listener/filter.ts';
-import type { ConnectionInfo, Metadata, StreamInfo, UpstreamInfo } from '../stream-info.ts';
+import type { ConnectionInfo, Metadata, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -46,6 +45,8 @@ export type Host = UpstreamInfo & {
   rqSuccess: number;
   rqError: number;
   rqTimeout: number;
+  /** Called once when the host leaves its cluster, in order of addition: what cannot outlive it (UDP sessions) ends. */
+  readonly removalListeners: Set<() => void>;
   /** Asks for a stream to this host; the answer may come during the call. Returns a handle to give the wish up. */
   newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null;
   /** Asks for a connection of its own (tcp_proxy); as `newStream` otherwise. */
@@ -85,6 +86,8 @@ export type CircuitBreaker = {
   releaseRetry(): void;
   readonly isPendingFull: boolean;
   readonly isRequestsFull: boolean;
+  /** Connections and UDP sessions together. */
+  readonly connections: { readonly canCreate: boolean; inc(): void; dec(): void };
 };
 
 export type Cluster = {

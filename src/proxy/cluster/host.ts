@@ -33,6 +33,7 @@ export class HostEntry extends HostCounts implements Host {
   isCanary = false;
   /** No longer in the cluster: its connections end with their requests. */
   isRemoved = false;
+  #removalListeners: Set<() => void> | null = null;
 
   constructor(
     context: PoolContext,
@@ -103,9 +104,16 @@ export class HostEntry extends HostCounts implements Host {
     return pool.newStream(callbacks);
   }
 
+  /** Made when first asked for: most hosts never have one. */
+  get removalListeners(): Set<() => void> {
+    this.#removalListeners ??= new Set();
+    return this.#removalListeners;
+  }
+
   /** Removed from its cluster: `onDrained` is called once its last connection is gone. */
   drain(onDrained: () => void): void {
     this.isRemoved = true;
+    for (const listener of [...(this.#removalListeners ?? [])]) listener();
     let waiting = 1;
     const done = (): void => {
       if (--waiting === 0) onDrained();

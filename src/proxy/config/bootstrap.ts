@@ -25,6 +25,7 @@ import { MATCHER_FIELDS } from './matcher.ts';
 import { ROUTE_FIELDS } from './route-fields.ts';
 import { SOCKET_OPTION_FIELDS } from './socket-options.ts';
 import { findUnsupported, mergeSupport, type SupportTable } from './support.ts';
+import { UDP_LISTENER_FIELDS } from './udp-listener.ts';
 
 /** Source: bootstrap.proto, stats_flush_interval. */
 const STATS_FLUSH_INTERVAL_MS = 5_000;
@@ -61,6 +62,7 @@ export function supportedFields(extensions: Extensions): Map<string, ReadonlySet
     ADDRESS_FIELDS,
     SOCKET_OPTION_FIELDS,
     LISTENER_FIELDS,
+    UDP_LISTENER_FIELDS,
     FILTER_CHAIN_MATCH_FIELDS,
     HTTP_CONNECTION_MANAGER_FIELDS,
     LOCAL_REPLY_FIELDS,

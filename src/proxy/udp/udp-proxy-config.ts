@@ -1,0 +1,101 @@
+// Decodes udp_proxy: where sessions go, how long they last, what is logged of them.
+import type { Address } from '../../base/byte-stream.ts';
+import type { Matcher, UdpProxyConfig as UdpProxyPb } from '../../proto/generated/types.d.ts';
+import type { AccessLog } from '../access-log/access-log.ts';
+import { decodeAccessLogs } from '../access-log/decode.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import { xxHash64 } from '../route/xxhash64.ts';
+
+export const UDP_PROXY = 'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig';
+const ROUTE = 'envoy.extensions.filters.udp.udp_proxy.v3.Route';
+
+/** Source: udp_proxy.proto, idle_timeout. */
+const IDLE_TIMEOUT_MS = 60_000;
+/** Source: Envoy DEFAULT_UDP_MAX_DATAGRAM_SIZE. */
+const MAX_DATAGRAM_BYTES = 1500;
+
+export const UDP_PROXY_FIELDS: Readonly<Record<string, string>> = {
+  [UDP_PROXY]: `
+    stat_prefix cluster matcher idle_timeout hash_policies upstream_socket_config use_per_packet_load_balancing
+    access_log proxy_access_log access_log_options`,
+  [`${UDP_PROXY}.HashPolicy`]: 'source_ip key',
+  [`${UDP_PROXY}.UdpAccessLogOptions`]: 'access_log_flush_interval',
+  [ROUTE]: 'cluster',
+};
+
+export type UdpRoute = {
+  /** Every cluster that it may name. */
+  readonly clusterNames: readonly string[];
+  clusterFor(from: Address, to: Address): string | null;
+};
+
+export type UdpProxyConfig = {
+  readonly statPrefix: string;
+  readonly route: UdpRoute;
+  readonly idleTimeoutMs: number;
+  readonly maxUpstreamDatagramBytes: number;
+  /** Every datagram chooses its host, and a client has a session with each. */
+  readonly isPerPacket: boolean;
+  readonly hash: (from: Address) => number | null;
+  readonly accessLogs: readonly AccessLog[];
+  readonly proxyAccessLogs: readonly AccessLog[];
+  /** 0: sessions are logged at their end only. */
+  readonly logIntervalMs: number;
+};
+
+/** Null after rejecting. */
+export function decodeUdpProxy(message: UdpProxyPb, d: ConfigDecoder): UdpProxyConfig | null {
+  const route = decodeRoute(message, d);
+  const accessLogs = decodeAccessLogs(message.access_log ?? [], d.at('access_log'));
+  const proxyAccessLogs = decodeAccessLogs(message.proxy_access_log ?? [], d.at('proxy_access_log'));
+  if (route === null) return null;
+  const max = message.upstream_socket_config?.max_rx_datagram_size;
+  return Object.freeze({
+    statPrefix: message.stat_prefix ?? '',
+    route,
+    idleTimeoutMs: d.durationMs(message.idle_timeout, IDLE_TIMEOUT_MS),
+    maxUpstreamDatagramBytes: Number(max ?? MAX_DATAGRAM_BYTES),
+    isPerPacket: message.use_per_packet_load_balancing ?? false,
+    hash: decodeHash(message),
+    accessLogs,
+    proxyAccessLogs,
+    logIntervalMs: d.durationMs(message.access_log_options?.access_log_flush_interval, 0),
+  });
+}
+
+/** The upper 53 bits, as those of a route's hash. */
+function hashOf(text: string): number {
+  return Number(xxHash64(text) >> 11n);
+}
+
+/** The rules of the message allow one policy. Source: Envoy UdpProxy HashPolicyImpl. */
+function decodeHash(message: UdpProxyPb): UdpProxyConfig['hash'] {
+  const policy = message.hash_policies?.[0];
+  if (policy === undefined) return () => null;
+  if (policy.source_ip === true) return (from) => hashOf(from.address);
+  const hash = hashOf(policy.key ?? '');
+  return () => hash;
+}
+
+function decodeRoute(message: UdpProxyPb, d: ConfigDecoder): UdpRoute | null {
+  if (message.matcher !== undefined) return decodeMatcher(message.matcher, d.at('matcher'));
+  const name = message.cluster ?? '';
+  return { clusterNames: [name], clusterFor: () => name };
+}
+
+function decodeMatcher(message: Matcher, d: ConfigDecoder): UdpRoute | null {
+  const action = message.on_no_match?.action;
+  if (message.matcher_list !== undefined || message.matcher_tree !== undefined || action === undefined) {
+    d.reject('', 'only on_no_match with an action is supported yet');
+    return null;
+  }
+  const at = d.at('on_no_match').at('action').at('typed_config');
+  const unpacked = d.environment.unpack(action.typed_config, at);
+  if (unpacked === null) return null;
+  if (unpacked.type !== ROUTE) {
+    at.reject('', `no UDP proxy action of type ${unpacked.type}`);
+    return null;
+  }
+  const name = (unpacked.message as { cluster?: string }).cluster ?? '';
+  return { clusterNames: [name], clusterFor: () => name };
+}
