@@ -1,6 +1,5 @@
 // What is known of one exchange (HTTP request or TCP connection): times, sizes, flags, names; for logs and filters.
 import type { Address, TlsFacts } from '../base/byte-stream.ts';
-import type { UpstreamSource } from './listener/filter.ts';
 
 /** Envoy's response flags: bit number → short name (access log), long name. Source: Envoy stream_info/utility.h. */
 export const RESPONSE_FLAGS = [
@@ -24,6 +23,15 @@ export const Flag = Object.fromEntries(RESPONSE_FLAGS.map(([name], bit) => [name
 };
 
 export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'HTTP/3';
+
+/** How upstream connections of a downstream connection leave (original_src). */
+export type UpstreamSource = {
+  readonly address: Address;
+  /** SO_MARK; 0 for none. */
+  readonly mark: number;
+  /** IP_TRANSPARENT is needed, because the address is not this machine's. */
+  readonly isTransparent: boolean;
+};
 
 /** The downstream connection as an exchange sees it. */
 export type ConnectionInfo = {

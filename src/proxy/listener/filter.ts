@@ -4,7 +4,7 @@ import type { Clock, Random } from '../../base/clock.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Runtime } from '../http/filter.ts';
-import type { FilterStateObject } from '../stream-info.ts';
+import type { FilterStateObject, UpstreamSource } from '../stream-info.ts';
 
 /**
  * What chooses the filter chain. Listener filters write it; plain fields, filled with what the socket says.
@@ -34,15 +34,6 @@ export type AcceptedSocket = {
   filterState: Map<string, FilterStateObject> | null;
   /** Source address for dialling the upstream (original_src); null for none. */
   upstreamSource: UpstreamSource | null;
-};
-
-/** How upstream connections of this downstream connection leave. */
-export type UpstreamSource = {
-  readonly address: Address;
-  /** SO_MARK; 0 for none. */
-  readonly mark: number;
-  /** IP_TRANSPARENT is needed, because the address is not this machine's. */
-  readonly isTransparent: boolean;
 };
 
 /**

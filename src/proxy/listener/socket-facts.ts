@@ -1,7 +1,7 @@
 // What is known of an accepted socket before its chain is chosen; addresses are asked for when somebody looks.
 import type { Address, ByteStream } from '../../base/byte-stream.ts';
-import type { FilterStateObject } from '../stream-info.ts';
-import type { AcceptedSocket, UpstreamSource } from './filter.ts';
+import type { FilterStateObject, UpstreamSource } from '../stream-info.ts';
+import type { AcceptedSocket } from './filter.ts';
 
 const NO_NAMES: readonly string[] = [];
 

@@ -1,9 +1,14 @@
 // A downstream connection: takes its bytes through the network filters of its chain until the terminal one owns them.
 import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../base/byte-stream.ts';
 import type { Failure } from '../../base/failure.ts';
-import type { UpstreamSource } from '../listener/filter.ts';
 import type { SocketFacts } from '../listener/socket-facts.ts';
-import { type ConnectionInfo, type FilterStateObject, type Metadata, StreamInfo } from '../stream-info.ts';
+import {
+  type ConnectionInfo,
+  type FilterStateObject,
+  type Metadata,
+  StreamInfo,
+  type UpstreamSource,
+} from '../stream-info.ts';
 import type { CloseKind, NetworkConnection } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { FilteredStream } from './filtered-stream.ts';
