@@ -111,6 +111,20 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
+    path: 'src/proxy/udp/',
+    may: [
+      'src/proxy/cluster/',
+      'src/proxy/access-log/',
+      'src/proxy/matcher/',
+      'src/proxy/listener/stats.ts',
+      'src/proxy/route/xxhash64.ts',
+      'src/net/',
+      ...DECODE,
+      ...FLOOR,
+    ],
+    types: PROXY_TYPES,
+  },
+  {
     path: 'src/proxy/cluster/',
     may: ['src/proxy/http/filter.ts', 'src/wire/', 'src/net/', ...FLOOR],
     types: PROXY_TYPES,
