@@ -133,6 +133,24 @@ export class Histogram {
     else this.#grow(bin);
   }
 
+  /** Takes what was recorded since the last time, as bin, count, …; for a merger in another thread. */
+  take(): number[] | null {
+    if (this.#runningCount === 0) return null;
+    const counts: number[] = [];
+    const bins = this.#running;
+    for (let bin = 0; bin < bins.length; bin++) if (bins[bin] !== 0) counts.push(bin, bins[bin] as number);
+    bins.fill(0);
+    this.#runningCount = 0;
+    return counts;
+  }
+
+  /** Records what another thread has taken: so many values in a bin. */
+  merge(bin: number, count: number): void {
+    if (bin >= this.#running.length) this.#widen(bin);
+    this.#running[bin]! += count;
+    this.#runningCount += count;
+  }
+
   /** Whether a value has been merged. */
   get isUsed(): boolean {
     return this.#isUsed;
@@ -179,9 +197,13 @@ export class Histogram {
 
   #grow(bin: number): void {
     if (!(bin >= 0)) return;
+    this.#widen(bin);
+    this.#running[bin]!++;
+  }
+
+  #widen(bin: number): void {
     const wider = new Uint32Array(1 + BINS_PER_DECADE * Math.ceil(bin / BINS_PER_DECADE) || 1);
     wider.set(this.#running);
-    wider[bin]!++;
     this.#running = wider;
   }
 }

@@ -1,7 +1,16 @@
 // Statistics: schemas of names declared once per kind, scopes of numeric cells, full names made only when dumped.
 import { Histogram } from './histogram.ts';
+import type { StatJournal } from './stat-journal.ts';
 
-export type StatKind = 'counter' | 'gauge' | 'histogram' | 'histogram-percent' | 'text-readout';
+/** What every worker counts alike, as the members of a cluster, is of a kind '…-once': it is shown once, not summed. */
+export type StatKind =
+  | 'counter'
+  | 'counter-once'
+  | 'gauge'
+  | 'gauge-once'
+  | 'histogram'
+  | 'histogram-percent'
+  | 'text-readout';
 export type StatSchema = Readonly<Record<string, StatKind>>;
 
 /** One statistic as dumps see it. */
@@ -9,6 +18,12 @@ export type Stat =
   | { readonly kind: 'counter' | 'gauge'; readonly name: string; readonly value: number; readonly isUsed: boolean }
   | { readonly kind: 'text-readout'; readonly name: string; readonly text: string; readonly isUsed: boolean }
   | { readonly kind: 'histogram'; readonly name: string; readonly histogram: Histogram; readonly isUsed: boolean };
+
+/** Statistics under one prefix, as dumps read them. */
+export type StatGroup = { readonly prefix: string; stats(kinds?: StatKinds): Iterable<Stat> };
+
+/** Where dumps read: the store of one thread, or the sum of several. */
+export type StatSource = { scopes(): Iterable<StatGroup> };
 
 /** Says whether a statistic is wanted at all (stats_matcher); asked once per statistic when its scope is made. */
 export type StatFilter = (fullName: string) => boolean;
@@ -24,11 +39,13 @@ const UNUSED = -0;
 const NO_CELLS = new Float64Array(0);
 
 /** A schema with the number of each name; made once per schema object. */
-type CompiledSchema = {
+export type CompiledSchema = {
+  readonly source: StatSchema;
   readonly i: Readonly<Record<string, number>>;
   /** Counters and gauges in order of their cells. */
   readonly cellNames: readonly string[];
   readonly isGauge: readonly boolean[];
+  readonly isOnce: readonly boolean[];
   readonly histogramNames: readonly string[];
   readonly isPercent: readonly boolean[];
   readonly textNames: readonly string[];
@@ -36,7 +53,9 @@ type CompiledSchema = {
 const compiledSchemas = new WeakMap<StatSchema, CompiledSchema>();
 
 /** The cells of one schema under one prefix. `i` maps a stat's name to its cell's number, resolved at config time. */
-export class Scope {
+export class Scope implements StatGroup {
+  /** Of this store, never used again. */
+  readonly id: number;
   /** With its final dot; '' for the root. */
   readonly prefix: string;
   readonly i: Readonly<Record<string, number>>;
@@ -53,7 +72,8 @@ export class Scope {
   /** Names that the stats matcher rejected; null when none. */
   rejected: Set<string> | null = null;
 
-  constructor(store: StatStore, prefix: string, schema: CompiledSchema, cells: Float64Array, base: number) {
+  constructor(store: StatStore, id: number, prefix: string, schema: CompiledSchema, cells: Float64Array, base: number) {
+    this.id = id;
     this.store = store;
     this.prefix = prefix;
     this.schema = schema;
@@ -107,8 +127,17 @@ export class Scope {
     return this.extra?.cells.get(name) ?? this.store.makeCell(this, name, true);
   }
 
+  /** A gauge that all workers set alike. */
+  dynamicGaugeOnce(name: string): number {
+    return this.extra?.cells.get(name) ?? this.store.makeCell(this, name, true, true);
+  }
+
   dynamicHistogram(name: string): number {
     return this.extra?.histograms.get(name) ?? this.store.nameHistogram(this, name);
+  }
+
+  stats(kinds?: StatKinds): Iterable<Stat> {
+    return statsOf(this, kinds);
   }
 
   /** Gives the cells back; the stats disappear from dumps. A scope that was asked for twice is released twice. */
@@ -127,22 +156,27 @@ type Extra = {
   readonly histograms: Map<string, number>;
 };
 
-export class StatStore {
-  readonly #memory: SharedArrayBuffer;
+export class StatStore implements StatSource {
+  /** The cells, for other threads to read. */
+  readonly memory: SharedArrayBuffer;
   #cells: Float64Array;
   #next = 0;
   /** Free ranges by their length. */
-  readonly #free = new Map<number, number[]>();
+  readonly #freeRanges = new Map<number, number[]>();
   readonly #scopes = new Map<string, Map<CompiledSchema, Scope>>();
   readonly #histograms = new Set<Histogram>();
   #filter: StatFilter | null = null;
   #overflows = 0;
+  #nextId = 0;
+  /** Tells another thread what there is; null where nobody else reads. */
+  readonly #journal: StatJournal | null;
 
-  constructor(options: { filter?: StatFilter; maxCells?: number } = {}) {
+  constructor(options: { filter?: StatFilter; maxCells?: number; journal?: StatJournal } = {}) {
+    this.#journal = options.journal ?? null;
     const maxCells = options.maxCells ?? MAX_CELLS;
     const cells = Math.min(FIRST_CELLS, maxCells);
-    this.#memory = new SharedArrayBuffer(cells * 8, { maxByteLength: maxCells * 8 });
-    this.#cells = new Float64Array(this.#memory, 0, cells);
+    this.memory = new SharedArrayBuffer(cells * 8, { maxByteLength: maxCells * 8 });
+    this.#cells = new Float64Array(this.memory, 0, cells);
     this.#filter = options.filter ?? null;
   }
 
@@ -167,7 +201,8 @@ export class StatStore {
     let scope = bySchema.get(compiled);
     if (scope === undefined) {
       const base = this.#allocate(compiled.cellNames.length);
-      scope = new Scope(this, clean, compiled, base < 0 ? NO_CELLS : this.#cells, Math.max(base, 0));
+      scope = new Scope(this, this.#nextId++, clean, compiled, base < 0 ? NO_CELLS : this.#cells, Math.max(base, 0));
+      this.#journal?.scopeMade(scope, base);
       if (this.#filter !== null) scope.rejected = rejectedNames(scope, this.#filter);
       bySchema.set(compiled, scope);
     } else {
@@ -242,7 +277,7 @@ export class StatStore {
   }
 
   /** For Scope: gives a name outside the schema a cell. */
-  makeCell(scope: Scope, name: string, isGauge: boolean): number {
+  makeCell(scope: Scope, name: string, isGauge: boolean, isOnce = false): number {
     const known = scope.i[name];
     if (known !== undefined && scope.schema.cellNames[known] === name) return known;
     const at = scope.references === 0 ? -1 : this.#allocate(1);
@@ -251,6 +286,7 @@ export class StatStore {
     scope.extra ??= { cells: new Map(), gauges: new Set(), histograms: new Map() };
     scope.extra.cells.set(name, at - scope.base);
     if (isGauge) scope.extra.gauges.add(name);
+    this.#journal?.cellMade(scope, name, at, isGauge, isOnce);
     if (this.#filter !== null && !this.#filter(scope.prefix + name)) {
       scope.rejected ??= new Set();
       scope.rejected.add(name);
@@ -265,6 +301,7 @@ export class StatStore {
     scope.extra ??= { cells: new Map(), gauges: new Set(), histograms: new Map() };
     const number = scope.schema.histogramNames.length + scope.extra.histograms.size;
     scope.extra.histograms.set(name, number);
+    this.#journal?.histogramNamed(scope, name, number);
     if (this.#filter !== null && !this.#filter(scope.prefix + name)) {
       scope.rejected ??= new Set();
       scope.rejected.add(name);
@@ -277,6 +314,7 @@ export class StatStore {
     if (scope.references === 0) return;
     scope.references--;
     if (scope.references > 0) return;
+    this.#journal?.scopeReleased(scope);
     const bySchema = this.#scopes.get(scope.prefix);
     bySchema?.delete(scope.schema);
     if (bySchema?.size === 0) this.#scopes.delete(scope.prefix);
@@ -298,19 +336,19 @@ export class StatStore {
   /** Returns the first of `length` cells, or -1 when there is no room. */
   #allocate(length: number): number {
     if (length === 0) return 0;
-    const freed = this.#free.get(length)?.pop();
+    const freed = this.#freeRanges.get(length)?.pop();
     let at = freed ?? this.#next;
     if (freed === undefined) {
       const end = this.#next + length;
       if (end > this.#cells.length) {
-        const room = this.#memory.maxByteLength / 8;
+        const room = this.memory.maxByteLength / 8;
         if (end > room) {
           this.#overflows++;
           return -1;
         }
         const cells = Math.min(room, Math.max(end, this.#cells.length * 2));
-        this.#memory.grow(cells * 8);
-        this.#cells = new Float64Array(this.#memory, 0, cells);
+        this.memory.grow(cells * 8);
+        this.#cells = new Float64Array(this.memory, 0, cells);
       }
       at = this.#next;
       this.#next = end;
@@ -319,10 +357,20 @@ export class StatStore {
     return at;
   }
 
+  /** Readers of other threads have been told of these: the cells may be used again. */
+  reuse(ranges: readonly (readonly [number, number])[]): void {
+    for (const [at, length] of ranges) this.#free(at, length);
+  }
+
   #giveBack(at: number, length: number): void {
     if (length === 0) return;
-    const ranges = this.#free.get(length);
-    if (ranges === undefined) this.#free.set(length, [at]);
+    if (this.#journal === null) this.#free(at, length);
+    else this.#journal.cellsFreed(at, length);
+  }
+
+  #free(at: number, length: number): void {
+    const ranges = this.#freeRanges.get(length);
+    if (ranges === undefined) this.#freeRanges.set(length, [at]);
     else ranges.push(at);
   }
 }
@@ -390,6 +438,7 @@ function cellStat(scope: Scope, name: string, cell: number, isGauge: boolean): S
   };
 }
 
+/** Which names of a scope the filter does not want; null for none. */
 function rejectedNames(scope: Scope, filter: StatFilter): Set<string> | null {
   let rejected: Set<string> | null = null;
   const { cellNames, histogramNames, textNames } = scope.schema;
@@ -404,21 +453,23 @@ function rejectedNames(scope: Scope, filter: StatFilter): Set<string> | null {
   return rejected;
 }
 
-function compileSchema(schema: StatSchema): CompiledSchema {
+export function compileSchema(schema: StatSchema): CompiledSchema {
   const known = compiledSchemas.get(schema);
   if (known !== undefined) return known;
   const numbers: [string, number][] = [];
   const compiled = {
     cellNames: [] as string[],
     isGauge: [] as boolean[],
+    isOnce: [] as boolean[],
     histogramNames: [] as string[],
     isPercent: [] as boolean[],
     textNames: [] as string[],
   };
   for (const [name, kind] of Object.entries(schema)) {
-    if (kind === 'counter' || kind === 'gauge') {
+    if (kind.startsWith('counter') || kind.startsWith('gauge')) {
       numbers.push([name, compiled.cellNames.push(name) - 1]);
-      compiled.isGauge.push(kind === 'gauge');
+      compiled.isGauge.push(kind.startsWith('gauge'));
+      compiled.isOnce.push(kind.endsWith('-once'));
     } else if (kind === 'text-readout') {
       numbers.push([name, compiled.textNames.push(name) - 1]);
     } else {
@@ -427,7 +478,7 @@ function compileSchema(schema: StatSchema): CompiledSchema {
     }
   }
   // Made at once: an object that grows name by name ends as a hash table, and every `scope.i.name` as a look-up in it.
-  const whole = { ...compiled, i: Object.fromEntries(numbers) };
+  const whole = { source: schema, ...compiled, i: Object.fromEntries(numbers) };
   compiledSchemas.set(schema, whole);
   return whole;
 }

@@ -1,5 +1,5 @@
 // Statistics in order of their names, a piece at a time: no step takes longer than a caller can afford.
-import { type Scope, type Stat, type StatKinds, type StatStore, statsOf } from './metrics.ts';
+import type { Stat, StatGroup, StatKinds, StatSource } from './metrics.ts';
 
 /** Comparisons, or statistics, between two chances to pause. */
 const STEP = 500;
@@ -43,7 +43,7 @@ export function compareNames(a: { readonly name: string }, b: { readonly name: s
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
-type Block = { readonly prefix: string; readonly scope: Scope; readonly only: string | null };
+type Block = { readonly prefix: string; readonly scope: StatGroup; readonly only: string | null };
 
 /**
  * The statistics of a store in groups whose names follow each other; inside a group they are sorted too. Scopes are
@@ -53,12 +53,12 @@ export class OrderedStats {
   #blocks: readonly Block[] = [];
 
   /** Call it once, to the end, before `groups`. */
-  *prepare(store: StatStore): Generator<void> {
+  *prepare(store: StatSource): Generator<void> {
     const blocks: Block[] = [];
     for (const scope of store.scopes()) {
       if (scope.prefix !== '') blocks.push({ prefix: scope.prefix, scope, only: null });
       // Names of the root lie anywhere among the others.
-      else for (const stat of statsOf(scope)) blocks.push({ prefix: stat.name, scope, only: stat.name });
+      else for (const stat of scope.stats()) blocks.push({ prefix: stat.name, scope, only: stat.name });
     }
     const byPrefix = (a: Block, b: Block): number => (a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0);
     this.#blocks = yield* sortInSteps(blocks, byPrefix);
@@ -73,7 +73,7 @@ export class OrderedStats {
       for (; i < blocks.length && (blocks[i] as Block).prefix.startsWith(prefix); i++) {
         const { scope, only } = blocks[i] as Block;
         let count = 0;
-        for (const stat of statsOf(scope, kinds)) {
+        for (const stat of scope.stats(kinds)) {
           if ((only === null || stat.name === only) && wanted(stat)) found.push(stat);
           if (++count % STEP === 0) yield undefined;
         }

@@ -1,6 +1,6 @@
 // The text exposition format of Prometheus, with the names and labels of Envoy.
 import { type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
-import { type Stat, type StatStore, statsOf } from './metrics.ts';
+import type { Stat, StatSource } from './metrics.ts';
 import type { TaggedName } from './stat-tags.ts';
 import type { StatsConfig } from './stats-config.ts';
 import { compareNames, sortInSteps } from './stats-order.ts';
@@ -23,7 +23,7 @@ type Metric = { readonly name: string; readonly key: string; readonly members: M
 type Member = { readonly stat: Stat; readonly name: string; readonly labels: string };
 
 /** Yields the answer in pieces, '' where nothing is ready yet; between two of them the caller may do other work. */
-export function* dumpPrometheus(store: StatStore, config: StatsConfig, params: StatsParams): Generator<string> {
+export function* dumpPrometheus(store: StatSource, config: StatsConfig, params: StatsParams): Generator<string> {
   let text = '';
   for (const { kind, type } of PHASES) {
     if (params.type !== 'All' && params.type !== type) continue;
@@ -49,7 +49,7 @@ export function* dumpPrometheus(store: StatStore, config: StatsConfig, params: S
 }
 
 function* collect(
-  store: StatStore,
+  store: StatSource,
   config: StatsConfig,
   params: StatsParams,
   kind: Stat['kind'],
@@ -58,7 +58,7 @@ function* collect(
   const kinds = new Set([kind]);
   let steps = 0;
   for (const scope of store.scopes()) {
-    for (const stat of statsOf(scope, kinds)) {
+    for (const stat of scope.stats(kinds)) {
       if (++steps % STEP === 0) yield '';
       if (!isWanted(stat, params)) continue;
       const tagged = config.tags.extract(stat.name);

@@ -1,6 +1,6 @@
 // The statistics as text and as JSON, in the form of Envoy.
 import { type Histogram, type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
-import type { Stat, StatStore } from './metrics.ts';
+import type { Stat, StatSource } from './metrics.ts';
 import { OrderedStats } from './stats-order.ts';
 import { isWanted, type StatsParams } from './stats-params.ts';
 import type { StatsConfig } from './stats-config.ts';
@@ -12,7 +12,7 @@ const PIECE_LENGTH = 8192;
  * Yields the answer in pieces, '' where nothing is ready yet: between two of them the caller may turn to other work.
  * Order: text readouts, counters and gauges, histograms; each by name.
  */
-export function* dumpStats(store: StatStore, config: StatsConfig, params: StatsParams): Generator<string> {
+export function* dumpStats(store: StatSource, config: StatsConfig, params: StatsParams): Generator<string> {
   const ordered = new OrderedStats();
   for (const _ of ordered.prepare(store)) yield '';
   const writer = params.format === 'json' ? new JsonWriter(config, params) : new TextWriter(config, params);

@@ -134,8 +134,8 @@ export class Breaker implements CircuitBreaker {
       return new Resource(
         max,
         scope,
-        scope.dynamicGauge(`${prefix}${open}`),
-        tracks ? scope.dynamicGauge(`${prefix}${remaining}`) : -1,
+        scope.dynamicGaugeOnce(`${prefix}${open}`),
+        tracks ? scope.dynamicGaugeOnce(`${prefix}${remaining}`) : -1,
         cells === null || !isCompared ? null : { shared: cells.shared, name: `${cells.name}.${priority}.${open}` },
       );
     };
@@ -146,10 +146,10 @@ export class Breaker implements CircuitBreaker {
     this.retries = resource(maxRetries, 'rq_retry_open', 'remaining_retries', limits.trackRemaining && !hasBudget);
     this.pools = resource(limits.maxConnectionPools, 'cx_pool_open', 'remaining_cx_pools');
     if (limits.retryBudget !== null && limits.trackRemaining) {
-      this.#retryRemainingCell = scope.dynamicGauge(`${prefix}remaining_retries`);
+      this.#retryRemainingCell = scope.dynamicGaugeOnce(`${prefix}remaining_retries`);
       scope.set(this.#retryRemainingCell, limits.maxRetries);
     }
-    this.#retryOpenCell = scope.dynamicGauge(`${prefix}rq_retry_open`);
+    this.#retryOpenCell = scope.dynamicGaugeOnce(`${prefix}rq_retry_open`);
   }
 
   get isPendingFull(): boolean {

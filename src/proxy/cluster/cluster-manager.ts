@@ -5,15 +5,15 @@ import type { ClusterConfig } from './cluster-config.ts';
 import { type ClusterDependencies, ClusterEntry } from './cluster-entry.ts';
 
 const MANAGER_STATS = {
-  cluster_added: 'counter',
-  cluster_modified: 'counter',
-  cluster_removed: 'counter',
-  cluster_updated: 'counter',
-  cluster_updated_via_merge: 'counter',
-  update_merge_cancelled: 'counter',
-  update_out_of_merge_window: 'counter',
-  active_clusters: 'gauge',
-  warming_clusters: 'gauge',
+  cluster_added: 'counter-once',
+  cluster_modified: 'counter-once',
+  cluster_removed: 'counter-once',
+  cluster_updated: 'counter-once',
+  cluster_updated_via_merge: 'counter-once',
+  update_merge_cancelled: 'counter-once',
+  update_out_of_merge_window: 'counter-once',
+  active_clusters: 'gauge-once',
+  warming_clusters: 'gauge-once',
 } as const;
 
 export class ClusterTable implements ClusterManager {

@@ -21,8 +21,8 @@ export const LISTENER_STATS = {
 
 /** Under 'listener.ADDRESS.' of listeners that may have their extensions from a control plane. */
 export const LISTENER_EXTENSION_STATS = {
-  extension_config_missing: 'counter',
-  network_extension_config_missing: 'counter',
+  extension_config_missing: 'counter-once',
+  network_extension_config_missing: 'counter-once',
 } as const;
 
 /** Under 'listener.ADDRESS.worker_N.', and 'listener.admin.main_thread.'. */
@@ -33,19 +33,19 @@ export const LISTENER_WORKER_STATS = {
 
 /** Under 'listener_manager.'. */
 export const LISTENER_MANAGER_STATS = {
-  listener_added: 'counter',
-  listener_create_failure: 'counter',
-  listener_create_success: 'counter',
-  listener_in_place_updated: 'counter',
-  listener_modified: 'counter',
-  listener_removed: 'counter',
-  listener_stopped: 'counter',
-  total_filter_chains_draining: 'gauge',
-  total_listeners_active: 'gauge',
-  total_listeners_draining: 'gauge',
-  total_listeners_warming: 'gauge',
-  workers_started: 'gauge',
-  workers_pinned: 'gauge',
+  listener_added: 'counter-once',
+  listener_create_failure: 'counter-once',
+  listener_create_success: 'counter-once',
+  listener_in_place_updated: 'counter-once',
+  listener_modified: 'counter-once',
+  listener_removed: 'counter-once',
+  listener_stopped: 'counter-once',
+  total_filter_chains_draining: 'gauge-once',
+  total_listeners_active: 'gauge-once',
+  total_listeners_draining: 'gauge-once',
+  total_listeners_warming: 'gauge-once',
+  workers_started: 'gauge-once',
+  workers_pinned: 'gauge-once',
 } as const;
 
 export type ListenerWorkerScope = ScopeOf<typeof LISTENER_WORKER_STATS>;
