@@ -67,7 +67,17 @@ export const ROOMS: readonly Room[] = [
     may: ['src/proxy/network/', 'src/proxy/cluster/', ...FILTER],
     types: PROXY_TYPES,
   },
-  { path: 'src/proxy/network/filters/', may: ['src/proxy/network/filter.ts', 'src/proxy/rbac/', ...FILTER] },
+  {
+    path: 'src/proxy/network/filters/',
+    may: [
+      'src/proxy/network/filter.ts',
+      'src/proxy/rbac/',
+      'src/proxy/rate-limit/',
+      'src/proxy/filter-state/',
+      ...FILTER,
+    ],
+    types: PROXY_TYPES,
+  },
   {
     path: 'src/proxy/listener/filters/',
     may: ['src/proxy/listener/filter.ts', 'src/wire/', ...FILTER],

@@ -9,6 +9,14 @@ import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
 import type { NetworkFilterFactory } from './network/filter.ts';
+import { connectionLimit } from './network/filters/connection-limit.ts';
+import { directResponse } from './network/filters/direct-response.ts';
+import { echo } from './network/filters/echo.ts';
+import { inertNetworkFilters } from './network/filters/inert.ts';
+import { networkLocalRateLimit } from './network/filters/local-rate-limit.ts';
+import { networkRbac } from './network/filters/rbac.ts';
+import { setFilterState } from './network/filters/set-filter-state.ts';
+import { sniCluster } from './network/filters/sni-cluster.ts';
 
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
@@ -31,7 +39,16 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
 }
 
 export function networkFilters(_parts: ExtensionParts): NetworkFilterFactory[] {
-  return [];
+  return [
+    networkRbac,
+    connectionLimit,
+    networkLocalRateLimit,
+    setFilterState,
+    sniCluster,
+    directResponse,
+    echo,
+    ...inertNetworkFilters,
+  ];
 }
 
 export function listenerFilters(): ListenerFilterFactory[] {

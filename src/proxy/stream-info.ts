@@ -53,6 +53,8 @@ export type ConnectionInfo = {
   readonly listenerMetadata?: Metadata | null;
   /** The socket's own address, before anything was restored; absent: `localAddress`. */
   readonly directLocalAddress?: Address;
+  /** `localAddress` is where the client wanted to go, not the socket's own address (original_dst, proxy_protocol). */
+  readonly isLocalAddressRestored?: boolean;
   /** 'tls' or 'raw_buffer' as detected from the first bytes; '' or absent when nobody looked. */
   readonly transportProtocol?: string;
   /** ALPN as the client offered it (listener filters), in its order. */

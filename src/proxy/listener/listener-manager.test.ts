@@ -1,0 +1,238 @@
+// Listeners that change under traffic: in place, by replacement, and hand-off by original destination.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Address } from '../../base/byte-stream.ts';
+import { get, LISTENER, MemoryProxy, response } from '../../../test/simulation/memory-proxy.ts';
+import type { NetworkFilterFactory } from '../network/filter.ts';
+import type { FilterChainConfig } from '../network/filter-chain.ts';
+import type { ListenerFilter, ListenerFilterFactory } from './filter.ts';
+import { MATCH_ALL } from './filter-chain-match.ts';
+import type { ListenerConfig } from './listener-config.ts';
+
+function configOf(rig: MemoryProxy): ListenerConfig {
+  const [config] = rig.proxy.config.listeners;
+  assert.ok(config !== undefined);
+  return config;
+}
+
+/** A chain that says its name and closes. */
+function namedChain(name: string): FilterChainConfig {
+  const factory: NetworkFilterFactory = {
+    name: 'test.name',
+    configType: 'test.Name',
+    fields: {},
+    isTerminal: true,
+    decode: () => null,
+    create: () => ({
+      start(connection) {
+        const { stream } = connection;
+        stream.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose: (failure) => connection.closed(failure) };
+        stream.writeLatin1(name);
+        connection.close('flush', 'said its name');
+      },
+    }),
+  };
+  return { name, fingerprint: name, metadata: null, filters: [{ name: 'test.name', factory, config: null }] };
+}
+
+/** A chain that sends everything back. */
+function echoChain(name: string): FilterChainConfig {
+  const factory: NetworkFilterFactory = {
+    name: 'test.echo',
+    configType: 'test.Echo',
+    fields: {},
+    isTerminal: true,
+    decode: () => null,
+    create: () => ({
+      start(connection) {
+        const { stream } = connection;
+        stream.handler = {
+          onData: (chunk, start, end) => stream.writeBorrowed(chunk, start, end),
+          onEnd: () => stream.end(),
+          onDrain() {},
+          onClose: (failure) => connection.closed(failure),
+        };
+      },
+    }),
+  };
+  return { name, fingerprint: name, metadata: null, filters: [{ name: 'test.echo', factory, config: null }] };
+}
+
+/** A listener filter that restores an original destination, after it has seen so many bytes. */
+function restoring(original: Address, bytes = 0): ListenerFilterFactory {
+  const filter: ListenerFilter = {
+    maxReadBytes: 16,
+    onAccept(socket) {
+      if (bytes > 0) return 'more';
+      socket.localAddress = original;
+      socket.isLocalAddressRestored = true;
+      return 'continue';
+    },
+    onData(socket, seen) {
+      if (seen.length < bytes) return 'more';
+      socket.localAddress = original;
+      socket.isLocalAddressRestored = true;
+      return 'continue';
+    },
+  };
+  return { name: 'test', configType: 'test', fields: {}, decode: () => null, create: () => () => filter };
+}
+
+test('an equal version changes nothing; another chain is taken on in place and the connections of others stay', () => {
+  const rig = new MemoryProxy();
+  const { listeners } = rig.proxy.worker;
+  const config = configOf(rig);
+  const idle = rig.exchange(get('/'));
+  assert.equal(listeners.set(config), 'unchanged');
+  const onPort = { ...MATCH_ALL, destinationPort: LISTENER.port };
+  rig.run(() => {
+    const chains = [...config.chains, { match: onPort, chain: namedChain('port') }];
+    assert.equal(listeners.set({ ...config, chains }), 'updated-in-place');
+  });
+  assert.equal(idle.isGone, false);
+  assert.equal(rig.connect().text, 'port');
+  idle.send(get('/again'));
+  assert.deepEqual(idle.answers, ['200 ok', '200 ok']);
+  assert.equal(rig.stat('listener_manager.listener_in_place_updated'), 1);
+  assert.equal(rig.stat('listener_manager.listener_modified'), 1);
+  assert.equal(rig.stat('listener_manager.total_filter_chains_draining'), 0);
+  rig.stop();
+});
+
+test('a chain that is gone drains: idle connections end, others with their exchange, the rest when time is over', () => {
+  const rig = new MemoryProxy();
+  const { listeners } = rig.proxy.worker;
+  const config = configOf(rig);
+  rig.upstream.reply = () => '';
+  const idle = rig.connect();
+  const busy = rig.exchange(get('/'));
+  const stuck = rig.exchange(get('/'));
+  rig.run(() => listeners.set({ ...config, chains: [{ match: null, chain: namedChain('new') }] }));
+  assert.equal(idle.isGone, true);
+  assert.equal(rig.stat('listener_manager.total_filter_chains_draining'), 1);
+  assert.equal(rig.connect().text, 'new');
+  rig.upstream.connections[0]?.send(response('ok'));
+  assert.match(busy.text, /\r\nconnection: close\r\n/);
+  rig.advance(2_000);
+  assert.deepEqual([busy.isGone, stuck.isGone], [true, false]);
+  rig.advance(600_000);
+  assert.equal(stuck.isGone, true);
+  assert.equal(rig.stat('listener_manager.total_filter_chains_draining'), 0);
+  rig.stop();
+});
+
+test('a version that differs otherwise takes the socket over while the old one drains', () => {
+  const rig = new MemoryProxy({ options: { drainTimeMs: 1000, drainStrategy: 'immediate' } });
+  const { listeners } = rig.proxy.worker;
+  const config = configOf(rig);
+  const kept = rig.exchange(get('/'));
+  const chains = [{ match: null, chain: echoChain('echo') }];
+  rig.run(() => assert.equal(listeners.set({ ...config, fingerprint: 'other', backlog: 7, chains }), 'updated'));
+  const echoed = rig.exchange('hello');
+  assert.equal(echoed.text, 'hello');
+  kept.send(get('/again'));
+  assert.match(kept.text, /\r\nconnection: close\r\n/);
+  assert.equal(rig.stat('listener_manager.total_listeners_draining'), 1);
+  rig.advance(2_000);
+  assert.equal(rig.stat('listener_manager.total_listeners_draining'), 0);
+  assert.equal(echoed.isGone, false);
+  rig.stop();
+});
+
+test('a removed listener takes nothing new; its connections have the drain time', () => {
+  const rig = new MemoryProxy({ options: { drainTimeMs: 1000 } });
+  const { listeners } = rig.proxy.worker;
+  rig.upstream.reply = () => '';
+  const busy = rig.exchange(get('/'));
+  rig.run(() => assert.equal(listeners.remove('test'), true));
+  assert.throws(() => rig.connect(), /does not listen/);
+  assert.equal(busy.isGone, false);
+  rig.advance(1_100);
+  assert.equal(busy.isGone, true);
+  assert.equal(rig.stat('listener_manager.listener_removed'), 1);
+  assert.equal(rig.stat('listener_manager.total_listeners_active'), 0);
+  rig.stop();
+});
+
+test('a connection goes to the listener of its original destination, with the bytes that were looked at', () => {
+  const rig = new MemoryProxy();
+  const { listeners } = rig.proxy.worker;
+  const config = configOf(rig);
+  const wanted: Address = { family: 'ipv4', address: '10.1.2.3', port: 443 };
+  const at = (address: Address) => [{ address, ipv4Compat: false, pipeMode: 0, socketOptions: [] }];
+  const other = { ...config, bindToPort: false, listenerFilters: [], chains: [{ match: null, chain: echoChain('e') }] };
+  rig.run(() => {
+    const filters = [{ name: '', factory: restoring(wanted, 4), config: null, isDisabled: null }];
+    listeners.set({ ...config, fingerprint: 'a', handsOff: true, listenerFilters: filters });
+    const any: Address = { family: 'ipv4', address: '0.0.0.0', port: 443 };
+    const wildcard = [{ match: null, chain: namedChain('any') }];
+    listeners.set({ ...other, name: 'any', fingerprint: 'w', addresses: at(any), chains: wildcard });
+  });
+  const client = rig.connect();
+  client.send('abc');
+  assert.equal(rig.stat('listener.127.0.0.1_10000.downstream_pre_cx_active'), 1);
+  client.send('def');
+  assert.equal(client.text, 'any');
+  rig.run(() => listeners.set({ ...other, name: 'exact', fingerprint: 'e', addresses: at(wanted) }));
+  assert.equal(rig.exchange('abcdef').text, 'abcdef');
+  assert.equal(rig.stat('listener.10.1.2.3_443.downstream_cx_active'), 1);
+  assert.equal(rig.stat('listener.127.0.0.1_10000.downstream_pre_cx_active'), 0);
+  rig.stop();
+});
+
+test('an original destination that is the proxy itself is not taken for one', () => {
+  const rig = new MemoryProxy();
+  const config = configOf(rig);
+  let restored: boolean | undefined;
+  const chain = echoChain('e');
+  const create = chain.filters[0]?.factory.create;
+  const filters = [{ name: '', factory: restoring(LISTENER), config: null, isDisabled: null }];
+  const seeing: FilterChainConfig = {
+    ...chain,
+    filters: [
+      {
+        name: '',
+        config: null,
+        factory: {
+          ...(chain.filters[0]?.factory as NetworkFilterFactory),
+          create: (settings, context) => {
+            const filter = create?.(settings, context);
+            return {
+              start(connection) {
+                restored = connection.connection.isLocalAddressRestored;
+                filter?.start?.(connection);
+              },
+            };
+          },
+        },
+      },
+    ],
+  };
+  const chains = [{ match: null, chain: seeing }];
+  rig.run(() => rig.proxy.worker.listeners.set({ ...config, fingerprint: 'a', listenerFilters: filters, chains }));
+  assert.equal(rig.exchange('x').text, 'x');
+  assert.equal(restored, false);
+  rig.stop();
+});
+
+test('listener filters that wait have their time; then the socket closes, or goes on if it may', () => {
+  const rig = new MemoryProxy();
+  const config = configOf(rig);
+  const never = restoring(LISTENER, 10);
+  const listenerFilters = [{ name: '', factory: never, config: null, isDisabled: null }];
+  const chains = [{ match: null, chain: namedChain('late') }];
+  const base = { ...config, listenerFilters, listenerFiltersTimeoutMs: 1000, chains };
+  rig.run(() => rig.proxy.worker.listeners.set({ ...base, fingerprint: 'a' }));
+  const closed = rig.connect();
+  rig.advance(1_100);
+  assert.equal(closed.isGone, true);
+  assert.equal(rig.stat('listener.127.0.0.1_10000.downstream_pre_cx_timeout'), 1);
+  rig.run(() => rig.proxy.worker.listeners.set({ ...base, fingerprint: 'b', continueOnListenerFiltersTimeout: true }));
+  const served = rig.connect();
+  rig.advance(1_100);
+  assert.equal(served.text, 'late');
+  const left = rig.connect();
+  left.close();
+  assert.equal(rig.stat('listener.127.0.0.1_10000.downstream_listener_filter_remote_close'), 1);
+  rig.stop();
+});
