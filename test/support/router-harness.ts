@@ -9,7 +9,7 @@ import {
   type EndpointConfig,
 } from '../../src/proxy/cluster/cluster-config.ts';
 import { ClusterTable } from '../../src/proxy/cluster/cluster-manager.ts';
-import type { Dialer } from '../../src/proxy/cluster/pool/http1.ts';
+import type { Dialer } from '../../src/proxy/cluster/pool/dialing.ts';
 import { BodyData, type FilterContext, type LocalReply } from '../../src/proxy/http/filter.ts';
 import { makeRouter, type RouterStream } from '../../src/proxy/http/filters/router/router.ts';
 import type { RouterMessage } from '../../src/proxy/http/filters/router/router-config.ts';

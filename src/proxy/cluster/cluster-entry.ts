@@ -9,7 +9,7 @@ import type { Cluster, Priority } from './cluster.ts';
 import type { ClusterConfig, EndpointsConfig } from './cluster-config.ts';
 import { HostEntry, hostKey } from './host.ts';
 import { PriorityLoadBalancer } from './lb/load-balancer.ts';
-import type { Dialer, PoolContext } from './pool/http1.ts';
+import type { Dialer, PoolContext } from './pool/dialing.ts';
 import { makePriorityHosts, type PriorityHosts } from './priority-set.ts';
 import { CLUSTER_STATS, ClusterCodeStats, type ClusterScope } from './stats.ts';
 

@@ -6,7 +6,8 @@ import type { Breaker } from './circuit-breaker.ts';
 import type { Host, Priority, StreamRequest } from './cluster.ts';
 import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
 import { NO_POOL } from './failures.ts';
-import { Http1Pool, type PoolContext } from './pool/http1.ts';
+import type { PoolContext } from './pool/dialing.ts';
+import { Http1Pool } from './pool/http1.ts';
 
 /** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
 export class HostCounts {
