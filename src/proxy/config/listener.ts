@@ -191,7 +191,9 @@ function decodeChains(
   else rejectUnnamed(chainPbs, d);
   const defaultPb = message.default_filter_chain;
   const byDefault =
-    defaultPb === undefined ? null : decodeChain(defaultPb, d.at('default_filter_chain'), environment, bufferLimitBytes);
+    defaultPb === undefined
+      ? null
+      : decodeChain(defaultPb, d.at('default_filter_chain'), environment, bufferLimitBytes);
   return { matched, byDefault };
 }
 
