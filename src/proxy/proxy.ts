@@ -22,6 +22,7 @@ import { dropNested } from './config/support.ts';
 import { type Extensions, httpFilters, listenerFilters, networkFilters } from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { DrainManager } from './listener/drain.ts';
+import { inertFilters } from './listener/listener-manager.ts';
 import type { ProxyOptions } from './options.ts';
 import { LayeredRuntime } from './runtime.ts';
 import { RUNTIME_STATS, SERVER_STATS, type ServerScope } from './server-stats.ts';
@@ -86,6 +87,13 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   const override = bootstrap.stats_server_version_override;
   core.serverStats.set(core.serverStats.i.version, Number(override ?? versionNumber(parts.version)));
   warnOfFields(parts, bootstrap, loaded.warnings);
+  for (const listener of config.listeners) {
+    for (const name of new Set(inertFilters(listener))) {
+      parts.logs
+        .logger('config')
+        .warn(`listener ${JSON.stringify(listener.name)}: ${name} is accepted but does nothing`);
+    }
+  }
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const seams = singleWorker();
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);

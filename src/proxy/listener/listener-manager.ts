@@ -43,6 +43,7 @@ export class ListenerManager implements AdoptingListeners {
   readonly #drainingChains = new Set<FilterChain>();
   /** Listeners by the text of their addresses; made when first needed after a change. */
   #byAddress: Map<string, ActiveListener> | null = null;
+  #hasInert = false;
   #localIps: ReadonlySet<string> = new Set();
   #localIpsUntilMs = -1;
 
@@ -122,6 +123,7 @@ export class ListenerManager implements AdoptingListeners {
     stats.inc(stats.i.listener_modified);
     stats.inc(stats.i.listener_create_success);
     stats.inc(stats.i.listener_in_place_updated);
+    this.#countInert();
     for (const chain of removed) this.#drainChain(chain);
   }
 
@@ -162,7 +164,17 @@ export class ListenerManager implements AdoptingListeners {
 
   #countActive(): void {
     this.#byAddress = null;
+    this.#countInert();
     this.#stats.set(this.#stats.i.total_listeners_active, this.#entries.size + this.#udp.size);
+  }
+
+  /** Filters that were accepted although they do nothing here; the statistic is there once there is one. */
+  #countInert(): void {
+    let inert = 0;
+    for (const { config } of this.#entries.values()) inert += inertFilters(config).length;
+    if (inert === 0 && !this.#hasInert) return;
+    this.#hasInert = true;
+    this.#stats.set(this.#stats.dynamicGauge('inert_filters'), inert);
   }
 
   #listenerContext(drain: DrainManager): ListenerContext {
@@ -263,6 +275,16 @@ export class ListenerManager implements AdoptingListeners {
     }
     return this.#localIps.has(ip) || ip.startsWith('127.');
   }
+}
+
+/** Names of the filters of a listener that only observe and are not built. */
+export function inertFilters(config: ListenerConfig): string[] {
+  const chains = [
+    ...config.chains.map(({ chain }) => chain),
+    ...(config.defaultChain === null ? [] : [config.defaultChain]),
+  ];
+  const filters = chains.flatMap((chain) => chain.filters);
+  return filters.filter(({ factory }) => factory.isInert === true).map(({ factory }) => factory.name);
 }
 
 function sameChains(a: ListenerConfig, b: ListenerConfig): boolean {
