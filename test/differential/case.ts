@@ -1,6 +1,7 @@
 // What a differential case and a group of cases are: one configuration, the bytes to send, and what is compared.
 import type { ClientStep } from '../support/raw-client.ts';
 import type { Reply, UpstreamScript } from '../support/raw-upstream.ts';
+import type { DatagramStep, SeenDatagrams } from '../support/udp-script.ts';
 
 export type { ClientStep } from '../support/raw-client.ts';
 export type { Reply, ReplyAction, UpstreamScript } from '../support/raw-upstream.ts';
@@ -13,6 +14,8 @@ export type Case = {
   readonly send?: string | readonly ClientStep[];
   /** Several connections at once; steps order them. */
   readonly clients?: readonly { readonly to?: string; readonly steps: readonly ClientStep[] }[];
+  /** Steps of datagram clients and backends, before the connections of the case. */
+  readonly datagrams?: readonly DatagramStep[];
   /** Replies of backend `a`, or scripts by backend name. */
   readonly upstream?: readonly Reply[] | Readonly<Record<string, UpstreamScript | readonly Reply[]>>;
   /** Waits after the clients are done until the backends received so many complete requests (mirrors). */
@@ -39,7 +42,7 @@ export type Case = {
 export type Group = {
   readonly name: string;
   /**
-   * The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{free.NAME}}`, `{{full.NAME}}`,
+   * The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{udp.NAME}}` (a datagram backend), `{{free.NAME}}`, `{{full.NAME}}`,
    * `{{log}}` and `{{dir}}`.
    */
   readonly config: unknown;
@@ -68,6 +71,7 @@ export type SeenRequest = SeenMessage & { connection: number };
 
 export type Observation = {
   clients: SeenClient[];
+  datagrams?: SeenDatagrams;
   upstream: Record<string, SeenRequest[]>;
   upstreamFates?: Record<string, string[]>;
   log: string[];

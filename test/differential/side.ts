@@ -12,6 +12,7 @@ import { runClient } from '../support/raw-client.ts';
 import type { ClientResult, ClientStep } from '../support/raw-client.ts';
 import { RawUpstream } from '../support/raw-upstream.ts';
 import type { ConnectionRecord, UpstreamScript } from '../support/raw-upstream.ts';
+import { runDatagrams, UdpBackend } from '../support/udp-script.ts';
 import type { Case, Group, Observation, SeenClient, SeenMessage } from './case.ts';
 import { fillPlaceholders, placeholdersIn, toYaml } from './config.ts';
 import { Normaliser } from './normalise.ts';
@@ -37,6 +38,7 @@ export class Side {
   readonly kind: ProxyKind;
   readonly #ports: ReadonlyMap<string, string | number>;
   readonly #upstreams: readonly RawUpstream[];
+  readonly #udpBackends: readonly UdpBackend[];
   readonly #fullListeners: readonly FullListener[];
   readonly #directory: string;
   readonly #normaliser: Normaliser;
@@ -49,6 +51,7 @@ export class Side {
     kind: ProxyKind,
     ports: ReadonlyMap<string, string | number>,
     upstreams: readonly RawUpstream[],
+    udpBackends: readonly UdpBackend[],
     fullListeners: readonly FullListener[],
     directory: string,
     proxy: ProxyProcess,
@@ -56,6 +59,7 @@ export class Side {
     this.kind = kind;
     this.#ports = ports;
     this.#upstreams = upstreams;
+    this.#udpBackends = udpBackends;
     this.#fullListeners = fullListeners;
     this.#directory = directory;
     this.#normaliser = new Normaliser(new Map([...ports, ['admin', proxy.adminPort]]), directory);
@@ -70,6 +74,7 @@ export class Side {
       ['log', join(directory, 'access.log')],
     ]);
     const upstreams: RawUpstream[] = [];
+    const udpBackends: UdpBackend[] = [];
     const fullListeners: FullListener[] = [];
     try {
       for (const name of placeholdersIn(template)) {
@@ -80,12 +85,16 @@ export class Side {
           const upstream = new RawUpstream(name.slice('backend.'.length));
           await upstream.listen(port);
           upstreams.push(upstream);
+        } else if (name.startsWith('udp.')) {
+          const backend = new UdpBackend(name.slice('udp.'.length), port);
+          await backend.open();
+          udpBackends.push(backend);
         } else if (name.startsWith('full.')) fullListeners.push(await FullListener.start(port));
       }
       const proxy = await startProxy(kind, fillPlaceholders(template, ports), directory, group.arguments);
-      return new Side(kind, ports, upstreams, fullListeners, directory, proxy);
+      return new Side(kind, ports, upstreams, udpBackends, fullListeners, directory, proxy);
     } catch (error) {
-      await Promise.all([...upstreams, ...fullListeners].map((listener) => listener.close()));
+      await Promise.all([...upstreams, ...udpBackends, ...fullListeners].map((listener) => listener.close()));
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
@@ -93,7 +102,9 @@ export class Side {
 
   async stop(): Promise<void> {
     await this.proxy.stop();
-    await Promise.all([...this.#upstreams, ...this.#fullListeners].map((listener) => listener.close()));
+    await Promise.all(
+      [...this.#upstreams, ...this.#udpBackends, ...this.#fullListeners].map((listener) => listener.close()),
+    );
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -105,6 +116,7 @@ export class Side {
       this.#stats = await this.#readStats();
     }
     this.#beginUpstreams(test);
+    const datagrams = test.datagrams === undefined ? undefined : await this.#runDatagrams(test.datagrams);
     const clients = await this.#runClients(test);
     if (test.awaitRequests !== undefined) await this.#awaitComplete(test.awaitRequests);
     const admin = test.admin === undefined ? undefined : await this.#runAdmin(test.admin);
@@ -117,6 +129,7 @@ export class Side {
     const stats = await this.#statsChange(test);
     const observation: Observation = {
       clients: clients.map((client) => this.#seenClient(client, test)),
+      ...(datagrams === undefined ? {} : { datagrams }),
       upstream: Object.fromEntries(records.map(([name, seen]) => [name, this.#seenRequests(seen)])),
       log,
       stats,
@@ -172,6 +185,11 @@ export class Side {
         return result;
       }),
     );
+  }
+
+  async #runDatagrams(steps: NonNullable<Case['datagrams']>): Promise<NonNullable<Observation['datagrams']>> {
+    await Promise.all(this.#udpBackends.map((backend) => backend.beginCase()));
+    return runDatagrams(steps, this.#udpBackends, (listener) => this.#port(listener));
   }
 
   #port(listener: string): number {

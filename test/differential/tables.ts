@@ -9,6 +9,7 @@ import { observabilityGroups } from './cases/observability.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
+import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 
 export const allGroups: readonly Group[] = [
@@ -21,5 +22,6 @@ export const allGroups: readonly Group[] = [
   ...filterGroups,
   ...rbacGroups,
   ...observabilityGroups,
+  ...udpGroups,
   ...laterGroups,
 ];
