@@ -73,6 +73,8 @@ export type UpstreamConnection = {
   readonly host: Host;
   readonly connectStartMs: number;
   readonly connectEndMs: number;
+  /** Adds what the stream carried since the last call to the cluster's byte counters; `closed` does so too. */
+  countBytes(): void;
   /** The owner tells once, when the stream is gone: who ended it. Gives limits and gauges back. */
   closed(by: 'local' | 'remote'): void;
 };

@@ -1,13 +1,14 @@
 // One upstream address with all that outlives a configuration change: pools, counts, health.
 import type { Address } from '../../base/byte-stream.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { Metadata } from '../stream-info.ts';
+import type { Metadata, UpstreamSource } from '../stream-info.ts';
 import type { Breaker } from './circuit-breaker.ts';
-import type { Host, Priority, StreamRequest } from './cluster.ts';
+import type { ConnectionCallbacks, ConnectionOptions, Host, Priority, StreamRequest } from './cluster.ts';
 import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
 import { NO_POOL } from './failures.ts';
 import type { PoolContext } from './pool/dialing.ts';
 import { Http1Pool } from './pool/http1.ts';
+import { TcpPool } from './pool/tcp.ts';
 
 /** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
 export class HostCounts {
@@ -31,6 +32,10 @@ export class HostEntry extends HostCounts implements Host {
   readonly #breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
   #defaultPool: Http1Pool | null = null;
   #highPool: Http1Pool | null = null;
+  #defaultTcpPool: TcpPool | null = null;
+  #highTcpPool: TcpPool | null = null;
+  /** One for each connection that leaves from an address of its own; made with the first. */
+  #sourcedPools: Set<TcpPool> | null = null;
   isCanary = false;
   /** No longer in the cluster: its connections end with their requests. */
   isRemoved = false;
@@ -111,6 +116,27 @@ export class HostEntry extends HostCounts implements Host {
     return this.#removalListeners;
   }
 
+  newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null {
+    const { source } = options;
+    if (source !== null) return this.#connectFrom(priority, source, callbacks);
+    const known = priority === 'HIGH' ? this.#highTcpPool : this.#defaultTcpPool;
+    if (known !== null) return known.newConnection(callbacks);
+    const pool = new TcpPool(this.#context, this, this.#breakers[priority], null);
+    if (priority === 'HIGH') this.#highTcpPool = pool;
+    else this.#defaultTcpPool = pool;
+    return pool.newConnection(callbacks);
+  }
+
+  /** Nobody else may get that connection, so it has a pool of its own, which goes with it. */
+  #connectFrom(priority: Priority, source: UpstreamSource, callbacks: ConnectionCallbacks): StreamRequest | null {
+    const pool = new TcpPool(this.#context, this, this.#breakers[priority], source);
+    this.#sourcedPools ??= new Set();
+    const pools = this.#sourcedPools.add(pool);
+    const request = pool.newConnection(callbacks);
+    pool.drain(() => pools.delete(pool));
+    return request;
+  }
+
   /** Removed from its cluster: `onDrained` is called once its last connection is gone. */
   drain(onDrained: () => void): void {
     this.isRemoved = true;
@@ -128,6 +154,11 @@ export class HostEntry extends HostCounts implements Host {
       waiting++;
       pool.onDrained = done;
       pool.drain();
+    }
+    for (const pool of [this.#defaultTcpPool, this.#highTcpPool, ...(this.#sourcedPools ?? [])]) {
+      if (pool === null) continue;
+      waiting++;
+      pool.drain(done);
     }
     done();
   }
