@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import { CidrMap, formatCidr, parseCidr } from '../../base/ip.ts';
 import type { Cidr } from '../../base/ip.ts';
+import { isSameIpOrLoopback } from '../matcher/source-type.ts';
 import type { AcceptedSocket } from './filter.ts';
 
 export type SourceType = 'ANY' | 'SAME_IP_OR_LOOPBACK' | 'EXTERNAL';
@@ -270,16 +271,9 @@ class SourceTypeStep<T> implements Step<T> {
     this.#external = external;
   }
   find(facts: ChainFacts): T | null {
-    return isSameIpOrLoopback(facts) ? this.#local.find(facts) : this.#external.find(facts);
+    const isLocal = isSameIpOrLoopback(facts.localAddress, facts.remoteAddress);
+    return isLocal ? this.#local.find(facts) : this.#external.find(facts);
   }
-}
-
-/** Source: Envoy Network::Utility::isSameIpOrLoopback; of 127.0.0.0/8 only the first address is a loopback to it. */
-export function isSameIpOrLoopback(facts: Pick<ChainFacts, 'localAddress' | 'remoteAddress'>): boolean {
-  const { localAddress, remoteAddress } = facts;
-  if (remoteAddress.family === 'unix') return true;
-  if (remoteAddress.address === '127.0.0.1' || remoteAddress.address === '::1') return true;
-  return localAddress.family !== 'unix' && localAddress.address === remoteAddress.address;
 }
 
 class SourcePortStep<T> implements Step<T> {
