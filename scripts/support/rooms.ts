@@ -89,7 +89,8 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/rate-limit/', may: ['src/proxy/config-decoder.ts', ...FLOOR] },
   { path: 'src/proxy/formatter/', may: FILTER },
   { path: 'src/proxy/access-log/', may: FILTER, types: PROXY_TYPES },
-  { path: 'src/proxy/rbac/', may: FILTER, types: PROXY_TYPES },
+  { path: 'src/proxy/matcher/', may: FILTER, types: PROXY_TYPES },
+  { path: 'src/proxy/rbac/', may: ['src/proxy/matcher/', ...FILTER], types: PROXY_TYPES },
 
   {
     path: 'src/proxy/http/connection-manager',
