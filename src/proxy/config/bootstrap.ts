@@ -15,6 +15,8 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Extensions } from '../extensions.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RuntimeLayerConfig } from '../runtime.ts';
+import { CHAIN_MATCHER_FIELDS } from '../listener/chain-matcher.ts';
+import { FILTER_PREDICATE_FIELDS } from '../listener/filter-predicate.ts';
 import { ADDRESS_FIELDS, decodeAddress } from './address.ts';
 import { CLUSTER_FIELDS, decodeCluster } from './cluster.ts';
 import { FILTER_CHAIN_MATCH_FIELDS } from './filter-chain-match.ts';
@@ -64,6 +66,8 @@ export function supportedFields(extensions: Extensions): Map<string, ReadonlySet
     LISTENER_FIELDS,
     UDP_LISTENER_FIELDS,
     FILTER_CHAIN_MATCH_FIELDS,
+    CHAIN_MATCHER_FIELDS,
+    FILTER_PREDICATE_FIELDS,
     HTTP_CONNECTION_MANAGER_FIELDS,
     LOCAL_REPLY_FIELDS,
     ACCESS_LOG_FIELDS,

@@ -200,8 +200,9 @@ function decodeChains(
 /** A matcher chooses by name, so each chain needs one of its own. */
 function rejectUnnamed(chains: readonly FilterChain[], d: ConfigDecoder): void {
   const names = new Set<string>();
-  for (const [i, { name = '' }] of chains.entries()) {
+  for (const [i, { name = '', filter_chain_match: match = {} }] of chains.entries()) {
     const dc = d.at('filter_chains', i);
+    if (Object.keys(match).length > 0) dc.reject('filter_chain_match', 'has no effect beside filter_chain_matcher');
     if (name === '') dc.reject('name', 'is required where filter_chain_matcher chooses the chain');
     else if (names.has(name)) dc.reject('name', `duplicate filter chain name ${JSON.stringify(name)}`);
     names.add(name);

@@ -284,7 +284,8 @@ export class ActiveListener implements PendingOwner {
     const { chainMatcher } = this.config;
     if (chainMatcher === null) return this.#table.find(facts);
     const name = chainMatcher.find(facts);
-    return (name === null ? null : this.#byName.get(name)) ?? this.#defaultChain;
+    // A name that no chain has is no chain, as in Envoy: the default one is for what nothing matches.
+    return name === null ? this.#defaultChain : (this.#byName.get(name) ?? null);
   }
 
   #connect(chain: FilterChain, stream: ByteStream, facts: SocketFacts | null, unread: Buffer): void {
