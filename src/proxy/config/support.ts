@@ -21,9 +21,6 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.cluster.v3.Cluster': {
     dns_lookup_family: 'only DNS clusters resolve names; for others Envoy ignores it too',
   },
-  'envoy.config.core.v3.UdpSocketConfig': {
-    prefer_gro: 'how the kernel hands datagrams over, not which or in what order',
-  },
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },

@@ -2,11 +2,10 @@
 import type { Listener as ListenerPb } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { UdpFilterFactory } from '../udp/filter.ts';
+import { receiveLimit } from '../udp/receive-limit.ts';
 import type { UdpListenerConfig } from '../udp/udp-listener.ts';
 import { udpProxy } from '../udp/udp-proxy.ts';
 
-/** Source: Envoy DEFAULT_UDP_MAX_DATAGRAM_SIZE. */
-const MAX_RX_DATAGRAM_BYTES = 1500;
 const DEFAULT_WRITER = 'envoy.extensions.udp_packet_writer.v3.UdpDefaultWriterFactory';
 
 /** Every UDP listener filter there is. */
@@ -16,7 +15,7 @@ export const UDP_LISTENER_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.listener.v3.Listener': 'udp_listener_config listener_filters',
   'envoy.config.listener.v3.ListenerFilter': 'name typed_config',
   'envoy.config.listener.v3.UdpListenerConfig': 'downstream_socket_config udp_packet_packet_writer_config',
-  'envoy.config.core.v3.UdpSocketConfig': 'max_rx_datagram_size',
+  'envoy.config.core.v3.UdpSocketConfig': 'max_rx_datagram_size prefer_gro',
   [DEFAULT_WRITER]: '',
   ...udpProxy.fields,
 };
@@ -80,7 +79,7 @@ function decodeUdpConfig(message: ListenerPb, d: ConfigDecoder): number {
       dw.reject('', `no UDP packet writer of type ${unpacked.type}: only the default one is supported`);
     }
   }
-  return Number(config?.downstream_socket_config?.max_rx_datagram_size ?? MAX_RX_DATAGRAM_BYTES);
+  return receiveLimit(config?.downstream_socket_config, false);
 }
 
 function decodeFilter(message: ListenerPb, d: ConfigDecoder): UdpListenerConfig['filter'] | null {

@@ -3,9 +3,8 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { Timer } from '../../base/clock.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
-import { type ConnectionInfo, StreamInfo } from '../stream-info.ts';
+import { type ConnectionInfo, StreamInfo, type UpstreamInfo } from '../stream-info.ts';
 import type { UdpFilterContext } from './filter.ts';
-import type { UdpSession } from './session.ts';
 import type { UdpProxyScope } from './stats.ts';
 import type { UdpProxyConfig } from './udp-proxy-config.ts';
 
@@ -13,28 +12,66 @@ import type { UdpProxyConfig } from './udp-proxy-config.ts';
 const SESSION = 'udp.proxy.session';
 const PROXY = 'udp.proxy.proxy';
 
+/** Sessions of all filters, refused ones too: %CONNECTION_ID%. */
+let nextSessionId = 0;
+
+export function takeSessionId(): number {
+  return nextSessionId++;
+}
+
+/** Whom a session is between. */
+export type SessionEnds = {
+  readonly id: number;
+  readonly from: Address;
+  readonly to: Address;
+  readonly clusterName: string;
+};
+
+/** What a session did so far. */
+export type SessionCounts = {
+  bytesReceived: number;
+  bytesSent: number;
+  datagramsReceived: number;
+  datagramsSent: number;
+  errorsSent: number;
+};
+
+export function noCounts(): SessionCounts {
+  return { bytesReceived: 0, bytesSent: 0, datagramsReceived: 0, datagramsSent: 0, errorsSent: 0 };
+}
+
 /** The log of one session. */
 export class SessionLog {
-  readonly #session: UdpSession;
+  readonly counts: SessionCounts;
   readonly #logs: readonly AccessLog[];
   readonly #context: UdpFilterContext;
+  readonly #clusterName: string;
   readonly #info: StreamInfo;
   readonly #timer: Timer | null;
 
-  constructor(config: UdpProxyConfig, context: UdpFilterContext, session: UdpSession, to: Address) {
-    this.#session = session;
+  constructor(config: UdpProxyConfig, context: UdpFilterContext, ends: SessionEnds, counts: SessionCounts) {
     this.#logs = config.accessLogs;
     this.#context = context;
+    this.#clusterName = ends.clusterName;
+    this.counts = counts;
     const { clock, random } = context;
-    this.#info = new StreamInfo(connectionInfo(session.from, to, context.listenerName), clock.nowMs, clock.wallMs);
+    const connection = connectionInfo(ends.id, ends.from, ends.to, context.listenerName);
+    this.#info = new StreamInfo(connection, clock.nowMs, clock.wallMs);
     this.#info.requestId = random.uuid();
     const intervalMs = config.logIntervalMs;
     this.#timer = intervalMs === 0 ? null : clock.timer(onInterval, { log: this, intervalMs });
     this.#timer?.arm(intervalMs);
   }
 
-  end(): void {
+  /** Where the session's datagrams go; `local` is the socket's address, null while there is none. */
+  setUpstream(host: UpstreamInfo, local: Address | null): void {
+    this.#info.upstream = host;
+    this.#info.upstreamLocalAddress = local;
+  }
+
+  end(flags = 0): void {
     this.#timer?.disarm();
+    this.#info.flags |= flags;
     this.#info.endMs = this.#context.clock.nowMs;
     this.#write('UdpSessionEnd');
   }
@@ -45,16 +82,14 @@ export class SessionLog {
   }
 
   #write(type: string): void {
-    const { cluster, host, counts, upstreamAddress } = this.#session;
+    const { counts } = this;
     const info = this.#info;
-    info.upstream = host;
-    info.upstreamLocalAddress = upstreamAddress;
     info.bytesReceived = counts.bytesReceived;
     info.bytesSent = counts.bytesSent;
     info.setMetadata(SESSION, {
       bytes_received: counts.bytesReceived,
       bytes_sent: counts.bytesSent,
-      cluster_name: cluster.name,
+      cluster_name: this.#clusterName,
       datagrams_received: counts.datagramsReceived,
       datagrams_sent: counts.datagramsSent,
       errors_sent: counts.errorsSent,
@@ -73,7 +108,7 @@ export function logUdpProxy(
   startWallMs: number,
 ): void {
   if (logs.length === 0) return;
-  const info = new StreamInfo(connectionInfo(NOWHERE, NOWHERE, context.listenerName), startMs, startWallMs);
+  const info = new StreamInfo(connectionInfo(0, NOWHERE, NOWHERE, context.listenerName), startMs, startWallMs);
   const { i } = stats;
   info.endMs = context.clock.nowMs;
   info.requestId = context.random.uuid();
@@ -97,9 +132,9 @@ export function logUdpProxy(
 /** A filter as a whole has no addresses: shown as '-'. */
 const NOWHERE: Address = { family: 'unix', address: '-', port: 0 };
 
-function connectionInfo(from: Address, to: Address, listenerName: string): ConnectionInfo {
+function connectionInfo(id: number, from: Address, to: Address, listenerName: string): ConnectionInfo {
   return {
-    id: 0,
+    id,
     localAddress: to,
     remoteAddress: from,
     directRemoteAddress: from,

@@ -4,7 +4,7 @@ import type { Timer } from '../../base/clock.ts';
 import { isListenError, type UdpHandler, type UdpSocket } from '../../net/engine.ts';
 import type { Cluster, Host } from '../cluster/cluster.ts';
 import type { UdpFilterContext } from './filter.ts';
-import { SessionLog } from './session-log.ts';
+import { noCounts, type SessionCounts, SessionLog, takeSessionId } from './session-log.ts';
 import { type UdpClusterCells, type UdpProxyScope, udpClusterCells } from './stats.ts';
 import type { UdpProxyConfig } from './udp-proxy-config.ts';
 
@@ -15,27 +15,12 @@ export type SessionOwner = {
   ended(session: UdpSession): void;
 };
 
-/** What the access log shows of a session. */
-export type SessionCounts = {
-  bytesReceived: number;
-  bytesSent: number;
-  datagramsReceived: number;
-  datagramsSent: number;
-  errorsSent: number;
-};
-
 export class UdpSession implements UdpHandler {
   readonly key: string;
   readonly from: Address;
   readonly cluster: Cluster;
   readonly host: Host;
-  readonly counts: SessionCounts = {
-    bytesReceived: 0,
-    bytesSent: 0,
-    datagramsReceived: 0,
-    datagramsSent: 0,
-    errorsSent: 0,
-  };
+  readonly #counts: SessionCounts = noCounts();
   readonly #owner: SessionOwner;
   readonly #cells: UdpClusterCells;
   readonly #breaker: { inc(): void; dec(): void };
@@ -57,18 +42,15 @@ export class UdpSession implements UdpHandler {
     stats.inc(stats.i.downstream_sess_total);
     stats.inc(stats.i.downstream_sess_active);
     this.#idleTimer = context.clock.timer(onIdle, this);
-    this.#log = config.accessLogs.length === 0 ? null : new SessionLog(config, context, this, to);
+    const ends = { id: takeSessionId(), from, to, clusterName: cluster.name };
+    this.#log = config.accessLogs.length === 0 ? null : new SessionLog(config, context, ends, this.#counts);
+    this.#log?.setUpstream(host, null);
     host.removalListeners.add(this.#onHostRemoved);
-  }
-
-  /** The socket to the host; null before the first datagram, or when the system gives none. */
-  get upstreamAddress(): Address | null {
-    return this.#socket?.address ?? null;
   }
 
   onDownstream(chunk: Buffer, start: number, end: number): void {
     const { stats } = this.#owner;
-    const { counts } = this;
+    const counts = this.#counts;
     const bytes = end - start;
     this.#idleTimer.arm(this.#owner.config.idleTimeoutMs);
     stats.add(stats.i.downstream_sess_rx_bytes, bytes);
@@ -89,7 +71,7 @@ export class UdpSession implements UdpHandler {
   onDatagram(chunk: Buffer, start: number, end: number): void {
     const { stats, config, context } = this.#owner;
     const { scope } = this.cluster;
-    const { counts } = this;
+    const counts = this.#counts;
     const bytes = end - start;
     this.#idleTimer.arm(config.idleTimeoutMs);
     if (bytes > config.maxUpstreamDatagramBytes) {
@@ -144,6 +126,7 @@ export class UdpSession implements UdpHandler {
     const socket = context.engine.bindUdp(source, { connectTo: address, ipv4Compat: true }, this);
     if (isListenError(socket)) return null;
     this.#socket = socket;
+    this.#log?.setUpstream(this.host, socket.address);
     return socket;
   }
 }

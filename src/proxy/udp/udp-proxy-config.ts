@@ -4,6 +4,7 @@ import type { Matcher, UdpProxyConfig as UdpProxyPb } from '../../proto/generate
 import type { AccessLog } from '../access-log/access-log.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { receiveLimit } from './receive-limit.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 
 export const UDP_PROXY = 'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig';
@@ -11,8 +12,6 @@ const ROUTE = 'envoy.extensions.filters.udp.udp_proxy.v3.Route';
 
 /** Source: udp_proxy.proto, idle_timeout. */
 const IDLE_TIMEOUT_MS = 60_000;
-/** Source: Envoy DEFAULT_UDP_MAX_DATAGRAM_SIZE. */
-const MAX_DATAGRAM_BYTES = 1500;
 
 export const UDP_PROXY_FIELDS: Readonly<Record<string, string>> = {
   [UDP_PROXY]: `
@@ -49,12 +48,11 @@ export function decodeUdpProxy(message: UdpProxyPb, d: ConfigDecoder): UdpProxyC
   const accessLogs = decodeAccessLogs(message.access_log ?? [], d.at('access_log'));
   const proxyAccessLogs = decodeAccessLogs(message.proxy_access_log ?? [], d.at('proxy_access_log'));
   if (route === null) return null;
-  const max = message.upstream_socket_config?.max_rx_datagram_size;
   return Object.freeze({
     statPrefix: message.stat_prefix ?? '',
     route,
     idleTimeoutMs: d.durationMs(message.idle_timeout, IDLE_TIMEOUT_MS),
-    maxUpstreamDatagramBytes: Number(max ?? MAX_DATAGRAM_BYTES),
+    maxUpstreamDatagramBytes: receiveLimit(message.upstream_socket_config, true),
     isPerPacket: message.use_per_packet_load_balancing ?? false,
     hash: decodeHash(message),
     accessLogs,

@@ -3,8 +3,9 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { Cluster, Host, LoadBalancerContext } from '../cluster/cluster.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { UdpProxyConfig as UdpProxyPb } from '../../proto/generated/types.d.ts';
+import { Flag } from '../stream-info.ts';
 import type { UdpFilter, UdpFilterContext, UdpFilterFactory } from './filter.ts';
-import { logUdpProxy } from './session-log.ts';
+import { logUdpProxy, noCounts, SessionLog, takeSessionId } from './session-log.ts';
 import { type SessionOwner, UdpSession } from './session.ts';
 import { UDP_PROXY_STATS, type UdpProxyScope, udpClusterCells } from './stats.ts';
 import { decodeUdpProxy, UDP_PROXY, UDP_PROXY_FIELDS, type UdpProxyConfig } from './udp-proxy-config.ts';
@@ -84,7 +85,7 @@ class UdpProxy implements UdpFilter, SessionOwner {
 
   #newSession(key: string, from: Address, to: Address): UdpSession | null {
     const cluster = this.#clusterFor(from, to);
-    if (cluster === null || !this.#hasRoom(cluster)) return null;
+    if (cluster === null) return null;
     const host = this.#chooseHost(cluster, from);
     return host === null ? null : this.#start(key, from, to, cluster, host);
   }
@@ -97,7 +98,7 @@ class UdpProxy implements UdpFilter, SessionOwner {
     const key = `${from.address} ${from.port} ${cluster.name} ${host.name}`;
     const session = this.#sessions.get(key);
     if (session !== undefined && session.host === host) return session;
-    return this.#hasRoom(cluster) ? this.#start(key, from, to, cluster, host) : null;
+    return this.#start(key, from, to, cluster, host);
   }
 
   #clusterFor(from: Address, to: Address): Cluster | null {
@@ -105,12 +106,6 @@ class UdpProxy implements UdpFilter, SessionOwner {
     const cluster = name === null ? null : this.context.clusters.get(name);
     if (cluster === null) this.stats.inc(this.stats.i.downstream_sess_no_route);
     return cluster;
-  }
-
-  #hasRoom(cluster: Cluster): boolean {
-    if (cluster.circuitBreaker('DEFAULT').connections.canCreate) return true;
-    cluster.scope.inc(cluster.scope.i.upstream_cx_overflow);
-    return false;
   }
 
   #chooseHost(cluster: Cluster, from: Address): Host | null {
@@ -131,10 +126,23 @@ class UdpProxy implements UdpFilter, SessionOwner {
     };
   }
 
-  #start(key: string, from: Address, to: Address, cluster: Cluster, host: Host): UdpSession {
+  #start(key: string, from: Address, to: Address, cluster: Cluster, host: Host): UdpSession | null {
+    if (!cluster.circuitBreaker('DEFAULT').connections.canCreate) {
+      this.#refuse(from, to, cluster);
+      return null;
+    }
     const session = new UdpSession(this, key, from, to, cluster, host);
     this.#sessions.set(key, session);
     this.#last = session;
     return session;
+  }
+
+  /** Envoy counts and logs a session that the circuit breaker ends before it begins. */
+  #refuse(from: Address, to: Address, cluster: Cluster): void {
+    const { stats, config, context } = this;
+    stats.inc(stats.i.downstream_sess_total);
+    cluster.scope.inc(cluster.scope.i.upstream_cx_overflow);
+    const ends = { id: takeSessionId(), from, to, clusterName: cluster.name };
+    if (config.accessLogs.length > 0) new SessionLog(config, context, ends, noCounts()).end(Flag.UO);
   }
 }
