@@ -10,11 +10,11 @@ export const ADDRESS_FIELDS = {
   'envoy.config.core.v3.Pipe': 'path mode',
 } as const;
 
-/** Returns null after rejecting what cannot be listened on or dialled. */
+/** Returns null after rejecting what cannot be listened on or dialled. `any`: what is dialled says how (endpoints). */
 export function decodeAddress(
   message: AddressPb | undefined,
   d: ConfigDecoder,
-  protocol: 'TCP' | 'UDP' = 'TCP',
+  protocol: 'TCP' | 'UDP' | 'any' = 'TCP',
 ): Address | null {
   if (message?.pipe !== undefined) return { family: 'unix', address: message.pipe.path ?? '', port: 0 };
   const socket = message?.socket_address;
@@ -28,7 +28,7 @@ export function decodeAddress(
     d.at('socket_address').reject('address', `malformed IP address: ${text}`);
     return null;
   }
-  if ((socket.protocol === 'UDP') !== (protocol === 'UDP')) {
+  if (protocol !== 'any' && (socket.protocol === 'UDP') !== (protocol === 'UDP')) {
     d.at('socket_address').reject('protocol', `must be ${protocol} here`);
     return null;
   }

@@ -62,7 +62,7 @@ function decodeEndpoint(message: LbEndpoint, locality: LocalityLbEndpoints, d: C
     return null;
   }
   const de = d.at('endpoint');
-  const address = decodeAddress(endpoint.address, de.at('address'));
+  const address = decodeAddress(endpoint.address, de.at('address'), 'any');
   if (address === null) return null;
   const edsHealth = (message.health_status ?? 'UNKNOWN') as EndpointConfig['edsHealth'];
   return Object.freeze({

@@ -4,11 +4,19 @@ import type { Matcher, UdpProxyConfig as UdpProxyPb } from '../../proto/generate
 import type { AccessLog } from '../access-log/access-log.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { decodeMatcher, MATCHER_TREE_FIELDS, type MatcherContext, type MatcherPb } from '../matcher/matcher.ts';
+import { type NetworkFacts, networkInput } from '../matcher/network-inputs.ts';
+import { NO_MATCH } from '../matcher/step.ts';
 import { receiveLimit } from './receive-limit.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 
 export const UDP_PROXY = 'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig';
 const ROUTE = 'envoy.extensions.filters.udp.udp_proxy.v3.Route';
+const NETWORK_INPUT = 'envoy.extensions.matching.common_inputs.network.v3';
+/** What a datagram says of its ends. */
+const INPUTS = ['SourceIPInput', 'SourcePortInput', 'DestinationIPInput', 'DestinationPortInput'].map(
+  (name) => `${NETWORK_INPUT}.${name}`,
+);
 
 /** Source: udp_proxy.proto, idle_timeout. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -20,6 +28,8 @@ export const UDP_PROXY_FIELDS: Readonly<Record<string, string>> = {
   [`${UDP_PROXY}.HashPolicy`]: 'source_ip key',
   [`${UDP_PROXY}.UdpAccessLogOptions`]: 'access_log_flush_interval',
   [ROUTE]: 'cluster',
+  ...MATCHER_TREE_FIELDS,
+  ...Object.fromEntries(INPUTS.map((input) => [input, ''])),
 };
 
 export type UdpRoute = {
@@ -76,24 +86,40 @@ function decodeHash(message: UdpProxyPb): UdpProxyConfig['hash'] {
 }
 
 function decodeRoute(message: UdpProxyPb, d: ConfigDecoder): UdpRoute | null {
-  if (message.matcher !== undefined) return decodeMatcher(message.matcher, d.at('matcher'));
+  if (message.matcher !== undefined) return decodeTree(message.matcher, d.at('matcher'));
   const name = message.cluster ?? '';
   return { clusterNames: [name], clusterFor: () => name };
 }
 
-function decodeMatcher(message: Matcher, d: ConfigDecoder): UdpRoute | null {
-  const action = message.on_no_match?.action;
-  if (message.matcher_list !== undefined || message.matcher_tree !== undefined || action === undefined) {
-    d.reject('', 'only on_no_match with an action is supported yet');
-    return null;
-  }
-  const at = d.at('on_no_match').at('action').at('typed_config');
-  const unpacked = d.environment.unpack(action.typed_config, at);
-  if (unpacked === null) return null;
-  if (unpacked.type !== ROUTE) {
-    at.reject('', `no UDP proxy action of type ${unpacked.type}`);
-    return null;
-  }
-  const name = (unpacked.message as { cluster?: string }).cluster ?? '';
-  return { clusterNames: [name], clusterFor: () => name };
+/** What a tree looks at: a client's address and the listener's. */
+type Ends = { readonly from: Address; readonly to: Address };
+
+const FACTS: NetworkFacts<Ends> = {
+  destination: ({ to }) => to,
+  source: ({ from }) => from,
+  directSource: ({ from }) => from,
+  serverName: () => '',
+  transportProtocol: () => '',
+  applicationProtocols: () => [],
+  filterState: () => undefined,
+};
+
+function decodeTree(message: Matcher, d: ConfigDecoder): UdpRoute | null {
+  const before = d.reasons.length;
+  const clusterNames: string[] = [];
+  const context: MatcherContext<Ends, undefined> = {
+    // Others have nothing to say of a datagram, and Envoy refuses them here.
+    input: (type, input) => (INPUTS.includes(type) ? networkInput(FACTS, type, input) : undefined),
+    action(type, action, at) {
+      if (type === ROUTE) return clusterNames.push((action as { cluster?: string }).cluster ?? '') - 1;
+      at.reject('', `no UDP proxy action of type ${type}`);
+      return NO_MATCH;
+    },
+  };
+  const step = decodeMatcher(message as MatcherPb, context, d);
+  if (d.reasons.length > before) return null;
+  return {
+    clusterNames,
+    clusterFor: (from, to) => clusterNames[step({ from, to }, undefined)] ?? null,
+  };
 }
