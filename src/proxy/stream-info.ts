@@ -123,6 +123,11 @@ export class StreamInfo {
   upstreamProtocol: Protocol | '' = '';
   upstreamTls: TlsFacts | null = null;
   upstreamTransportFailureReason = '';
+  /** Of a connection that tcp_proxy relays: how the upstream's ended, and why this side closed it; '' is not known. */
+  upstreamDetectedCloseType: '' | 'Normal' | 'LocalReset' | 'RemoteReset' = '';
+  upstreamLocalCloseReason = '';
+  /** Of a connection as a whole: why its first bytes are no TLS. Its exchanges do not tell it. */
+  downstreamTransportFailureReason = '';
   /** How long the request waited for its upstream connection: a duration, not a time. */
   upstreamConnectionPoolReadyMs = 0;
   /** Of the connection that carries the request, also when other requests used it before. */

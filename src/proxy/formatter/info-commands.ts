@@ -61,19 +61,24 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
   ),
   UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: plain(text((ctx) => (ctx.info.upstream === null ? null : ''))),
   UPSTREAM_TRANSPORT_FAILURE_REASON: named((info) => info.upstreamTransportFailureReason.replaceAll(' ', '_')),
-  UPSTREAM_DETECTED_CLOSE_TYPE: plain(text((ctx) => (ctx.info.upstream === null ? null : 'Normal'))),
-  UPSTREAM_LOCAL_CLOSE_REASON: absent,
+  UPSTREAM_DETECTED_CLOSE_TYPE: plain(text((ctx) => upstreamCloseType(ctx.info))),
+  UPSTREAM_LOCAL_CLOSE_REASON: named((info) => joined(info.upstreamLocalCloseReason)),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: counted((info) => info.attemptCount),
   UPSTREAM_CONNECTION_ID: counted((info) => info.upstreamConnectionId),
 
   ...addressCommands('DOWNSTREAM_REMOTE', (info) => info.remoteAddress),
   ...addressCommands('DOWNSTREAM_DIRECT_REMOTE', (info) => info.connection.directRemoteAddress),
   ...addressCommands('DOWNSTREAM_LOCAL', (info) => info.connection.localAddress),
-  ...addressCommands('DOWNSTREAM_DIRECT_LOCAL', (info) => info.connection.localAddress),
+  ...addressCommands(
+    'DOWNSTREAM_DIRECT_LOCAL',
+    (info) => info.connection.directLocalAddress ?? info.connection.localAddress,
+  ),
   DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: always(() => ''),
-  DOWNSTREAM_DETECTED_CLOSE_TYPE: always(() => 'Normal'),
-  DOWNSTREAM_LOCAL_CLOSE_REASON: absent,
-  DOWNSTREAM_TRANSPORT_FAILURE_REASON: absent,
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: always((info) => info.connection.detectedCloseType ?? 'Normal'),
+  DOWNSTREAM_LOCAL_CLOSE_REASON: named((info) => joined(info.connection.localCloseReason ?? '')),
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: named((info) => info.downstreamTransportFailureReason.replaceAll(' ', '_')),
+  TLS_JA3_FINGERPRINT: named((info) => info.connection.ja3Hash ?? ''),
+  TLS_JA4_FINGERPRINT: named((info) => info.connection.ja4Hash ?? ''),
   CONNECTION_ID: counted((info) => info.connection.id),
   STREAM_ID: named((info) => info.requestId),
   TRACE_ID: named((info) => info.traceId),
@@ -118,7 +123,7 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
       'DOWNSTREAM_PEER_CHAIN_SERIALS', 'DOWNSTREAM_PEER_ISSUER', 'DOWNSTREAM_PEER_CERT', 'UPSTREAM_TLS_SESSION_ID',
       'UPSTREAM_PEER_ISSUER', 'UPSTREAM_PEER_CERT', 'UPSTREAM_PEER_SUBJECT', 'UPSTREAM_PEER_URI_SAN',
       'UPSTREAM_PEER_DNS_SAN', 'UPSTREAM_PEER_IP_SAN', 'UPSTREAM_LOCAL_URI_SAN', 'UPSTREAM_LOCAL_DNS_SAN',
-      'UPSTREAM_LOCAL_IP_SAN', 'TLS_JA3_FINGERPRINT', 'TLS_JA4_FINGERPRINT',
+      'UPSTREAM_LOCAL_IP_SAN',
     ].map((name) => [name, absent]), // biome-ignore format: a table.
   ),
 };
@@ -163,6 +168,11 @@ function addressCommands(name: string, get: (info: StreamInfo) => Address | null
       }),
     ),
   };
+}
+
+/** With an upstream chosen it is known; tcp_proxy says it of every connection. */
+function upstreamCloseType(info: StreamInfo): string | null {
+  return orNull(info.upstreamDetectedCloseType) ?? (info.upstream === null ? null : 'Normal');
 }
 
 function addressOf(upstream: UpstreamInfo | null): string | null {
@@ -212,7 +222,8 @@ function serverName(use: CommandUse): Operator | null {
   }
   const useHost = fallback === 'SNI_FIRST' || fallback === 'HOST_FIRST';
   return text((ctx) => {
-    const sni = ctx.info.connection.requestedServerName.replace(/[^A-Za-z0-9._-]/g, '_');
+    const name = ctx.info.connection.requestedServerName;
+    const sni = /[^A-Za-z0-9._-]/.test(name) ? `invalid:${name.replace(/[^A-Za-z0-9._-]/g, '_')}` : name;
     if (!useHost || (fallback === 'SNI_FIRST' && sni !== '')) return orNull(sni);
     const headers = ctx.requestHeaders;
     const original = source === 'HOST' ? undefined : headers?.get(H['x-envoy-original-host']);

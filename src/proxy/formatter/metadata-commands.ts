@@ -18,6 +18,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   ROUTE: { get: (info) => info.routeMetadata, isConfiguration: true },
   VIRTUAL_HOST: { get: (info) => info.virtualHostMetadata, isConfiguration: true },
   LISTENER: { get: (info) => info.connection.listenerMetadata ?? null, isConfiguration: true },
+  LISTENER_FILTER_CHAIN: { get: (info) => info.connection.filterChainMetadata ?? null, isConfiguration: true },
 };
 
 /** Commands by name. */

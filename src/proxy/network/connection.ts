@@ -41,6 +41,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   readonly slot: unknown[];
   terminationDetails = '';
   localCloseReason = '';
+  detectedCloseType: 'Normal' | 'LocalReset' | 'RemoteReset' = 'Normal';
   isClosed = false;
   readonly #socket: ByteStream;
   /** What listener filters found out; null when there were none. */
@@ -100,20 +101,23 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     if (this.isClosed) return;
     if (this.localCloseReason === '') this.localCloseReason = reason;
     if (details !== '') this.terminationDetails = details;
+    if (kind === 'reset') this.detectedCloseType = 'LocalReset';
     if (kind === 'flush') this.#socket.close();
     else this.#socket.destroy(kind === 'reset');
   }
 
-  closed(_failure: Failure | null): void {
+  closed(failure: Failure | null): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    if (failure?.code === 'downstream_reset') this.detectedCloseType = 'RemoteReset';
+    const info = this.#info;
+    if (info !== null && info.endMs === 0) this.#finishInfo(info);
+    // The listener's line comes before what filters log when they end, as in Envoy.
+    this.listener.onConnectionClosed(this);
     const { filters, terminal } = this.chain;
     const passed = this.#isStarted ? filters.length : this.#passed;
     for (let i = 0; i < passed; i++) filters[i]?.onDestroy?.(this);
-    if (this.#isStarted) terminal.onDestroy?.(this);
-    const info = this.#info;
-    if (info !== null && info.endMs === 0) this.#finishInfo(info);
-    this.listener.onConnectionClosed(this);
+    terminal.onDestroy?.(this);
     this.chain.forget(this);
   }
 
@@ -148,6 +152,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
       this.#info = new StreamInfo(this, this.startMs, this.startWallMs);
       this.#info.dynamicMetadata = this.#accepted?.dynamicMetadata ?? null;
       this.#info.filterState = this.#accepted?.filterState ?? null;
+      this.#info.downstreamTransportFailureReason = this.#accepted?.transportFailureReason ?? '';
     }
     return this.#info;
   }

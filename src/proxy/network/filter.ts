@@ -58,7 +58,10 @@ export type NetworkFilter = {
     end: number,
     endStream: boolean,
   ): NetworkFilterStatus;
-  /** The connection is over; called once for every filter of a chain that began. */
+  /**
+   * The connection is over, and the listener has logged it; called once for every filter that heard of the connection,
+   * and for the terminal one even if it did not `start`: it counts and logs connections that others turned away too.
+   */
   onDestroy?(connection: NetworkConnection): void;
   /** Terminal filters only: all filters before let the connection in. It takes `connection.stream.handler` over. */
   start?(connection: NetworkConnection): void;
