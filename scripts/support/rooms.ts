@@ -79,6 +79,10 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
+    path: 'src/proxy/listener/filters/original-dst',
+    may: ['src/proxy/listener/filter.ts', 'src/net/original-destination.ts', ...FILTER],
+  },
+  {
     path: 'src/proxy/listener/filters/',
     may: ['src/proxy/listener/filter.ts', 'src/wire/', ...FILTER],
   },

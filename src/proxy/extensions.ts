@@ -8,6 +8,12 @@ import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
+import { httpInspector } from './listener/filters/http-inspector.ts';
+import { listenerLocalRateLimit } from './listener/filters/local-rate-limit.ts';
+import { originalDst } from './listener/filters/original-dst.ts';
+import { originalSrc } from './listener/filters/original-src.ts';
+import { proxyProtocol } from './listener/filters/proxy-protocol/proxy-protocol.ts';
+import { tlsInspector } from './listener/filters/tls-inspector/tls-inspector.ts';
 import type { NetworkFilterFactory } from './network/filter.ts';
 import { connectionLimit } from './network/filters/connection-limit.ts';
 import { directResponse } from './network/filters/direct-response.ts';
@@ -52,5 +58,5 @@ export function networkFilters(_parts: ExtensionParts): NetworkFilterFactory[] {
 }
 
 export function listenerFilters(): ListenerFilterFactory[] {
-  return [];
+  return [httpInspector, listenerLocalRateLimit, originalDst, originalSrc, proxyProtocol, tlsInspector];
 }

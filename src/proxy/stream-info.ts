@@ -123,6 +123,8 @@ export class StreamInfo {
   upstreamProtocol: Protocol | '' = '';
   upstreamTls: TlsFacts | null = null;
   upstreamTransportFailureReason = '';
+  /** Of a connection as a whole: why its first bytes are no TLS. Its exchanges do not tell it. */
+  downstreamTransportFailureReason = '';
   /** Of a connection that tcp_proxy relays: how the upstream's ended, and why this side closed it; '' is not known. */
   upstreamDetectedCloseType: '' | 'Normal' | 'LocalReset' | 'RemoteReset' = '';
   upstreamLocalCloseReason = '';

@@ -21,6 +21,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.cluster.v3.Cluster': {
     dns_lookup_family: 'only DNS clusters resolve names; for others Envoy ignores it too',
   },
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': {
+    initial_read_buffer_size: 'how much is read at once cannot be observed',
+  },
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },

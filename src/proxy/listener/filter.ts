@@ -29,6 +29,8 @@ export type AcceptedSocket = {
   /** Fingerprints of the ClientHello when tls_inspector was asked for them. */
   ja3Hash: string;
   ja4Hash: string;
+  /** Why the first bytes are no TLS, as %DOWNSTREAM_TRANSPORT_FAILURE_REASON% tells it; '' when nobody wanted TLS. */
+  transportFailureReason: string;
   /** Made when first written. */
   dynamicMetadata: Map<string, Record<string, unknown>> | null;
   filterState: Map<string, FilterStateObject> | null;

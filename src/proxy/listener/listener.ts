@@ -330,6 +330,8 @@ export class ActiveListener implements PendingOwner {
       remoteAddress: facts.remoteAddress,
       directRemoteAddress: facts.directRemoteAddress,
       requestedServerName: facts.serverName,
+      ja3Hash: facts.ja3Hash,
+      ja4Hash: facts.ja4Hash,
       tls: null,
       filterState: facts.filterState,
       dynamicMetadata: facts.dynamicMetadata,
@@ -340,6 +342,7 @@ export class ActiveListener implements PendingOwner {
     info.responseCodeDetails = details;
     info.filterState = facts.filterState;
     info.dynamicMetadata = facts.dynamicMetadata;
+    info.downstreamTransportFailureReason = facts.transportFailureReason;
     const context = tcpLogContext(info, 'NotSet');
     for (const log of logs) log.log(context);
   }

@@ -15,6 +15,7 @@ export class SocketFacts implements AcceptedSocket {
   applicationProtocols: readonly string[] = NO_NAMES;
   ja3Hash = '';
   ja4Hash = '';
+  transportFailureReason = '';
   dynamicMetadata: Map<string, Record<string, unknown>> | null = null;
   filterState: Map<string, FilterStateObject> | null = null;
   upstreamSource: UpstreamSource | null = null;
