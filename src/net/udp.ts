@@ -5,6 +5,8 @@ import { addressText, ipAddress } from './address.ts';
 import type { ListenError, UdpHandler, UdpOptions, UdpSocket } from './engine.ts';
 import { errnoName, errnoText } from './errno.ts';
 import type { AddressRecord } from './handles.ts';
+import { closeDescriptor, makeSocket } from './native.ts';
+import { applyListenOptions } from './prepared-socket.ts';
 import type { Turn } from './turn.ts';
 
 /** A UDP socket of libuv. Calls return 0 or a negative error number. */
@@ -40,9 +42,6 @@ const FLAG_IPV6_ONLY = 1;
 const FLAG_REUSE_PORT = 64;
 const METHODS = ['open', 'bind', 'bind6', 'connect', 'connect6', 'getsockname', 'send', 'send6', 'recvStart', 'close'];
 
-/** A descriptor made and prepared elsewhere (socket options), or why not; the handle takes it over. */
-export type OpenPrepared = (family: Address['family'], options: UdpOptions) => number | ListenError;
-
 let surface: UdpSurface | null | undefined;
 
 /** Null where the runtime has no such handles: then `bindNodeUdp` serves. */
@@ -76,7 +75,6 @@ export function bindUdp(
   address: Address,
   options: UdpOptions,
   handler: UdpHandler,
-  openPrepared: OpenPrepared | null = null,
 ): UdpSocket | ListenError {
   const { Udp } = udpSurface() as UdpSurface;
   if (address.family === 'unix') return udpError(address, 'EAFNOSUPPORT');
@@ -88,14 +86,12 @@ export function bindUdp(
     if (taken !== 0) return udpError(address, errnoName(taken));
   }
   const handle = new Udp();
-  if (openPrepared !== null && (options.socketOptions?.length ?? 0) > 0) {
-    const fd = openPrepared(address.family, options);
-    const opened = typeof fd === 'number' ? handle.open(fd) : 0;
-    if (typeof fd !== 'number') return closeWith(handle, fd);
-    if (opened !== 0) return closeWith(handle, udpError(address, errnoName(opened)));
-  }
+  const prepared = prepare(handle, address, options);
+  if (prepared !== null) return closeWith(handle, prepared);
   const status = bind(handle, address, options, options.reusePort === true ? FLAG_REUSE_PORT : 0);
   if (status !== 0) return closeWith(handle, udpError(address, errnoName(status)));
+  const late = applyListenOptions(handle.fd, address, options, 'bound');
+  if (late !== null) return closeWith(handle, late);
   const { connectTo, receiveBufferBytes } = options;
   if (connectTo !== undefined) {
     const connected = connect(handle, address.family, connectTo);
@@ -117,6 +113,17 @@ export function connectError(peer: Address, errno: string): ListenError {
 /** The literal that a socket of `family` needs for `to`: IPv4 in IPv6 sockets is mapped. */
 export function sendLiteral(family: Address['family'], to: Address): string {
   return family === 'ipv6' && to.family === 'ipv4' ? `::ffff:${to.address}` : to.address;
+}
+
+/** Options before bind need a descriptor, which libuv makes in bind: it is made here. */
+function prepare(handle: UdpHandle, address: Address, options: UdpOptions): ListenError | null {
+  if ((options.socketOptions?.length ?? 0) === 0) return null;
+  const fd = makeSocket(address.family, 'datagram');
+  if (typeof fd === 'string') return udpError(address, fd);
+  const opened = handle.open(fd);
+  if (opened === 0) return applyListenOptions(fd, address, options, 'prebind');
+  closeDescriptor(fd);
+  return udpError(address, errnoName(opened));
 }
 
 function closeWith(handle: UdpHandle, error: ListenError): ListenError {

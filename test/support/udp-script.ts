@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type Payload = string | { readonly bytes: number };
 
 export type DatagramStep =
-  /** Sends from a client; `to` is a listener's name, `main` when absent. */
+  /** Sends from a client, 'c' or 'c@127.0.0.7'; `to` is a listener's name, `main` when absent. */
   | { readonly client: string; readonly send: Payload; readonly to?: string; readonly times?: number }
   /** Waits until the client has received so many datagrams in all. */
   | { readonly client: string; readonly expect: number }
@@ -40,11 +40,11 @@ function textOf(chunk: Buffer): string {
   return `${chunk.toString('latin1', 0, 8)}… <${chunk.length} bytes>`;
 }
 
-function bind(port: number): Promise<Socket> {
+function bind(port: number, host = HOST): Promise<Socket> {
   const socket = createSocket('udp4');
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind(port, HOST, () => {
+    socket.bind(port, host, () => {
       socket.off('error', reject);
       socket.on('error', () => {});
       resolve(socket);
@@ -58,7 +58,7 @@ export class UdpBackend {
   readonly #port: number;
   #socket: Socket | null = null;
   #isSilent = false;
-  #peers: number[] = [];
+  #peers: { readonly port: number; readonly address: string }[] = [];
   received: string[] = [];
 
   constructor(name: string, port: number) {
@@ -70,10 +70,11 @@ export class UdpBackend {
     if (this.#socket !== null) return;
     const socket = await bind(this.#port);
     this.#socket = socket;
-    socket.on('message', (chunk, { port }) => {
-      if (!this.#peers.includes(port)) this.#peers.push(port);
-      this.received.push(`${this.#peers.indexOf(port)} ${textOf(chunk)}`);
-      if (!this.#isSilent) socket.send(Buffer.concat([Buffer.from(`${this.name}:`), chunk]), port, HOST);
+    socket.on('message', (chunk, { port, address }) => {
+      let peer = this.#peers.findIndex((known) => known.port === port && known.address === address);
+      if (peer < 0) peer = this.#peers.push({ port, address }) - 1;
+      this.received.push(`${peer}${address === HOST ? '' : `@${address}`} ${textOf(chunk)}`);
+      if (!this.#isSilent) socket.send(Buffer.concat([Buffer.from(`${this.name}:`), chunk]), port, address);
     });
   }
 
@@ -91,8 +92,8 @@ export class UdpBackend {
   }
 
   send(payload: Payload, peer: number): void {
-    const port = this.#peers[peer];
-    if (port !== undefined) this.#socket?.send(bytesOf(payload), port, HOST);
+    const to = this.#peers[peer];
+    if (to !== undefined) this.#socket?.send(bytesOf(payload), to.port, to.address);
   }
 
   async close(): Promise<void> {
@@ -119,7 +120,7 @@ export async function runDatagrams(
     let client = clients.get(name);
     if (client === undefined) {
       const received: string[] = [];
-      client = { socket: await bind(0), received };
+      client = { socket: await bind(0, name.split('@')[1]), received };
       client.socket.on('message', (chunk) => received.push(textOf(chunk)));
       clients.set(name, client);
     }

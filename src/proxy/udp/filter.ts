@@ -36,5 +36,7 @@ export type UdpFilterFactory<Config = never> = {
   readonly fields: Readonly<Record<string, string>>;
   /** Null after rejecting. */
   decode(message: object, d: ConfigDecoder): Config | null;
+  /** Why this machine cannot serve the configuration, or null. Asked before a listener starts. */
+  check?(config: Config, engine: Engine): string | null;
   make(config: Config, context: UdpFilterContext): UdpFilter;
 };

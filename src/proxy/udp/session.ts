@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { Timer } from '../../base/clock.ts';
 import { isListenError, type UdpHandler, type UdpSocket } from '../../net/engine.ts';
+import { dialTransparent } from '../../net/socket-options.ts';
 import type { Cluster, Host } from '../cluster/cluster.ts';
 import type { UdpFilterContext } from './filter.ts';
 import { noCounts, type SessionCounts, SessionLog, takeSessionId } from './session-log.ts';
@@ -120,15 +121,28 @@ export class UdpSession implements UdpHandler {
 
   /** Tried again with each datagram while the system gives none. */
   #open(): UdpSocket | null {
-    const { context } = this.#owner;
-    const { address } = this.host;
-    const source: Address = { family: address.family, address: address.family === 'ipv6' ? '::' : '0.0.0.0', port: 0 };
-    const socket = context.engine.bindUdp(source, { connectTo: address, ipv4Compat: true }, this);
+    const { config, context } = this.#owner;
+    const { host } = this;
+    const socket = context.engine.bindUdp(
+      sourceFor(host.address, config.usesClientIp ? this.from : null),
+      {
+        connectTo: host.address,
+        ipv4Compat: true,
+        ...(config.usesClientIp ? { socketOptions: dialTransparent(host.address.family) } : {}),
+      },
+      this,
+    );
     if (isListenError(socket)) return null;
     this.#socket = socket;
-    this.#log?.setUpstream(this.host, socket.address);
+    this.#log?.setUpstream(host, socket.address);
     return socket;
   }
+}
+
+/** Where datagrams to a host come from: any address of this machine, or the client's, which need not be one. */
+function sourceFor(host: Address, client: Address | null): Address {
+  if (client !== null && client.family === host.family) return { ...client, port: 0 };
+  return { family: host.family, address: host.family === 'ipv6' ? '::' : '0.0.0.0', port: 0 };
 }
 
 function onIdle(session: UdpSession): void {

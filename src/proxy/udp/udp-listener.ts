@@ -66,6 +66,9 @@ export class UdpListener {
 
   /** Binds all addresses, or none: returns why it cannot, or null. Also starts again after `stop`. */
   start(): string | null {
+    const { factory, config } = this.#udp.filter;
+    const problem = factory.check?.(config as never, this.#context.engine) ?? null;
+    if (problem !== null) return problem;
     if (this.#scopes.length === 0) this.#prepare();
     for (const endpoint of this.#endpoints) {
       const bound = this.#bind(endpoint);

@@ -23,8 +23,8 @@ const IDLE_TIMEOUT_MS = 60_000;
 
 export const UDP_PROXY_FIELDS: Readonly<Record<string, string>> = {
   [UDP_PROXY]: `
-    stat_prefix cluster matcher idle_timeout hash_policies upstream_socket_config use_per_packet_load_balancing
-    access_log proxy_access_log access_log_options`,
+    stat_prefix cluster matcher idle_timeout use_original_src_ip hash_policies upstream_socket_config
+    use_per_packet_load_balancing access_log proxy_access_log access_log_options`,
   [`${UDP_PROXY}.HashPolicy`]: 'source_ip key',
   [`${UDP_PROXY}.UdpAccessLogOptions`]: 'access_log_flush_interval',
   [ROUTE]: 'cluster',
@@ -45,6 +45,8 @@ export type UdpProxyConfig = {
   readonly maxUpstreamDatagramBytes: number;
   /** Every datagram chooses its host, and a client has a session with each. */
   readonly isPerPacket: boolean;
+  /** Hosts see the client's address, with a port of our own. */
+  readonly usesClientIp: boolean;
   readonly hash: (from: Address) => number | null;
   readonly accessLogs: readonly AccessLog[];
   readonly proxyAccessLogs: readonly AccessLog[];
@@ -64,6 +66,7 @@ export function decodeUdpProxy(message: UdpProxyPb, d: ConfigDecoder): UdpProxyC
     idleTimeoutMs: d.durationMs(message.idle_timeout, IDLE_TIMEOUT_MS),
     maxUpstreamDatagramBytes: receiveLimit(message.upstream_socket_config, true),
     isPerPacket: message.use_per_packet_load_balancing ?? false,
+    usesClientIp: message.use_original_src_ip ?? false,
     hash: decodeHash(message),
     accessLogs,
     proxyAccessLogs,

@@ -1,5 +1,7 @@
 // The udp_proxy filter: a session per client, which sends what it gets to one host and back.
 import type { Address } from '../../base/byte-stream.ts';
+import { type Engine, isListenError } from '../../net/engine.ts';
+import { dialTransparent } from '../../net/socket-options.ts';
 import type { Cluster, Host, LoadBalancerContext } from '../cluster/cluster.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { UdpProxyConfig as UdpProxyPb } from '../../proto/generated/types.d.ts';
@@ -14,8 +16,19 @@ export const udpProxy: UdpFilterFactory<UdpProxyConfig> = {
   configType: UDP_PROXY,
   fields: UDP_PROXY_FIELDS,
   decode: (message: object, d: ConfigDecoder) => decodeUdpProxy(message as UdpProxyPb, d),
+  check: (config, engine) => (config.usesClientIp ? transparencyProblem(engine) : null),
   make: (config, context) => new UdpProxy(config, context),
 };
+
+/** Sources that are not ours need CAP_NET_ADMIN: tried once on a socket. */
+function transparencyProblem(engine: Engine): string | null {
+  const socketOptions = dialTransparent('ipv4');
+  const address: Address = { family: 'ipv4', address: '127.0.0.1', port: 0 };
+  const socket = engine.bindUdp(address, { socketOptions }, { onDatagram() {}, onError() {} });
+  if (isListenError(socket)) return `use_original_src_ip: ${socket.detail}`;
+  socket.close();
+  return null;
+}
 
 class UdpProxy implements UdpFilter, SessionOwner {
   readonly config: UdpProxyConfig;

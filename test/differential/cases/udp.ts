@@ -84,6 +84,7 @@ const sessions: Group = {
       udp({ name: 'unknown', to: 'nobody' }),
       udp({ name: 'old', proxy: { matcher: undefined, cluster: 'a' } }),
       udp({ name: 'marked', to: 'marked' }),
+      udp({ name: 'source', proxy: { use_original_src_ip: true } }),
     ],
     clusters: [
       to('a'),
@@ -169,6 +170,17 @@ const sessions: Group = {
       { wait: 20 },
     ]),
     test('the field cluster', [{ client: 'c', send: '1', to: 'old' }, hear('c')]),
+    test('clients of several addresses', [say('c'), hear('c'), say('d@127.0.0.7'), hear('d@127.0.0.7')]),
+    ...(process.getuid?.() === 0
+      ? [
+          test('the address of the client', [
+            { client: 'd@127.0.0.7', send: 'x', to: 'source' },
+            hear('d@127.0.0.7'),
+            { client: 'd@127.0.0.7', send: 'y', to: 'source' },
+            hear('d@127.0.0.7', 2),
+          ]),
+        ]
+      : []),
     test('endpoints that say UDP', [{ client: 'c', send: '1', to: 'marked' }, hear('c')]),
     test('admin lists the listeners', [say('c'), hear('c')], {
       admin: ['GET /listeners'],
