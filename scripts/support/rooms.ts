@@ -64,7 +64,13 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/proxy/network/filters/tcp-proxy',
-    may: ['src/proxy/network/', 'src/proxy/cluster/', ...FILTER],
+    may: [
+      'src/proxy/network/',
+      'src/proxy/cluster/',
+      'src/proxy/access-log/',
+      'src/proxy/route/xxhash64.ts',
+      ...FILTER,
+    ],
     types: PROXY_TYPES,
   },
   {

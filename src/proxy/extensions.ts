@@ -23,6 +23,7 @@ import { networkLocalRateLimit } from './network/filters/local-rate-limit.ts';
 import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
+import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
 
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
@@ -44,7 +45,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   return [cors, fault, headerMutation, localRateLimit, rbac, makeRouter(parts)];
 }
 
-export function networkFilters(_parts: ExtensionParts): NetworkFilterFactory[] {
+export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
   return [
     networkRbac,
     connectionLimit,
@@ -53,6 +54,7 @@ export function networkFilters(_parts: ExtensionParts): NetworkFilterFactory[] {
     sniCluster,
     directResponse,
     echo,
+    makeTcpProxy(parts),
     ...inertNetworkFilters,
   ];
 }

@@ -160,6 +160,10 @@ export class Breaker implements CircuitBreaker {
     return !this.requests.canCreate;
   }
 
+  get isConnectionsFull(): boolean {
+    return !this.connections.canCreate;
+  }
+
   /** Retries that may run now. */
   get maxRetries(): number {
     const budget = this.limits.retryBudget;

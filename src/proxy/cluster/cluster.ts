@@ -88,6 +88,7 @@ export type CircuitBreaker = {
   releaseRetry(): void;
   readonly isPendingFull: boolean;
   readonly isRequestsFull: boolean;
+  readonly isConnectionsFull: boolean;
   /** Connections and UDP sessions together. */
   readonly connections: { readonly canCreate: boolean; inc(): void; dec(): void };
 };

@@ -30,6 +30,12 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.route.v3.RouteAction': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
   },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
+    metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
+  },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': {
+    metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
+  },
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
   },

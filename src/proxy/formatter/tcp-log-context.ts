@@ -6,7 +6,7 @@ import type { FormatContext } from './format-context.ts';
  * %ACCESS_LOG_TYPE% of a connection; 'NotSet' is what a listener's own access log shows. Source: Envoy's
  * data.accesslog.v3.AccessLogType.
  */
-export type TcpLogType = 'NotSet' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd';
+export type TcpLogType = 'NotSet' | 'TcpConnectionStart' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd';
 
 /** Returns what `AccessLog.log` takes for a connection that carries no HTTP. */
 export function tcpLogContext(info: StreamInfo, accessLogType: TcpLogType): FormatContext {
