@@ -8,6 +8,7 @@ import { freePort } from '../support/free-ports.ts';
 import { arePeersRequired } from '../support/find-envoy.ts';
 import { runToEnd } from '../support/proxy-process.ts';
 import { configCases, configText } from './cases/bad-configs.ts';
+import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { fillPlaceholders, placeholdersIn } from './config.ts';
 import { only, other, reasonToSkip } from './options.ts';
 
@@ -20,7 +21,7 @@ if (skip !== false && arePeersRequired()) {
 }
 
 describe('configurations that are refused', { skip, concurrency: 2 }, () => {
-  for (const test of configCases.filter(({ name }) => only.test(`config / ${name}`))) {
+  for (const test of [...configCases, ...chainConfigCases].filter(({ name }) => only.test(`config / ${name}`))) {
     it(test.name, async () => {
       const template = configText(test);
       const values = new Map<string, string | number>([

@@ -12,8 +12,8 @@ export type Case = {
   readonly to?: string;
   /** One connection; a text is sent whole and one response is read. */
   readonly send?: string | readonly ClientStep[];
-  /** Several connections at once; steps order them. */
-  readonly clients?: readonly { readonly to?: string; readonly steps: readonly ClientStep[] }[];
+  /** Several connections at once, `from` loopback addresses; steps order them. */
+  readonly clients?: readonly { readonly to?: string; readonly from?: string; readonly steps: readonly ClientStep[] }[];
   /** Steps of datagram clients and backends, before the connections of the case. */
   readonly datagrams?: readonly DatagramStep[];
   /** Replies of backend `a`, or scripts by backend name. */

@@ -180,7 +180,9 @@ export class Side {
         const steps = client.steps.map((step) =>
           typeof step === 'string' ? fillPlaceholders(step, this.#ports) : step,
         );
-        const result = await runClient(this.#port(client.to ?? test.to ?? 'main'), steps, options);
+        const localAddress = 'from' in client ? client.from : undefined;
+        const own = localAddress === undefined ? options : { ...options, localAddress };
+        const result = await runClient(this.#port(client.to ?? test.to ?? 'main'), steps, own);
         done++;
         return result;
       }),

@@ -1,10 +1,12 @@
 // The list of all tables of differential cases.
 import type { Group } from './case.ts';
+import { chainMatchGroups } from './cases/chain-match.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { http1Groups } from './cases/http1.ts';
 import { laterGroups } from './cases/later.ts';
+import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
@@ -22,6 +24,8 @@ export const allGroups: readonly Group[] = [
   ...filterGroups,
   ...rbacGroups,
   ...observabilityGroups,
+  ...networkFilterGroups,
+  ...chainMatchGroups,
   ...udpGroups,
   ...laterGroups,
 ];

@@ -33,6 +33,8 @@ export type ClientOptions = {
   readonly timeoutMs: number;
   /** How long an idle connection is watched for a close after the last response; 0 does not watch at all. */
   readonly probeMs: number;
+  /** The loopback address to connect from. */
+  readonly localAddress?: string;
   readonly awaitUpstream: (count: number) => Promise<boolean>;
   readonly awaitClients: (count: number) => Promise<boolean>;
 };
@@ -62,7 +64,8 @@ class RawClient {
   constructor(port: number, methods: string[], options: ClientOptions) {
     this.#options = options;
     this.#reader = new Http1Reader('response', methods);
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    const from = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true, ...from });
     this.#socket.on('data', (chunk: Buffer) => {
       this.#reader.feed(chunk.toString('latin1'));
       this.#wake();
