@@ -36,6 +36,7 @@ export class Worker {
       connections: this.connections,
       thread: `worker_${context.seams.index}`,
     });
+    clusters.isOwnAddress = (address) => this.listeners.isOwnAddress(address);
   }
 
   /**
@@ -50,13 +51,13 @@ export class Worker {
       this.listeners.stopAccepting();
       return `listener ${JSON.stringify(listener.name)}: ${outcome.error}`;
     }
-    this.listeners.open();
+    this.clusters.whenInitialized(() => this.listeners.open());
     return null;
   }
 }
 
 /** The Date header's value (RFC 9110 §5.6.7), made once per second. */
-class DateText {
+export class DateText {
   readonly #clock: Clock;
   #second = -1;
   #text = '';

@@ -8,7 +8,7 @@ export type DnsQuery = { readonly name: string; readonly type: DnsType; readonly
 
 export type DnsType = 'A' | 'AAAA' | 'CNAME' | 'SRV' | 'other';
 
-/** One record: an address, 'CNAME target', or 'SRV priority weight port target'; `owner` when it is not the question. */
+/** One record: an address, 'CNAME target', or 'SRV priority weight port target'; `owner` if it is not the question. */
 export type DnsAnswer = string | { readonly data: string; readonly ttl?: number; readonly owner?: string };
 
 export type DnsReply = {

@@ -2,9 +2,11 @@
 import type { Address, ByteStream, ByteStreamHandler } from '../../src/base/byte-stream.ts';
 import { Clock, Random } from '../../src/base/clock.ts';
 import { type Failure, failure } from '../../src/base/failure.ts';
+import type { LookupFamily, ResolveCallback, Resolver } from '../../src/net/resolver/resolver.ts';
 import { DEFAULT_LIMITS } from '../../src/proxy/cluster/circuit-breaker.ts';
 import {
   type ClusterConfig,
+  DEFAULT_DIAL,
   DEFAULT_HTTP_CONFIG,
   type EndpointConfig,
 } from '../../src/proxy/cluster/cluster-config.ts';
@@ -140,6 +142,38 @@ export class FakeDialer implements Dialer {
   }
 }
 
+type Asked = {
+  readonly name: string;
+  readonly family: LookupFamily;
+  readonly tell: ResolveCallback;
+  isCancelled: boolean;
+};
+
+/** Names that wait until the test answers. */
+export class FakeResolver implements Resolver {
+  readonly asked: Asked[] = [];
+
+  resolve(name: string, family: LookupFamily, tell: ResolveCallback) {
+    const asked: Asked = { name, family, tell, isCancelled: false };
+    this.asked.push(asked);
+    return {
+      cancel: () => {
+        asked.isCancelled = true;
+      },
+    };
+  }
+  close(): void {}
+
+  /** Answers the oldest question with IPv4 addresses; null fails it. */
+  answer(addresses: readonly string[] | null, ttlS = 0): void {
+    const asked = this.asked.shift();
+    if (asked === undefined) throw new Error('nothing was asked');
+    if (asked.isCancelled) return;
+    const list = (addresses ?? []).map((address) => ({ family: 'ipv4', address, ttlS }) as const);
+    asked.tell({ isFailed: addresses === null, details: '', addresses: list });
+  }
+}
+
 export function endpoint(port: number, change: Partial<EndpointConfig> = {}): EndpointConfig {
   return {
     address: { family: 'ipv4', address: '10.0.0.1', port },
@@ -160,7 +194,7 @@ export function clusterConfig(change: Partial<ClusterConfig> = {}): ClusterConfi
   return {
     name: 'up',
     statName: change.name ?? 'up',
-    discovery: 'STATIC',
+    discovery: { kind: 'STATIC' },
     connectTimeoutMs: 1000,
     bufferLimitBytes: 1 << 20,
     lb: { kind: 'round-robin' },
@@ -171,8 +205,7 @@ export function clusterConfig(change: Partial<ClusterConfig> = {}): ClusterConfi
     maxConnectionsPerHost: Number.POSITIVE_INFINITY,
     http: DEFAULT_HTTP_CONFIG,
     endpoints: { endpoints: [endpoint(1)], overprovisioningFactor: 140 },
-    localAddress: null,
-    keepAliveS: 0,
+    dial: DEFAULT_DIAL,
     metadata: null,
     addedViaApi: false,
     ...change,
@@ -268,12 +301,13 @@ export class RouterHarness {
   readonly random = new Random(7);
   readonly runtime = new FakeRuntime();
   readonly dialer = new FakeDialer();
+  readonly resolver = new FakeResolver();
   readonly clusters: ClusterTable;
   readonly router: ReturnType<typeof createRouter>;
 
   constructor(clusters: readonly ClusterConfig[] = [clusterConfig()], message: RouterMessage = {}) {
     const { dialer, clock, random, stats, runtime } = this;
-    this.clusters = new ClusterTable({ dialer, clock, random, stats, runtime });
+    this.clusters = new ClusterTable({ dialer, clock, random, stats, runtime, makeResolver: () => this.resolver });
     for (const config of clusters) this.clusters.set(config);
     this.router = createRouter(this, message);
   }

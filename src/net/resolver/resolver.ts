@@ -88,12 +88,12 @@ export type ResolverParts = {
 
 /** Source: Envoy cares/dns_impl.h, under 'dns.cares.'. `reinits` counts what makes c-ares start over. */
 export const CARES_STATS = {
-  get_addr_failure: 'counter',
-  not_found: 'counter',
-  reinits: 'counter',
-  resolve_total: 'counter',
-  timeouts: 'counter',
-  pending_resolutions: 'gauge',
+  get_addr_failure: 'counter-once',
+  not_found: 'counter-once',
+  reinits: 'counter-once',
+  resolve_total: 'counter-once',
+  timeouts: 'counter-once',
+  pending_resolutions: 'gauge-once',
 } as const;
 
 /** Names under way at once; what comes beyond fails, and is asked for again at the next refresh. */

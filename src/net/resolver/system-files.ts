@@ -1,4 +1,4 @@
-// /etc/hosts and /etc/resolv.conf, read again when they change.
+// The system's own knowledge of names: /etc/hosts and /etc/resolv.conf, read again when they change.
 import { readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Address } from '../../base/byte-stream.ts';

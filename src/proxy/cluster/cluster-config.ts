@@ -1,13 +1,18 @@
 // A cluster's configuration at run time: frozen, decoded by config/cluster.ts, complete with defaults.
 import type { Address } from '../../base/byte-stream.ts';
+import type { LookupFamily, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
+import type { DialOptions } from './pool/dialing.ts';
 
 export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
 
 export type Locality = { readonly region: string; readonly zone: string; readonly subZone: string };
+
+/** Of endpoints that do not say where they are. */
+export const NOWHERE: Locality = Object.freeze({ region: '', zone: '', subZone: '' });
 
 /** One endpoint as configured; a `Host` is made of it, or lives on with it. */
 export type EndpointConfig = {
@@ -24,6 +29,10 @@ export type EndpointConfig = {
   /** 0 when the locality has none. */
   readonly localityWeight: number;
   readonly priority: number;
+  /** What an address stands for apart from itself: endpoints of different groups are different hosts. Absent: 0. */
+  readonly group?: number;
+  /** Further addresses of the same endpoint, tried when `address` does not answer. */
+  readonly additionalAddresses?: readonly Address[];
 };
 
 /** ClusterLoadAssignment. */
@@ -33,7 +42,47 @@ export type EndpointsConfig = {
   readonly overprovisioningFactor: number;
 };
 
+/** Where a cluster's hosts come from. */
+export type DiscoveryConfig = { readonly kind: 'STATIC' } | DnsDiscoveryConfig | OriginalDstConfig;
+
+/** STRICT_DNS, LOGICAL_DNS and envoy.cluster.dns; times in ms. */
+export type DnsDiscoveryConfig = {
+  readonly kind: 'DNS';
+  /** All addresses of the one name are one host. */
+  readonly isLogical: boolean;
+  readonly names: readonly DnsName[];
+  readonly family: LookupFamily;
+  readonly refreshMs: number;
+  /** After failures: drawn below a bound that doubles from base to max; 0: `refreshMs`. */
+  readonly failureBaseMs: number;
+  readonly failureMaxMs: number;
+  readonly respectTtl: boolean;
+  readonly minRefreshMs: number;
+  readonly jitterMs: number;
+  /** wait_for_warm_on_init: the cluster is not ready before its first answer. */
+  readonly waitsForFirst: boolean;
+  readonly resolver: ResolverSettings;
+};
+
+/** One endpoint of a DNS cluster: what its hosts are besides their addresses. */
+export type DnsName = {
+  readonly name: string;
+  readonly port: number;
+  readonly endpoint: Omit<EndpointConfig, 'address'>;
+};
+
+export type OriginalDstConfig = {
+  readonly kind: 'ORIGINAL_DST';
+  /** Lower case; '' for none. */
+  readonly headerName: string;
+  readonly metadataKey: { readonly namespace: string; readonly path: readonly string[] } | null;
+  /** 0 for none. */
+  readonly portOverride: number;
+  readonly cleanupIntervalMs: number;
+};
+
 export type LoadBalancerConfig =
+  | { readonly kind: 'cluster-provided' }
   | { readonly kind: 'round-robin' }
   | { readonly kind: 'random' }
   | {
@@ -55,11 +104,29 @@ export type UpstreamHttpConfig = {
   readonly maxRequestsPerConnection: number;
 };
 
+export type DialConfig = {
+  readonly ipv4: DialOptions;
+  readonly ipv6: DialOptions;
+  readonly unix: DialOptions;
+  /** In which order further addresses of an endpoint are tried. Source: Envoy HappyEyeballsConfig. */
+  readonly firstFamily: 'DEFAULT' | 'V4' | 'V6';
+  readonly firstFamilyCount: number;
+};
+
+const NO_OPTIONS: DialOptions = Object.freeze({});
+export const DEFAULT_DIAL: DialConfig = Object.freeze({
+  ipv4: NO_OPTIONS,
+  ipv6: NO_OPTIONS,
+  unix: NO_OPTIONS,
+  firstFamily: 'DEFAULT',
+  firstFamilyCount: 1,
+});
+
 export type ClusterConfig = {
   readonly name: string;
   /** alt_stat_name or name. */
   readonly statName: string;
-  readonly discovery: 'STATIC';
+  readonly discovery: DiscoveryConfig;
   readonly connectTimeoutMs: number;
   readonly bufferLimitBytes: number;
   readonly lb: LoadBalancerConfig;
@@ -72,9 +139,8 @@ export type ClusterConfig = {
   readonly maxConnectionsPerHost: number;
   readonly http: UpstreamHttpConfig;
   readonly endpoints: EndpointsConfig;
-  readonly localAddress: Address | null;
-  /** Seconds of silence before the first TCP keep-alive probe; 0 = off. */
-  readonly keepAliveS: number;
+  /** How sockets leave, by family of where they go. */
+  readonly dial: DialConfig;
   readonly metadata: Metadata | null;
   readonly addedViaApi: boolean;
 };
@@ -83,6 +149,10 @@ export type ClusterConfig = {
 export const DEFAULT_BUFFER_LIMIT_BYTES = 1024 * 1024;
 /** Source: Envoy Cluster.connect_timeout. */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
+/** Source: Envoy Cluster.dns_refresh_rate. */
+export const DEFAULT_DNS_REFRESH_MS = 5000;
+/** Source: Envoy Cluster.cleanup_interval. */
+export const DEFAULT_CLEANUP_INTERVAL_MS = 5000;
 /** Source: Envoy HttpProtocolOptions.idle_timeout. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 

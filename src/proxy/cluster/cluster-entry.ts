@@ -1,12 +1,22 @@
 // A cluster at run time: its hosts, load balancer, circuit breakers and statistics.
+import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
+import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { Metadata } from '../stream-info.ts';
 import { Breaker } from './circuit-breaker.ts';
-import type { Cluster, Priority } from './cluster.ts';
-import type { ClusterConfig, EndpointsConfig } from './cluster-config.ts';
+import type { Cluster, LoadBalancer, Priority } from './cluster.ts';
+import type {
+  ClusterConfig,
+  DnsDiscoveryConfig,
+  EndpointConfig,
+  EndpointsConfig,
+  OriginalDstConfig,
+} from './cluster-config.ts';
+import { DnsDiscovery } from './discovery/dns.ts';
+import { OriginalDstLoadBalancer } from './discovery/original-dst.ts';
 import { HostEntry, hostKey } from './host.ts';
 import { PriorityLoadBalancer } from './lb/load-balancer.ts';
 import type { Dialer, PoolContext } from './pool/dialing.ts';
@@ -21,6 +31,15 @@ export type ClusterDependencies = {
   readonly runtime: Runtime;
   /** Counts of all workers; absent where there is one. */
   readonly shared?: SharedCells;
+  /** For DNS clusters; asked once per different settings. */
+  readonly makeResolver: (settings: ResolverSettings) => Resolver;
+};
+
+/** What the table of clusters gives to each of them. */
+export type ClusterContext = ClusterDependencies & {
+  readonly resolverFor: (settings: ResolverSettings) => Resolver;
+  /** Whether a listener of this proxy is bound to the address. */
+  readonly isOwnAddress: (address: Address) => boolean;
 };
 
 const NEVER = Object.freeze({ numerator: 0, denominator: 100 } as const);
@@ -32,19 +51,27 @@ export class ClusterEntry implements Cluster {
   readonly config: ClusterConfig;
   readonly scope: ClusterScope;
   readonly codes: ClusterCodeStats;
-  readonly lb: PriorityLoadBalancer;
+  readonly lb: LoadBalancer;
   readonly breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
   readonly maxStreamDurationMs: number;
   readonly bufferLimitBytes: number;
-  readonly #dependencies: ClusterDependencies;
+  readonly #dependencies: ClusterContext;
   readonly #context: PoolContext;
-  readonly #maintenanceKey: string;
-  #hosts: readonly HostEntry[] = [];
+  /** Made with the first request. */
+  #maintenanceKey: string | null = null;
+  /** Null where hosts are made on demand. */
+  readonly #balancer: PriorityLoadBalancer | null;
+  /** What keeps the hosts up to date besides the configuration. */
+  readonly #discovery: DnsDiscovery | OriginalDstLoadBalancer | null;
+  /** Hosts came or went; set by the table of clusters once the cluster is in use. */
+  onHostsChanged: (() => void) | null = null;
+  /** Of `#byKey`; made when asked for. */
+  #hosts: readonly HostEntry[] | null = null;
   #byKey = new Map<string, HostEntry>();
   #priorities: readonly PriorityHosts[] = [];
 
   /** `version`: counts of limits begin anew with each, and are those of the same version in all workers. */
-  constructor(config: ClusterConfig, dependencies: ClusterDependencies, version = 0) {
+  constructor(config: ClusterConfig, dependencies: ClusterContext, version = 0) {
     const { stats, clock, dialer, random, shared } = dependencies;
     const cells =
       shared === undefined || shared.isLocal ? null : { shared, name: `cluster ${config.name} ${version} breaker` };
@@ -55,7 +82,6 @@ export class ClusterEntry implements Cluster {
     this.maxStreamDurationMs = config.http.maxStreamDurationMs;
     this.bufferLimitBytes = config.bufferLimitBytes;
     this.#dependencies = dependencies;
-    this.#maintenanceKey = `upstream.maintenance_mode.${config.name}`;
     this.scope = stats.scope(`cluster.${config.statName}.`, CLUSTER_STATS);
     this.codes = new ClusterCodeStats(this.scope);
     this.breakers = {
@@ -63,16 +89,52 @@ export class ClusterEntry implements Cluster {
       HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope, cells),
     };
     this.#context = { config, dialer, clock, stats: this.scope };
-    this.lb = new PriorityLoadBalancer(
-      { ...config, policy: config.lb, runtime: dependencies.runtime },
-      this.scope,
-      random,
-    );
+    const { discovery } = config;
+    this.#balancer =
+      discovery.kind === 'ORIGINAL_DST'
+        ? null
+        : new PriorityLoadBalancer(config, dependencies.runtime, this.scope, random);
+    this.#discovery = discovery.kind === 'STATIC' ? null : this.#discover(discovery);
+    this.lb = this.#balancer ?? (this.#discovery as OriginalDstLoadBalancer);
     this.scope.set(this.scope.i.warming_state, 0);
     this.setEndpoints(config.endpoints);
   }
 
+  #discover(config: DnsDiscoveryConfig | OriginalDstConfig): DnsDiscovery | OriginalDstLoadBalancer {
+    const { clock, random, resolverFor, isOwnAddress } = this.#dependencies;
+    const stats = this.scope;
+    if (config.kind === 'ORIGINAL_DST') {
+      return new OriginalDstLoadBalancer(config, {
+        clock,
+        stats,
+        clusterName: this.name,
+        isOwnAddress,
+        addHost: (endpoint) => this.#addHost(endpoint),
+        removeHosts: (hosts) => this.#removeHosts(hosts),
+      });
+    }
+    const { overprovisioningFactor } = this.config.endpoints;
+    return new DnsDiscovery(config, {
+      resolver: resolverFor(config.resolver),
+      clock,
+      random,
+      stats,
+      onEndpoints: (endpoints) => this.setEndpoints({ endpoints, overprovisioningFactor }),
+    });
+  }
+
+  /** `onInitialized` is called once, perhaps now: the cluster has hosts, or knows that it has none yet. */
+  start(onInitialized: () => void): void {
+    if (this.#discovery instanceof DnsDiscovery) {
+      this.#discovery.start(onInitialized);
+      return;
+    }
+    this.#discovery?.start();
+    onInitialized();
+  }
+
   get hosts(): readonly HostEntry[] {
+    this.#hosts ??= [...this.#byKey.values()];
     return this.#hosts;
   }
 
@@ -86,14 +148,17 @@ export class ClusterEntry implements Cluster {
 
   isInMaintenance(): boolean {
     const { runtime, random } = this.#dependencies;
+    this.#maintenanceKey ??= `upstream.maintenance_mode.${this.name}`;
     return runtime.featureEnabled(this.#maintenanceKey, NEVER, random);
   }
 
   /** Takes a new list of endpoints: hosts that stay keep their connections and counts, the others drain. */
   setEndpoints(endpoints: EndpointsConfig): void {
+    const { scope } = this;
     const before = this.#byKey;
     const byKey = new Map<string, HostEntry>();
     const byPriority: HostEntry[][] = [[]];
+    let added = 0;
     for (const endpoint of endpoints.endpoints) {
       const key = hostKey(endpoint);
       // The first of equal endpoints counts.
@@ -101,35 +166,72 @@ export class ClusterEntry implements Cluster {
       let host = before.get(key);
       if (host === undefined) {
         host = new HostEntry(this.#context, this.breakers, endpoint);
-        this.scope.inc(this.scope.i['default.total_match_count']);
+        added++;
       } else host.update(endpoint);
       byKey.set(key, host);
       while (byPriority.length <= endpoint.priority) byPriority.push([]);
       byPriority[endpoint.priority]?.push(host);
     }
+    // DNS discovery counts by itself: every address of every answer.
+    if (this.#discovery === null) scope.add(scope.i['default.total_match_count'], added);
     this.#byKey = byKey;
-    this.#hosts = [...byKey.values()];
+    this.#hosts = null;
     this.#priorities = byPriority.map((hosts, priority) => makePriorityHosts(priority, hosts));
-    this.lb.update(this.#priorities, endpoints.overprovisioningFactor);
-    const removed = [...before].filter(([key]) => !byKey.has(key));
-    if (removed.length > 0 || this.#hosts.some((host) => before.get(hostKey(host.endpoint)) !== host)) {
-      this.scope.inc(this.scope.i.membership_change);
-    }
+    this.#balancer?.update(this.#priorities, endpoints.overprovisioningFactor);
+    const removed: HostEntry[] = [];
+    for (const [key, host] of before) if (!byKey.has(key)) removed.push(host);
     this.#setMembership();
-    for (const [, host] of removed) host.drain(() => {});
+    if (added > 0 || removed.length > 0) this.#hostsChanged();
+    for (const host of removed) host.drain(() => {});
+  }
+
+  /** A host made on demand; there is no list of endpoints then. */
+  #addHost(endpoint: EndpointConfig): HostEntry {
+    const host = new HostEntry(this.#context, this.breakers, endpoint);
+    const { scope } = this;
+    scope.inc(scope.i['default.total_match_count']);
+    this.#byKey.set(hostKey(endpoint), host);
+    this.#hostsOnDemandChanged();
+    return host;
+  }
+
+  #removeHosts(hosts: readonly HostEntry[]): void {
+    for (const host of hosts) this.#byKey.delete(hostKey(host.endpoint));
+    this.#hostsOnDemandChanged();
+    for (const host of hosts) host.drain(() => {});
+  }
+
+  #hostsOnDemandChanged(): void {
+    const { scope } = this;
+    this.#hosts = null;
+    scope.set(scope.i.membership_total, this.#byKey.size);
+    scope.set(scope.i.membership_healthy, this.#byKey.size);
+    this.#hostsChanged();
+  }
+
+  #hostsChanged(): void {
+    this.scope.inc(this.scope.i.membership_change);
+    this.onHostsChanged?.();
   }
 
   #setMembership(): void {
     const { scope } = this;
-    const hosts = this.#hosts;
+    let healthy = 0;
+    let degraded = 0;
+    for (const host of this.#byKey.values()) {
+      if (host.isHealthy) healthy++;
+      else if (host.health === 'DEGRADED') degraded++;
+    }
     scope.set(scope.i.membership_excluded, 0);
-    scope.set(scope.i.membership_total, hosts.length);
-    scope.set(scope.i.membership_healthy, hosts.filter((host) => host.isHealthy).length);
-    scope.set(scope.i.membership_degraded, hosts.filter((host) => host.health === 'DEGRADED').length);
+    scope.set(scope.i.membership_total, this.#byKey.size);
+    scope.set(scope.i.membership_healthy, healthy);
+    scope.set(scope.i.membership_degraded, degraded);
   }
 
   /** The cluster is gone: connections end with their requests, then the statistics go. */
   close(): void {
+    this.onHostsChanged = null;
+    this.#discovery?.close();
     let waiting = 1;
     const done = (): void => {
       if (--waiting > 0) return;
@@ -137,7 +239,7 @@ export class ClusterEntry implements Cluster {
       this.breakers.HIGH.release();
       this.scope.release();
     };
-    for (const host of this.#hosts) {
+    for (const host of this.#byKey.values()) {
       waiting++;
       host.drain(done);
     }

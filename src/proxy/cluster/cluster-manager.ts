@@ -1,8 +1,10 @@
 // All clusters of a worker by name; a swap takes effect at the next request.
+import type { Address } from '../../base/byte-stream.ts';
+import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { ClusterManager } from './cluster.ts';
 import type { ClusterConfig } from './cluster-config.ts';
-import { type ClusterDependencies, ClusterEntry } from './cluster-entry.ts';
+import { type ClusterContext, type ClusterDependencies, ClusterEntry } from './cluster-entry.ts';
 
 const MANAGER_STATS = {
   cluster_added: 'counter-once',
@@ -16,13 +18,27 @@ const MANAGER_STATS = {
   warming_clusters: 'gauge-once',
 } as const;
 
+//  set ─► in use at once (start of the process), or warming beside the old one ─► initialised ─► takes its place
 export class ClusterTable implements ClusterManager {
-  readonly #dependencies: ClusterDependencies;
+  readonly #context: ClusterContext;
   readonly #clusters = new Map<string, ClusterEntry>();
+  /** New versions that wait for their first hosts. */
+  readonly #warming = new Map<string, ClusterEntry>();
+  readonly #resolvers = new Map<string, Resolver>();
   readonly #stats: ReturnType<typeof managerScope>;
+  /** Clusters of the start that are not initialised yet, and what waits for them. */
+  readonly #initializing = new Set<ClusterEntry>();
+  #onInitialized: (() => void)[] = [];
+  #isStarting = true;
+  /** Whether a listener of this proxy is bound to the address; the worker sets it. */
+  isOwnAddress: (address: Address) => boolean = () => false;
 
   constructor(dependencies: ClusterDependencies) {
-    this.#dependencies = dependencies;
+    this.#context = {
+      ...dependencies,
+      resolverFor: (settings) => this.#resolverFor(settings),
+      isOwnAddress: (address) => this.isOwnAddress(address),
+    };
     this.#stats = managerScope(dependencies.stats);
     this.#stats.set(this.#stats.i.warming_clusters, 0);
   }
@@ -36,29 +52,93 @@ export class ClusterTable implements ClusterManager {
     return this.#clusters.values();
   }
 
-  /** Adds a cluster or replaces the one of that name, whose connections end with their requests. */
-  set(config: ClusterConfig): ClusterEntry {
+  /**
+   * Adds a cluster or replaces the one of that name, whose connections end with their requests. After the start a new
+   * version serves only once it is initialised.
+   */
+  set(config: ClusterConfig, version = 0): ClusterEntry {
     const stats = this.#stats;
-    const old = this.#clusters.get(config.name);
-    const cluster = new ClusterEntry(config, this.#dependencies);
-    this.#clusters.set(config.name, cluster);
-    if (old === undefined) stats.inc(stats.i.cluster_added);
-    else {
-      stats.inc(stats.i.cluster_modified);
-      old.close();
+    const { name } = config;
+    stats.inc(this.#clusters.has(name) ? stats.i.cluster_modified : stats.i.cluster_added);
+    const cluster = new ClusterEntry(config, this.#context, version);
+    if (this.#isStarting) {
+      this.#initializing.add(cluster);
+      this.#install(cluster);
+    } else {
+      this.#warming.get(name)?.close();
+      this.#warming.set(name, cluster);
+      cluster.scope.set(cluster.scope.i.warming_state, 1);
     }
-    stats.set(stats.i.active_clusters, this.#clusters.size);
+    cluster.start(() => this.#initialized(cluster));
+    stats.set(stats.i.warming_clusters, this.#warming.size);
     return cluster;
   }
 
+  #install(cluster: ClusterEntry): void {
+    const old = this.#clusters.get(cluster.name);
+    if (old !== undefined) {
+      this.#initializing.delete(old);
+      old.close();
+    }
+    this.#clusters.set(cluster.name, cluster);
+    this.#stats.set(this.#stats.i.active_clusters, this.#clusters.size);
+  }
+
+  #initialized(cluster: ClusterEntry): void {
+    const stats = this.#stats;
+    if (this.#warming.get(cluster.name) === cluster) {
+      this.#warming.delete(cluster.name);
+      stats.set(stats.i.warming_clusters, this.#warming.size);
+      cluster.scope.set(cluster.scope.i.warming_state, 0);
+      this.#install(cluster);
+    }
+    cluster.onHostsChanged = this.#countUpdate;
+    if (this.#initializing.delete(cluster)) this.#checkStarted();
+  }
+
+  /** For clusters in use: one function for all of them. */
+  readonly #countUpdate = (): void => this.#stats.inc(this.#stats.i.cluster_updated);
+
+  /**
+   * Calls back, perhaps now, once every cluster that was set is initialised: a DNS cluster with its first answer,
+   * whatever it is. Nothing but the resolver's own time-outs bounds the wait, as in Envoy.
+   */
+  whenInitialized(callback: () => void): void {
+    this.#onInitialized.push(callback);
+    this.#checkStarted();
+  }
+
+  #checkStarted(): void {
+    if (this.#initializing.size > 0 || this.#onInitialized.length === 0) return;
+    this.#isStarting = false;
+    const callbacks = this.#onInitialized;
+    this.#onInitialized = [];
+    for (const callback of callbacks) callback();
+  }
+
   remove(name: string): boolean {
+    this.#warming.get(name)?.close();
+    this.#warming.delete(name);
+    this.#stats.set(this.#stats.i.warming_clusters, this.#warming.size);
     const old = this.#clusters.get(name);
     if (old === undefined) return false;
     this.#clusters.delete(name);
+    this.#initializing.delete(old);
     old.close();
     this.#stats.inc(this.#stats.i.cluster_removed);
     this.#stats.set(this.#stats.i.active_clusters, this.#clusters.size);
+    this.#checkStarted();
     return true;
+  }
+
+  #resolverFor(settings: ResolverSettings): Resolver {
+    const key = JSON.stringify(settings);
+    let resolver = this.#resolvers.get(key);
+    if (resolver === undefined) {
+      resolver = this.#context.makeResolver(settings);
+      this.#resolvers.set(key, resolver);
+    }
+    return resolver;
   }
 }
 

@@ -12,6 +12,8 @@ import { TcpPool } from './pool/tcp.ts';
 
 /** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
 export class HostCounts {
+  /** Tried, in this order, when the host's address does not answer. */
+  furtherAddresses: readonly Address[] | undefined = undefined;
   cxTotal = 0;
   cxActive = 0;
   cxConnectFail = 0;
@@ -58,6 +60,7 @@ export class HostEntry extends HostCounts implements Host {
   /** Takes on a new version of its endpoint. */
   update(endpoint: EndpointConfig): void {
     this.endpoint = endpoint;
+    this.furtherAddresses = endpoint.additionalAddresses;
     this.isCanary = endpoint.metadata?.get('envoy.lb')?.['canary'] === true;
   }
 
@@ -81,6 +84,11 @@ export class HostEntry extends HostCounts implements Host {
   }
   get priority(): number {
     return this.endpoint.priority;
+  }
+
+  /** Nothing goes there now. */
+  get isUnused(): boolean {
+    return this.cxActive === 0 && this.rqActive === 0 && this.rqPendingActive === 0;
   }
 
   /** As `/clusters` prints it: '/failed_eds_health', 'healthy'. */
@@ -172,5 +180,6 @@ export function addressName(address: Address): string {
 
 /** What makes two endpoints the same host. */
 export function hostKey(endpoint: EndpointConfig): string {
-  return `${addressName(endpoint.address)}|${endpoint.healthCheckAddress}`;
+  const { address, healthCheckAddress, group } = endpoint;
+  return `${addressName(address)}|${healthCheckAddress}${group === undefined ? '' : `|${group}`}`;
 }

@@ -180,7 +180,7 @@ test('protocol options, typed and older', () => {
 
 test('what cannot take effect is refused, with its path', () => {
   const cases: readonly [object, RegExp][] = [
-    [{ type: 'STRICT_DNS' }, /^type: STRICT_DNS is not supported yet/],
+    [{ type: 'EDS' }, /^type: EDS is not supported yet/],
     [{ lb_policy: 'MAGLEV' }, /^lb_policy: MAGLEV is not supported yet/],
     [{ http2_protocol_options: {} }, /^http2_protocol_options: HTTP\/2 to upstreams is not supported yet/],
     [

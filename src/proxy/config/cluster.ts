@@ -6,25 +6,28 @@ import type {
   LocalityLbConfig,
   RuntimeDouble,
 } from '../../proto/generated/types.d.ts';
-import type { Address } from '../../base/byte-stream.ts';
 import { type BreakerLimits, DEFAULT_LIMITS } from '../cluster/circuit-breaker.ts';
 import {
   type ClusterConfig,
   DEFAULT_BUFFER_LIMIT_BYTES,
   DEFAULT_CONNECT_TIMEOUT_MS,
+  type DiscoveryConfig,
+  type EndpointsConfig,
   type LoadBalancerConfig,
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { decodeAddress } from './address.ts';
 import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
-import { decodeEndpoints, decodeMetadata, ENDPOINT_FIELDS } from './endpoint.ts';
+import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
+import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
+import { decodeEndpoints, decodeMetadata, ENDPOINT_FIELDS, overprovisioning } from './endpoint.ts';
 
 export const CLUSTER_FIELDS = {
   'envoy.config.cluster.v3.Cluster': `
-    name alt_stat_name type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
+    name alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
-    least_request_lb_config load_balancing_policy upstream_connection_options transport_socket metadata`,
+    least_request_lb_config load_balancing_policy upstream_connection_options transport_socket metadata
+    ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds': `
     priority max_connections max_pending_requests max_requests max_retries retry_budget track_remaining
@@ -49,15 +52,14 @@ export const CLUSTER_FIELDS = {
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': '',
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig':
     'routing_enabled min_cluster_size fail_traffic_on_panic',
-  'envoy.config.cluster.v3.UpstreamConnectionOptions': 'tcp_keepalive',
-  'envoy.config.core.v3.TcpKeepalive': 'keepalive_time',
-  'envoy.config.core.v3.BindConfig': 'source_address',
   'envoy.config.core.v3.RuntimeDouble': 'default_value runtime_key',
   'envoy.config.core.v3.TransportSocket': 'name typed_config',
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': '',
   'envoy.type.v3.Percent': 'value',
   ...ENDPOINT_FIELDS,
   ...CLUSTER_HTTP_FIELDS,
+  ...DISCOVERY_FIELDS,
+  ...DIAL_FIELDS,
 } as const;
 
 /** Source: Envoy Cluster.CommonLbConfig, per cent. */
@@ -68,30 +70,26 @@ const ACTIVE_REQUEST_BIAS = 1;
 /** Source: Envoy CircuitBreakers.Thresholds.RetryBudget. */
 const RETRY_BUDGET_PERCENT = 20;
 const RETRY_BUDGET_MIN_CONCURRENCY = 3;
-/** Source: Linux net.ipv4.tcp_keepalive_time, what Envoy leaves to the system. */
-const SYSTEM_KEEPALIVE_S = 7200;
 const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 
 /** Returns null when nothing can be made of the message; reasons are in `d`. */
 export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig | null {
   const name = message.name ?? '';
-  if (message.type !== undefined && message.type !== 'STATIC') {
-    d.reject('type', `${message.type} is not supported yet: only STATIC is`);
-    return null;
-  }
+  const discovery = decodeDiscovery(message, d);
+  if (discovery === null) return null;
   if (message.transport_socket?.typed_config !== undefined) {
     const ds = d.at('transport_socket');
     const unpacked = d.environment.unpack(message.transport_socket.typed_config, ds.at('typed_config'));
     if (unpacked !== null && unpacked.type !== RAW_BUFFER) ds.reject('', `${unpacked.type} is not supported yet`);
   }
   const common = message.common_lb_config;
-  const lb = decodeLoadBalancer(message, d);
+  const lb = decodeLoadBalancer(message, discovery, d);
   const breakers = message.circuit_breakers;
   const db = d.at('circuit_breakers');
   return Object.freeze({
     name,
     statName: message.alt_stat_name || name,
-    discovery: 'STATIC',
+    discovery,
     connectTimeoutMs: d.durationMs(message.connect_timeout, DEFAULT_CONNECT_TIMEOUT_MS),
     bufferLimitBytes: message.per_connection_buffer_limit_bytes ?? DEFAULT_BUFFER_LIMIT_BYTES,
     lb: lb.policy,
@@ -107,12 +105,18 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     },
     maxConnectionsPerHost: perHostLimit(breakers?.per_host_thresholds, db),
     http: decodeClusterHttp(message, d),
-    endpoints: decodeEndpoints(message.load_assignment ?? {}, d.at('load_assignment')),
-    localAddress: decodeBind(message, d),
-    keepAliveS: decodeKeepAlive(message),
+    endpoints: decodeHosts(message, discovery, d),
+    dial: decodeDial(message, d),
     metadata: decodeMetadata(message.metadata),
     addedViaApi: false,
   });
+}
+
+/** The endpoints that are there before any discovery. */
+function decodeHosts(message: Cluster, discovery: DiscoveryConfig, d: ConfigDecoder): EndpointsConfig {
+  const assignment = message.load_assignment ?? {};
+  if (discovery.kind === 'STATIC') return decodeEndpoints(assignment, d.at('load_assignment'));
+  return Object.freeze({ endpoints: [], overprovisioningFactor: overprovisioning(assignment) });
 }
 
 type DecodedLoadBalancer = {
@@ -128,7 +132,7 @@ const ROUND_ROBIN: DecodedLoadBalancer = {
   failTrafficOnPanic: undefined,
 };
 
-function decodeLoadBalancer(message: Cluster, d: ConfigDecoder): DecodedLoadBalancer {
+function decodeLoadBalancer(message: Cluster, discovery: DiscoveryConfig, d: ConfigDecoder): DecodedLoadBalancer {
   if (message.load_balancing_policy !== undefined) return decodePolicies(message, d);
   switch (message.lb_policy ?? 'ROUND_ROBIN') {
     case 'ROUND_ROBIN':
@@ -137,6 +141,16 @@ function decodeLoadBalancer(message: Cluster, d: ConfigDecoder): DecodedLoadBala
       return { ...ROUND_ROBIN, policy: leastRequest(message.least_request_lb_config ?? {}) };
     case 'RANDOM':
       return { ...ROUND_ROBIN, policy: { kind: 'random' } };
+    case 'CLUSTER_PROVIDED':
+      if (discovery.kind !== 'ORIGINAL_DST') {
+        const name = message.name ?? '';
+        d.reject(
+          'lb_policy',
+          `cluster manager: cluster provided LB specified but cluster '${name}' did not provide one. ` +
+            'Check cluster documentation.',
+        );
+      }
+      return { ...ROUND_ROBIN, policy: { kind: 'cluster-provided' } };
     default:
       d.reject('lb_policy', `${message.lb_policy} is not supported yet`);
       return ROUND_ROBIN;
@@ -223,15 +237,4 @@ function perHostLimit(thresholds: readonly CircuitBreakers_Thresholds[] | undefi
   return (
     thresholds?.find((one) => (one.priority ?? 'DEFAULT') === 'DEFAULT')?.max_connections ?? Number.POSITIVE_INFINITY
   );
-}
-
-function decodeBind(message: Cluster, d: ConfigDecoder): Address | null {
-  const source = message.upstream_bind_config?.source_address;
-  if (source === undefined) return null;
-  return decodeAddress({ socket_address: source }, d.at('upstream_bind_config').at('source_address'));
-}
-
-function decodeKeepAlive(message: Cluster): number {
-  const keepAlive = message.upstream_connection_options?.tcp_keepalive;
-  return keepAlive === undefined ? 0 : (keepAlive.keepalive_time ?? SYSTEM_KEEPALIVE_S);
 }

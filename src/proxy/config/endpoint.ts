@@ -1,4 +1,5 @@
 // Decodes ClusterLoadAssignment: endpoints with their addresses, weights, health, priorities and localities.
+import type { Address } from '../../base/byte-stream.ts';
 import type {
   ClusterLoadAssignment,
   Endpoint,
@@ -6,7 +7,14 @@ import type {
   LocalityLbEndpoints,
   Metadata as MetadataPb,
 } from '../../proto/generated/types.d.ts';
-import type { EndpointConfig, EndpointsConfig, HealthStatus } from '../cluster/cluster-config.ts';
+import {
+  type DnsName,
+  type EndpointConfig,
+  type EndpointsConfig,
+  type HealthStatus,
+  type Locality,
+  NOWHERE,
+} from '../cluster/cluster-config.ts';
 import { addressName } from '../cluster/host.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Metadata } from '../stream-info.ts';
@@ -17,7 +25,8 @@ export const ENDPOINT_FIELDS = {
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': 'overprovisioning_factor',
   'envoy.config.endpoint.v3.LocalityLbEndpoints': 'locality lb_endpoints load_balancing_weight priority metadata',
   'envoy.config.endpoint.v3.LbEndpoint': 'endpoint health_status metadata load_balancing_weight',
-  'envoy.config.endpoint.v3.Endpoint': 'address hostname health_check_config',
+  'envoy.config.endpoint.v3.Endpoint': 'address hostname health_check_config additional_addresses',
+  'envoy.config.endpoint.v3.Endpoint.AdditionalAddress': 'address',
   'envoy.config.endpoint.v3.Endpoint.HealthCheckConfig': 'port_value hostname address disable_active_health_check',
   'envoy.config.core.v3.Locality': 'region zone sub_zone',
   'envoy.config.core.v3.Metadata': 'filter_metadata',
@@ -39,20 +48,44 @@ const HEALTH: Readonly<Record<EndpointConfig['edsHealth'], HealthStatus>> = {
 
 export function decodeEndpoints(message: ClusterLoadAssignment, d: ConfigDecoder): EndpointsConfig {
   const endpoints: EndpointConfig[] = [];
+  for (const { endpoint, locality, d: de } of endpointsOf(message, d)) {
+    const decoded = decodeEndpoint(endpoint, locality, de);
+    if (decoded !== null) endpoints.push(decoded);
+  }
+  checkWeights(endpoints, d);
+  return Object.freeze({ endpoints: Object.freeze(endpoints), overprovisioningFactor: overprovisioning(message) });
+}
+
+/** The endpoints of a DNS cluster: names instead of addresses. */
+export function decodeDnsNames(message: ClusterLoadAssignment, kind: string, d: ConfigDecoder): readonly DnsName[] {
+  const names: DnsName[] = [];
+  for (const { endpoint, locality, d: de } of endpointsOf(message, d)) {
+    const decoded = decodeDnsName(endpoint, locality, kind, de);
+    if (decoded !== null) names.push(decoded);
+  }
+  checkWeights(
+    names.map((name) => name.endpoint),
+    d,
+  );
+  return Object.freeze(names);
+}
+
+export function overprovisioning(message: ClusterLoadAssignment): number {
+  return message.policy?.overprovisioning_factor ?? OVERPROVISIONING_FACTOR;
+}
+
+function* endpointsOf(message: ClusterLoadAssignment, d: ConfigDecoder) {
   for (const [i, locality] of (message.endpoints ?? []).entries()) {
     const dl = d.at('endpoints', i);
     for (const [j, endpoint] of (locality.lb_endpoints ?? []).entries()) {
-      const decoded = decodeEndpoint(endpoint, locality, dl.at('lb_endpoints', j));
-      if (decoded !== null) endpoints.push(decoded);
+      yield { endpoint, locality, d: dl.at('lb_endpoints', j) };
     }
   }
-  if (endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0) > MAX_TOTAL_WEIGHT) {
-    d.reject('endpoints', `the weights add up to more than ${MAX_TOTAL_WEIGHT}`);
-  }
-  return Object.freeze({
-    endpoints: Object.freeze(endpoints),
-    overprovisioningFactor: message.policy?.overprovisioning_factor ?? OVERPROVISIONING_FACTOR,
-  });
+}
+
+function checkWeights(endpoints: readonly { readonly weight: number }[], d: ConfigDecoder): void {
+  if (endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0) <= MAX_TOTAL_WEIGHT) return;
+  d.reject('endpoints', `the weights add up to more than ${MAX_TOTAL_WEIGHT}`);
 }
 
 function decodeEndpoint(message: LbEndpoint, locality: LocalityLbEndpoints, d: ConfigDecoder): EndpointConfig | null {
@@ -62,25 +95,73 @@ function decodeEndpoint(message: LbEndpoint, locality: LocalityLbEndpoints, d: C
     return null;
   }
   const de = d.at('endpoint');
-  const address = decodeAddress(endpoint.address, de.at('address'), 'any');
+  const address = decodeAddress(endpoint.address, de.at('address'));
   if (address === null) return null;
-  const edsHealth = (message.health_status ?? 'UNKNOWN') as EndpointConfig['edsHealth'];
+  const additional: Address[] = [];
+  for (const [i, { address: one }] of (endpoint.additional_addresses ?? []).entries()) {
+    const decoded = decodeAddress(one, de.at('additional_addresses', i).at('address'));
+    if (decoded !== null) additional.push(Object.freeze(decoded));
+  }
   return Object.freeze({
+    ...decodeRest(message, endpoint, locality),
     address: Object.freeze(address),
-    hostname: endpoint.hostname ?? '',
     healthCheckAddress: healthCheckAddress(endpoint, addressName(address), de),
+    ...(additional.length === 0 ? {} : { additionalAddresses: Object.freeze(additional) }),
+  });
+}
+
+function decodeDnsName(
+  message: LbEndpoint,
+  locality: LocalityLbEndpoints,
+  kind: string,
+  d: ConfigDecoder,
+): DnsName | null {
+  const de = d.at('endpoint');
+  const endpoint = message.endpoint ?? {};
+  const socket = endpoint.address?.socket_address;
+  if (socket === undefined) {
+    de.reject('address', `a ${kind} cluster needs a socket_address`);
+    return null;
+  }
+  if (endpoint.additional_addresses !== undefined) {
+    de.reject('additional_addresses', `a ${kind} cluster takes all addresses from DNS`);
+  }
+  const name = socket.address ?? '';
+  const rest = decodeRest(message, endpoint, locality);
+  return Object.freeze({
+    name,
+    port: socket.port_value ?? 0,
+    endpoint: Object.freeze({
+      ...rest,
+      hostname: rest.hostname === '' ? name : rest.hostname,
+      healthCheckAddress: healthCheckAddress(endpoint, '', de),
+    }),
+  });
+}
+
+/** What an endpoint is besides its addresses. */
+function decodeRest(
+  message: LbEndpoint,
+  endpoint: Endpoint,
+  locality: LocalityLbEndpoints,
+): Omit<EndpointConfig, 'address' | 'healthCheckAddress'> {
+  const edsHealth = (message.health_status ?? 'UNKNOWN') as EndpointConfig['edsHealth'];
+  return {
+    hostname: endpoint.hostname ?? '',
     weight: message.load_balancing_weight ?? 1,
     health: HEALTH[edsHealth] ?? 'HEALTHY',
     edsHealth,
     metadata: decodeMetadata(message.metadata),
-    locality: Object.freeze({
-      region: locality.locality?.region ?? '',
-      zone: locality.locality?.zone ?? '',
-      subZone: locality.locality?.sub_zone ?? '',
-    }),
+    locality: decodeLocality(locality),
     localityWeight: locality.load_balancing_weight ?? 0,
     priority: locality.priority ?? 0,
-  });
+  };
+}
+
+/** Most endpoints are nowhere: they share one object. */
+function decodeLocality({ locality }: LocalityLbEndpoints): Locality {
+  const { region = '', zone = '', sub_zone: subZone = '' } = locality ?? {};
+  return region === '' && zone === '' && subZone === '' ? NOWHERE : Object.freeze({ region, zone, subZone });
 }
 
 /** '' when health checks go to the endpoint's own address. */

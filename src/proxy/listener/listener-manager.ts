@@ -182,7 +182,7 @@ export class ListenerManager implements AdoptingListeners {
       ...this.#context,
       drain,
       listenerFor: (address) => this.#listenerFor(address),
-      isOwnAddress: (address) => this.#isOwnAddress(address),
+      isOwnAddress: (address) => this.isOwnAddress(address),
     };
   }
 
@@ -257,7 +257,8 @@ export class ListenerManager implements AdoptingListeners {
     return index;
   }
 
-  #isOwnAddress(wanted: Address): boolean {
+  /** Whether a socket of this proxy accepts connections to the address. */
+  isOwnAddress(wanted: Address): boolean {
     for (const { acceptor } of this.#registry.all()) {
       const { address } = acceptor;
       if (address.port !== wanted.port || address.family === 'unix') continue;

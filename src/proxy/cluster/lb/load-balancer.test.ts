@@ -6,7 +6,10 @@ import { clusterConfig, endpoint, RouterHarness } from '../../../../test/support
 import { Random } from '../../../base/clock.ts';
 import type { LoadBalancerContext } from '../cluster.ts';
 import type { ClusterConfig, EndpointConfig, LoadBalancerConfig } from '../cluster-config.ts';
+import type { ClusterEntry } from '../cluster-entry.ts';
+import type { PriorityLoad } from '../priority-set.ts';
 import { EdfScheduler } from './edf.ts';
+import { PriorityLoadBalancer } from './load-balancer.ts';
 
 const DRAWS = 10_000;
 
@@ -19,6 +22,8 @@ function setUp(endpoints: readonly EndpointConfig[], change: Partial<ClusterConf
     hash: null,
     random,
     requestHeaders: null,
+    connection: null,
+    info: null,
     hostSelectionMaxAttempts: 0,
     shouldSelectAnother: () => false,
   };
@@ -34,6 +39,11 @@ function setUp(endpoints: readonly EndpointConfig[], change: Partial<ClusterConf
     return counts;
   };
   return { h, cluster, context, pick, shares };
+}
+
+function loadOf(cluster: ClusterEntry): PriorityLoad {
+  assert.ok(cluster.lb instanceof PriorityLoadBalancer);
+  return cluster.lb.load;
 }
 
 function near(actual: number | undefined, expected: number, what: string): void {
@@ -118,7 +128,7 @@ test('priorities: load spills over when a priority cannot bear it', async (t) =>
         ),
       );
       const { cluster, shares } = setUp(endpoints);
-      assert.deepEqual(cluster.lb.load.healthy, expected);
+      assert.deepEqual(loadOf(cluster).healthy, expected);
       const perPriority = [0, 0];
       for (const [port, share] of Object.entries(shares())) {
         perPriority[Number(port) > 100 ? 1 : 0]! += share;
@@ -130,8 +140,8 @@ test('priorities: load spills over when a priority cannot bear it', async (t) =>
 
 test('degraded hosts serve when the healthy ones cannot bear the load', () => {
   const { cluster, shares } = setUp([endpoint(1), endpoint(2, { health: 'DEGRADED' })]);
-  assert.deepEqual(cluster.lb.load.healthy, [70]);
-  assert.deepEqual(cluster.lb.load.degraded, [30]);
+  assert.deepEqual(loadOf(cluster).healthy, [70]);
+  assert.deepEqual(loadOf(cluster).degraded, [30]);
   near(shares()[2], 30, 'degraded');
 });
 

@@ -2,7 +2,7 @@
 import type { Random } from '../../../base/clock.ts';
 import type { Runtime } from '../../http/filter.ts';
 import type { Host, LoadBalancer, LoadBalancerContext } from '../cluster.ts';
-import type { LoadBalancerConfig } from '../cluster-config.ts';
+import type { ClusterConfig } from '../cluster-config.ts';
 import type { HostEntry } from '../host.ts';
 import { computePriorityLoad, type LocalityHosts, type PriorityHosts, type PriorityLoad } from '../priority-set.ts';
 import type { ClusterScope } from '../stats.ts';
@@ -11,16 +11,15 @@ import { EdfScheduler } from './edf.ts';
 /** Picks among hosts that are equally allowed; one object per list of hosts, thrown away with it. */
 type Picker = { pick(random: Random): HostEntry | null };
 
-export type LoadBalancerOptions = {
-  readonly policy: LoadBalancerConfig;
-  readonly panicThreshold: number;
-  readonly failTrafficOnPanic: boolean;
-  readonly localityWeighted: boolean;
-  readonly runtime: Runtime;
-};
+/** What the configuration says of it. */
+export type LoadBalancerOptions = Pick<
+  ClusterConfig,
+  'lb' | 'panicThreshold' | 'failTrafficOnPanic' | 'localityWeighted'
+>;
 
 export class PriorityLoadBalancer implements LoadBalancer {
   readonly #options: LoadBalancerOptions;
+  readonly #runtime: Runtime;
   readonly #stats: ClusterScope;
   readonly #random: Random;
   #load: PriorityLoad = { healthy: [], degraded: [], isPanicking: [] };
@@ -31,8 +30,9 @@ export class PriorityLoadBalancer implements LoadBalancer {
   #only: Picker | null = null;
   #isOnePriority = true;
 
-  constructor(options: LoadBalancerOptions, stats: ClusterScope, random: Random) {
+  constructor(options: LoadBalancerOptions, runtime: Runtime, stats: ClusterScope, random: Random) {
     this.#options = options;
+    this.#runtime = runtime;
     this.#stats = stats;
     this.#random = random;
   }
@@ -107,7 +107,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
   }
 
   #hostPicker(hosts: readonly HostEntry[]): Picker {
-    const policy = this.#options.policy;
+    const policy = this.#options.lb;
     if (hosts.length === 0) return NOBODY;
     if (policy.kind === 'random') return new RandomPicker(hosts);
     const weightsDiffer = hosts.some((host) => host.weight !== hosts[0]?.weight);
@@ -116,9 +116,10 @@ export class PriorityLoadBalancer implements LoadBalancer {
       if (hosts.length === 1 || !weightsDiffer) return new RoundRobinPicker(hosts, seed % hosts.length);
       return new WeightedPicker(hosts, seed, weightOf);
     }
+    if (policy.kind === 'cluster-provided') return NOBODY;
     if (!weightsDiffer) return new LeastRequestPicker(hosts, policy.choiceCount);
     // Read whenever hosts change, as in Envoy.
-    const bias = this.#options.runtime.number(policy.biasRuntimeKey, policy.activeRequestBias);
+    const bias = this.#runtime.number(policy.biasRuntimeKey, policy.activeRequestBias);
     if (bias === 0) return new WeightedPicker(hosts, seed, weightOf);
     return new WeightedPicker(hosts, seed, (host) => host.weight / (host.rqActive + 1) ** bias);
   }

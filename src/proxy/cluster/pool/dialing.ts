@@ -9,12 +9,15 @@ import type { ClusterConfig } from '../cluster-config.ts';
 import { CONNECT_TIMEOUT, PENDING_OVERFLOW } from '../failures.ts';
 import type { HostCounts } from '../host.ts';
 import type { ClusterScope } from '../stats.ts';
+import { dialHost } from './happy-eyeballs.ts';
 
 export type Cancel = { cancel(): void };
 
 export type DialOptions = {
   readonly localAddress?: Address;
   readonly keepAliveS?: number;
+  readonly keepAliveIntervalS?: number;
+  readonly keepAliveProbes?: number;
   readonly socketOptions?: readonly SocketOption[];
 };
 
@@ -200,7 +203,7 @@ export abstract class DialingPool<C> {
   }
 
   #connect(): void {
-    const { config, clock, dialer } = this.context;
+    const { config, clock } = this.context;
     const stats = this.stats;
     stats.set(stats.i.upstream_cx_rx_bytes_buffered, 0);
     this.countConnection();
@@ -213,17 +216,10 @@ export abstract class DialingPool<C> {
     this.#dials.add(dial);
     dial.timer = clock.timer(connectTimedOut, dial as Dial<unknown>);
     dial.timer.arm(config.connectTimeoutMs);
-    dial.handle = dialer.connect(this.address, this.#options(config), (stream, reason) => {
+    dial.handle = dialHost(this.context, this.address, this.host.furtherAddresses, this.source, (stream, reason) => {
       if (stream !== null) this.#connected(dial, stream);
       else this.#connectFailed(dial, reason as Failure, 'remote');
     });
-  }
-
-  #options(config: ClusterConfig): DialOptions {
-    const options: { localAddress?: Address; keepAliveS?: number } = {};
-    if (config.localAddress !== null) options.localAddress = config.localAddress;
-    if (config.keepAliveS > 0) options.keepAliveS = config.keepAliveS;
-    return this.source === null ? options : { ...options, ...this.source };
   }
 
   #connected(dial: Dial<C>, stream: ByteStream): void {

@@ -6,7 +6,7 @@ import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
 import { NO_POOL, PENDING_OVERFLOW } from '../../../cluster/failures.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
-import { Flag, type StreamInfo } from '../../../stream-info.ts';
+import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import type { BodyData } from '../../filter.ts';
 import * as attemptInfo from './attempt-info.ts';
@@ -101,6 +101,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   }
   get requestHeaders(): Headers {
     return this.headers;
+  }
+  get connection(): ConnectionInfo {
+    return this.info.connection;
   }
   get hostSelectionMaxAttempts(): number {
     return this.#isRetry ? (this.#retry?.policy?.hostSelectionMaxAttempts ?? 1) : 0;

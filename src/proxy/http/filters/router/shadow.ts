@@ -58,6 +58,8 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
   readonly routeStats = null;
   readonly altStatPrefix = '';
   readonly hash = null;
+  /** Envoy's mirrored requests have no downstream connection. */
+  readonly connection = null;
   readonly hostSelectionMaxAttempts = 0;
   readonly #limitBytes: number;
   #host: Host | null = null;
