@@ -18,6 +18,11 @@ export type UdpListenerConfig = {
   readonly filter: { readonly factory: UdpFilterFactory; readonly config: unknown };
 };
 
+/** Envoy's words. */
+const NEEDS_REUSE_PORT =
+  'Listening on UDP when concurrency is > 1 without the SO_REUSEPORT socket option results in unstable packet ' +
+  'proxying. Configure the reuse_port listener option or set concurrency = 1.';
+
 export type UdpListenerContext = {
   readonly engine: Engine;
   readonly clock: Clock;
@@ -66,6 +71,7 @@ export class UdpListener {
 
   /** Binds all addresses, or none: returns why it cannot, or null. Also starts again after `stop`. */
   start(): string | null {
+    if (!this.config.reusePort && this.#context.seams.concurrency > 1) return NEEDS_REUSE_PORT;
     const { factory, config } = this.#udp.filter;
     const problem = factory.check?.(config as never, this.#context.engine) ?? null;
     if (problem !== null) return problem;
