@@ -4,12 +4,9 @@ import { formatIp, parseIp } from '../../base/ip.ts';
 import { RecordType } from '../../wire/dns/message.ts';
 import type { DnsChannel, QueryOutcome } from './dns-channel.ts';
 import type { CaresScope, LookupFamily, Resolution, ResolvedAddress, ResolverSettings } from './resolver.ts';
-import type { SystemFiles } from './system-files.ts';
+import type { HostAddress, SystemFiles } from './system-files.ts';
 
 type Family = 'ipv4' | 'ipv6';
-
-/** Source: Envoy's log texts, of c-ares. */
-const SUCCESS = 'cares_success:Successful completion';
 
 /** How one round of questions ended. */
 type Round = {
@@ -22,6 +19,7 @@ type Round = {
 };
 
 const NAME_NOT_FOUND: Round = none('Domain name not found');
+const MISFORMATTED: Round = { ...none('Misformatted domain name'), kind: 'failed' };
 const NO_DATA: Round = none('DNS server returned answer with no data');
 
 //   start ─► numeric? ─► rounds: [AAAA, A] AUTO · [A, AAAA] V4_PREFERRED · [A + AAAA] ALL · one
@@ -57,15 +55,7 @@ export class Lookup {
   /** Calls `told` once, perhaps now. */
   start(told: (resolution: Resolution) => void): void {
     this.#told = told;
-    const ip = parseIp(this.#name);
-    if (ip === null) {
-      this.#startRound(0);
-      return;
-    }
-    const stats = this.#stats;
-    stats?.inc(stats.i.resolve_total);
-    const address = { family: ip.family, address: formatIp(ip), ttlS: 0 } as const;
-    this.#finish({ isFailed: false, details: SUCCESS, addresses: [address] });
+    this.#startRound(0);
   }
 
   cancel(): void {
@@ -114,12 +104,18 @@ export class Lookup {
 
   /** What this machine knows itself, or null. */
   #lookLocally(families: readonly Family[]): Round | null {
+    const ip = parseIp(this.#name);
+    if (ip !== null) {
+      // Source: c-ares: an IPv4 address is good for every family, an IPv6 address is no name for IPv4.
+      if (ip.family === 'ipv6' && !families.includes('ipv6')) return MISFORMATTED;
+      return found([{ family: ip.family, address: formatIp(ip), ttlS: 0 }]);
+    }
     const name = this.#name.toLowerCase().replace(/\.$/, '');
     const known = this.#files.hostAddresses(name).filter(({ family }) => families.includes(family));
-    if (known.length > 0) return found(known.map((one) => ({ ...one, ttlS: 0 })));
     // RFC 6761 §6.3: localhost is never asked for.
-    if (name !== 'localhost' && !name.endsWith('.localhost')) return null;
-    return found(families.map((family) => ({ family, address: family === 'ipv4' ? '127.0.0.1' : '::1', ttlS: 0 })));
+    const isLocalhost = name === 'localhost' || name.endsWith('.localhost');
+    const addresses = isLocalhost ? [...known, ...missingLoopbacks(known, families)] : known;
+    return addresses.length === 0 ? null : found(addresses.map((one) => ({ ...one, ttlS: 0 })));
   }
 
   /** The names to try, one after the other. Source: resolv.conf(5), ndots. */
@@ -176,6 +172,11 @@ export class Lookup {
     const hasNoData = results.includes(NO_DATA);
     this.#ask(round, families, candidates, at + 1, failed ?? (hasNoData ? NO_DATA : best));
   }
+}
+
+function missingLoopbacks(known: readonly HostAddress[], families: readonly Family[]): HostAddress[] {
+  const missing = families.filter((family) => !known.some((one) => one.family === family));
+  return missing.map((family) => ({ family, address: family === 'ipv4' ? '127.0.0.1' : '::1' }));
 }
 
 function roundsOf(family: LookupFamily, atOnce: boolean): readonly (readonly Family[])[] {

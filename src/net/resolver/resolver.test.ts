@@ -87,8 +87,9 @@ test('each family asks for what it prefers, and for the other one when there is 
 
 test('numbers, localhost and the hosts file need no server', async () => {
   assert.deepEqual(await addressesOf('10.1.2.3', 'V6_ONLY'), ['10.1.2.3']);
-  assert.deepEqual(await addressesOf('FD00:0::1', 'V4_ONLY'), ['fd00::1']);
-  assert.deepEqual(await addressesOf('localhost', 'ALL'), ['127.0.0.1']);
+  assert.deepEqual(await addressesOf('FD00:0::1', 'V4_PREFERRED'), ['fd00::1']);
+  assert.equal(await addressesOf('fd00::1', 'V4_ONLY'), 'cares_failure:Misformatted domain name');
+  assert.deepEqual(await addressesOf('localhost', 'ALL'), ['127.0.0.1', '::1']);
   assert.deepEqual(await addressesOf('a.localhost', 'ALL'), ['127.0.0.1', '::1']);
   assert.deepEqual(await addressesOf('known.TEST.', 'AUTO'), ['fd00::8']);
   assert.deepEqual(asked(), []);

@@ -152,7 +152,8 @@ class DnsResolver implements Resolver {
     this.#files = new SystemFiles(parts.hostsPath, parts.resolvConfPath);
     this.#channel = new DnsChannel(settings, this.#files, parts);
     this.#stats = settings.kind === 'cares' ? caresScope(parts.stats) : null;
-    this.#stats?.set(this.#stats.i.pending_resolutions, 0);
+    // Another resolver may count there already.
+    this.#stats?.add(this.#stats.i.pending_resolutions, 0);
   }
 
   resolve(name: string, family: LookupFamily, callback: ResolveCallback): PendingResolve {
