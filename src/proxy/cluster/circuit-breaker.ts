@@ -72,7 +72,7 @@ export class Resource {
   inc(): void {
     if (!this.#isUsed) this.touch();
     const current = (this.#counter ?? this.#makeCounter()).inc();
-    if (current === this.max) this.#scope.set(this.#openCell, 1);
+    if (current >= this.max) this.#scope.set(this.#openCell, 1);
     if (this.#remainingCell >= 0) this.#setRemaining(current);
   }
 

@@ -105,6 +105,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
       this.logTimer.arm(config.logIntervalMs);
     }
     if (this.idleMs !== null) this.idleTimer?.arm(this.idleMs);
+    info.upstreamDetectedCloseType = 'Normal';
     // %STREAM_ID%
     info.requestId = this.random.uuid();
     if (config.logsStart) this.log('TcpConnectionStart');
@@ -345,6 +346,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   onUpstreamClose(failure: Failure | null): void {
     const { info } = this;
     this.countBytes();
+    this.fillInfo();
     this.up = null;
     this.side = null;
     this.idleTimer?.disarm();
