@@ -15,6 +15,7 @@ import {
   tlsInspector,
 } from './chain-match-client.ts';
 import type { Connection } from './chain-match-client.ts';
+import { randomTreeGroup } from './chain-match-random-trees.ts';
 import { chainTreeGroup } from './chain-match-trees.ts';
 
 const CONNECTIONS_PER_CASE = 16;
@@ -230,4 +231,11 @@ const predicates: Group = {
   ),
 };
 
-export const chainMatchGroups: readonly Group[] = [combinations, randomTables, names, predicates, chainTreeGroup];
+export const chainMatchGroups: readonly Group[] = [
+  combinations,
+  randomTables,
+  names,
+  predicates,
+  chainTreeGroup,
+  randomTreeGroup(1),
+];
