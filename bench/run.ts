@@ -12,6 +12,8 @@ import { http1AllFeatures } from './cases/http1-all-features.ts';
 import { http1Minimal } from './cases/http1-minimal.ts';
 import { latency } from './cases/latency.ts';
 import { memoryConnections, memoryIdle } from './cases/memory.ts';
+import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
+import { tcpRoundtrip } from './cases/tcp-roundtrip.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
 import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
@@ -29,6 +31,9 @@ const CASES: readonly BenchCase[] = [
   http1AllFeatures,
   responses100k,
   uploads100k,
+  tcpRoundtrip,
+  tcpBulk,
+  tcpBulkMany,
   latency,
   memoryIdle,
   memoryConnections,

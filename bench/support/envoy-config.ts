@@ -9,7 +9,7 @@ export type EnvoyConfigOptions = {
   readonly accessLogPath: string;
 };
 
-export type EnvoyConfigName = 'minimal' | 'allFeatures';
+export type EnvoyConfigName = 'minimal' | 'allFeatures' | 'tcp';
 
 export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions): unknown {
   const features = name === 'allFeatures';
@@ -22,18 +22,7 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
           address: socketAddress(options.port),
           filter_chains: [
             {
-              filters: [
-                {
-                  name: 'envoy.filters.network.http_connection_manager',
-                  typed_config: {
-                    '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-                    stat_prefix: 'ingress',
-                    route_config: routeConfiguration(features),
-                    http_filters: [...(features ? FEATURE_FILTERS : []), ROUTER],
-                    ...(features ? { access_log: [jsonAccessLog(options.accessLogPath)] } : {}),
-                  },
-                },
-              ],
+              filters: [name === 'tcp' ? TCP_PROXY : connectionManager(features, options.accessLogPath)],
             },
           ],
         },
@@ -51,6 +40,28 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
           },
         },
       ],
+    },
+  };
+}
+
+const TCP_PROXY = {
+  name: 'envoy.filters.network.tcp_proxy',
+  typed_config: {
+    '@type': `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: 'ingress',
+    cluster: 'upstream',
+  },
+};
+
+function connectionManager(features: boolean, accessLogPath: string): unknown {
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typed_config: {
+      '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+      stat_prefix: 'ingress',
+      route_config: routeConfiguration(features),
+      http_filters: [...(features ? FEATURE_FILTERS : []), ROUTER],
+      ...(features ? { access_log: [jsonAccessLog(accessLogPath)] } : {}),
     },
   };
 }

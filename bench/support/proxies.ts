@@ -24,7 +24,7 @@ export type ProxyPlace = {
 
 let started = 0;
 
-/** Starts one proxy and waits until it listens. nginx and HAProxy know only the minimal configuration. */
+/** Starts one proxy and waits until it listens. nginx knows only the minimal configuration, HAProxy the TCP one too. */
 export async function startProxy(name: PeerName, config: EnvoyConfigName, place: ProxyPlace): Promise<Proxy> {
   started += 1;
   const directory = join(place.scratch, `${started}-${name}`);
@@ -56,7 +56,7 @@ async function writeCommand(
     return [programs.nginx, '-c', path, '-p', directory, '-e', join(directory, 'error.log')];
   }
   if (name === 'haproxy') {
-    writeFileSync(path, haproxyConfig(port, upstreamPort));
+    writeFileSync(path, haproxyConfig(config, port, upstreamPort));
     return [programs.haproxy, '-db', '-q', '-f', path];
   }
   const adminPort = await freePort();
@@ -87,17 +87,17 @@ http {
 `;
 }
 
-function haproxyConfig(port: number, upstreamPort: number): string {
+function haproxyConfig(config: EnvoyConfigName, port: number, upstreamPort: number): string {
+  const mode = config === 'tcp' ? 'mode tcp' : 'mode http\n  http-reuse always';
   return `
 global
   nbthread 1
   maxconn 8192
 defaults
-  mode http
+  ${mode}
   timeout connect 5s
   timeout client 1h
   timeout server 1h
-  http-reuse always
 frontend ingress
   bind 127.0.0.1:${port}
   default_backend backend
