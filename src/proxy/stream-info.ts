@@ -123,8 +123,6 @@ export class StreamInfo {
   upstreamProtocol: Protocol | '' = '';
   upstreamTls: TlsFacts | null = null;
   upstreamTransportFailureReason = '';
-  /** Of a connection as a whole: why its first bytes are no TLS. Its exchanges do not tell it. */
-  downstreamTransportFailureReason = '';
   /** Of a connection that tcp_proxy relays: how the upstream's ended, and why this side closed it; '' is not known. */
   upstreamDetectedCloseType: '' | 'Normal' | 'LocalReset' | 'RemoteReset' = '';
   upstreamLocalCloseReason = '';
@@ -197,22 +195,24 @@ export function findFilterState(info: StreamInfo, key: string): FilterStateObjec
   return info.filterState?.get(key) ?? info.connection.filterState?.get(key);
 }
 
-/** Renders flags as the access log does: short names joined by ',', '-' for none. */
-export function responseFlagsText(flags: number, long = false): string {
+/** Renders flags as the access log does: short names joined by ',', '-' for none. `isTcp`: of a whole connection. */
+export function responseFlagsText(flags: number, long = false, isTcp = false): string {
   if (flags === 0) return '-';
-  const texts = long ? longFlagTexts : shortFlagTexts;
+  const texts = flagTexts[(long ? 1 : 0) + (isTcp ? 2 : 0)] as Map<number, string>;
   const known = texts.get(flags);
   if (known !== undefined) return known;
   const set = RESPONSE_FLAGS.filter(([name]) => (flags & Flag[name]) !== 0);
   // Envoy prints flags in the order in which they were set: filters' first, then why there was no retry, then the rest.
-  const early = SET_EARLY.flatMap((name) => set.filter(([short]) => short === name));
+  const early = (isTcp ? TCP_SET_EARLY : SET_EARLY).flatMap((name) => set.filter(([short]) => short === name));
   const ordered = [...early, ...set.filter((pair) => !early.includes(pair))];
   const text = ordered.map((pair) => pair[long ? 1 : 0]).join(',');
   if (texts.size < MAX_FLAG_TEXTS) texts.set(flags, text);
   return text;
 }
 const SET_EARLY: readonly FlagName[] = ['DI', 'FI', 'URX', 'UO'];
+/** Connecting comes before everything else. */
+const TCP_SET_EARLY: readonly FlagName[] = ['UF'];
 /** Few combinations occur. */
 const MAX_FLAG_TEXTS = 256;
-const shortFlagTexts = new Map<number, string>();
-const longFlagTexts = new Map<number, string>();
+/** By short or long names, for HTTP and for TCP. */
+const flagTexts = Array.from({ length: 4 }, () => new Map<number, string>());

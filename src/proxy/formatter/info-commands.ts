@@ -26,8 +26,8 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   CONNECTION_TERMINATION_DETAILS: named((info) => info.connection.terminationDetails),
-  RESPONSE_FLAGS: plain(safeText((ctx) => responseFlagsText(ctx.info.flags))),
-  RESPONSE_FLAGS_LONG: always((info) => responseFlagsText(info.flags, true)),
+  RESPONSE_FLAGS: plain(safeText((ctx) => responseFlagsText(ctx.info.flags, false, isTcp(ctx.info)))),
+  RESPONSE_FLAGS_LONG: always((info) => responseFlagsText(info.flags, true, isTcp(info))),
   BYTES_RECEIVED: counted((info) => info.bytesReceived),
   BYTES_SENT: counted((info) => info.bytesSent),
   BYTES_RETRANSMITTED: counted(() => 0),
@@ -130,6 +130,10 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
 
 function tls(get: (info: StreamInfo) => TlsFacts | null, fact: 'version' | 'cipher'): Command {
   return plain(text((ctx) => orNull(get(ctx.info)?.[fact] ?? '')));
+}
+
+function isTcp(info: StreamInfo): boolean {
+  return info.protocol === '';
 }
 
 /** Details keep one word in the log. */
