@@ -190,6 +190,9 @@ function decodeChains(
   if (message.filter_chain_matcher === undefined) rejectOverlaps(known, d);
   else rejectUnnamed(chainPbs, d);
   const defaultPb = message.default_filter_chain;
+  if (Object.keys(defaultPb?.filter_chain_match ?? {}).length > 0) {
+    d.at('default_filter_chain').reject('filter_chain_match', 'has no effect: the default chain takes what is left');
+  }
   const byDefault =
     defaultPb === undefined
       ? null

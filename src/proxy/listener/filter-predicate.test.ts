@@ -24,9 +24,12 @@ test('ranges of ports do not have their end, and combine', () => {
   assert.deepEqual(disabledPorts(range(100)), []);
 });
 
-test('a unix socket has no port', () => {
-  const predicate = decodeOrThrow((d) => decodeFilterPredicate(range(0, 65536), d));
-  assert.equal(predicate({ localAddress: addressOf('/socket') }), false);
+test('a unix socket is in every range', () => {
+  const isDisabled = (message: FilterPredicatePb): boolean =>
+    decodeOrThrow((d) => decodeFilterPredicate(message, d))({ localAddress: addressOf('/socket') });
+  assert.equal(isDisabled(range(5, 6)), true);
+  assert.equal(isDisabled(range()), true);
+  assert.equal(isDisabled({ not_match: range(5, 6) }), false);
 });
 
 test('a predicate without a rule is refused with its place', () => {

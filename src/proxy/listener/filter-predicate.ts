@@ -40,7 +40,8 @@ export function decodeFilterPredicate(message: FilterPredicatePb, d: ConfigDecod
   }
   if (message.destination_port_range !== undefined) {
     const { start = 0, end = 0 } = message.destination_port_range;
-    return ({ localAddress: { family, port } }) => family !== 'unix' && port >= start && port < end;
+    // Envoy takes a unix socket to be in every range.
+    return ({ localAddress: { family, port } }) => family === 'unix' || (port >= start && port < end);
   }
   if (message.any_match === true) return () => true;
   d.reject('', 'is required: or_match, and_match, not_match, any_match or destination_port_range');

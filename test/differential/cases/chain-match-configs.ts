@@ -67,6 +67,17 @@ const fields: readonly ConfigCase[] = [
   { name: 'source port too large', config: withMatch({ source_ports: [70_000] }), mentions: [`${MATCH}.source_ports`] },
   { name: 'a range of no address', config: withMatch({ prefix_ranges: [range('x', 8)] }), mentions: [MATCH] },
   { name: 'a range too long', config: withMatch({ prefix_ranges: [range('::', 129)] }), mentions: [MATCH] },
+  {
+    name: 'a match of the default chain',
+    config: withChains([namedChain('one')], { default_filter_chain: namedChain('two', { server_names: ['a'] }) }),
+    stricter: 'the match would be ignored in silence',
+    mentions: ['listeners[0].default_filter_chain.filter_chain_match'],
+  },
+  {
+    name: 'an empty match of the default chain',
+    config: withChains([namedChain('one')], { default_filter_chain: namedChain('two', {}) }),
+    isGood: true,
+  },
   { name: 'a range longer than IPv4', config: withMatch({ prefix_ranges: [range('10.0.0.0', 64)] }), isGood: true },
   {
     name: 'chains that look alike and are not',
