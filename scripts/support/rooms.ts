@@ -46,6 +46,8 @@ export const ROOMS: readonly Room[] = [
 
   // The composition roots of the proxy, and the one room that joins configuration with all others.
   { path: 'src/proxy/proxy.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+  { path: 'src/proxy/core.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+  { path: 'src/proxy/workers/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
   { path: 'src/proxy/supervisor.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/worker.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/config/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/wire/', 'src/net/', ...FLOOR] },
@@ -180,7 +182,15 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ['src/proxy/listener/filters/', ['src/proxy/listener/filters/', 'src/proxy/extensions.ts']],
   [
     'src/proxy/config/',
-    ['src/proxy/config/', 'src/proxy/worker.ts', 'src/proxy/supervisor.ts', 'src/proxy/proxy.ts', 'src/simulate/'],
+    [
+      'src/proxy/config/',
+      'src/proxy/worker.ts',
+      'src/proxy/supervisor.ts',
+      'src/proxy/proxy.ts',
+      'src/proxy/core.ts',
+      'src/proxy/workers/',
+      'src/simulate/',
+    ],
   ],
   ['src/kube/', ['src/kube/', 'src/control/']],
 ]);

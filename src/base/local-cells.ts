@@ -70,6 +70,10 @@ export class LocalCounter implements SharedCounter {
     return --this.value;
   }
 
+  giveUp(): void {}
+
+  takeOver(): void {}
+
   release(): void {
     this.#cells?.release(this.#name, this);
   }

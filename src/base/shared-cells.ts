@@ -20,6 +20,9 @@ export type SharedCounter = {
   inc(): number;
   /** Takes one away and returns the new value. */
   dec(): number;
+  /** One unit passes to another thread, which calls `takeOver`: it no longer counts as this thread's, should it die. */
+  giveUp(): void;
+  takeOver(): void;
   /** Its owner is gone, and has taken away all that it added. Owners without an end of their own need not call it. */
   release(): void;
 };

@@ -235,6 +235,14 @@ class AtomicCounter implements SharedCounter {
     return Atomics.sub(this.halves, this.at, 1) - 1;
   }
 
+  giveUp(): void {
+    this.counts[this.slot]! -= 1;
+  }
+
+  takeOver(): void {
+    this.counts[this.slot]! += 1;
+  }
+
   release(): void {
     this.hold.release();
   }

@@ -73,6 +73,7 @@ test('a wrong flag gets one message that names it', () => {
     [['--drain-time-s', '-1'], /--drain-time-s/],
     [['--drain-time-s', '1.5'], /^--drain-time-s takes a number/],
     [['--concurrency', ''], /^--concurrency takes a number, not ""$/],
+    [['--concurrency', '257'], /^--concurrency takes at most 256/],
     [['--restart-epoch', '1'], /^--restart-epoch above 0 is not supported/],
     [['--stats-tag', 'nope'], /^--stats-tag takes TAG:VALUE/],
     [['--stats-tag', 'ok:yes', '--stats-tag', 'a.b:c'], /"a\.b:c"/],
@@ -89,8 +90,12 @@ test('a wrong flag gets one message that names it', () => {
   }
 });
 
+test('concurrency 0 is one worker', () => {
+  assert.equal(parse('--concurrency', '0').options.concurrency, 1);
+  assert.equal(parse('--concurrency', '4').options.concurrency, 4);
+});
+
 test('what is not built yet is said', () => {
-  assert.match(parse('--concurrency', '4').warnings.join(), /--concurrency 4/);
   assert.match(parse('--enable-fine-grain-logging').warnings.join(), /--enable-fine-grain-logging/);
 });
 

@@ -14,6 +14,9 @@ type Flag = {
 
 const LEVELS = ['trace', 'debug', 'info', 'warning', 'warn', 'error', 'critical', 'off'];
 
+/** Threads beyond this are a mistake: each takes memory, and a processor to be of use. */
+const MAX_WORKERS = 256;
+
 /** Source: Envoy "Command line options". */
 export const FLAGS = {
   'config-path': { short: 'c', takes: 'PATH', help: 'the configuration: YAML, JSON or binary protobuf (.pb)' },
@@ -23,7 +26,7 @@ export const FLAGS = {
     values: ['serve', 'validate', 'init_only'],
     help: 'serve; or check the configuration and exit',
   },
-  concurrency: { takes: 'NUMBER', help: 'number of workers; one runs until several are built' },
+  concurrency: { takes: 'NUMBER', help: 'number of worker threads; default 1' },
   'log-level': { short: 'l', takes: 'LEVEL', values: LEVELS, help: `${LEVELS.join(', ')}; default info` },
   'component-log-level': { takes: 'TEXT', help: 'levels by component: upstream:debug,config:trace' },
   'log-format': { takes: 'TEXT', help: 'format of the process log in spdlog syntax' },
@@ -136,8 +139,10 @@ function build(values: Values): ParsedFlags {
   const on = (name: keyof typeof FLAGS): boolean => values[name] === true;
   const warnings: string[] = [];
   const concurrency = number('concurrency', on('cpuset-threads') ? availableParallelism() : 1);
-  if (concurrency > 1) warnings.push(`--concurrency ${concurrency}: one worker runs, several are not built yet`);
   if (on('enable-fine-grain-logging')) warnings.push('--enable-fine-grain-logging: levels are kept per component');
+  if (concurrency > MAX_WORKERS) {
+    return { action: 'error', message: `--concurrency takes at most ${MAX_WORKERS}, not ${concurrency}` };
+  }
   if (number('restart-epoch', 0) > 0) {
     return { action: 'error', message: '--restart-epoch above 0 is not supported yet: hot restart is not built' };
   }
@@ -147,7 +152,7 @@ function build(values: Values): ParsedFlags {
     configPath: text('config-path'),
     configYaml: text('config-yaml'),
     mode: (text('mode') || 'serve') as ProxyOptions['mode'],
-    concurrency: 1,
+    concurrency: Math.max(1, concurrency),
     serviceCluster: text('service-cluster'),
     serviceNode: text('service-node'),
     serviceZone: text('service-zone'),

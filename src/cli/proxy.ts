@@ -1,12 +1,12 @@
 // `heddle proxy`: runs the proxy in this process until a signal or /quitquitquit ends it.
 import { writeFileSync } from 'node:fs';
 import { addressText } from '../net/address.ts';
-import { type Proxy, startProxy } from '../proxy/proxy.ts';
+import { type RunningProxy, startProxy, startThreadedProxy } from '../proxy/proxy.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { parseProxyFlags, proxyUsage } from './proxy-flags.ts';
 import { packageVersion } from './version.ts';
 
-export function runProxy(args: readonly string[]): void {
+export async function runProxy(args: readonly string[]): Promise<void> {
   const parsed = parseProxyFlags(args);
   switch (parsed.action) {
     case 'help':
@@ -22,7 +22,7 @@ export function runProxy(args: readonly string[]): void {
       fail(`${parsed.message}\nheddle proxy --help lists the options`);
       return;
     default:
-      start(parsed);
+      await start(parsed);
   }
 }
 
@@ -31,7 +31,7 @@ function fail(message: string): void {
   process.exitCode = 1;
 }
 
-function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'run' }>): void {
+async function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'run' }>): Promise<void> {
   const { options } = parsed;
   const logs = LogRegistry.open(parsed.log);
   if (typeof logs === 'string') {
@@ -48,7 +48,10 @@ function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'ru
       return;
     }
   }
-  const started = startProxy({ options, logs, variables: process.env, version: packageVersion() });
+  const parts = { options, logs, variables: process.env, version: packageVersion() };
+  // Nothing is started to validate.
+  const isSingle = options.concurrency === 1 || options.mode === 'validate';
+  const started = isSingle ? startProxy(parts) : await startThreadedProxy(parts);
   if ('error' in started) {
     fail(started.error);
     // A listener or timer of a half-made start must not keep the process.
@@ -58,7 +61,7 @@ function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'ru
     process.stdout.write(`configuration '${options.configPath}' OK\n`);
     process.exit(0);
   }
-  for (const { name, addresses } of started.worker.listeners.statuses()) {
+  for (const { name, addresses } of started.crew.listeners()) {
     log.info(`listener ${JSON.stringify(name)}: ${addresses.map(addressText).join(', ')}`);
   }
   const { admin } = started.supervisor;
@@ -70,11 +73,10 @@ function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { action: 'ru
   onSignals(started, log);
 }
 
-function onSignals(proxy: Proxy, log: { info(text: string): void; warn(text: string): void }): void {
+function onSignals(proxy: RunningProxy, log: { info(text: string): void; warn(text: string): void }): void {
   const quit = (): void => {
     log.info('exiting');
-    proxy.worker.listeners.stopAccepting();
-    proxy.accessLogs.drain(() => process.exit(0));
+    proxy.crew.end(() => process.exit(0));
   };
   proxy.supervisor.onQuit = quit;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -85,7 +87,7 @@ function onSignals(proxy: Proxy, log: { info(text: string): void; warn(text: str
   }
   process.on('SIGUSR1', () => {
     log.warn('caught SIGUSR1. Reopening access logs.');
-    proxy.accessLogs.reopen();
+    proxy.crew.reopenLogs();
   });
   process.on('SIGHUP', () => log.warn('caught and eating SIGHUP'));
 }

@@ -1,6 +1,7 @@
 // Collects what a configuration means and every reason why it cannot be: the companion of all decode functions.
 import type { SharedCells } from '../base/shared-cells.ts';
 import type { FractionalPercent } from './http/filter.ts';
+import type { RouteTable } from './route/route.ts';
 
 export type Reason = { readonly path: string; readonly reason: string };
 
@@ -57,6 +58,8 @@ export type DecodeEnvironment = {
   readonly shared?: SharedCells;
   /** Resource and version that are being decoded, the same in all workers: with a path it names what they share. */
   readonly version?: string;
+  /** Where route configurations of a name are found, now and after each update; absent in static configuration. */
+  readonly routeHolder?: (name: string) => { readonly current: RouteTable | null };
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */
   unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null;
 };

@@ -1,70 +1,87 @@
-// The proxy's composition root: bootstrap → decoded configuration → worker and supervisor.
-import { hostname } from 'node:os';
-import { enableLinearRegex } from '../base/regex.ts';
-import { Clock, Random } from '../base/clock.ts';
-import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
+// The proxy's composition root: bootstrap → decoded configuration → workers and supervisor.
 import { findDeprecatedUses } from '../proto/deprecations.ts';
 import type { Bootstrap } from '../proto/generated/types.d.ts';
 import { registry } from '../proto/registry.ts';
-import { AccessLogFiles } from '../telemetry/access-log-file.ts';
-import { StatStore } from '../telemetry/metrics.ts';
-import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.ts';
-import type { LogRegistry } from '../telemetry/log.ts';
-import { ClusterTable } from './cluster/cluster-manager.ts';
-import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
-import { ConfigDecoder, type Reason } from './config-decoder.ts';
-import { makeDecodeEnvironment } from './config/environment.ts';
-import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
-import { findLocalAddress } from './config/http-connection-manager.ts';
-import type { ListenerEnvironment } from './config/listener.ts';
+import type { StatsConfig } from '../telemetry/stats-config.ts';
+import type { BootstrapConfig } from './config/bootstrap.ts';
+import type { Reason } from './config-decoder.ts';
 import { loadBootstrap } from './config/load.ts';
-import { dropNested } from './config/support.ts';
-import { type Extensions, httpFilters, listenerFilters, networkFilters } from './extensions.ts';
-import type { HttpFilterFactory } from './http/filter.ts';
+import { type Core, type CoreParts, type Decoded, decodeProxy, makeCore } from './core.ts';
 import { DrainManager } from './listener/drain.ts';
 import { inertFilters } from './listener/listener-manager.ts';
-import type { ProxyOptions } from './options.ts';
-import { LayeredRuntime } from './runtime.ts';
-import { RUNTIME_STATS, SERVER_STATS, type ServerScope } from './server-stats.ts';
+import { RUNTIME_STATS } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
-import { singleWorker } from './workers/single.ts';
+import type { Crew } from './workers/crew.ts';
+import { LocalCrew } from './workers/local-crew.ts';
 
-export type ProxyParts = {
-  readonly options: ProxyOptions;
-  readonly logs: LogRegistry;
-  readonly variables: Readonly<Record<string, string | undefined>>;
-  readonly version: string;
-  /** Instead of real sockets: tests, simulation, benches. */
-  readonly makeEngine?: (options: EngineOptions) => Engine;
-  /** Instead of the machine's time and randomness, and filters besides those of extensions.ts: tests, simulation. */
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly extraHttpFilters?: readonly HttpFilterFactory[];
-};
+export type ProxyParts = Omit<CoreParts, 'journal' | 'seams'>;
 
-/** Everything that runs; what the admin interface and signals act on. */
-export type Proxy = {
+/** Everything that the supervisor's thread has; what the admin interface and signals act on. */
+export type SupervisedProxy = Core & {
   readonly parts: ProxyParts;
   readonly bootstrap: Bootstrap;
   readonly config: BootstrapConfig;
-  readonly clock: Clock;
-  readonly engine: Engine;
-  readonly random: Random;
   /** When it was started, ms since 1970. */
   readonly startedWallMs: number;
-  readonly stats: StatStore;
-  readonly serverStats: ServerScope;
   readonly statsSettings: StatsConfig;
-  readonly runtime: LayeredRuntime;
-  readonly accessLogs: AccessLogFiles;
   readonly drain: DrainManager;
-  readonly worker: Worker;
-  readonly supervisor: Supervisor;
+  readonly crew: Crew;
 };
 
-/** Starts a proxy, or says in full why not: then nothing is left running or bound. */
-export function startProxy(parts: ProxyParts): Proxy | { readonly error: string } {
+export type RunningProxy = SupervisedProxy & { readonly supervisor: Supervisor };
+
+/** A proxy whose only worker is this thread. */
+export type Proxy = RunningProxy & { readonly worker: Worker };
+
+type Failed = { readonly error: string };
+
+/** Starts a proxy with one worker, or says in full why not: then nothing is left running or bound. */
+export function startProxy(parts: ProxyParts): Proxy | Failed {
+  const prepared = prepare(parts);
+  if ('error' in prepared) return prepared;
+  const { core, config, clusters } = prepared;
+  const { clock, random, engine, stats, runtime, seams } = core;
+  const drain = makeDrain(parts, core);
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
+  const crew = new LocalCrew(core, worker);
+  const proxy = { ...supervised(parts, prepared, crew, drain), worker };
+  const supervisor = new Supervisor(proxy);
+  if (parts.options.mode !== 'validate') {
+    const problem = worker.start(config) ?? supervisor.start();
+    if (problem !== null) {
+      worker.listeners.stopAccepting();
+      supervisor.stop();
+      return { error: problem };
+    }
+  }
+  return { ...proxy, supervisor };
+}
+
+/** Starts a proxy with a thread for each of several workers; otherwise as `startProxy`. */
+export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProxy | Failed> {
+  const prepared = prepare(parts);
+  if ('error' in prepared) return prepared;
+  const { core, bootstrap, config, statsSettings } = prepared;
+  const drain = makeDrain(parts, core);
+  const { logs, options, variables, version } = parts;
+  const settings = { logs, options, variables, version, bootstrap, listeners: config.listeners };
+  const { startThreadCrew } = await import('./workers/thread-crew.ts');
+  const crew = await startThreadCrew(core, { ...settings, filter: statsSettings.filter });
+  if ('error' in crew) return crew;
+  const proxy = supervised(parts, prepared, crew, drain);
+  const supervisor = new Supervisor(proxy);
+  const problem = supervisor.start();
+  if (problem === null) return { ...proxy, supervisor };
+  supervisor.stop();
+  await new Promise<void>((resolve) => crew.end(resolve));
+  return { error: problem };
+}
+
+type Prepared = Decoded & { readonly core: Core; readonly bootstrap: Bootstrap };
+
+/** Reads and decodes the bootstrap, and makes what this thread stands on. */
+function prepare(parts: ProxyParts): Prepared | Failed {
   const { options } = parts;
   const loaded = loadBootstrap({
     path: options.configPath,
@@ -74,18 +91,18 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
   if ('error' in loaded) return loaded;
   const { bootstrap } = loaded;
   const core = makeCore(parts);
-  const decoded = decode(parts, core, bootstrap);
+  const decoded = decodeProxy(parts, core, bootstrap);
   if ('error' in decoded) return decoded;
-  const { config, statsSettings, clusters } = decoded;
-  const { clock, random, engine, stats, runtime } = core;
+  const { config } = decoded;
+  const { stats, runtime, serverStats } = core;
   runtime.load(config.runtimeLayers);
   const runtimeStats = stats.scope('runtime.', RUNTIME_STATS);
   runtimeStats.inc(runtimeStats.i.load_success);
   runtimeStats.set(runtimeStats.i.num_layers, runtime.layers.length);
   runtimeStats.set(runtimeStats.i.num_keys, runtime.entries.size);
-  core.serverStats.add(core.serverStats.i.static_unknown_fields, loaded.warnings.length);
+  serverStats.add(serverStats.i.static_unknown_fields, loaded.warnings.length);
   const override = bootstrap.stats_server_version_override;
-  core.serverStats.set(core.serverStats.i.version, Number(override ?? versionNumber(parts.version)));
+  serverStats.set(serverStats.i.version, Number(override ?? versionNumber(parts.version)));
   warnOfFields(parts, bootstrap, loaded.warnings);
   for (const listener of config.listeners) {
     for (const name of new Set(inertFilters(listener))) {
@@ -94,29 +111,16 @@ export function startProxy(parts: ProxyParts): Proxy | { readonly error: string 
         .warn(`listener ${JSON.stringify(listener.name)}: ${name} is accepted but does nothing`);
     }
   }
-  const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
-  const seams = singleWorker();
-  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
-  const proxy: Omit<Proxy, 'supervisor'> = {
-    ...core,
-    parts,
-    bootstrap,
-    config,
-    startedWallMs: clock.wallMs,
-    statsSettings,
-    drain,
-    worker,
-  };
-  const supervisor = new Supervisor(proxy);
-  if (options.mode !== 'validate') {
-    const problem = worker.start(config) ?? supervisor.start();
-    if (problem !== null) {
-      worker.listeners.stopAccepting();
-      supervisor.stop();
-      return { error: problem };
-    }
-  }
-  return { ...proxy, supervisor };
+  return { ...decoded, core, bootstrap };
+}
+
+function makeDrain({ options }: ProxyParts, { clock, random }: Core): DrainManager {
+  return new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
+}
+
+function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: DrainManager): SupervisedProxy {
+  const { core, bootstrap, config, statsSettings } = prepared;
+  return { ...core, parts, bootstrap, config, startedWallMs: core.clock.wallMs, statsSettings, drain, crew };
 }
 
 /** '1.2.3' as the number 10203, for server.version. */
@@ -136,124 +140,4 @@ function warnOfFields(parts: ProxyParts, bootstrap: Bootstrap, unknown: readonly
     if (/\.[a-z0-9_]+$/.test(use.name))
       log.warn(`${use.path}: this field is deprecated and will go in a later version`);
   }
-}
-
-/** What everything else stands on: time, sockets, statistics, logs. */
-function makeCore(parts: ProxyParts) {
-  enableLinearRegex();
-  const clock = parts.clock ?? new Clock();
-  const random = parts.random ?? new Random();
-  const log = parts.logs.logger('main');
-  const stats = new StatStore();
-  const serverStats = stats.scope('server.', SERVER_STATS);
-  const onBug = (error: unknown, where: string): void => {
-    serverStats.inc(serverStats.i.envoy_bug_failures);
-    log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
-  };
-  const engine = (parts.makeEngine ?? createEngine)({ clock, onBug });
-  clock.wrap = (run) => engine.run(run);
-  // One timer's bug must not keep the others of that moment from firing.
-  clock.onError = (error) => onBug(error, 'timer');
-  const { fileFlushIntervalMs, fileFlushMinSizeKb } = parts.options;
-  const accessLogs = new AccessLogFiles({
-    clock,
-    store: stats,
-    flushIntervalMs: fileFlushIntervalMs,
-    flushBytes: fileFlushMinSizeKb * 1024,
-  });
-  return { clock, random, engine, stats, serverStats, accessLogs, runtime: new LayeredRuntime() };
-}
-
-type Decoded = {
-  readonly config: BootstrapConfig;
-  readonly statsSettings: StatsConfig;
-  readonly clusters: ClusterTable;
-};
-
-/** The bootstrap as runtime objects, or every reason why not. */
-function decode(
-  parts: ProxyParts,
-  core: ReturnType<typeof makeCore>,
-  bootstrap: Bootstrap,
-): Decoded | { readonly error: string } {
-  const { options } = parts;
-  const { clock, random, engine, stats, runtime, accessLogs } = core;
-  const clusters = new ClusterTable({ dialer: engine, clock, random, stats, runtime });
-  const localAddress = findLocalAddress(options.localAddressIpVersion);
-  const extensionParts = {
-    clusters,
-    zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
-    localAddress,
-  };
-  const off = new Map<string, string>();
-  const enabled = <Factory extends { readonly name: string; readonly configType: string }>(
-    factories: readonly Factory[],
-  ): Factory[] =>
-    factories.filter(({ name, configType }) => {
-      if (!options.disabledExtensions.includes(name)) return true;
-      off.set(configType, `${name} is off (--disable-extensions)`);
-      return false;
-    });
-  const filters = enabled([...(parts.extraHttpFilters ?? []), ...httpFilters(extensionParts)]);
-  const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
-  const environment = makeDecodeEnvironment({
-    clock,
-    hostname: hostname(),
-    variables: parts.variables,
-    accessLogFiles: accessLogs,
-    httpFilters: filters,
-    runtime,
-    random,
-    hasCluster: (name) => names.has(name),
-  });
-  const reasons: Reason[] = [];
-  const d = new ConfigDecoder(environment, '', reasons);
-  const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
-  stats.setFilter(statsSettings.filter);
-  const manager = makeHttpConnectionManager({
-    filterFactory: environment.filterFactory,
-    serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
-    nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
-    localAddress,
-  });
-  const extensions: Extensions = {
-    httpFilters: filters,
-    networkFilters: enabled([manager, ...networkFilters(extensionParts)]),
-    listenerFilters: enabled(listenerFilters()),
-  };
-  const config = decodeBootstrap(bootstrap, d, extensions, factoriesByType(extensions), off);
-  if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
-  return { config, statsSettings, clusters };
-}
-
-function factoriesByType({ networkFilters, listenerFilters }: Extensions): ListenerEnvironment {
-  const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
-  const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
-  return {
-    networkFilterFactory: (type) => network.get(type) ?? null,
-    listenerFilterFactory: (type) => listener.get(type) ?? null,
-  };
-}
-
-/** One line per reason: file, resource, field path, reason. */
-function describeReasons(reasons: readonly Reason[], options: ProxyOptions, bootstrap: Bootstrap): string {
-  const origin = options.configPath || '--config-yaml';
-  return reasons
-    .map(({ path, reason }) => {
-      const resource = resourceOf(path, bootstrap);
-      return `${origin}: ${resource}${path === '' ? '' : `${path}: `}${reason}`;
-    })
-    .join('\n');
-}
-
-/** 'listener "ingress": ' for a path inside it; '' elsewhere. */
-function resourceOf(path: string, bootstrap: Bootstrap): string {
-  const match = /^static_resources\.(listeners|clusters)\[(\d+)\]/.exec(path);
-  if (match === null) return '';
-  const index = Number(match[2]);
-  const kind = match[1] === 'listeners' ? 'listener' : 'cluster';
-  const name = (
-    match[1] === 'listeners' ? bootstrap.static_resources?.listeners : bootstrap.static_resources?.clusters
-  )?.[index]?.name;
-  return name === undefined ? '' : `${kind} ${JSON.stringify(name)}: `;
 }

@@ -21,3 +21,8 @@ export const RUNTIME_STATS = {
   deprecated_feature_seen_since_process_start: 'gauge',
   num_keys: 'gauge', num_layers: 'gauge',
 } as const; // biome-ignore format: a table.
+
+/** Under 'heddle.', of a proxy with several workers; Envoy has nothing of the kind, because its workers end with it. */
+export const CREW_STATS = { worker_restarts: 'counter' } as const;
+
+export type CrewScope = ScopeOf<typeof CREW_STATS>;

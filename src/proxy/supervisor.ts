@@ -1,20 +1,21 @@
-// The supervisor: admin interface, statistics intervals and the life of the process around the worker.
+// The supervisor: admin interface, statistics intervals and the life of the process around the workers.
 import { writeFileSync } from 'node:fs';
 import type { Timer } from '../base/clock.ts';
 import { addressText } from '../net/address.ts';
 import { AdminListener } from './admin/admin-listener.ts';
 import { adminHandlers } from './admin/handlers.ts';
-import type { Proxy } from './proxy.ts';
+import type { SupervisedProxy } from './proxy.ts';
+import { DateText } from './worker.ts';
 
 export class Supervisor {
-  readonly #proxy: Omit<Proxy, 'supervisor'>;
+  readonly #proxy: SupervisedProxy;
   readonly #flushTimer: Timer;
   #admin: AdminListener | null = null;
   #onQuit: () => void = () => undefined;
   #healthCheckFailed = false;
   readonly startMs: number;
 
-  constructor(proxy: Omit<Proxy, 'supervisor'>) {
+  constructor(proxy: SupervisedProxy) {
     this.#proxy = proxy;
     this.startMs = proxy.clock.nowMs;
     this.#flushTimer = proxy.clock.timer(flush, this);
@@ -45,7 +46,7 @@ export class Supervisor {
     this.#flushTimer.arm(config.statsFlushIntervalMs);
     if (config.admin === null) return null;
     const handlers = adminHandlers(this.#proxy, this);
-    const context = { clock, random, runtime, stats, engine, dateText: this.#proxy.worker.dateText };
+    const context = { clock, random, runtime, stats, engine, dateText: new DateText(clock).now };
     const admin = new AdminListener(config.admin, handlers, context);
     const problem = admin.start();
     if (problem !== null) return `admin: ${problem}`;
@@ -69,7 +70,7 @@ export class Supervisor {
 
   onFlush(): void {
     this.updateServerStats();
-    this.#proxy.stats.flush();
+    this.#proxy.crew.flush();
     this.#flushTimer.arm(this.#proxy.config.statsFlushIntervalMs);
   }
 
@@ -78,7 +79,7 @@ export class Supervisor {
   }
 
   updateServerStats(): void {
-    const { worker, parts } = this.#proxy;
+    const { crew, parts } = this.#proxy;
     const scope = this.#proxy.serverStats;
     const memory = process.memoryUsage();
     scope.set(scope.i.uptime, Math.floor(this.uptimeMs / 1000));
@@ -88,13 +89,14 @@ export class Supervisor {
     scope.set(scope.i.memory_physical_size, memory.rss);
     scope.set(scope.i.live, this.state === 'LIVE' ? 1 : 0);
     scope.set(scope.i.state, this.state === 'LIVE' ? 0 : 1);
-    scope.set(scope.i.total_connections, worker.connections.active);
+    scope.set(scope.i.total_connections, crew.connectionCount);
   }
 
   /** /healthcheck/fail and /healthcheck/ok. */
   failHealthCheck(failed: boolean): void {
     this.#healthCheckFailed = failed;
     this.#proxy.drain.healthCheckFailed = failed;
+    this.#proxy.crew.failHealthCheck(failed);
     this.updateServerStats();
   }
 }

@@ -101,7 +101,12 @@ export class LogRegistry {
   /** Of loggers that are still to be made. */
   #level: number;
 
+  /** What it was opened with, for the log of another thread. */
+  readonly settings: Omit<LogOptions, 'write' | 'clock'>;
+
   private constructor(options: LogOptions, level: number, format: LogFormat, write: (line: string) => void) {
+    const { write: _write, clock: _clock, ...settings } = options;
+    this.settings = settings;
     this.#level = level;
     this.#format = format;
     this.#isEscaped = options.formatEscaped === true;

@@ -40,6 +40,8 @@ export type StatReport = {
 /** Kept by a store whose statistics another thread shows. */
 export class StatJournal {
   #changes: StatChange[] = [];
+  /** Called with the first change after a report. */
+  onChange: (() => void) | null = null;
   readonly #schemas = new Map<StatSchema, number>();
   /** Cells freed since the last report, and before it: a reader may be in the middle of a dump. */
   #freed: [number, number][] = [];
@@ -52,22 +54,26 @@ export class StatJournal {
     if (schema === undefined) {
       schema = this.#schemas.size;
       this.#schemas.set(source, schema);
-      this.#changes.push({ op: 'schema', schema, source });
+      this.#add({ op: 'schema', schema, source });
     }
-    this.#changes.push({ op: 'scope', scope: scope.id, prefix: scope.prefix, schema, base });
+    this.#add({ op: 'scope', scope: scope.id, prefix: scope.prefix, schema, base });
   }
 
   cellMade(scope: Scope, name: string, at: number, isGauge: boolean, isOnce: boolean): void {
-    this.#changes.push({ op: 'cell', scope: scope.id, name, at, isGauge, isOnce });
+    this.#add({ op: 'cell', scope: scope.id, name, at, isGauge, isOnce });
   }
 
   histogramNamed(scope: Scope, name: string, number: number): void {
-    this.#changes.push({ op: 'histogram', scope: scope.id, name, number });
+    this.#add({ op: 'histogram', scope: scope.id, name, number });
   }
 
   scopeReleased(scope: Scope): void {
     this.#texts.delete(scope);
-    this.#changes.push({ op: 'release', scope: scope.id });
+    this.#add({ op: 'release', scope: scope.id });
+  }
+
+  #add(change: StatChange): void {
+    if (this.#changes.push(change) === 1) this.onChange?.();
   }
 
   cellsFreed(at: number, length: number): void {
@@ -76,12 +82,14 @@ export class StatJournal {
 
   /**
    * What happened since the last report, a piece at a time; `withHistograms` also takes what histograms recorded.
-   * Cells that were freed before the last report may be used again afterwards.
+   * Cells that were freed before the last report may be used again afterwards, unless nobody asked for this one.
    */
-  *report(store: StatStore, withHistograms: boolean): Generator<StatReport> {
-    store.reuse(this.#freedBefore);
-    this.#freedBefore = this.#freed;
-    this.#freed = [];
+  *report(store: StatStore, withHistograms: boolean, isAsked = true): Generator<StatReport> {
+    if (isAsked) {
+      store.reuse(this.#freedBefore);
+      this.#freedBefore = this.#freed;
+      this.#freed = [];
+    }
     while (this.#changes.length > PIECE) {
       yield { changes: this.#changes.splice(0, PIECE), histograms: [], texts: [], isLast: false };
     }

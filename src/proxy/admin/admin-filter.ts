@@ -22,12 +22,15 @@ export type AdminResponse = {
   readonly afterwards?: () => void;
 };
 
+/** An answer that needs something from other threads first. */
+export type LaterAdminResponse = { later(answer: (response: AdminResponse) => void): void };
+
 export type AdminHandler = {
   readonly path: string;
   readonly help: string;
   /** Changes something: only POST. */
   readonly mutates: boolean;
-  handle(request: AdminRequest): AdminResponse;
+  handle(request: AdminRequest): AdminResponse | LaterAdminResponse;
 };
 
 /** Milliseconds of one slice of a long answer. */
@@ -75,12 +78,23 @@ export class AdminFilter implements HttpFilter {
       path: queryAt < 0 ? path : path.slice(0, queryAt),
       query: new URLSearchParams(queryAt < 0 ? '' : path.slice(queryAt + 1)),
     };
-    const answer = new Answer(stream, this.#route(request));
+    const response = this.#route(request);
+    if (!('later' in response)) {
+      this.#send(stream, response);
+      return;
+    }
+    response.later((made) => {
+      if (!stream.isDestroyed) this.#send(stream, made);
+    });
+  }
+
+  #send(stream: TerminalStream, response: AdminResponse): void {
+    const answer = new Answer(stream, response);
     stream.slot[this.#slot] = answer;
     answer.start();
   }
 
-  #route(request: AdminRequest): AdminResponse {
+  #route(request: AdminRequest): AdminResponse | LaterAdminResponse {
     const handler = this.#handlers.get(request.path);
     if (request.path === '/' || request.path === '/help')
       return { status: 200, body: this.#help('admin commands are:\n') };

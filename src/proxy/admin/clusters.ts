@@ -1,8 +1,7 @@
 // Admin endpoint /clusters: limits and hosts of every cluster.
-import type { ClusterEntry } from '../cluster/cluster-entry.ts';
-import type { HostEntry } from '../cluster/host.ts';
 import { compileRegex } from '../../base/regex.ts';
-import type { AdminHandler } from './admin-filter.ts';
+import { type ClusterStatus, HOST_COUNTS, type HostStatus } from '../workers/crew.ts';
+import type { AdminHandler, AdminResponse } from './admin-filter.ts';
 import type { AdminContext } from './handlers.ts';
 import { addressJson } from './listeners.ts';
 import { json } from './server.ts';
@@ -17,20 +16,27 @@ export function clustersHandlers({ proxy }: AdminContext): AdminHandler[] {
         const filter = request.query.get('filter');
         const regex = filter === null ? null : compileRegex(filter);
         if (regex !== null && 'error' in regex) return { status: 400, body: `Invalid re2 regex: ${regex.error}` };
-        const clusters = [...proxy.worker.clusters.all()].filter((c) => regex === null || regex.search(c.name));
-        if (request.query.get('format') === 'json') {
-          const statuses = clusters.map(clusterJson);
-          return {
-            status: 200,
-            contentType: 'application/json',
-            body: json(statuses.length === 0 ? {} : { cluster_statuses: statuses }),
-          };
-        }
-        return { status: 200, body: textOf(clusters) };
+        const isWanted = (name: string): boolean => regex === null || regex.search(name);
+        const show = request.query.get('format') === 'json' ? asJson : asText;
+        return { later: (answer) => proxy.crew.clusters((clusters) => answer(show(clusters, isWanted))) };
       },
     },
   ];
 }
+
+type Show = (clusters: Iterable<ClusterStatus>, isWanted: (name: string) => boolean) => AdminResponse;
+
+const asJson: Show = (clusters, isWanted) => {
+  const statuses: unknown[] = [];
+  for (const cluster of clusters) if (isWanted(cluster.name)) statuses.push(clusterJson(cluster));
+  return {
+    status: 200,
+    contentType: 'application/json',
+    body: json(statuses.length === 0 ? {} : { cluster_statuses: statuses }),
+  };
+};
+
+const asText: Show = (clusters, isWanted) => ({ status: 200, body: textOf(clusters, isWanted) });
 
 const LIMIT_NAMES = [
   ['max_connections', 'maxConnections'],
@@ -39,41 +45,28 @@ const LIMIT_NAMES = [
   ['max_retries', 'maxRetries'],
 ] as const;
 
-function* textOf(clusters: readonly ClusterEntry[]): Generator<string> {
+function* textOf(clusters: Iterable<ClusterStatus>, isWanted: (name: string) => boolean): Generator<string> {
   for (const cluster of clusters) {
     const { name } = cluster;
+    if (!isWanted(name)) continue;
     yield `${name}::observability_name::${cluster.statName}\n`;
     for (const [title, priority] of [
       ['default', 'DEFAULT'],
       ['high', 'HIGH'],
     ] as const) {
-      const { limits } = cluster.circuitBreaker(priority);
+      const limits = cluster.limits[priority];
       for (const [limit, field] of LIMIT_NAMES) yield `${name}::${title}_priority::${limit}::${limits[field]}\n`;
     }
-    yield `${name}::added_via_api::${cluster.config.addedViaApi}\n`;
+    yield `${name}::added_via_api::${cluster.addedViaApi}\n`;
     for (const host of cluster.hosts) yield hostText(name, host);
   }
 }
 
-function counters(host: HostEntry): readonly (readonly [string, number, boolean])[] {
-  return [
-    ['cx_active', host.cxActive, true],
-    ['cx_connect_fail', host.cxConnectFail, false],
-    ['cx_total', host.cxTotal, false],
-    ['rq_active', host.rqActive, true],
-    ['rq_error', host.rqError, false],
-    ['rq_pending_active', host.rqPendingActive, true],
-    ['rq_success', host.rqSuccess, false],
-    ['rq_timeout', host.rqTimeout, false],
-    ['rq_total', host.rqTotal, false],
-  ];
-}
-
-function hostText(cluster: string, host: HostEntry): string {
+function hostText(cluster: string, host: HostStatus): string {
   const prefix = `${cluster}::${host.name}::`;
   const { locality } = host;
   let text = '';
-  for (const [name, value] of counters(host)) text += `${prefix}${name}::${value}\n`;
+  for (const [i, [name]] of HOST_COUNTS.entries()) text += `${prefix}${name}::${host.counts[i]}\n`;
   text += `${prefix}hostname::${host.hostname}\n${prefix}health_flags::${host.healthFlags}\n`;
   text += `${prefix}weight::${host.weight}\n${prefix}region::${locality.region}\n${prefix}zone::${locality.zone}\n`;
   text += `${prefix}sub_zone::${locality.subZone}\n${prefix}canary::${host.isCanary}\n`;
@@ -81,9 +74,9 @@ function hostText(cluster: string, host: HostEntry): string {
   return `${text}${prefix}local_origin_success_rate::-1\n`;
 }
 
-function clusterJson(cluster: ClusterEntry): unknown {
+function clusterJson(cluster: ClusterStatus): unknown {
   const limits = (['DEFAULT', 'HIGH'] as const).map((priority) => {
-    const { limits: l } = cluster.circuitBreaker(priority);
+    const l = cluster.limits[priority];
     return {
       ...(priority === 'DEFAULT' ? {} : { priority }),
       max_connections: l.maxConnections,
@@ -100,18 +93,18 @@ function clusterJson(cluster: ClusterEntry): unknown {
   };
 }
 
-function hostJson(host: HostEntry): unknown {
-  const counts = counters(host);
-  const stat = ([name, value, isGauge]: readonly [string, number, boolean]): unknown => ({
-    ...(isGauge ? { type: 'GAUGE' } : {}),
-    ...(value === 0 ? {} : { value: String(value) }),
-    name,
-  });
+function hostJson(host: HostStatus): unknown {
+  const stats = (gauges: boolean): unknown[] =>
+    HOST_COUNTS.flatMap(([name, isGauge], i) => {
+      if (isGauge !== gauges) return [];
+      const value = host.counts[i] ?? 0;
+      return [{ ...(isGauge ? { type: 'GAUGE' } : {}), ...(value === 0 ? {} : { value: String(value) }), name }];
+    });
   const { locality } = host;
   return {
     address: addressJson(host.address),
-    stats: [...counts.filter((c) => !c[2]).map(stat), ...counts.filter((c) => c[2]).map(stat)],
-    health_status: { eds_health_status: host.endpoint.edsHealth === 'UNKNOWN' ? 'HEALTHY' : host.endpoint.edsHealth },
+    stats: [...stats(false), ...stats(true)],
+    health_status: { eds_health_status: host.edsHealth === 'UNKNOWN' ? 'HEALTHY' : host.edsHealth },
     ...(host.hostname === '' ? {} : { hostname: host.hostname }),
     weight: host.weight,
     ...(host.priority === 0 ? {} : { priority: host.priority }),

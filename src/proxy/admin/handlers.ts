@@ -1,5 +1,5 @@
 // Every admin endpoint, in one list. Source: Envoy "Administration interface".
-import type { Proxy } from '../proxy.ts';
+import type { SupervisedProxy } from '../proxy.ts';
 import type { Supervisor } from '../supervisor.ts';
 import type { AdminHandler } from './admin-filter.ts';
 import { clustersHandlers } from './clusters.ts';
@@ -9,9 +9,9 @@ import { runtimeHandlers } from './runtime.ts';
 import { serverHandlers } from './server.ts';
 import { statsHandlers } from './stats.ts';
 
-export type AdminContext = { readonly proxy: Omit<Proxy, 'supervisor'>; readonly supervisor: Supervisor };
+export type AdminContext = { readonly proxy: SupervisedProxy; readonly supervisor: Supervisor };
 
-export function adminHandlers(proxy: Omit<Proxy, 'supervisor'>, supervisor: Supervisor): AdminHandler[] {
+export function adminHandlers(proxy: SupervisedProxy, supervisor: Supervisor): AdminHandler[] {
   const context: AdminContext = { proxy, supervisor };
   return [
     ...serverHandlers(context),

@@ -18,7 +18,7 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
       help: 'print listener info',
       mutates: false,
       handle: (request) => {
-        const listeners = proxy.worker.listeners.statuses();
+        const listeners = proxy.crew.listeners();
         if (request.query.get('format') === 'json') {
           const statuses = listeners.map(({ name, addresses: [first, ...more] }) => ({
             name,
@@ -49,11 +49,12 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
         if (request.query.has('graceful')) {
           if (proxy.drain.isDraining) return { status: 200, body: 'OK\n' };
           proxy.drain.start();
+          proxy.crew.startDrain();
           if (!skipExit) {
-            const timer = proxy.clock.timer(() => proxy.worker.listeners.stopAccepting(), null);
+            const timer = proxy.clock.timer(() => proxy.crew.stopListeners(), null);
             timer.arm(proxy.parts.options.drainTimeMs);
           }
-        } else proxy.worker.listeners.stopAccepting();
+        } else proxy.crew.stopListeners();
         return { status: 200, body: 'OK\n' };
       },
     },

@@ -28,9 +28,9 @@ export function runtimeHandlers({ proxy }: AdminContext): AdminHandler[] {
         if (request.query.size === 0) {
           return { status: 400, body: 'usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n' };
         }
-        if (!runtime.modify(new Map(request.query))) {
-          return { status: 503, body: 'No admin layer specified' };
-        }
+        const values = new Map(request.query);
+        if (!runtime.modify(values)) return { status: 503, body: 'No admin layer specified' };
+        proxy.crew.modifyRuntime(values);
         return { status: 200, body: 'OK\n' };
       },
     },

@@ -56,7 +56,7 @@ function maintenanceHandlers({ proxy }: AdminContext): AdminHandler[] {
       help: 'reset all counters to zero',
       mutates: true,
       handle: () => {
-        proxy.stats.resetCounters();
+        proxy.crew.resetCounters();
         return OK;
       },
     },
@@ -65,7 +65,7 @@ function maintenanceHandlers({ proxy }: AdminContext): AdminHandler[] {
       help: 'reopen access logs',
       mutates: true,
       handle: () => {
-        proxy.accessLogs.reopen();
+        proxy.crew.reopenLogs();
         return OK;
       },
     },
@@ -85,7 +85,11 @@ function maintenanceHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/logging',
       help: 'query/change logging levels',
       mutates: true,
-      handle: (request) => proxy.parts.logs.change(request.query),
+      handle: (request) => {
+        const response = proxy.parts.logs.change(request.query);
+        if (response.status === 200) proxy.crew.changeLogLevels(request.query.toString());
+        return response;
+      },
     },
   ];
 }

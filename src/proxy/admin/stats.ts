@@ -1,8 +1,8 @@
 // Admin endpoints of statistics: /stats in its formats and /stats/prometheus.
 import { dumpPrometheus } from '../../telemetry/stats-prometheus.ts';
 import { dumpStats } from '../../telemetry/stats-text.ts';
-import { parseStatsParams } from '../../telemetry/stats-params.ts';
-import type { AdminHandler, AdminRequest, AdminResponse } from './admin-filter.ts';
+import { parseStatsParams, type StatsParams } from '../../telemetry/stats-params.ts';
+import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
 import type { AdminContext } from './handlers.ts';
 
 export function statsHandlers(context: AdminContext): AdminHandler[] {
@@ -22,13 +22,26 @@ export function statsHandlers(context: AdminContext): AdminHandler[] {
   ];
 }
 
-function stats({ proxy, supervisor }: AdminContext, request: AdminRequest, isPrometheusPath: boolean): AdminResponse {
+function stats(
+  { proxy, supervisor }: AdminContext,
+  request: AdminRequest,
+  isPrometheusPath: boolean,
+): AdminResponse | LaterAdminResponse {
   const params = parseStatsParams(request.query, isPrometheusPath);
   if (typeof params === 'string')
     return { status: 400, body: params.startsWith('Invalid re2') ? params.trimEnd() : params };
-  supervisor.updateServerStats();
-  const { stats: store, statsSettings } = proxy;
-  if (params.format === 'prometheus') return { status: 200, body: dumpPrometheus(store, statsSettings, params) };
-  const body = dumpStats(store, statsSettings, params);
+  const { crew } = proxy;
+  return {
+    later: (answer) =>
+      crew.refresh(() => {
+        supervisor.updateServerStats();
+        answer(dump(proxy, params));
+      }),
+  };
+}
+
+function dump({ crew, statsSettings }: AdminContext['proxy'], params: StatsParams): AdminResponse {
+  if (params.format === 'prometheus') return { status: 200, body: dumpPrometheus(crew.stats, statsSettings, params) };
+  const body = dumpStats(crew.stats, statsSettings, params);
   return params.format === 'json' ? { status: 200, contentType: 'application/json', body } : { status: 200, body };
 }

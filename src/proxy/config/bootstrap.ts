@@ -55,8 +55,11 @@ export type BootstrapConfig = {
   readonly statsFlushIntervalMs: number;
 };
 
-/** The table of everything that takes effect, filters included. */
-export function supportedFields(extensions: Extensions): Map<string, ReadonlySet<string> | '*'> {
+/** The table of everything that takes effect, filters included, and `more`. */
+export function supportedFields(
+  extensions: Extensions,
+  more: SupportTable = {},
+): Map<string, ReadonlySet<string> | '*'> {
   const { httpFilters, networkFilters, listenerFilters } = extensions;
   return mergeSupport(
     BOOTSTRAP_FIELDS,
@@ -74,6 +77,7 @@ export function supportedFields(extensions: Extensions): Map<string, ReadonlySet
     MATCHER_FIELDS,
     ROUTE_FIELDS,
     CLUSTER_FIELDS,
+    more,
     ...[...httpFilters, ...networkFilters, ...listenerFilters].map((filter) => filter.fields as SupportTable),
   );
 }

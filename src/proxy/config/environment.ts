@@ -4,8 +4,10 @@ import { type Any, unpackAny } from '../../proto/any.ts';
 import { Report } from '../../proto/report.ts';
 import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
 import type { Clock, Random } from '../../base/clock.ts';
+import type { SharedCells } from '../../base/shared-cells.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
+import type { RouteHolders } from '../route/route-holders.ts';
 import type { RouteEnvironment } from './route-environment.ts';
 
 export type EnvironmentParts = {
@@ -18,6 +20,11 @@ export type EnvironmentParts = {
   readonly runtime: Runtime;
   readonly random: Random;
   readonly hasCluster: (name: string) => boolean;
+  /** Route configurations that connection managers name. */
+  readonly routes: RouteHolders;
+  /** As in DecodeEnvironment. */
+  readonly shared?: SharedCells;
+  readonly version?: string;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &

@@ -83,10 +83,7 @@ export function decodeHttpConnectionManager(
   if (message.strip_matching_host_port === true && message.strip_any_host_port === true) {
     d.reject('strip_any_host_port', 'only one of strip_matching_host_port and strip_any_host_port can be set');
   }
-  const routes: { current: RouteTable | null } = { current: null };
-  if (message.route_config !== undefined) {
-    routes.current = decodeRouteConfiguration(message.route_config, d.at('route_config'));
-  } else d.reject('route_config', 'is required: rds and scoped_routes are not supported yet');
+  const routes = decodeRoutes(message, d);
   const filters = decodeFilters(message.http_filters ?? [], d, environment);
   const common = message.common_http_protocol_options ?? {};
   const dc = d.at('common_http_protocol_options');
@@ -181,6 +178,17 @@ function decodeHttp1(message: HttpConnectionManager, d: ConfigDecoder): HttpConf
 }
 
 /** Since Envoy 1.33 no address is internal unless it is said here. */
+/** A route configuration of its own, or the one of a name that updates bring. */
+function decodeRoutes(message: HttpConnectionManager, d: ConfigDecoder): { readonly current: RouteTable | null } {
+  const { routeHolder } = d.environment;
+  if (message.route_config !== undefined) {
+    return { current: decodeRouteConfiguration(message.route_config, d.at('route_config')) };
+  }
+  if (message.rds !== undefined && routeHolder !== undefined) return routeHolder(message.rds.route_config_name ?? '');
+  d.reject('route_config', 'is required: rds and scoped_routes are not supported yet');
+  return { current: null };
+}
+
 function internalAddresses(message: HttpConnectionManager, d: ConfigDecoder): (address: string) => boolean {
   const config = message.internal_address_config;
   const cidrs = decodeCidrs(

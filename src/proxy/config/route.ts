@@ -45,6 +45,21 @@ type BufferLimit = { readonly bytes: number | undefined; readonly isCapped: bool
  * `validateClusters` is the default of validate_clusters: true for static configuration, false for RDS.
  */
 export function decodeRouteConfiguration(message: object, d: ConfigDecoder, validateClusters = true): RouteTable {
+  const hosts = (message as RouteConfigurationPb).virtual_hosts ?? [];
+  const steps = decodeRouteConfigurationInSteps(message, hosts, d, validateClusters);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same with the virtual hosts apart, perhaps still to be read; yields after each of them. */
+export function* decodeRouteConfigurationInSteps(
+  message: object,
+  messages: Iterable<object>,
+  d: ConfigDecoder,
+  validateClusters: boolean,
+): Generator<void, RouteTable> {
   const config = message as RouteConfigurationPb;
   const validate = config.validate_clusters ?? validateClusters;
   const levels: Levels = {
@@ -59,9 +74,11 @@ export function decodeRouteConfiguration(message: object, d: ConfigDecoder, vali
     mostSpecificWins: config.most_specific_header_mutations_wins === true,
     maxDirectBodyBytes: config.max_direct_response_body_size_bytes ?? DEFAULT_MAX_DIRECT_BODY_BYTES,
   };
-  const hosts = (config.virtual_hosts ?? []).map((host, i) =>
-    decodeVirtualHost(host, levels, d.at('virtual_hosts', i)),
-  );
+  const hosts: HostEntry[] = [];
+  for (const host of messages) {
+    hosts.push(decodeVirtualHost(host as VirtualHostPb, levels, d.at('virtual_hosts', hosts.length)));
+    yield;
+  }
   const settings = {
     name: config.name ?? '',
     internalOnlyHeaders: (config.internal_only_headers ?? []).map((name) => name.toLowerCase()),

@@ -23,6 +23,9 @@ import {
   type ListenerWorkerScope,
 } from './stats.ts';
 
+/** What the connections of all workers are counted as. */
+export const DOWNSTREAM_CONNECTIONS = 'downstream connections';
+
 /** Connections of all listeners together, against overload.global_downstream_max_connections. */
 export type ConnectionCount = { active: number };
 

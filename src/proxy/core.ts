@@ -1,0 +1,184 @@
+// What every thread of a proxy stands on: time, sockets, statistics, logs; and the decoding of its bootstrap.
+import { hostname } from 'node:os';
+import { enableLinearRegex } from '../base/regex.ts';
+import { Clock, Random } from '../base/clock.ts';
+import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
+import { createResolver } from '../net/resolver/resolver.ts';
+import type { Bootstrap } from '../proto/generated/types.d.ts';
+import { AccessLogFiles } from '../telemetry/access-log-file.ts';
+import { StatStore } from '../telemetry/metrics.ts';
+import type { StatJournal } from '../telemetry/stat-journal.ts';
+import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.ts';
+import type { LogRegistry } from '../telemetry/log.ts';
+import { ClusterTable } from './cluster/cluster-manager.ts';
+import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
+import { ConfigDecoder, type Reason } from './config-decoder.ts';
+import { makeDecodeEnvironment, type ProxyDecodeEnvironment } from './config/environment.ts';
+import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
+import { findLocalAddress } from './config/http-connection-manager.ts';
+import type { ListenerEnvironment } from './config/listener.ts';
+import { dropNested } from './config/support.ts';
+import { type Extensions, httpFilters, listenerFilters, networkFilters } from './extensions.ts';
+import type { HttpFilterFactory } from './http/filter.ts';
+import type { ProxyOptions } from './options.ts';
+import { RouteHolders } from './route/route-holders.ts';
+import { LayeredRuntime } from './runtime.ts';
+import { SERVER_STATS, type ServerScope } from './server-stats.ts';
+import type { WorkerSeams } from './workers/contract.ts';
+import { singleWorker } from './workers/single.ts';
+
+export type CoreParts = {
+  readonly options: ProxyOptions;
+  readonly logs: LogRegistry;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  /** Instead of real sockets: tests, simulation, benches. */
+  readonly makeEngine?: (options: EngineOptions) => Engine;
+  /** Instead of the machine's time and randomness, and filters besides those of extensions.ts: tests, simulation. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly extraHttpFilters?: readonly HttpFilterFactory[];
+  /** Of a worker thread, whose statistics the supervisor shows. */
+  readonly journal?: StatJournal;
+  /** Absent: the only worker. */
+  readonly seams?: WorkerSeams;
+};
+
+/** What a thread has before it has a configuration. */
+export type Core = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly engine: Engine;
+  readonly stats: StatStore;
+  readonly serverStats: ServerScope;
+  readonly accessLogs: AccessLogFiles;
+  readonly runtime: LayeredRuntime;
+  readonly seams: WorkerSeams;
+};
+
+export function makeCore(parts: CoreParts): Core {
+  enableLinearRegex();
+  const clock = parts.clock ?? new Clock();
+  const random = parts.random ?? new Random();
+  const log = parts.logs.logger('main');
+  const stats = new StatStore(parts.journal === undefined ? {} : { journal: parts.journal });
+  const serverStats = stats.scope('server.', SERVER_STATS);
+  const onBug = (error: unknown, where: string): void => {
+    serverStats.inc(serverStats.i.envoy_bug_failures);
+    log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
+  };
+  const engine = (parts.makeEngine ?? createEngine)({ clock, onBug });
+  clock.wrap = (run) => engine.run(run);
+  // One timer's bug must not keep the others of that moment from firing.
+  clock.onError = (error) => onBug(error, 'timer');
+  const { fileFlushIntervalMs, fileFlushMinSizeKb } = parts.options;
+  const accessLogs = new AccessLogFiles({
+    clock,
+    store: stats,
+    flushIntervalMs: fileFlushIntervalMs,
+    flushBytes: fileFlushMinSizeKb * 1024,
+  });
+  const seams = parts.seams ?? singleWorker();
+  return { clock, random, engine, stats, serverStats, accessLogs, runtime: new LayeredRuntime(), seams };
+}
+
+export type Decoded = {
+  readonly config: BootstrapConfig;
+  readonly statsSettings: StatsConfig;
+  readonly clusters: ClusterTable;
+  readonly environment: ProxyDecodeEnvironment;
+  readonly extensions: Extensions;
+  readonly listenerEnvironment: ListenerEnvironment;
+};
+
+/** The bootstrap as runtime objects, or every reason why not. */
+export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap): Decoded | { readonly error: string } {
+  const { options } = parts;
+  const { clock, random, engine, stats, runtime, accessLogs, seams } = core;
+  const { shared } = seams;
+  const clusters = new ClusterTable({
+    ...{ dialer: engine, clock, random, stats, runtime, shared },
+    makeResolver: (settings) => createResolver(settings, { engine, clock, random, stats }),
+  });
+  const localAddress = findLocalAddress(options.localAddressIpVersion);
+  const extensionParts = {
+    clusters,
+    zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
+    localAddress,
+  };
+  const off = new Map<string, string>();
+  const enabled = <Factory extends { readonly name: string; readonly configType: string }>(
+    factories: readonly Factory[],
+  ): Factory[] =>
+    factories.filter(({ name, configType }) => {
+      if (!options.disabledExtensions.includes(name)) return true;
+      off.set(configType, `${name} is off (--disable-extensions)`);
+      return false;
+    });
+  const filters = enabled([...(parts.extraHttpFilters ?? []), ...httpFilters(extensionParts)]);
+  const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
+  const environment = makeDecodeEnvironment({
+    clock,
+    hostname: hostname(),
+    variables: parts.variables,
+    accessLogFiles: accessLogs,
+    httpFilters: filters,
+    runtime,
+    random,
+    routes: new RouteHolders(),
+    shared,
+    version: 'bootstrap',
+    hasCluster: (name) => names.has(name),
+  });
+  const reasons: Reason[] = [];
+  const d = new ConfigDecoder(environment, '', reasons);
+  const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
+  stats.setFilter(statsSettings.filter);
+  const manager = makeHttpConnectionManager({
+    filterFactory: environment.filterFactory,
+    serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
+    nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
+    localAddress,
+  });
+  const extensions: Extensions = {
+    httpFilters: filters,
+    networkFilters: enabled([manager, ...networkFilters(extensionParts)]),
+    listenerFilters: enabled(listenerFilters()),
+  };
+  const listenerEnvironment = factoriesByType(extensions);
+  const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
+  if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
+  return { config, statsSettings, clusters, environment, extensions, listenerEnvironment };
+}
+
+function factoriesByType({ networkFilters, listenerFilters }: Extensions): ListenerEnvironment {
+  const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
+  const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
+  return {
+    networkFilterFactory: (type) => network.get(type) ?? null,
+    listenerFilterFactory: (type) => listener.get(type) ?? null,
+  };
+}
+
+/** One line per reason: file, resource, field path, reason. */
+function describeReasons(reasons: readonly Reason[], options: ProxyOptions, bootstrap: Bootstrap): string {
+  const origin = options.configPath || '--config-yaml';
+  return reasons
+    .map(({ path, reason }) => {
+      const resource = resourceOf(path, bootstrap);
+      return `${origin}: ${resource}${path === '' ? '' : `${path}: `}${reason}`;
+    })
+    .join('\n');
+}
+
+/** 'listener "ingress": ' for a path inside it; '' elsewhere. */
+function resourceOf(path: string, bootstrap: Bootstrap): string {
+  const match = /^static_resources\.(listeners|clusters)\[(\d+)\]/.exec(path);
+  if (match === null) return '';
+  const index = Number(match[2]);
+  const kind = match[1] === 'listeners' ? 'listener' : 'cluster';
+  const name = (
+    match[1] === 'listeners' ? bootstrap.static_resources?.listeners : bootstrap.static_resources?.clusters
+  )?.[index]?.name;
+  return name === undefined ? '' : `${kind} ${JSON.stringify(name)}: `;
+}

@@ -1,0 +1,33 @@
+// What `/clusters` shows of a cluster, as plain data.
+import type { ClusterEntry } from '../cluster/cluster-entry.ts';
+import type { HostEntry } from '../cluster/host.ts';
+import type { ClusterStatus, HostStatus } from './crew.ts';
+
+export function clusterStatus(cluster: ClusterEntry): ClusterStatus {
+  const { DEFAULT, HIGH } = cluster.breakers;
+  return {
+    name: cluster.name,
+    statName: cluster.statName,
+    addedViaApi: cluster.config.addedViaApi,
+    limits: { DEFAULT: DEFAULT.limits, HIGH: HIGH.limits },
+    hosts: cluster.hosts.map(hostStatus),
+  };
+}
+
+function hostStatus(host: HostEntry): HostStatus {
+  const { name, address, hostname, healthFlags, weight, locality, isCanary, priority } = host;
+  const { cxActive, cxConnectFail, cxTotal, rqActive, rqError, rqPendingActive, rqSuccess, rqTimeout, rqTotal } = host;
+  return {
+    name,
+    address,
+    hostname,
+    healthFlags,
+    edsHealth: host.endpoint.edsHealth,
+    weight,
+    locality,
+    isCanary,
+    priority,
+    // In the order of HOST_COUNTS.
+    counts: [cxActive, cxConnectFail, cxTotal, rqActive, rqError, rqPendingActive, rqSuccess, rqTimeout, rqTotal],
+  };
+}

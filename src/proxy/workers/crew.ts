@@ -1,0 +1,93 @@
+// The workers as the supervisor and the admin interface see them, whether they are this thread or several others.
+import type { Address } from '../../base/byte-stream.ts';
+import type { StatSource } from '../../telemetry/metrics.ts';
+import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
+
+export type Crew = {
+  /** The statistics of the whole process. */
+  readonly stats: ProxyStats;
+  /** Connections of all listeners. */
+  readonly connectionCount: number;
+  /** Brings what `stats` shows up to now; `done` may be called at once. */
+  refresh(done: () => void): void;
+  /** Ends the interval of all histograms. */
+  flush(): void;
+  /** All clusters with the counts of their hosts; `done` may be called at once. */
+  clusters(done: (clusters: Iterable<ClusterStatus>) => void): void;
+  listeners(): readonly ListenerStatus[];
+  /** Runtime values were changed in the supervisor's runtime: changes them everywhere else. */
+  modifyRuntime(values: ReadonlyMap<string, string>): void;
+  resetCounters(): void;
+  reopenLogs(): void;
+  /** Levels were changed in the supervisor's log: changes them everywhere else. */
+  changeLogLevels(query: string): void;
+  /** `/drain_listeners?graceful` began, or a health check was failed or passed by hand. */
+  startDrain(): void;
+  failHealthCheck(failed: boolean): void;
+  stopListeners(): void;
+  /** The process is about to go: listeners close, logs are written; bounded in time. */
+  end(done: () => void): void;
+};
+
+export type ProxyStats = StatSource & { find(fullName: string): number | undefined };
+
+export type ListenerStatus = { readonly name: string; readonly addresses: readonly Address[] };
+
+/** What `/clusters` shows; plain data, so that it can cross threads. */
+export type ClusterStatus = {
+  readonly name: string;
+  readonly statName: string;
+  readonly addedViaApi: boolean;
+  readonly limits: { readonly DEFAULT: BreakerLimits; readonly HIGH: BreakerLimits };
+  readonly hosts: readonly HostStatus[];
+};
+
+export type HostStatus = {
+  readonly name: string;
+  readonly address: Address;
+  readonly hostname: string;
+  readonly healthFlags: string;
+  readonly edsHealth: string;
+  readonly weight: number;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly isCanary: boolean;
+  readonly priority: number;
+  /** In the order of HOST_COUNTS. */
+  readonly counts: readonly number[];
+};
+
+/** Counts of a host by Envoy's names, and whether they are gauges. */
+export const HOST_COUNTS = [
+  ['cx_active', true],
+  ['cx_connect_fail', false],
+  ['cx_total', false],
+  ['rq_active', true],
+  ['rq_error', false],
+  ['rq_pending_active', true],
+  ['rq_success', false],
+  ['rq_timeout', false],
+  ['rq_total', false],
+] as const;
+
+/** One list of all workers' lists: hosts of the same name count together. */
+export function mergeClusters(lists: readonly (readonly ClusterStatus[])[]): ClusterStatus[] {
+  const merged = new Map<string, ClusterStatus>();
+  for (const list of lists) {
+    for (const cluster of list) {
+      const known = merged.get(cluster.name);
+      merged.set(cluster.name, known === undefined ? cluster : { ...known, hosts: mergeHosts(known, cluster) });
+    }
+  }
+  return [...merged.values()];
+}
+
+function mergeHosts(a: ClusterStatus, b: ClusterStatus): HostStatus[] {
+  const key = (host: HostStatus): string => `${host.priority} ${host.name}`;
+  const hosts = new Map(a.hosts.map((host) => [key(host), host]));
+  for (const host of b.hosts) {
+    const known = hosts.get(key(host));
+    const counts = known?.counts.map((count, i) => count + (host.counts[i] ?? 0)) ?? host.counts;
+    hosts.set(key(host), { ...(known ?? host), counts });
+  }
+  return [...hosts.values()];
+}

@@ -1,0 +1,75 @@
+// The supervisor's listening sockets: bound once, lent to workers, and there when a worker is not.
+import type { ListenOptions } from '../../net/engine.ts';
+import { addressText } from '../../net/address.ts';
+import { bindKept, type KeptListener } from '../../net/kept-listener.ts';
+import { closeDescriptor } from '../../net/native.ts';
+import type { ListenAddress, ListenerConfig } from '../listener/listener-config.ts';
+import type { SocketGrant } from './messages.ts';
+
+type Kept = { readonly key: string; readonly wanted: ListenAddress; readonly listener: KeptListener };
+
+export class KeptSockets {
+  readonly #workers: number;
+  /** By listener and address, in the order of the configuration. */
+  #kept: Kept[] = [];
+
+  constructor(workers: number) {
+    this.#workers = workers;
+  }
+
+  /** Binds the addresses that are not bound yet; UDP sockets are each worker's own. Null, or why it cannot. */
+  bind(listeners: readonly ListenerConfig[]): string | null {
+    for (const config of listeners) {
+      if (!config.bindToPort || config.udp !== null) continue;
+      for (const wanted of config.addresses) {
+        const key = keyOf(config, wanted);
+        if (this.#kept.some((kept) => kept.key === key)) continue;
+        const listener = bindKept(wanted.address, optionsOf(config, wanted), this.#workers);
+        if ('errno' in listener) return `listener ${JSON.stringify(config.name)}: ${listener.detail}`;
+        this.#kept.push({ key, wanted, listener });
+      }
+    }
+    return null;
+  }
+
+  /** Closes what no listener of the configuration has any more. */
+  keepOnly(listeners: readonly ListenerConfig[]): void {
+    const wanted = new Set(listeners.flatMap((config) => config.addresses.map((address) => keyOf(config, address))));
+    for (const kept of this.#kept) if (!wanted.has(kept.key)) kept.listener.close();
+    this.#kept = this.#kept.filter((kept) => wanted.has(kept.key));
+  }
+
+  /** Descriptors of all sockets for one worker, which are its own from then on. */
+  grantsFor(index: number): SocketGrant[] {
+    return this.#kept.flatMap(({ wanted, listener }) => {
+      const fd = listener.duplicate(index);
+      // Without descriptors left the worker tries to bind by itself, and says what the system says.
+      return typeof fd === 'string' ? [] : [{ address: wanted.address, fd }];
+    });
+  }
+
+  closeAll(): void {
+    for (const { listener } of this.#kept) listener.close();
+    this.#kept = [];
+  }
+}
+
+/** Grants that no worker will take. */
+export function closeGrants(grants: readonly SocketGrant[]): void {
+  for (const { fd } of grants) closeDescriptor(fd);
+}
+
+/** Listeners with port 0 have sockets of their own; what options differ in makes another socket. */
+function keyOf(config: ListenerConfig, { address, ipv4Compat, socketOptions }: ListenAddress): string {
+  const owner = address.family !== 'unix' && address.port === 0 ? config.name : '';
+  return JSON.stringify([owner, address.family, addressText(address), ipv4Compat, config.reusePort, socketOptions]);
+}
+
+function optionsOf(config: ListenerConfig, wanted: ListenAddress): ListenOptions {
+  return {
+    ipv4Compat: wanted.ipv4Compat,
+    mode: wanted.pipeMode,
+    reusePort: config.reusePort,
+    ...(wanted.socketOptions.length > 0 ? { socketOptions: wanted.socketOptions } : {}),
+  };
+}

@@ -1,0 +1,67 @@
+// The crew of a proxy with one worker: this thread.
+import type { Core } from '../core.ts';
+import type { Worker } from '../worker.ts';
+import { clusterStatus } from './cluster-status.ts';
+import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
+
+/** Most of what a crew is told has already happened: supervisor and worker have one runtime, log and drain. */
+export class LocalCrew implements Crew {
+  readonly stats: ProxyStats;
+  readonly #core: Core;
+  readonly #worker: Worker;
+
+  constructor(core: Core, worker: Worker) {
+    this.stats = core.stats;
+    this.#core = core;
+    this.#worker = worker;
+  }
+
+  get connectionCount(): number {
+    return this.#worker.listeners.connectionCount;
+  }
+
+  refresh(done: () => void): void {
+    done();
+  }
+
+  flush(): void {
+    this.#core.stats.flush();
+  }
+
+  clusters(done: (clusters: Iterable<ClusterStatus>) => void): void {
+    done(statuses(this.#worker));
+  }
+
+  listeners(): readonly ListenerStatus[] {
+    return this.#worker.listeners.statuses();
+  }
+
+  modifyRuntime(): void {}
+
+  resetCounters(): void {
+    this.#core.stats.resetCounters();
+  }
+
+  reopenLogs(): void {
+    this.#core.accessLogs.reopen();
+  }
+
+  changeLogLevels(): void {}
+
+  startDrain(): void {}
+
+  failHealthCheck(): void {}
+
+  stopListeners(): void {
+    this.#worker.listeners.stopAccepting();
+  }
+
+  end(done: () => void): void {
+    this.stopListeners();
+    this.#core.accessLogs.drain(done);
+  }
+}
+
+function* statuses(worker: Worker): Generator<ClusterStatus> {
+  for (const cluster of worker.clusters.all()) yield clusterStatus(cluster);
+}

@@ -1,0 +1,70 @@
+// What supervisor and worker threads say to each other. All of it is copied; descriptors are numbers of one process.
+import type { Address } from '../../base/byte-stream.ts';
+import type { LogOptions } from '../../telemetry/log.ts';
+import type { StatReport } from '../../telemetry/stat-journal.ts';
+import type { ProxyOptions } from '../options.ts';
+import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
+import type { ClusterStatus, ListenerStatus } from './crew.ts';
+
+/** A descriptor for an address of the configuration; addresses that occur twice (port 0) come in order. */
+export type SocketGrant = { readonly address: Address; readonly fd: number };
+
+/** What a worker is started with (workerData). */
+export type WorkerStart = {
+  readonly index: number;
+  readonly concurrency: number;
+  readonly options: ProxyOptions;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly log: Omit<LogOptions, 'write' | 'clock'>;
+  /** Counts of all workers. */
+  readonly shared: SharedArrayBuffer;
+  /** The bootstrap as binary protobuf. */
+  readonly bootstrap: Uint8Array;
+  /** What was changed since the start, in order: for a worker that takes a dead one's place. */
+  readonly updates: readonly ConfigUpdate[];
+  readonly runtime: ReadonlyMap<string, string>;
+  readonly logLevels: readonly string[];
+  readonly drain: { readonly isStarted: boolean; readonly isHealthCheckFailed: boolean };
+  readonly sockets: readonly SocketGrant[];
+};
+
+export type ToWorker =
+  | { readonly kind: 'report'; readonly id: number; readonly withHistograms: boolean }
+  | { readonly kind: 'clusters'; readonly id: number }
+  | {
+      readonly kind: 'update';
+      readonly id: number;
+      readonly update: ConfigUpdate;
+      readonly sockets: readonly SocketGrant[];
+    }
+  | { readonly kind: 'runtime'; readonly values: ReadonlyMap<string, string> }
+  | { readonly kind: 'log-levels'; readonly query: string }
+  | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
+  | { readonly kind: 'health-check'; readonly failed: boolean }
+  | { readonly kind: 'stop-listeners' | 'end'; readonly id: number }
+  | { readonly kind: 'reset-counters' | 'reopen-logs' | 'start-drain' };
+
+/** An accepted socket on its way to another worker: `fd` belongs to whoever holds the message. */
+export type HandOver = { readonly fd: number; readonly family: Address['family'] };
+
+export type FromWorker =
+  | { readonly kind: 'started'; readonly cells: SharedArrayBuffer; readonly listeners: readonly ListenerStatus[] }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'report'; readonly id: number; readonly report: StatReport }
+  | {
+      readonly kind: 'clusters';
+      readonly id: number;
+      readonly clusters: readonly ClusterStatus[];
+      readonly isLast: boolean;
+    }
+  | {
+      readonly kind: 'updated';
+      readonly id: number;
+      readonly outcome: UpdateOutcome;
+      readonly listeners: readonly ListenerStatus[];
+    }
+  | { readonly kind: 'hand-over'; readonly to: number; readonly key: string; readonly handover: HandOver }
+  | { readonly kind: 'adopted'; readonly id: number }
+  /** To 'stop-listeners' and 'end'. */
+  | { readonly kind: 'done'; readonly id: number };

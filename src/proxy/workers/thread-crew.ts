@@ -1,0 +1,315 @@
+// The crew of a proxy with several workers: threads that are started, fed, asked, and replaced when they die.
+import { allocateSharedMemory, SharedMemory } from '../../base/shared-memory.ts';
+import type { Clock } from '../../base/clock.ts';
+import { closeDescriptor } from '../../net/native.ts';
+import type { Bootstrap } from '../../proto/generated/types.d.ts';
+import { MergedStats, WorkerStats } from '../../telemetry/merged-stats.ts';
+import type { Logger, LogRegistry } from '../../telemetry/log.ts';
+import type { StatFilter } from '../../telemetry/metrics.ts';
+import type { Core } from '../core.ts';
+import { DOWNSTREAM_CONNECTIONS } from '../listener/listener.ts';
+import type { ListenerConfig } from '../listener/listener-config.ts';
+import type { ProxyOptions } from '../options.ts';
+import { CREW_STATS, type CrewScope } from '../server-stats.ts';
+import { balanceName } from './balancer.ts';
+import { encodeBootstrap } from './bootstrap-bytes.ts';
+import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
+import { KeptSockets } from './kept-sockets.ts';
+import type { FromWorker, HandOver, ToWorker, WorkerStart } from './messages.ts';
+import { Questions } from './questions.ts';
+import { Seat, type SeatOwner } from './seat.ts';
+
+/** How long the end of the workers is waited for. */
+const END_MS = 5_000;
+
+export type CrewSettings = {
+  readonly logs: LogRegistry;
+  readonly options: ProxyOptions;
+  readonly variables: WorkerStart['variables'];
+  readonly version: string;
+  readonly bootstrap: Bootstrap;
+  readonly listeners: readonly ListenerConfig[];
+  /** stats_matcher. */
+  readonly filter: StatFilter | null;
+};
+
+/** Starts all workers; resolves once every one of them serves, or says why one cannot: then none is left. */
+export async function startThreadCrew(core: Core, settings: CrewSettings): Promise<ThreadCrew | { error: string }> {
+  const crew = new ThreadCrew(core, settings);
+  const problem = await new Promise<string | null>((resolve) => crew.start(resolve));
+  if (problem === null) return crew;
+  await new Promise<void>((resolve) => crew.end(resolve));
+  return { error: problem };
+}
+
+export class ThreadCrew implements Crew, SeatOwner {
+  readonly clock: Clock;
+  readonly stats: MergedStats;
+  readonly #settings: CrewSettings;
+  readonly #core: Core;
+  readonly #log: Logger;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #shared: SharedMemory;
+  readonly #sockets: KeptSockets;
+  readonly #seats: readonly Seat[];
+  readonly #bootstrap: Uint8Array;
+  readonly #scope: CrewScope;
+  readonly #questions: Questions;
+  /** Parts of answers to `clusters`. */
+  readonly #clusters = new Map<number, ClusterStatus[][]>();
+  readonly #runtime = new Map<string, string>();
+  readonly #logLevels: string[] = [];
+  #listeners: readonly ListenerStatus[] = [];
+  #nextHandOver = 1;
+  #isDraining = false;
+  #isHealthCheckFailed = false;
+  #isStopped = false;
+  #onStarted: ((problem: string | null) => void) | null = null;
+
+  constructor(core: Core, settings: CrewSettings) {
+    const { concurrency } = settings.options;
+    this.#core = core;
+    this.clock = core.clock;
+    this.#settings = settings;
+    this.#log = settings.logs.logger('main');
+    this.#buffer = allocateSharedMemory(concurrency + 1);
+    this.#shared = new SharedMemory(this.#buffer, 0, concurrency + 1);
+    this.#sockets = new KeptSockets(concurrency);
+    this.#bootstrap = encodeBootstrap(settings.bootstrap);
+    this.stats = new MergedStats(core.stats, settings.filter);
+    this.#scope = core.stats.scope('heddle.', CREW_STATS);
+    this.#questions = new Questions(core.clock);
+    this.#seats = Array.from({ length: concurrency }, (_, index) => new Seat(index, this));
+  }
+
+  // ─── Life ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Binds all addresses and starts the threads; `started` is called once, with what went wrong or null. */
+  start(started: (problem: string | null) => void): void {
+    const problem = this.#sockets.bind(this.#settings.listeners);
+    if (problem !== null) {
+      started(problem);
+      return;
+    }
+    this.#onStarted = started;
+    for (const seat of this.#seats) seat.start();
+  }
+
+  end(done: () => void): void {
+    this.#isStopped = true;
+    this.#onStarted = null;
+    const living = this.#seats.filter((seat) => seat.isServing);
+    const ended = (): void => {
+      for (const seat of this.#seats) seat.terminate();
+      this.#sockets.closeAll();
+      this.#core.accessLogs.drain(done);
+    };
+    this.#questions.ask(living, (seat, id) => seat.post({ kind: 'end', id }), ended, END_MS);
+  }
+
+  stopListeners(): void {
+    this.#isStopped = true;
+    const stopped = (): void => this.#sockets.closeAll();
+    this.#questions.ask(this.#serving, (seat, id) => seat.post({ kind: 'stop-listeners', id }), stopped);
+  }
+
+  // ─── SeatOwner ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  startOf({ index }: Seat): WorkerStart {
+    const { options, variables, version, logs } = this.#settings;
+    return {
+      index,
+      concurrency: options.concurrency,
+      options,
+      // process.env is not a plain object.
+      variables: { ...variables },
+      version,
+      log: logs.settings,
+      shared: this.#buffer,
+      bootstrap: this.#bootstrap,
+      updates: [],
+      runtime: this.#runtime,
+      logLevels: this.#logLevels,
+      drain: { isStarted: this.#isDraining, isHealthCheckFailed: this.#isHealthCheckFailed },
+      sockets: this.#sockets.grantsFor(index),
+    };
+  }
+
+  take(seat: Seat, message: FromWorker): void {
+    this.#core.engine.run(() => this.#take(seat, message));
+  }
+
+  died(seat: Seat, why: string): boolean {
+    const scope = this.#scope;
+    this.#shared.forget(seat.index + 1);
+    seat.stats?.end();
+    seat.stats = null;
+    this.#questions.gone(seat);
+    if (this.#onStarted !== null) {
+      this.#started(`worker ${seat.index} died at its start: ${why}`);
+      return false;
+    }
+    if (this.#isStopped) return false;
+    scope.inc(scope.i.worker_restarts);
+    const when = seat.backOffMs === 0 ? 'now' : `in ${seat.backOffMs} ms`;
+    this.#log.critical(`worker ${seat.index} died and is started again ${when}: ${why}`);
+    const lost = [...seat.handOvers.values()];
+    seat.handOvers.clear();
+    for (const { key, handover } of lost) this.#handOver(seat.index, key, handover);
+    return true;
+  }
+
+  // ─── Messages ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get #serving(): readonly Seat[] {
+    return this.#seats.filter((seat) => seat.isServing);
+  }
+
+  #take(seat: Seat, message: FromWorker): void {
+    switch (message.kind) {
+      case 'started':
+        seat.stats = new WorkerStats(message.cells, this.stats);
+        seat.isServing = true;
+        this.#listeners = message.listeners;
+        if (this.#seats.every((one) => one.isServing)) {
+          this.stats.dropUnused();
+          this.#started(null);
+        }
+        break;
+      case 'refused':
+        if (this.#onStarted !== null) this.#started(message.reason);
+        else this.#log.critical(`worker ${seat.index} cannot start: ${message.reason}`);
+        break;
+      case 'report':
+        seat.stats?.take(message.report);
+        if (message.report.isLast) this.#questions.answered(message.id, seat);
+        break;
+      case 'clusters':
+        this.#clusters.get(message.id)?.[seat.index]?.push(...message.clusters);
+        if (message.isLast) this.#questions.answered(message.id, seat);
+        break;
+      case 'hand-over':
+        this.#handOver(message.to, message.key, message.handover);
+        break;
+      case 'adopted':
+        seat.handOvers.delete(message.id);
+        break;
+      default:
+        this.#questions.answered(message.id, seat);
+    }
+  }
+
+  #started(problem: string | null): void {
+    const started = this.#onStarted;
+    this.#onStarted = null;
+    started?.(problem);
+  }
+
+  #tellAll(message: ToWorker): void {
+    for (const seat of this.#seats) seat.post(message);
+  }
+
+  /** Sends an accepted socket to a worker that has counted it already; to another one when that is not there. */
+  #handOver(to: number, key: string, handover: HandOver): void {
+    let target = this.#seats[to];
+    if (target?.isServing !== true) {
+      this.#countBalance(to, key, -1);
+      target = this.#serving[0];
+      if (target === undefined) {
+        closeDescriptor(handover.fd);
+        return;
+      }
+      this.#countBalance(target.index, key, 1);
+    }
+    const id = this.#nextHandOver++;
+    target.handOvers.set(id, { key, handover });
+    target.post({ kind: 'adopt', id, key, handover });
+  }
+
+  #countBalance(index: number, key: string, by: 1 | -1): void {
+    const counter = this.#shared.counter(balanceName(index, key));
+    if (by > 0) {
+      counter.inc();
+      counter.giveUp();
+    } else {
+      counter.takeOver();
+      counter.dec();
+    }
+    counter.release();
+  }
+
+  // ─── Crew ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get connectionCount(): number {
+    const counter = this.#shared.counter(DOWNSTREAM_CONNECTIONS);
+    const { value } = counter;
+    counter.release();
+    return value;
+  }
+
+  refresh(done: () => void): void {
+    this.#questions.ask(this.#serving, (seat, id) => seat.post({ kind: 'report', id, withHistograms: false }), done);
+  }
+
+  flush(): void {
+    const done = (): void => this.stats.flush();
+    this.#questions.ask(this.#serving, (seat, id) => seat.post({ kind: 'report', id, withHistograms: true }), done);
+  }
+
+  clusters(done: (clusters: Iterable<ClusterStatus>) => void): void {
+    let parts: ClusterStatus[][] = [];
+    this.#questions.ask(
+      this.#serving,
+      (seat, id) => {
+        if (!this.#clusters.has(id)) {
+          parts = this.#seats.map(() => []);
+          this.#clusters.set(id, parts);
+        }
+        seat.post({ kind: 'clusters', id });
+      },
+      () => {
+        for (const [id, known] of this.#clusters) if (known === parts) this.#clusters.delete(id);
+        done(mergeClusters(parts));
+      },
+    );
+  }
+
+  listeners(): readonly ListenerStatus[] {
+    return this.#listeners;
+  }
+
+  modifyRuntime(values: ReadonlyMap<string, string>): void {
+    for (const [key, value] of values) this.#runtime.set(key, value);
+    this.#tellAll({ kind: 'runtime', values });
+  }
+
+  resetCounters(): void {
+    this.stats.resetCounters();
+    this.#tellAll({ kind: 'reset-counters' });
+  }
+
+  reopenLogs(): void {
+    this.#core.accessLogs.reopen();
+    this.#tellAll({ kind: 'reopen-logs' });
+  }
+
+  changeLogLevels(query: string): void {
+    this.#logLevels.push(query);
+    this.#tellAll({ kind: 'log-levels', query });
+  }
+
+  startDrain(): void {
+    this.#isDraining = true;
+    this.#tellAll({ kind: 'start-drain' });
+  }
+
+  failHealthCheck(failed: boolean): void {
+    this.#isHealthCheckFailed = failed;
+    this.#tellAll({ kind: 'health-check', failed });
+  }
+
+  /** Ends a worker's thread as a bug outside all care would; another takes its place. For tests. */
+  kill(index: number): void {
+    this.#seats[index]?.kill();
+  }
+}

@@ -1,0 +1,211 @@
+// The entry of a worker thread: makes a worker of the bytes it is started with, and does what the supervisor says.
+import assert from 'node:assert/strict';
+import { parentPort, workerData } from 'node:worker_threads';
+import { SharedMemory } from '../../base/shared-memory.ts';
+import { closeDescriptor } from '../../net/native.ts';
+import { LogRegistry } from '../../telemetry/log.ts';
+import { StatJournal } from '../../telemetry/stat-journal.ts';
+import { type Core, type CoreParts, decodeProxy, makeCore } from '../core.ts';
+import { DrainManager } from '../listener/drain.ts';
+import { Worker } from '../worker.ts';
+import { ConfigApplier } from './apply.ts';
+import { ExactBalancer } from './balancer.ts';
+import { decodeBootstrapBytes } from './bootstrap-bytes.ts';
+import { clusterStatus } from './cluster-status.ts';
+import type { ConfigUpdate } from './contract.ts';
+import type { ClusterStatus } from './crew.ts';
+import { GrantedSockets } from './granted-sockets.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+
+/** Clusters in one message. */
+const CLUSTERS_PER_PIECE = 200;
+
+class WorkerThread {
+  readonly #port: NonNullable<typeof parentPort>;
+  readonly #core: Core;
+  readonly #logs: LogRegistry;
+  readonly #journal: StatJournal;
+  readonly #sockets: GrantedSockets;
+  readonly #balancer: ExactBalancer;
+  readonly #drain: DrainManager;
+  readonly #worker: Worker;
+  readonly #applier: ConfigApplier;
+
+  constructor(port: NonNullable<typeof parentPort>, parts: ThreadParts, start: WorkerStart) {
+    this.#port = port;
+    const { core, worker, applier, drain } = parts;
+    this.#core = core;
+    this.#worker = worker;
+    this.#applier = applier;
+    this.#drain = drain;
+    this.#logs = parts.logs;
+    this.#journal = parts.journal;
+    this.#sockets = parts.sockets;
+    this.#balancer = parts.balancer;
+    for (const query of start.logLevels) this.#logs.change(new URLSearchParams(query));
+    if (start.drain.isStarted) drain.start();
+    drain.healthCheckFailed = start.drain.isHealthCheckFailed;
+    // New names are told at once, so that they are known when this thread dies.
+    parts.journal.onChange = () => core.clock.defer(() => this.#report(0, false));
+    port.on('message', (message: ToWorker) => core.engine.run(() => this.#take(message)));
+  }
+
+  #take(message: ToWorker): void {
+    const { stats, runtime, accessLogs } = this.#core;
+    switch (message.kind) {
+      case 'report':
+        this.#report(message.id, message.withHistograms);
+        break;
+      case 'clusters':
+        this.#showClusters(message.id);
+        break;
+      case 'update':
+        this.#sockets.add(message.sockets);
+        this.#update(message.id, message.update);
+        break;
+      case 'runtime':
+        runtime.modify(message.values);
+        break;
+      case 'log-levels':
+        this.#logs.change(new URLSearchParams(message.query));
+        break;
+      case 'adopt':
+        this.#adopt(message);
+        break;
+      case 'health-check':
+        this.#drain.healthCheckFailed = message.failed;
+        break;
+      case 'reset-counters':
+        stats.resetCounters();
+        break;
+      case 'reopen-logs':
+        accessLogs.reopen();
+        this.#logs.reopen();
+        break;
+      case 'stop-listeners':
+        this.#worker.listeners.stopAccepting();
+        this.#send({ kind: 'done', id: message.id });
+        break;
+      case 'end':
+        this.#worker.listeners.stopAccepting();
+        accessLogs.drain(() => this.#send({ kind: 'done', id: message.id }));
+        break;
+      default:
+        this.#drain.start();
+    }
+  }
+
+  #send(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+
+  #update(id: number, update: ConfigUpdate): void {
+    this.#applier.apply(update, (outcome) => {
+      this.#sockets.closeRest();
+      this.#send({ kind: 'updated', id, outcome, listeners: this.#worker.listeners.statuses() });
+    });
+  }
+
+  /** Names and histograms leave in pieces, between turns of the event loop. */
+  #report(id: number, withHistograms: boolean): void {
+    for (const cluster of id === 0 ? [] : this.#worker.clusters.all()) {
+      cluster.breakers.DEFAULT.refresh();
+      cluster.breakers.HIGH.refresh();
+    }
+    const pieces = this.#journal.report(this.#core.stats, withHistograms, id !== 0);
+    const next = (): void => {
+      const piece = pieces.next();
+      if (piece.done === true) return;
+      this.#send({ kind: 'report', id, report: piece.value });
+      if (!piece.value.isLast) this.#core.clock.defer(next);
+      else pieces.return(undefined);
+    };
+    next();
+  }
+
+  #showClusters(id: number): void {
+    const all = this.#worker.clusters.all();
+    const next = (): void => {
+      const clusters: ClusterStatus[] = [];
+      let step = all.next();
+      for (; step.done !== true; step = all.next()) {
+        if (clusters.push(clusterStatus(step.value)) === CLUSTERS_PER_PIECE) break;
+      }
+      const isLast = step.done === true;
+      this.#send({ kind: 'clusters', id, clusters, isLast });
+      if (!isLast) this.#core.clock.defer(next);
+    };
+    next();
+  }
+
+  #adopt({ id, key, handover }: Extract<ToWorker, { kind: 'adopt' }>): void {
+    this.#send({ kind: 'adopted', id });
+    this.#balancer.adopted(key);
+    const stream = this.#core.engine.adopt(handover.fd, handover.family);
+    if (stream !== null) {
+      this.#worker.listeners.adopt(key, stream);
+      return;
+    }
+    closeDescriptor(handover.fd);
+    this.#balancer.closed(key);
+  }
+}
+
+type ThreadParts = {
+  readonly core: Core;
+  readonly worker: Worker;
+  readonly applier: ConfigApplier;
+  readonly drain: DrainManager;
+  readonly logs: LogRegistry;
+  readonly journal: StatJournal;
+  readonly sockets: GrantedSockets;
+  readonly balancer: ExactBalancer;
+};
+
+/** Everything that the thread runs, or why it cannot. */
+function makeParts(start: WorkerStart, send: (message: FromWorker) => void): ThreadParts | string {
+  const logs = LogRegistry.open(start.log);
+  if (typeof logs === 'string') return logs;
+  const { index, concurrency, options, variables, version } = start;
+  const shared = new SharedMemory(start.shared, index + 1, concurrency + 1);
+  const balancer = new ExactBalancer(index, concurrency, shared, (to, key, handover) =>
+    send({ kind: 'hand-over', to, key, handover }),
+  );
+  const sockets = new GrantedSockets(start.sockets);
+  const journal = new StatJournal();
+  const seams = { index, concurrency, shared, sockets, balancer };
+  const parts: CoreParts = { options, logs, variables, version, journal, seams };
+  const core = makeCore(parts);
+  const bootstrap = decodeBootstrapBytes(start.bootstrap);
+  const decoded = decodeProxy(parts, core, bootstrap);
+  if ('error' in decoded) return decoded.error;
+  const { clock, random, engine, stats, runtime } = core;
+  const { config, clusters } = decoded;
+  runtime.load(config.runtimeLayers);
+  runtime.modify(start.runtime);
+  const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
+  const problem = worker.start(config);
+  sockets.closeRest();
+  if (problem !== null) return problem;
+  return { core, worker, applier: new ConfigApplier(worker, core, decoded), drain, logs, journal, sockets, balancer };
+}
+
+function main(): void {
+  const port = parentPort;
+  assert(port !== null, 'a worker thread has a parent');
+  const start = workerData as WorkerStart;
+  const send = (message: FromWorker): void => port.postMessage(message);
+  const parts = makeParts(start, send);
+  if (typeof parts === 'string') {
+    send({ kind: 'refused', reason: parts });
+    return;
+  }
+  new WorkerThread(port, parts, start);
+  const { core, worker, applier } = parts;
+  const started = (): void =>
+    send({ kind: 'started', cells: core.stats.memory, listeners: worker.listeners.statuses() });
+  applier.applyAll(start.updates, started);
+}
+
+main();
