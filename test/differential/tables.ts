@@ -6,8 +6,10 @@ import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { http1Groups } from './cases/http1.ts';
 import { laterGroups } from './cases/later.ts';
+import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
+import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
@@ -26,6 +28,8 @@ export const allGroups: readonly Group[] = [
   ...observabilityGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
+  ...listenerFilterGroups,
+  ...proxyProtocolGroups,
   ...udpGroups,
   ...laterGroups,
 ];

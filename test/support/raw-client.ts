@@ -12,6 +12,7 @@ export type ClientStep =
   | { readonly readHead: number } // until so many final response heads arrived
   | { readonly readInterim: number } // until so many 1xx arrived
   | { readonly readBytes: number } // until so many bytes of a raw (upgraded or close-delimited) body arrived
+  | { readonly readRaw: number } // until so many bytes arrived that are no HTTP
   | { readonly awaitUpstream: number } // until the upstreams received so many request heads in this case
   | { readonly awaitClients: number } // until so many clients of this case ran all their steps
   | 'pause' // stop reading
@@ -123,6 +124,8 @@ class RawClient {
       await this.#until(`readHead ${step.readHead}`, () => finals().length >= step.readHead);
     } else if ('readInterim' in step) {
       await this.#until(`readInterim ${step.readInterim}`, () => messages.filter(isInterim).length >= step.readInterim);
+    } else if ('readRaw' in step) {
+      await this.#until(`readRaw ${step.readRaw}`, () => this.#reader.rest.length >= step.readRaw);
     } else {
       const { readBytes } = step;
       await this.#until(`readBytes ${readBytes}`, () => (messages.at(-1)?.body.length ?? 0) >= readBytes);
