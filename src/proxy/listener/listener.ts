@@ -2,6 +2,7 @@
 import type { ByteStream } from '../../base/byte-stream.ts';
 import type { Clock, Random, Timer } from '../../base/clock.ts';
 import type { Address } from '../../base/byte-stream.ts';
+import type { SharedCounter } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import { tcpLogContext } from '../formatter/tcp-log-context.ts';
 import type { Runtime } from '../http/filter.ts';
@@ -67,6 +68,8 @@ export class ActiveListener implements PendingOwner {
   #defaultChain: FilterChain | null = null;
   #makeFilters: (() => ListenerFilter)[] = [];
   #active = 0;
+  /** The same counts of all workers; null where there is one. */
+  readonly #shared: { readonly all: SharedCounter; readonly own: SharedCounter } | null;
 
   constructor(config: ListenerConfig, context: ListenerContext, drain: DrainDecision) {
     this.config = config;
@@ -77,6 +80,10 @@ export class ActiveListener implements PendingOwner {
     const statName = config.statPrefix || (address === undefined ? config.name : statAddress(address));
     this.statPrefix = `listener.${statName}.`;
     this.#stats = context.stats.scope(this.statPrefix, LISTENER_STATS);
+    const { shared } = context.seams;
+    this.#shared = shared.isLocal
+      ? null
+      : { all: shared.counter(DOWNSTREAM_CONNECTIONS), own: shared.counter(`listener ${config.name} connections`) };
     if (context.thread !== 'main_thread') context.stats.scope(this.statPrefix, LISTENER_EXTENSION_STATS);
     this.#workerStats = context.stats.scope(`${this.statPrefix}${context.thread}.`, LISTENER_WORKER_STATS);
     this.#compile(config);
@@ -173,20 +180,22 @@ export class ActiveListener implements PendingOwner {
     const { connections, runtime } = this.#context;
     if (!this.config.ignoreGlobalConnectionLimit) {
       const globalLimit = runtime.number('overload.global_downstream_max_connections', Number.POSITIVE_INFINITY);
-      if (connections.active >= globalLimit) {
+      if ((this.#shared?.all.value ?? connections.active) >= globalLimit) {
         stats.inc(stats.i.downstream_global_cx_overflow);
         this.#refuse(stream, balanceKey);
         return false;
       }
     }
     const key = `envoy.resource_limits.listener.${this.config.name}.connection_limit`;
-    if (this.#active >= runtime.number(key, Number.POSITIVE_INFINITY)) {
+    if ((this.#shared?.own.value ?? this.#active) >= runtime.number(key, Number.POSITIVE_INFINITY)) {
       stats.inc(stats.i.downstream_cx_overflow);
       this.#refuse(stream, balanceKey);
       return false;
     }
     connections.active++;
     this.#active++;
+    this.#shared?.all.inc();
+    this.#shared?.own.inc();
     return true;
   }
 
@@ -198,6 +207,8 @@ export class ActiveListener implements PendingOwner {
   #release(balanceKey: string): void {
     this.#context.connections.active--;
     this.#active--;
+    this.#shared?.all.dec();
+    this.#shared?.own.dec();
     if (balanceKey !== '') this.#context.seams.balancer.closed(balanceKey);
   }
 
