@@ -147,6 +147,8 @@ export type EngineOptions = {
   readonly engine?: 'handles' | 'streams';
   /** Bytes of the one buffer that all reads share. Default 256 KiB. */
   readonly readBufferBytes?: number;
+  /** Read buffers of 1 MiB that long flows may have for themselves. Default 64; workers share what a process may have. */
+  readonly mostFlowBuffers?: number;
 };
 
 export function createEngine(options: EngineOptions): Engine {

@@ -14,6 +14,7 @@ import type {
   PendingConnect,
 } from './engine.ts';
 import { connectFailure, errnoName } from './errno.ts';
+import { FlowBuffers, MOST_FLOW_BUFFERS } from './flow-buffers.ts';
 import { type HandleShared, HandleStream, newWriteRequest } from './handle-stream.ts';
 import {
   type AddressRecord,
@@ -57,6 +58,7 @@ export function createHandleEngine(options: EngineOptions): Engine {
     readBuffer: Buffer.allocUnsafeSlow(options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     request: newWriteRequest(surface),
+    flows: new FlowBuffers(options.clock, options.mostFlowBuffers ?? MOST_FLOW_BUFFERS),
     openStreams: 0,
   };
   return {

@@ -5,6 +5,7 @@ import * as net from 'node:net';
 import type { Address } from '../base/byte-stream.ts';
 import { ipAddress, UNKNOWN_ADDRESS, unixAddress } from './address.ts';
 import { errnoName, streamFailure } from './errno.ts';
+import type { FlowBuffer, FlowBuffers, FlowReader } from './flow-buffers.ts';
 import {
   type AddressRecord,
   type Handle,
@@ -19,6 +20,10 @@ import type { Turn } from './turn.ts';
 
 /** Queues up to this size are joined in the scratch buffer; larger ones go out as a vector, uncopied. */
 const JOIN_BYTES = 32 * 1024;
+/** Full reads in one direction that make a long flow: 4 MiB with the default buffer. */
+const FULL_READS = 16;
+/** Changes back to the shared buffer; each one costs the runtime some 50 bytes until the stream is closed. */
+const MOST_FLOW_DROPS = 1000;
 /** Segments of one vector write. */
 const MAX_VECTOR = 64;
 
@@ -31,6 +36,7 @@ export type HandleShared = {
   readonly scratch: Buffer;
   /** Passed to every write. A write that completes at once does not keep it, so one serves until one does. */
   request: WriteRequest;
+  readonly flows: FlowBuffers;
   openStreams: number;
 };
 
@@ -42,9 +48,16 @@ export function newWriteRequest(surface: Surface): WriteRequest {
   return request;
 }
 
-export class HandleStream extends QueuedStream {
-  private readonly shared: HandleShared;
-  private readonly handle: Handle;
+export class HandleStream extends QueuedStream implements FlowReader {
+  readonly shared: HandleShared;
+  readonly handle: Handle;
+  /** A read buffer of its own, while it moves much. */
+  private flow: FlowBuffer | null = null;
+  /** Reads that filled the shared buffer. */
+  private fullReads = 0;
+  private flowDrops = 0;
+  /** What the next read goes into, when that changes. */
+  private nextBuffer: Buffer | undefined = undefined;
   private local: Address | null;
   private remote: Address | null;
 
@@ -77,13 +90,20 @@ export class HandleStream extends QueuedStream {
     return this.remote;
   }
 
-  /** See `detachSocket`. */
-  detach(unread: Buffer | null): net.Socket {
+  /** Takes an idle stream out of the engine: its handle is the caller's, and does not read. */
+  takeHandle(): { readonly handle: Handle; readonly shared: HandleShared } {
     assert(!this.isClosed && this.bufferedBytes === 0, 'only an idle stream can be detached');
     if (this.isReading) this.handle.readStop();
+    if (this.flow !== null) this.dropFlowBuffer();
     this.handle.owner = null;
     this.leaveEngine();
     this.shared.openStreams--;
+    return this;
+  }
+
+  /** See `detachSocket`. */
+  detach(unread: Buffer | null): net.Socket {
+    this.takeHandle();
     const options = { handle: this.handle, allowHalfOpen: true, pauseOnCreate: true };
     const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
     if (unread !== null) socket.unshift(unread);
@@ -95,12 +115,43 @@ export class HandleStream extends QueuedStream {
     if (this.isClosed) return;
     if (count > 0) {
       this.bytesRead += count;
-      if (!this.isClosing) this.handler.onData(this.shared.readBuffer, 0, count);
+      const { flow, shared } = this;
+      if (flow !== null) {
+        flow.isActive = true;
+        if (!this.isClosing) this.handler.onData(flow.memory, 0, count);
+        return;
+      }
+      if (!this.isClosing) this.handler.onData(shared.readBuffer, 0, count);
+      if (count === shared.readBuffer.length) this.filled();
     } else if (count === UV_EOF) {
       this.readEnded();
     } else if (count < 0) {
       this.finish(this.writeFailure ?? streamFailure(this.role, 'read', errnoName(count)), false);
     }
+  }
+
+  /** See `FlowReader`. */
+  changeFlowBuffer(next: FlowBuffer | null): void {
+    this.flow = next;
+    this.nextBuffer = (next ?? { memory: this.shared.readBuffer }).memory;
+  }
+
+  /** See `FlowReader`. */
+  dropFlowBuffer(): void {
+    const { flow, handle, shared } = this;
+    if (flow === null) return;
+    this.flow = null;
+    this.flowDrops++;
+    this.fullReads = 0;
+    handle.useUserBuffer(shared.readBuffer);
+    shared.flows.giveBack(flow);
+  }
+
+  /** The buffer for the next reads where it is not that of the last one. */
+  takeNextBuffer(): Buffer | undefined {
+    const next = this.nextBuffer;
+    if (next !== undefined) this.nextBuffer = undefined;
+    return next;
   }
 
   /** A write that had to wait is done. */
@@ -158,10 +209,28 @@ export class HandleStream extends QueuedStream {
   protected release(reset: boolean): void {
     this.shared.openStreams--;
     this.handle.owner = null;
+    if (this.flow !== null) this.shared.flows.giveBack(this.flow);
+    this.flow = null;
     // RST is refused while a FIN is under way, and unix sockets know none.
     const tcp = this.handle as TcpHandle;
     if (reset && typeof tcp.reset === 'function' && tcp.reset() === 0) return;
     tcp.close();
+  }
+
+  protected override keep(part: Uint8Array): Uint8Array {
+    const loan = this.shared.flows.lend(part);
+    if (loan === null) return super.keep(part);
+    if (this.loans === null) this.loans = [loan];
+    else this.loans.push(loan);
+    return part;
+  }
+
+  /** A read filled the shared buffer: after some of them this is a long flow. */
+  private filled(): void {
+    if (++this.fullReads < FULL_READS || this.flowDrops >= MOST_FLOW_DROPS || this.isClosed) return;
+    this.fullReads = 0;
+    this.flow = this.shared.flows.take(this);
+    if (this.flow !== null) this.nextBuffer = this.flow.memory;
   }
 
   /** The whole queue is a short text: one call, which copies what the kernel does not take. */
@@ -319,9 +388,9 @@ export class HandleStream extends QueuedStream {
   }
 }
 
-function onRead(this: Handle): undefined {
+function onRead(this: Handle): Buffer | undefined {
   const stream = this.owner as HandleStream | null;
-  if (stream === null) return;
+  if (stream === null) return undefined;
   const { shared } = stream as unknown as { shared: HandleShared };
   const { turn, surface } = shared;
   const count = surface.state[surface.readIndex] as number;
@@ -332,6 +401,7 @@ function onRead(this: Handle): undefined {
     turn.contain(stream, error, 'read');
   }
   turn.leave();
+  return stream.takeNextBuffer();
 }
 
 function onWritten(this: WriteRequest, status: number): void {

@@ -9,7 +9,7 @@ export type Handle = {
   /** Ours: whom it belongs to. */
   owner: unknown;
   /** Must be a function always: the runtime aborts on anything else. What it returns replaces the read buffer. */
-  onread: (this: Handle) => undefined;
+  onread: (this: Handle) => Buffer | undefined;
   onconnection: (status: number, handle: Handle | undefined) => void;
   useUserBuffer(buffer: Buffer): void;
   readStart(): number;

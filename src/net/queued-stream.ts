@@ -1,6 +1,7 @@
 // What every ByteStream of this room shares: the write queue, watermarks, counted pauses, and the order of its events.
 import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../base/byte-stream.ts';
 import { type Failure, failure } from '../base/failure.ts';
+import type { Loan } from './flow-buffers.ts';
 import type { Turn, TurnStream } from './turn.ts';
 
 /** Who opened the stream; decides the side in its failures. */
@@ -50,6 +51,8 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   protected text = '';
   /** Those of `parts` whose memory is not ours. */
   protected borrowed: Uint8Array[] | null = null;
+  /** Read buffers whose bytes are in the queue uncopied; they go back when it is empty. */
+  protected loans: Loan[] | null = null;
   /** Bytes handed to the system that it has not taken yet. */
   protected pendingBytes = 0;
   protected pauses = 0;
@@ -116,8 +119,8 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     if (length <= INLINE_BYTES) {
       const slice = chunk.latin1Slice(start, end);
       this.text = this.text === '' ? slice : this.text + slice;
-    } else if (this.turn.depth === 0 || this.pendingBytes !== 0) {
-      // It cannot leave before the memory goes back to its owner.
+    } else if (this.turn.depth === 0) {
+      // No turn ends before the memory goes back to its owner.
       this.pushText();
       this.parts.push(copyOf(chunk, start, end));
     } else {
@@ -258,6 +261,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   /** Bytes left for good: lowers what is buffered and tells who waits for it. */
   protected sent(count: number): void {
     this.bufferedBytes -= count;
+    if (this.loans !== null && this.bufferedBytes === 0) this.endLoans();
     if (this.isAboveHighWatermark) this.drained();
   }
 
@@ -282,14 +286,19 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     this.text = '';
   }
 
-  /** Copies what is still borrowed: its owner takes the memory back when this turn ends. */
+  /** Bytes that stay valid until they are sent: a copy, unless the owner of the memory can wait (`loans`). */
+  protected keep(part: Uint8Array): Uint8Array {
+    return copyOf(part, 0, part.length);
+  }
+
+  /** Keeps what is still borrowed: its owner takes the memory back when this turn ends. */
   protected keepBorrowed(): void {
     const { borrowed, parts } = this;
     if (borrowed === null) return;
     this.borrowed = null;
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i] as string | Uint8Array;
-      if (typeof part !== 'string' && borrowed.includes(part)) parts[i] = copyOf(part, 0, part.length);
+      if (typeof part !== 'string' && borrowed.includes(part)) parts[i] = this.keep(part);
     }
   }
 
@@ -301,7 +310,14 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     this.parts = [];
     this.text = '';
     this.borrowed = null;
+    if (this.loans !== null) this.endLoans();
     this.isAboveHighWatermark = false;
+  }
+
+  private endLoans(): void {
+    const { loans } = this;
+    this.loans = null;
+    for (const loan of loans ?? []) loan.giveBackLoan();
   }
 
   private queued(count: number): void {
