@@ -88,6 +88,8 @@ export type LoadBalancerConfig =
   | {
       readonly kind: 'least-request';
       readonly choiceCount: number;
+      /** selection_method FULL_SCAN: all hosts are compared instead of `choiceCount`. */
+      readonly isFullScan: boolean;
       readonly activeRequestBias: number;
       /** '' for none. */
       readonly biasRuntimeKey: string;

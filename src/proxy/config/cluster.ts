@@ -46,7 +46,7 @@ export const CLUSTER_FIELDS = {
   'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': 'locality_lb_config',
   'envoy.extensions.load_balancing_policies.random.v3.Random': 'locality_lb_config',
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest':
-    'choice_count active_request_bias locality_lb_config selection_method',
+    'choice_count active_request_bias locality_lb_config selection_method enable_full_scan',
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig':
     'locality_weighted_lb_config zone_aware_lb_config',
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': '',
@@ -176,8 +176,8 @@ function decodePolicies(message: Cluster, d: ConfigDecoder): DecodedLoadBalancer
         return { policy: { kind: 'random' }, ...result };
       case 'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': {
         const config = unpacked.message as LeastRequest;
-        if (config.selection_method === 'FULL_SCAN') dp.reject('selection_method', 'FULL_SCAN is not supported yet');
-        return { policy: leastRequest(config), ...result };
+        const isFullScan = config.selection_method === 'FULL_SCAN' || (config.enable_full_scan ?? false);
+        return { policy: { ...leastRequest(config), isFullScan }, ...result };
       }
       default:
         unknown.push(unpacked.type);
@@ -191,6 +191,7 @@ function leastRequest(config: { choice_count?: number | undefined; active_reques
   return {
     kind: 'least-request',
     choiceCount: config.choice_count ?? LEAST_REQUEST_CHOICES,
+    isFullScan: false,
     activeRequestBias:
       config.active_request_bias === undefined ? ACTIVE_REQUEST_BIAS : (config.active_request_bias.default_value ?? 0),
     biasRuntimeKey: config.active_request_bias?.runtime_key ?? '',

@@ -78,7 +78,13 @@ test('random is even', () => {
   for (const port of [1, 2, 3, 4]) near(result[port], 25, String(port));
 });
 
-const LEAST: LoadBalancerConfig = { kind: 'least-request', choiceCount: 2, activeRequestBias: 1, biasRuntimeKey: '' };
+const LEAST = {
+  kind: 'least-request',
+  choiceCount: 2,
+  isFullScan: false,
+  activeRequestBias: 1,
+  biasRuntimeKey: '',
+} as const satisfies LoadBalancerConfig;
 
 test('least request takes the less busy of two', () => {
   const { cluster, shares } = setUp(ports(2), { lb: LEAST });
@@ -87,6 +93,16 @@ test('least request takes the less busy of two', () => {
   busy.rqActive = 5;
   // The busy one is chosen only when it was drawn twice.
   near(shares()[1], 25, 'busy host');
+});
+
+test('a full scan takes the least busy of all, and any of equals', () => {
+  const { cluster, pick, shares } = setUp([endpoint(1), endpoint(2), endpoint(3), endpoint(4)], {
+    lb: { ...LEAST, isFullScan: true },
+  });
+  for (const host of cluster.hosts) host.rqActive = host.address.port === 3 ? 1 : 2;
+  for (let i = 0; i < 100; i++) assert.equal(pick(), 3);
+  for (const host of cluster.hosts) host.rqActive = host.address.port > 2 ? 5 : 7;
+  near(shares()[3], 50, 'one of two equals');
 });
 
 test('least request with weights divides them by active requests', () => {

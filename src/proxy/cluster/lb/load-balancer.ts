@@ -117,7 +117,9 @@ export class PriorityLoadBalancer implements LoadBalancer {
       return new WeightedPicker(hosts, seed, weightOf);
     }
     if (policy.kind === 'cluster-provided') return NOBODY;
-    if (!weightsDiffer) return new LeastRequestPicker(hosts, policy.choiceCount);
+    if (!weightsDiffer) {
+      return policy.isFullScan ? new FullScanPicker(hosts) : new LeastRequestPicker(hosts, policy.choiceCount);
+    }
     // Read whenever hosts change, as in Envoy.
     const bias = this.#runtime.number(policy.biasRuntimeKey, policy.activeRequestBias);
     if (bias === 0) return new WeightedPicker(hosts, seed, weightOf);
@@ -191,6 +193,27 @@ class LeastRequestPicker implements Picker {
     for (let i = 1; i < this.#choices; i++) {
       const other = hosts[random.below(hosts.length)] as HostEntry;
       if (other.rqActive < best.rqActive) best = other;
+    }
+    return best;
+  }
+}
+
+/** The least busy of all hosts; among equals each is as likely. */
+class FullScanPicker implements Picker {
+  readonly #hosts: readonly HostEntry[];
+
+  constructor(hosts: readonly HostEntry[]) {
+    this.#hosts = hosts;
+  }
+
+  pick(random: Random): HostEntry | null {
+    let best: HostEntry | null = null;
+    let equals = 0;
+    for (const host of this.#hosts) {
+      if (best === null || host.rqActive < best.rqActive) {
+        best = host;
+        equals = 1;
+      } else if (host.rqActive === best.rqActive && random.below(++equals) === 0) best = host;
     }
     return best;
   }
