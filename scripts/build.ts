@@ -38,33 +38,41 @@ const LATE_OPTIMISATION = [
  * The entry keeps compiled code between starts, which it can only do for modules that are loaded after it asked.
  * A directory beside the bundle serves a clone; an installed package its user may not write to uses the user's own.
  */
-const ENTRY = `// Starts Heddle with its compiled code kept from the last start, and with V8 set for a small proxy.
-import { accessSync, constants } from 'node:fs';
+const IMPORTS = `import { accessSync, constants } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-
-if (process.versions.node.startsWith('${FLAGS_OF_NODE}.')) {
-  for (const flag of ${JSON.stringify(LATE_OPTIMISATION)}) setFlagsFromString(flag);
-}
-let cache = join(import.meta.dirname, '.compile-cache');
+`;
+const ENABLE_CACHE = `let cache = join(import.meta.dirname, '.compile-cache');
 try {
   accessSync(import.meta.dirname, constants.W_OK);
 } catch {
   cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'heddle');
 }
 enableCompileCache(cache);
-await import('./main.js');
+`;
+const ENTRY = `// Starts Heddle with its compiled code kept from the last start, and with V8 set for a small proxy.
+${IMPORTS}import { setFlagsFromString } from 'node:v8';
+
+if (process.versions.node.startsWith('${FLAGS_OF_NODE}.')) {
+  for (const flag of ${JSON.stringify(LATE_OPTIMISATION)}) setFlagsFromString(flag);
+}
+${ENABLE_CACHE}await import('./main.js');
+`;
+
+/** The same for a worker thread, which compiles for itself but finds what others left; the flags are the process's. */
+const WORKER_ENTRY = `// Starts a worker thread of Heddle with its compiled code kept from the last start.
+${IMPORTS}
+${ENABLE_CACHE}await import('./worker.js');
 `;
 
 /** Builds beside `target` and swaps at the end: who starts meanwhile finds a whole bundle. Returns its bytes. */
 export async function build(target: string = join(ROOT, 'dist')): Promise<number> {
   const dist = `${target}.new`;
-  const entry = join(ROOT, 'src/main.ts');
-  if (!existsSync(entry)) throw new Error('src/main.ts is not there');
+  const input = { main: join(ROOT, 'src/main.ts'), worker: join(ROOT, 'src/proxy/workers/thread.ts') };
+  for (const entry of Object.values(input)) if (!existsSync(entry)) throw new Error(`${entry} is not there`);
   const bundle = await rolldown({
-    input: { main: entry },
+    input,
     platform: 'node',
     // Native code stays a package of its own, loaded only by what needs it.
     external: ['koffi'],
@@ -88,6 +96,7 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
   for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) escapeFile(join(dist, file));
   for (const file of DATA_FILES) copyFileSync(join(ROOT, file), join(dist, 'generated', basename(file)));
   writeFileSync(join(dist, 'heddle.js'), ENTRY);
+  writeFileSync(join(dist, 'heddle-worker.js'), WORKER_ENTRY);
   rmSync(target, { recursive: true, force: true });
   renameSync(dist, target);
   return readdirSync(target, { recursive: true, withFileTypes: true })
