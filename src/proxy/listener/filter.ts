@@ -39,8 +39,8 @@ export type AcceptedSocket = {
 };
 
 /**
- * 'continue': this filter is done. 'more': it wants further bytes (only from `onData`). 'close': the connection ends,
- * counted as downstream_listener_filter_error. 'pause': done only when it calls `resume`.
+ * 'continue': this filter is done. 'more': it wants further bytes. 'close': the connection ends; whoever closes counts
+ * it. 'pause': done only when it calls `resume`.
  */
 export type ListenerFilterStatus = 'continue' | 'more' | 'close' | 'pause';
 

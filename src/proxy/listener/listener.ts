@@ -192,6 +192,8 @@ export class ActiveListener implements PendingOwner {
       this.#refuse(stream, balanceKey);
       return false;
     }
+    // Logs are written when the socket is gone, and tells its addresses no more.
+    if (this.config.accessLogs.length > 0) void [stream.localAddress, stream.remoteAddress];
     connections.active++;
     this.#active++;
     this.#shared?.all.inc();
@@ -251,6 +253,7 @@ export class ActiveListener implements PendingOwner {
     const stats = this.#stats;
     this.#forgetPending(pending);
     if (why === 'remote-close') stats.inc(stats.i.downstream_listener_filter_remote_close);
+    else if (why === 'error') stats.inc(stats.i.downstream_listener_filter_error);
     this.#release(facts.balanceKey);
     this.#logUnserved(facts, 0, '');
   }
@@ -310,6 +313,7 @@ export class ActiveListener implements PendingOwner {
     worker.inc(worker.i.downstream_cx_total);
     worker.inc(worker.i.downstream_cx_active);
     const connection = new DownstreamConnection(this, chain, stream, facts);
+    if (this.config.accessLogs.length > 0) connection.keepAddresses();
     if (unread.length > 0) stream.unread(unread);
     connection.start();
   }

@@ -6,7 +6,7 @@ import type { ListenerFilter, ListenerFilterStatus } from './filter.ts';
 import type { SocketFacts } from './socket-facts.ts';
 
 /** Why a socket never became a connection. */
-export type PendingEnd = 'filter-close' | 'remote-close' | 'timeout' | 'removed';
+export type PendingEnd = 'filter-close' | 'remote-close' | 'error' | 'timeout' | 'removed';
 
 /** The listener, as its pending sockets see it. */
 export type PendingOwner = {
@@ -133,10 +133,10 @@ export class PendingSocket implements ByteStreamHandler {
 
   onDrain(): void {}
 
-  onClose(_failure: Failure | null): void {
+  onClose(failure: Failure | null): void {
     if (this.#isOver) return;
     this.#incomplete('remote-close');
-    this.#end('remote-close');
+    this.#end(failure === null ? 'remote-close' : 'error');
   }
 
   /** For the timer. */
@@ -167,6 +167,7 @@ export class PendingSocket implements ByteStreamHandler {
     this.#isOver = true;
     this.#timer?.disarm();
     this.#owner.onPendingEnd(this, this.#facts, why);
-    this.#stream.destroy();
+    // Envoy leaves the bytes in the socket while filters look at them, so the kernel resets when it closes.
+    this.#stream.destroy(this.#bytes.length > 0);
   }
 }

@@ -26,6 +26,7 @@ test('a hello gives transport protocol, server name and application protocols', 
       'tls_inspector.sni_found': 1,
       'tls_inspector.tls_found': 1,
     });
+    harness.stats.flush();
     const histogram = harness.stats.findHistogram('tls_inspector.bytes_processed');
     assert.equal(histogram?.isUsed, true);
   }
