@@ -125,8 +125,12 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     info.endMs = this.listener.clock.nowMs;
     info.bytesReceived = this.#socket.bytesRead;
     info.bytesSent = this.#socket.bytesWritten;
-    info.downstreamWireBytesReceived = info.bytesReceived;
-    info.downstreamWireBytesSent = info.bytesSent;
+  }
+
+  /** Asks the socket for its addresses, which it remembers: once closed it cannot find them out any more. */
+  keepAddresses(): void {
+    void this.#socket.localAddress;
+    void this.#socket.remoteAddress;
   }
 
   // ─── As the stream's handler, until the terminal filter takes over ──────────────────────────────────────────────
@@ -150,6 +154,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   get info(): StreamInfo {
     if (this.#info === null) {
       this.#info = new StreamInfo(this, this.startMs, this.startWallMs);
+      this.keepAddresses();
       this.#info.dynamicMetadata = this.#accepted?.dynamicMetadata ?? null;
       this.#info.filterState = this.#accepted?.filterState ?? null;
       this.#info.downstreamTransportFailureReason = this.#accepted?.transportFailureReason ?? '';
