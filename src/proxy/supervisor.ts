@@ -35,7 +35,8 @@ export class Supervisor {
   }
 
   /** LIVE, DRAINING, PRE_INITIALIZING or INITIALIZING, as /ready and /server_info name it. */
-  get state(): 'LIVE' | 'DRAINING' {
+  get state(): 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' {
+    if (!this.#proxy.crew.isInitialized) return 'PRE_INITIALIZING';
     return this.#healthCheckFailed || this.#proxy.drain.healthCheckFailed ? 'DRAINING' : 'LIVE';
   }
 
@@ -87,8 +88,9 @@ export class Supervisor {
     scope.set(scope.i.memory_allocated, memory.heapUsed + memory.external);
     scope.set(scope.i.memory_heap_size, memory.heapTotal);
     scope.set(scope.i.memory_physical_size, memory.rss);
-    scope.set(scope.i.live, this.state === 'LIVE' ? 1 : 0);
-    scope.set(scope.i.state, this.state === 'LIVE' ? 0 : 1);
+    const { state } = this;
+    scope.set(scope.i.live, state === 'DRAINING' ? 0 : 1);
+    scope.set(scope.i.state, STATE_NUMBERS[state]);
     scope.set(scope.i.total_connections, crew.connectionCount);
   }
 
@@ -100,6 +102,9 @@ export class Supervisor {
     this.updateServerStats();
   }
 }
+
+/** Source: Envoy ServerInfo.State. */
+const STATE_NUMBERS = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2 } as const;
 
 function flush(supervisor: Supervisor): void {
   supervisor.onFlush();

@@ -67,8 +67,8 @@ export class ClusterTable implements ClusterManager {
     } else {
       this.#warming.get(name)?.close();
       this.#warming.set(name, cluster);
-      cluster.scope.set(cluster.scope.i.warming_state, 1);
     }
+    cluster.scope.set(cluster.scope.i.warming_state, 1);
     cluster.start(() => this.#initialized(cluster));
     stats.set(stats.i.warming_clusters, this.#warming.size);
     return cluster;
@@ -89,15 +89,20 @@ export class ClusterTable implements ClusterManager {
     if (this.#warming.get(cluster.name) === cluster) {
       this.#warming.delete(cluster.name);
       stats.set(stats.i.warming_clusters, this.#warming.size);
-      cluster.scope.set(cluster.scope.i.warming_state, 0);
       this.#install(cluster);
     }
+    cluster.scope.set(cluster.scope.i.warming_state, 0);
     cluster.onHostsChanged = this.#countUpdate;
     if (this.#initializing.delete(cluster)) this.#checkStarted();
   }
 
   /** For clusters in use: one function for all of them. */
   readonly #countUpdate = (): void => this.#stats.inc(this.#stats.i.cluster_updated);
+
+  /** Every cluster of the start has had its first answer. */
+  get isInitialized(): boolean {
+    return !this.#isStarting;
+  }
 
   /**
    * Calls back, perhaps now, once every cluster that was set is initialised: a DNS cluster with its first answer,

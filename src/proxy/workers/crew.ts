@@ -8,6 +8,8 @@ export type Crew = {
   readonly stats: ProxyStats;
   /** Connections of all listeners. */
   readonly connectionCount: number;
+  /** Every worker lets connections in: its clusters have had their first answers. */
+  readonly isInitialized: boolean;
   /** Brings what `stats` shows up to now; `done` may be called at once. */
   refresh(done: () => void): void;
   /** Ends the interval of all histograms. */

@@ -20,6 +20,10 @@ export class LocalCrew implements Crew {
     return this.#worker.listeners.connectionCount;
   }
 
+  get isInitialized(): boolean {
+    return this.#worker.clusters.isInitialized;
+  }
+
   refresh(done: () => void): void {
     done();
   }

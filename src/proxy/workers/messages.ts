@@ -51,6 +51,8 @@ export type HandOver = { readonly fd: number; readonly family: Address['family']
 export type FromWorker =
   | { readonly kind: 'started'; readonly cells: SharedArrayBuffer; readonly listeners: readonly ListenerStatus[] }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** All clusters have had their first answers: connections come in. */
+  | { readonly kind: 'initialized' }
   | { readonly kind: 'report'; readonly id: number; readonly report: StatReport }
   | {
       readonly kind: 'clusters';

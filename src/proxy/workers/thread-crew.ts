@@ -60,6 +60,8 @@ export class ThreadCrew implements Crew, SeatOwner {
   readonly #runtime = new Map<string, string>();
   readonly #logLevels: string[] = [];
   #listeners: readonly ListenerStatus[] = [];
+  /** Seats whose worker has been initialised once. */
+  readonly #initialized = new Set<number>();
   #nextHandOver = 1;
   #isDraining = false;
   #isHealthCheckFailed = false;
@@ -176,6 +178,9 @@ export class ThreadCrew implements Crew, SeatOwner {
           this.#started(null);
         }
         break;
+      case 'initialized':
+        this.#initialized.add(seat.index);
+        break;
       case 'refused':
         if (this.#onStarted !== null) this.#started(message.reason);
         else this.#log.critical(`worker ${seat.index} cannot start: ${message.reason}`);
@@ -245,6 +250,10 @@ export class ThreadCrew implements Crew, SeatOwner {
     const { value } = counter;
     counter.release();
     return value;
+  }
+
+  get isInitialized(): boolean {
+    return this.#initialized.size === this.#seats.length;
   }
 
   refresh(done: () => void): void {

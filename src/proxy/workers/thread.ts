@@ -206,6 +206,7 @@ function main(): void {
   const started = (): void =>
     send({ kind: 'started', cells: core.stats.memory, listeners: worker.listeners.statuses() });
   applier.applyAll(start.updates, started);
+  worker.clusters.whenInitialized(() => send({ kind: 'initialized' }));
 }
 
 main();
