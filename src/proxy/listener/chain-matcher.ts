@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { MATCHER_TREE_FIELDS, decodeMatcher } from '../matcher/matcher.ts';
 import type { MatcherPb } from '../matcher/matcher.ts';
-import { NETWORK_INPUT_FIELDS, networkInput } from '../matcher/network-inputs.ts';
+import { NETWORK_INPUTS, NETWORK_INPUT_FIELDS, networkInput } from '../matcher/network-inputs.ts';
 import type { NetworkFacts } from '../matcher/network-inputs.ts';
+import { isSameIpOrLoopback } from '../matcher/source-type.ts';
 import { NO_MATCH } from '../matcher/step.ts';
+import type { Input } from '../matcher/step.ts';
 import type { AcceptedSocket } from './filter.ts';
 import { DEFAULT_TRANSPORT_PROTOCOL } from './filter-chain-match.ts';
 import type { ChainFacts } from './filter-chain-match.ts';
@@ -27,15 +29,29 @@ export const NO_CHAIN = '';
 
 const CHAIN_NAME = 'google.protobuf.StringValue';
 
-export const CHAIN_MATCHER_FIELDS = { ...MATCHER_TREE_FIELDS, ...NETWORK_INPUT_FIELDS } as const;
+/** What only the choice of a chain can look at. */
+const SOCKET_INPUTS: Readonly<Record<string, Input<MatcherFacts, null>>> = {
+  [`${NETWORK_INPUTS}.SourceTypeInput`]: (socket) =>
+    isSameIpOrLoopback(socket.localAddress, socket.remoteAddress) ? 'local' : undefined,
+  [`${NETWORK_INPUTS}.TransportProtocolInput`]: (socket) => socket.transportProtocol || DEFAULT_TRANSPORT_PROTOCOL,
+  // Envoy writes the list so: 'h2','http/1.1'.
+  [`${NETWORK_INPUTS}.ApplicationProtocolInput`]: ({ applicationProtocols: protocols }) =>
+    protocols.length === 0 ? undefined : `'${protocols.join("','")}'`,
+};
+
+export const CHAIN_MATCHER_FIELDS = {
+  ...MATCHER_TREE_FIELDS,
+  ...NETWORK_INPUT_FIELDS,
+  [`${NETWORK_INPUTS}.SourceTypeInput`]: '',
+  [`${NETWORK_INPUTS}.TransportProtocolInput`]: '',
+  [`${NETWORK_INPUTS}.ApplicationProtocolInput`]: '',
+} as const;
 
 const FACTS: NetworkFacts<MatcherFacts> = {
   destination: (socket) => socket.localAddress,
   source: (socket) => socket.remoteAddress,
   directSource: (socket) => socket.directRemoteAddress,
   serverName: (socket) => socket.serverName,
-  transportProtocol: (socket) => socket.transportProtocol || DEFAULT_TRANSPORT_PROTOCOL,
-  applicationProtocols: (socket) => socket.applicationProtocols,
   filterState: (socket, key) => socket.filterState?.get(key),
 };
 
@@ -50,7 +66,7 @@ export function decodeChainMatcher(
   const root = decodeMatcher<MatcherFacts, null>(
     message as MatcherPb,
     {
-      input: (type, input) => networkInput(FACTS, type, input),
+      input: (type, input) => SOCKET_INPUTS[type] ?? networkInput(FACTS, type, input),
       action(type, name, at) {
         // The message of a wrapper is its value.
         if (type === CHAIN_NAME)

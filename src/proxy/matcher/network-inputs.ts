@@ -1,23 +1,20 @@
-// What matchers can look at of a connection: envoy.extensions.matching.common_inputs.network.v3.
+// What every matcher can look at of a connection: envoy.extensions.matching.common_inputs.network.v3.
 import type { Address } from '../../base/byte-stream.ts';
 import type { FilterStateObject } from '../stream-info.ts';
-import { isSameIpOrLoopback } from './source-type.ts';
 import type { Input } from './step.ts';
 
-const PACKAGE = 'envoy.extensions.matching.common_inputs.network.v3';
-const FILTER_STATE = `${PACKAGE}.FilterStateInput`;
+export const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
+const FILTER_STATE = `${NETWORK_INPUTS}.FilterStateInput`;
 
-/** Supported fields. Left out, and so refused: `field` of a filter state object, network namespaces. */
+/** Supported fields. Left out, and so refused: `field` of a filter state object. */
 export const NETWORK_INPUT_FIELDS = {
-  [`${PACKAGE}.DestinationIPInput`]: '',
-  [`${PACKAGE}.DestinationPortInput`]: '',
-  [`${PACKAGE}.SourceIPInput`]: '',
-  [`${PACKAGE}.SourcePortInput`]: '',
-  [`${PACKAGE}.DirectSourceIPInput`]: '',
-  [`${PACKAGE}.SourceTypeInput`]: '',
-  [`${PACKAGE}.ServerNameInput`]: '',
-  [`${PACKAGE}.TransportProtocolInput`]: '',
-  [`${PACKAGE}.ApplicationProtocolInput`]: '',
+  [`${NETWORK_INPUTS}.DestinationIPInput`]: '',
+  [`${NETWORK_INPUTS}.DestinationPortInput`]: '',
+  [`${NETWORK_INPUTS}.SourceIPInput`]: '',
+  [`${NETWORK_INPUTS}.SourcePortInput`]: '',
+  [`${NETWORK_INPUTS}.DirectSourceIPInput`]: '',
+  [`${NETWORK_INPUTS}.ServerNameInput`]: '',
+  [`${NETWORK_INPUTS}.NetworkNamespaceInput`]: '',
   [FILTER_STATE]: 'key',
 } as const;
 
@@ -27,32 +24,27 @@ export type NetworkFacts<S> = {
   source(subject: S): Address;
   directSource(subject: S): Address;
   serverName(subject: S): string;
-  transportProtocol(subject: S): string;
-  applicationProtocols(subject: S): readonly string[];
   filterState(subject: S, key: string): FilterStateObject | undefined;
 };
 
 /** The input of this type; undefined when it is none of the network. */
 export function networkInput<S>(facts: NetworkFacts<S>, type: string, message: object): Input<S, unknown> | undefined {
   switch (type) {
-    case `${PACKAGE}.DestinationIPInput`:
+    case `${NETWORK_INPUTS}.DestinationIPInput`:
       return (subject) => ipOf(facts.destination(subject));
-    case `${PACKAGE}.DestinationPortInput`:
+    case `${NETWORK_INPUTS}.DestinationPortInput`:
       return (subject) => portOf(facts.destination(subject));
-    case `${PACKAGE}.SourceIPInput`:
+    case `${NETWORK_INPUTS}.SourceIPInput`:
       return (subject) => ipOf(facts.source(subject));
-    case `${PACKAGE}.SourcePortInput`:
+    case `${NETWORK_INPUTS}.SourcePortInput`:
       return (subject) => portOf(facts.source(subject));
-    case `${PACKAGE}.DirectSourceIPInput`:
+    case `${NETWORK_INPUTS}.DirectSourceIPInput`:
       return (subject) => ipOf(facts.directSource(subject));
-    case `${PACKAGE}.SourceTypeInput`:
-      return (subject) => (isSameIpOrLoopback(facts.destination(subject), facts.source(subject)) ? 'local' : undefined);
-    case `${PACKAGE}.ServerNameInput`:
+    case `${NETWORK_INPUTS}.ServerNameInput`:
       return (subject) => facts.serverName(subject) || undefined;
-    case `${PACKAGE}.TransportProtocolInput`:
-      return (subject) => facts.transportProtocol(subject) || undefined;
-    case `${PACKAGE}.ApplicationProtocolInput`:
-      return (subject) => protocolsText(facts.applicationProtocols(subject));
+    case `${NETWORK_INPUTS}.NetworkNamespaceInput`:
+      // Addresses in other network namespaces are refused, and for others there is none.
+      return () => undefined;
     case FILTER_STATE: {
       const { key = '' } = message as { key?: string };
       return (subject) => facts.filterState(subject, key)?.value;
@@ -68,9 +60,4 @@ function ipOf(address: Address): string | undefined {
 
 function portOf(address: Address): string | undefined {
   return address.family === 'unix' ? undefined : String(address.port);
-}
-
-/** `'h2','http/1.1'`, as Envoy writes a list. */
-function protocolsText(protocols: readonly string[]): string | undefined {
-  return protocols.length === 0 ? undefined : `'${protocols.join("','")}'`;
 }

@@ -87,14 +87,10 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
   return new MatcherEngine(root, Object.freeze(actions));
 }
 
-const NO_PROTOCOLS: readonly string[] = [];
-
 const FACTS: NetworkFacts<StreamInfo> = {
   destination: (info) => info.connection.localAddress,
   source: (info) => info.remoteAddress,
   directSource: (info) => info.connection.directRemoteAddress,
   serverName: (info) => info.connection.requestedServerName,
-  transportProtocol: (info) => info.connection.transportProtocol ?? '',
-  applicationProtocols: (info) => info.connection.applicationProtocols ?? NO_PROTOCOLS,
   filterState: findFilterState,
 };

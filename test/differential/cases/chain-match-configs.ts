@@ -1,5 +1,5 @@
 // Filter chains and matcher trees that cannot be: both proxies refuse them.
-import { any, bootstrap } from '../config.ts';
+import { any, bootstrap, filter } from '../config.ts';
 import type { Fields } from '../config.ts';
 import type { ConfigCase } from './bad-configs.ts';
 import { inspectingListener, namedChain, tlsInspector } from './chain-match-client.ts';
@@ -159,6 +159,22 @@ const trees: readonly ConfigCase[] = [
   { name: 'an empty map', config: withTree(exactMap(sni, {})), mentions: [TREE] },
 ];
 
+/** rbac knows fewer inputs than the choice of a chain. */
+const rbacInputs: readonly ConfigCase[] = ['SourceTypeInput', 'TransportProtocolInput', 'ApplicationProtocolInput'].map(
+  (name) => {
+    const matcher = exactMap(input(name), {
+      x: { action: { name: 'x', typed_config: any('envoy.config.rbac.v3.Action', { name: 'x' }) } },
+    });
+    const rbac = filter('rbac', 'envoy.extensions.filters.network.rbac.v3.RBAC', { stat_prefix: 'x', matcher });
+    const echo = filter('echo', 'envoy.extensions.filters.network.echo.v3.Echo');
+    return {
+      name: `a matcher of rbac with ${name}`,
+      config: withChains([{ filters: [rbac, echo] }]),
+      mentions: [name],
+    };
+  },
+);
+
 const predicates: readonly ConfigCase[] = [
   { name: 'filter_disabled without a rule', config: withPredicate({}), mentions: ['filter_disabled'] },
   { name: 'filter_disabled, any_match false', config: withPredicate({ any_match: false }), mentions: ['any_match'] },
@@ -174,4 +190,11 @@ const predicates: readonly ConfigCase[] = [
   },
 ];
 
-export const chainConfigCases: readonly ConfigCase[] = [...names, ...overlaps, ...fields, ...trees, ...predicates];
+export const chainConfigCases: readonly ConfigCase[] = [
+  ...names,
+  ...overlaps,
+  ...fields,
+  ...trees,
+  ...rbacInputs,
+  ...predicates,
+];

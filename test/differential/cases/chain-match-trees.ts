@@ -1,4 +1,4 @@
-// Chains chosen by filter_chain_matcher: inputs, lists, maps, IP ranges, domains, and what happens when nothing matches.
+// Chains chosen by filter_chain_matcher: inputs, lists, maps, IP ranges, domains, and nothing that matches.
 import type { Case, Group } from '../case.ts';
 import { any, bootstrap } from '../config.ts';
 import type { Fields } from '../config.ts';
@@ -82,6 +82,11 @@ const inputs: readonly Row[] = [
       tls: alpn === undefined ? {} : { alpn },
     })),
   ),
+  {
+    name: 'no network namespace',
+    matcher: exactMap(input('NetworkNamespaceInput'), { '/n': chain('a') }, { on_no_match: chain('b') }),
+    connections: [{}],
+  },
   {
     name: 'filter state that nobody set',
     matcher: list([

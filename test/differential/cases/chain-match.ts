@@ -16,6 +16,7 @@ import {
 } from './chain-match-client.ts';
 import type { Connection } from './chain-match-client.ts';
 import { randomTreeGroup } from './chain-match-random-trees.ts';
+import { rbacTreeGroup } from './chain-match-rbac.ts';
 import { chainTreeGroup } from './chain-match-trees.ts';
 
 const CONNECTIONS_PER_CASE = 16;
@@ -238,4 +239,5 @@ export const chainMatchGroups: readonly Group[] = [
   predicates,
   chainTreeGroup,
   randomTreeGroup(1),
+  rbacTreeGroup,
 ];
