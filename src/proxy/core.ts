@@ -58,6 +58,7 @@ export type Core = {
 
 export function makeCore(parts: CoreParts): Core {
   enableLinearRegex();
+  const seams = parts.seams ?? singleWorker();
   const clock = parts.clock ?? new Clock();
   const random = parts.random ?? new Random();
   const log = parts.logs.logger('main');
@@ -77,8 +78,8 @@ export function makeCore(parts: CoreParts): Core {
     store: stats,
     flushIntervalMs: fileFlushIntervalMs,
     flushBytes: fileFlushMinSizeKb * 1024,
+    shared: seams.shared,
   });
-  const seams = parts.seams ?? singleWorker();
   return { clock, random, engine, stats, serverStats, accessLogs, runtime: new LayeredRuntime(), seams };
 }
 

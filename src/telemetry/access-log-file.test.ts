@@ -1,10 +1,13 @@
 // The sink of access logs: buffering, flushing, reopening, limits.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, read, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { Clock } from '../base/clock.ts';
+import { allocateSharedMemory, SharedMemory } from '../base/shared-memory.ts';
 import { AccessLogFile, AccessLogFiles } from './access-log-file.ts';
 import { StatStore } from './metrics.ts';
 
@@ -96,4 +99,45 @@ test('a path that cannot be opened says why', (t) => {
   const { files, directory } = setUp(t);
   const path = join(directory, 'no', 'file');
   assert.equal(files.open(path), `unable to open file '${path}': No such file or directory`);
+});
+
+test('workers that append to one pipe do not mix their lines', { timeout: 20_000 }, async (t) => {
+  const { directory } = setUp(t);
+  const path = join(directory, 'pipe');
+  execFileSync('mkfifo', [path]);
+  // Open for both, so that neither end waits for the other.
+  const reader = openSync(path, 'r+');
+  const memory = allocateSharedMemory(3);
+  const clock = new Clock();
+  const workers = [1, 2].map((owner) => {
+    const files = new AccessLogFiles({
+      clock,
+      store: new StatStore(),
+      flushBytes: 100_000,
+      shared: new SharedMemory(memory, owner, 3),
+    });
+    const file = files.open(path);
+    assert.ok(file instanceof AccessLogFile);
+    return { owner, files, file };
+  });
+  let expected = 0;
+  for (const { owner, file } of workers) {
+    for (let i = 0; i < 100; i++) {
+      const line = `${String(owner).repeat(3_000)}\n`;
+      file.write(line);
+      expected += line.length;
+    }
+  }
+  const drained = Promise.all(workers.map(({ files }) => new Promise<void>((done) => files.drain(done))));
+  let text = '';
+  const chunk = Buffer.alloc(10_000);
+  const readSome = promisify(read);
+  while (text.length < expected) {
+    const { bytesRead } = await readSome(reader, chunk, 0, chunk.length, null);
+    text += chunk.latin1Slice(0, bytesRead);
+  }
+  await drained;
+  closeSync(reader);
+  assert.equal(text.length, expected);
+  for (const line of text.trimEnd().split('\n')) assert.match(line, /^(1{3000}|2{3000})$/);
 });

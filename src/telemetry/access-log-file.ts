@@ -1,6 +1,7 @@
 // Access-log files: lines collect in memory and leave in large appends, one file object per path for all loggers.
-import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import type { Clock, Timer } from '../base/clock.ts';
+import type { SharedCells, SharedCounter } from '../base/shared-cells.ts';
 import type { ScopeOf, StatSchema, StatStore } from './metrics.ts';
 
 /** Envoy: --file-flush-min-size-kb. So much is written at once, without waiting for the interval. */
@@ -33,6 +34,8 @@ export type AccessLogFilesOptions = {
   readonly flushIntervalMs?: number;
   readonly flushBytes?: number;
   readonly maxBufferedBytes?: number;
+  /** With several workers: who writes to a pipe now. */
+  readonly shared?: SharedCells;
 };
 
 /** The options that a file needs. */
@@ -44,9 +47,11 @@ export class AccessLogFiles {
   readonly #clock: Clock;
   readonly #stats: FileStats;
   readonly #limits: Limits;
+  readonly #shared: SharedCells | null;
 
   constructor(options: AccessLogFilesOptions) {
     this.#clock = options.clock;
+    this.#shared = options.shared === undefined || options.shared.isLocal ? null : options.shared;
     this.#stats = options.store.scope('filesystem', FILESYSTEM_STATS);
     this.#limits = {
       flushIntervalMs: options.flushIntervalMs ?? DEFAULT_FLUSH_INTERVAL_MS,
@@ -61,7 +66,9 @@ export class AccessLogFiles {
     if (known !== undefined) return known;
     const fd = openForAppend(path);
     if (typeof fd === 'string') return fd;
-    const file = new AccessLogFile(path, fd, this.#clock, this.#stats, this.#limits);
+    // Appends to a file do not mix; those to a pipe do, once it is full.
+    const turn = this.#shared === null || fstatSync(fd).isFile() ? null : this.#shared.counter(`access log ${path}`);
+    const file = new AccessLogFile(path, fd, this.#clock, this.#stats, this.#limits, turn);
     this.#files.set(path, file);
     return file;
   }
@@ -107,13 +114,24 @@ export class AccessLogFile {
   #to = 0;
   #isWriting = false;
   #isReopening = false;
+  /** 1 while a worker writes an append to the end; null where appends do not mix anyway. */
+  readonly #turn: SharedCounter | null;
+  #hasTurn = false;
   /** Bytes that ever came, and that ever left or were given up. */
   #accepted = 0;
   #settled = 0;
   /** Who waits for which byte to be settled, in order. */
   readonly #waiting: { readonly until: number; readonly done: () => void }[] = [];
 
-  constructor(path: string, fd: number, clock: Clock, stats: FileStats, limits: Limits) {
+  constructor(
+    path: string,
+    fd: number,
+    clock: Clock,
+    stats: FileStats,
+    limits: Limits,
+    turn: SharedCounter | null = null,
+  ) {
+    this.#turn = turn;
     this.path = path;
     this.#fd = fd;
     this.#stats = stats;
@@ -208,7 +226,23 @@ export class AccessLogFile {
     this.#writeRest();
   }
 
+  #takeTurn(): boolean {
+    if (this.#turn === null || this.#hasTurn) return true;
+    this.#hasTurn = this.#turn.inc() === 1;
+    if (!this.#hasTurn) this.#turn.dec();
+    return this.#hasTurn;
+  }
+
+  #endTurn(): void {
+    if (this.#hasTurn) this.#turn?.dec();
+    this.#hasTurn = false;
+  }
+
   #writeRest(): void {
+    if (!this.#takeTurn()) {
+      this.#retryTimer.arm(RETRY_MS);
+      return;
+    }
     write(this.#fd, this.#buffer, this.#from, this.#to - this.#from, null, (error, written) => {
       if (error !== null && (error.code === 'EAGAIN' || error.code === 'EINTR')) {
         this.#retryTimer.arm(RETRY_MS);
@@ -225,6 +259,7 @@ export class AccessLogFile {
         return;
       } else stats.inc(stats.i.write_completed);
       this.#isWriting = false;
+      this.#endTurn();
       this.#settle();
       if (this.#text.length > this.#limits.flushBytes || this.#waiting.length > 0) this.#start();
       else if (this.#text !== '' && !this.#isTimerArmed) this.#armTimer();
