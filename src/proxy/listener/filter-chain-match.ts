@@ -87,17 +87,20 @@ const LEVELS: readonly Level[] = [
   { keys: (match) => [match.sourceType === 'ANY' ? '' : match.sourceType], make: makeSourceTypeStep },
   { keys: (match) => rangeKeys(match.sourcePrefixRanges), make: (branches) => new SourceStep(branches) },
   {
-    keys: (match) => (match.sourcePorts.length === 0 ? [0] : match.sourcePorts),
+    keys: (match) => (match.sourcePorts.length === 0 ? ANY_NUMBER : match.sourcePorts),
     make: (branches) => new SourcePortStep(branches),
   },
 ];
 
+const ANY_TEXT: readonly string[] = [''];
+const ANY_NUMBER: readonly number[] = [0];
+
 function orAny(keys: readonly string[]): readonly string[] {
-  return keys.length === 0 ? [''] : keys;
+  return keys.length === 0 ? ANY_TEXT : keys;
 }
 
 function rangeKeys(ranges: readonly Cidr[]): readonly string[] {
-  return ranges.length === 0 ? [''] : ranges.map(formatCidr);
+  return ranges.length === 0 ? ANY_TEXT : ranges.map(formatCidr);
 }
 
 function compileLevel<T>(depth: number, entries: readonly Entry<T>[], overlaps: Set<number>): Step<T> {
@@ -106,6 +109,8 @@ function compileLevel<T>(depth: number, entries: readonly Entry<T>[], overlaps: 
     for (const { index } of entries.slice(1)) overlaps.add(index);
     return new Leaf((entries[0] as Entry<T>).value);
   }
+  // Where no chain asks for anything there is no step.
+  if (entries.every(({ match }) => asksNothing(level.keys(match)))) return compileLevel(depth + 1, entries, overlaps);
   const groups = new Map<Key, Entry<T>[]>();
   for (const entry of entries) {
     for (const key of level.keys(entry.match)) {
@@ -116,14 +121,11 @@ function compileLevel<T>(depth: number, entries: readonly Entry<T>[], overlaps: 
   }
   const branches = new Map<Key, Step<T>>();
   for (const [key, group] of groups) branches.set(key, compileLevel(depth + 1, group, overlaps));
-  const [first] = branches;
-  // Where no chain asks for anything there is no step.
-  if (branches.size === 1 && first !== undefined && isAny(first[0])) return first[1];
   return level.make(branches);
 }
 
-function isAny(key: Key): boolean {
-  return key === '' || key === 0;
+function asksNothing(keys: readonly Key[]): boolean {
+  return keys.length === 1 && (keys[0] === '' || keys[0] === 0);
 }
 
 class Leaf<T> implements Step<T> {
