@@ -1,10 +1,10 @@
 // The connection_limit filter (envoy.filters.network.connection_limit): so many connections at a time, no more.
-import type { Timer } from '../../../base/clock.ts';
 import type { SharedCounter } from '../../../base/shared-cells.ts';
 import type { ScopeOf } from '../../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../../config-decoder.ts';
 import { defineNetworkFilter } from '../filter.ts';
 import type { NetworkConnection, NetworkFilter, NetworkFilterContext, NetworkFilterStatus } from '../filter.ts';
+import { CloseLater } from './close-later.ts';
 import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag } from './runtime-flag.ts';
 import type { RuntimeFlag, RuntimeFlagPb } from './runtime-flag.ts';
 
@@ -38,7 +38,7 @@ function decode(message: ConnectionLimitPb, d: ConfigDecoder): ConnectionLimitCo
 }
 
 /** In the filter's slot: what the connection takes part in, to be given back at its end. */
-type Slot = { readonly isCounted: boolean; timer: Timer | null };
+type Slot = { readonly isCounted: boolean; later: CloseLater | null };
 
 class ConnectionLimitFilter implements NetworkFilter {
   readonly #config: ConnectionLimitConfig;
@@ -62,17 +62,13 @@ class ConnectionLimitFilter implements NetworkFilter {
     scope.inc(scope.i.active_connections);
     // Taken before it is compared: two workers must not both see the last place.
     const isCounted = this.#count.inc() <= maxConnections;
-    const state: Slot = { isCounted, timer: null };
+    const state: Slot = { isCounted, later: null };
     connection.slot[slot] = state;
     if (isCounted) return 'continue';
     this.#count.dec();
     scope.inc(scope.i.limited_connections);
-    if (delayMs === 0) {
-      connection.close('no-flush', CLOSE_REASON);
-    } else {
-      state.timer = clock.timer(closeLimited, connection);
-      state.timer.arm(delayMs);
-    }
+    if (delayMs === 0) connection.close('no-flush', CLOSE_REASON);
+    else state.later = new CloseLater(connection, clock, delayMs, CLOSE_REASON);
     return 'stop';
   }
 
@@ -80,14 +76,10 @@ class ConnectionLimitFilter implements NetworkFilter {
     const state = connection.slot[this.#context.slot] as Slot | undefined;
     if (state === undefined) return;
     connection.slot[this.#context.slot] = undefined;
-    state.timer?.disarm();
+    state.later?.cancel();
     if (state.isCounted) this.#count.dec();
     this.#scope.dec(this.#scope.i.active_connections);
   }
-}
-
-function closeLimited(connection: NetworkConnection): void {
-  connection.close('no-flush', CLOSE_REASON);
 }
 
 export const connectionLimit = defineNetworkFilter({

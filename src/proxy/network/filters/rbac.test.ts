@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkHarness, networkReasons } from '../../../../test/support/network-harness.ts';
+import type { TlsFacts } from '../../../base/byte-stream.ts';
 import { networkRbac } from './rbac.ts';
 
 const ANY = [{ any: true }];
@@ -72,8 +73,19 @@ test('a delayed denial holds the connection, and hears nothing of what it says',
   assert.equal(harness.started.length, 0);
   harness.advance(20);
   assert.equal(talk.isClosed, true);
-  assert.equal(talk.received, '');
+  assert.equal(talk.received, '|');
   assert.equal(talk.connection.localCloseReason, 'rbac_deny_close');
+});
+
+test('who leaves during the delay is gone', () => {
+  const harness = make({ rules: rules('DENY'), delay_deny: { seconds: 5, nanos: 0 } });
+  const talk = harness.connect();
+  harness.advance(10);
+  talk.close();
+  assert.equal(talk.isClosed, true);
+  assert.equal(talk.connection.localCloseReason, '');
+  harness.advance(10_000);
+  assert.equal(harness.stat('p.rbac.denied'), 1);
 });
 
 test('shadow rules count and note, and let in', () => {
@@ -115,7 +127,7 @@ test('who comes without TLS is nobody', () => {
 });
 
 test('a peer of whom no names can be read is denied', () => {
-  const tls = { version: 'TLSv1.3', cipher: '', alpn: '', sni: '', peerCertificate: { subject: 1 } };
+  const tls = { version: 'TLSv1.3', peerCertificate: { subject: 1 } } as unknown as TlsFacts;
   const principals = [{ not_id: { authenticated: { principal_name: { exact: 'a' } } } }];
   const harness = make({ rules: rules('ALLOW', ANY, principals) });
   const talk = harness.connect({ tls });

@@ -1,5 +1,4 @@
 // The rbac filter for connections (envoy.filters.network.rbac): lets them in or closes them, by policies.
-import type { Timer } from '../../../base/clock.ts';
 import { Headers } from '../../../wire/headers.ts';
 import type { ConfigDecoder } from '../../config-decoder.ts';
 import { RBAC_FIELDS } from '../../rbac/decode.ts';
@@ -16,6 +15,7 @@ import {
 import type { RbacDecision, RbacEngines, RbacEnginesPb, RbacReport } from '../../rbac/rule-set.ts';
 import { defineNetworkFilter } from '../filter.ts';
 import type { NetworkConnection, NetworkFilter, NetworkFilterContext, NetworkFilterStatus } from '../filter.ts';
+import { CloseLater } from './close-later.ts';
 
 const TYPE = 'envoy.extensions.filters.network.rbac.v3.RBAC';
 const NAME = 'envoy.filters.network.rbac';
@@ -51,7 +51,7 @@ function decode(message: NetworkRbacPb, d: ConfigDecoder): NetworkRbacConfig {
 /** What the filter keeps of a connection. */
 type Slot = {
   /** Waits before it closes a denied connection. */
-  timer: Timer | null;
+  later: CloseLater | null;
   decision: RbacDecision | null;
   /** The decision at the connection's begin stands for its first bytes too. */
   isFirstRead: boolean;
@@ -82,22 +82,24 @@ class NetworkRbacFilter implements NetworkFilter {
       shadowScope: context.stats.scope(joinPrefix(`${prefix}rbac.`, config.shadowStatPrefix), SHADOW_STATS),
     };
     this.#rules = new RuleSet(config, this.#report);
-    if (config.isContinuous) this.onData = (connection) => this.#judgeRead(connection);
+    if (config.isContinuous) {
+      this.onData = (connection, _chunk, start, end) => (start === end ? 'continue' : this.#judgeRead(connection));
+    }
   }
 
   onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
-    const state: Slot = { timer: null, decision: null, isFirstRead: true };
+    const state: Slot = { later: null, decision: null, isFirstRead: true };
     connection.slot[this.#context.slot] = state;
     return this.#judge(connection, state);
   }
 
   onDestroy(connection: NetworkConnection): void {
-    (connection.slot[this.#context.slot] as Slot | undefined)?.timer?.disarm();
+    (connection.slot[this.#context.slot] as Slot | undefined)?.later?.cancel();
   }
 
   #judgeRead(connection: NetworkConnection): NetworkFilterStatus {
     const state = connection.slot[this.#context.slot] as Slot;
-    if (state.timer !== null) return 'stop';
+    if (state.later !== null) return 'stop';
     if (state.isFirstRead) {
       state.isFirstRead = false;
       return 'continue';
@@ -125,13 +127,8 @@ class NetworkRbacFilter implements NetworkFilter {
 
   #deny(connection: NetworkConnection, state: Slot, details: string): void {
     const { delayDenyMs } = this.#config;
-    if (delayDenyMs === 0) {
-      connection.close('no-flush', CLOSE_REASON, details);
-      return;
-    }
-    const close = (): void => connection.close('no-flush', CLOSE_REASON, details);
-    state.timer = this.#context.clock.timer(close, null);
-    state.timer.arm(delayDenyMs);
+    if (delayDenyMs === 0) connection.close('no-flush', CLOSE_REASON, details);
+    else state.later = new CloseLater(connection, this.#context.clock, delayDenyMs, CLOSE_REASON, details);
   }
 }
 

@@ -17,7 +17,7 @@ type SetFilterStatePb = {
 type SetFilterStateConfig = {
   /** A connection begins when its handshake is over, so the two lists have one moment. */
   readonly atBegin: readonly FilterStateValue[];
-  /** With the first bytes, or the end when there are none. */
+  /** With the first bytes. */
   readonly atData: readonly FilterStateValue[];
 };
 
@@ -37,7 +37,9 @@ class SetFilterStateFilter implements NetworkFilter {
   constructor(config: SetFilterStateConfig, context: NetworkFilterContext) {
     this.#config = config;
     this.#slot = context.slot;
-    if (config.atData.length > 0) this.onData = (connection) => this.#writeOnce(connection);
+    if (config.atData.length > 0) {
+      this.onData = (connection, _chunk, start, end) => (start === end ? 'continue' : this.#writeOnce(connection));
+    }
   }
 
   onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
