@@ -8,13 +8,49 @@ export type Address = {
   readonly port: number;
 };
 
+/** A certificate as policies, logs and headers see it; texts are made when somebody looks. */
+export type CertificateFacts = {
+  /** DER. */
+  readonly raw: Buffer;
+  /** PEM with '\n', as the certificate itself; `chainPem` has those that came with it, the leaf first. */
+  readonly pem: string;
+  readonly chainPem: string;
+  /** SHA-256 and SHA-1 of the DER, hex, lower case. */
+  readonly sha256: string;
+  readonly sha1: string;
+  /** Hex, lower case. */
+  readonly serialNumber: string;
+  /** RFC 2253. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** ms since 1970. */
+  readonly validFromMs: number;
+  readonly validToMs: number;
+  /** Subject alternative names in the order of the certificate, read from DER; one byte each character (latin1). */
+  readonly uriSans: readonly string[];
+  readonly dnsSans: readonly string[];
+  readonly ipSans: readonly string[];
+  readonly emailSans: readonly string[];
+  readonly otherNameSans: readonly string[];
+};
+
 /** What a finished TLS handshake established; null on plain text. Filled by the TLS transport. */
 export type TlsFacts = {
+  /** 'TLSv1.2', 'TLSv1.3'. */
   readonly version: string;
+  /** OpenSSL's name: 'ECDHE-ECDSA-AES128-GCM-SHA256', 'TLS_AES_128_GCM_SHA256'. */
   readonly cipher: string;
+  /** What both agreed on; '' for none. */
   readonly alpn: string;
   readonly sni: string;
-  readonly peerCertificate: unknown;
+  /** What the peer showed, now or when the session was made; null when it showed none. */
+  readonly peerCertificate: CertificateFacts | null;
+  /** Whether `peerCertificate` was checked against a trusted CA or a pin (false: it was only taken note of). */
+  readonly isPeerVerified: boolean;
+  readonly localCertificate: CertificateFacts | null;
+  readonly isResumed: boolean;
+  /** Hex; '' in TLS 1.3. */
+  readonly sessionId: string;
 };
 
 /** Receives what a ByteStream reports. Calls never nest for one stream, and none follows `onClose`. */

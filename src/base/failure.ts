@@ -22,6 +22,7 @@ export type FailureCode =
   // Upstream.
   | 'connect_failed'
   | 'connect_timeout'
+  | 'tls_failed'
   | 'upstream_reset'
   | 'upstream_protocol'
   | 'upstream_closed'

@@ -1,0 +1,89 @@
+// What a transport socket is: it turns a socket's bytes into a connection's bytes (TLS, PROXY header, tunnel).
+import type { Address, ByteStream } from '../../base/byte-stream.ts';
+import type { Clock, Random } from '../../base/clock.ts';
+import type { Failure } from '../../base/failure.ts';
+import type { SharedCells } from '../../base/shared-cells.ts';
+import type { StatStore } from '../../telemetry/metrics.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import type { Runtime } from '../http/filter.ts';
+import type { ConnectionInfo } from '../stream-info.ts';
+
+/** Exactly one of the two is not null; may be called inside the call that started it. */
+export type TransportCallback = (stream: ByteStream | null, failure: Failure | null) => void;
+
+/** A handshake under way. */
+export type PendingTransport = {
+  /** Gives up: the stream closes, and the callback will not be called. */
+  cancel(): void;
+};
+
+/** What a listener knows of a socket's first bytes when the transport begins. */
+export type FirstBytes = {
+  /** Bytes that were read and belong to the transport; may be empty. */
+  readonly unread: Buffer;
+  /** SNI and ALPN as tls_inspector read them; null when nobody looked. */
+  readonly serverName: string | null;
+  readonly applicationProtocols: readonly string[];
+};
+
+/** One per filter chain: serves connections that were accepted. */
+export type DownstreamTransport = {
+  /** False while a secret is missing: the listener waits with its connections, as in Envoy. */
+  readonly isReady: boolean;
+  /** Told once, when it becomes ready. */
+  whenReady(ready: () => void): void;
+  /** Takes an idle socket over. */
+  accept(stream: ByteStream, first: FirstBytes, callback: TransportCallback): PendingTransport;
+  /** The chain is gone. */
+  close(): void;
+};
+
+/** To whom an upstream connection goes, and for whom. */
+export type UpstreamTarget = {
+  readonly address: Address;
+  /** Hostname of the endpoint; '' for none. */
+  readonly hostname: string;
+  /** Instead of the configured SNI (auto_sni, filter state envoy.network.upstream_server_name); '' for none. */
+  readonly serverName: string;
+  /** Names that the peer's certificate must have (auto_san_validation …); null: as configured. */
+  readonly subjectAltNames: readonly string[] | null;
+  /** Instead of the configured ALPN (the HTTP pool's choice); null: as configured. */
+  readonly applicationProtocols: readonly string[] | null;
+  /** For whom it is dialled: PROXY headers name its addresses; null for nobody in particular. */
+  readonly connection: ConnectionInfo | null;
+};
+
+/** One per cluster, or per entry of its transport_socket_matches. */
+export type UpstreamTransport = {
+  readonly isReady: boolean;
+  whenReady(ready: () => void): void;
+  /** Takes a socket over that is just connected. The cluster's connect_timeout runs on: its owner cancels. */
+  connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport;
+  /** The cluster is gone. */
+  close(): void;
+};
+
+export type TransportContext = {
+  readonly stats: StatStore;
+  /** 'listener.ADDRESS.' or 'cluster.NAME.' */
+  readonly statPrefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly runtime: Runtime;
+  readonly shared: SharedCells;
+};
+
+/** A kind of transport socket; `extensions.ts` lists them all. Upstream and downstream differ in their messages. */
+export type TransportFactory<Transport> = {
+  /** Envoy's extension name, e.g. 'envoy.transport_sockets.tls'. */
+  readonly name: string;
+  readonly configType: string;
+  readonly fields: Readonly<Record<string, string>>;
+  decode(message: never, d: ConfigDecoder): unknown;
+  create(config: never, context: TransportContext): Transport;
+};
+export type DownstreamTransportFactory = TransportFactory<DownstreamTransport>;
+export type UpstreamTransportFactory = TransportFactory<UpstreamTransport>;
+
+/** A transport socket as configured. */
+export type TransportConfig<Transport> = { readonly factory: TransportFactory<Transport>; readonly config: unknown };
