@@ -1,9 +1,12 @@
 // What a differential case and a group of cases are: one configuration, the bytes to send, and what is compared.
+import type { DnsZone } from '../support/dns-server.ts';
 import type { ClientStep } from '../support/raw-client.ts';
 import type { Reply, UpstreamScript } from '../support/raw-upstream.ts';
+import type { RelayRecord, RelayStep } from '../support/relay-script.ts';
 import type { DatagramStep, SeenDatagrams } from '../support/udp-script.ts';
 
 export type { ClientStep } from '../support/raw-client.ts';
+export type { RelayStep } from '../support/relay-script.ts';
 export type { Reply, ReplyAction, UpstreamScript } from '../support/raw-upstream.ts';
 
 export type Case = {
@@ -16,6 +19,10 @@ export type Case = {
   readonly clients?: readonly { readonly to?: string; readonly from?: string; readonly steps: readonly ClientStep[] }[];
   /** Steps of datagram clients and backends, before the connections of the case. */
   readonly datagrams?: readonly DatagramStep[];
+  /** Clients and backends without HTTP, led step by step; instead of `send`, `clients` and `upstream`. */
+  readonly relay?: readonly RelayStep[];
+  /** What the DNS servers of the group say from now on; the case begins once the clusters have heard it. */
+  readonly dns?: Readonly<Record<string, DnsZone>>;
   /** Replies of backend `a`, or scripts by backend name. */
   readonly upstream?: readonly Reply[] | Readonly<Record<string, UpstreamScript | readonly Reply[]>>;
   /** Waits after the clients are done until the backends received so many complete requests (mirrors). */
@@ -42,10 +49,12 @@ export type Case = {
 export type Group = {
   readonly name: string;
   /**
-   * The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{udp.NAME}}` (a datagram backend), `{{free.NAME}}`, `{{full.NAME}}`,
-   * `{{log}}` and `{{dir}}`.
+   * The configuration; placeholders are `{{listen.NAME}}`, `{{backend.NAME}}`, `{{udp.NAME}}` (a datagram backend),
+   * `{{dns.NAME}}` (a DNS server), `{{free.NAME}}`, `{{full.NAME}}`, `{{log}}` and `{{dir}}`.
    */
   readonly config: unknown;
+  /** What its DNS servers say when the proxy starts, by their names. */
+  readonly dns?: Readonly<Record<string, DnsZone>>;
   readonly cases: readonly Case[];
   readonly arguments?: readonly string[];
 };
@@ -71,6 +80,7 @@ export type SeenRequest = SeenMessage & { connection: number };
 
 export type Observation = {
   clients: SeenClient[];
+  relay?: RelayRecord;
   datagrams?: SeenDatagrams;
   upstream: Record<string, SeenRequest[]>;
   upstreamFates?: Record<string, string[]>;

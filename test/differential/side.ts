@@ -3,6 +3,7 @@ import { mkdtempSync, openSync, readSync, rmSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DnsServer } from '../support/dns-server.ts';
 import { freePort } from '../support/free-ports.ts';
 import { FullListener } from '../support/full-listener.ts';
 import type { HeaderList, Message } from '../support/http1-reader.ts';
@@ -13,6 +14,8 @@ import type { ClientResult, ClientStep } from '../support/raw-client.ts';
 import { RawUpstream } from '../support/raw-upstream.ts';
 import type { ConnectionRecord, UpstreamScript } from '../support/raw-upstream.ts';
 import { runDatagrams, UdpBackend } from '../support/udp-script.ts';
+import { runRelay, type RelayRecord, type RelayStep } from '../support/relay-script.ts';
+import type { TcpPeer } from '../support/tcp-peer.ts';
 import type { Case, Group, Observation, SeenClient, SeenMessage } from './case.ts';
 import { fillPlaceholders, placeholdersIn, toYaml } from './config.ts';
 import { Normaliser } from './normalise.ts';
@@ -32,6 +35,9 @@ const STANDARD_STATS =
   '^vhost\\.|^http1\\.|^listener\\.[^.]+\\.(http\\..*|downstream_cx_total|no_filter_chain_match)|' +
   '\\.http_local_rate_limit\\.|^runtime\\.deprecated_feature_use$';
 
+/** Six refreshes of the tables' DNS clusters. */
+const DNS_SETTLE_MS = 300;
+
 let barrierNumber = 0;
 
 export class Side {
@@ -39,6 +45,7 @@ export class Side {
   readonly #ports: ReadonlyMap<string, string | number>;
   readonly #upstreams: readonly RawUpstream[];
   readonly #udpBackends: readonly UdpBackend[];
+  readonly #dnsServers: ReadonlyMap<string, DnsServer>;
   readonly #fullListeners: readonly FullListener[];
   readonly #directory: string;
   readonly #normaliser: Normaliser;
@@ -52,6 +59,7 @@ export class Side {
     ports: ReadonlyMap<string, string | number>,
     upstreams: readonly RawUpstream[],
     udpBackends: readonly UdpBackend[],
+    dnsServers: ReadonlyMap<string, DnsServer>,
     fullListeners: readonly FullListener[],
     directory: string,
     proxy: ProxyProcess,
@@ -60,6 +68,7 @@ export class Side {
     this.#ports = ports;
     this.#upstreams = upstreams;
     this.#udpBackends = udpBackends;
+    this.#dnsServers = dnsServers;
     this.#fullListeners = fullListeners;
     this.#directory = directory;
     this.#normaliser = new Normaliser(new Map([...ports, ['admin', proxy.adminPort]]), directory);
@@ -75,6 +84,7 @@ export class Side {
     ]);
     const upstreams: RawUpstream[] = [];
     const udpBackends: UdpBackend[] = [];
+    const dnsServers = new Map<string, DnsServer>();
     const fullListeners: FullListener[] = [];
     try {
       for (const name of placeholdersIn(template)) {
@@ -89,12 +99,17 @@ export class Side {
           const backend = new UdpBackend(name.slice('udp.'.length), port);
           await backend.open();
           udpBackends.push(backend);
+        } else if (name.startsWith('dns.')) {
+          const server = await DnsServer.start(port);
+          server.zone = group.dns?.[name.slice('dns.'.length)] ?? {};
+          dnsServers.set(name.slice('dns.'.length), server);
         } else if (name.startsWith('full.')) fullListeners.push(await FullListener.start(port));
       }
       const proxy = await startProxy(kind, fillPlaceholders(template, ports), directory, group.arguments);
-      return new Side(kind, ports, upstreams, udpBackends, fullListeners, directory, proxy);
+      return new Side(kind, ports, upstreams, udpBackends, dnsServers, fullListeners, directory, proxy);
     } catch (error) {
-      await Promise.all([...upstreams, ...udpBackends, ...fullListeners].map((listener) => listener.close()));
+      const all = [...upstreams, ...udpBackends, ...dnsServers.values(), ...fullListeners];
+      await Promise.all(all.map((listener) => listener.close()));
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
@@ -102,9 +117,8 @@ export class Side {
 
   async stop(): Promise<void> {
     await this.proxy.stop();
-    await Promise.all(
-      [...this.#upstreams, ...this.#udpBackends, ...this.#fullListeners].map((listener) => listener.close()),
-    );
+    const all = [...this.#upstreams, ...this.#udpBackends, ...this.#dnsServers.values(), ...this.#fullListeners];
+    await Promise.all(all.map((listener) => listener.close()));
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -116,7 +130,9 @@ export class Side {
       this.#stats = await this.#readStats();
     }
     this.#beginUpstreams(test);
+    if (test.dns !== undefined) await this.#changeDns(test.dns);
     const datagrams = test.datagrams === undefined ? undefined : await this.#runDatagrams(test.datagrams);
+    const relay = test.relay === undefined ? undefined : await this.#runRelay(test.relay, test);
     const clients = await this.#runClients(test);
     if (test.awaitRequests !== undefined) await this.#awaitComplete(test.awaitRequests);
     const admin = test.admin === undefined ? undefined : await this.#runAdmin(test.admin);
@@ -130,6 +146,7 @@ export class Side {
     const observation: Observation = {
       clients: clients.map((client) => this.#seenClient(client, test)),
       ...(datagrams === undefined ? {} : { datagrams }),
+      ...(relay === undefined ? {} : { relay }),
       upstream: Object.fromEntries(records.map(([name, seen]) => [name, this.#seenRequests(seen)])),
       log,
       stats,
@@ -142,9 +159,22 @@ export class Side {
     return test.view === undefined ? observation : test.view(observation);
   }
 
+  async #changeDns(zones: NonNullable<Case['dns']>): Promise<void> {
+    for (const [name, zone] of Object.entries(zones)) {
+      const server = this.#dnsServers.get(name);
+      if (server === undefined) throw new Error(`the group has no DNS server ${name}`);
+      server.zone = zone;
+    }
+    await sleep(DNS_SETTLE_MS);
+  }
+
   #beginUpstreams(test: Case): void {
     const scripts = Array.isArray(test.upstream) ? { a: test.upstream } : (test.upstream ?? {});
     for (const upstream of this.#upstreams) {
+      if (test.relay !== undefined) {
+        upstream.beginCase({ replies: [], isManual: true });
+        continue;
+      }
       const script = (scripts as Readonly<Record<string, UpstreamScript | UpstreamScript['replies']>>)[upstream.name];
       const full = script === undefined ? { replies: [] } : 'replies' in script ? script : { replies: script };
       upstream.beginCase({ ...full, replies: full.replies.map((reply) => this.#fillReply(reply)) });
@@ -153,6 +183,16 @@ export class Side {
 
   #fillReply(reply: UpstreamScript['replies'][number]): UpstreamScript['replies'][number] {
     return typeof reply === 'string' ? fillPlaceholders(reply, this.#ports) : reply;
+  }
+
+  #runRelay(steps: readonly RelayStep[], test: Case): Promise<RelayRecord> {
+    const accepted = (): TcpPeer[] =>
+      this.#upstreams.flatMap((upstream) => upstream.peers).sort((a, b) => a.order - b.order);
+    return runRelay(steps, {
+      timeoutMs: test.timeoutMs ?? 4000,
+      portOf: (listener) => this.#port(listener ?? test.to ?? 'main'),
+      accepted,
+    });
   }
 
   async #runClients(test: Case): Promise<ClientResult[]> {

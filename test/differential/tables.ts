@@ -1,6 +1,8 @@
 // The list of all tables of differential cases.
 import type { Group } from './case.ts';
 import { chainMatchGroups } from './cases/chain-match.ts';
+import { clusterDnsGroups } from './cases/cluster-dns.ts';
+import { clusterOriginalDstGroups } from './cases/cluster-original-dst.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
@@ -30,6 +32,8 @@ export const allGroups: readonly Group[] = [
   ...chainMatchGroups,
   ...listenerFilterGroups,
   ...proxyProtocolGroups,
+  ...clusterDnsGroups,
+  ...clusterOriginalDstGroups,
   ...udpGroups,
   ...laterGroups,
 ];

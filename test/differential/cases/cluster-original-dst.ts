@@ -1,0 +1,116 @@
+// ORIGINAL_DST clusters: hosts by header, by the connection's destination, by port; what is no address; clean-up.
+import type { Case, Group, Observation } from '../case.ts';
+import { bootstrap, cluster, type Fields, http, route } from '../config.ts';
+
+function original(name: string, config: Fields | null, fields: Fields = {}): Fields {
+  return {
+    name,
+    type: 'ORIGINAL_DST',
+    lb_policy: 'CLUSTER_PROVIDED',
+    connect_timeout: '1s',
+    ...(config === null ? {} : { original_dst_lb_config: config }),
+    ...fields,
+  };
+}
+
+function get(path: string, ...headers: readonly string[]): string {
+  return `GET ${path} HTTP/1.1\r\nhost: example.com\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n`;
+}
+
+/** Hosts of all clusters as /clusters tells them, in any order. */
+function view(observation: Observation): unknown {
+  const body = observation.admin?.['GET /clusters']?.body ?? '';
+  const hosts = body.split('\n').filter((line) => /::(hostname|health_flags|weight|cx_total|rq_success)::/.test(line));
+  const { clients, upstream, log, stats } = observation;
+  return { responses: clients.map((client) => client.responses), upstream, log, stats, hosts: hosts.sort() };
+}
+
+const STATS = ['^cluster\\.[^.]+\\.(membership_.*|original_dst_host_invalid|update_.*)$'];
+
+function test(name: string, send: string, more: Partial<Case> = {}): Case {
+  return { name, send, admin: ['GET /clusters'], stats: STATS, view, ...more };
+}
+
+const HEADER = 'x-envoy-original-dst-host';
+
+const group: Group = {
+  name: 'original destination clusters',
+  config: bootstrap({
+    listeners: [
+      http({
+        name: 'main',
+        routes: [
+          route('/header', 'header'),
+          route('/rewrite', 'header', { auto_host_rewrite: true }),
+          route('/own', 'own'),
+          route('/port', 'port'),
+          route('/plain', 'plain'),
+          route(
+            '/add',
+            'header',
+            {},
+            {
+              request_headers_to_add: [{ header: { key: HEADER, value: '127.0.0.1:{{backend.a}}' } }],
+            },
+          ),
+        ],
+      }),
+    ],
+    clusters: [
+      original('header', { use_http_header: true }),
+      original('own', { use_http_header: true, http_header_name: 'X-Where' }),
+      original('port', { use_http_header: true, upstream_port_override: '{{backend.a}}' }),
+      original('plain', null),
+      // Its ports are those that the cases name.
+      cluster('unused', ['a', 'b', 'free.x']),
+    ],
+  }),
+  cases: [
+    test('the header names the host', get('/header', `${HEADER}: 127.0.0.1:{{backend.a}}`)),
+    test('the host is used again', get('/header', `${HEADER}: 127.0.0.1:{{backend.a}}`)),
+    test('another host', get('/header', `${HEADER}: 127.0.0.1:{{backend.b}}`)),
+    test('the authority may become its name', get('/rewrite', `${HEADER}: 127.0.0.1:{{backend.a}}`)),
+    test('the first of two headers', get('/header', `${HEADER}: 127.0.0.1:{{backend.b}}`, `${HEADER}: 127.0.0.1:1`)),
+    test('a header that the route adds comes in time', get('/add')),
+    test('without the header and a redirect there is no host', get('/header')),
+    test('no address', get('/header', `${HEADER}: nowhere`)),
+    test('a name is no address', get('/header', `${HEADER}: localhost:80`)),
+    test('an address without a port', get('/header', `${HEADER}: 127.0.0.1`)),
+    test('an impossible port', get('/header', `${HEADER}: 127.0.0.1:65536`)),
+    test('an empty header', get('/header', `${HEADER}:`)),
+    test('an IPv6 address without brackets', get('/header', `${HEADER}: ::1:80`)),
+    test('an IPv6 address', get('/header', `${HEADER}: [::1]:{{free.x}}`)),
+    test('a port where nobody listens', get('/header', `${HEADER}: 127.0.0.1:{{free.x}}`)),
+    test('a header of another name', get('/own', 'x-where: 127.0.0.1:{{backend.a}}')),
+    test('the usual header does not count then', get('/own', `${HEADER}: 127.0.0.1:{{backend.a}}`)),
+    test('the port is overridden', get('/port', `${HEADER}: 127.0.0.1:1`)),
+    test('a connection that was not redirected has no destination', get('/plain')),
+    test('the header does not count unless asked for', get('/plain', `${HEADER}: 127.0.0.1:{{backend.a}}`)),
+  ],
+};
+
+const cleanup: Group = {
+  name: 'original destination clusters, clean-up',
+  config: bootstrap({
+    listeners: [http({ name: 'main', routes: [route('/', 'header')] })],
+    clusters: [
+      cluster('unused', ['a']),
+      original(
+        'header',
+        { use_http_header: true },
+        { cleanup_interval: '0.1s', common_http_protocol_options: { idle_timeout: '0.15s' } },
+      ),
+    ],
+  }),
+  cases: [
+    {
+      ...test('a host that nobody uses goes', get('/', `${HEADER}: 127.0.0.1:{{backend.a}}`)),
+      settleMs: 800,
+      stats: [...STATS, '^cluster_manager\\.cluster_updated$'],
+      admin: [],
+      view: ({ clients, log, stats }: Observation) => ({ responses: clients.map((one) => one.responses), log, stats }),
+    },
+  ],
+};
+
+export const clusterOriginalDstGroups: readonly Group[] = [group, cleanup];
