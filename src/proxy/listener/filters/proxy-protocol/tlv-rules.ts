@@ -9,6 +9,7 @@ const DEFAULT_NAMESPACE = 'envoy.filters.listener.proxy_protocol';
 /** Filter state in Envoy's names: the entries that rules chose, and all that an upstream PROXY header is made of. */
 const TLV_STATE = 'envoy.network.proxy_protocol.tlv';
 const HEADER_STATE = 'envoy.network.proxy_protocol_options';
+const EXCLAMATION_MARK = 0x21;
 
 export type TlvRulePb = {
   tlv_type?: number;
@@ -86,7 +87,7 @@ function addOnce(socket: AcceptedSocket, rule: TlvRule, text: string): void {
 function tlvState(chosen: ReadonlyMap<string, string>) {
   const values = Object.fromEntries([...chosen].sort(([a], [b]) => (a < b ? -1 : 1)));
   return {
-    value: Buffer.from(JSON.stringify(values)).latin1Slice(),
+    value: JSON.stringify(values),
     typed: values,
     fields: values,
     isReadOnly: true,
@@ -94,22 +95,25 @@ function tlvState(chosen: ReadonlyMap<string, string>) {
   } as const;
 }
 
-/** UTF-8, in which each byte that belongs to no character is a '!'. Source: Envoy MessageUtil::sanitizeUtf8String. */
+/**
+ * UTF-8 as bytes, one per char code, in which each byte that belongs to no character is a '!'.
+ * Source: Envoy MessageUtil::sanitizeUtf8String.
+ */
 function readableText(bytes: Buffer): string {
-  if (isUtf8(bytes)) return bytes.utf8Slice();
-  let text = '';
-  for (let at = 0; at < bytes.length; ) {
-    const length = characterBytes(bytes, at);
-    text += length === 0 ? '!' : bytes.utf8Slice(at, at + length);
+  if (isUtf8(bytes)) return bytes.latin1Slice();
+  const text = Buffer.from(bytes);
+  for (let at = 0; at < text.length; ) {
+    const length = characterBytes(text, at);
+    if (length === 0) text[at] = EXCLAMATION_MARK;
     at += Math.max(length, 1);
   }
-  return text;
+  return text.latin1Slice();
 }
 
 /** Bytes of the character that begins there; 0 when none does. */
 function characterBytes(bytes: Buffer, at: number): number {
-  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
-    if (isUtf8(bytes.subarray(at, at + length))) return length;
-  }
-  return 0;
+  const first = bytes[at] as number;
+  if (first < 0x80) return 1;
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  return at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)) ? length : 0;
 }
