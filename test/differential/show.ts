@@ -22,12 +22,13 @@ function show(observation: unknown): void {
     console.log(`  ${JSON.stringify(observation)}`);
     return;
   }
-  const { clients, datagrams, upstream, log, stats, admin, upstreamFates } = observation as Observation;
+  const { clients, datagrams, relay, upstream, log, stats, admin, upstreamFates } = observation as Observation;
   for (const client of clients) {
     for (const message of client.responses) showMessage('<', message);
     console.log(`  connection: ${client.fate} ${client.timedOut.join(', ')}`);
   }
   if (datagrams !== undefined) console.log(`  datagrams: ${JSON.stringify(datagrams)}`);
+  if (relay !== undefined) console.log(`  relay: ${JSON.stringify(relay)}`);
   for (const [name, requests] of Object.entries(upstream)) {
     for (const request of requests) showMessage(`> ${name}#${request.connection}`, request);
   }

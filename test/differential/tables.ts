@@ -15,6 +15,7 @@ import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
+import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 
@@ -34,6 +35,7 @@ export const allGroups: readonly Group[] = [
   ...proxyProtocolGroups,
   ...clusterDnsGroups,
   ...clusterOriginalDstGroups,
+  ...tcpProxyGroups,
   ...udpGroups,
   ...laterGroups,
 ];

@@ -4,6 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Http1Reader } from './http1-reader.ts';
 import type { Message } from './http1-reader.ts';
+import { TcpPeer } from './tcp-peer.ts';
 
 export type ReplyAction =
   | string // bytes to send, as latin1 text
@@ -23,6 +24,8 @@ export type UpstreamScript = {
   readonly replies: readonly Reply[];
   /** Runs on each new connection before any byte was read. */
   readonly onConnect?: readonly ReplyAction[];
+  /** No script: connections are led from outside. */
+  readonly isManual?: boolean;
 };
 
 export type ConnectionRecord = {
@@ -35,6 +38,8 @@ type Live = { socket: Socket; record: ConnectionRecord; echo: boolean; wake: () 
 
 export class RawUpstream {
   readonly name: string;
+  /** The connections of this case that are led from outside. */
+  peers: TcpPeer[] = [];
   readonly #server: Server;
   #script: UpstreamScript = { replies: [] };
   #connections: Live[] = [];
@@ -69,6 +74,7 @@ export class RawUpstream {
   beginCase(script: UpstreamScript): void {
     this.#script = script;
     this.#served = 0;
+    this.peers = [];
   }
 
   /** Returns what arrived in this case, then closes every connection and waits until the proxy closed its side. */
@@ -87,6 +93,10 @@ export class RawUpstream {
   }
 
   #accept(socket: Socket): void {
+    if (this.#script.isManual === true) {
+      this.peers.push(new TcpPeer(socket, this.name));
+      return;
+    }
     const record: ConnectionRecord = { requests: [], raw: '', fate: 'open' };
     const waiters = new Set<() => void>();
     const live: Live = { socket, record, echo: false, wake: () => waiters.forEach((waiter) => waiter()) };
