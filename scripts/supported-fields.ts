@@ -6,7 +6,13 @@ import { type Field, type MessageType, TYPE } from '../src/proto/message-type.ts
 import { registry } from '../src/proto/registry.ts';
 import { supportedFields } from '../src/proxy/config/bootstrap.ts';
 import { TUNING_FIELDS } from '../src/proxy/config/support.ts';
-import { httpFilters, listenerFilters, networkFilters } from '../src/proxy/extensions.ts';
+import {
+  downstreamTransports,
+  httpFilters,
+  listenerFilters,
+  networkFilters,
+  upstreamTransports,
+} from '../src/proxy/extensions.ts';
 import type { HttpFilterFactory } from '../src/proxy/http/filter.ts';
 import { GROUPS, HTTP_FILTER_GROUP, LIMITS, NO_EFFECT, REFUSED_WHOLE } from './support/field-notes.ts';
 import { withIntended } from './support/intended-block.ts';
@@ -42,6 +48,8 @@ export function readSupport(): { readonly support: Support; readonly filters: re
     httpFilters: filters,
     networkFilters: networkFilters(parts),
     listenerFilters: listenerFilters(),
+    downstreamTransports: downstreamTransports(),
+    upstreamTransports: upstreamTransports(),
   };
   return { support: supportedFields(extensions), filters };
 }

@@ -18,7 +18,14 @@ import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
 import { findLocalAddress } from './config/http-connection-manager.ts';
 import type { ListenerEnvironment } from './config/listener.ts';
 import { dropNested } from './config/support.ts';
-import { type Extensions, httpFilters, listenerFilters, networkFilters } from './extensions.ts';
+import {
+  type Extensions,
+  downstreamTransports,
+  httpFilters,
+  listenerFilters,
+  networkFilters,
+  upstreamTransports,
+} from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { ProxyOptions } from './options.ts';
 import { RouteHolders } from './route/route-holders.ts';
@@ -145,6 +152,8 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     httpFilters: filters,
     networkFilters: enabled([manager, ...networkFilters(extensionParts)]),
     listenerFilters: enabled(listenerFilters()),
+    downstreamTransports: enabled(downstreamTransports()),
+    upstreamTransports: enabled(upstreamTransports()),
   };
   const listenerEnvironment = factoriesByType(extensions);
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
@@ -152,12 +161,14 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   return { config, statsSettings, clusters, environment, extensions, listenerEnvironment };
 }
 
-function factoriesByType({ networkFilters, listenerFilters }: Extensions): ListenerEnvironment {
+function factoriesByType({ networkFilters, listenerFilters, downstreamTransports }: Extensions): ListenerEnvironment {
   const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
   const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
+  const downstream = new Map(downstreamTransports.map((factory) => [factory.configType, factory]));
   return {
     networkFilterFactory: (type) => network.get(type) ?? null,
     listenerFilterFactory: (type) => listener.get(type) ?? null,
+    downstreamTransportFactory: (type) => downstream.get(type) ?? null,
   };
 }
 

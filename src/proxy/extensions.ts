@@ -24,6 +24,7 @@ import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
+import type { DownstreamTransportFactory, UpstreamTransportFactory } from './transport/transport.ts';
 
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
@@ -38,6 +39,8 @@ export type Extensions = {
   /** Without the HTTP connection manager, which needs to be told of the HTTP filters. */
   readonly networkFilters: readonly NetworkFilterFactory[];
   readonly listenerFilters: readonly ListenerFilterFactory[];
+  readonly downstreamTransports: readonly DownstreamTransportFactory[];
+  readonly upstreamTransports: readonly UpstreamTransportFactory[];
 };
 
 /** The HTTP filters of a worker, the terminal one last. */
@@ -61,4 +64,13 @@ export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
 
 export function listenerFilters(): ListenerFilterFactory[] {
   return [httpInspector, listenerLocalRateLimit, originalDst, originalSrc, proxyProtocol, tlsInspector];
+}
+
+/** Transport sockets besides raw_buffer, which is none. */
+export function downstreamTransports(): DownstreamTransportFactory[] {
+  return [];
+}
+
+export function upstreamTransports(): UpstreamTransportFactory[] {
+  return [];
 }

@@ -82,7 +82,14 @@ export class NetworkHarness {
       dateText: () => '',
       shared: options.shared ?? new LocalCells(),
     };
-    const config = { name: chainName, fingerprint: chainName, metadata: null, filters };
+    const config = {
+      name: chainName,
+      fingerprint: chainName,
+      metadata: null,
+      transport: null,
+      transportTimeoutMs: 0,
+      filters,
+    };
     this.chain = new FilterChain(config as never, context as never, {
       isDraining: false,
       shouldDrainClose: () => false,
@@ -119,6 +126,7 @@ export class NetworkHarness {
       trafficDirection: 'UNSPECIFIED' as const,
       clock: this.clock,
       onConnectionClosed: (): void => {},
+      onTransportTimeout: (): void => {},
     };
     const connection = new DownstreamConnection(listener, this.chain, server, accepted);
     const run = (step: () => void): void => this.#engine.run(step);
@@ -143,7 +151,7 @@ export class NetworkHarness {
       onClose: () => {},
     };
     client.handler = handler;
-    run(() => connection.start());
+    run(() => connection.begin(Buffer.alloc(0)));
     return talk;
   }
 

@@ -30,7 +30,6 @@ export class TlsStream extends QueuedStream {
   readonly handle: Handle;
   readonly #wrap: TlsHandle;
   readonly #handshake: TlsHandshake;
-  readonly #base: HandleStream;
   #callback: HandshakeCallback | null;
   #facts: SessionFacts | null = null;
   #local: Address | null = null;
@@ -41,7 +40,6 @@ export class TlsStream extends QueuedStream {
     const isUnix = base.localAddress.family === 'unix';
     const { handle, shared } = base.takeHandle();
     super(shared.turn, base.role);
-    this.#base = base;
     if (isUnix) {
       this.#local = base.localAddress;
       this.#remote = base.remoteAddress;

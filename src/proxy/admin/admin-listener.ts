@@ -96,6 +96,8 @@ function listenerConfig(admin: AdminConfig, manager: NetworkFilterFactory): List
     name: '',
     fingerprint: '',
     metadata: null,
+    transport: null,
+    transportTimeoutMs: 0,
     filters: [{ name: manager.name, factory: manager, config: null }],
   };
   return {

@@ -60,7 +60,9 @@ export function supportedFields(
   extensions: Extensions,
   more: SupportTable = {},
 ): Map<string, ReadonlySet<string> | '*'> {
-  const { httpFilters, networkFilters, listenerFilters } = extensions;
+  const { httpFilters, networkFilters, listenerFilters, downstreamTransports, upstreamTransports } = extensions;
+  const filters = [...httpFilters, ...networkFilters, ...listenerFilters];
+  const transports = [...downstreamTransports, ...upstreamTransports];
   return mergeSupport(
     BOOTSTRAP_FIELDS,
     STATS_CONFIG_FIELDS,
@@ -78,7 +80,7 @@ export function supportedFields(
     ROUTE_FIELDS,
     CLUSTER_FIELDS,
     more,
-    ...[...httpFilters, ...networkFilters, ...listenerFilters].map((filter) => filter.fields as SupportTable),
+    ...[...filters, ...transports].map((extension) => extension.fields as SupportTable),
   );
 }
 

@@ -25,6 +25,7 @@ import type {
 } from '../listener/listener-config.ts';
 import type { NetworkFilterFactory } from '../network/filter.ts';
 import type { FilterChainConfig, NetworkFilterConfig } from '../network/filter-chain.ts';
+import type { DownstreamTransport, DownstreamTransportFactory, TransportConfig } from '../transport/transport.ts';
 import { decodeAddress } from './address.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeFilterChainMatch, rejectOverlaps } from './filter-chain-match.ts';
@@ -68,6 +69,7 @@ export const LISTENER_FIELDS = {
 export type ListenerEnvironment = {
   readonly networkFilterFactory: (type: string) => NetworkFilterFactory | null;
   readonly listenerFilterFactory: (type: string) => ListenerFilterFactory | null;
+  readonly downstreamTransportFactory: (type: string) => DownstreamTransportFactory | null;
 };
 
 const ORIGINAL_DST = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
@@ -218,7 +220,7 @@ function decodeChain(
   environment: ListenerEnvironment,
   bufferLimitBytes: number,
 ): FilterChainConfig | null {
-  decodeTransport(message, d);
+  const transport = decodeTransport(message, d, environment);
   const filterPbs = message.filters ?? [];
   if (filterPbs.length === 0) {
     d.reject('filters', 'is required: a filter chain needs a network filter');
@@ -241,21 +243,33 @@ function decodeChain(
     name: message.name ?? '',
     fingerprint: digest(encodeBinary(type as never, message as never)),
     metadata: decodeMetadata(message.metadata),
+    transport,
+    transportTimeoutMs: d.durationMs(message.transport_socket_connect_timeout, 0),
     filters,
   });
 }
 
-/** Only plain text so far; what else may come takes its place here. */
-function decodeTransport(message: FilterChain, d: ConfigDecoder): void {
+/** Null for plain text. */
+function decodeTransport(
+  message: FilterChain,
+  d: ConfigDecoder,
+  environment: ListenerEnvironment,
+): TransportConfig<DownstreamTransport> | null {
   const socket = message.transport_socket;
-  if (socket === undefined) return;
+  if (socket === undefined) return null;
   const dt = d.at('transport_socket').at('typed_config');
   if (socket.typed_config === undefined) {
     dt.reject('', 'is required');
-    return;
+    return null;
   }
   const unpacked = d.environment.unpack(socket.typed_config, dt);
-  if (unpacked !== null && unpacked.type !== RAW_BUFFER) dt.reject('', `${unpacked.type} is not supported yet`);
+  if (unpacked === null || unpacked.type === RAW_BUFFER) return null;
+  const factory = environment.downstreamTransportFactory(unpacked.type);
+  if (factory === null) {
+    dt.reject('', `no transport socket of type ${unpacked.type} for listeners`);
+    return null;
+  }
+  return { factory, config: factory.decode(unpacked.message as never, dt) };
 }
 
 function decodeNetworkFilter(

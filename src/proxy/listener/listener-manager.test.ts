@@ -32,7 +32,14 @@ function namedChain(name: string): FilterChainConfig {
       },
     }),
   };
-  return { name, fingerprint: name, metadata: null, filters: [{ name: 'test.name', factory, config: null }] };
+  return {
+    name,
+    fingerprint: name,
+    metadata: null,
+    transport: null,
+    transportTimeoutMs: 0,
+    filters: [{ name: 'test.name', factory, config: null }],
+  };
 }
 
 /** A chain that sends everything back. */
@@ -55,7 +62,14 @@ function echoChain(name: string): FilterChainConfig {
       },
     }),
   };
-  return { name, fingerprint: name, metadata: null, filters: [{ name: 'test.echo', factory, config: null }] };
+  return {
+    name,
+    fingerprint: name,
+    metadata: null,
+    transport: null,
+    transportTimeoutMs: 0,
+    filters: [{ name: 'test.echo', factory, config: null }],
+  };
 }
 
 /** A listener filter that restores an original destination, after it has seen so many bytes. */

@@ -314,8 +314,11 @@ export class ActiveListener implements PendingOwner {
     worker.inc(worker.i.downstream_cx_active);
     const connection = new DownstreamConnection(this, chain, stream, facts);
     if (this.config.accessLogs.length > 0) connection.keepAddresses();
-    if (unread.length > 0) stream.unread(unread);
-    connection.start();
+    connection.begin(unread);
+  }
+
+  onTransportTimeout(): void {
+    this.#stats.inc(this.#stats.i.downstream_cx_transport_socket_connect_timeout);
   }
 
   onConnectionClosed(connection: DownstreamConnection): void {

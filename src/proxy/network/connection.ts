@@ -1,5 +1,6 @@
 // A downstream connection: takes its bytes through the network filters of its chain until the terminal one owns them.
 import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../base/byte-stream.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { SocketFacts } from '../listener/socket-facts.ts';
 import {
@@ -9,6 +10,7 @@ import {
   StreamInfo,
   type UpstreamSource,
 } from '../stream-info.ts';
+import type { PendingTransport } from '../transport/transport.ts';
 import type { CloseKind, NetworkConnection } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { FilteredStream } from './filtered-stream.ts';
@@ -18,8 +20,9 @@ export type ConnectionListener = {
   readonly name: string;
   readonly metadata: Metadata | null;
   readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
-  readonly clock: { readonly nowMs: number; readonly wallMs: number };
+  readonly clock: Clock;
   onConnectionClosed(connection: DownstreamConnection): void;
+  onTransportTimeout(): void;
 };
 
 let nextConnectionId = 0;
@@ -36,19 +39,24 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   readonly chain: FilterChain;
   readonly startMs: number;
   readonly startWallMs: number;
-  /** What the terminal filter sees; a FilteredStream when some filter reads bytes. */
-  readonly stream: ByteStream;
+  /** What the terminal filter sees: the transport's stream, or a FilteredStream when some filter reads bytes. */
+  stream: ByteStream;
   readonly slot: unknown[];
   terminationDetails = '';
   localCloseReason = '';
   detectedCloseType: 'Normal' | 'LocalReset' | 'RemoteReset' = 'Normal';
   isClosed = false;
-  readonly #socket: ByteStream;
+  /** The transport's stream once it stands, until then the socket. */
+  #socket: ByteStream;
+  #handshake: PendingTransport | null = null;
+  #timer: Timer | null = null;
+  #transportFailure = '';
   /** What listener filters found out; null when there were none. */
   readonly #accepted: SocketFacts | null;
   #info: StreamInfo | null = null;
   /** Filters that have let the connection in. */
   #passed = 0;
+  #isAttached = false;
   #isStopped = false;
   #isStarted = false;
 
@@ -60,8 +68,60 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     this.#socket = socket;
     this.#accepted = accepted;
     this.slot = chain.slots > 1 ? new Array(chain.slots).fill(undefined) : NO_SLOTS;
-    this.stream = chain.readsData ? new FilteredStream(socket, this, chain.filters) : socket;
+    this.stream = socket;
     chain.connections.add(this);
+  }
+
+  /** Begins with the transport, if the chain has one; `unread` are bytes of the socket that were looked at. */
+  begin(unread: Buffer): void {
+    const { transport, config } = this.chain;
+    if (transport === null) {
+      if (unread.length > 0) this.#socket.unread(unread);
+      this.#attach(this.#socket);
+      return;
+    }
+    // What is asked of the socket later would come too late: it may be gone with a failed handshake.
+    const accepted = this.#accepted;
+    const first = {
+      unread,
+      serverName: accepted?.transportProtocol === 'tls' ? accepted.serverName : null,
+      applicationProtocols: accepted?.applicationProtocols ?? NO_NAMES,
+    };
+    if (config.transportTimeoutMs > 0) {
+      this.#timer = this.listener.clock.timer(onTransportTimeout, this);
+      this.#timer.arm(config.transportTimeoutMs);
+    }
+    const pending = transport.accept(this.#socket, first, (stream, failure) => this.#shaken(stream, failure));
+    if (!this.isClosed && !this.#isAttached) this.#handshake = pending;
+  }
+
+  #shaken(stream: ByteStream | null, failure: Failure | null): void {
+    this.#handshake = null;
+    this.#timer?.disarm();
+    if (this.isClosed) {
+      stream?.destroy();
+      return;
+    }
+    if (stream !== null) {
+      this.#socket = stream;
+      this.#attach(stream);
+      return;
+    }
+    this.#transportFailure = failure?.detail ?? '';
+    this.closed(failure);
+  }
+
+  /** For the timer. */
+  onTransportTimeout(): void {
+    this.listener.onTransportTimeout();
+    this.close('no-flush', 'transport_socket_timeout');
+  }
+
+  #attach(stream: ByteStream): void {
+    this.#isAttached = true;
+    const { chain } = this;
+    this.stream = chain.readsData ? new FilteredStream(stream, this, chain.filters) : stream;
+    this.start();
   }
 
   /** Lets the filters hear of the connection, then the terminal one take it. */
@@ -101,6 +161,12 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     if (this.isClosed) return;
     if (this.localCloseReason === '') this.localCloseReason = reason;
     if (details !== '') this.terminationDetails = details;
+    if (!this.#isAttached) {
+      this.#handshake?.cancel();
+      this.#handshake = null;
+      this.closed(null);
+      return;
+    }
     if (kind === 'reset') this.detectedCloseType = 'LocalReset';
     if (kind === 'flush') this.#socket.close();
     else this.#socket.destroy(kind === 'reset');
@@ -222,10 +288,18 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   get upstreamSource(): UpstreamSource | null {
     return this.#accepted?.upstreamSource ?? null;
   }
+  /** Why the handshake failed, in Envoy's words; '' when it did not. */
+  get transportFailureReason(): string {
+    return this.#transportFailure;
+  }
   get filterState(): ReadonlyMap<string, FilterStateObject> | null {
     return this.#info === null ? (this.#accepted?.filterState ?? null) : this.#info.filterState;
   }
   get dynamicMetadata(): ReadonlyMap<string, Record<string, unknown>> | null {
     return this.#info === null ? (this.#accepted?.dynamicMetadata ?? null) : this.#info.dynamicMetadata;
   }
+}
+
+function onTransportTimeout(connection: DownstreamConnection): void {
+  connection.onTransportTimeout();
 }

@@ -1,6 +1,7 @@
 // A filter chain at run time: its network filters, the connections that it serves, and whether it drains.
 import type { Clock } from '../../base/clock.ts';
 import type { Metadata } from '../stream-info.ts';
+import type { DownstreamTransport, TransportConfig } from '../transport/transport.ts';
 import type { DownstreamConnection } from './connection.ts';
 import type { DrainDecision, NetworkFilter, NetworkFilterContext, NetworkFilterFactory } from './filter.ts';
 
@@ -17,6 +18,10 @@ export type FilterChainConfig = {
   /** Equal for chains that do the same: an update keeps such a chain and its connections. */
   readonly fingerprint: string;
   readonly metadata: Metadata | null;
+  /** Null: the socket's bytes are the connection's. */
+  readonly transport: TransportConfig<DownstreamTransport> | null;
+  /** transport_socket_connect_timeout, ms; 0 = none. */
+  readonly transportTimeoutMs: number;
   /** The last one is terminal. */
   readonly filters: readonly NetworkFilterConfig[];
 };
@@ -31,6 +36,7 @@ export class FilterChain {
   readonly config: FilterChainConfig;
   readonly filters: readonly NetworkFilter[];
   readonly terminal: NetworkFilter;
+  readonly transport: DownstreamTransport | null;
   /** Some filter before the terminal one reads the bytes. */
   readonly readsData: boolean;
   readonly slots: number;
@@ -60,6 +66,10 @@ export class FilterChain {
       if (filter !== null) filters.push(filter);
     }
     this.slots = slot;
+    const { transport } = config;
+    const { stats, clock, random, runtime, shared, listenerPrefix } = context;
+    const transportContext = { stats, clock, random, runtime, shared, statPrefix: listenerPrefix };
+    this.transport = transport === null ? null : transport.factory.create(transport.config as never, transportContext);
     const terminal = filters.pop();
     if (terminal?.start === undefined) throw new Error(`filter chain ${config.name} has no terminal filter`);
     this.terminal = terminal;
@@ -87,6 +97,7 @@ export class FilterChain {
   }
 
   #drained(): void {
+    this.transport?.close();
     const told = this.onDrained;
     this.onDrained = null;
     told?.();

@@ -63,6 +63,8 @@ function serve(filters: readonly NetworkFilter[]): MemoryProxy {
     name: '',
     fingerprint: 'test',
     metadata: null,
+    transport: null,
+    transportTimeoutMs: 0,
     filters: filters.map((filter) => ({ name: '', factory: factoryOf(filter), config: null })),
   };
   rig.run(() => rig.proxy.worker.listeners.set({ ...config, chains: [{ match: null, chain }] }));

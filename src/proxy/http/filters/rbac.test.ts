@@ -124,7 +124,7 @@ test('a guard that cannot decide denies', () => {
     rules: { action: 'DENY', policies: { p: policy(ANY, [{ authenticated: { principal_name: { exact: 'x' } } }]) } },
   });
   const tls = { version: 'TLSv1.3', cipher: 'c', alpn: '', sni: '', peerCertificate: { unknown: true } };
-  harness.connection = makeConnection({ tls });
+  harness.connection = makeConnection({ tls: tls as never });
   const stream = send(harness);
   assert.equal(stream.reply?.status, 403);
   assert.equal(harness.stat('http.test.rbac.evaluation_error'), 1);
