@@ -2,6 +2,7 @@
 import type { ClientStep } from '../../support/raw-client.ts';
 import type { Case, Group } from '../case.ts';
 import { address, bootstrap, cluster, direct, type Fields, filter, http, match, route, textLog } from '../config.ts';
+import { networkTcpGroups } from './network-filters-tcp.ts';
 import { rbacNetworkGroups } from './network-rbac.ts';
 
 const PACKAGE = 'envoy.extensions.filters.network';
@@ -328,4 +329,11 @@ const seen: Group = {
   ],
 };
 
-export const networkFilterGroups: readonly Group[] = [responders, limits, states, seen, ...rbacNetworkGroups];
+export const networkFilterGroups: readonly Group[] = [
+  responders,
+  limits,
+  states,
+  seen,
+  ...rbacNetworkGroups,
+  ...networkTcpGroups,
+];
