@@ -9,6 +9,7 @@ import { arePeersRequired } from '../support/find-envoy.ts';
 import { runToEnd } from '../support/proxy-process.ts';
 import { configCases, configText } from './cases/bad-configs.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
+import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { fillPlaceholders, placeholdersIn } from './config.ts';
 import { only, other, reasonToSkip } from './options.ts';
@@ -22,7 +23,7 @@ if (skip !== false && arePeersRequired()) {
 }
 
 describe('configurations that are refused', { skip, concurrency: 2 }, () => {
-  const all = [...configCases, ...chainConfigCases, ...networkConfigCases];
+  const all = [...configCases, ...chainConfigCases, ...listenerFilterConfigCases, ...networkConfigCases];
   for (const test of all.filter(({ name }) => only.test(`config / ${name}`))) {
     it(test.name, async () => {
       const template = configText(test);

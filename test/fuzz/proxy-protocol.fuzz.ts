@@ -1,4 +1,4 @@
-// Fuzzes the PROXY protocol reader: what is written comes back, and nothing else upsets it, in whatever pieces it comes.
+// Fuzzes the PROXY protocol reader: what is written comes back, and nothing else upsets it, however it is cut.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../src/base/byte-stream.ts';

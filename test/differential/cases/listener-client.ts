@@ -25,7 +25,8 @@ const LOG =
   'details=%RESPONSE_CODE_DETAILS% chain=%FILTER_CHAIN_NAME% ' +
   'tls=%DYNAMIC_METADATA(envoy.filters.listener.tls_inspector)% ' +
   'proxy=%DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol)% ns=%DYNAMIC_METADATA(ns)% ' +
-  'tlv=%FILTER_STATE(envoy.network.proxy_protocol.tlv:PLAIN)% two=%FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:two)% ' +
+  'tlv=%FILTER_STATE(envoy.network.proxy_protocol.tlv:PLAIN)% ' +
+  'two=%FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:two)% ' +
   'options=%FILTER_STATE(envoy.network.proxy_protocol_options)%\n';
 
 /** A listener whose chains answer with their names and which logs what the filters told of each connection. */

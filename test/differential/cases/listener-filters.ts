@@ -123,6 +123,22 @@ const http: readonly Case[] = [
   waitingCase('a PROXY header and nothing', 'all', 'PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n'),
 ];
 
+/** Filters that are left out by the port that the PROXY header names, in the forms that istiod writes. */
+const skips: readonly Case[] = [1999, 2000, 2001, 3000, 4000].flatMap((port) => [
+  bytesCase(`TLS to port ${port}`, 'skips', `PROXY TCP4 1.2.3.4 5.6.7.8 1 ${port}\r\n${HELLO.toString('latin1')}`),
+  bytesCase(`HTTP to port ${port}`, 'skips', `PROXY TCP4 1.2.3.4 5.6.7.8 1 ${port}\r\n${REQUEST}`),
+]);
+const portRange = (start: number): Fields => ({ destination_port_range: { start, end: start + 1 } });
+const skipping: readonly Fields[] = [
+  listenerFilter('proxy_protocol'),
+  listenerFilter('tls_inspector', {}, { filter_disabled: portRange(2000) }),
+  listenerFilter(
+    'http_inspector',
+    {},
+    { filter_disabled: { or_match: { rules: [portRange(2000), portRange(3000)] } } },
+  ),
+];
+
 const inspectors: Fields[] = [listenerFilter('tls_inspector'), listenerFilter('http_inspector')];
 const fingerprints = { enable_ja3_fingerprinting: true, enable_ja4_fingerprinting: true };
 const inspection = (name: string, filters: readonly Fields[]): Fields =>
@@ -179,10 +195,11 @@ export const listenerFilterGroups: readonly Group[] = [
         inspection('http', [listenerFilter('http_inspector')]),
         inspection('both', inspectors),
         inspection('all', [listenerFilter('proxy_protocol'), ...inspectors]),
+        inspection('skips', skipping),
       ],
       clusters: [],
     }),
-    cases: http,
+    cases: [...http, ...skips],
   },
   {
     name: 'listener filter timeouts and limits',
