@@ -11,7 +11,7 @@ import { engine } from './cases/engine.ts';
 import { http1AllFeatures } from './cases/http1-all-features.ts';
 import { http1Minimal } from './cases/http1-minimal.ts';
 import { latency } from './cases/latency.ts';
-import { memoryConnections, memoryIdle } from './cases/memory.ts';
+import { memoryClusters, memoryConnections, memoryIdle } from './cases/memory.ts';
 import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
 import { tcpRoundtrip } from './cases/tcp-roundtrip.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
@@ -36,6 +36,7 @@ const CASES: readonly BenchCase[] = [
   tcpBulkMany,
   latency,
   memoryIdle,
+  memoryClusters,
   memoryConnections,
   engine,
 ];

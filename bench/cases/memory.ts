@@ -1,9 +1,10 @@
 // Resident memory: a proxy that has just started, and what 1,000 idle keep-alive connections add.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { alternate, type BenchCase, type BenchContext, type Row } from '../support/bench-case.ts';
+import { alternate, type Bar, type BenchCase, type BenchContext, type Row } from '../support/bench-case.ts';
 import { holdIdleConnections } from '../support/idle-connections.ts';
 import { rssKb } from '../support/process.ts';
 import { type PeerName, type Proxy, startProxy } from '../support/proxies.ts';
+import type { EnvoyConfigName } from '../support/envoy-config.ts';
 import { PATHS } from '../support/upstream.ts';
 
 const SETTLE_MS = 2_000;
@@ -13,7 +14,16 @@ const FIRST_CONNECTIONS = 50;
 export const memoryIdle: BenchCase = {
   name: 'memory-idle',
   title: 'RSS idle, 1 cluster',
-  run: (context) => measureMemory(context, memoryIdle, 'MB', async (proxy) => rssKb(proxy.program.pid) / 1024),
+  run: (context) => measureMemory(context, memoryIdle, 'MB', residentMb),
+};
+
+export const memoryClusters: BenchCase = {
+  name: 'memory-clusters',
+  title: 'RSS idle, 1,000 clusters and 1,000 routes',
+  run: (context) => {
+    const peers = context.peers.filter((peer) => peer === 'envoy' || peer === 'heddle');
+    return measureMemory({ ...context, peers }, memoryClusters, 'MB', residentMb, { ratio: 0.8 }, 'clusters');
+  },
 };
 
 export const memoryConnections: BenchCase = {
@@ -21,6 +31,10 @@ export const memoryConnections: BenchCase = {
   title: 'RSS per 1,000 idle connections',
   run: (context) => measureMemory(context, memoryConnections, 'MB', growthByConnections),
 };
+
+async function residentMb(proxy: Proxy): Promise<number> {
+  return rssKb(proxy.program.pid) / 1024;
+}
 
 /** A few connections come first, so that what any first request loads is not counted as theirs. */
 async function growthByConnections(proxy: Proxy): Promise<number> {
@@ -42,9 +56,11 @@ async function measureMemory(
   { name, title }: BenchCase,
   unit: string,
   measure: (proxy: Proxy) => Promise<number>,
+  bar: Bar = { ratio: 1 },
+  config: EnvoyConfigName = 'minimal',
 ): Promise<readonly Row[]> {
   const rounds = await alternate(context, async (peer: PeerName, round) => {
-    const proxy = await startProxy(peer, 'minimal', context.proxyPlace);
+    const proxy = await startProxy(peer, config, context.proxyPlace);
     try {
       await sleep(SETTLE_MS);
       const figure = await measure(proxy);
@@ -54,5 +70,5 @@ async function measureMemory(
       await proxy.stop();
     }
   });
-  return [{ name, title, unit, bar: { ratio: 1 }, rounds, notCounted: null }];
+  return [{ name, title, unit, bar, rounds, notCounted: null }];
 }

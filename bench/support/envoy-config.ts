@@ -9,10 +9,14 @@ export type EnvoyConfigOptions = {
   readonly accessLogPath: string;
 };
 
-export type EnvoyConfigName = 'minimal' | 'allFeatures' | 'tcp';
+export type EnvoyConfigName = 'minimal' | 'allFeatures' | 'tcp' | 'clusters';
+
+/** Of the configuration 'clusters': so many clusters, each with a route. */
+export const CLUSTERS = 1000;
 
 export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions): unknown {
   const features = name === 'allFeatures';
+  const more = name === 'clusters' ? Array.from({ length: CLUSTERS - 1 }, (_, i) => meshCluster(i)) : [];
   return {
     admin: { address: socketAddress(options.adminPort) },
     static_resources: {
@@ -22,7 +26,9 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
           address: socketAddress(options.port),
           filter_chains: [
             {
-              filters: [name === 'tcp' ? TCP_PROXY : connectionManager(features, options.accessLogPath)],
+              filters: [
+                name === 'tcp' ? TCP_PROXY : connectionManager(features, options.accessLogPath, more.map(meshRoute)),
+              ],
             },
           ],
         },
@@ -39,9 +45,29 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
             endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(options.upstreamPort) } }] }],
           },
         },
+        ...more,
       ],
     },
   };
+}
+
+type MeshCluster = { readonly name: string };
+
+/** As a mesh names its services; nobody is at the address. */
+function meshCluster(index: number): MeshCluster {
+  const name = `outbound|8080||service-${index}.default.svc.cluster.local`;
+  const address = { socket_address: { address: `10.0.${index >> 8}.${index & 255}`, port_value: 8080 } };
+  const cluster = {
+    name,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
+  };
+  return cluster;
+}
+
+function meshRoute({ name }: MeshCluster, index: number): unknown {
+  return { match: { prefix: `/service-${index}/` }, route: { cluster: name } };
 }
 
 const TCP_PROXY = {
@@ -53,13 +79,13 @@ const TCP_PROXY = {
   },
 };
 
-function connectionManager(features: boolean, accessLogPath: string): unknown {
+function connectionManager(features: boolean, accessLogPath: string, routes: readonly unknown[]): unknown {
   return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: {
       '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
       stat_prefix: 'ingress',
-      route_config: routeConfiguration(features),
+      route_config: routeConfiguration(features, routes),
       http_filters: [...(features ? FEATURE_FILTERS : []), ROUTER],
       ...(features ? { access_log: [jsonAccessLog(accessLogPath)] } : {}),
     },
@@ -70,7 +96,7 @@ function socketAddress(port: number): unknown {
   return { socket_address: { address: '127.0.0.1', port_value: port } };
 }
 
-function routeConfiguration(features: boolean): unknown {
+function routeConfiguration(features: boolean, more: readonly unknown[]): unknown {
   const retryPolicy = { retry_on: '5xx,connect-failure,reset', num_retries: 2, per_try_timeout: '5s' };
   return {
     name: 'local_route',
@@ -79,6 +105,7 @@ function routeConfiguration(features: boolean): unknown {
         name: 'local_service',
         domains: ['*'],
         routes: [
+          ...more,
           {
             match: { prefix: '/' },
             route: { cluster: 'upstream', ...(features ? { retry_policy: retryPolicy } : {}) },
