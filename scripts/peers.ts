@@ -57,6 +57,7 @@ export const PEERS_TABLE: readonly Peer[] = [
   },
   { name: 'nghttpd', why: 'an HTTP/2 upstream', source: { from: 'apt', package: 'nghttp2-server' } },
   { name: 'nghttp', why: 'an HTTP/2 client', source: { from: 'apt', package: 'nghttp2-client' } },
+  { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' }, benchOnly: true },
   {
     name: 'nginx',

@@ -60,6 +60,15 @@ const STAGES: readonly (readonly Stage[])[] = [
   ],
   [
     {
+      // Whatever a test makes is in namespaces of its process and goes with it.
+      name: 'namespaces',
+      run: { files: ['test/namespaces/**/*.test.ts'], concurrency: 1 },
+      slow: true,
+      timeoutMs: 60_000,
+    },
+  ],
+  [
+    {
       name: 'differential',
       run: { files: ['test/differential/**/*.test.ts'], concurrency: 1 },
       slow: true,
