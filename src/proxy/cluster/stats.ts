@@ -76,9 +76,8 @@ export class CodeStats {
   readonly #prefix: string;
   #completed = -1;
   #time = -1;
-  /** Cells by status; made with the first answer, because most clusters of a mesh never get one. */
+  /** Cells by status, those of the groups behind; made with the first answer: most clusters never get one. */
   #codes: Int32Array | null = null;
-  readonly #groups = new Int32Array(GROUPS.length).fill(-1);
 
   constructor(scope: Scope, prefix: string) {
     this.#scope = scope;
@@ -91,13 +90,15 @@ export class CodeStats {
     if (this.#completed < 0) this.#completed = scope.dynamicCounter(`${this.#prefix}upstream_rq_completed`);
     scope.inc(this.#completed);
     if (onlyCompleted) return;
+    this.#codes ??= new Int32Array(CODES + GROUPS.length).fill(-1);
     const group = (status / 100) | 0;
     if (group >= 1 && group <= 5) {
-      let cell = this.#groups[group] as number;
-      if (cell < 0) cell = this.#groups[group] = scope.dynamicCounter(this.#prefix + (GROUPS[group] as string));
+      let cell = this.#codes[CODES + group] as number;
+      if (cell < 0) {
+        cell = this.#codes[CODES + group] = scope.dynamicCounter(this.#prefix + (GROUPS[group] as string));
+      }
       scope.inc(cell);
     }
-    this.#codes ??= new Int32Array(CODES).fill(-1);
     // Envoy knows no codes from 600 on; slot 0 counts them.
     const slot = status < 100 || status >= 600 ? 0 : status;
     let cell = this.#codes[slot] as number;
@@ -117,9 +118,9 @@ export class CodeStats {
 /** All counters per response code of one cluster. */
 export class ClusterCodeStats {
   readonly #scope: Scope;
-  readonly plain: CodeStats;
-  readonly internal: CodeStats;
-  readonly external: CodeStats;
+  #plain: CodeStats | null = null;
+  #internal: CodeStats | null = null;
+  #external: CodeStats | null = null;
   #canary: CodeStats | null = null;
   #retry: CodeStats | null = null;
   /** By prefix: 'zone.FROM.TO.' and x-envoy-upstream-alt-stat-name. */
@@ -127,9 +128,21 @@ export class ClusterCodeStats {
 
   constructor(scope: Scope) {
     this.#scope = scope;
-    this.plain = new CodeStats(scope, '');
-    this.internal = new CodeStats(scope, 'internal.');
-    this.external = new CodeStats(scope, 'external.');
+  }
+
+  get plain(): CodeStats {
+    this.#plain ??= new CodeStats(this.#scope, '');
+    return this.#plain;
+  }
+
+  get internal(): CodeStats {
+    this.#internal ??= new CodeStats(this.#scope, 'internal.');
+    return this.#internal;
+  }
+
+  get external(): CodeStats {
+    this.#external ??= new CodeStats(this.#scope, 'external.');
+    return this.#external;
   }
 
   get canary(): CodeStats {
