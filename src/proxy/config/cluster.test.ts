@@ -149,7 +149,18 @@ test('what cannot take effect is refused, with its path', () => {
       /explicit_http_config\.http2_protocol_options: HTTP\/2 to upstreams is not supported yet/,
     ],
     [withOptions({ auto_config: {} }), /auto_config: HTTP\/2 to upstreams/],
-    [{ outlier_detection: {} }, /^outlier_detection: is not supported yet/],
+    ...['outlier_detection', 'preconnect_policy', 'track_cluster_stats', 'ring_hash_lb_config', 'maglev_lb_config'].map(
+      (field) => [{ [field]: {} }, new RegExp(`^${field}: is not supported yet`)] as const,
+    ),
+    ...['close_connections_on_host_health_failure', 'ignore_health_on_host_removal', 'track_timeout_budgets'].map(
+      (field) => [{ [field]: true }, new RegExp(`^${field}: is not supported yet`)] as const,
+    ),
+    [{ lb_subset_config: { subset_selectors: [] } }, /^lb_subset_config: is not supported yet/],
+    [{ round_robin_lb_config: { slow_start_config: {} } }, /^round_robin_lb_config: is not supported yet/],
+    [
+      { upstream_connection_options: { set_local_interface_name_on_upstream_connections: true } },
+      /set_local_interface_name_on_upstream_connections: is not supported yet/,
+    ],
     [
       { load_assignment: { endpoints: [{ lb_endpoints: [at('localhost', 80)] }] } },
       /^load_assignment\.endpoints\[0\]\.lb_endpoints\[0\]\.endpoint\.address\.socket_address\.address: malformed IP/,

@@ -24,6 +24,13 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': {
     initial_read_buffer_size: 'how much is read at once cannot be observed',
   },
+  'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig': {
+    max_udp_channel_duration: 'how long c-ares keeps its UDP sockets; here each query has one of its own',
+    reinit_channel_on_timeout: 'renews the sockets of c-ares; here each query has one of its own',
+  },
+  'envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig': {
+    num_resolver_threads: 'lookups do not block a thread here',
+  },
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },

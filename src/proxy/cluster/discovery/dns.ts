@@ -88,6 +88,8 @@ class Name {
   /** Names are apart from each other; of a logical host each new set of addresses is a new host. */
   #group: number;
   endpoints: readonly EndpointConfig[] = [];
+  /** The addresses of `endpoints`. */
+  #known: ReadonlyMap<string, Address> = new Map();
 
   constructor(owner: DnsDiscovery, config: DnsName, index: number) {
     this.#owner = owner;
@@ -140,13 +142,17 @@ class Name {
 
   /** Each address is a host; those that were there already stay. */
   #takeAll(addresses: readonly Address[]): boolean {
-    const byName = new Map(addresses.map((address) => [addressName(address), address]));
+    const byText = new Map<string, Address>();
+    for (const address of addresses) if (!byText.has(address.address)) byText.set(address.address, address);
     const { stats } = this.#owner.parts;
-    stats.add(stats.i['default.total_match_count'], byName.size);
-    const before = new Set(this.endpoints.map((endpoint) => addressName(endpoint.address)));
-    if (before.size === byName.size && [...byName.keys()].every((name) => before.has(name))) return false;
+    stats.add(stats.i['default.total_match_count'], byText.size);
+    const before = this.#known;
+    let isSame = before.size === byText.size;
+    if (isSame) for (const text of byText.keys()) if (!before.has(text)) isSame = false;
+    if (isSame) return false;
+    this.#known = byText;
     const group = this.#group;
-    this.endpoints = [...byName.values()].map((address) =>
+    this.endpoints = Array.from(byText.values(), (address) =>
       Object.freeze({ ...this.#config.endpoint, address: Object.freeze(address), group }),
     );
     return true;
