@@ -42,6 +42,52 @@ const LOG = [
   '%RESPONSE_FLAGS%',
 ].join(' ');
 
+const relay = (cluster: string, path: string): object => ({
+  name: 'tcp',
+  typed_config: {
+    '@type': `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: cluster,
+    cluster,
+    access_log: [
+      {
+        name: 'file',
+        typed_config: {
+          '@type': `${TYPE}.access_loggers.file.v3.FileAccessLog`,
+          path,
+          log_format: { text_format_source: { inline_string: `${LOG}\n` } },
+        },
+      },
+    ],
+  },
+});
+
+const say = (text: string): object => ({
+  name: 'say',
+  typed_config: {
+    '@type': `${TYPE}.filters.network.direct_response.v3.Config`,
+    response: { inline_string: text },
+  },
+});
+
+const virtual = (name: string, address: string, port: number): object => ({
+  name,
+  address: { socket_address: { address, port_value: port } },
+  bind_to_port: false,
+  filter_chains: [{ filters: [say(name)] }],
+});
+
+const cluster = (name: string, mark: number | null): object => ({
+  name,
+  type: 'ORIGINAL_DST',
+  lb_policy: 'CLUSTER_PROVIDED',
+  connect_timeout: '2s',
+  ...(mark === null
+    ? {}
+    : {
+        upstream_bind_config: { socket_options: [{ level: 1, name: 36, int_value: mark, state: 'STATE_PREBIND' }] },
+      }),
+});
+
 function config(logPath: string): string {
   const any = (port: number): object => ({
     socket_address: { address: '::', port_value: port, ipv4_compat: true },
@@ -54,48 +100,6 @@ function config(logPath: string): string {
     name: 'envoy.filters.listener.original_src',
     typed_config: { '@type': `${TYPE}.filters.listener.original_src.v3.OriginalSrc`, mark: LOCAL_MARK },
   };
-  const relay = (cluster: string): object => ({
-    name: 'tcp',
-    typed_config: {
-      '@type': `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`,
-      stat_prefix: cluster,
-      cluster,
-      access_log: [
-        {
-          name: 'file',
-          typed_config: {
-            '@type': `${TYPE}.access_loggers.file.v3.FileAccessLog`,
-            path: logPath,
-            log_format: { text_format_source: { inline_string: `${LOG}\n` } },
-          },
-        },
-      ],
-    },
-  });
-  const say = (text: string): object => ({
-    name: 'say',
-    typed_config: {
-      '@type': `${TYPE}.filters.network.direct_response.v3.Config`,
-      response: { inline_string: text },
-    },
-  });
-  const virtual = (name: string, address: string, port: number): object => ({
-    name,
-    address: { socket_address: { address, port_value: port } },
-    bind_to_port: false,
-    filter_chains: [{ filters: [say(name)] }],
-  });
-  const cluster = (name: string, mark: number | null): object => ({
-    name,
-    type: 'ORIGINAL_DST',
-    lb_policy: 'CLUSTER_PROVIDED',
-    connect_timeout: '2s',
-    ...(mark === null
-      ? {}
-      : {
-          upstream_bind_config: { socket_options: [{ level: 1, name: 36, int_value: mark, state: 'STATE_PREBIND' }] },
-        }),
-  });
   return JSON.stringify({
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
     static_resources: {
@@ -104,7 +108,7 @@ function config(logPath: string): string {
           name: 'out',
           address: any(OUTBOUND_PORT),
           use_original_dst: true,
-          filter_chains: [{ filters: [relay('outbound')] }],
+          filter_chains: [{ filters: [relay('outbound', logPath)] }],
         },
         virtual('virtual far', '10.99.0.2', 7002),
         virtual('virtual any', '0.0.0.0', 7003),
@@ -115,7 +119,7 @@ function config(logPath: string): string {
           listener_filters: [original],
           filter_chains: [
             { filter_chain_match: { destination_port: 8001 }, filters: [say('port 8001')] },
-            { filters: [relay('inbound')] },
+            { filters: [relay('inbound', logPath)] },
           ],
         },
         {
@@ -123,7 +127,7 @@ function config(logPath: string): string {
           address: any(TRANSPARENT_PORT),
           transparent: true,
           listener_filters: [original, source],
-          filter_chains: [{ filters: [relay('inbound')] }],
+          filter_chains: [{ filters: [relay('inbound', logPath)] }],
         },
       ],
       clusters: [cluster('outbound', OUTBOUND_MARK), cluster('inbound', null)],

@@ -1,5 +1,5 @@
-// The netfilter rules of the tests, as a mesh has them: ports 7000-7009 of far are redirected on their way out, 8000-8009
-// of home on their way in, and 9000-9009 of home go to a transparent listener, with the address of the client kept.
+// The netfilter rules of the tests, as a mesh has them: ports 7000-7009 of far are redirected on their way out,
+// 8000-8009 of home on their way in, and 9000-9009 of home go to a transparent listener, the client's address kept.
 import type { Lab } from './lab.ts';
 
 export const OUTBOUND_PORT = 15001;
