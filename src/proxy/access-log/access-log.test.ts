@@ -109,6 +109,11 @@ test('filters', () => {
       true,
       ({ requestHeaders }) => requestHeaders?.add(headerKey('x'), '1'),
     ],
+    [
+      { header_filter: { header: { name: 'x', present_match: true, invert_match: true } } },
+      true,
+      (exchange) => (exchange.requestHeaders = null),
+    ],
     [{ grpc_status_filter: { statuses: ['NOT_FOUND'] } }, true, grpc],
     [{ grpc_status_filter: { statuses: ['NOT_FOUND'], exclude: true } }, false, grpc],
     [{ grpc_status_filter: { statuses: ['UNAVAILABLE'] } }, true],

@@ -13,6 +13,7 @@ import {
   type FractionalPercentPb,
   type HeaderMatcherPb,
 } from '../config/matcher.ts';
+import { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import { grpcStatus } from '../formatter/header-commands.ts';
@@ -58,6 +59,9 @@ const LOG_TYPES = [
   'UdpTunnelUpstreamConnected', 'UdpPeriodic', 'UdpSessionEnd', 'TcpConnectionStart',
 ]; // biome-ignore format: a table.
 
+/** A connection without HTTP has none, and a filter may ask for that. */
+const NO_HEADERS = new Headers();
+
 /** A filter that takes nothing; stands where decoding failed. */
 const NOTHING: AccessLogFilter = { matches: () => false };
 
@@ -90,7 +94,7 @@ export function decodeAccessLogFilter(message: AccessLogFilterPb, d: ConfigDecod
   if (message.header_filter !== undefined) {
     const header = (message.header_filter.header ?? {}) as HeaderMatcherPb;
     const matcher = decodeHeaderMatcher(header, d.at('header_filter').at('header'));
-    return { matches: (ctx) => ctx.requestHeaders !== null && matcher.matches(ctx.requestHeaders) };
+    return { matches: (ctx) => matcher.matches(ctx.requestHeaders ?? NO_HEADERS) };
   }
   return decodeOtherFilter(message, d);
 }

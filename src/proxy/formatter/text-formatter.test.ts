@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { H, headerKey } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
+import { type FilterStateObject, StreamInfo } from '../stream-info.ts';
+import { tcpLogContext } from './tcp-log-context.ts';
 import { compileFormat, DEFAULT_ACCESS_LOG_FORMAT } from './text-formatter.ts';
 import { compileJsonFormat } from './json-formatter.ts';
 import { exampleDecoder, exampleExchange } from './test-exchange.ts';
@@ -108,6 +110,47 @@ test('trailers, alternatives, retries and addresses of version 6', () => {
     info.remoteAddress = { family: 'ipv6', address: '2001:db8::1', port: 5 };
   });
   assert.equal(text, 'v h.example:80 10.0.0.1:80,127.0.0.1:19920 7,1 [2001:db8::1]:5 2001:db8::1 2001:d00::/24');
+});
+
+test('a connection without HTTP', () => {
+  const address = (port: number) => ({ family: 'ipv4' as const, address: '10.0.0.1', port });
+  const object = { value: 'v', typed: 'v', isReadOnly: false, lifeSpan: 'connection' as const };
+  const connection = {
+    ...exampleExchange().info.connection,
+    localAddress: address(80),
+    directLocalAddress: address(8080),
+    localCloseReason: 'rbac deny',
+    detectedCloseType: 'RemoteReset' as const,
+    ja3Hash: 'j3',
+    ja4Hash: '',
+    filterChainMetadata: new Map([['m', { k: 'here' }]]),
+    filterState: new Map<string, FilterStateObject>([
+      ['own', object],
+      ['shared', { ...object, sharing: 'once' as const }],
+      ['opaque', { ...object, typed: null, isOpaque: true }],
+      ['address', { ...object, value: '10.0.0.1:80', typed: null, fields: { ip: '10.0.0.1', port: 80 } }],
+    ]),
+  };
+  const info = new StreamInfo(connection, 0, 0);
+  const show = (format: string): string => {
+    return compileFormat(format, exampleDecoder()).format(tcpLogContext(info, 'TcpConnectionEnd'));
+  };
+  assert.equal(
+    show('%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_PORT%'),
+    '10.0.0.1:80 10.0.0.1:8080 8080',
+  );
+  assert.equal(show('%DOWNSTREAM_LOCAL_CLOSE_REASON% %DOWNSTREAM_DETECTED_CLOSE_TYPE%'), 'rbac_deny RemoteReset');
+  assert.equal(show('%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT% %METADATA(LISTENER_FILTER_CHAIN:m:k)%'), 'j3 - here');
+  assert.equal(show('%ACCESS_LOG_TYPE% %PROTOCOL% %REQ(:METHOD)% %RESPONSE_CODE%'), 'TcpConnectionEnd - - 0');
+  assert.equal(show('%FILTER_STATE(own:PLAIN)% %FILTER_STATE(opaque:PLAIN)% %FILTER_STATE(opaque)%'), 'v - -');
+  assert.equal(show('%FILTER_STATE(address:FIELD:ip)% %FILTER_STATE(address:FIELD:port)%'), '10.0.0.1 80');
+  const shared = '%UPSTREAM_FILTER_STATE(own:PLAIN)% %UPSTREAM_FILTER_STATE(shared:PLAIN)%';
+  assert.equal(`${show(shared)} ${show('%UPSTREAM_DETECTED_CLOSE_TYPE%')}`, '- - -');
+  info.upstreamLocalAddress = address(5);
+  info.upstreamDetectedCloseType = 'Normal';
+  info.upstreamLocalCloseReason = 'tcp_session_idle_timeout';
+  assert.equal(show(shared), '- v');
+  assert.equal(show('%UPSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_LOCAL_CLOSE_REASON%'), 'Normal tcp_session_idle_timeout');
 });
 
 test('REQ_WITHOUT_QUERY comes with its extension', () => {

@@ -42,8 +42,8 @@ const jsonLog = logOf(COMMANDS);
 /** Envoy says how an upstream connection ended that there never was. */
 const refusedLog = logOf(COMMANDS.filter((name) => name !== 'UPSTREAM_DETECTED_CLOSE_TYPE'));
 const relayLog = textLog(
-  '%ACCESS_LOG_TYPE% flags=%RESPONSE_FLAGS% term=%CONNECTION_TERMINATION_DETAILS% closed=%DOWNSTREAM_LOCAL_CLOSE_REASON% ' +
-    'tx=%BYTES_SENT% host=%UPSTREAM_HOST% cluster=%UPSTREAM_CLUSTER% sni=%REQUESTED_SERVER_NAME% ' +
+  '%ACCESS_LOG_TYPE% flags=%RESPONSE_FLAGS% term=%CONNECTION_TERMINATION_DETAILS% ' +
+    'closed=%DOWNSTREAM_LOCAL_CLOSE_REASON% tx=%BYTES_SENT% host=%UPSTREAM_HOST% cluster=%UPSTREAM_CLUSTER% sni=%REQUESTED_SERVER_NAME% ' +
     'state=%FILTER_STATE(envoy.tcp_proxy.cluster:PLAIN)% rbac=%DYNAMIC_METADATA(envoy.filters.network.rbac)%\n',
 );
 
@@ -233,4 +233,50 @@ const guarded: Group = {
   ],
 };
 
-export const networkTcpGroups: readonly Group[] = [facts, guarded];
+/** Access-log filters that were thought out for requests. */
+const LOG_FILTERS: readonly (readonly [name: string, filter: Fields])[] = [
+  ['status-is-0', { status_code_filter: { comparison: { op: 'EQ', value: { default_value: 0, runtime_key: 'r' } } } }],
+  ['status-400', { status_code_filter: { comparison: { op: 'GE', value: { default_value: 400, runtime_key: 'r' } } } }],
+  ['long', { duration_filter: { comparison: { op: 'GE', value: { default_value: 60_000, runtime_key: 'r' } } } }],
+  ['short', { duration_filter: { comparison: { op: 'LE', value: { default_value: 60_000, runtime_key: 'r' } } } }],
+  ['healthy', { not_health_check_filter: {} }],
+  ['traceable', { traceable_filter: {} }],
+  ['none', { runtime_filter: { runtime_key: 'r', percent_sampled: { numerator: 0 } } }],
+  ['all', { runtime_filter: { runtime_key: 'r', percent_sampled: { numerator: 100 } } }],
+  ['header', { header_filter: { header: { name: 'a', present_match: true } } }],
+  ['no-header', { header_filter: { header: { name: 'a', present_match: true, invert_match: true } } }],
+  ['flags', { response_flag_filter: {} }],
+  ['flag', { response_flag_filter: { flags: ['UF'] } }],
+  ['grpc-unknown', { grpc_status_filter: { statuses: ['UNKNOWN'] } }],
+  ['grpc-ok', { grpc_status_filter: { statuses: ['OK'] } }],
+  ['grpc-not-ok', { grpc_status_filter: { statuses: ['OK'], exclude: true } }],
+  ['metadata', { metadata_filter: { matcher: { filter: 'm', path: [{ key: 'k' }], value: { present_match: true } } } }],
+  [
+    'metadata-found',
+    {
+      metadata_filter: {
+        matcher: { filter: 'm', path: [{ key: 'k' }], value: { present_match: true } },
+        match_if_key_not_found: false,
+      },
+    },
+  ],
+  ['end', { log_type_filter: { types: ['TcpConnectionEnd'] } }],
+  ['not-end', { log_type_filter: { types: ['TcpConnectionEnd'], exclude: true } }],
+  ['both', { and_filter: { filters: [{ not_health_check_filter: {} }, { response_flag_filter: { flags: ['UF'] } }] } }],
+];
+
+function filtered(name: string, only: Fields): Fields {
+  const log = { ...textLog(`${name} %ACCESS_LOG_TYPE% %RESPONSE_FLAGS%\n`), filter: only };
+  return listener(name, [relay({ cluster: 'refused' }, log)], log);
+}
+
+const logFilters: Group = {
+  name: 'network tcp log filters',
+  config: bootstrap({
+    listeners: LOG_FILTERS.map(([name, only]) => filtered(name, only)),
+    clusters: [cluster('refused', ['free.x'])],
+  }),
+  cases: LOG_FILTERS.map(([name]) => test(name, name, ['read-close'])),
+};
+
+export const networkTcpGroups: readonly Group[] = [facts, guarded, logFilters];

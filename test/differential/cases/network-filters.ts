@@ -176,7 +176,8 @@ const STATE_KEYS = ['k', 'j', 'envoy.tcp_proxy.cluster', 'envoy.network.upstream
 const STATE_LOG =
   `${STATE_KEYS.map((key) => `${key}=%FILTER_STATE(${key}:PLAIN)%/%FILTER_STATE(${key})%`).join(' ')} ` +
   'ip=%FILTER_STATE(k:FIELD:ip)% port=%FILTER_STATE(k:FIELD:port)% up=%UPSTREAM_FILTER_STATE(k:PLAIN)% ' +
-  'listener=%METADATA(LISTENER:place:is)% chain=%METADATA(LISTENER_FILTER_CHAIN:place:is)% dynamic=%METADATA(DYNAMIC:a)%\n';
+  'listener=%METADATA(LISTENER:place:is)% chain=%METADATA(LISTENER_FILTER_CHAIN:place:is)% ' +
+  'dynamic=%METADATA(DYNAMIC:a)%\n';
 
 function value(key: string, text: string, kind = '', more: Fields = {}): Fields {
   return {
@@ -276,7 +277,8 @@ const seen: Group = {
           name: 'main',
           log: [
             textLog(
-              '%FILTER_STATE(k:PLAIN)% %FILTER_STATE(k)% term=%CONNECTION_TERMINATION_DETAILS% ip=%FILTER_STATE(ip:PLAIN)% md=%DYNAMIC_METADATA(envoy.filters.network.rbac)%\n',
+              '%FILTER_STATE(k:PLAIN)% %FILTER_STATE(k)% term=%CONNECTION_TERMINATION_DETAILS% ip=%FILTER_STATE(ip:PLAIN)% ' +
+                'md=%DYNAMIC_METADATA(envoy.filters.network.rbac)%\n',
             ),
           ],
           filters: [
