@@ -55,8 +55,6 @@ export type ConnectionInfo = {
   readonly directLocalAddress?: Address;
   /** `localAddress` is where the client wanted to go, not the socket's own address (original_dst, proxy_protocol). */
   readonly isLocalAddressRestored?: boolean;
-  /** %DOWNSTREAM_TRANSPORT_FAILURE_REASON%; absent or '' when the transport's handshake did not fail. */
-  readonly transportFailureReason?: string;
   /** 'tls' or 'raw_buffer' as detected from the first bytes; '' or absent when nobody looked. */
   readonly transportProtocol?: string;
   /** ALPN as the client offered it (listener filters), in its order. */

@@ -50,7 +50,6 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   #socket: ByteStream;
   #handshake: PendingTransport | null = null;
   #timer: Timer | null = null;
-  #transportFailure = '';
   /** What listener filters found out; null when there were none. */
   readonly #accepted: SocketFacts | null;
   #info: StreamInfo | null = null;
@@ -107,7 +106,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
       this.#attach(stream);
       return;
     }
-    this.#transportFailure = failure?.detail ?? '';
+    this.info.downstreamTransportFailureReason = failure?.detail ?? '';
     this.closed(failure);
   }
 
@@ -287,10 +286,6 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   }
   get upstreamSource(): UpstreamSource | null {
     return this.#accepted?.upstreamSource ?? null;
-  }
-  /** Why the handshake failed, in Envoy's words; '' when it did not. */
-  get transportFailureReason(): string {
-    return this.#transportFailure;
   }
   get filterState(): ReadonlyMap<string, FilterStateObject> | null {
     return this.#info === null ? (this.#accepted?.filterState ?? null) : this.#info.filterState;
