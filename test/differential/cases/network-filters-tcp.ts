@@ -43,7 +43,8 @@ const jsonLog = logOf(COMMANDS);
 const refusedLog = logOf(COMMANDS.filter((name) => name !== 'UPSTREAM_DETECTED_CLOSE_TYPE'));
 const relayLog = textLog(
   '%ACCESS_LOG_TYPE% flags=%RESPONSE_FLAGS% term=%CONNECTION_TERMINATION_DETAILS% ' +
-    'closed=%DOWNSTREAM_LOCAL_CLOSE_REASON% tx=%BYTES_SENT% host=%UPSTREAM_HOST% cluster=%UPSTREAM_CLUSTER% sni=%REQUESTED_SERVER_NAME% ' +
+    'closed=%DOWNSTREAM_LOCAL_CLOSE_REASON% tx=%BYTES_SENT% ' +
+    'host=%UPSTREAM_HOST% cluster=%UPSTREAM_CLUSTER% sni=%REQUESTED_SERVER_NAME% ' +
     'state=%FILTER_STATE(envoy.tcp_proxy.cluster:PLAIN)% rbac=%DYNAMIC_METADATA(envoy.filters.network.rbac)%\n',
 );
 

@@ -277,7 +277,8 @@ const seen: Group = {
           name: 'main',
           log: [
             textLog(
-              '%FILTER_STATE(k:PLAIN)% %FILTER_STATE(k)% term=%CONNECTION_TERMINATION_DETAILS% ip=%FILTER_STATE(ip:PLAIN)% ' +
+              '%FILTER_STATE(k:PLAIN)% %FILTER_STATE(k)% ' +
+                'term=%CONNECTION_TERMINATION_DETAILS% ip=%FILTER_STATE(ip:PLAIN)% ' +
                 'md=%DYNAMIC_METADATA(envoy.filters.network.rbac)%\n',
             ),
           ],
