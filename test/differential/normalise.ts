@@ -35,6 +35,14 @@ const HEADER_RULES: ReadonlyMap<string, Rule> = new Map([
   ],
 ]);
 
+/** Comes before everything else: digits of an id may be those of a port. */
+const ID_RULE: Rule = {
+  what: 'request id in a log line or body',
+  why: 'random',
+  apply: (text) =>
+    text.replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, '<uuid $1>'),
+};
+
 /** Rules for any text: headers, bodies, log lines, names of statistics. */
 const TEXT_RULES: readonly Rule[] = [
   {
@@ -58,12 +66,6 @@ const TEXT_RULES: readonly Rule[] = [
     apply: (text) => text.replace(/^(\[<time>\] ".*" \d+ \S+ \d+ \d+) \d+ (?:\d+|(-)) "/gm, '$1 <n> $2<n> "'),
   },
   {
-    what: 'request id in a log line or body',
-    why: 'random',
-    apply: (text) =>
-      text.replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, '<uuid $1>'),
-  },
-  {
     what: 'connection number',
     why: 'counts connections of the whole process, admin included; formats of the tables write conn=…',
     apply: (text) => text.replace(/\bconn=\d+/g, 'conn=<n>'),
@@ -85,7 +87,7 @@ export class Normaliser {
   }
 
   text(text: string): string {
-    let result = text.replaceAll(this.#directory, '<dir>');
+    let result = ID_RULE.apply(text.replaceAll(this.#directory, '<dir>'));
     for (const [pattern, name] of this.#ports) {
       result = result.replace(pattern, (_, offset: number, all: string) =>
         all.slice(0, offset).endsWith('_value": ') ? `"${name}"` : name,

@@ -157,10 +157,11 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
 
   private attempt(host: Host): void {
     const { info } = this;
-    if (this.host !== null) (info.earlierUpstreams ??= []).push(this.host);
     this.host = host;
-    info.upstream = host;
-    info.upstreamHostMetadata = host.metadata;
+    // It is the connection's host once it has answered, well or badly.
+    if (info.upstream !== null) (info.earlierUpstreams ??= []).push(info.upstream);
+    (info.earlierUpstreams ??= []).push(host);
+    info.upstream = null;
     info.attemptCount++;
     const source = info.connection.upstreamSource ?? null;
     const request = host.newConnection('DEFAULT', { source }, this);
@@ -171,12 +172,9 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   onConnectFailed(reason: Failure): void {
     const { info, config } = this;
     this.request = null;
-    if (reason.code === 'upstream_overflow') {
-      // The host was not even asked.
-      (info.earlierUpstreams ??= []).push(this.host as Host);
-      info.upstream = null;
-      this.host = null;
-    } else {
+    // Beyond a limit the host was not even asked.
+    if (reason.code !== 'upstream_overflow') {
+      this.setHost();
       info.upstreamTransportFailureReason = reason.code === 'connect_failed' ? reason.detail : '';
       if (reason.side !== 'local') info.flags |= Flag.UF;
     }
@@ -190,6 +188,14 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     const scope = this.cluster?.scope;
     scope?.inc(scope.i.upstream_cx_connect_attempts_exceeded);
     this.giveUp(CONNECT_FAILED);
+  }
+
+  private setHost(): void {
+    const { info, host } = this;
+    if (host === null) return;
+    info.earlierUpstreams?.pop();
+    info.upstream = host;
+    info.upstreamHostMetadata = host.metadata;
   }
 
   /** Doubles from attempt to attempt, and draws from what is below. Without back-off the next turn tries again. */
@@ -218,6 +224,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.side = new UpstreamSide(connection, this);
     this.up = up;
     this.setPoolReady();
+    this.setHost();
     info.upstreamLocalAddress = up.localAddress;
     info.upstreamConnectionId = connection.id;
     info.upstreamTls = up.tls;
@@ -285,7 +292,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     if (this.up !== null) this.up.end();
     else if (!this.isOver) {
       this.isEarlyEnd = true;
-      this.onEarly();
+      // With bytes before it, FIN is taken to have come along with them.
+      if (this.earlyBytes === 0) this.onEarly();
     }
   }
 

@@ -72,6 +72,7 @@ export class TcpProxy implements NetworkFilter {
   /** A filter before this one ended the connection: it is counted and logged all the same, as in Envoy. */
   #countRefused(connection: NetworkConnection): void {
     this.stats.inc(this.stats.i.downstream_cx_total);
+    connection.info.upstreamDetectedCloseType = 'Normal';
     const context = tcpLogContext(connection.info, 'TcpConnectionEnd');
     for (const accessLog of this.config.accessLogs) accessLog.log(context);
   }
