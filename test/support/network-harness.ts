@@ -124,6 +124,7 @@ export class NetworkHarness {
       name: 'test',
       metadata: null,
       trafficDirection: 'UNSPECIFIED' as const,
+      isLogged: false,
       clock: this.clock,
       onConnectionClosed: (): void => {},
       onTransportTimeout: (): void => {},

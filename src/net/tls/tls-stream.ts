@@ -1,17 +1,9 @@
 // A TLS session on a raw socket handle, as a ByteStream: the runtime's TLS layer without its streams.
 import type { Address, TlsFacts } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
-import { ipAddress, UNKNOWN_ADDRESS } from '../address.ts';
 import { errnoName, streamFailure } from '../errno.ts';
 import type { HandleShared, HandleStream } from '../handle-stream.ts';
-import {
-  type AddressRecord,
-  type Handle,
-  type ShutdownRequest,
-  type TcpHandle,
-  UV_EOF,
-  type WriteRequest,
-} from '../handles.ts';
+import { type Handle, type ShutdownRequest, UV_EOF, type WriteRequest } from '../handles.ts';
 import { QueuedStream } from '../queued-stream.ts';
 import type { HandshakeCallback, TlsHandshake } from './handshake.ts';
 import { SessionFacts } from './session-facts.ts';
@@ -26,24 +18,23 @@ const MAX_WRITE_BYTES = 256 * 1024;
  * check of the peer has the last word.
  */
 export class TlsStream extends QueuedStream {
+  readonly localAddress: Address;
+  readonly remoteAddress: Address;
   readonly shared: HandleShared;
   readonly handle: Handle;
   readonly #wrap: TlsHandle;
   readonly #handshake: TlsHandshake;
   #callback: HandshakeCallback | null;
   #facts: SessionFacts | null = null;
-  #local: Address | null = null;
-  #remote: Address | null = null;
 
   /** Takes the socket of `base`, which must be idle; `unread` are bytes of it that were read already. */
   constructor(base: HandleStream, handshake: TlsHandshake, unread: Buffer | null, callback: HandshakeCallback) {
-    const isUnix = base.localAddress.family === 'unix';
+    const { localAddress, remoteAddress } = base;
     const { handle, shared } = base.takeHandle();
     super(shared.turn, base.role);
-    if (isUnix) {
-      this.#local = base.localAddress;
-      this.#remote = base.remoteAddress;
-    }
+    // Next to a handshake two questions to the kernel cost nothing, and a closed socket answers none.
+    this.localAddress = localAddress;
+    this.remoteAddress = remoteAddress;
     this.shared = shared;
     this.handle = handle;
     this.#handshake = handshake;
@@ -85,14 +76,6 @@ export class TlsStream extends QueuedStream {
     }
   }
 
-  get localAddress(): Address {
-    this.#local ??= askAddress(this.handle as TcpHandle, 'getsockname', this.isClosed);
-    return this.#local;
-  }
-  get remoteAddress(): Address {
-    this.#remote ??= askAddress(this.handle as TcpHandle, 'getpeername', this.isClosed);
-    return this.#remote;
-  }
   override get tls(): TlsFacts | null {
     return this.#facts;
   }
@@ -322,12 +305,4 @@ function onWritten(this: TlsWrite, status: number): void {
     turn.contain(stream, error, 'write');
   }
   turn.leave();
-}
-
-function askAddress(handle: TcpHandle, call: 'getsockname' | 'getpeername', isClosed: boolean): Address {
-  const out: AddressRecord = {};
-  if (isClosed || typeof handle[call] !== 'function' || handle[call](out) !== 0 || out.address === undefined) {
-    return UNKNOWN_ADDRESS;
-  }
-  return ipAddress(out.address, out.port ?? 0);
 }

@@ -384,6 +384,7 @@ export class HttpConnection {
 
   onProtocolError(stream: HttpStream, reason: Failure): void {
     this.stats.inc(this.stats.i.downstream_cx_protocol_error);
+    if (this.#connection.isLogged) this.#connection.info.flags |= Flag.DPE;
     stream.onProtocolError(reason);
   }
 
@@ -437,8 +438,7 @@ export class HttpConnection {
     }
     this.stats.inc(this.stats.i.downstream_cx_delayed_close_timeout);
     this.#closedLocally = true;
-    if (isUnwritten) socket.destroy();
-    else socket.close();
+    this.#connection.close(isUnwritten ? 'no-flush' : 'flush', 'triggered_delayed_close_timeout');
   }
 
   onCodecClosed(reason: Failure | null): void {
@@ -458,6 +458,7 @@ export class HttpConnection {
     const isLocal = this.#closedLocally || this.#codec.closedLocally;
     stats.inc(isLocal ? stats.i.downstream_cx_destroy_local : stats.i.downstream_cx_destroy_remote);
     stats.record(stats.i.downstream_cx_length_ms, Math.round(this.clock.nowMs - this.#startMs));
+    if (this.#connection.isLogged && this.#codec.hasStarted) this.#connection.info.protocol = 'HTTP/1.1';
     this.#connection.closed(reason);
   }
 

@@ -80,6 +80,14 @@ export class HttpManagerFilter implements NetworkFilter {
     new HttpConnection(this.#manager, connection);
   }
 
+  /** A connection that an earlier filter ended counts all the same, as in Envoy. */
+  onDestroy(connection: NetworkConnection): void {
+    if (connection.isStarted) return;
+    const { stats } = this.#manager;
+    stats.inc(stats.i.downstream_cx_total);
+    stats.set(stats.i.downstream_cx_active, stats.value(stats.i.downstream_cx_active));
+  }
+
   drainConnections(): void {
     for (const connection of this.#manager.connections) connection.drainNow();
   }

@@ -94,6 +94,9 @@ export class ActiveListener implements PendingOwner {
   get name(): string {
     return this.config.name;
   }
+  get isLogged(): boolean {
+    return this.config.accessLogs.length > 0;
+  }
   get metadata(): Metadata | null {
     return this.config.metadata;
   }
@@ -313,7 +316,7 @@ export class ActiveListener implements PendingOwner {
     worker.inc(worker.i.downstream_cx_total);
     worker.inc(worker.i.downstream_cx_active);
     const connection = new DownstreamConnection(this, chain, stream, facts);
-    if (this.config.accessLogs.length > 0) connection.keepAddresses();
+    if (this.isLogged) connection.keepAddresses();
     connection.begin(unread);
   }
 

@@ -20,6 +20,8 @@ export type ConnectionListener = {
   readonly name: string;
   readonly metadata: Metadata | null;
   readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
+  /** It has access logs of its own. */
+  readonly isLogged: boolean;
   readonly clock: Clock;
   onConnectionClosed(connection: DownstreamConnection): void;
   onTransportTimeout(): void;
@@ -57,7 +59,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   #passed = 0;
   #isAttached = false;
   #isStopped = false;
-  #isStarted = false;
+  isStarted = false;
 
   constructor(listener: ConnectionListener, chain: FilterChain, socket: ByteStream, accepted: SocketFacts | null) {
     this.listener = listener;
@@ -135,7 +137,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
       }
       if (this.isClosed || this.#socket.isClosed) return;
     }
-    this.#isStarted = true;
+    this.isStarted = true;
     this.chain.terminal.start?.(this);
   }
 
@@ -146,7 +148,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
 
   continueReading(): void {
     if (this.isClosed || this.#socket.isClosed) return;
-    if (this.#isStarted) {
+    if (this.isStarted) {
       if (this.stream instanceof FilteredStream) this.stream.continueReading();
       return;
     }
@@ -180,7 +182,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     // The listener's line comes before what filters log when they end, as in Envoy.
     this.listener.onConnectionClosed(this);
     const { filters, terminal } = this.chain;
-    const passed = this.#isStarted ? filters.length : this.#passed;
+    const passed = this.isStarted ? filters.length : this.#passed;
     for (let i = 0; i < passed; i++) filters[i]?.onDestroy?.(this);
     terminal.onDestroy?.(this);
     this.chain.forget(this);
@@ -203,7 +205,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   onData(): void {}
   onEnd(): void {
     // Nothing will be said, and nobody is there yet to answer.
-    if (!this.#isStarted) this.#socket.close();
+    if (!this.isStarted) this.#socket.close();
   }
   onDrain(): void {}
   onClose(failure: Failure | null): void {
@@ -214,6 +216,9 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
 
   get connection(): ConnectionInfo {
     return this;
+  }
+  get isLogged(): boolean {
+    return this.listener.isLogged;
   }
 
   get info(): StreamInfo {

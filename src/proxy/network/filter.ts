@@ -27,6 +27,10 @@ export type NetworkConnection = {
   readonly info: StreamInfo;
   /** One slot per filter of the chain, for what it keeps of this connection. */
   readonly slot: unknown[];
+  /** All filters let it in: the terminal one has it. */
+  readonly isStarted: boolean;
+  /** The listener logs it: `info` is worth completing. */
+  readonly isLogged: boolean;
   /** Goes on after a filter stopped; does nothing once the connection is closed. */
   continueReading(): void;
   /**
