@@ -19,6 +19,7 @@ import {
   type SocketOption,
 } from './engine.ts';
 import * as native from './native.ts';
+import { isBindFailure } from './prepared-socket.ts';
 import { originalDestinationOf } from './original-destination.ts';
 import { fastOpen, freebind, keepAlive } from './socket-options.ts';
 
@@ -261,7 +262,7 @@ for (const [name, engine] of engines) {
     const source = await dial(engine, { ...LOOPBACK, port: 1 }, { localAddress: nowhere });
     assert.ok('code' in source);
     assert.equal(source.detail, 'failed to bind to 203.0.113.9:0: Cannot assign requested address');
-    assert.deepEqual([source.code, source.side], ['connect_failed', 'upstream']);
+    assert.deepEqual([source.code, source.side, isBindFailure(source)], ['connect_failed', 'local', true]);
     const option = await dial(engine, { ...LOOPBACK, port: 1 }, { socketOptions: [UNKNOWN] });
     assert.ok('code' in option);
     assert.deepEqual([option.side, option.detail], ['local', 'cannot set NONSENSE: Protocol not available']);

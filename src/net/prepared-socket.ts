@@ -152,7 +152,14 @@ function optionFailure(label: string, errno: string): Failure {
 }
 
 /** Envoy's words. */
+const BIND_FAILED = 'failed to bind to ';
+
 export function bindFailure(local: Address, errno: string): Failure {
-  const detail = `failed to bind to ${addressText(local)}: ${errnoText(errno)}`;
-  return failure('connect_failed', 'upstream', 'connection', detail);
+  const detail = `${BIND_FAILED}${addressText(local)}: ${errnoText(errno)}`;
+  return failure('connect_failed', 'local', 'connection', detail);
+}
+
+/** Whether a dial failed because its source address could not be taken. */
+export function isBindFailure(reason: Failure): boolean {
+  return reason.side === 'local' && reason.detail.startsWith(BIND_FAILED);
 }

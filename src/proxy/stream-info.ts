@@ -119,6 +119,8 @@ export class StreamInfo {
   clusterAltStatName = '';
   upstream: UpstreamInfo | null = null;
   upstreamLocalAddress: Address | null = null;
+  /** Of the connection: one of the addresses of its host. */
+  upstreamRemoteAddress: Address | null = null;
   upstreamConnectionId = 0;
   upstreamProtocol: Protocol | '' = '';
   upstreamTls: TlsFacts | null = null;

@@ -2,6 +2,7 @@
 import type { Group } from './case.ts';
 import { chainMatchGroups } from './cases/chain-match.ts';
 import { clusterDnsGroups } from './cases/cluster-dns.ts';
+import { clusterOptionGroups } from './cases/cluster-options.ts';
 import { clusterOriginalDstGroups } from './cases/cluster-original-dst.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
@@ -15,6 +16,7 @@ import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
+import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
@@ -35,6 +37,8 @@ export const allGroups: readonly Group[] = [
   ...proxyProtocolGroups,
   ...clusterDnsGroups,
   ...clusterOriginalDstGroups,
+  ...clusterOptionGroups,
+  ...tcpEndGroups,
   ...tcpProxyGroups,
   ...udpGroups,
   ...laterGroups,

@@ -140,7 +140,7 @@ test('protocol options, typed and older', () => {
 });
 
 test('what cannot take effect is refused, with its path', () => {
-  const cases: readonly [object, RegExp][] = [
+  const cases: readonly (readonly [object, RegExp])[] = [
     [{ type: 'EDS' }, /^type: EDS is not supported yet/],
     [{ lb_policy: 'MAGLEV' }, /^lb_policy: MAGLEV is not supported yet/],
     [{ http2_protocol_options: {} }, /^http2_protocol_options: HTTP\/2 to upstreams is not supported yet/],

@@ -57,7 +57,7 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
   UPSTREAM_CLUSTER_RAW: named((info) => info.clusterName),
   ...addressCommands('UPSTREAM_LOCAL', (info) => info.upstreamLocalAddress),
   ...addressCommands('UPSTREAM_REMOTE', (info) =>
-    info.upstreamLocalAddress === null ? null : (info.upstream?.address ?? null),
+    info.upstreamLocalAddress === null ? null : (info.upstreamRemoteAddress ?? info.upstream?.address ?? null),
   ),
   UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: plain(text((ctx) => (ctx.info.upstream === null ? null : ''))),
   UPSTREAM_TRANSPORT_FAILURE_REASON: named((info) => info.upstreamTransportFailureReason.replaceAll(' ', '_')),

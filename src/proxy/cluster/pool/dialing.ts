@@ -3,6 +3,7 @@ import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import type { Clock, Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { SocketOption } from '../../../net/engine.ts';
+import { isBindFailure } from '../../../net/prepared-socket.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { StreamRequest } from '../cluster.ts';
 import type { ClusterConfig } from '../cluster-config.ts';
@@ -216,9 +217,9 @@ export abstract class DialingPool<C> {
     this.#dials.add(dial);
     dial.timer = clock.timer(connectTimedOut, dial as Dial<unknown>);
     dial.timer.arm(config.connectTimeoutMs);
-    dial.handle = dialHost(this.context, this.address, this.host.furtherAddresses, this.source, (stream, reason) => {
+    dial.handle = dialHost(this.context, this.address, this.host, this.source, (stream, reason) => {
       if (stream !== null) this.#connected(dial, stream);
-      else this.#connectFailed(dial, reason as Failure, 'remote');
+      else this.#refused(dial, reason as Failure);
     });
   }
 
@@ -239,6 +240,11 @@ export abstract class DialingPool<C> {
     dial.handle?.cancel();
     this.stats.inc(this.stats.i.upstream_cx_connect_timeout);
     this.#connectFailed(dial, CONNECT_TIMEOUT, 'local');
+  }
+
+  #refused(dial: Dial<C>, reason: Failure): void {
+    if (isBindFailure(reason)) this.stats.inc(this.stats.i.bind_errors);
+    this.#connectFailed(dial, reason, reason.side === 'local' ? 'local' : 'remote');
   }
 
   #connectFailed(dial: Dial<C>, reason: Failure, by: EndedBy): void {

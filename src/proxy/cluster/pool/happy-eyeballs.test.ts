@@ -4,7 +4,10 @@ import { test } from 'node:test';
 import { clusterConfig, FakeDialer } from '../../../../test/support/router-harness.ts';
 import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import { Clock } from '../../../base/clock.ts';
+import { StatStore } from '../../../telemetry/metrics.ts';
 import { DEFAULT_DIAL, type DialConfig } from '../cluster-config.ts';
+import { HostCounts } from '../host.ts';
+import { CLUSTER_STATS } from '../stats.ts';
 import type { DialOptions, PoolContext } from './dialing.ts';
 import { dialHost, sortAddresses } from './happy-eyeballs.ts';
 
@@ -13,12 +16,15 @@ const a = (address: string): Address => ({ family: address.includes(':') ? 'ipv6
 function setUp(dial: DialConfig = DEFAULT_DIAL, source: DialOptions | null = null) {
   const dialer = new FakeDialer();
   const clock = new Clock({ manual: true });
-  const context = { config: clusterConfig({ dial }), dialer, clock } as unknown as PoolContext;
+  const stats = new StatStore().scope('cluster.up.', CLUSTER_STATS);
+  const context: PoolContext = { config: clusterConfig({ dial }), dialer, clock, stats };
+  const host = new HostCounts();
+  host.furtherAddresses = [a('10.0.0.2'), a('fd00::1')];
   const outcomes: string[] = [];
-  const cancel = dialHost(context, a('10.0.0.1'), [a('10.0.0.2'), a('fd00::1')], source, (stream, failure) => {
+  const cancel = dialHost(context, a('10.0.0.1'), host, source, (stream, failure) => {
     outcomes.push((stream as ByteStream | null)?.remoteAddress.address ?? failure?.detail ?? '');
   });
-  return { dialer, clock, outcomes, cancel, dialled: () => dialer.dials.map((one) => one.address.address) };
+  return { dialer, clock, outcomes, cancel, host, dialled: () => dialer.dials.map((one) => one.address.address) };
 }
 
 test('families take turns', () => {
@@ -31,7 +37,7 @@ test('families take turns', () => {
 });
 
 test('the next address is tried when one fails, or is silent for too long', () => {
-  const { dialer, clock, outcomes, dialled } = setUp();
+  const { dialer, clock, outcomes, host, dialled } = setUp();
   assert.deepEqual(dialled(), ['10.0.0.1']);
   dialer.refuse();
   assert.deepEqual(dialled(), ['fd00::1']);
@@ -39,6 +45,7 @@ test('the next address is tried when one fails, or is silent for too long', () =
   assert.deepEqual(dialled(), ['fd00::1', '10.0.0.2']);
   clock.advance(1000);
   assert.equal(dialer.dials.length, 2, 'there is no other');
+  assert.equal(host.cxTotal, 2, 'beside the first, which the pool counts');
   dialer.refuse();
   assert.deepEqual(outcomes, []);
   dialer.refuse();

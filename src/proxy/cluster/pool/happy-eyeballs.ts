@@ -3,6 +3,7 @@ import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import type { Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { DialConfig } from '../cluster-config.ts';
+import type { HostCounts } from '../host.ts';
 import type { Cancel, DialOptions, PoolContext } from './dialing.ts';
 
 type Connected = (stream: ByteStream | null, failure: Failure | null) => void;
@@ -14,14 +15,15 @@ const NEXT_ATTEMPT_MS = 300;
 export function dialHost(
   context: PoolContext,
   address: Address,
-  further: readonly Address[] | undefined,
+  host: HostCounts,
   source: DialOptions | null,
   callback: Connected,
 ): Cancel {
+  const further = host.furtherAddresses;
   if (further === undefined || further.length === 0) {
     return context.dialer.connect(address, optionsOf(context, address, source), callback);
   }
-  const race = new Race(context, sortAddresses([address, ...further], context.config.dial), source, callback);
+  const race = new Race(context, sortAddresses([address, ...further], context.config.dial), host, source, callback);
   race.next();
   return race;
 }
@@ -50,15 +52,23 @@ export function sortAddresses(addresses: readonly Address[], config: DialConfig)
 class Race implements Cancel {
   readonly #context: PoolContext;
   readonly #addresses: readonly Address[];
+  readonly #host: HostCounts;
   readonly #source: DialOptions | null;
   readonly #callback: Connected;
   readonly #attempts = new Set<{ handle: Cancel | null }>();
   readonly #timer: Timer;
   #at = 0;
 
-  constructor(context: PoolContext, addresses: readonly Address[], source: DialOptions | null, callback: Connected) {
+  constructor(
+    context: PoolContext,
+    addresses: readonly Address[],
+    host: HostCounts,
+    source: DialOptions | null,
+    callback: Connected,
+  ) {
     this.#context = context;
     this.#addresses = addresses;
+    this.#host = host;
     this.#source = source;
     this.#callback = callback;
     this.#timer = context.clock.timer(tryNext, this);
@@ -67,6 +77,12 @@ class Race implements Cancel {
   next(): void {
     const address = this.#addresses[this.#at++];
     if (address === undefined) return;
+    // The pool counted the first one. Source: Envoy HappyEyeballsConnectionProvider.
+    if (this.#at > 1) {
+      const { stats } = this.#context;
+      stats.inc(stats.i.upstream_cx_total);
+      this.#host.cxTotal++;
+    }
     const attempt: { handle: Cancel | null } = { handle: null };
     this.#attempts.add(attempt);
     const options = optionsOf(this.#context, address, this.#source);

@@ -9,6 +9,7 @@ import type { RequestEncoder } from '../../codec.ts';
 export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wishedMs: number, nowMs: number): void {
   const { connection } = encoder;
   info.upstreamLocalAddress = connection.localAddress;
+  info.upstreamRemoteAddress = connection.remoteAddress;
   info.upstreamConnectionId = connection.id;
   info.upstreamProtocol = encoder.protocol;
   info.upstreamTls = connection.tls;
