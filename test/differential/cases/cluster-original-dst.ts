@@ -1,6 +1,6 @@
 // ORIGINAL_DST clusters: hosts by header, by the connection's destination, by port; what is no address; clean-up.
 import type { Case, Group, Observation } from '../case.ts';
-import { bootstrap, cluster, type Fields, http, route } from '../config.ts';
+import { address, any, bootstrap, cluster, type Fields, http, route, textLog } from '../config.ts';
 
 function original(name: string, config: Fields | null, fields: Fields = {}): Fields {
   return {
@@ -113,4 +113,77 @@ const cleanup: Group = {
   ],
 };
 
-export const clusterOriginalDstGroups: readonly Group[] = [group, cleanup];
+const PROXY_PROTOCOL: Fields = {
+  name: 'envoy.filters.listener.proxy_protocol',
+  typed_config: any('envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol'),
+};
+
+/** The PROXY header of a connection that was going to a port of 127.0.0.1. */
+function going(to: string, family = 'TCP4', ip = '127.0.0.1'): string {
+  return `PROXY ${family} ${ip} ${ip} 54321 ${to}\r\n`;
+}
+
+const LOG = textLog(
+  'code=%RESPONSE_CODE% flags=%RESPONSE_FLAGS% cluster=%UPSTREAM_CLUSTER% host=%UPSTREAM_HOST% ' +
+    'remote=%UPSTREAM_REMOTE_ADDRESS% local=%DOWNSTREAM_LOCAL_ADDRESS%\n',
+);
+
+const restored: Group = {
+  name: 'original destination clusters, restored addresses',
+  config: bootstrap({
+    listeners: [
+      http({
+        name: 'main',
+        listener: { listener_filters: [PROXY_PROTOCOL] },
+        routes: [route('/header', 'header'), route('/port', 'port'), route('/', 'plain')],
+        log: [LOG],
+      }),
+      {
+        name: 'tcp',
+        address: address('listen.tcp'),
+        listener_filters: [PROXY_PROTOCOL],
+        filter_chains: [
+          {
+            filters: [
+              {
+                name: 'envoy.filters.network.tcp_proxy',
+                typed_config: any('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', {
+                  stat_prefix: 'tcp',
+                  cluster: 'plain',
+                  access_log: [LOG],
+                }),
+              },
+            ],
+          },
+        ],
+      },
+    ],
+    clusters: [
+      original('plain', null),
+      original('header', { use_http_header: true }),
+      original('port', { upstream_port_override: '{{backend.b}}' }),
+      cluster('unused', ['a', 'b', 'free.x']),
+    ],
+  }),
+  cases: [
+    test('where the connection was going', `${going('{{backend.a}}')}${get('/')}`),
+    test('another port', `${going('{{backend.b}}')}${get('/')}`),
+    test('where nobody listens', `${going('{{free.x}}')}${get('/')}`),
+    test('the port is overridden', `${going('{{free.x}}')}${get('/port')}`),
+    test(
+      'the header goes before the connection',
+      `${going('{{backend.a}}')}${get('/header', `${HEADER}: 127.0.0.1:{{backend.b}}`)}`,
+    ),
+    test(
+      'a bad header leaves it to the connection',
+      `${going('{{backend.a}}')}${get('/header', `${HEADER}: nowhere`)}`,
+    ),
+    test('IPv6', `${going('{{free.x}}', 'TCP6', '::1')}${get('/')}`),
+    test('a PROXY header without addresses', `PROXY UNKNOWN\r\n${get('/')}`),
+    test('tcp_proxy', `${going('{{backend.a}}')}${get('/')}`, { to: 'tcp' }),
+    test('tcp_proxy to where nobody listens', `${going('{{free.x}}')}${get('/')}`, { to: 'tcp' }),
+    test('tcp_proxy without a destination', `PROXY UNKNOWN\r\n${get('/')}`, { to: 'tcp' }),
+  ],
+};
+
+export const clusterOriginalDstGroups: readonly Group[] = [group, restored, cleanup];

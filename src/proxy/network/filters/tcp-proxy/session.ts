@@ -226,6 +226,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.setPoolReady();
     this.setHost();
     info.upstreamLocalAddress = up.localAddress;
+    info.upstreamRemoteAddress = up.remoteAddress;
     info.upstreamConnectionId = connection.id;
     info.upstreamTls = up.tls;
     info.upstreamConnectStartMs = connection.connectStartMs;
