@@ -315,6 +315,7 @@ export class ActiveListener implements PendingOwner {
     stats.inc(stats.i.downstream_cx_active);
     worker.inc(worker.i.downstream_cx_total);
     worker.inc(worker.i.downstream_cx_active);
+    stream.setWatermarks(this.config.bufferLimitBytes);
     const connection = new DownstreamConnection(this, chain, stream, facts);
     if (this.isLogged) connection.keepAddresses();
     connection.begin(unread);
