@@ -143,8 +143,8 @@ export class RawConnection {
   text = '';
   isClosed = false;
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1' });
+  constructor(port: number, localAddress?: string) {
+    this.socket = connect({ port, host: '127.0.0.1', ...(localAddress === undefined ? {} : { localAddress }) });
     this.socket.on('data', (chunk: Buffer) => {
       this.text += chunk.toString('latin1');
     });
