@@ -7,6 +7,8 @@ import type { StatStore } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { ConnectionInfo } from '../stream-info.ts';
+import type { KeyLogFiles } from '../tls/key-log.ts';
+import type { SecretStore } from '../tls/tls-config.ts';
 
 /** Exactly one of the two is not null; may be called inside the call that started it. */
 export type TransportCallback = (stream: ByteStream | null, failure: Failure | null) => void;
@@ -71,6 +73,10 @@ export type TransportContext = {
   readonly random: Random;
   readonly runtime: Runtime;
   readonly shared: SharedCells;
+  readonly secrets: SecretStore;
+  readonly keyLogFiles: KeyLogFiles;
+  /** For the operator: what was refused, and that the last good state stays. */
+  readonly warn: (text: string) => void;
 };
 
 /** A kind of transport socket; `extensions.ts` lists them all. Upstream and downstream differ in their messages. */

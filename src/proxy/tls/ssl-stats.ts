@@ -1,0 +1,70 @@
+// Statistics of TLS, by Envoy's names, for listeners and clusters alike.
+import type { TlsFacts } from '../../base/byte-stream.ts';
+import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
+
+/** Under 'listener.ADDRESS.server_ssl_socket_factory.' and 'cluster.NAME.client_ssl_socket_factory.'. */
+export const SSL_FACTORY_STATS = {
+  ssl_context_update_by_sds: 'counter',
+  upstream_context_secrets_not_ready: 'counter',
+  downstream_context_secrets_not_ready: 'counter',
+} as const;
+export type SslFactoryScope = ScopeOf<typeof SSL_FACTORY_STATS>;
+
+/** Under 'listener.ADDRESS.ssl.' and 'cluster.NAME.ssl.'. Source: Envoy "TLS statistics". */
+const SSL_STATS = {
+  connection_error: 'counter',
+  handshake: 'counter',
+  session_reused: 'counter',
+  no_certificate: 'counter',
+  fail_verify_no_cert: 'counter',
+  fail_verify_error: 'counter',
+  fail_verify_san: 'counter',
+  fail_verify_cert_hash: 'counter',
+  ocsp_staple_failed: 'counter',
+  ocsp_staple_omitted: 'counter',
+  ocsp_staple_responses: 'counter',
+  ocsp_staple_requests: 'counter',
+} as const;
+
+/** Why a peer was refused, as a statistic. */
+export type VerifyStat = 'fail_verify_no_cert' | 'fail_verify_error' | 'fail_verify_san' | 'fail_verify_cert_hash';
+
+/** Envoy names a certificate that has no name after the digest of nothing. */
+const UNNAMED = 'unnamed_cert_e3b0c442';
+
+export class SslStats {
+  readonly #scope: ScopeOf<typeof SSL_STATS>;
+
+  /** `statPrefix`: 'listener.ADDRESS.' or 'cluster.NAME.'. */
+  constructor(stats: StatStore, statPrefix: string) {
+    this.#scope = stats.scope(`${statPrefix}ssl.`, SSL_STATS);
+  }
+
+  handshake(facts: TlsFacts | null): void {
+    const scope = this.#scope;
+    scope.inc(scope.i.handshake);
+    if (facts === null) return;
+    if (facts.isResumed) scope.inc(scope.i.session_reused);
+    if (facts.peerCertificate === null) scope.inc(scope.i.no_certificate);
+    scope.inc(scope.dynamicCounter(`ciphers.${facts.cipher}`));
+    scope.inc(scope.dynamicCounter(`versions.${facts.version}`));
+  }
+
+  connectionError(): void {
+    this.#scope.inc(this.#scope.i.connection_error);
+  }
+
+  refused(stat: VerifyStat): void {
+    this.#scope.inc(this.#scope.i[stat]);
+  }
+
+  staple(stat: 'ocsp_staple_failed' | 'ocsp_staple_omitted' | 'ocsp_staple_responses' | 'ocsp_staple_requests'): void {
+    this.#scope.inc(this.#scope.i[stat]);
+  }
+
+  /** When a certificate ends; `name` is its secret's, '' for one in the configuration itself. */
+  certificate(name: string, validToMs: number): void {
+    const cell = this.#scope.dynamicGauge(`certificate.${name || UNNAMED}.expiration_unix_time_seconds`);
+    this.#scope.set(cell, Math.floor(validToMs / 1000));
+  }
+}
