@@ -1,4 +1,4 @@
-// Bytes without end through tcp_proxy: few connections, which read into buffers of their own, and many, which share one.
+// Bytes without end through tcp_proxy: few connections, with read buffers of their own, and many, which share one.
 import { bulkCase } from '../support/bulk-case.ts';
 
 export const tcpBulk = bulkCase({

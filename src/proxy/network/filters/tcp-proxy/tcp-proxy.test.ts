@@ -1,4 +1,4 @@
-// tcp_proxy by a client in memory and upstream sockets that the test feeds: what crosses, what waits, what ends.
+// Tests tcp_proxy by a client in memory and upstream sockets that the test feeds: what crosses, waits and ends.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkHarness, networkReasons, type Talk } from '../../../../../test/support/network-harness.ts';

@@ -1,4 +1,4 @@
-// tcp_proxy (envoy.filters.network.tcp_proxy): joins each connection with one of its own to a host of a cluster.
+// The tcp_proxy filter (envoy.filters.network.tcp_proxy): joins each connection with one of its own to a host.
 import type { Clock, Random, Timer } from '../../../../base/clock.ts';
 import type { TcpProxy as TcpProxyPb } from '../../../../proto/generated/types.d.ts';
 import type { ClusterManager } from '../../../cluster/cluster.ts';
