@@ -1,6 +1,6 @@
 // Load for TCP relays, in a process of its own: `bulk` pushes bytes through and counts them at the far end, `trips`
-// sends small messages back and forth. With `bytes` the far end of `bulk` takes so many MB each second, so that the relay
-// has to wait for it. Prints what arrived as JSON.
+// sends small messages back and forth. With `bytes` the far end of `bulk` takes so many MB each second, so that the
+// relay has to wait for it. Prints what arrived as JSON.
 import * as net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';

@@ -18,7 +18,8 @@ const PROGRAM = `
   const { Clock } = await import('../base/clock.ts');
   nativeProblem();
   const streams = new Set();
-  const engine = createEngine({ clock: new Clock(), onBug: (error) => console.log(String(error)), engine: process.argv[1] });
+  const onBug = (error) => console.log(String(error));
+  const engine = createEngine({ clock: new Clock(), onBug, engine: process.argv[1] });
   const at = { family: 'ipv4', address: '127.0.0.1', port: 0 };
   const listener = engine.listen(at, {}, (stream) => {
     streams.add(stream);
@@ -29,7 +30,7 @@ const PROGRAM = `
     if (line === 'open') console.log(engine.openStreams);
     else if (line === 'cpu') console.log(process.cpuUsage().user + process.cpuUsage().system);
     else if (line === 'free') { for (const stream of streams) stream.destroy(); console.log('freed'); }
-    else engine.connect(listener.address, options[line], (stream, failure) => console.log(failure?.detail ?? 'dialled'));
+    else engine.connect(listener.address, options[line], (_, failure) => console.log(failure?.detail ?? 'dialled'));
   });
   console.log(listener.address.port);
 `;

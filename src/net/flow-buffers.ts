@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 
 /** Bytes of an own buffer; what one read may take at once. */
 const FLOW_BUFFER_BYTES = 1024 * 1024;
-/** Most own buffers of one engine, in use or lent: 64 MiB. */
+/** Most own buffers, in use or lent, of a process with one worker: 64 MiB. */
 export const MOST_FLOW_BUFFERS = 64;
 /** Buffers that nobody uses but the next flow may. */
 const MOST_SPARE = 4;

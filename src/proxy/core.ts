@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { enableLinearRegex } from '../base/regex.ts';
 import { Clock, Random } from '../base/clock.ts';
 import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
+import { MOST_FLOW_BUFFERS } from '../net/flow-buffers.ts';
 import { createResolver } from '../net/resolver/resolver.ts';
 import type { Bootstrap } from '../proto/generated/types.d.ts';
 import { AccessLogFiles } from '../telemetry/access-log-file.ts';
@@ -75,7 +76,8 @@ export function makeCore(parts: CoreParts): Core {
     serverStats.inc(serverStats.i.envoy_bug_failures);
     log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
   };
-  const engine = (parts.makeEngine ?? createEngine)({ clock, onBug });
+  const mostFlowBuffers = Math.floor(MOST_FLOW_BUFFERS / seams.concurrency);
+  const engine = (parts.makeEngine ?? createEngine)({ clock, onBug, mostFlowBuffers });
   clock.wrap = (run) => engine.run(run);
   // One timer's bug must not keep the others of that moment from firing.
   clock.onError = (error) => onBug(error, 'timer');
