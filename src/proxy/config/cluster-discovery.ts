@@ -52,8 +52,7 @@ export const DISCOVERY_FIELDS = {
   [DNS_CLUSTER]: `dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter typed_dns_resolver_config
     dns_lookup_family all_addresses_in_single_endpoint dns_min_refresh_rate`,
   [`${DNS_CLUSTER}.RefreshRate`]: 'base_interval max_interval',
-  // Each query has a socket of its own, which is below any udp_max_queries.
-  [CARES]: `resolvers dns_resolver_options use_resolvers_as_fallback filter_unroutable_families udp_max_queries
+  [CARES]: `resolvers dns_resolver_options use_resolvers_as_fallback filter_unroutable_families
     query_timeout_seconds query_tries rotate_nameservers edns0_max_payload_size`,
   [GETADDRINFO]: 'num_retries',
 } as const;

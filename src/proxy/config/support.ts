@@ -25,6 +25,7 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
     initial_read_buffer_size: 'how much is read at once cannot be observed',
   },
   'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig': {
+    udp_max_queries: 'limits the queries of one socket; here each query has one of its own',
     max_udp_channel_duration: 'how long c-ares keeps its UDP sockets; here each query has one of its own',
     reinit_channel_on_timeout: 'renews the sockets of c-ares; here each query has one of its own',
   },
