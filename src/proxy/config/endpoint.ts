@@ -95,11 +95,11 @@ function decodeEndpoint(message: LbEndpoint, locality: LocalityLbEndpoints, d: C
     return null;
   }
   const de = d.at('endpoint');
-  const address = decodeAddress(endpoint.address, de.at('address'));
+  const address = decodeAddress(endpoint.address, de.at('address'), 'any');
   if (address === null) return null;
   const additional: Address[] = [];
   for (const [i, { address: one }] of (endpoint.additional_addresses ?? []).entries()) {
-    const decoded = decodeAddress(one, de.at('additional_addresses', i).at('address'));
+    const decoded = decodeAddress(one, de.at('additional_addresses', i).at('address'), 'any');
     if (decoded !== null) additional.push(Object.freeze(decoded));
   }
   return Object.freeze({
