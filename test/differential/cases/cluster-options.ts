@@ -1,4 +1,4 @@
-// Options of clusters: where sockets come from and go to, socket options, keep-alive, further addresses, limits per host.
+// Options of clusters: where sockets come from and go to, socket options, keep-alive, further addresses.
 import type { Case, Group } from '../case.ts';
 import { address, any, bootstrap, cluster, type Fields, http, route, textLog } from '../config.ts';
 
