@@ -11,9 +11,9 @@ import { engine } from './cases/engine.ts';
 import { http1AllFeatures } from './cases/http1-all-features.ts';
 import { http1Minimal } from './cases/http1-minimal.ts';
 import { latency } from './cases/latency.ts';
-import { memoryClusters, memoryConnections, memoryIdle } from './cases/memory.ts';
+import { memoryClusters, memoryConnections, memoryIdle, memoryTcp } from './cases/memory.ts';
 import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
-import { tcpRoundtrip } from './cases/tcp-roundtrip.ts';
+import { tcpConnect, tcpRoundtrip } from './cases/tcp-roundtrip.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
 import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
@@ -32,12 +32,14 @@ const CASES: readonly BenchCase[] = [
   responses100k,
   uploads100k,
   tcpRoundtrip,
+  tcpConnect,
   tcpBulk,
   tcpBulkMany,
   latency,
   memoryIdle,
   memoryClusters,
   memoryConnections,
+  memoryTcp,
   engine,
 ];
 

@@ -32,6 +32,15 @@ export const memoryConnections: BenchCase = {
   run: (context) => measureMemory(context, memoryConnections, 'MB', growthByConnections),
 };
 
+export const memoryTcp: BenchCase = {
+  name: 'memory-tcp',
+  title: 'RSS per 1,000 idle TCP connections',
+  run: (context) => {
+    const peers = context.peers.filter((peer) => peer !== 'nginx');
+    return measureMemory({ ...context, peers }, memoryTcp, 'MB', growthByConnections, { ratio: 1 }, 'tcp');
+  },
+};
+
 async function residentMb(proxy: Proxy): Promise<number> {
   return rssKb(proxy.program.pid) / 1024;
 }
