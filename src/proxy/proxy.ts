@@ -44,7 +44,7 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
   const { clock, random, engine, stats, runtime, seams } = core;
   const drain = makeDrain(parts, core);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
-  const crew = new LocalCrew(core, worker);
+  const crew = new LocalCrew(core, worker, prepared);
   const proxy = { ...supervised(parts, prepared, crew, drain), worker };
   const supervisor = new Supervisor(proxy);
   if (parts.options.mode !== 'validate') {
@@ -62,10 +62,10 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
 export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProxy | Failed> {
   const prepared = prepare(parts);
   if ('error' in prepared) return prepared;
-  const { core, bootstrap, config, statsSettings } = prepared;
+  const { core, bootstrap, statsSettings } = prepared;
   const drain = makeDrain(parts, core);
   const { logs, options, variables, version } = parts;
-  const settings = { logs, options, variables, version, bootstrap, listeners: config.listeners };
+  const settings = { logs, options, variables, version, bootstrap, decoded: prepared };
   const { startThreadCrew } = await import('./workers/thread-crew.ts');
   const crew = await startThreadCrew(core, { ...settings, filter: statsSettings.filter });
   if ('error' in crew) return crew;

@@ -2,109 +2,149 @@
 import type { Core, Decoded } from '../core.ts';
 import type { Worker } from '../worker.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, ResourceDecoder, ROUTE_TYPE, type Swap } from './resource-decoder.ts';
+import {
+  CLUSTER_TYPE,
+  LISTENER_TYPE,
+  type Resource,
+  ResourceDecoder,
+  ROUTE_TYPE,
+  typeName,
+} from './resource-decoder.ts';
 
 /** Milliseconds of one slice of work; an event that comes meanwhile waits so long at most. */
 const SLICE_MS = 0.8;
 
-/** In this order things come that others refer to; they go in the opposite one. */
+/** In this order resources come that others refer to; they go in the opposite one. */
 const ORDER = [CLUSTER_TYPE, ROUTE_TYPE, LISTENER_TYPE];
 
-type Pending = { readonly update: ConfigUpdate; readonly done: (outcome: UpdateOutcome) => void };
+type Change = { readonly update: ResourceUpdate; readonly generation: number };
+type Ready = Change & { readonly resource: Resource };
+type Refused = UpdateOutcome['refused'][number];
+type Job = { readonly changes: readonly Change[]; readonly done: (refused: readonly Refused[]) => void };
 
 export class ConfigApplier {
+  readonly #worker: Worker;
   readonly #core: Core;
+  readonly #decoded: Decoded;
   readonly #decoder: ResourceDecoder;
   /** What serves now, by type and name. */
   readonly #current = new Map<string, Uint8Array>();
-  readonly #waiting: Pending[] = [];
+  readonly #waiting: Job[] = [];
   #isRunning = false;
 
   constructor(worker: Worker, core: Core, decoded: Decoded) {
+    this.#worker = worker;
     this.#core = core;
-    this.#decoder = new ResourceDecoder(worker, decoded);
+    this.#decoded = decoded;
+    this.#decoder = new ResourceDecoder(decoded);
   }
 
   /** Updates are taken one after another; `done` is called when all that can serve does. */
-  apply(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {
-    this.#waiting.push({ update, done });
+  apply({ generation, resources }: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {
+    const changes = resources.map((update) => ({ update, generation }));
+    this.#enqueue({ changes, done: (refused) => done({ generation, refused }) });
+  }
+
+  /** Takes all that happened so far at once, so that nothing serves before what it refers to. */
+  applyAll(updates: readonly ConfigUpdate[], done: () => void): void {
+    const latest = new Map<string, Change>();
+    for (const { generation, resources } of updates) {
+      for (const update of resources) latest.set(keyOf(update), { update, generation });
+    }
+    this.#enqueue({ changes: [...latest.values()], done });
+  }
+
+  #enqueue(job: Job): void {
+    this.#waiting.push(job);
     if (!this.#isRunning) this.#next();
   }
 
-  applyAll(updates: readonly ConfigUpdate[], done: () => void): void {
-    let left = updates.length;
-    if (left === 0) done();
-    for (const update of updates) {
-      this.apply(update, () => {
-        if (--left === 0) done();
-      });
-    }
-  }
-
   #next(): void {
-    const pending = this.#waiting.shift();
-    this.#isRunning = pending !== undefined;
-    if (pending === undefined) return;
-    const refused: UpdateOutcome['refused'][number][] = [];
-    const work = this.#work(pending.update, refused);
-    const { clock } = this.#core;
-    const slice = (): void => {
-      const until = clock.update() + SLICE_MS;
-      do {
-        if (work.next().done !== true) continue;
-        pending.done({ generation: pending.update.generation, refused });
-        this.#next();
-        return;
-      } while (clock.update() < until);
-      clock.defer(slice);
-    };
-    clock.defer(slice);
+    const job = this.#waiting.shift();
+    this.#isRunning = job !== undefined;
+    if (job === undefined) return;
+    const refused: Refused[] = [];
+    runInSlices(this.#core, this.#work(job.changes, refused), () => {
+      job.done(refused);
+      this.#next();
+    });
   }
 
   /** All of an update, a small step at a time. */
-  *#work(update: ConfigUpdate, refused: UpdateOutcome['refused'][number][]): Generator<void> {
-    const swaps: Swap[] = [];
-    const sets = inOrder(update.resources.filter(({ bytes }) => bytes !== null));
-    for (const resource of sets) {
-      const bytes = resource.bytes as Uint8Array;
-      if (sameBytes(this.#current.get(keyOf(resource)), bytes)) continue;
-      const decoded = yield* this.#decoder.decode(resource.typeUrl, resource.name, bytes, update.generation);
-      if (typeof decoded === 'string') refused.push({ ...nameOf(resource), reason: decoded });
-      else {
-        swaps.push(() => {
-          const problem = decoded();
-          if (problem !== null) refused.push({ ...nameOf(resource), reason: problem });
-          else this.#current.set(keyOf(resource), bytes);
-          return null;
-        });
-      }
+  *#work(changes: readonly Change[], refused: Refused[]): Generator<void> {
+    const ready: Ready[] = [];
+    for (const { update, generation } of inOrder(changes.filter((change) => change.update.bytes !== null))) {
+      if (isSame(this.#current.get(keyOf(update)), update.bytes)) continue;
+      const resource = this.#decoder.refusal(update) ?? (yield* this.#decoder.decode(update, generation));
+      if (typeof resource === 'string') refused.push(refusalOf(update, resource));
+      else ready.push({ update, generation, resource });
       yield;
     }
-    for (const swap of swaps) {
-      swap();
+    for (const { update, generation, resource } of ready) {
+      const problem = this.#swap(update.name, resource, generation);
+      if (problem === null) this.#current.set(keyOf(update), update.bytes as Uint8Array);
+      else refused.push(refusalOf(update, problem));
       yield;
     }
-    for (const resource of inOrder(update.resources.filter(({ bytes }) => bytes === null)).reverse()) {
-      this.#current.delete(keyOf(resource));
-      this.#decoder.remove(resource.typeUrl, resource.name);
+    for (const { update } of inOrder(changes.filter((change) => change.update.bytes === null)).reverse()) {
+      const refusal = this.#decoder.refusal(update);
+      if (refusal === null) this.#remove(update);
+      else refused.push(refusalOf(update, refusal));
       yield;
     }
   }
+
+  /** From now on it serves; says why it cannot, or null. */
+  #swap(name: string, resource: Resource, generation: number): string | null {
+    if (resource.kind === 'cluster') this.#worker.clusters.set(resource.config, generation);
+    else if (resource.kind === 'routes') this.#decoded.environment.routes.set(name, resource.table);
+    else {
+      const outcome = this.#worker.listeners.set(resource.config);
+      if (typeof outcome === 'object') return outcome.error;
+    }
+    return null;
+  }
+
+  #remove(update: ResourceUpdate): void {
+    const { typeUrl, name } = update;
+    this.#current.delete(keyOf(update));
+    const type = typeName(typeUrl);
+    if (type === CLUSTER_TYPE) this.#worker.clusters.remove(name);
+    else if (type === LISTENER_TYPE) this.#worker.listeners.remove(name);
+    else this.#decoded.environment.routes.set(name, null);
+  }
 }
 
-function keyOf({ typeUrl, name }: ResourceUpdate): string {
+/** Runs a generator to its end, a slice at a time, between the turns of the event loop. */
+export function runInSlices<T>(core: Pick<Core, 'clock'>, work: Generator<void, T>, done: (result: T) => void): void {
+  const { clock } = core;
+  const slice = (): void => {
+    const until = clock.update() + SLICE_MS;
+    do {
+      const step = work.next();
+      if (step.done !== true) continue;
+      done(step.value);
+      return;
+    } while (clock.update() < until);
+    clock.defer(slice);
+  };
+  clock.defer(slice);
+}
+
+export function keyOf({ typeUrl, name }: ResourceUpdate): string {
   return `${typeUrl} ${name}`;
 }
 
-function nameOf({ typeUrl, name }: ResourceUpdate): { typeUrl: string; name: string } {
-  return { typeUrl, name };
+/** Whether the bytes are those that serve already. */
+export function isSame(a: Uint8Array | undefined, b: Uint8Array | null): boolean {
+  return a !== undefined && b !== null && (a === b || Buffer.compare(a, b) === 0);
 }
 
-function sameBytes(a: Uint8Array | undefined, b: Uint8Array): boolean {
-  return a !== undefined && Buffer.compare(a, b) === 0;
+function refusalOf({ typeUrl, name }: ResourceUpdate, reason: string): Refused {
+  return { typeUrl, name, reason };
 }
 
-function inOrder(resources: readonly ResourceUpdate[]): ResourceUpdate[] {
-  const rank = ({ typeUrl }: ResourceUpdate): number => ORDER.findIndex((type) => typeUrl.endsWith(type));
-  return [...resources].sort((a, b) => rank(a) - rank(b));
+function inOrder(changes: readonly Change[]): Change[] {
+  const rank = ({ update }: Change): number => ORDER.indexOf(typeName(update.typeUrl));
+  return [...changes].sort((a, b) => rank(a) - rank(b));
 }

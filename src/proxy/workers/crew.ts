@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { StatSource } from '../../telemetry/metrics.ts';
 import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
+import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 
 export type Crew = {
   /** The statistics of the whole process. */
@@ -27,6 +28,8 @@ export type Crew = {
   startDrain(): void;
   failHealthCheck(failed: boolean): void;
   stopListeners(): void;
+  /** Changes configuration in all workers; `done` is called when all of it serves everywhere, or is refused. */
+  update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void;
   /** The process is about to go: listeners close, logs are written; bounded in time. */
   end(done: () => void): void;
 };

@@ -18,16 +18,14 @@ export class KeptSockets {
   }
 
   /** Binds the addresses that are not bound yet; UDP sockets are each worker's own. Null, or why it cannot. */
-  bind(listeners: readonly ListenerConfig[]): string | null {
-    for (const config of listeners) {
-      if (!config.bindToPort || config.udp !== null) continue;
-      for (const wanted of config.addresses) {
-        const key = keyOf(config, wanted);
-        if (this.#kept.some((kept) => kept.key === key)) continue;
-        const listener = bindKept(wanted.address, optionsOf(config, wanted), this.#workers);
-        if ('errno' in listener) return `listener ${JSON.stringify(config.name)}: ${listener.detail}`;
-        this.#kept.push({ key, wanted, listener });
-      }
+  bind(config: ListenerConfig): string | null {
+    if (!config.bindToPort || config.udp !== null) return null;
+    for (const wanted of config.addresses) {
+      const key = keyOf(config, wanted);
+      if (this.#kept.some((kept) => kept.key === key)) continue;
+      const listener = bindKept(wanted.address, optionsOf(config, wanted), this.#workers);
+      if ('errno' in listener) return listener.detail;
+      this.#kept.push({ key, wanted, listener });
     }
     return null;
   }
@@ -39,9 +37,18 @@ export class KeptSockets {
     this.#kept = this.#kept.filter((kept) => wanted.has(kept.key));
   }
 
-  /** Descriptors of all sockets for one worker, which are its own from then on. */
-  grantsFor(index: number): SocketGrant[] {
-    return this.#kept.flatMap(({ wanted, listener }) => {
+  /** How many are bound. */
+  get count(): number {
+    return this.#kept.length;
+  }
+
+  /**
+   * Descriptors for one worker, which are its own from then on: of all sockets, or for an update those that are new
+   * (from `firstNew` on) and those that the worker may want once more. It has what has no port of its own by then.
+   */
+  grantsFor(index: number, firstNew = 0): SocketGrant[] {
+    return this.#kept.flatMap(({ wanted, listener }, i) => {
+      if (i < firstNew && wanted.address.family !== 'unix' && wanted.address.port === 0) return [];
       const fd = listener.duplicate(index);
       // Without descriptors left the worker tries to bind by itself, and says what the system says.
       return typeof fd === 'string' ? [] : [{ address: wanted.address, fd }];

@@ -1,7 +1,9 @@
 // The crew of a proxy with one worker: this thread.
-import type { Core } from '../core.ts';
+import type { Core, Decoded } from '../core.ts';
 import type { Worker } from '../worker.ts';
+import { ConfigApplier } from './apply.ts';
 import { clusterStatus } from './cluster-status.ts';
+import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
 
 /** Most of what a crew is told has already happened: supervisor and worker have one runtime, log and drain. */
@@ -9,8 +11,12 @@ export class LocalCrew implements Crew {
   readonly stats: ProxyStats;
   readonly #core: Core;
   readonly #worker: Worker;
+  readonly #decoded: Decoded;
+  /** Made with the first update: most proxies of one worker are static. */
+  #applier: ConfigApplier | null = null;
 
-  constructor(core: Core, worker: Worker) {
+  constructor(core: Core, worker: Worker, decoded: Decoded) {
+    this.#decoded = decoded;
     this.stats = core.stats;
     this.#core = core;
     this.#worker = worker;
@@ -58,6 +64,11 @@ export class LocalCrew implements Crew {
 
   stopListeners(): void {
     this.#worker.listeners.stopAccepting();
+  }
+
+  update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {
+    this.#applier ??= new ConfigApplier(this.#worker, this.#core, this.#decoded);
+    this.#applier.apply(update, done);
   }
 
   end(done: () => void): void {

@@ -1,10 +1,11 @@
-// One resource of an update: bytes → runtime object, checked as static configuration is, and how it comes to serve.
+// One resource of an update: bytes → runtime object, checked as static configuration is.
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import type { MessageType } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
 import { FieldCursor } from '../../proto/wire-reader.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import { supportedFields } from '../config/bootstrap.ts';
 import { decodeCluster } from '../config/cluster.ts';
 import { decodeListener } from '../config/listener.ts';
@@ -12,7 +13,9 @@ import { decodeRouteConfigurationInSteps } from '../config/route.ts';
 import { dropNested, findUnsupported } from '../config/support.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
 import type { Decoded } from '../core.ts';
-import type { Worker } from '../worker.ts';
+import type { ListenerConfig } from '../listener/listener-config.ts';
+import type { RouteTable } from '../route/route.ts';
+import type { ResourceUpdate } from './contract.ts';
 
 export const CLUSTER_TYPE = 'envoy.config.cluster.v3.Cluster';
 export const LISTENER_TYPE = 'envoy.config.listener.v3.Listener';
@@ -29,85 +32,75 @@ const DYNAMIC_FIELDS = {
   'envoy.config.core.v3.AggregatedConfigSource': '',
 };
 
-/** Makes what was decoded serve; says why it cannot, or null. */
-export type Swap = () => string | null;
+export type Resource =
+  | { readonly kind: 'cluster'; readonly config: ClusterConfig }
+  | { readonly kind: 'listener'; readonly config: ListenerConfig }
+  | { readonly kind: 'routes'; readonly table: RouteTable };
 
 export class ResourceDecoder {
-  readonly #worker: Worker;
   readonly #decoded: Decoded;
   readonly #support: ReadonlyMap<string, ReadonlySet<string> | '*'>;
+  /** 'TYPE NAME' of what the bootstrap has; updates leave it alone, as Envoy does. */
+  readonly #static: ReadonlySet<string>;
 
-  constructor(worker: Worker, decoded: Decoded) {
-    this.#worker = worker;
+  constructor(decoded: Decoded) {
+    const { clusters, listeners } = decoded.config;
     this.#decoded = decoded;
     this.#support = supportedFields(decoded.extensions, DYNAMIC_FIELDS);
+    this.#static = new Set([
+      ...clusters.map(({ name }) => `${CLUSTER_TYPE} ${name}`),
+      ...listeners.map(({ name }) => `${LISTENER_TYPE} ${name}`),
+    ]);
   }
 
-  /** Yields between steps; returns how the resource comes to serve, or why it cannot. */
-  *decode(typeUrl: string, name: string, bytes: Uint8Array, generation: number): Generator<void, Swap | string> {
+  /** Why an update must not touch the resource, or null. */
+  refusal({ typeUrl, name }: ResourceUpdate): string | null {
     const type = typeName(typeUrl);
+    if (type !== CLUSTER_TYPE && type !== LISTENER_TYPE && type !== ROUTE_TYPE) {
+      return `resources of type ${type} are not supported yet`;
+    }
+    return this.#static.has(`${type} ${name}`) ? 'is static configuration, which no update changes' : null;
+  }
+
+  /** Yields between steps; a text says why the bytes cannot be served. */
+  *decode(resource: ResourceUpdate, generation: number): Generator<void, Resource | string> {
+    const { name } = resource;
+    const type = typeName(resource.typeUrl);
     const { routes } = this.#decoded.environment;
-    const environment = {
+    const d = new ConfigDecoder({
       ...this.#decoded.environment,
       version: `${type} ${name} ${generation}`,
       routeHolder: (route: string) => routes.holder(route),
-    };
-    const d = new ConfigDecoder(environment);
-    const swap = yield* this.#decodeAs(type, name, bytes, generation, d);
-    if (swap !== null && d.reasons.length === 0) return swap;
+    });
+    const decoded = yield* this.#decodeAs(type, resource, d);
+    if (decoded !== null && d.reasons.length === 0) return decoded;
     const reasons = dropNested(d.reasons).map(({ path, reason }) => (path === '' ? reason : `${path}: ${reason}`));
     return reasons.join('\n') || 'cannot be decoded';
   }
 
-  remove(typeUrl: string, name: string): void {
-    const type = typeName(typeUrl);
-    if (type === CLUSTER_TYPE) this.#worker.clusters.remove(name);
-    else if (type === LISTENER_TYPE) this.#worker.listeners.remove(name);
-    else if (type === ROUTE_TYPE) this.#decoded.environment.routes.set(name, null);
-  }
-
-  *#decodeAs(
-    type: string,
-    name: string,
-    bytes: Uint8Array,
-    generation: number,
-    d: ConfigDecoder,
-  ): Generator<void, Swap | null> {
-    const { clusters, listeners } = this.#worker;
+  *#decodeAs(type: string, { name, bytes }: ResourceUpdate, d: ConfigDecoder): Generator<void, Resource | null> {
+    if (bytes === null) return null;
     if (type === ROUTE_TYPE) return yield* this.#decodeRoutes(name, bytes, d);
-    if (type !== CLUSTER_TYPE && type !== LISTENER_TYPE) {
-      d.reject('', `resources of type ${type} are not supported yet`);
-      return null;
-    }
     const message = this.#read(type, bytes, d);
     if (message === null) return null;
-    if ((message as { name?: string }).name !== name) d.reject('name', `is not ${JSON.stringify(name)}`);
+    yield;
+    checkName(message, name, d);
     if (type === CLUSTER_TYPE) {
       const config = decodeCluster(message as never, d);
-      if (config === null) return null;
-      return () => {
-        clusters.set({ ...config, addedViaApi: true }, generation);
-        return null;
-      };
+      return config === null ? null : { kind: 'cluster', config: { ...config, addedViaApi: true } };
     }
     const config = decodeListener(message as never, d, this.#decoded.listenerEnvironment);
-    if (config === null) return null;
-    return () => {
-      const outcome = listeners.set(config);
-      return typeof outcome === 'string' ? null : outcome.error;
-    };
+    return config === null ? null : { kind: 'listener', config };
   }
 
   /** A route configuration may have thousands of virtual hosts: each is a step. */
-  *#decodeRoutes(name: string, bytes: Uint8Array, d: ConfigDecoder): Generator<void, Swap | null> {
+  *#decodeRoutes(name: string, bytes: Uint8Array, d: ConfigDecoder): Generator<void, Resource | null> {
     const { head, hosts } = cutVirtualHosts(bytes);
     const message = this.#read(ROUTE_TYPE, head, d);
     if (message === null) return null;
+    checkName(message, name, d);
     const table = yield* decodeRouteConfigurationInSteps(message, this.#readHosts(hosts, d), d, false);
-    return () => {
-      this.#decoded.environment.routes.set(name, table);
-      return null;
-    };
+    return { kind: 'routes', table };
   }
 
   *#readHosts(hosts: readonly Uint8Array[], d: ConfigDecoder): Generator<object> {
@@ -135,7 +128,11 @@ export class ResourceDecoder {
   }
 }
 
-function typeName(typeUrl: string): string {
+function checkName(message: object, name: string, d: ConfigDecoder): void {
+  if ((message as { name?: string }).name !== name) d.reject('name', `is not ${JSON.stringify(name)}`);
+}
+
+export function typeName(typeUrl: string): string {
   return typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
 }
 

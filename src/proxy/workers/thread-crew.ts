@@ -6,21 +6,25 @@ import type { Bootstrap } from '../../proto/generated/types.d.ts';
 import { MergedStats, WorkerStats } from '../../telemetry/merged-stats.ts';
 import type { Logger, LogRegistry } from '../../telemetry/log.ts';
 import type { StatFilter } from '../../telemetry/metrics.ts';
-import type { Core } from '../core.ts';
+import type { Core, Decoded } from '../core.ts';
 import { DOWNSTREAM_CONNECTIONS } from '../listener/listener.ts';
-import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { ProxyOptions } from '../options.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
 import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
+import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
 import { KeptSockets } from './kept-sockets.ts';
 import type { FromWorker, HandOver, ToWorker, WorkerStart } from './messages.ts';
 import { Questions } from './questions.ts';
+import { LISTENER_TYPE, typeName } from './resource-decoder.ts';
+import { type CheckedUpdate, Resources } from './resources.ts';
 import { Seat, type SeatOwner } from './seat.ts';
 
 /** How long the end of the workers is waited for. */
 const END_MS = 5_000;
+/** How long workers may take over an update before it counts as done without them. */
+const UPDATE_MS = 60_000;
 
 export type CrewSettings = {
   readonly logs: LogRegistry;
@@ -28,7 +32,7 @@ export type CrewSettings = {
   readonly variables: WorkerStart['variables'];
   readonly version: string;
   readonly bootstrap: Bootstrap;
-  readonly listeners: readonly ListenerConfig[];
+  readonly decoded: Decoded;
   /** stats_matcher. */
   readonly filter: StatFilter | null;
 };
@@ -55,6 +59,13 @@ export class ThreadCrew implements Crew, SeatOwner {
   readonly #bootstrap: Uint8Array;
   readonly #scope: CrewScope;
   readonly #questions: Questions;
+  readonly #resources: Resources;
+  /** What workers refuse of the update under way. */
+  #refused: UpdateOutcome['refused'][number][] = [];
+  readonly #waitingUpdates: (() => void)[] = [];
+  #isUpdating = false;
+  /** What threads that start now would miss. */
+  #updating: ConfigUpdate | null = null;
   /** Parts of answers to `clusters`. */
   readonly #clusters = new Map<number, ClusterStatus[][]>();
   readonly #runtime = new Map<string, string>();
@@ -81,6 +92,7 @@ export class ThreadCrew implements Crew, SeatOwner {
     this.stats = new MergedStats(core.stats, settings.filter);
     this.#scope = core.stats.scope('heddle.', CREW_STATS);
     this.#questions = new Questions(core.clock);
+    this.#resources = new Resources(core, settings.decoded);
     this.#seats = Array.from({ length: concurrency }, (_, index) => new Seat(index, this));
   }
 
@@ -88,9 +100,10 @@ export class ThreadCrew implements Crew, SeatOwner {
 
   /** Binds all addresses and starts the threads; `started` is called once, with what went wrong or null. */
   start(started: (problem: string | null) => void): void {
-    const problem = this.#sockets.bind(this.#settings.listeners);
-    if (problem !== null) {
-      started(problem);
+    for (const listener of this.#resources.listeners) {
+      const problem = this.#sockets.bind(listener);
+      if (problem === null) continue;
+      started(`listener ${JSON.stringify(listener.name)}: ${problem}`);
       return;
     }
     this.#onStarted = started;
@@ -129,7 +142,7 @@ export class ThreadCrew implements Crew, SeatOwner {
       log: logs.settings,
       shared: this.#buffer,
       bootstrap: this.#bootstrap,
-      updates: [],
+      updates: [...this.#resources.updates, ...(this.#updating === null ? [] : [this.#updating])],
       runtime: this.#runtime,
       logLevels: this.#logLevels,
       drain: { isStarted: this.#isDraining, isHealthCheckFailed: this.#isHealthCheckFailed },
@@ -199,6 +212,11 @@ export class ThreadCrew implements Crew, SeatOwner {
       case 'adopted':
         seat.handOvers.delete(message.id);
         break;
+      case 'updated':
+        this.#refused.push(...message.outcome.refused);
+        this.#listeners = message.listeners;
+        this.#questions.answered(message.id, seat);
+        break;
       default:
         this.#questions.answered(message.id, seat);
     }
@@ -219,7 +237,8 @@ export class ThreadCrew implements Crew, SeatOwner {
     let target = this.#seats[to];
     if (target?.isServing !== true) {
       this.#countBalance(to, key, -1);
-      target = this.#serving[0];
+      const loads = this.#serving.map((seat) => ({ seat, connections: this.#balanceOf(seat.index, key) }));
+      target = loads.sort((a, b) => a.connections - b.connections)[0]?.seat;
       if (target === undefined) {
         closeDescriptor(handover.fd);
         return;
@@ -229,6 +248,13 @@ export class ThreadCrew implements Crew, SeatOwner {
     const id = this.#nextHandOver++;
     target.handOvers.set(id, { key, handover });
     target.post({ kind: 'adopt', id, key, handover });
+  }
+
+  #balanceOf(index: number, key: string): number {
+    const counter = this.#shared.counter(balanceName(index, key));
+    const { value } = counter;
+    counter.release();
+    return value;
   }
 
   #countBalance(index: number, key: string, by: 1 | -1): void {
@@ -283,6 +309,47 @@ export class ThreadCrew implements Crew, SeatOwner {
     );
   }
 
+  update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {
+    this.#waitingUpdates.push(() => this.#resources.check(update, (checked) => this.#update(checked, done)));
+    this.#nextUpdate();
+  }
+
+  #nextUpdate(): void {
+    if (this.#isUpdating) return;
+    const next = this.#waitingUpdates.shift();
+    this.#isUpdating = next !== undefined;
+    next?.();
+  }
+
+  #update(checked: CheckedUpdate, done: (outcome: UpdateOutcome) => void): void {
+    const { update, listeners } = checked;
+    const firstNew = this.#sockets.count;
+    const unbound: UpdateOutcome['refused'][number][] = [];
+    for (const listener of listeners) {
+      const reason = this.#sockets.bind(listener);
+      const resource = update.resources.find(({ typeUrl, name }) => isListener(typeUrl) && name === listener.name);
+      if (reason !== null && resource !== undefined) unbound.push({ ...resource, reason });
+    }
+    const isBound = (one: ResourceUpdate): boolean => !unbound.some(({ typeUrl, name }) => isNamed(one, typeUrl, name));
+    const bound = { generation: update.generation, resources: update.resources.filter(isBound) };
+    this.#refused = [];
+    this.#updating = bound;
+    const ask = (seat: Seat, id: number): void =>
+      seat.post({ kind: 'update', id, update: bound, sockets: this.#sockets.grantsFor(seat.index, firstNew) });
+    const updated = (): void => {
+      const refused = distinct([...checked.refused, ...unbound, ...this.#refused]);
+      this.#resources.keep({ ...checked, update: bound }, refused);
+      this.#sockets.keepOnly(this.#resources.listeners);
+      this.#updating = null;
+      this.#isUpdating = false;
+      done({ generation: update.generation, refused });
+      this.#nextUpdate();
+    };
+    // Those that are still starting find it in their mail.
+    const seats = this.#seats.filter((seat) => seat.hasThread);
+    this.#questions.ask(seats, ask, updated, UPDATE_MS);
+  }
+
   listeners(): readonly ListenerStatus[] {
     return this.#listeners;
   }
@@ -321,4 +388,18 @@ export class ThreadCrew implements Crew, SeatOwner {
   kill(index: number): void {
     this.#seats[index]?.kill();
   }
+}
+
+function isListener(typeUrl: string): boolean {
+  return typeName(typeUrl) === LISTENER_TYPE;
+}
+
+function isNamed(resource: ResourceUpdate, typeUrl: string, name: string): boolean {
+  return resource.typeUrl === typeUrl && resource.name === name;
+}
+
+/** Workers refuse alike: one reason each. */
+function distinct(refused: readonly UpdateOutcome['refused'][number][]): UpdateOutcome['refused'] {
+  const seen = new Map(refused.map(({ typeUrl, name, reason }) => [`${typeUrl} ${name}`, { typeUrl, name, reason }]));
+  return [...seen.values()];
 }

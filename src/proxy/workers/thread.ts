@@ -186,7 +186,6 @@ function makeParts(start: WorkerStart, send: (message: FromWorker) => void): Thr
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
   const problem = worker.start(config);
-  sockets.closeRest();
   if (problem !== null) return problem;
   return { core, worker, applier: new ConfigApplier(worker, core, decoded), drain, logs, journal, sockets, balancer };
 }
@@ -202,9 +201,11 @@ function main(): void {
     return;
   }
   new WorkerThread(port, parts, start);
-  const { core, worker, applier } = parts;
-  const started = (): void =>
+  const { core, worker, applier, sockets } = parts;
+  const started = (): void => {
+    sockets.closeRest();
     send({ kind: 'started', cells: core.stats.memory, listeners: worker.listeners.statuses() });
+  };
   applier.applyAll(start.updates, started);
   worker.clusters.whenInitialized(() => send({ kind: 'initialized' }));
 }

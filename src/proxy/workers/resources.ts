@@ -1,0 +1,101 @@
+// The dynamic configuration in force, as the supervisor keeps it: for workers that start later, and for their sockets.
+import type { Core, Decoded } from '../core.ts';
+import type { ListenerConfig } from '../listener/listener-config.ts';
+import { isSame, keyOf, runInSlices } from './apply.ts';
+import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
+import { LISTENER_TYPE, ResourceDecoder, typeName } from './resource-decoder.ts';
+
+type Refused = UpdateOutcome['refused'][number];
+type Kept = { readonly resource: ResourceUpdate; readonly generation: number };
+
+/** An update after the supervisor has looked at it. */
+export type CheckedUpdate = {
+  readonly update: ConfigUpdate;
+  /** Listeners that need sockets. */
+  readonly listeners: readonly ListenerConfig[];
+  readonly refused: readonly Refused[];
+};
+
+export class Resources {
+  readonly #core: Core;
+  readonly #decoder: ResourceDecoder;
+  readonly #kept = new Map<string, Kept>();
+  readonly #listeners = new Map<string, ListenerConfig>();
+
+  constructor(core: Core, decoded: Decoded) {
+    this.#core = core;
+    this.#decoder = new ResourceDecoder(decoded);
+    for (const listener of decoded.config.listeners) this.#listeners.set(listener.name, listener);
+  }
+
+  /** Every listener there is, static ones first. */
+  get listeners(): readonly ListenerConfig[] {
+    return [...this.#listeners.values()];
+  }
+
+  /** What a new worker has to be told, oldest first. */
+  get updates(): readonly ConfigUpdate[] {
+    const byGeneration = new Map<number, ResourceUpdate[]>();
+    for (const { resource, generation } of this.#kept.values()) {
+      const resources = byGeneration.get(generation);
+      if (resources === undefined) byGeneration.set(generation, [resource]);
+      else resources.push(resource);
+    }
+    return [...byGeneration].sort(([a], [b]) => a - b).map(([generation, resources]) => ({ generation, resources }));
+  }
+
+  /** Leaves out what changes nothing and what may not be changed, and decodes listeners for their addresses. */
+  check(update: ConfigUpdate, done: (checked: CheckedUpdate) => void): void {
+    runInSlices(this.#core, this.#check(update), done);
+  }
+
+  *#check({ generation, resources }: ConfigUpdate): Generator<void, CheckedUpdate> {
+    const changed: ResourceUpdate[] = [];
+    const listeners: ListenerConfig[] = [];
+    const refused: Refused[] = [];
+    for (const resource of resources) {
+      const { typeUrl, name, bytes } = resource;
+      if (isSame(this.#kept.get(keyOf(resource))?.resource.bytes ?? undefined, bytes)) continue;
+      const refusal = this.#decoder.refusal(resource);
+      if (refusal !== null) {
+        refused.push({ typeUrl, name, reason: refusal });
+        continue;
+      }
+      if (bytes !== null && typeName(typeUrl) === LISTENER_TYPE) {
+        const decoded = yield* this.#decoder.decode(resource, generation);
+        if (typeof decoded === 'string') {
+          refused.push({ typeUrl, name, reason: decoded });
+          continue;
+        }
+        if (decoded.kind === 'listener') listeners.push(decoded.config);
+      }
+      changed.push({ typeUrl, name, bytes: bytes === null ? null : sharedCopy(bytes) });
+      yield;
+    }
+    return { update: { generation, resources: changed }, listeners, refused };
+  }
+
+  /** All workers serve it now, save what they refused. */
+  keep({ update, listeners }: CheckedUpdate, refused: readonly Refused[]): void {
+    const isRefused = (typeUrl: string, name: string): boolean =>
+      refused.some((one) => one.typeUrl === typeUrl && one.name === name);
+    for (const resource of update.resources) {
+      const { typeUrl, name, bytes } = resource;
+      if (isRefused(typeUrl, name)) continue;
+      // Later generations come later, also among those that replace.
+      this.#kept.delete(keyOf(resource));
+      const isListener = typeName(typeUrl) === LISTENER_TYPE;
+      const listener = isListener ? listeners.find((one) => one.name === name) : undefined;
+      if (bytes !== null) this.#kept.set(keyOf(resource), { resource, generation: update.generation });
+      if (isListener && bytes === null) this.#listeners.delete(name);
+      else if (listener !== undefined) this.#listeners.set(name, listener);
+    }
+  }
+}
+
+/** One copy for all threads. */
+function sharedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
