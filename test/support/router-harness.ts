@@ -162,7 +162,11 @@ export class FakeResolver implements Resolver {
       },
     };
   }
-  close(): void {}
+  isClosed = false;
+
+  close(): void {
+    this.isClosed = true;
+  }
 
   /** Answers the oldest question with IPv4 addresses; null fails it. */
   answer(addresses: readonly string[] | null, ttlS = 0): void {

@@ -38,6 +38,8 @@ export type ClusterDependencies = {
 /** What the table of clusters gives to each of them. */
 export type ClusterContext = ClusterDependencies & {
   readonly resolverFor: (settings: ResolverSettings) => Resolver;
+  /** Clusters of the same settings share a resolver; the last one to go closes it. */
+  readonly releaseResolver: (settings: ResolverSettings) => void;
   /** Whether a listener of this proxy is bound to the address. */
   readonly isOwnAddress: (address: Address) => boolean;
 };
@@ -232,6 +234,8 @@ export class ClusterEntry implements Cluster {
   close(): void {
     this.onHostsChanged = null;
     this.#discovery?.close();
+    const { discovery } = this.config;
+    if (discovery.kind === 'DNS') this.#dependencies.releaseResolver(discovery.resolver);
     let waiting = 1;
     const done = (): void => {
       if (--waiting > 0) return;

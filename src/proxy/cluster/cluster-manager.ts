@@ -24,7 +24,8 @@ export class ClusterTable implements ClusterManager {
   readonly #clusters = new Map<string, ClusterEntry>();
   /** New versions that wait for their first hosts. */
   readonly #warming = new Map<string, ClusterEntry>();
-  readonly #resolvers = new Map<string, Resolver>();
+  /** By their settings, with the number of clusters that use them. */
+  readonly #resolvers = new Map<string, { readonly resolver: Resolver; users: number }>();
   readonly #stats: ReturnType<typeof managerScope>;
   /** Clusters of the start that are not initialised yet, and what waits for them. */
   readonly #initializing = new Set<ClusterEntry>();
@@ -37,6 +38,7 @@ export class ClusterTable implements ClusterManager {
     this.#context = {
       ...dependencies,
       resolverFor: (settings) => this.#resolverFor(settings),
+      releaseResolver: (settings) => this.#releaseResolver(settings),
       isOwnAddress: (address) => this.isOwnAddress(address),
     };
     this.#stats = managerScope(dependencies.stats);
@@ -138,12 +140,21 @@ export class ClusterTable implements ClusterManager {
 
   #resolverFor(settings: ResolverSettings): Resolver {
     const key = JSON.stringify(settings);
-    let resolver = this.#resolvers.get(key);
-    if (resolver === undefined) {
-      resolver = this.#context.makeResolver(settings);
-      this.#resolvers.set(key, resolver);
+    let known = this.#resolvers.get(key);
+    if (known === undefined) {
+      known = { resolver: this.#context.makeResolver(settings), users: 0 };
+      this.#resolvers.set(key, known);
     }
-    return resolver;
+    known.users++;
+    return known.resolver;
+  }
+
+  #releaseResolver(settings: ResolverSettings): void {
+    const key = JSON.stringify(settings);
+    const known = this.#resolvers.get(key);
+    if (known === undefined || --known.users > 0) return;
+    this.#resolvers.delete(key);
+    known.resolver.close();
   }
 }
 

@@ -185,6 +185,14 @@ test('after the start a new version warms beside the old one', () => {
   );
 });
 
+test('the last cluster of a resolver closes it', () => {
+  const h = new RouterHarness([dns({}, { name: 'a' }), dns({}, { name: 'b' })]);
+  h.clusters.remove('a');
+  assert.equal(h.resolver.isClosed, false);
+  h.clusters.remove('b');
+  assert.equal(h.resolver.isClosed, true);
+});
+
 test('a cluster that goes cancels its question', () => {
   const { h, resolver } = setUp(dns());
   h.clusters.remove('up');
