@@ -94,6 +94,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     const { config, down, info } = this;
     down.handler = this;
     down.setWatermarks(this.proxy.bufferLimitBytes);
+    // When the line is written the socket is gone, and tells its addresses no more.
+    if (config.accessLogs.length > 0) void [down.localAddress, down.remoteAddress];
     if (config.maxEarlyBytes === null) this.hold();
     if (config.maxDurationMs > 0) {
       const jitterMs = config.maxJitterMs === 0 ? 0 : this.random.below(config.maxJitterMs);
@@ -225,7 +227,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.up = up;
     this.setPoolReady();
     this.setHost();
-    info.upstreamLocalAddress = up.localAddress;
+    // A call to the system, which only a log is worth.
+    if (this.isLogged) info.upstreamLocalAddress = up.localAddress;
     info.upstreamRemoteAddress = up.remoteAddress;
     info.upstreamConnectionId = connection.id;
     info.upstreamTls = up.tls;
@@ -435,6 +438,10 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.fillInfo();
     const context = tcpLogContext(this.info, type);
     for (const accessLog of accessLogs) accessLog.log(context);
+  }
+
+  private get isLogged(): boolean {
+    return this.config.accessLogs.length > 0 || this.network.isLogged;
   }
 
   private fillInfo(): void {
