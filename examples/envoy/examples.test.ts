@@ -1,6 +1,7 @@
 // Every example runs in the real Envoy and in Heddle, and both answer its first requests alike.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -18,6 +19,7 @@ const EXAMPLE_PORTS = { proxy: 10000, admin: 9901, upstreams: [10080, 10081] };
 
 const scratch = mkdtempSync(join(tmpdir(), 'heddle-examples-'));
 const upstreams: Server[] = [];
+const datagramUpstreams: Socket[] = [];
 const upstreamPorts: number[] = [];
 
 before(async () => {
@@ -33,11 +35,17 @@ before(async () => {
     assert.ok(address !== null && typeof address === 'object');
     upstreams.push(server);
     upstreamPorts.push(address.port);
+    const socket = createSocket('udp4');
+    socket.on('message', (chunk, from) => socket.send(`${examplePort} ${chunk}`, from.port, from.address));
+    socket.bind(address.port, '127.0.0.1');
+    await once(socket, 'listening');
+    datagramUpstreams.push(socket);
   }
 });
 
 after(() => {
   for (const server of upstreams) server.close();
+  for (const socket of datagramUpstreams) socket.close();
   for (const server of upstreams) server.closeAllConnections();
   rmSync(scratch, { recursive: true, force: true });
 });
@@ -91,6 +99,19 @@ function pathsToTry(example: string): string[] {
   return chance ? [] : [...new Set(['/', ...paths])];
 }
 
+/** What a datagram is answered with. */
+async function askByDatagram(port: number): Promise<string> {
+  const socket = createSocket('udp4');
+  socket.send('hello', port, '127.0.0.1');
+  const [answer] = await once(socket, 'message', { signal: AbortSignal.timeout(2000) });
+  socket.close();
+  return String(answer);
+}
+
+function isForDatagrams(example: string): boolean {
+  return readFileSync(join(import.meta.dirname, example), 'utf8').includes('envoy.filters.udp_listener.');
+}
+
 for (const example of readdirSync(import.meta.dirname).filter((file) => file.endsWith('.yaml'))) {
   test(`${example} runs in Envoy and in Heddle`, async (context) => {
     const envoy = locatePeer('envoy');
@@ -103,6 +124,10 @@ for (const example of readdirSync(import.meta.dirname).filter((file) => file.end
     try {
       const ours = await start([join(ROOT, 'bin/heddle'), 'proxy'], example);
       try {
+        if (isForDatagrams(example)) {
+          assert.equal(await askByDatagram(ours.port), await askByDatagram(theirs.port));
+          return;
+        }
         for (const path of pathsToTry(example)) {
           const answers = [await exchange(theirs.port, { path }), await exchange(ours.port, { path })] as const;
           assert.equal(compareAnswers(...answers), null, `${example} ${path}`);

@@ -14,7 +14,7 @@ const LIMIT = 1_000;
 const FLOOD = 50_000;
 const SLICE = 250;
 const SESSIONS = 50;
-/** What a flood may cost in memory that stays: one read may go beyond a buffer's limit, and heaps grow before they shrink. */
+/** What a flood may cost in memory: one read may go beyond a buffer's limit, and heaps grow before they shrink. */
 const MEMORY_BYTES = 96 * 1024 * 1024;
 
 const NAMES = ['plain', 'impatient', 'inspected', 'continued', 'prefixed', 'echo', 'datagrams'] as const;

@@ -1,4 +1,4 @@
-// udp_proxy over memory and fake time: sessions begin, last, move and end, and nothing of them stays.
+// The udp_proxy filter over memory and fake time: sessions begin, last, move and end, and nothing of them stays.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { host, hosts, UdpHarness } from '../../../test/support/udp-harness.ts';
