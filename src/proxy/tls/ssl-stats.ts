@@ -31,6 +31,10 @@ export type VerifyStat = 'fail_verify_no_cert' | 'fail_verify_error' | 'fail_ver
 
 /** Envoy names a certificate that has no name after the digest of nothing. */
 const UNNAMED = 'unnamed_cert_e3b0c442';
+const UNNAMED_CA = 'unnamed_ca_cert_e3b0c442';
+const NO_CA = 'unnamed_ca_cert';
+/** What Envoy shows of a certificate that never ends, because there is none. */
+const NEVER_S = 2 ** 63;
 
 export class SslStats {
   readonly #scope: ScopeOf<typeof SSL_STATS>;
@@ -66,5 +70,17 @@ export class SslStats {
   certificate(name: string, validToMs: number): void {
     const cell = this.#scope.dynamicGauge(`certificate.${name || UNNAMED}.expiration_unix_time_seconds`);
     this.#scope.set(cell, Math.floor(validToMs / 1000));
+  }
+
+  /** When the trusted certificate ends; null for a validation that trusts nobody in particular. */
+  caCertificate(name: string, validToMs: number | null): void {
+    const shown = name || (validToMs === null ? NO_CA : UNNAMED_CA);
+    const cell = this.#scope.dynamicGauge(`certificate.${shown}.expiration_unix_time_seconds`);
+    this.#scope.set(cell, validToMs === null ? NEVER_S : Math.floor(validToMs / 1000));
+  }
+
+  /** The cluster or listener is gone. */
+  release(): void {
+    this.#scope.release();
   }
 }

@@ -40,19 +40,25 @@ export type DownstreamTransport = {
   close(): void;
 };
 
-/** To whom an upstream connection goes, and for whom. */
-export type UpstreamTarget = {
-  readonly address: Address;
-  /** Hostname of the endpoint; '' for none. */
-  readonly hostname: string;
+/** What the user of a connection wishes of it beyond the configuration. Source: Envoy TransportSocketOptions. */
+export type TransportWishes = {
   /** Instead of the configured SNI (auto_sni, filter state envoy.network.upstream_server_name); '' for none. */
   readonly serverName: string;
-  /** Names that the peer's certificate must have (auto_san_validation …); null: as configured. */
+  /** Names of which the peer's certificate must have one (auto_san_validation …); null: as configured. */
   readonly subjectAltNames: readonly string[] | null;
-  /** Instead of the configured ALPN (the HTTP pool's choice); null: as configured. */
+  /** Instead of the configured ALPN (filter state envoy.network.application_protocols); null: as configured. */
   readonly applicationProtocols: readonly string[] | null;
   /** For whom it is dialled: PROXY headers name its addresses; null for nobody in particular. */
   readonly connection: ConnectionInfo | null;
+};
+
+/** To whom an upstream connection goes, and for whom. */
+export type UpstreamTarget = TransportWishes & {
+  readonly address: Address;
+  /** Hostname of the endpoint; '' for none. */
+  readonly hostname: string;
+  /** ALPN where neither the wishes nor the configuration name any: what an HTTP pool speaks. */
+  readonly fallbackProtocols: readonly string[];
 };
 
 /** One per cluster, or per entry of its transport_socket_matches. */
@@ -61,6 +67,8 @@ export type UpstreamTransport = {
   whenReady(ready: () => void): void;
   /** Takes a socket over that is just connected. The cluster's connect_timeout runs on: its owner cancels. */
   connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport;
+  /** Connections for wishes of equal keys may be shared; '' where the wishes change nothing. */
+  keyOf(wishes: TransportWishes): string;
   /** The cluster is gone. */
   close(): void;
 };

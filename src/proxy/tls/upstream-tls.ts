@@ -1,0 +1,264 @@
+// TLS to a cluster's hosts: SNI, ALPN and sessions of each connection, and the judgement of who answers.
+import { X509Certificate } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
+import type { ByteStream, CertificateFacts } from '../../base/byte-stream.ts';
+import { type Failure, failure } from '../../base/failure.ts';
+import { makeSecureContext } from '../../net/tls/secure-context.ts';
+import type { SessionFacts } from '../../net/tls/session-facts.ts';
+import { startTls } from '../../net/tls/start-tls.ts';
+import type {
+  PendingTransport,
+  TransportCallback,
+  TransportContext,
+  TransportWishes,
+  UpstreamTarget,
+  UpstreamTransport,
+  UpstreamTransportFactory,
+} from '../transport/transport.ts';
+import { decodeUpstreamTls } from './decode-tls.ts';
+import { KeyLog } from './key-log.ts';
+import { mergeValidation } from './secret-store.ts';
+import { SessionCache } from './session-cache.ts';
+import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
+import type { CertificateSecret, SecretHandle, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
+import { UPSTREAM_TLS_FIELDS } from './tls-fields.ts';
+import { makeVerifier, type Verdict, type Verifier } from './verify.ts';
+
+const NAME = 'envoy.transport_sockets.tls';
+const NOTHING: PendingTransport = { cancel: () => undefined };
+const NOT_READY = 'TLS error: Secret is not supplied by SDS';
+const VERIFY_FAILED = 'TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: ';
+
+/** What is rebuilt as a whole when a secret changes; connections and handshakes that run keep theirs. */
+type Contexts = {
+  readonly context: SecureContext;
+  readonly verify: Verifier;
+  readonly sessions: SessionCache;
+};
+
+export class UpstreamTls implements UpstreamTransport {
+  readonly #config: UpstreamTlsConfig;
+  readonly #context: TransportContext;
+  readonly #certificates: readonly SecretHandle<CertificateSecret>[];
+  readonly #validation: SecretHandle<ValidationSecret> | null;
+  readonly #stats: SslStats;
+  readonly #factoryStats: SslFactoryScope;
+  readonly #keyLog: KeyLog | null;
+  /** Null while a secret is missing. */
+  #contexts: Contexts | null = null;
+  #waiting: (() => void)[] = [];
+
+  constructor(config: UpstreamTlsConfig, context: TransportContext) {
+    this.#config = config;
+    this.#context = context;
+    const { secrets, statPrefix, stats } = context;
+    const { common } = config;
+    const prefix = `${statPrefix}client_ssl_socket_factory.`;
+    this.#factoryStats = stats.scope(prefix, SSL_FACTORY_STATS);
+    this.#stats = new SslStats(stats, statPrefix);
+    this.#certificates = common.certificates.map((ref) => secrets.certificate(ref, prefix));
+    this.#validation = common.validation === null ? null : secrets.validation(common.validation.ref, prefix);
+    this.#keyLog = common.keyLog === null ? null : new KeyLog(common.keyLog, context.keyLogFiles);
+    for (const handle of this.#handles) handle.onChange(() => this.#changed());
+    this.#contexts = this.#build();
+  }
+
+  get #handles(): SecretHandle<unknown>[] {
+    return this.#validation === null ? [...this.#certificates] : [...this.#certificates, this.#validation];
+  }
+
+  get isReady(): boolean {
+    return this.#contexts !== null;
+  }
+
+  whenReady(ready: () => void): void {
+    if (this.isReady) ready();
+    else this.#waiting.push(ready);
+  }
+
+  close(): void {
+    for (const handle of this.#handles) handle.release();
+    this.#factoryStats.release();
+    this.#stats.release();
+    this.#waiting = [];
+  }
+
+  // ─── Contexts ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #changed(): void {
+    const built = this.#build();
+    if (built === null) return;
+    const stats = this.#factoryStats;
+    stats.inc(stats.i.ssl_context_update_by_sds);
+    this.#contexts = built;
+    for (const ready of this.#waiting.splice(0)) ready();
+  }
+
+  /**
+   * Null while a secret is missing, or when OpenSSL refuses what came: then the last context stays. Sessions begin
+   * anew with each: none passes to other authorities, nor to another certificate of ours.
+   */
+  #build(): Contexts | null {
+    if (this.#handles.some((handle) => handle.current === null)) return null;
+    const { common, maxSessionKeys } = this.#config;
+    const validation = mergeValidation(common.validation?.base ?? null, this.#validation?.current ?? null);
+    const certificates = this.#certificates.map((handle) => handle.current as CertificateSecret);
+    const context = makeSecureContext({
+      isServer: false,
+      minVersion: common.minVersion,
+      maxVersion: common.maxVersion,
+      ciphers: common.ciphers,
+      curves: common.curves,
+      signatureAlgorithms: common.signatureAlgorithms,
+      certificates,
+      trustedCa: validation?.trustedCa ?? null,
+      crl: validation?.isCrlForLeafOnly === true ? null : (validation?.crl ?? null),
+      sessionIdContext: '',
+      ticketKeys: [],
+      hasTickets: true,
+      sessionTimeoutS: 0,
+      prefersClientCiphers: true,
+    });
+    if ('error' in context) {
+      this.#context.warn(`${this.#context.statPrefix}: ${context.error}`);
+      return null;
+    }
+    this.#showExpiry(certificates, validation);
+    const { clock } = this.#context;
+    const verify = makeVerifier(validation, { isServer: false, wallMs: () => clock.wallMs });
+    return { context, verify, sessions: new SessionCache(maxSessionKeys) };
+  }
+
+  #showExpiry(certificates: readonly CertificateSecret[], validation: ValidationSecret | null): void {
+    const { common } = this.#config;
+    for (const [i, secret] of certificates.entries()) {
+      const ref = common.certificates[i];
+      this.#stats.certificate(ref?.kind === 'sds' ? ref.name : '', secret.validToMs);
+    }
+    if (validation === null) return;
+    const ref = common.validation?.ref;
+    this.#stats.caCertificate(ref?.kind === 'sds' ? ref.name : '', endOfFirst(validation.trustedCa));
+  }
+
+  // ─── Connections ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  keyOf({ serverName, subjectAltNames, applicationProtocols }: TransportWishes): string {
+    if (subjectAltNames === null && applicationProtocols === null) return serverName.toLowerCase();
+    return JSON.stringify([serverName.toLowerCase(), subjectAltNames, applicationProtocols]);
+  }
+
+  connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport {
+    const contexts = this.#contexts;
+    if (contexts === null) {
+      const stats = this.#factoryStats;
+      stats.inc(stats.i.upstream_context_secrets_not_ready);
+      stream.destroy();
+      callback(null, connectFailure(NOT_READY));
+      return NOTHING;
+    }
+    const { common, verifiesSniSan } = this.#config;
+    const { sessions, context } = contexts;
+    const serverName = this.#serverName(target);
+    const names = sanNames(target.subjectAltNames, verifiesSniSan ? serverName : '');
+    const { address } = target;
+    const sessionKey = sessions.isOff ? '' : `${serverName} ${address.address} ${address.port}`;
+    // Told of before the callback runs: OpenSSL's own errors are counted as such, verdicts by their kind.
+    let isJudged = false;
+    return startTls(
+      stream,
+      {
+        context,
+        isServer: false,
+        requestsCertificate: false,
+        requiresCertificate: false,
+        alpn: target.applicationProtocols ?? (common.alpn.length > 0 ? common.alpn : target.fallbackProtocols),
+        serverName,
+        session: sessions.isOff ? null : sessions.take(sessionKey),
+        onSession: sessions.isOff ? null : (session) => sessions.put(sessionKey, session),
+        onKeylog: this.#keyLog?.writer(stream) ?? null,
+        ocspResponse: null,
+        verify: (facts) => {
+          const verdict = contexts.verify(facts) ?? judgeNames(facts, names);
+          if (verdict === null) return null;
+          isJudged = true;
+          if (verdict.stat !== null) this.#stats.refused(verdict.stat);
+          return verdict.reason;
+        },
+      },
+      null,
+      (secured, why) => {
+        if (secured !== null) {
+          this.#stats.handshake(secured.tls);
+          callback(secured, null);
+          return;
+        }
+        if (why?.code === 'tls_failed' && !isJudged) this.#stats.connectionError();
+        callback(null, connectFailure(why?.detail ?? ''));
+      },
+    );
+  }
+
+  /** Source: Envoy ClientContextImpl::newSsl. */
+  #serverName({ serverName, hostname }: UpstreamTarget): string {
+    if (serverName !== '') return serverName;
+    const { sni, usesHostSni } = this.#config;
+    return usesHostSni && hostname !== '' ? hostname : sni;
+  }
+}
+
+/** For pools a failed handshake is a failed connection. */
+function connectFailure(detail: string): Failure {
+  return failure('connect_failed', 'upstream', 'connection', detail);
+}
+
+/** Null when nothing but the configuration asks for names. */
+function sanNames(wished: readonly string[] | null, sniName: string): readonly string[] | null {
+  if (wished !== null) return wished;
+  return sniName === '' ? null : [sniName];
+}
+
+function judgeNames(facts: SessionFacts, names: readonly string[] | null): Verdict | null {
+  if (names === null) return null;
+  const certificate = facts.peerCertificate;
+  if (certificate !== null && names.some((name) => isNamed(certificate, name))) return null;
+  return { reason: `${VERIFY_FAILED}verify SAN list:TLS_error_end`, stat: 'fail_verify_san' };
+}
+
+/** Source: Envoy DefaultCertValidator::verifySubjectAltName. */
+export function isNamed(certificate: CertificateFacts, name: string): boolean {
+  const { dnsSans, uriSans, ipSans, emailSans } = certificate;
+  return (
+    dnsSans.some((pattern) => isDnsMatch(name, pattern)) ||
+    uriSans.includes(name) ||
+    ipSans.includes(name) ||
+    emailSans.includes(name)
+  );
+}
+
+/** `*` stands for one label, the first (RFC 6125 §6.4.3). */
+function isDnsMatch(name: string, pattern: string): boolean {
+  const lower = name.toLowerCase();
+  const wanted = pattern.toLowerCase();
+  if (lower === wanted) return true;
+  if (!wanted.startsWith('*.') || wanted.length < 3) return false;
+  const dot = lower.indexOf('.');
+  return dot > 0 && lower.slice(dot) === wanted.slice(1);
+}
+
+/** When the first trusted certificate ends, ms since 1970; null without one. */
+function endOfFirst(trustedCa: Buffer | null): number | null {
+  if (trustedCa === null) return null;
+  try {
+    return new X509Certificate(trustedCa).validToDate.getTime();
+  } catch {
+    return null;
+  }
+}
+
+export const upstreamTls: UpstreamTransportFactory = {
+  name: NAME,
+  configType: 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+  fields: UPSTREAM_TLS_FIELDS,
+  decode: (message, d) => decodeUpstreamTls(message, d),
+  create: (config, context) => new UpstreamTls(config, context),
+};
