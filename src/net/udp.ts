@@ -81,9 +81,10 @@ export function bindUdp(
   if (options.reusePort === true && options.joinExisting !== true && address.port !== 0) {
     // With SO_REUSEPORT a second bind succeeds silently: try without it first.
     const probe = new Udp();
-    const taken = bind(probe, address, options, 0);
+    const refused = prepare(probe, address, options);
+    const taken = refused === null ? bind(probe, address, options, 0) : 0;
     probe.close();
-    if (taken !== 0) return udpError(address, errnoName(taken));
+    if (refused !== null || taken !== 0) return refused ?? udpError(address, errnoName(taken));
   }
   const handle = new Udp();
   const prepared = prepare(handle, address, options);

@@ -63,14 +63,14 @@ export function decodeUdpProxy(message: UdpProxyPb, d: ConfigDecoder): UdpProxyC
   return Object.freeze({
     statPrefix: message.stat_prefix ?? '',
     route,
-    idleTimeoutMs: d.durationMs(message.idle_timeout, IDLE_TIMEOUT_MS),
+    idleTimeoutMs: Math.trunc(d.durationMs(message.idle_timeout, IDLE_TIMEOUT_MS)),
     maxUpstreamDatagramBytes: receiveLimit(message.upstream_socket_config, true),
     isPerPacket: message.use_per_packet_load_balancing ?? false,
     usesClientIp: message.use_original_src_ip ?? false,
     hash: decodeHash(message),
     accessLogs,
     proxyAccessLogs,
-    logIntervalMs: d.durationMs(message.access_log_options?.access_log_flush_interval, 0),
+    logIntervalMs: Math.trunc(d.durationMs(message.access_log_options?.access_log_flush_interval, 0)),
   });
 }
 
