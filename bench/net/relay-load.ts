@@ -26,6 +26,7 @@ const far = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnec
   // The runtime's own static buffer for reads, which has a public name only on dialled sockets.
   const { _handle: handle } = socket as unknown as { _handle: unknown };
   Object.assign(socket, { _handle: null });
+  let own = 0;
   const reader = new net.Socket({
     handle,
     allowHalfOpen: true,
@@ -33,8 +34,9 @@ const far = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnec
       buffer: sink,
       callback: (length: number) => {
         received += length;
-        if (Number(bytes) === 0 || received < allowed()) return true;
-        setTimeout(() => reader.resume(), 1);
+        own += length;
+        if (Number(bytes) === 0 || own < allowed()) return true;
+        setTimeout(() => reader.resume(), 2);
         return false;
       },
     },
@@ -47,9 +49,9 @@ far.listen(Number(farPort), '127.0.0.1', () => {
   for (let i = 0; i < count; i++) start();
 });
 
-/** What a far end with a limit may have taken until now. */
+/** What one connection of a far end with a limit may have taken until now. */
 function allowed(): number {
-  return ((performance.now() - from) * Number(bytes) * 1e6) / 1000;
+  return ((performance.now() - from) * Number(bytes) * 1e6) / 1000 / count;
 }
 
 function start(): void {

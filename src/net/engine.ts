@@ -147,7 +147,7 @@ export type EngineOptions = {
   readonly engine?: 'handles' | 'streams';
   /** Bytes of the one buffer that all reads share. Default 256 KiB. */
   readonly readBufferBytes?: number;
-  /** Read buffers of 1 MiB that long flows may have for themselves. Default 64, of which workers get a part each. */
+  /** Read buffers of 1 MiB that long flows may have for themselves. Default 16, of which workers get a part each. */
   readonly mostFlowBuffers?: number;
 };
 

@@ -3,13 +3,13 @@ import type { Clock, Timer } from '../base/clock.ts';
 
 /** Bytes of an own buffer; what one read may take at once. */
 const FLOW_BUFFER_BYTES = 1024 * 1024;
-/** Most own buffers, in use or lent, of a process with one worker: 64 MiB. */
-export const MOST_FLOW_BUFFERS = 64;
+/** Most own buffers of a process, in use or lent: more of them fall out of the caches and cost more than they save. */
+export const MOST_FLOW_BUFFERS = 16;
 /** Buffers that nobody uses but the next flow may. */
 const MOST_SPARE = 4;
 /** A flow that was not read for so long gives its buffer back. */
 const IDLE_MS = 2_000;
-/** Rests of partial writes up to this size are copied: holding the reader up would cost more. */
+/** Rests of partial writes up to this size are copied: a whole buffer would be kept for them. */
 const COPIED_REST_BYTES = 16 * 1024;
 
 /** Bytes that a writer keeps without a copy, until it says so. */

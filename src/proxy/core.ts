@@ -76,7 +76,7 @@ export function makeCore(parts: CoreParts): Core {
     serverStats.inc(serverStats.i.envoy_bug_failures);
     log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
   };
-  const mostFlowBuffers = Math.floor(MOST_FLOW_BUFFERS / seams.concurrency);
+  const mostFlowBuffers = Math.ceil(MOST_FLOW_BUFFERS / seams.concurrency);
   const engine = (parts.makeEngine ?? createEngine)({ clock, onBug, mostFlowBuffers });
   clock.wrap = (run) => engine.run(run);
   // One timer's bug must not keep the others of that moment from firing.
