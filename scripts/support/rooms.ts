@@ -34,6 +34,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/telemetry/', may: ['src/base/'] },
   { path: 'src/wire/', may: ['src/base/'] },
   { path: 'src/net/resolver/', may: ['src/net/', 'src/wire/dns/', ...FLOOR] },
+  { path: 'src/net/tls/', may: ['src/net/', 'src/wire/der.ts', ...FLOOR] },
   { path: 'src/net/', may: FLOOR },
   { path: 'src/proto/', may: FLOOR },
   { path: 'src/xds/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
