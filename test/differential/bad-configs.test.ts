@@ -11,6 +11,7 @@ import { configCases, configText } from './cases/bad-configs.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
+import { udpConfigCases } from './cases/udp-configs.ts';
 import { fillPlaceholders, placeholdersIn } from './config.ts';
 import { only, other, reasonToSkip } from './options.ts';
 
@@ -23,7 +24,13 @@ if (skip !== false && arePeersRequired()) {
 }
 
 describe('configurations that are refused', { skip, concurrency: 2 }, () => {
-  const all = [...configCases, ...chainConfigCases, ...listenerFilterConfigCases, ...networkConfigCases];
+  const all = [
+    ...configCases,
+    ...chainConfigCases,
+    ...listenerFilterConfigCases,
+    ...networkConfigCases,
+    ...udpConfigCases,
+  ];
   for (const test of all.filter(({ name }) => only.test(`config / ${name}`))) {
     it(test.name, async () => {
       const template = configText(test);
