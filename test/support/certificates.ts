@@ -57,6 +57,7 @@ export type TestCertificate = {
   readonly keyPem: string;
   readonly subjectDer: Der;
   readonly serial: bigint;
+  readonly isSelfSigned: boolean;
   /** PEM of this one and of those that signed it, without the self-signed one at the end. */
   readonly chainPem: string;
 };
@@ -138,7 +139,8 @@ export function makeCertificate(spec: CertificateSpec = {}): TestCertificate {
     keyPem: key.export({ type: 'pkcs8', format: 'pem' }) as string,
     subjectDer,
     serial,
-    chainPem: issuer === undefined ? pem : `${pem}${issuer.chainPem === issuer.pem ? '' : issuer.chainPem}`,
+    isSelfSigned: issuer === undefined,
+    chainPem: issuer === undefined || issuer.isSelfSigned ? pem : `${pem}${issuer.chainPem}`,
   };
 }
 
