@@ -1,5 +1,5 @@
 // One proxy with its upstreams: runs a case and returns what was observed, normalised.
-import { mkdtempSync, openSync, readSync, rmSync, closeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { runClient } from '../support/raw-client.ts';
 import type { ClientResult, ClientStep } from '../support/raw-client.ts';
 import { RawUpstream } from '../support/raw-upstream.ts';
 import type { ConnectionRecord, UpstreamScript } from '../support/raw-upstream.ts';
+import type { TlsSessions } from '../support/tls-client.ts';
 import { runDatagrams, UdpBackend } from '../support/udp-script.ts';
 import { runRelay, type RelayRecord, type RelayStep } from '../support/relay-script.ts';
 import type { TcpPeer } from '../support/tcp-peer.ts';
@@ -35,6 +36,8 @@ const STANDARD_STATS =
   '^vhost\\.|^http1\\.|^listener\\.[^.]+\\.(http\\..*|downstream_cx_total|no_filter_chain_match)|' +
   '\\.http_local_rate_limit\\.|^runtime\\.deprecated_feature_use$';
 
+/** Until a watched file is noticed and its contents are in use. */
+const FILE_SETTLE_MS = 300;
 /** Six refreshes of the tables' DNS clusters. */
 const DNS_SETTLE_MS = 300;
 
@@ -50,6 +53,8 @@ export class Side {
   readonly #directory: string;
   readonly #normaliser: Normaliser;
   readonly proxy: ProxyProcess;
+  /** Of clients, for later cases too. */
+  readonly #sessions: TlsSessions = new Map();
   #logOffset = 0;
   #stats = new Map<string, number>();
   #statsFilter = '';
@@ -93,6 +98,7 @@ export class Side {
         ports.set(name, port);
         if (name.startsWith('backend.')) {
           const upstream = new RawUpstream(name.slice('backend.'.length));
+          upstream.tls = group.upstreamTls?.[upstream.name] ?? null;
           await upstream.listen(port);
           upstreams.push(upstream);
         } else if (name.startsWith('udp.')) {
@@ -105,6 +111,7 @@ export class Side {
           dnsServers.set(name.slice('dns.'.length), server);
         } else if (name.startsWith('full.')) fullListeners.push(await FullListener.start(port));
       }
+      writeFiles(directory, group.files ?? {}, ports);
       const proxy = await startProxy(kind, fillPlaceholders(template, ports), directory, group.arguments);
       return new Side(kind, ports, upstreams, udpBackends, dnsServers, fullListeners, directory, proxy);
     } catch (error) {
@@ -130,6 +137,10 @@ export class Side {
       this.#stats = await this.#readStats();
     }
     this.#beginUpstreams(test);
+    if (test.files !== undefined) {
+      writeFiles(this.#directory, test.files, this.#ports);
+      await sleep(FILE_SETTLE_MS);
+    }
     if (test.dns !== undefined) await this.#changeDns(test.dns);
     const datagrams = test.datagrams === undefined ? undefined : await this.#runDatagrams(test.datagrams);
     const relay = test.relay === undefined ? undefined : await this.#runRelay(test.relay, test);
@@ -152,6 +163,10 @@ export class Side {
       stats,
       ...(admin === undefined ? {} : { admin }),
     };
+    if (this.#upstreams.some(({ tls }) => tls !== null)) {
+      const seen = records.map(([name, each]) => [name, each.map((record) => record.tls ?? null)] as const);
+      observation.upstreamTls = Object.fromEntries(seen);
+    }
     if (test.upstreamFate === true) {
       const fates = records.map(([name, seen]) => [name, seen.map(({ fate }) => fate)] as const);
       observation.upstreamFates = Object.fromEntries(fates);
@@ -171,6 +186,8 @@ export class Side {
   #beginUpstreams(test: Case): void {
     const scripts = Array.isArray(test.upstream) ? { a: test.upstream } : (test.upstream ?? {});
     for (const upstream of this.#upstreams) {
+      const next = test.upstreamTls?.[upstream.name];
+      if (next !== undefined) upstream.tls = next;
       if (test.relay !== undefined) {
         upstream.beginCase({ replies: [], isManual: true });
         continue;
@@ -192,6 +209,7 @@ export class Side {
       timeoutMs: test.timeoutMs ?? 4000,
       portOf: (listener) => this.#port(listener ?? test.to ?? 'main'),
       accepted,
+      admin: (request) => this.proxy.admin(request.split(' ')[1]!, request.split(' ')[0]!),
     });
   }
 
@@ -211,6 +229,7 @@ export class Side {
     const options = {
       timeoutMs,
       probeMs: test.probeMs ?? 25,
+      sessions: this.#sessions,
       awaitUpstream: (count: number) =>
         poll(() => this.#upstreams.reduce((sum, upstream) => sum + upstream.requestCount, 0) >= count),
       awaitClients: (count: number) => poll(() => done >= count),
@@ -328,6 +347,7 @@ export class Side {
       rest: this.#normaliser.body(client.rest),
       fate: client.fate,
       timedOut: client.timedOut,
+      ...(client.tls === undefined ? {} : { tls: client.tls }),
     };
     if (test.elapsedToleranceMs !== undefined) seen.elapsedMs = Math.round(client.elapsedMs);
     return seen;
@@ -358,5 +378,17 @@ export class Side {
     const seen: Record<string, string[]> = {};
     for (const [name, value] of headers) (seen[name] ??= []).push(this.#normaliser.header(name, value));
     return seen;
+  }
+}
+
+/** Replaces each file as a whole, as whoever rotates secrets must. */
+function writeFiles(
+  directory: string,
+  files: Readonly<Record<string, string>>,
+  values: ReadonlyMap<string, string | number>,
+): void {
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(directory, `.${name}.new`), fillPlaceholders(text, values));
+    renameSync(join(directory, `.${name}.new`), join(directory, name));
   }
 }

@@ -15,7 +15,9 @@ export type RelayStep =
   /** Waits until so many bytes arrived in all. */
   | readonly [who: string, action: 'gets', bytes: number]
   | readonly [who: string, action: 'sees', what: 'fin' | 'reset' | 'end']
-  | readonly [who: 'wait', ms: number];
+  | readonly [who: 'wait', ms: number]
+  /** A request to the proxy's admin interface: 'POST /healthcheck/fail'. */
+  | readonly [who: 'admin', request: string];
 
 export type RelayRecord = { peers: Record<string, PeerRecord & { server?: string }>; missed: string[] };
 
@@ -24,6 +26,7 @@ export type RelayOptions = {
   readonly portOf: (listener: string | undefined) => number;
   /** Connections accepted so far, in order. */
   readonly accepted: () => readonly TcpPeer[];
+  readonly admin: (request: string) => Promise<unknown>;
 };
 
 /** How long connections are watched before they are said to stand; and between the closes that end a script. */
@@ -39,6 +42,7 @@ export async function runRelay(steps: readonly RelayStep[], options: RelayOption
   for (const step of steps) {
     const [who, action, value] = step;
     if (who === 'wait') await sleep(action as number);
+    else if (who === 'admin') await options.admin(action as string);
     else if (action === 'connect') {
       const client = TcpPeer.connect(options.portOf(value as string | undefined));
       clients.set(who, client);

@@ -122,6 +122,7 @@ const listeners: readonly Fields[] = [
   tcp('log-connected', { flush_access_log_on_connected: true }),
   tcp('log-interval', { access_log_options: { access_log_flush_interval: '0.15s' } }),
   tcp('on-data', { upstream_connect_mode: 'ON_DOWNSTREAM_DATA', max_early_data_bytes: 1024 }),
+  tcp('drain', { check_drain_close: true }),
   tcp('on-tls', { upstream_connect_mode: 'ON_DOWNSTREAM_TLS_HANDSHAKE', max_early_data_bytes: 0 }),
   tcp('early-full', { cluster: 'full', max_early_data_bytes: 1024 }),
 ];

@@ -353,6 +353,41 @@ const ways: readonly Case[] = [
   }),
 ];
 
+// ─── Drain ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What leaves while a connection closes is not counted in Envoy. */
+const drains = (name: string, listener: string, steps: readonly RelayStep[]): Case =>
+  relay(
+    name,
+    [
+      ['c', 'connect', listener],
+      ['c', 'send', 'question'],
+      ['u', 'gets', 8],
+      ['admin', 'POST /healthcheck/fail'],
+      ...steps,
+      ['wait', 60],
+      ['admin', 'POST /healthcheck/ok'],
+    ],
+    { view: without('cluster.a.upstream_cx_tx_bytes_total') },
+  );
+
+const draining: readonly Case[] = [
+  drains('draining: a connection ends with the next bytes of its upstream', 'drain', [
+    ['u', 'send', 'answer'],
+    ['c', 'gets', 6],
+    ['c', 'sees', 'end'],
+  ]),
+  drains('draining: a connection ends with the next bytes of its client', 'drain', [
+    ['c', 'send', 'more'],
+    ['c', 'sees', 'end'],
+  ]),
+  drains('draining: an idle connection stays', 'drain', []),
+  drains('draining: a connection stays where it is not asked to go', 'main', [
+    ['u', 'send', 'answer'],
+    ['c', 'gets', 6],
+  ]),
+];
+
 export const tcpProxyGroups: readonly Group[] = [
-  { name: 'tcp_proxy', config: tcpProxyConfig, cases: [...waiting, ...times, ...failures, ...ways] },
+  { name: 'tcp_proxy', config: tcpProxyConfig, cases: [...waiting, ...times, ...failures, ...ways, ...draining] },
 ];
