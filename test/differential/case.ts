@@ -1,8 +1,10 @@
 // What a differential case and a group of cases are: one configuration, the bytes to send, and what is compared.
+import type { TlsOptions } from 'node:tls';
 import type { DnsZone } from '../support/dns-server.ts';
 import type { ClientStep } from '../support/raw-client.ts';
-import type { Reply, UpstreamScript } from '../support/raw-upstream.ts';
+import type { Reply, SeenTlsClient, UpstreamScript } from '../support/raw-upstream.ts';
 import type { RelayRecord, RelayStep } from '../support/relay-script.ts';
+import type { SeenTls } from '../support/tls-client.ts';
 import type { DatagramStep, SeenDatagrams } from '../support/udp-script.ts';
 
 export type { ClientStep } from '../support/raw-client.ts';
@@ -23,6 +25,10 @@ export type Case = {
   readonly relay?: readonly RelayStep[];
   /** What the DNS servers of the group say from now on; the case begins once the clusters have heard it. */
   readonly dns?: Readonly<Record<string, DnsZone>>;
+  /** Files in the directory of the case's group that change now, by name; each is replaced as a whole. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** TLS of backends from now on, by name; null: plain text. */
+  readonly upstreamTls?: Readonly<Record<string, TlsOptions | null>>;
   /** Replies of backend `a`, or scripts by backend name. */
   readonly upstream?: readonly Reply[] | Readonly<Record<string, UpstreamScript | readonly Reply[]>>;
   /** Waits after the clients are done until the backends received so many complete requests (mirrors). */
@@ -55,6 +61,10 @@ export type Group = {
   readonly config: unknown;
   /** What its DNS servers say when the proxy starts, by their names. */
   readonly dns?: Readonly<Record<string, DnsZone>>;
+  /** Files in `{{dir}}` when the proxy starts, by name; texts have placeholders too. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Backends that speak TLS, by name. */
+  readonly upstreamTls?: Readonly<Record<string, TlsOptions>>;
   readonly cases: readonly Case[];
   readonly arguments?: readonly string[];
 };
@@ -74,6 +84,7 @@ export type SeenClient = {
   fate: string;
   timedOut: string[];
   elapsedMs?: number;
+  tls?: SeenTls;
 };
 
 export type SeenRequest = SeenMessage & { connection: number };
@@ -84,6 +95,8 @@ export type Observation = {
   datagrams?: SeenDatagrams;
   upstream: Record<string, SeenRequest[]>;
   upstreamFates?: Record<string, string[]>;
+  /** What backends that speak TLS saw of each connection. */
+  upstreamTls?: Record<string, (SeenTlsClient | null)[]>;
   log: string[];
   stats: Record<string, number>;
   admin?: Record<string, { status: number; headers: Record<string, string[]>; body: string }>;

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Http1Reader, headerValues, isInterim } from './http1-reader.ts';
 import type { Message } from './http1-reader.ts';
+import { openTls, type SeenTls, type TlsClientOptions, type TlsSessions } from './tls-client.ts';
 
 export type ClientStep =
   | string // bytes to send, as latin1 text
@@ -13,6 +14,7 @@ export type ClientStep =
   | { readonly readInterim: number } // until so many 1xx arrived
   | { readonly readBytes: number } // until so many bytes of a raw (upgraded or close-delimited) body arrived
   | { readonly readRaw: number } // until so many bytes arrived that are no HTTP
+  | { readonly tls: TlsClientOptions } // from now on TLS; until the handshake is over
   | { readonly awaitUpstream: number } // until the upstreams received so many request heads in this case
   | { readonly awaitClients: number } // until so many clients of this case ran all their steps
   | 'pause' // stop reading
@@ -28,6 +30,8 @@ export type ClientResult = {
   fate: 'open' | 'fin' | 'rst' | 'refused';
   timedOut: string[];
   elapsedMs: number;
+  /** Of the last TLS step. */
+  tls?: SeenTls;
 };
 
 export type ClientOptions = {
@@ -36,6 +40,8 @@ export type ClientOptions = {
   readonly probeMs: number;
   /** The loopback address to connect from. */
   readonly localAddress?: string;
+  /** Sessions that TLS steps save and resume. */
+  readonly sessions?: TlsSessions;
   readonly awaitUpstream: (count: number) => Promise<boolean>;
   readonly awaitClients: (count: number) => Promise<boolean>;
 };
@@ -55,7 +61,8 @@ export async function runClient(
 
 class RawClient {
   readonly #options: ClientOptions;
-  readonly #socket: Socket;
+  #socket: Socket;
+  #tls: SeenTls | null = null;
   readonly #reader: Http1Reader;
   readonly #waiters = new Set<() => void>();
   readonly #timedOut: string[] = [];
@@ -67,17 +74,37 @@ class RawClient {
     this.#reader = new Http1Reader('response', methods);
     const from = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true, ...from });
-    this.#socket.on('data', (chunk: Buffer) => {
+    this.#listen(this.#socket);
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => {
       this.#reader.feed(chunk.toString('latin1'));
       this.#wake();
     });
-    this.#socket.on('end', () => {
+    socket.on('end', () => {
       this.#reader.end();
       this.#end('fin');
     });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#end(error.code === 'ECONNREFUSED' ? 'refused' : 'rst');
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const isTls = error.code?.startsWith('ERR_SSL') === true || this.#tls?.error === 'closed';
+      this.#end(error.code === 'ECONNREFUSED' ? 'refused' : isTls ? 'fin' : 'rst');
     });
+  }
+
+  async #startTls(options: TlsClientOptions): Promise<void> {
+    if (this.#isOver()) return;
+    let isDone = false;
+    this.#socket.removeAllListeners();
+    this.#socket.on('error', () => {});
+    const { socket, seen } = openTls(this.#socket, options, this.#options.sessions ?? new Map(), () => {
+      isDone = true;
+      this.#wake();
+    });
+    this.#socket = socket;
+    this.#tls = seen;
+    this.#listen(socket);
+    await this.#until('tls', () => isDone);
   }
 
   async perform(step: ClientStep): Promise<void> {
@@ -109,13 +136,15 @@ class RawClient {
     this.#socket.on('error', () => {});
     this.#socket.end();
     this.#socket.destroy();
-    return { responses: messages, rest, fate, timedOut: this.#timedOut, elapsedMs };
+    const tls = this.#tls === null ? {} : { tls: this.#tls };
+    return { responses: messages, rest, fate, timedOut: this.#timedOut, elapsedMs, ...tls };
   }
 
   async #wait(step: Exclude<ClientStep, string>): Promise<void> {
     const { messages } = this.#reader;
     const finals = (): Message[] => messages.filter((message) => !isInterim(message));
     if ('wait' in step) await sleep(step.wait);
+    else if ('tls' in step) await this.#startTls(step.tls);
     else if ('awaitUpstream' in step) await this.#options.awaitUpstream(step.awaitUpstream);
     else if ('awaitClients' in step) await this.#options.awaitClients(step.awaitClients);
     else if ('read' in step) {

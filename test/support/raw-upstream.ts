@@ -1,7 +1,9 @@
 // A scripted TCP server for tests: records the exact bytes of each connection and answers from a script.
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as tls from 'node:tls';
 import { Http1Reader } from './http1-reader.ts';
 import type { Message } from './http1-reader.ts';
 import { TcpPeer } from './tcp-peer.ts';
@@ -32,22 +34,41 @@ export type ConnectionRecord = {
   requests: Message[];
   raw: string;
   fate: 'open' | 'fin' | 'rst';
+  /** Only of servers that speak TLS. */
+  tls?: SeenTlsClient;
+};
+
+/** What a TLS server saw of the proxy. */
+export type SeenTlsClient = {
+  version: string;
+  cipher: string;
+  sni: string;
+  alpn: string;
+  isResumed: boolean;
+  /** Subject of the certificate it showed; '' for none. */
+  client: string;
+  /** What ended the handshake, or the connection afterwards: OpenSSL's reason. */
+  error: string;
 };
 
 type Live = { socket: Socket; record: ConnectionRecord; echo: boolean; wake: () => void };
 
 export class RawUpstream {
   readonly name: string;
+  /** Speaks TLS with this, from the next connection on; null: plain text. */
+  tls: tls.TlsOptions | null;
   /** The connections of this case that are led from outside. */
   peers: TcpPeer[] = [];
   readonly #server: Server;
   #script: UpstreamScript = { replies: [] };
   #connections: Live[] = [];
+  readonly #ticketKeys = randomBytes(48);
   #served = 0;
   #epoch = 0;
 
-  constructor(name: string) {
+  constructor(name: string, tlsOptions: tls.TlsOptions | null = null) {
     this.name = name;
+    this.tls = tlsOptions;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -93,13 +114,48 @@ export class RawUpstream {
   }
 
   #accept(socket: Socket): void {
+    const record: ConnectionRecord = { requests: [], raw: '', fate: 'open' };
+    const live: Live = { socket, record, echo: false, wake: () => {} };
+    if (this.#script.isManual !== true) this.#connections.push(live);
+    if (this.tls === null) this.#serve(live);
+    else this.#secure(live, this.tls);
+  }
+
+  /** A server for each connection, so that what it tells is known to be of this one. */
+  #secure(live: Live, options: tls.TlsOptions): void {
+    const seen: SeenTlsClient = { version: '', cipher: '', sni: '', alpn: '', isResumed: false, client: '', error: '' };
+    live.record.tls = seen;
+    const server = tls.createServer({ allowHalfOpen: true, ticketKeys: this.#ticketKeys, ...options });
+    const onError = (error: NodeJS.ErrnoException & { reason?: string }): void => {
+      seen.error ||= error.reason ?? error.code ?? error.message;
+    };
+    server.once('secureConnection', (socket) => {
+      seen.version = socket.getProtocol() ?? '';
+      seen.cipher = socket.getCipher().name;
+      seen.sni = socket.servername || '';
+      seen.alpn = socket.alpnProtocol || '';
+      seen.isResumed = socket.isSessionReused();
+      seen.client = socket.getPeerX509Certificate()?.subject ?? '';
+      socket.on('error', onError);
+      live.socket = socket;
+      this.#serve(live);
+    });
+    server.once('tlsClientError', (error) => {
+      onError(error);
+      live.record.fate = 'fin';
+    });
+    live.socket.on('error', () => {});
+    server.emit('connection', live.socket);
+  }
+
+  #serve(live: Live): void {
+    const { socket, record } = live;
     if (this.#script.isManual === true) {
       this.peers.push(new TcpPeer(socket, this.name));
       return;
     }
-    const record: ConnectionRecord = { requests: [], raw: '', fate: 'open' };
     const waiters = new Set<() => void>();
-    const live: Live = { socket, record, echo: false, wake: () => waiters.forEach((waiter) => waiter()) };
+    live.wake = () => waiters.forEach((waiter) => waiter());
     const until = (condition: () => boolean): Promise<void> =>
       new Promise((resolve) => {
         const check = (): void => {
@@ -110,7 +166,6 @@ export class RawUpstream {
         waiters.add(check);
         check();
       });
-    this.#connections.push(live);
     const reader = new Http1Reader('request', [], (message, event) => {
       record.requests = reader.messages;
       if (event === 'head') this.#begin(live, message, until);
