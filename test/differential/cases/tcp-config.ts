@@ -120,7 +120,7 @@ const listeners: readonly Fields[] = [
     access_log_options: { flush_access_log_on_connected: true, flush_access_log_on_start: true },
   }),
   tcp('log-connected', { flush_access_log_on_connected: true }),
-  tcp('log-interval', { access_log_options: { access_log_flush_interval: '0.15s' } }),
+  tcp('log-interval', { access_log_options: { access_log_flush_interval: '0.2s' } }),
   tcp('on-data', { upstream_connect_mode: 'ON_DOWNSTREAM_DATA', max_early_data_bytes: 1024 }),
   tcp('drain', { check_drain_close: true }),
   tcp('on-tls', { upstream_connect_mode: 'ON_DOWNSTREAM_TLS_HANDSHAKE', max_early_data_bytes: 0 }),

@@ -298,10 +298,10 @@ const ways: readonly Case[] = [
     ['c', 'connect', 'log-interval'],
     ['c', 'send', 'one'],
     ['u', 'gets', 3],
-    ['wait', 330],
+    ['wait', 280],
     ['u', 'send', 'more'],
     ['c', 'gets', 4],
-    ['wait', 200],
+    ['wait', 150],
   ]),
   relay('connect when the first byte comes', [
     ['c', 'connect', 'on-data'],
