@@ -46,7 +46,7 @@ test('socket options are for all sources unless one has its own', () => {
   );
   assert.deepEqual(
     ipv6.socketOptions?.map((option) => option.label),
-    ['IPV6_FREEBIND', 'socket option 0/2'],
+    ['IP_FREEBIND', 'IPV6_FREEBIND', 'socket option 0/2'],
   );
   const { ipv4: unbound } = dial({ upstream_bind_config: { socket_options: [MARK] } });
   assert.equal(unbound.localAddress, undefined);

@@ -9,9 +9,10 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { SocketOption } from '../../net/engine.ts';
 import { DEFAULT_DIAL, type DialConfig } from '../cluster/cluster-config.ts';
 import type { DialOptions } from '../cluster/pool/dialing.ts';
+import { freebind } from '../../net/socket-options.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeAddress } from './address.ts';
-import { decodeSocketOptions, freebindOptions, SOCKET_OPTION_FIELDS } from './socket-options.ts';
+import { decodeSocketOptions, SOCKET_OPTION_FIELDS } from './socket-options.ts';
 
 const SELECTOR = 'envoy.config.upstream.local_address_selector.v3.DefaultLocalAddressSelector';
 
@@ -48,7 +49,7 @@ export function decodeDial(message: Cluster, d: ConfigDecoder): DialConfig {
     const source = sources.find(({ address }) => address?.family === family) ?? sources[0];
     if (source === undefined || family === 'unix') return keepAlive;
     const socketOptions: SocketOption[] = [
-      ...(bind?.freebind === true ? freebindOptions(family) : []),
+      ...(bind?.freebind === undefined ? [] : freebind(family, bind.freebind)),
       ...decodeSocketOptions(source.options, { family, type: 'stream' }, db.at('socket_options')),
     ];
     return Object.freeze({

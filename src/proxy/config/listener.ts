@@ -12,6 +12,7 @@ import { packAny } from '../../proto/any.ts';
 import { encodeBinary } from '../../proto/binary-encode.ts';
 import { registry } from '../../proto/registry.ts';
 import { addressText } from '../../net/address.ts';
+import { fastOpen, freebind, keepAlive, listenerTransparent } from '../../net/socket-options.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeChainMatcher } from '../listener/chain-matcher.ts';
@@ -29,13 +30,7 @@ import type { DownstreamTransport, DownstreamTransportFactory, TransportConfig }
 import { decodeAddress } from './address.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeFilterChainMatch, rejectOverlaps } from './filter-chain-match.ts';
-import {
-  decodeSocketOptions,
-  fastOpenOptions,
-  freebindOptions,
-  keepAliveOptions,
-  transparentOptions,
-} from './socket-options.ts';
+import { decodeSocketOptions } from './socket-options.ts';
 import { decodeUdpListener } from './udp-listener.ts';
 
 /** Source: listener.proto: per_connection_buffer_limit_bytes, 1 MiB. */
@@ -147,17 +142,20 @@ function decodeAddresses(message: ListenerPb, d: ConfigDecoder, isUdp: boolean):
     const { family } = address;
     const kind = { family, type: isUdp ? 'datagram' : 'stream' } as const;
     const listed = own?.socket_options?.socket_options ?? message.socket_options;
-    const keepAlive = own?.tcp_keepalive ?? message.tcp_keepalive;
-    const fastOpen = message.tcp_fast_open_queue_length;
+    const alive = own?.tcp_keepalive ?? message.tcp_keepalive;
+    const { transparent, freebind: isFree, tcp_fast_open_queue_length: queueLength } = message;
+    const isTcp = family !== 'unix' && !isUdp;
     decoded.push({
       address,
       ipv4Compat: addressPb?.socket_address?.ipv4_compat ?? false,
       pipeMode: addressPb?.pipe?.mode ?? 0,
       socketOptions: [
-        ...(message.transparent === true ? transparentOptions(family) : []),
-        ...(message.freebind === true ? freebindOptions(family) : []),
-        ...(fastOpen === undefined || family === 'unix' ? [] : fastOpenOptions(fastOpen)),
-        ...(family === 'unix' ? [] : keepAliveOptions(keepAlive)),
+        ...(transparent === undefined ? [] : listenerTransparent(family, transparent)),
+        ...(isFree === undefined ? [] : freebind(family, isFree)),
+        ...(queueLength === undefined || !isTcp ? [] : [fastOpen(queueLength)]),
+        ...(alive === undefined || !isTcp
+          ? []
+          : keepAlive(alive.keepalive_time, alive.keepalive_interval, alive.keepalive_probes)),
         ...decodeSocketOptions(listed, kind, d.at('socket_options')),
       ],
     });
