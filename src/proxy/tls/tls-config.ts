@@ -56,7 +56,13 @@ export type TicketKeysSecret = { readonly keys: readonly Buffer[]; readonly fing
 /** A secret that is written into the configuration, or that comes from elsewhere and may change. */
 export type SecretRef<T> =
   | { readonly kind: 'inline'; readonly value: T }
-  | { readonly kind: 'sds'; readonly name: string; readonly source: SecretSource };
+  | {
+      readonly kind: 'sds';
+      readonly name: string;
+      readonly source: SecretSource;
+      /** Why a secret will not do here (combined with a default that does not fit); null when it will. */
+      readonly check?: (value: T) => string | null;
+    };
 
 /** Where a named secret comes from. */
 export type SecretSource =

@@ -1,0 +1,46 @@
+// SdsSecretConfig and ConfigSource: where a secret comes from that is not written where it is used.
+import type { ConfigSource, SdsSecretConfig } from '../../proto/generated/types.d.ts';
+import type { ConfigDecoder } from '../config-decoder.ts';
+import type { SecretKind, SecretValues } from './decode-secret.ts';
+import type { SecretRef, SecretSource } from './tls-config.ts';
+
+const UNKNOWN_STATIC: Readonly<Record<SecretKind, string>> = {
+  certificate: 'Unknown static secret: ',
+  validation: 'Unknown static certificate validation context: ',
+  ticketKeys: 'Unknown tls session ticket keys: ',
+};
+
+/** The reference, or null after rejecting it. */
+export function decodeSecretRef<K extends SecretKind>(
+  message: SdsSecretConfig,
+  kind: K,
+  d: ConfigDecoder,
+  check?: (value: SecretValues[K]) => string | null,
+): SecretRef<SecretValues[K]> | null {
+  const name = message.name ?? '';
+  const more = check === undefined ? {} : { check };
+  if (message.sds_config !== undefined) {
+    const source = decodeSource(message.sds_config, d.at('sds_config'));
+    return source === null ? null : { kind: 'sds', name, source, ...more };
+  }
+  const statics = d.environment.staticSecrets;
+  if (statics?.has(kind, name) !== true) {
+    d.reject('name', `${UNKNOWN_STATIC[kind]}${name}`);
+    return null;
+  }
+  const value = statics.get(kind, name);
+  const error = value === null ? null : (check?.(value) ?? null);
+  if (error !== null) d.reject('', error);
+  return value === null || error !== null ? null : { kind: 'sds', name, source: { kind: 'static' }, ...more };
+}
+
+function decodeSource(message: ConfigSource, d: ConfigDecoder): SecretSource | null {
+  if (message.path_config_source !== undefined) {
+    const { path = '', watched_directory } = message.path_config_source;
+    return { kind: 'file', path, watchedDirectory: watched_directory?.path ?? '' };
+  }
+  if (message.path !== undefined) return { kind: 'file', path: message.path, watchedDirectory: '' };
+  const field = (['ads', 'api_config_source', 'self'] as const).find((one) => message[one] !== undefined);
+  d.reject(field ?? '', 'is not supported yet: secrets come from static_resources or from path_config_source');
+  return null;
+}
