@@ -241,7 +241,9 @@ class HandleUdpSocket implements UdpSocket {
   private sender(from: AddressRecord | undefined): Address {
     if (this.isConnected || from?.address === undefined) return this.from;
     const { address, port = 0 } = from;
-    if (this.from.port !== port || this.from.address !== address) this.from = ipAddress(address, port);
+    if (this.from.port !== port || this.from.address !== address) {
+      this.from = this.isIpv6 ? ipAddress(address, port) : { family: 'ipv4', address, port };
+    }
     return this.from;
   }
 }

@@ -5,6 +5,7 @@ import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
 import type { ConnectionInfo, Metadata, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
+import type { HealthStatus } from './cluster-config.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -37,6 +38,8 @@ export type Host = UpstreamInfo & {
   readonly name: string;
   readonly weight: number;
   readonly isHealthy: boolean;
+  /** Of hosts that are not healthy, the degraded ones still serve. */
+  readonly health: HealthStatus;
   readonly metadata: Metadata | null;
   /** Endpoint metadata 'envoy.lb' has canary: true. */
   readonly isCanary: boolean;

@@ -14,9 +14,13 @@ export const UDP_PROXY = 'envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConf
 const ROUTE = 'envoy.extensions.filters.udp.udp_proxy.v3.Route';
 const NETWORK_INPUT = 'envoy.extensions.matching.common_inputs.network.v3';
 /** What a datagram says of its ends. */
-const INPUTS = ['SourceIPInput', 'SourcePortInput', 'DestinationIPInput', 'DestinationPortInput'].map(
-  (name) => `${NETWORK_INPUT}.${name}`,
-);
+const INPUTS = [
+  'SourceIPInput',
+  'SourcePortInput',
+  'DestinationIPInput',
+  'DestinationPortInput',
+  'NetworkNamespaceInput',
+].map((name) => `${NETWORK_INPUT}.${name}`);
 
 /** Source: udp_proxy.proto, idle_timeout. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -102,8 +106,6 @@ const FACTS: NetworkFacts<Ends> = {
   source: ({ from }) => from,
   directSource: ({ from }) => from,
   serverName: () => '',
-  transportProtocol: () => '',
-  applicationProtocols: () => [],
   filterState: () => undefined,
 };
 

@@ -84,7 +84,7 @@ class UdpProxy implements UdpFilter, SessionOwner {
     const session = last !== null && last.key === key ? last : this.#sessions.get(key);
     if (session === undefined) return this.#newSession(key, from, to);
     this.#last = session;
-    return session.host.isHealthy ? session : this.#betterSession(session, from, to);
+    return session.host.health === 'UNHEALTHY' ? this.#betterSession(session, from, to) : session;
   }
 
   /** A host that is ill is left as soon as there is a better one. Source: Envoy StickySessionUdpProxyFilter. */
@@ -110,7 +110,9 @@ class UdpProxy implements UdpFilter, SessionOwner {
     if (host === null) return null;
     const key = `${from.address} ${from.port} ${cluster.name} ${host.name}`;
     const session = this.#sessions.get(key);
-    if (session !== undefined && session.host === host) return session;
+    if (session?.host === host) return session;
+    // Another host with the same address has taken its place.
+    session?.end();
     return this.#start(key, from, to, cluster, host);
   }
 
