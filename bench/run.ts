@@ -14,6 +14,8 @@ import { latency } from './cases/latency.ts';
 import { memoryClusters, memoryConnections, memoryIdle, memoryTcp } from './cases/memory.ts';
 import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
 import { tcpConnect, tcpRoundtrip } from './cases/tcp-roundtrip.ts';
+import { swap } from './cases/swap.ts';
+import { workers } from './cases/workers.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
 import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
@@ -41,6 +43,8 @@ const CASES: readonly BenchCase[] = [
   memoryConnections,
   memoryTcp,
   engine,
+  workers,
+  swap,
 ];
 
 type Options = {

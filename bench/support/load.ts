@@ -50,11 +50,12 @@ const LEAST_SHARE = 0.95;
 
 export async function openLoad(
   place: LoadPlace,
-  load: { port: number; path: string; seconds: number; rate: number },
+  load: { port: number; path: string; seconds: number; rate: number; hosts?: readonly string[] },
 ): Promise<OpenResult> {
   const targets = join(place.scratch, 'targets.txt');
   const results = join(place.scratch, 'results.bin');
-  writeFileSync(targets, `GET http://127.0.0.1:${load.port}${load.path}\n`);
+  const target = `GET http://127.0.0.1:${load.port}${load.path}\n`;
+  writeFileSync(targets, load.hosts?.map((host) => `${target}Host: ${host}\n`).join('\n') ?? target);
   const flags = [`-rate=${Math.round(load.rate)}`, `-duration=${load.seconds}s`, `-targets=${targets}`];
   await runProgram(place.core, [
     'env',

@@ -25,14 +25,21 @@ export type ProxyPlace = {
 let started = 0;
 
 /** Starts one proxy and waits until it listens. nginx knows only the minimal configuration, HAProxy the TCP one too. */
-export async function startProxy(name: PeerName, config: EnvoyConfigName, place: ProxyPlace): Promise<Proxy> {
+export async function startProxy(
+  name: PeerName,
+  config: EnvoyConfigName,
+  place: ProxyPlace,
+  threads: { readonly concurrency: number; readonly cores: string } = { concurrency: 1, cores: String(place.core) },
+): Promise<Proxy> {
   started += 1;
   const directory = join(place.scratch, `${started}-${name}`);
   mkdirSync(directory);
   const port = await freePort();
   const accessLogPath = join(directory, 'access.log');
-  const command = await writeCommand(name, config, place, directory, port, accessLogPath);
-  const program = startProgram(place.core, command, join(directory, 'output.log'), { HEDDLE_NODE: process.execPath });
+  const command = await writeCommand(name, config, place, directory, port, accessLogPath, threads.concurrency);
+  const program = startProgram(threads.cores, command, join(directory, 'output.log'), {
+    HEDDLE_NODE: process.execPath,
+  });
   try {
     await waitForPort(program, port);
   } catch (error) {
@@ -49,6 +56,7 @@ async function writeCommand(
   directory: string,
   port: number,
   accessLogPath: string,
+  concurrency: number,
 ): Promise<readonly string[]> {
   const path = join(directory, name === 'nginx' ? 'nginx.conf' : name === 'haproxy' ? 'haproxy.cfg' : 'envoy.yaml');
   if (name === 'nginx') {
@@ -62,7 +70,7 @@ async function writeCommand(
   const adminPort = await freePort();
   // JSON is YAML.
   writeFileSync(path, JSON.stringify(envoyConfig(config, { port, adminPort, upstreamPort, accessLogPath })));
-  const flags = ['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
+  const flags = ['-c', path, '--concurrency', String(concurrency), '--disable-hot-restart', '-l', 'error'];
   return name === 'envoy' ? [programs.envoy, ...flags] : [programs.heddle, 'proxy', ...flags];
 }
 

@@ -8,7 +8,7 @@ import { LeafRoute, type LeafSettings } from '../route/leaf-route.ts';
 import { KEEP_ALL, Redirect } from '../route/redirect.ts';
 import type { PathRewrite } from '../route/rewrite.ts';
 import type { Route, RouteMetadata, RouteTable, VirtualHost } from '../route/route.ts';
-import { type HostEntry, makeRouteTable, type RouteEntry } from '../route/route-table.ts';
+import { type HostEntry, type RouteEntry, RouteTableBuilder } from '../route/route-table.ts';
 import { type RouteChoice, SingleRoute, WeightedRoutes } from '../route/weighted-clusters.ts';
 import { decodeHeaderMatchers } from './matcher.ts';
 import {
@@ -74,11 +74,6 @@ export function* decodeRouteConfigurationInSteps(
     mostSpecificWins: config.most_specific_header_mutations_wins === true,
     maxDirectBodyBytes: config.max_direct_response_body_size_bytes ?? DEFAULT_MAX_DIRECT_BODY_BYTES,
   };
-  const hosts: HostEntry[] = [];
-  for (const host of messages) {
-    hosts.push(decodeVirtualHost(host as VirtualHostPb, levels, d.at('virtual_hosts', hosts.length)));
-    yield;
-  }
   const settings = {
     name: config.name ?? '',
     internalOnlyHeaders: (config.internal_only_headers ?? []).map((name) => name.toLowerCase()),
@@ -86,10 +81,16 @@ export function* decodeRouteConfigurationInSteps(
     ignorePathParameters: config.ignore_path_parameters_in_path_matching === true,
     hostHeader: config.vhost_header ? headerKey(config.vhost_header) : null,
   };
-  const table = makeRouteTable(settings, hosts);
-  if (!('error' in table)) return table;
-  d.reject('virtual_hosts', table.error);
-  return makeRouteTable(settings, []) as RouteTable;
+  const builder = new RouteTableBuilder(settings);
+  let count = 0;
+  let error: string | null = null;
+  for (const host of messages) {
+    const entry = decodeVirtualHost(host as VirtualHostPb, levels, d.at('virtual_hosts', count++));
+    error ??= builder.add(entry);
+    yield;
+  }
+  if (error !== null) d.reject('virtual_hosts', error);
+  return builder.finish();
 }
 
 function decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecoder): HostEntry {

@@ -135,40 +135,62 @@ export type TableError = { readonly error: string };
 
 /** Builds the table, or says which domain stands twice. */
 export function makeRouteTable(settings: TableSettings, hosts: readonly HostEntry[]): CompiledTable | TableError {
-  const exact = new Map<string, CompiledHost>();
-  const suffixes = new Map<number, Wildcards>();
-  const prefixes = new Map<number, Wildcards>();
-  let fallback: CompiledHost | null = null;
+  const builder = new RouteTableBuilder(settings);
   for (const entry of hosts) {
+    const error = builder.add(entry);
+    if (error !== null) return { error };
+  }
+  return builder.finish();
+}
+
+/** Builds a table host by host, for those who must not take long at once. */
+export class RouteTableBuilder {
+  readonly #settings: TableSettings;
+  readonly #hosts: VirtualHost[] = [];
+  readonly #exact = new Map<string, CompiledHost>();
+  readonly #suffixes = new Map<number, Wildcards>();
+  readonly #prefixes = new Map<number, Wildcards>();
+  #fallback: CompiledHost | null = null;
+
+  constructor(settings: TableSettings) {
+    this.#settings = settings;
+  }
+
+  /** Says which domain stands twice, or null. */
+  add(entry: HostEntry): string | null {
+    const { name } = this.#settings;
     const compiled = new CompiledHost(entry);
+    this.#hosts.push(entry.host);
     for (const given of entry.host.domains) {
       const domain = asciiLower(given);
-      let isNew = true;
       if (domain === '*') {
-        if (fallback !== null) return { error: `Only a single wildcard domain is permitted in route ${settings.name}` };
-        fallback = compiled;
-      } else if (domain.startsWith('*')) isNew = addWildcard(suffixes, domain.slice(1), compiled);
-      else if (domain.endsWith('*')) isNew = addWildcard(prefixes, domain.slice(0, -1), compiled);
-      else {
-        isNew = !exact.has(domain);
-        if (isNew) exact.set(domain, compiled);
-      }
-      if (!isNew) {
-        return {
-          error:
-            `Only unique values for domains are permitted. Duplicate entry of domain ${domain} ` +
-            `in route ${settings.name}`,
-        };
+        if (this.#fallback !== null) return `Only a single wildcard domain is permitted in route ${name}`;
+        this.#fallback = compiled;
+      } else if (!this.#addDomain(domain, compiled)) {
+        return `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${name}`;
       }
     }
+    return null;
   }
-  const longestFirst = (wildcards: Map<number, Wildcards>): Wildcards[] =>
-    [...wildcards.values()].sort((a, b) => b.length - a.length);
-  return new CompiledTable(
-    settings,
-    hosts.map(({ host }) => host),
-    { exact, suffixes: longestFirst(suffixes), prefixes: longestFirst(prefixes), fallback },
-  );
+
+  finish(): CompiledTable {
+    const longestFirst = (wildcards: Map<number, Wildcards>): Wildcards[] =>
+      [...wildcards.values()].sort((a, b) => b.length - a.length);
+    return new CompiledTable(this.#settings, this.#hosts, {
+      exact: this.#exact,
+      suffixes: longestFirst(this.#suffixes),
+      prefixes: longestFirst(this.#prefixes),
+      fallback: this.#fallback,
+    });
+  }
+
+  #addDomain(domain: string, host: CompiledHost): boolean {
+    if (domain.startsWith('*')) return addWildcard(this.#suffixes, domain.slice(1), host);
+    if (domain.endsWith('*')) return addWildcard(this.#prefixes, domain.slice(0, -1), host);
+    if (this.#exact.has(domain)) return false;
+    this.#exact.set(domain, host);
+    return true;
+  }
 }
 
 function addWildcard(wildcards: Map<number, Wildcards>, text: string, host: CompiledHost): boolean {
