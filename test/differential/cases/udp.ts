@@ -203,6 +203,11 @@ const sizes: Group = {
         listener: { udp_listener_config: { downstream_socket_config: rx(100) } },
       }),
       udp({ name: 'up', proxy: { upstream_socket_config: rx(9000) } }),
+      udp({
+        name: 'gro',
+        proxy: { upstream_socket_config: { ...rx(100), prefer_gro: false } },
+        listener: { udp_listener_config: { downstream_socket_config: { ...rx(100), prefer_gro: true } } },
+      }),
       udp({ name: 'down', listener: { udp_listener_config: { downstream_socket_config: rx(9000) } } }),
     ],
     clusters: [to('a')],
@@ -238,6 +243,13 @@ const sizes: Group = {
       { backend: 'a', send: { bytes: 9001 }, peer: 0 },
       { wait: 20 },
     ]),
+    ...[97, 98, 99, 101, 3000, 60_000].map((bytes) =>
+      test(`GRO towards clients only, ${bytes} bytes`, [
+        { client: 'c', send: { bytes }, to: 'gro' },
+        { backend: 'a', expect: 1 },
+        { wait: 15 },
+      ]),
+    ),
     test('a large question with a large answer', [{ client: 'c', send: { bytes: 9000 }, to: 'down' }, { wait: 20 }]),
   ],
 };
@@ -455,6 +467,7 @@ const matching: Group = {
       udp({ name: 'port', proxy: { matcher: tree('DestinationPortInput', { '{{listen.port}}': toCluster('a') }) } }),
       udp({ name: 'ip', proxy: { matcher: tree('DestinationIPInput', { '127.0.0.1': toCluster('a') }) } }),
       udp({ name: 'from', proxy: { matcher: tree('SourcePortInput', { '1': toCluster('a') }) } }),
+      udp({ name: 'space', proxy: { matcher: tree('NetworkNamespaceInput', { '': toCluster('a') }) } }),
       udp({
         name: 'none',
         proxy: {
@@ -489,7 +502,7 @@ const matching: Group = {
     ],
     clusters: [to('a'), to('b')],
   }),
-  cases: ['main', 'other', 'port', 'ip', 'from', 'list']
+  cases: ['main', 'other', 'port', 'ip', 'from', 'list', 'space']
     .map((listener) => test(`by ${listener}`, [{ client: 'c', send: 'x', to: listener }, hear('c')]))
     .concat([test('nothing matches', [{ client: 'c', send: 'x', to: 'none' }, { wait: 20 }])]),
 };
