@@ -187,6 +187,8 @@ function quantileJson(interval: HistogramView, cumulative: HistogramView): strin
 
 /** A counter or gauge as an integer. */
 export function integer(value: number): string {
+  // A number cannot hold the largest of 64 bits; what is meant is "no limit".
+  if (value === 2 ** 64) return '18446744073709551615';
   return value < 1e21 && Number.isInteger(value) ? String(value) : BigInt(Math.trunc(value)).toString();
 }
 

@@ -34,8 +34,9 @@ export const LISTENER_WORKER_STATS = {
 /** Under 'listener_manager.'. */
 export const LISTENER_MANAGER_STATS = {
   listener_added: 'counter-once',
-  listener_create_failure: 'counter-once',
-  listener_create_success: 'counter-once',
+  // Envoy counts these once per worker.
+  listener_create_failure: 'counter',
+  listener_create_success: 'counter',
   listener_in_place_updated: 'counter-once',
   listener_modified: 'counter-once',
   listener_removed: 'counter-once',
