@@ -39,6 +39,8 @@ export class ListenerManager implements AdoptingListeners {
   readonly #registry: AddressRegistry;
   readonly #entries = new Map<string, Entry>();
   readonly #udp = new Map<string, { readonly config: ListenerConfig; readonly listener: UdpListener }>();
+  /** In the order in which they were first added. */
+  readonly #names = new Set<string>();
   readonly #draining = new Set<ActiveListener>();
   readonly #drainingChains = new Set<FilterChain>();
   /** Listeners by the text of their addresses; made when first needed after a change. */
@@ -58,6 +60,7 @@ export class ListenerManager implements AdoptingListeners {
 
   /** Adds a listener, or takes a new version on. Nothing changes when there is an error. */
   set(config: ListenerConfig): SetOutcome {
+    this.#names.add(config.name);
     if (config.udp !== null) return this.#setUdp(config);
     const stats = this.#stats;
     const old = this.#entries.get(config.name);
@@ -90,6 +93,7 @@ export class ListenerManager implements AdoptingListeners {
     if (udp === undefined && entry === undefined) return false;
     this.#udp.delete(name);
     this.#entries.delete(name);
+    this.#names.delete(name);
     udp?.listener.stop();
     if (entry !== undefined) this.#drainListener(entry);
     this.#stats.inc(this.#stats.i.listener_removed);
@@ -227,12 +231,12 @@ export class ListenerManager implements AdoptingListeners {
 
   /** Names and real addresses, as `/listeners` shows them. */
   statuses(): { readonly name: string; readonly addresses: readonly Address[] }[] {
-    const tcp = [...this.#entries.values()].map(({ listener }) => ({
-      name: listener.name,
-      addresses: this.#registry.addressesOf(listener),
-    }));
-    const udp = [...this.#udp].map(([name, { listener }]) => ({ name, addresses: listener.addresses }));
-    return [...tcp, ...udp];
+    return [...this.#names].flatMap((name) => {
+      const entry = this.#entries.get(name);
+      const addresses =
+        entry === undefined ? this.#udp.get(name)?.listener.addresses : this.#registry.addressesOf(entry.listener);
+      return addresses === undefined ? [] : [{ name, addresses }];
+    });
   }
 
   // ─── Original destinations ──────────────────────────────────────────────────────────────────────────────────────
