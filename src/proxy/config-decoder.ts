@@ -2,6 +2,7 @@
 import type { SharedCells } from '../base/shared-cells.ts';
 import type { FractionalPercent } from './http/filter.ts';
 import type { RouteTable } from './route/route.ts';
+import type { UpstreamTransportFactory } from './transport/transport.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
 
 export type Reason = { readonly path: string; readonly reason: string };
@@ -63,6 +64,8 @@ export type DecodeEnvironment = {
   readonly routeHolder?: (name: string) => { readonly current: RouteTable | null };
   /** static_resources.secrets; absent where only a part is decoded. */
   readonly staticSecrets?: StaticSecrets;
+  /** The transport socket of a type, for clusters; absent where there is none. */
+  readonly upstreamTransport?: (type: string) => UpstreamTransportFactory | null;
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */
   unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null;
 };

@@ -210,6 +210,8 @@ export function clusterConfig(change: Partial<ClusterConfig> = {}): ClusterConfi
     http: DEFAULT_HTTP_CONFIG,
     endpoints: { endpoints: [endpoint(1)], overprovisioningFactor: 140 },
     dial: DEFAULT_DIAL,
+    transport: null,
+    transportMatches: [],
     metadata: null,
     addedViaApi: false,
     ...change,

@@ -4,6 +4,7 @@ import type { LookupFamily, ResolverSettings } from '../../net/resolver/resolver
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
 import type { Metadata } from '../stream-info.ts';
+import type { TransportConfig, UpstreamTransport } from '../transport/transport.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
 import type { DialOptions } from './pool/dialing.ts';
 
@@ -33,6 +34,8 @@ export type EndpointConfig = {
   readonly group?: number;
   /** Further addresses of the same endpoint, tried when `address` does not answer. */
   readonly additionalAddresses?: readonly Address[];
+  /** LocalityLbEndpoints.metadata; absent: none. */
+  readonly localityMetadata?: Metadata;
 };
 
 /** ClusterLoadAssignment. */
@@ -104,6 +107,27 @@ export type UpstreamHttpConfig = {
   readonly maxStreamDurationMs: number;
   /** 0 = unlimited. */
   readonly maxRequestsPerConnection: number;
+  /** upstream_http_protocol_options; null for none. */
+  readonly autoNames: AutoNames | null;
+};
+
+/** Names that a request gives to its TLS connection. */
+export type AutoNames = {
+  /** auto_sni: SNI is the request's authority. */
+  readonly sni: boolean;
+  /** auto_san_validation: the certificate must be of that name. */
+  readonly san: boolean;
+  /** override_auto_sni_header, lower case: the name comes from there where the request has it; '' for none. */
+  readonly header: string;
+};
+
+/** An entry of transport_socket_matches. */
+export type TransportMatch = {
+  readonly name: string;
+  /** Values that the metadata must have; none: it always matches. */
+  readonly labels: ReadonlyMap<string, unknown>;
+  /** Null: raw_buffer. */
+  readonly transport: TransportConfig<UpstreamTransport> | null;
 };
 
 export type DialConfig = {
@@ -143,6 +167,10 @@ export type ClusterConfig = {
   readonly endpoints: EndpointsConfig;
   /** How sockets leave, by family of where they go. */
   readonly dial: DialConfig;
+  /** What their bytes are made of; null: nothing is done to them (raw_buffer). */
+  readonly transport: TransportConfig<UpstreamTransport> | null;
+  /** For hosts whose metadata matches, instead of `transport`; the first one counts. */
+  readonly transportMatches: readonly TransportMatch[];
   readonly metadata: Metadata | null;
   readonly addedViaApi: boolean;
 };
@@ -173,4 +201,5 @@ export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
   maxConnectionDurationMs: 0,
   maxStreamDurationMs: 0,
   maxRequestsPerConnection: 0,
+  autoNames: null,
 });

@@ -6,8 +6,9 @@ import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts'
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { Metadata } from '../stream-info.ts';
+import type { TransportServices } from '../transport/transport.ts';
 import { Breaker } from './circuit-breaker.ts';
-import type { Cluster, LoadBalancer, Priority } from './cluster.ts';
+import type { Cluster, LoadBalancer, Priority, TransportWants } from './cluster.ts';
 import type {
   ClusterConfig,
   DnsDiscoveryConfig,
@@ -22,6 +23,7 @@ import { PriorityLoadBalancer } from './lb/load-balancer.ts';
 import type { Dialer, PoolContext } from './pool/dialing.ts';
 import { makePriorityHosts, type PriorityHosts } from './priority-set.ts';
 import { CLUSTER_STATS, ClusterCodeStats, type ClusterScope } from './stats.ts';
+import { ClusterTransports, type MatchedEndpoint } from './transports.ts';
 
 export type ClusterDependencies = {
   readonly dialer: Dialer;
@@ -31,6 +33,8 @@ export type ClusterDependencies = {
   readonly runtime: Runtime;
   /** Counts of all workers; absent where there is one. */
   readonly shared?: SharedCells;
+  /** Absent where no cluster has a transport socket. */
+  readonly transports?: TransportServices;
   /** For DNS clusters; asked once per different settings. */
   readonly makeResolver: (settings: ResolverSettings) => Resolver;
 };
@@ -63,6 +67,9 @@ export class ClusterEntry implements Cluster {
   #maintenanceKey: string | null = null;
   /** Null where hosts are made on demand. */
   readonly #balancer: PriorityLoadBalancer | null;
+  /** Null where all connections are plain. */
+  readonly #transports: ClusterTransports | null;
+  readonly wants: TransportWants | null;
   /** What keeps the hosts up to date besides the configuration. */
   readonly #discovery: DnsDiscovery | OriginalDstLoadBalancer | null;
   /** Hosts came or went; set by the table of clusters once the cluster is in use. */
@@ -91,6 +98,11 @@ export class ClusterEntry implements Cluster {
       HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope, cells),
     };
     this.#context = { config, dialer, clock, stats: this.scope };
+    const isPlain = config.transport === null && config.transportMatches.length === 0;
+    this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);
+    const needsConnection = this.#transports?.needsConnection ?? false;
+    const { autoNames } = config.http;
+    this.wants = isPlain && autoNames === null ? null : { autoNames, needsConnection };
     const { discovery } = config;
     this.#balancer =
       discovery.kind === 'ORIGINAL_DST'
@@ -121,18 +133,27 @@ export class ClusterEntry implements Cluster {
       clock,
       random,
       stats,
+      countMatches: (endpoint, count) => {
+        for (let i = 0; i < count; i++) this.#countMatch(endpoint);
+      },
       onEndpoints: (endpoints) => this.setEndpoints({ endpoints, overprovisioningFactor }),
     });
   }
 
   /** `onInitialized` is called once, perhaps now: the cluster has hosts, or knows that it has none yet. */
   start(onInitialized: () => void): void {
+    let waiting = 2;
+    const done = (): void => {
+      if (--waiting === 0) onInitialized();
+    };
+    if (this.#transports === null) done();
+    else this.#transports.whenReady(done);
     if (this.#discovery instanceof DnsDiscovery) {
-      this.#discovery.start(onInitialized);
+      this.#discovery.start(done);
       return;
     }
     this.#discovery?.start();
-    onInitialized();
+    done();
   }
 
   get hosts(): readonly HostEntry[] {
@@ -156,7 +177,6 @@ export class ClusterEntry implements Cluster {
 
   /** Takes a new list of endpoints: hosts that stay keep their connections and counts, the others drain. */
   setEndpoints(endpoints: EndpointsConfig): void {
-    const { scope } = this;
     const before = this.#byKey;
     const byKey = new Map<string, HostEntry>();
     const byPriority: HostEntry[][] = [[]];
@@ -167,15 +187,13 @@ export class ClusterEntry implements Cluster {
       if (byKey.has(key)) continue;
       let host = before.get(key);
       if (host === undefined) {
-        host = new HostEntry(this.#context, this.breakers, endpoint);
+        host = this.#makeHost(endpoint);
         added++;
-      } else host.update(endpoint);
+      } else this.#updateHost(host, endpoint);
       byKey.set(key, host);
       while (byPriority.length <= endpoint.priority) byPriority.push([]);
       byPriority[endpoint.priority]?.push(host);
     }
-    // DNS discovery counts by itself: every address of every answer.
-    if (this.#discovery === null) scope.add(scope.i['default.total_match_count'], added);
     this.#byKey = byKey;
     this.#hosts = null;
     this.#priorities = byPriority.map((hosts, priority) => makePriorityHosts(priority, hosts));
@@ -187,11 +205,31 @@ export class ClusterEntry implements Cluster {
     for (const host of removed) host.drain(() => {});
   }
 
+  #makeHost(endpoint: EndpointConfig): HostEntry {
+    const transports = this.#transports;
+    // DNS discovery counts by itself: every address of every answer.
+    if (!(this.#discovery instanceof DnsDiscovery)) this.#countMatch(endpoint);
+    const transport = transports === null ? null : transports.find(endpoint).transport;
+    return new HostEntry(this.#context, this.breakers, endpoint, transport);
+  }
+
+  #countMatch(endpoint: MatchedEndpoint): void {
+    const { scope } = this;
+    scope.inc(this.#transports?.find(endpoint).cell ?? scope.i['default.total_match_count']);
+  }
+
+  #updateHost(host: HostEntry, endpoint: EndpointConfig): void {
+    const before = host.endpoint;
+    host.update(endpoint);
+    const transports = this.#transports;
+    if (transports === null) return;
+    if (before.metadata === endpoint.metadata && before.localityMetadata === endpoint.localityMetadata) return;
+    host.useTransport(transports.find(endpoint).transport);
+  }
+
   /** A host made on demand; there is no list of endpoints then. */
   #addHost(endpoint: EndpointConfig): HostEntry {
-    const host = new HostEntry(this.#context, this.breakers, endpoint);
-    const { scope } = this;
-    scope.inc(scope.i['default.total_match_count']);
+    const host = this.#makeHost(endpoint);
     this.#byKey.set(hostKey(endpoint), host);
     this.#hostsOnDemandChanged();
     return host;
@@ -241,6 +279,7 @@ export class ClusterEntry implements Cluster {
       if (--waiting > 0) return;
       this.breakers.DEFAULT.release();
       this.breakers.HIGH.release();
+      this.#transports?.close();
       this.scope.release();
     };
     for (const host of this.#byKey.values()) {

@@ -6,6 +6,8 @@ import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
 import type { ConnectionInfo, Metadata, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
+import type { TransportWishes } from '../transport/transport.ts';
+import type { AutoNames } from './cluster-config.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -51,13 +53,24 @@ export type Host = UpstreamInfo & {
   /** Called once when the host leaves its cluster, in order of addition: what cannot outlive it (UDP sessions) ends. */
   readonly removalListeners: Set<() => void>;
   /** Asks for a stream to this host; the answer may come during the call. Returns a handle to give the wish up. */
-  newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null;
+  newStream(priority: Priority, callbacks: StreamCallbacks, wishes?: TransportWishes | null): StreamRequest | null;
   /** Asks for a connection of its own (tcp_proxy); as `newStream` otherwise. */
   newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null;
 };
 
+/** Of a connection, ms of the clock. */
+export type ConnectTimes = {
+  readonly startMs: number;
+  /** The socket stood. */
+  readonly endMs: number;
+  /** Its handshake was over; 0 where there was none. */
+  readonly handshakeEndMs: number;
+};
+
 /** How a connection to a host leaves. */
 export type ConnectionOptions = {
+  /** What its user wishes of its transport; null: nothing. */
+  readonly wishes?: TransportWishes | null;
   /** Instead of the cluster's (original_src). */
   readonly source: UpstreamSource | null;
 };
@@ -74,8 +87,7 @@ export type UpstreamConnection = {
   readonly id: number;
   readonly stream: ByteStream;
   readonly host: Host;
-  readonly connectStartMs: number;
-  readonly connectEndMs: number;
+  readonly times: ConnectTimes;
   /** Adds what the stream carried since the last call to the cluster's byte counters; `closed` does so too. */
   countBytes(): void;
   /** The owner tells once, when the stream is gone: who ended it. Gives limits and gauges back. */
@@ -96,6 +108,14 @@ export type CircuitBreaker = {
   readonly connections: { readonly canCreate: boolean; inc(): void; dec(): void };
 };
 
+/** What the transports of a cluster look at. */
+export type TransportWants = {
+  /** Names of TLS that requests give; null: only filter state does. */
+  readonly autoNames: AutoNames | null;
+  /** PROXY headers name the downstream connection. */
+  readonly needsConnection: boolean;
+};
+
 export type Cluster = {
   readonly name: string;
   readonly metadata: Metadata | null;
@@ -109,6 +129,8 @@ export type Cluster = {
   readonly lb: LoadBalancer;
   /** common_http_protocol_options.max_stream_duration, ms; 0 = none. */
   readonly maxStreamDurationMs: number;
+  /** What its connections may take from whom they are for; null where no transport asks. */
+  readonly wants: TransportWants | null;
   circuitBreaker(priority: Priority): CircuitBreaker;
   readonly hosts: readonly Host[];
   /** Buffer limit of its connections, bytes. */

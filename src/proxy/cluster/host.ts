@@ -1,14 +1,13 @@
 // One upstream address with all that outlives a configuration change: pools, counts, health.
 import type { Address } from '../../base/byte-stream.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { Metadata, UpstreamSource } from '../stream-info.ts';
+import type { Metadata } from '../stream-info.ts';
+import type { TransportWishes, UpstreamTransport } from '../transport/transport.ts';
 import type { Breaker } from './circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectionOptions, Host, Priority, StreamRequest } from './cluster.ts';
 import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
-import { NO_POOL } from './failures.ts';
 import type { PoolContext } from './pool/dialing.ts';
-import { Http1Pool } from './pool/http1.ts';
-import { TcpPool } from './pool/tcp.ts';
+import { HostPools } from './pool/host-pools.ts';
 
 /** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
 export class HostCounts {
@@ -32,12 +31,13 @@ export class HostEntry extends HostCounts implements Host {
   endpoint: EndpointConfig;
   readonly #context: PoolContext;
   readonly #breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
-  #defaultPool: Http1Pool | null = null;
-  #highPool: Http1Pool | null = null;
-  #defaultTcpPool: TcpPool | null = null;
-  #highTcpPool: TcpPool | null = null;
-  /** One for each connection that leaves from an address of its own; made with the first. */
-  #sourcedPools: Set<TcpPool> | null = null;
+  /** Null: raw_buffer. */
+  #transport: UpstreamTransport | null;
+  /** Made with the first wish: most hosts never have any. */
+  #pools: HostPools | null = null;
+  /** Pools that take no more wishes and are not empty yet; made with the first. */
+  #leaving: Set<HostPools> | null = null;
+  #onDrained: (() => void) | null = null;
   isCanary = false;
   /** No longer in the cluster: its connections end with their requests. */
   isRemoved = false;
@@ -47,14 +47,34 @@ export class HostEntry extends HostCounts implements Host {
     context: PoolContext,
     breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker },
     endpoint: EndpointConfig,
+    transport: UpstreamTransport | null = null,
   ) {
     super();
+    this.#transport = transport;
     this.#context = context;
     this.#breakers = breakers;
     this.address = endpoint.address;
     this.name = addressName(endpoint.address);
     this.endpoint = endpoint;
     this.update(endpoint);
+  }
+
+  /** New connections are of that transport; those that are there end with their requests. */
+  useTransport(transport: UpstreamTransport | null): void {
+    if (transport === this.#transport) return;
+    this.#transport = transport;
+    const old = this.#pools;
+    this.#pools = null;
+    if (old !== null) this.#leave(old);
+  }
+
+  #leave(pools: HostPools): void {
+    this.#leaving ??= new Set();
+    const leaving = this.#leaving.add(pools);
+    pools.drain(() => {
+      leaving.delete(pools);
+      this.#checkDrained();
+    });
   }
 
   /** Takes on a new version of its endpoint. */
@@ -97,25 +117,21 @@ export class HostEntry extends HostCounts implements Host {
     return this.endpoint.health === 'DEGRADED' ? '/degraded_eds_health' : 'healthy';
   }
 
-  newStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null {
-    const pool = priority === 'HIGH' ? this.#highPool : this.#defaultPool;
-    return pool === null ? this.#firstStream(priority, callbacks) : pool.newStream(callbacks);
+  newStream(
+    priority: Priority,
+    callbacks: StreamCallbacks,
+    wishes: TransportWishes | null = null,
+  ): StreamRequest | null {
+    return (this.#pools ?? this.#makePools()).newStream(priority, callbacks, wishes);
   }
 
-  #firstStream(priority: Priority, callbacks: StreamCallbacks): StreamRequest | null {
-    const breaker = this.#breakers[priority];
-    if (!breaker.pools.canCreate) {
-      const { stats } = this.#context;
-      stats.inc(stats.i.upstream_cx_pool_overflow);
-      callbacks.onPoolFailure(NO_POOL);
-      return null;
-    }
-    breaker.pools.inc();
-    this.#breakers.HIGH.pools.touch();
-    const pool = new Http1Pool(this.#context, this.address, this, breaker);
-    if (priority === 'HIGH') this.#highPool = pool;
-    else this.#defaultPool = pool;
-    return pool.newStream(callbacks);
+  newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null {
+    return (this.#pools ?? this.#makePools()).newConnection(priority, options, callbacks);
+  }
+
+  #makePools(): HostPools {
+    this.#pools = new HostPools(this.#context, this.#breakers, this, this.#transport);
+    return this.#pools;
   }
 
   /** Made when first asked for: most hosts never have one. */
@@ -124,51 +140,20 @@ export class HostEntry extends HostCounts implements Host {
     return this.#removalListeners;
   }
 
-  newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null {
-    const { source } = options;
-    if (source !== null) return this.#connectFrom(priority, source, callbacks);
-    const known = priority === 'HIGH' ? this.#highTcpPool : this.#defaultTcpPool;
-    if (known !== null) return known.newConnection(callbacks);
-    const pool = new TcpPool(this.#context, this, this.#breakers[priority], null);
-    if (priority === 'HIGH') this.#highTcpPool = pool;
-    else this.#defaultTcpPool = pool;
-    return pool.newConnection(callbacks);
-  }
-
-  /** Nobody else may get that connection, so it has a pool of its own, which goes with it. */
-  #connectFrom(priority: Priority, source: UpstreamSource, callbacks: ConnectionCallbacks): StreamRequest | null {
-    const pool = new TcpPool(this.#context, this, this.#breakers[priority], source);
-    this.#sourcedPools ??= new Set();
-    const pools = this.#sourcedPools.add(pool);
-    const request = pool.newConnection(callbacks);
-    pool.drain(() => pools.delete(pool));
-    return request;
-  }
-
   /** Removed from its cluster: `onDrained` is called once its last connection is gone. */
   drain(onDrained: () => void): void {
     this.isRemoved = true;
     for (const listener of [...(this.#removalListeners ?? [])]) listener();
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting === 0) onDrained();
-    };
-    for (const [pool, breaker] of [
-      [this.#defaultPool, this.#breakers.DEFAULT],
-      [this.#highPool, this.#breakers.HIGH],
-    ] as const) {
-      if (pool === null) continue;
-      breaker.pools.dec();
-      waiting++;
-      pool.onDrained = done;
-      pool.drain();
-    }
-    for (const pool of [this.#defaultTcpPool, this.#highTcpPool, ...(this.#sourcedPools ?? [])]) {
-      if (pool === null) continue;
-      waiting++;
-      pool.drain(done);
-    }
-    done();
+    this.#onDrained = onDrained;
+    if (this.#pools !== null) this.#leave(this.#pools);
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    const told = this.#onDrained;
+    if (told === null || (this.#leaving !== null && this.#leaving.size > 0)) return;
+    this.#onDrained = null;
+    told();
   }
 }
 

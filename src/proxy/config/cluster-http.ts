@@ -3,15 +3,23 @@ import type {
   Cluster,
   Http1ProtocolOptions,
   HttpProtocolOptions,
+  UpstreamHttpProtocolOptions,
   Http_HttpProtocolOptions as UpstreamHttpOptions,
 } from '../../proto/generated/types.d.ts';
 import type { Spelling } from '../../wire/http1/encoder.ts';
-import { DEFAULT_HTTP_CONFIG, DEFAULT_IDLE_TIMEOUT_MS, type UpstreamHttpConfig } from '../cluster/cluster-config.ts';
+import {
+  type AutoNames,
+  DEFAULT_HTTP_CONFIG,
+  DEFAULT_IDLE_TIMEOUT_MS,
+  type UpstreamHttpConfig,
+} from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 
 export const CLUSTER_HTTP_FIELDS = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions':
-    'common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config',
+    'common_http_protocol_options upstream_http_protocol_options explicit_http_config ' +
+    'use_downstream_protocol_config auto_config',
+  'envoy.config.core.v3.UpstreamHttpProtocolOptions': 'auto_sni auto_san_validation override_auto_sni_header',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig':
     'http_protocol_options http2_protocol_options http3_protocol_options',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig':
@@ -54,7 +62,13 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
     http1Options(options, dt),
     dt,
     message.max_requests_per_connection,
+    autoNames(options.upstream_http_protocol_options ?? {}),
   );
+}
+
+function autoNames(options: UpstreamHttpProtocolOptions): AutoNames | null {
+  const { auto_sni: sni = false, auto_san_validation: san = false, override_auto_sni_header: header = '' } = options;
+  return sni || san ? { sni, san, header: header.toLowerCase() } : null;
 }
 
 function decodeTypedOptions(
@@ -92,6 +106,7 @@ function makeConfig(
   http1: Http1ProtocolOptions | undefined,
   d1: ConfigDecoder,
   legacyMaxRequests: number | undefined,
+  autoNames: AutoNames | null = null,
 ): UpstreamHttpConfig {
   const defaults = DEFAULT_HTTP_CONFIG.limits;
   const spelling = decodeSpelling(http1, d1);
@@ -111,6 +126,7 @@ function makeConfig(
     maxConnectionDurationMs: dc.durationMs(common?.max_connection_duration, 0),
     maxStreamDurationMs: dc.durationMs(common?.max_stream_duration, 0),
     maxRequestsPerConnection: common?.max_requests_per_connection ?? legacyMaxRequests ?? 0,
+    autoNames,
   });
 }
 

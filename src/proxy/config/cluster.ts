@@ -19,6 +19,7 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
 import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
 import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
+import { CLUSTER_TRANSPORT_FIELDS, decodeTransports } from './cluster-transport.ts';
 import { decodeEndpoints, decodeMetadata, ENDPOINT_FIELDS, overprovisioning } from './endpoint.ts';
 
 export const CLUSTER_FIELDS = {
@@ -26,7 +27,8 @@ export const CLUSTER_FIELDS = {
     name alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
-    least_request_lb_config load_balancing_policy upstream_connection_options transport_socket metadata
+    least_request_lb_config load_balancing_policy upstream_connection_options metadata transport_socket
+    transport_socket_matches
     ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds': `
@@ -53,13 +55,12 @@ export const CLUSTER_FIELDS = {
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig':
     'routing_enabled min_cluster_size fail_traffic_on_panic',
   'envoy.config.core.v3.RuntimeDouble': 'default_value runtime_key',
-  'envoy.config.core.v3.TransportSocket': 'name typed_config',
-  'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': '',
   'envoy.type.v3.Percent': 'value',
   ...ENDPOINT_FIELDS,
   ...CLUSTER_HTTP_FIELDS,
   ...DISCOVERY_FIELDS,
   ...DIAL_FIELDS,
+  ...CLUSTER_TRANSPORT_FIELDS,
 } as const;
 
 /** Source: Envoy Cluster.CommonLbConfig, per cent. */
@@ -70,18 +71,12 @@ const ACTIVE_REQUEST_BIAS = 1;
 /** Source: Envoy CircuitBreakers.Thresholds.RetryBudget. */
 const RETRY_BUDGET_PERCENT = 20;
 const RETRY_BUDGET_MIN_CONCURRENCY = 3;
-const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 
 /** Returns null when nothing can be made of the message; reasons are in `d`. */
 export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig | null {
   const name = message.name ?? '';
   const discovery = decodeDiscovery(message, d);
   if (discovery === null) return null;
-  if (message.transport_socket?.typed_config !== undefined) {
-    const ds = d.at('transport_socket');
-    const unpacked = d.environment.unpack(message.transport_socket.typed_config, ds.at('typed_config'));
-    if (unpacked !== null && unpacked.type !== RAW_BUFFER) ds.reject('', `${unpacked.type} is not supported yet`);
-  }
   const common = message.common_lb_config;
   const lb = decodeLoadBalancer(message, discovery, d);
   const breakers = message.circuit_breakers;
@@ -107,6 +102,7 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     http: decodeClusterHttp(message, d),
     endpoints: decodeHosts(message, discovery, d),
     dial: decodeDial(message, d),
+    ...decodeTransports(message, d),
     metadata: decodeMetadata(message.metadata),
     addedViaApi: false,
   });

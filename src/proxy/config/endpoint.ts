@@ -152,10 +152,16 @@ function decodeRest(
     health: HEALTH[edsHealth] ?? 'HEALTHY',
     edsHealth,
     metadata: decodeMetadata(message.metadata),
+    ...localityMetadata(locality),
     locality: decodeLocality(locality),
     localityWeight: locality.load_balancing_weight ?? 0,
     priority: locality.priority ?? 0,
   };
+}
+
+function localityMetadata({ metadata }: LocalityLbEndpoints): Pick<EndpointConfig, 'localityMetadata'> {
+  const decoded = decodeMetadata(metadata);
+  return decoded === null ? {} : { localityMetadata: decoded };
 }
 
 /** Most endpoints are nowhere: they share one object. */

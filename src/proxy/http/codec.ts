@@ -2,6 +2,7 @@
 import type { Failure } from '../../base/failure.ts';
 import type { TlsFacts, Address } from '../../base/byte-stream.ts';
 import type { Headers } from '../../wire/headers.ts';
+import type { ConnectTimes } from '../cluster/cluster.ts';
 import type { Protocol } from '../stream-info.ts';
 import type { BodyData } from './filter.ts';
 
@@ -37,9 +38,7 @@ export type RequestDecoder = {
 export type RequestEncoder = {
   readonly protocol: Protocol;
   readonly connection: UpstreamConnectionInfo;
-  /** When the dial of this connection began and ended, ms of the clock. */
-  readonly connectStartMs: number;
-  readonly connectEndMs: number;
+  readonly times: ConnectTimes;
   encodeHeaders(headers: Headers, endStream: boolean): void;
   /** Borrowed data is sent or copied before the call returns. */
   encodeData(data: BodyData, endStream: boolean): void;

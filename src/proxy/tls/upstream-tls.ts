@@ -27,7 +27,8 @@ import { makeVerifier, type Verdict, type Verifier } from './verify.ts';
 const NAME = 'envoy.transport_sockets.tls';
 const NOTHING: PendingTransport = { cancel: () => undefined };
 const NOT_READY = 'TLS error: Secret is not supplied by SDS';
-const VERIFY_FAILED = 'TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: ';
+const VERIFY_FAILED =
+  'TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: ';
 
 /** What is rebuilt as a whole when a secret changes; connections and handshakes that run keep theirs. */
 type Contexts = {
@@ -141,6 +142,8 @@ export class UpstreamTls implements UpstreamTransport {
   }
 
   // ─── Connections ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly needsConnection = false;
 
   keyOf({ serverName, subjectAltNames, applicationProtocols }: TransportWishes): string {
     if (subjectAltNames === null && applicationProtocols === null) return serverName.toLowerCase();

@@ -67,6 +67,8 @@ export type UpstreamTransport = {
   whenReady(ready: () => void): void;
   /** Takes a socket over that is just connected. The cluster's connect_timeout runs on: its owner cancels. */
   connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport;
+  /** Whether `keyOf` looks at the connection. */
+  readonly needsConnection: boolean;
   /** Connections for wishes of equal keys may be shared; '' where the wishes change nothing. */
   keyOf(wishes: TransportWishes): string;
   /** The cluster is gone. */
@@ -86,6 +88,9 @@ export type TransportContext = {
   /** For the operator: what was refused, and that the last good state stays. */
   readonly warn: (text: string) => void;
 };
+
+/** What all transports of a worker have in common. */
+export type TransportServices = Omit<TransportContext, 'statPrefix'>;
 
 /** A kind of transport socket; `extensions.ts` lists them all. Upstream and downstream differ in their messages. */
 export type TransportFactory<Transport> = {

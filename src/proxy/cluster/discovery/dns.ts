@@ -11,6 +11,8 @@ export type DnsDiscoveryParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly stats: ClusterScope;
+  /** An answer had so many addresses of the endpoint. */
+  readonly countMatches: (endpoint: DnsName['endpoint'], count: number) => void;
   /** Takes the endpoints of all names; called only when they changed. */
   readonly onEndpoints: (endpoints: readonly EndpointConfig[]) => void;
 };
@@ -144,8 +146,7 @@ class Name {
   #takeAll(addresses: readonly Address[]): boolean {
     const byText = new Map<string, Address>();
     for (const address of addresses) if (!byText.has(address.address)) byText.set(address.address, address);
-    const { stats } = this.#owner.parts;
-    stats.add(stats.i['default.total_match_count'], byText.size);
+    this.#owner.parts.countMatches(this.#config.endpoint, byText.size);
     const before = this.#known;
     let isSame = before.size === byText.size;
     if (isSame) for (const text of byText.keys()) if (!before.has(text)) isSame = false;
@@ -160,8 +161,7 @@ class Name {
 
   /** All addresses are one host, which another first address, or another list, replaces. */
   #takeLogical(addresses: readonly Address[]): boolean {
-    const { stats } = this.#owner.parts;
-    stats.inc(stats.i['default.total_match_count']);
+    this.#owner.parts.countMatches(this.#config.endpoint, 1);
     const [address, ...additionalAddresses] = addresses as readonly [Address, ...Address[]];
     const before = this.endpoints[0];
     const namesBefore = before === undefined ? [] : [before.address, ...(before.additionalAddresses ?? [])];

@@ -6,6 +6,7 @@ import type { SocketOption } from '../../../net/engine.ts';
 import { isBindFailure } from '../../../net/prepared-socket.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { StreamRequest } from '../cluster.ts';
+import type { ConnectTimes } from '../cluster.ts';
 import type { ClusterConfig } from '../cluster-config.ts';
 import { CONNECT_TIMEOUT, PENDING_OVERFLOW } from '../failures.ts';
 import type { HostCounts } from '../host.ts';
@@ -22,13 +23,12 @@ export type DialOptions = {
   readonly socketOptions?: readonly SocketOption[];
 };
 
+/** Exactly one of the first two is not null. `socketMs`: when the socket stood; absent where that is now. */
+export type DialCallback = (stream: ByteStream | null, failure: Failure | null, socketMs?: number) => void;
+
 /** Opens connections: the socket engine, or a transport over it. The callback never runs inside `connect`. */
 export type Dialer = {
-  connect(
-    address: Address,
-    options: DialOptions,
-    callback: (stream: ByteStream | null, failure: Failure | null) => void,
-  ): Cancel;
+  connect(address: Address, options: DialOptions, callback: DialCallback): Cancel;
 };
 
 /** What the pools of one cluster have in common. */
@@ -85,6 +85,8 @@ export abstract class DialingPool<C> {
   isDraining = false;
   /** Told when a draining pool has no connection left. */
   onDrained: (() => void) | null = null;
+  /** Told when a pool that does not drain has no connection left and no wish. */
+  onEmpty: (() => void) | null = null;
   protected readonly context: PoolContext;
   protected readonly address: Address;
   protected readonly host: HostCounts;
@@ -111,13 +113,18 @@ export abstract class DialingPool<C> {
   /** Counts a connection of the pool's protocol. */
   protected abstract countConnection(): void;
   /** A connection stands; the pool serves wishes with it. */
-  protected abstract dialled(stream: ByteStream, startedMs: number): void;
+  protected abstract dialled(stream: ByteStream, times: ConnectTimes): void;
   protected abstract tellFailure(callbacks: C, reason: Failure): void;
   /** The last connection of a draining pool is gone. */
   protected abstract drained(): void;
 
   get connectionCount(): number {
     return this.clientCount + this.#dials.size;
+  }
+
+  /** Nothing is there, or under way. */
+  get isEmpty(): boolean {
+    return this.connectionCount === 0 && this.first === null;
   }
 
   // ─── Wishes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,22 +224,24 @@ export abstract class DialingPool<C> {
     this.#dials.add(dial);
     dial.timer = clock.timer(connectTimedOut, dial as Dial<unknown>);
     dial.timer.arm(config.connectTimeoutMs);
-    dial.handle = dialHost(this.context, this.address, this.host, this.source, (stream, reason) => {
-      if (stream !== null) this.#connected(dial, stream);
+    dial.handle = dialHost(this.context, this.address, this.host, this.source, (stream, reason, socketMs) => {
+      if (stream !== null) this.#connected(dial, stream, socketMs);
       else this.#refused(dial, reason as Failure);
     });
   }
 
-  #connected(dial: Dial<C>, stream: ByteStream): void {
+  #connected(dial: Dial<C>, stream: ByteStream, socketMs: number | undefined): void {
     dial.timer?.disarm();
     if (!this.#dials.delete(dial)) {
       stream.destroy();
       return;
     }
     const stats = this.stats;
-    stats.record(stats.i.upstream_cx_connect_ms, Math.round(this.context.clock.nowMs - dial.startedMs));
+    const { nowMs } = this.context.clock;
+    const { startedMs: startMs } = dial;
+    stats.record(stats.i.upstream_cx_connect_ms, Math.round(nowMs - startMs));
     stream.setWatermarks(this.context.config.bufferLimitBytes);
-    this.dialled(stream, dial.startedMs);
+    this.dialled(stream, { startMs, endMs: socketMs ?? nowMs, handshakeEndMs: stream.tls === null ? 0 : nowMs });
   }
 
   /** For the connect timer. */
@@ -296,7 +305,11 @@ export abstract class DialingPool<C> {
   }
 
   protected checkDrained(): void {
-    if (!this.isDraining || this.connectionCount > 0 || this.first !== null) return;
+    if (!this.isEmpty) return;
+    if (!this.isDraining) {
+      this.onEmpty?.();
+      return;
+    }
     this.drained();
     const told = this.onDrained;
     this.onDrained = null;

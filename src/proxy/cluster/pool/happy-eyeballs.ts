@@ -1,12 +1,10 @@
 // Dials a host: its address, or the several addresses of one endpoint one after the other until one answers (RFC 8305).
-import type { Address, ByteStream } from '../../../base/byte-stream.ts';
+import type { Address } from '../../../base/byte-stream.ts';
 import type { Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { DialConfig } from '../cluster-config.ts';
 import type { HostCounts } from '../host.ts';
-import type { Cancel, DialOptions, PoolContext } from './dialing.ts';
-
-type Connected = (stream: ByteStream | null, failure: Failure | null) => void;
+import type { Cancel, DialCallback, DialOptions, PoolContext } from './dialing.ts';
 
 /** How long an address has before the next one is tried beside it. Source: Envoy HappyEyeballsConnectionImpl. */
 const NEXT_ATTEMPT_MS = 300;
@@ -17,7 +15,7 @@ export function dialHost(
   address: Address,
   host: HostCounts,
   source: DialOptions | null,
-  callback: Connected,
+  callback: DialCallback,
 ): Cancel {
   const further = host.furtherAddresses;
   if (further === undefined || further.length === 0) {
@@ -54,7 +52,7 @@ class Race implements Cancel {
   readonly #addresses: readonly Address[];
   readonly #host: HostCounts;
   readonly #source: DialOptions | null;
-  readonly #callback: Connected;
+  readonly #callback: DialCallback;
   readonly #attempts = new Set<{ handle: Cancel | null }>();
   readonly #timer: Timer;
   #at = 0;
@@ -64,7 +62,7 @@ class Race implements Cancel {
     addresses: readonly Address[],
     host: HostCounts,
     source: DialOptions | null,
-    callback: Connected,
+    callback: DialCallback,
   ) {
     this.#context = context;
     this.#addresses = addresses;
@@ -86,11 +84,11 @@ class Race implements Cancel {
     const attempt: { handle: Cancel | null } = { handle: null };
     this.#attempts.add(attempt);
     const options = optionsOf(this.#context, address, this.#source);
-    attempt.handle = this.#context.dialer.connect(address, options, (stream, failure) => {
+    attempt.handle = this.#context.dialer.connect(address, options, (stream, failure, socketMs) => {
       this.#attempts.delete(attempt);
       if (stream !== null) {
         this.cancel();
-        this.#callback(stream, null);
+        this.#callback(stream, null, socketMs);
       } else this.#attemptFailed(failure);
     });
     if (this.#at < this.#addresses.length) this.#timer.arm(NEXT_ATTEMPT_MS);

@@ -8,6 +8,7 @@ import * as encode from '../../../wire/http1/encoder.ts';
 import { type Http1Events, Http1Parser } from '../../../wire/http1/parser.ts';
 import type { RequestEncoder, ResponseDecoder, UpstreamConnectionInfo } from '../../http/codec.ts';
 import { BodyData } from '../../http/filter.ts';
+import type { ConnectTimes } from '../cluster.ts';
 import type { UpstreamHttpConfig } from '../cluster-config.ts';
 import { PROTOCOL_ERROR, TERMINATION } from '../failures.ts';
 import type { ClusterScope } from '../stats.ts';
@@ -40,8 +41,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   readonly #data = new BodyData();
   /** For max_connection_duration. */
   durationTimer: Timer | null = null;
-  readonly connectStartMs: number;
-  readonly connectEndMs: number;
+  readonly times: ConnectTimes;
   /** Since when it has been idle, ms of the clock; for the pool. */
   idleSinceMs = 0;
   requestCount = 0;
@@ -72,12 +72,11 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   headerBytesSent = 0;
   headerBytesReceived = 0;
 
-  constructor(socket: ByteStream, owner: ClientOwner, connectStartMs: number, connectEndMs: number) {
+  constructor(socket: ByteStream, owner: ClientOwner, times: ConnectTimes) {
     this.socket = socket;
     this.#owner = owner;
     this.#stats = owner.stats;
-    this.connectStartMs = connectStartMs;
-    this.connectEndMs = connectEndMs;
+    this.times = times;
     this.#parser = new Http1Parser('response', owner.http.limits, this);
     socket.handler = this;
   }

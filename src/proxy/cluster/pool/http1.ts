@@ -4,7 +4,7 @@ import type { Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { StreamCallbacks } from '../../http/codec.ts';
 import type { Breaker } from '../circuit-breaker.ts';
-import type { StreamRequest } from '../cluster.ts';
+import type { ConnectTimes, StreamRequest } from '../cluster.ts';
 import type { UpstreamHttpConfig } from '../cluster-config.ts';
 import { ACTIVE_OVERFLOW } from '../failures.ts';
 import type { HostCounts } from '../host.ts';
@@ -68,9 +68,9 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
     stats.inc(stats.i.upstream_cx_http1_total);
   }
 
-  protected dialled(stream: ByteStream, startedMs: number): void {
+  protected dialled(stream: ByteStream, times: ConnectTimes): void {
     const { clock } = this.context;
-    const client = new Http1Client(stream, this, startedMs, clock.nowMs);
+    const client = new Http1Client(stream, this, times);
     const maxMs = this.http.maxConnectionDurationMs;
     if (maxMs > 0) {
       client.durationTimer = clock.timer(durationReached, { pool: this, client });
@@ -107,7 +107,7 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
     this.#clients.delete(client);
     if (client.isIdle) this.#idle.splice(this.#idle.indexOf(client), 1);
     else this.exchangeOver();
-    this.countClosed(client.connectStartMs, by, hadRequest);
+    this.countClosed(client.times.startMs, by, hadRequest);
     this.stats.record(this.stats.i.upstream_rq_per_cx, client.requestCount);
     if (this.first !== null) this.connectMore();
     this.checkDrained();
@@ -135,8 +135,9 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
   // ─── Drain ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Ends every connection as soon as its exchange is over; requests that wait are still served. */
-  drain(): void {
+  drain(onDrained: () => void): void {
     this.isDraining = true;
+    this.onDrained = onDrained;
     for (const client of this.#clients) client.isDraining = true;
     if (this.first === null) this.#closeAllIdle();
     this.checkDrained();

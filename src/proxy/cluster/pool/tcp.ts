@@ -4,7 +4,7 @@ import type { Failure } from '../../../base/failure.ts';
 import { dialTransparent, mark } from '../../../net/socket-options.ts';
 import type { UpstreamSource } from '../../stream-info.ts';
 import type { Breaker } from '../circuit-breaker.ts';
-import type { ConnectionCallbacks, Host, StreamRequest, UpstreamConnection } from '../cluster.ts';
+import type { ConnectionCallbacks, ConnectTimes, Host, StreamRequest, UpstreamConnection } from '../cluster.ts';
 import type { HostCounts } from '../host.ts';
 import { type DialOptions, DialingPool, type EndedBy, type PoolContext } from './dialing.ts';
 
@@ -47,20 +47,19 @@ export class TcpPool extends DialingPool<ConnectionCallbacks> {
 
   protected drained(): void {}
 
-  protected dialled(stream: ByteStream, startedMs: number): void {
+  protected dialled(stream: ByteStream, times: ConnectTimes): void {
     const pending = this.first;
     if (pending === null) {
       // Those who wished for it failed with another dial.
       stream.destroy();
-      this.countClosed(startedMs, 'local', false);
+      this.countClosed(times.startMs, 'local', false);
       this.checkDrained();
       return;
     }
     this.unlink(pending);
     this.exchangeStarts();
     this.#connections++;
-    const endMs = this.context.clock.nowMs;
-    pending.callbacks.onConnected(new TcpConnection(this, stream, this.#owner, startedMs, endMs));
+    pending.callbacks.onConnected(new TcpConnection(this, stream, this.#owner, times));
   }
 
   /** For the connection. */
@@ -77,20 +76,18 @@ class TcpConnection implements UpstreamConnection {
   readonly id: number;
   readonly stream: ByteStream;
   readonly host: Host;
-  readonly connectStartMs: number;
-  readonly connectEndMs: number;
+  readonly times: ConnectTimes;
   readonly #pool: TcpPool;
   #isOver = false;
   #rxCounted = 0;
   #txCounted = 0;
 
-  constructor(pool: TcpPool, stream: ByteStream, host: Host, connectStartMs: number, connectEndMs: number) {
+  constructor(pool: TcpPool, stream: ByteStream, host: Host, times: ConnectTimes) {
     this.#pool = pool;
     this.id = stream.id;
     this.stream = stream;
     this.host = host;
-    this.connectStartMs = connectStartMs;
-    this.connectEndMs = connectEndMs;
+    this.times = times;
   }
 
   countBytes(): void {
@@ -108,7 +105,7 @@ class TcpConnection implements UpstreamConnection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.countBytes();
-    this.#pool.ended(this.connectStartMs, by);
+    this.#pool.ended(this.times.startMs, by);
   }
 }
 

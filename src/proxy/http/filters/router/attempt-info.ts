@@ -1,7 +1,7 @@
 // What an attempt writes into the stream's info, and what it changes in the request's headers.
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
-import type { Route } from '../../../route/route.ts';
+import type { ForwardAction, Route } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder } from '../../codec.ts';
 
@@ -14,8 +14,10 @@ export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wished
   info.upstreamProtocol = encoder.protocol;
   info.upstreamTls = connection.tls;
   info.upstreamConnectionPoolReadyMs = nowMs - wishedMs;
-  info.upstreamConnectStartMs = encoder.connectStartMs;
-  info.upstreamConnectEndMs = encoder.connectEndMs;
+  const { times } = encoder;
+  info.upstreamConnectStartMs = times.startMs;
+  info.upstreamConnectEndMs = times.endMs;
+  info.upstreamHandshakeEndMs = times.handshakeEndMs;
   info.firstUpstreamTxMs = nowMs;
   info.lastUpstreamTxMs = nowMs;
   info.firstUpstreamRxMs = 0;
@@ -60,7 +62,7 @@ export function takeAltStatPrefix(headers: Headers): string {
 export function rewriteAuthority(
   headers: Headers,
   hostname: string,
-  appendsForwarded: boolean,
+  { appendXForwardedHost: appendsForwarded }: ForwardAction,
   keepsOriginal: boolean,
 ): void {
   const before = headers.authority;

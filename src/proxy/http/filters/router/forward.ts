@@ -10,6 +10,7 @@ import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import type { BodyData } from '../../filter.ts';
 import * as attemptInfo from './attempt-info.ts';
+import { requestWishes } from './auto-names.ts';
 import { chargeCode, chargeTime, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
@@ -237,7 +238,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.info.upstreamHostMetadata = host.metadata;
     this.#wishedMs = this.router.clock.nowMs;
     this.#isAttempting = true;
-    const pending = host.newStream(this.forward.priority, this);
+    const pending = host.newStream(this.forward.priority, this, requestWishes(this.cluster, this.info, this.headers));
     // The answer may have come already, and the stream may even be over.
     if (this.#isAttempting && this.#encoder === null) this.#pending = pending;
   }
@@ -254,12 +255,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#noteHost(host);
     attemptInfo.noteConnection(info, encoder, this.#wishedMs, now);
     if (this.forward.autoHostRewrite && host.hostname !== '') {
-      attemptInfo.rewriteAuthority(
-        headers,
-        host.hostname,
-        this.forward.appendXForwardedHost,
-        !router.config.suppressEnvoyHeaders,
-      );
+      attemptInfo.rewriteAuthority(headers, host.hostname, this.forward, !router.config.suppressEnvoyHeaders);
     }
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;

@@ -3,10 +3,12 @@ import type { Random, Timer } from '../../../../base/clock.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
+import type { Wisher } from '../../../cluster/wishes.ts';
 import type { MirrorPolicy } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import { BodyData } from '../../filter.ts';
+import { requestWishes } from './auto-names.ts';
 import { type Charged, chargeCode, chargeTime } from './charge.ts';
 import type { Forward } from './forward.ts';
 import type { Router } from './router.ts';
@@ -29,6 +31,11 @@ export function startShadows(forward: Forward, timeoutMs: number, endStream: boo
     shadows.push(shadow);
   }
   return shadows;
+}
+
+/** Filter state of the request does not go with its copies. */
+function nobody(): Wisher {
+  return { filterState: null, connection: null };
 }
 
 function shadowHeaders(router: Router, original: Headers, policy: MirrorPolicy): Headers {
@@ -104,7 +111,7 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
     }
     this.#host = host;
     this.#isEnded = endStream;
-    const pending = host.newStream('DEFAULT', this);
+    const pending = host.newStream('DEFAULT', this, requestWishes(this.cluster, nobody(), this.headers));
     if (!this.#isOver && this.#encoder === null) this.#pending = pending;
     if (endStream) this.#requestEnds();
   }

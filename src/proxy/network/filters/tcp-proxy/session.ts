@@ -10,6 +10,7 @@ import type {
   StreamRequest,
   UpstreamConnection,
 } from '../../../cluster/cluster.ts';
+import { wishesOf } from '../../../cluster/wishes.ts';
 import { tcpLogContext, type TcpLogType } from '../../../formatter/tcp-log-context.ts';
 import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { CloseKind, NetworkConnection } from '../../filter.ts';
@@ -166,7 +167,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     info.upstream = null;
     info.attemptCount++;
     const source = info.connection.upstreamSource ?? null;
-    const request = host.newConnection('DEFAULT', { source }, this);
+    const wishes = wishesOf(info, (this.cluster as Cluster).wants);
+    const request = host.newConnection('DEFAULT', { source, wishes }, this);
     // The answer may have come during the call.
     if (this.up === null && this.host === host && this.closeReason === '') this.request = request;
   }
@@ -232,8 +234,10 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     info.upstreamRemoteAddress = up.remoteAddress;
     info.upstreamConnectionId = connection.id;
     info.upstreamTls = up.tls;
-    info.upstreamConnectStartMs = connection.connectStartMs;
-    info.upstreamConnectEndMs = connection.connectEndMs;
+    const { times } = connection;
+    info.upstreamConnectStartMs = times.startMs;
+    info.upstreamConnectEndMs = times.endMs;
+    info.upstreamHandshakeEndMs = times.handshakeEndMs;
     this.activeMs = this.clock.nowMs;
     this.sendEarly(up);
     if (this.isHeld) {

@@ -1,0 +1,204 @@
+// All pools of one host over one transport: by protocol, priority, and what users wish of their connections.
+import type { StreamCallbacks } from '../../http/codec.ts';
+import type { UpstreamSource } from '../../stream-info.ts';
+import type { TransportWishes, UpstreamTransport } from '../../transport/transport.ts';
+import type { Breaker } from '../circuit-breaker.ts';
+import type { ConnectionCallbacks, ConnectionOptions, Priority, StreamRequest } from '../cluster.ts';
+import { NO_POOL } from '../failures.ts';
+import type { HostEntry } from '../host.ts';
+import type { PoolContext } from './dialing.ts';
+import { Http1Pool } from './http1.ts';
+import { NO_WISHES, SecuredDialer } from './secured-dialer.ts';
+import { TcpPool } from './tcp.ts';
+
+type Breakers = { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
+type Pool = Http1Pool | TcpPool;
+
+/** Pools of special wishes; beyond that the oldest ends with its requests. */
+const MAX_KEYED_POOLS = 4096;
+const HTTP1_PROTOCOLS: readonly string[] = Object.freeze(['http/1.1']);
+const NO_PROTOCOLS: readonly string[] = Object.freeze([]);
+
+export class HostPools {
+  readonly #context: PoolContext;
+  readonly #breakers: Breakers;
+  readonly #host: HostEntry;
+  readonly #transport: UpstreamTransport | null;
+  #default: Http1Pool | null = null;
+  #high: Http1Pool | null = null;
+  #defaultTcp: TcpPool | null = null;
+  #highTcp: TcpPool | null = null;
+  /** By protocol, priority and key of the wishes; each goes once it is empty. */
+  #keyed: Map<string, Pool> | null = null;
+  /** Pools that take no new wishes and are not empty yet; made with the first. */
+  #leaving: Set<Pool> | null = null;
+  #isDraining = false;
+  #onDrained: (() => void) | null = null;
+
+  constructor(context: PoolContext, breakers: Breakers, host: HostEntry, transport: UpstreamTransport | null) {
+    this.#context = context;
+    this.#breakers = breakers;
+    this.#host = host;
+    this.#transport = transport;
+  }
+
+  // ─── HTTP/1 ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  newStream(priority: Priority, callbacks: StreamCallbacks, wishes: TransportWishes | null): StreamRequest | null {
+    const key = wishes === null || this.#transport === null ? '' : this.#transport.keyOf(wishes);
+    if (key !== '') return this.#keyedHttp(priority, key, wishes as TransportWishes, callbacks);
+    const pool = priority === 'HIGH' ? this.#high : this.#default;
+    if (pool !== null) return pool.newStream(callbacks);
+    const made = this.#makeHttp(priority, NO_WISHES, callbacks);
+    if (made === null) return null;
+    if (priority === 'HIGH') this.#high = made;
+    else this.#default = made;
+    const request = made.newStream(callbacks);
+    if (this.#isDraining) this.#leave(made);
+    return request;
+  }
+
+  #keyedHttp(
+    priority: Priority,
+    key: string,
+    wishes: TransportWishes,
+    callbacks: StreamCallbacks,
+  ): StreamRequest | null {
+    const name = `http ${priority} ${key}`;
+    const known = this.#keyed?.get(name) as Http1Pool | undefined;
+    const pool = known ?? this.#makeHttp(priority, wishes, callbacks);
+    if (pool === null) return null;
+    if (known === undefined) this.#keep(name, pool, () => this.#breakers[priority].pools.dec());
+    const request = pool.newStream(callbacks);
+    this.#settle(pool);
+    return request;
+  }
+
+  #makeHttp(priority: Priority, wishes: TransportWishes, callbacks: StreamCallbacks): Http1Pool | null {
+    const breaker = this.#breakers[priority];
+    if (!breaker.pools.canCreate) {
+      const { stats } = this.#context;
+      stats.inc(stats.i.upstream_cx_pool_overflow);
+      callbacks.onPoolFailure(NO_POOL);
+      return null;
+    }
+    breaker.pools.inc();
+    this.#breakers.HIGH.pools.touch();
+    return new Http1Pool(this.#contextFor(wishes, HTTP1_PROTOCOLS), this.#host.address, this.#host, breaker);
+  }
+
+  // ─── TCP ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null {
+    const { source, wishes = null } = options;
+    if (source !== null) return this.#connectFrom(priority, source, wishes, callbacks);
+    const key = wishes === null || this.#transport === null ? '' : this.#transport.keyOf(wishes);
+    if (key !== '') return this.#keyedTcp(priority, key, wishes as TransportWishes, callbacks);
+    const known = priority === 'HIGH' ? this.#highTcp : this.#defaultTcp;
+    if (known !== null) return known.newConnection(callbacks);
+    const pool = this.#makeTcp(priority, null, null);
+    if (priority === 'HIGH') this.#highTcp = pool;
+    else this.#defaultTcp = pool;
+    const request = pool.newConnection(callbacks);
+    if (this.#isDraining) this.#leave(pool);
+    return request;
+  }
+
+  #keyedTcp(
+    priority: Priority,
+    key: string,
+    wishes: TransportWishes,
+    callbacks: ConnectionCallbacks,
+  ): StreamRequest | null {
+    const name = `tcp ${priority} ${key}`;
+    const known = this.#keyed?.get(name) as TcpPool | undefined;
+    const pool = known ?? this.#makeTcp(priority, null, wishes);
+    if (known === undefined) this.#keep(name, pool, () => undefined);
+    const request = pool.newConnection(callbacks);
+    this.#settle(pool);
+    return request;
+  }
+
+  /** Nobody else may get that connection, so it has a pool of its own, which goes with it. */
+  #connectFrom(
+    priority: Priority,
+    source: UpstreamSource,
+    wishes: TransportWishes | null,
+    callbacks: ConnectionCallbacks,
+  ): StreamRequest | null {
+    const pool = this.#makeTcp(priority, source, wishes);
+    const request = pool.newConnection(callbacks);
+    this.#leave(pool);
+    return request;
+  }
+
+  #makeTcp(priority: Priority, source: UpstreamSource | null, wishes: TransportWishes | null): TcpPool {
+    const context = this.#contextFor(wishes ?? NO_WISHES, NO_PROTOCOLS);
+    return new TcpPool(context, this.#host, this.#breakers[priority], source);
+  }
+
+  #contextFor(wishes: TransportWishes, fallbackProtocols: readonly string[]): PoolContext {
+    const context = this.#context;
+    const transport = this.#transport;
+    if (transport === null) return context;
+    const { hostname } = this.#host;
+    const target = { transport, hostname, wishes, fallbackProtocols };
+    return { ...context, dialer: new SecuredDialer(context.dialer, context.clock, target) };
+  }
+
+  // ─── Pools that come and go ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** A refused wish left nothing in its pool; and whoever leaves keeps none. */
+  #settle(pool: Pool): void {
+    if (!pool.isEmpty && !this.#isDraining) return;
+    pool.onEmpty?.();
+    if (this.#isDraining) this.#leave(pool);
+  }
+
+  #keep(name: string, pool: Pool, gone: () => void): void {
+    this.#keyed ??= new Map();
+    const keyed = this.#keyed;
+    keyed.set(name, pool);
+    pool.onEmpty = () => {
+      pool.onEmpty = null;
+      keyed.delete(name);
+      gone();
+    };
+    if (keyed.size <= MAX_KEYED_POOLS) return;
+    const [oldest] = keyed.values();
+    if (oldest === undefined) return;
+    oldest.onEmpty?.();
+    this.#leave(oldest);
+  }
+
+  #leave(pool: Pool): void {
+    this.#leaving ??= new Set();
+    const leaving = this.#leaving.add(pool);
+    pool.drain(() => {
+      leaving.delete(pool);
+      this.#checkDrained();
+    });
+  }
+
+  /** No new wishes come; `onDrained` is called once the last connection is gone, perhaps now. */
+  drain(onDrained: () => void): void {
+    const { DEFAULT, HIGH } = this.#breakers;
+    if (this.#default !== null) DEFAULT.pools.dec();
+    if (this.#high !== null) HIGH.pools.dec();
+    const keyed = [...(this.#keyed?.values() ?? [])];
+    for (const pool of keyed) pool.onEmpty?.();
+    for (const pool of [this.#default, this.#high, this.#defaultTcp, this.#highTcp, ...keyed]) {
+      if (pool !== null) this.#leave(pool);
+    }
+    this.#isDraining = true;
+    this.#onDrained = onDrained;
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    const told = this.#onDrained;
+    if (told === null || (this.#leaving !== null && this.#leaving.size > 0)) return;
+    this.#onDrained = null;
+    told();
+  }
+}

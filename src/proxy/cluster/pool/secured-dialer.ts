@@ -1,0 +1,65 @@
+// Dials and then lets a transport take the socket over: what comes out is a connection that may carry requests.
+import type { Address, ByteStream } from '../../../base/byte-stream.ts';
+import type { Clock } from '../../../base/clock.ts';
+import type { Failure } from '../../../base/failure.ts';
+import type { PendingTransport, TransportWishes, UpstreamTransport } from '../../transport/transport.ts';
+import type { Cancel, DialCallback, Dialer, DialOptions } from './dialing.ts';
+
+/** What all connections of one pool want. */
+export type SecuredTarget = {
+  readonly transport: UpstreamTransport;
+  readonly hostname: string;
+  readonly wishes: TransportWishes;
+  readonly fallbackProtocols: readonly string[];
+};
+
+export const NO_WISHES: TransportWishes = Object.freeze({
+  serverName: '',
+  subjectAltNames: null,
+  applicationProtocols: null,
+  connection: null,
+});
+
+export class SecuredDialer implements Dialer {
+  readonly #dialer: Dialer;
+  readonly #clock: Clock;
+  readonly #target: SecuredTarget;
+
+  constructor(dialer: Dialer, clock: Clock, target: SecuredTarget) {
+    this.#dialer = dialer;
+    this.#clock = clock;
+    this.#target = target;
+  }
+
+  /** The address that is tried is the one whose handshake it is: a failed one leads to the next address. */
+  connect(address: Address, options: DialOptions, callback: DialCallback): Cancel {
+    const pending = new SecuredDial();
+    pending.current = this.#dialer.connect(address, options, (stream, failure) => {
+      if (stream === null) callback(null, failure);
+      else this.#secure(pending, stream, address, callback);
+    });
+    return pending;
+  }
+
+  #secure(pending: SecuredDial, stream: ByteStream, address: Address, callback: DialCallback): void {
+    const { transport, hostname, wishes, fallbackProtocols } = this.#target;
+    const socketMs = this.#clock.nowMs;
+    let isOver = false;
+    const done = (secured: ByteStream | null, failure: Failure | null): void => {
+      isOver = true;
+      pending.current = null;
+      callback(secured, failure, socketMs);
+    };
+    const handshake = transport.connect(stream, { ...wishes, address, hostname, fallbackProtocols }, done);
+    if (!isOver) pending.current = handshake;
+  }
+}
+
+class SecuredDial implements Cancel {
+  current: Cancel | PendingTransport | null = null;
+
+  cancel(): void {
+    this.current?.cancel();
+    this.current = null;
+  }
+}
