@@ -11,6 +11,7 @@ import { configCases, configText } from './cases/bad-configs.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
+import { tcpConfigCases } from './cases/tcp-configs.ts';
 import { udpConfigCases } from './cases/udp-configs.ts';
 import { fillPlaceholders, placeholdersIn } from './config.ts';
 import { only, other, reasonToSkip } from './options.ts';
@@ -29,6 +30,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...chainConfigCases,
     ...listenerFilterConfigCases,
     ...networkConfigCases,
+    ...tcpConfigCases,
     ...udpConfigCases,
   ];
   for (const test of all.filter(({ name }) => only.test(`config / ${name}`))) {
