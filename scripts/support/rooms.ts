@@ -158,7 +158,11 @@ export const ROOMS: readonly Room[] = [
     path: 'src/proxy/tls/certificate-client.ts',
     may: ['src/proxy/tls/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR],
   },
-  { path: 'src/proxy/tls/', may: ['src/net/', 'src/wire/', ...DECODE, ...FLOOR], types: PROXY_TYPES },
+  {
+    path: 'src/proxy/tls/',
+    may: ['src/net/', 'src/wire/', 'src/proxy/route/xxhash64.ts', ...DECODE, ...FLOOR],
+    types: PROXY_TYPES,
+  },
   { path: 'src/proxy/admin/', may: ['src/proxy/', 'src/proto/', 'src/net/', 'src/wire/', ...FLOOR] },
   { path: 'src/proxy/', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
 

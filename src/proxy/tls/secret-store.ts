@@ -1,6 +1,110 @@
 // Finds secrets for TLS contexts: those written in place, static ones, and files that may change.
 import { fingerprintOf } from './decode-certificate.ts';
-import type { ValidationSecret } from './tls-config.ts';
+import type { SecretKind, SecretValues } from './decode-secret.ts';
+import { FileSecret, type FileSecretContext, type FileSecretUser } from './file-secret.ts';
+import type { StaticSecrets } from './static-secrets.ts';
+import type {
+  CertificateSecret,
+  SecretHandle,
+  SecretRef,
+  SecretStore,
+  TicketKeysSecret,
+  ValidationSecret,
+} from './tls-config.ts';
+
+export type SecretStoreContext = FileSecretContext & { readonly statics: StaticSecrets };
+
+/** The secrets of a worker: who asks for the same file twice is served by one watch. */
+export class Secrets implements SecretStore {
+  readonly #context: SecretStoreContext;
+  readonly #files = new Map<string, FileSecret<SecretKind>>();
+
+  constructor(context: SecretStoreContext) {
+    this.#context = context;
+  }
+
+  certificate(ref: SecretRef<CertificateSecret>): SecretHandle<CertificateSecret> {
+    return this.#handle('certificate', ref);
+  }
+
+  validation(ref: SecretRef<ValidationSecret>): SecretHandle<ValidationSecret> {
+    return this.#handle('validation', ref);
+  }
+
+  ticketKeys(ref: SecretRef<TicketKeysSecret>): SecretHandle<TicketKeysSecret> {
+    return this.#handle('ticketKeys', ref);
+  }
+
+  #handle<K extends SecretKind>(kind: K, ref: SecretRef<SecretValues[K]>): SecretHandle<SecretValues[K]> {
+    if (ref.kind === 'inline') return new FixedHandle(ref.value);
+    if (ref.source.kind === 'static') return new FixedHandle(this.#context.statics.get(kind, ref.name));
+    const { path, watchedDirectory } = ref.source;
+    const key = JSON.stringify([kind, ref.name, path, watchedDirectory]);
+    let file = this.#files.get(key) as FileSecret<K> | undefined;
+    if (file === undefined) {
+      file = new FileSecret(kind, ref.name, ref.source, this.#context);
+      this.#files.set(key, file as never);
+    }
+    const handle: FileHandle<K> = new FileHandle(file, ref.check ?? fits, () => {
+      if (file.users.size > 0) return;
+      this.#files.delete(key);
+      file.close();
+    });
+    if (handle.refusal !== null) this.#context.warn(`secret '${ref.name}' of ${path}: ${handle.refusal}`);
+    return handle;
+  }
+}
+
+const fits = (): null => null;
+
+/** A value that stays. */
+class FixedHandle<T> implements SecretHandle<T> {
+  readonly current: T | null;
+
+  constructor(value: T | null) {
+    this.current = value;
+  }
+
+  onChange(): void {}
+  release(): void {}
+}
+
+class FileHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]>, FileSecretUser<SecretValues[K]> {
+  readonly check: (value: SecretValues[K]) => string | null;
+  /** Why what was there already will not do for this user; it waits for the next. */
+  readonly refusal: string | null;
+  readonly #file: FileSecret<K>;
+  readonly #onRelease: () => void;
+  #current: SecretValues[K] | null = null;
+  #listeners: (() => void)[] = [];
+
+  constructor(file: FileSecret<K>, check: (value: SecretValues[K]) => string | null, onRelease: () => void) {
+    this.#file = file;
+    this.check = check;
+    this.#onRelease = onRelease;
+    this.refusal = file.current === null ? null : check(file.current);
+    if (this.refusal === null) this.#current = file.current;
+    file.users.add(this);
+  }
+
+  get current(): SecretValues[K] | null {
+    return this.#current;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  changed(): void {
+    this.#current = this.#file.current;
+    for (const listener of this.#listeners) listener();
+  }
+
+  release(): void {
+    this.#listeners = [];
+    if (this.#file.users.delete(this)) this.#onRelease();
+  }
+}
 
 /**
  * Protobuf's MergeFrom of `secret` into the default: single values of the secret replace, lists append. Null for a

@@ -1,0 +1,215 @@
+// One secret from a file, for all who use it: read, watched, and kept as it was when what comes next is broken.
+import { basename, dirname } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
+import type { DirectoryListener, DirectoryWatch, DirectoryWatcher } from '../../net/file-watch.ts';
+import type { Secret } from '../../proto/generated/types.d.ts';
+import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
+import { ConfigDecoder, type DecodeEnvironment, type Reason } from '../config-decoder.ts';
+import { xxHash64 } from '../route/xxhash64.ts';
+import { decodeSecret, secretKind, type SecretKind, type SecretValues } from './decode-secret.ts';
+import { fileIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
+
+/** Under 'sds.NAME.'; each worker reads the file, and what they count alike is shown once. */
+const SDS_STATS = {
+  init_fetch_timeout: 'counter-once',
+  key_rotation_failed: 'counter-once',
+  update_attempt: 'counter-once',
+  update_failure: 'counter-once',
+  update_rejected: 'counter-once',
+  update_success: 'counter-once',
+  update_time: 'gauge-once',
+  version: 'gauge-once',
+  version_text: 'text-readout',
+} as const;
+
+export type FileSecretContext = {
+  readonly clock: Clock;
+  readonly stats: StatStore;
+  readonly watcher: DirectoryWatcher;
+  readonly environment: DecodeEnvironment;
+  /** Reasons for fields of a Secret that take no effect. */
+  readonly findUnsupported: (secret: Secret) => readonly Reason[];
+  /** For the operator. */
+  readonly warn: (text: string) => void;
+};
+
+export type FileSecretUser<T> = {
+  /** Why a secret will not do for this user; null when it will. */
+  readonly check: (value: T) => string | null;
+  changed(): void;
+};
+
+export class FileSecret<K extends SecretKind> {
+  /** The last good one; null before there was any. */
+  current: SecretValues[K] | null = null;
+  readonly users = new Set<FileSecretUser<SecretValues[K]>>();
+  readonly #context: FileSecretContext;
+  readonly #kind: K;
+  readonly #name: string;
+  readonly #path: string;
+  readonly #stats: ScopeOf<typeof SDS_STATS>;
+  readonly #watch: DirectoryWatch | null;
+  /** What was read last, good or not. */
+  #identity: string | null = null;
+  #isLastReadGood = true;
+  /** The message behind `current`: its files may change alone. */
+  #message: Secret | null = null;
+  #partWatches: readonly DirectoryWatch[] = [];
+  #arePartsGood = true;
+  #isReadDue = false;
+  #partsDue = 0;
+  #isClosed = false;
+
+  constructor(
+    kind: K,
+    name: string,
+    source: { readonly path: string; readonly watchedDirectory: string },
+    context: FileSecretContext,
+  ) {
+    this.#kind = kind;
+    this.#name = name;
+    this.#path = source.path;
+    this.#context = context;
+    this.#stats = context.stats.scope(`sds.${name}.`, SDS_STATS);
+    this.#watch = this.#watchFile(source.watchedDirectory);
+    this.#read();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#watch?.close();
+    for (const watch of this.#partWatches) watch.close();
+    this.#stats.release();
+  }
+
+  // ─── The file itself ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #watchFile(watchedDirectory: string): DirectoryWatch | null {
+    const own = basename(this.#path);
+    const isOurs = (name: string): boolean => watchedDirectory !== '' || name === own;
+    return this.#open(watchedDirectory === '' ? dirname(this.#path) : watchedDirectory, {
+      onMoved: (name) => {
+        if (isOurs(name)) this.#readSoon();
+      },
+      // What was moved here half written is read again when it is whole.
+      onChanged: () => {
+        if (!this.#isLastReadGood) this.#readSoon();
+      },
+    });
+  }
+
+  #open(directory: string, listener: DirectoryListener): DirectoryWatch | null {
+    const opened = this.#context.watcher.watch(directory, listener);
+    if (typeof opened !== 'string') return opened;
+    this.#context.warn(`secret '${this.#name}': ${opened}`);
+    return null;
+  }
+
+  #readSoon(): void {
+    if (this.#isReadDue) return;
+    this.#isReadDue = true;
+    this.#context.clock.defer(() => {
+      this.#isReadDue = false;
+      // Other files come into the directory, too.
+      if (!this.#isClosed && fileIdentity(this.#path) !== this.#identity) this.#read();
+    });
+  }
+
+  #read(): void {
+    const stats = this.#stats;
+    stats.inc(stats.i.update_attempt);
+    this.#identity = fileIdentity(this.#path);
+    const found = readSecretFile(this.#path, this.#name);
+    this.#isLastReadGood = !('error' in found);
+    if ('error' in found) {
+      stats.inc(found.isUnreadable ? stats.i.update_failure : stats.i.update_rejected);
+      this.#warn(found.isUnreadable ? 'failure' : 'rejected', found.error);
+      return;
+    }
+    const value = this.#decode(found.secret);
+    if (typeof value === 'string') {
+      this.#isLastReadGood = false;
+      stats.inc(stats.i.update_rejected);
+      this.#warn('rejected', value);
+      return;
+    }
+    stats.inc(stats.i.update_success);
+    stats.set(stats.i.update_time, this.#context.clock.wallMs);
+    stats.set(stats.i.version, Number(xxHash64(found.version)));
+    stats.setText(stats.i.version_text, found.version);
+    this.#message = found.secret;
+    this.#arePartsGood = true;
+    this.#watchParts(found.secret);
+    this.#use(value);
+  }
+
+  #warn(what: 'failure' | 'rejected', reason: string): void {
+    const kept = this.current === null ? '' : '; the last good one stays in use';
+    this.#context.warn(`Filesystem config update ${what}: ${reason} (secret '${this.#name}' of ${this.#path}${kept})`);
+  }
+
+  /** The value, or why it is refused. */
+  #decode(message: Secret): SecretValues[K] | string {
+    const kind = secretKind(message);
+    if (kind !== this.#kind) return `the secret is of another kind, or of none: ${kind ?? 'nothing is set'}`;
+    const d = new ConfigDecoder(this.#context.environment);
+    d.reasons.push(...this.#context.findUnsupported(message));
+    const value = d.reasons.length > 0 ? null : decodeSecret(message, this.#kind, d);
+    const reason = d.reasons[0];
+    if (reason !== undefined) return reason.path === '' ? reason.reason : `${reason.path}: ${reason.reason}`;
+    if (value === null) return 'the secret is empty';
+    for (const user of this.users) {
+      const error = user.check(value);
+      if (error !== null) return error;
+    }
+    return value;
+  }
+
+  #use(value: SecretValues[K]): void {
+    if (this.current?.fingerprint === value.fingerprint) return;
+    this.current = value;
+    for (const user of [...this.users]) user.changed();
+  }
+
+  // ─── Files that the secret names ────────────────────────────────────────────────────────────────────────────────
+
+  #watchParts(message: Secret): void {
+    const before = this.#partWatches;
+    const listener: DirectoryListener = {
+      onMoved: () => this.#readPartsSoon(),
+      onChanged: () => {
+        if (!this.#arePartsGood) this.#readPartsSoon();
+      },
+    };
+    // The new ones first: a directory that stays keeps its watch.
+    this.#partWatches = watchedDirectories(message)
+      .map((directory) => this.#open(directory, listener))
+      .filter((watch) => watch !== null);
+    for (const watch of before) watch.close();
+  }
+
+  #readPartsSoon(): void {
+    this.#partsDue++;
+    if (this.#partsDue > 1) return;
+    this.#context.clock.defer(() => {
+      this.#partsDue = 0;
+      if (!this.#isClosed) this.#readParts();
+    });
+  }
+
+  #readParts(): void {
+    if (this.#message === null) return;
+    const value = this.#decode(this.#message);
+    this.#arePartsGood = typeof value !== 'string';
+    if (typeof value !== 'string') {
+      this.#use(value);
+      return;
+    }
+    const stats = this.#stats;
+    stats.inc(stats.i.key_rotation_failed);
+    this.#context.warn(
+      `Failed to reload certificates: ${value} ` +
+        `(secret '${this.#name}' of ${this.#path}; the last good one stays in use)`,
+    );
+  }
+}
