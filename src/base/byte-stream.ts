@@ -15,6 +15,8 @@ export type CertificateFacts = {
   /** PEM with '\n', as the certificate itself; `chainPem` has those that came with it, the leaf first. */
   readonly pem: string;
   readonly chainPem: string;
+  /** The same certificates, itself first; those that came along are told of only as far as they were sent. */
+  readonly chain: readonly CertificateFacts[];
   /** SHA-256 and SHA-1 of the DER, hex, lower case. */
   readonly sha256: string;
   readonly sha1: string;

@@ -135,7 +135,7 @@ test('a certificate tells the same as OpenSSL', () => {
   const notBefore = new Date('2020-02-03T04:05:06Z');
   const notAfter = new Date('2051-02-03T04:05:06Z');
   const made = makeCertificate({ issuer: ca, serial: 255n, notBefore, notAfter });
-  const certificate = new Certificate(new X509Certificate(made.pem));
+  const certificate = new Certificate(made.der);
   assert.equal(certificate.serialNumber, 'ff');
   assert.equal(certificate.issuer, 'CN=an issuer');
   assert.equal(certificate.validFromMs, notBefore.getTime());

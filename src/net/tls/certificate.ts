@@ -1,40 +1,59 @@
-// A certificate over the runtime's X509Certificate; its alternative names are read from DER.
-import { createHash, type X509Certificate } from 'node:crypto';
+// A certificate over its DER: every text is made when somebody looks, once.
+import { createHash } from 'node:crypto';
 import type { CertificateFacts } from '../../base/byte-stream.ts';
+import { derInteger } from '../../wire/der.ts';
 import { type CertificateNames, readCertificateNames } from './certificate-names.ts';
+import { type CertificateParts, readCertificateParts } from './certificate-parts.ts';
+
+const PEM_LINE = 64;
 
 export class Certificate implements CertificateFacts {
-  readonly #certificate: X509Certificate;
+  readonly raw: Buffer;
+  readonly #others: readonly Buffer[];
+  #parts: CertificateParts | null | undefined;
   #names: CertificateNames | null = null;
+  #chain: readonly Certificate[] | null = null;
+  #sha256 = '';
+  #sha1 = '';
+  #pem = '';
 
-  constructor(certificate: X509Certificate) {
-    this.#certificate = certificate;
+  /** `others` came with it, in their order. */
+  constructor(raw: Buffer, others: readonly Buffer[] = []) {
+    this.raw = raw;
+    this.#others = others;
   }
 
-  get raw(): Buffer {
-    return this.#certificate.raw;
-  }
   get pem(): string {
-    return this.#certificate.toString();
+    if (this.#pem === '') {
+      const text = this.raw.toString('base64');
+      let lines = '';
+      for (let at = 0; at < text.length; at += PEM_LINE) lines += `${text.slice(at, at + PEM_LINE)}\n`;
+      this.#pem = `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`;
+    }
+    return this.#pem;
   }
   get chainPem(): string {
-    let text = '';
-    const seen = new Set<string>();
-    for (let one: X509Certificate | undefined = this.#certificate; one !== undefined; one = one.issuerCertificate) {
-      if (seen.has(one.fingerprint256)) break;
-      seen.add(one.fingerprint256);
-      text += one.toString();
-    }
-    return text;
+    return this.chain.map((one) => one.pem).join('');
+  }
+  get chain(): readonly CertificateFacts[] {
+    this.#chain ??= [this, ...this.#others.map((raw) => new Certificate(raw))];
+    return this.#chain;
   }
   get sha256(): string {
-    return createHash('sha256').update(this.raw).digest('hex');
+    if (this.#sha256 === '') this.#sha256 = createHash('sha256').update(this.raw).digest('hex');
+    return this.#sha256;
   }
   get sha1(): string {
-    return createHash('sha1').update(this.raw).digest('hex');
+    if (this.#sha1 === '') this.#sha1 = createHash('sha1').update(this.raw).digest('hex');
+    return this.#sha1;
   }
   get serialNumber(): string {
-    return this.#certificate.serialNumber.toLowerCase();
+    const serial = this.parts?.serial;
+    const value = serial === undefined ? null : derInteger(this.raw, serial);
+    if (value === null) return '';
+    const hex = (value < 0n ? -value : value).toString(16);
+    const even = hex.length % 2 === 0 ? hex : `0${hex}`;
+    return value < 0n ? `-${even}` : even;
   }
   get subject(): string {
     return this.names.subject;
@@ -43,10 +62,10 @@ export class Certificate implements CertificateFacts {
     return this.names.issuer;
   }
   get validFromMs(): number {
-    return this.#certificate.validFromDate.getTime();
+    return this.parts?.validFromMs ?? Number.NaN;
   }
   get validToMs(): number {
-    return this.#certificate.validToDate.getTime();
+    return this.parts?.validToMs ?? Number.NaN;
   }
   get uriSans(): readonly string[] {
     return this.names.uriSans;
@@ -64,8 +83,12 @@ export class Certificate implements CertificateFacts {
     return this.names.otherNameSans;
   }
 
+  private get parts(): CertificateParts | null {
+    if (this.#parts === undefined) this.#parts = readCertificateParts(this.raw);
+    return this.#parts;
+  }
   private get names(): CertificateNames {
-    this.#names ??= readCertificateNames(this.#certificate.raw);
+    this.#names ??= readCertificateNames(this.raw);
     return this.#names;
   }
 }

@@ -1,15 +1,20 @@
 // What a TLS handshake established; asked of OpenSSL when somebody looks.
+import type { X509Certificate } from 'node:crypto';
 import type { CertificateFacts, TlsFacts } from '../../base/byte-stream.ts';
 import { Certificate } from './certificate.ts';
 import type { TlsHandshake } from './handshake.ts';
+
+/** The runtime's class, or what it wraps: that is all the raw layer gives. */
+type AnyX509 = X509Certificate | NativeX509;
+type NativeX509 = { raw(): Buffer; getIssuerCert(): NativeX509 | undefined };
 
 /** What of OpenSSL's session this needs: the raw layer and node:tls sockets both have it. */
 export type SessionSource = {
   getALPNNegotiatedProtocol(): string | false;
   getProtocol(): string;
   getCipher(): { readonly name: string };
-  getPeerX509Certificate(): import('node:crypto').X509Certificate | undefined;
-  getX509Certificate(): import('node:crypto').X509Certificate | undefined;
+  getPeerX509Certificate(): AnyX509 | undefined;
+  getX509Certificate(): AnyX509 | undefined;
   getSession(): Buffer | undefined;
   isSessionReused(): boolean;
   verifyError(): (Error & { readonly code?: string }) | null;
@@ -41,18 +46,29 @@ export class SessionFacts implements TlsFacts {
   }
 
   get peerCertificate(): CertificateFacts | null {
-    if (this.#peer === undefined) {
-      const found = this.#source.getPeerX509Certificate();
-      this.#peer = found === undefined ? null : new Certificate(found);
-    }
+    // Asked once: the runtime takes the others out of OpenSSL's chain when it tells of them, and has none afterwards.
+    if (this.#peer === undefined) this.#peer = certificateOf(this.#source.getPeerX509Certificate());
     return this.#peer;
   }
 
   get localCertificate(): CertificateFacts | null {
-    if (this.#local === undefined) {
-      const found = this.#source.getX509Certificate();
-      this.#local = found === undefined ? null : new Certificate(found);
-    }
+    if (this.#local === undefined) this.#local = certificateOf(this.#source.getX509Certificate());
     return this.#local;
   }
+}
+
+/** More than any chain that is verified. */
+const MAX_CHAIN = 100;
+
+function certificateOf(found: AnyX509 | undefined): Certificate | null {
+  if (found === undefined) return null;
+  const chain: Buffer[] = [];
+  for (let one: AnyX509 | undefined = found; one !== undefined && chain.length < MAX_CHAIN; one = issuerOf(one)) {
+    chain.push(typeof one.raw === 'function' ? one.raw() : one.raw);
+  }
+  return new Certificate(chain[0] as Buffer, chain.slice(1));
+}
+
+function issuerOf(one: AnyX509): AnyX509 | undefined {
+  return 'getIssuerCert' in one ? one.getIssuerCert() : one.issuerCertificate;
 }
