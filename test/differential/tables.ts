@@ -20,6 +20,7 @@ import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
+import { workerGroups } from './cases/workers.ts';
 
 export const allGroups: readonly Group[] = [
   ...http1Groups,
@@ -41,5 +42,6 @@ export const allGroups: readonly Group[] = [
   ...tcpEndGroups,
   ...tcpProxyGroups,
   ...udpGroups,
+  ...workerGroups,
   ...laterGroups,
 ];
