@@ -3,9 +3,11 @@ import { hostname } from 'node:os';
 import { enableLinearRegex } from '../base/regex.ts';
 import { Clock, Random } from '../base/clock.ts';
 import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
+import { FileWatch } from '../net/file-watch.ts';
 import { MOST_FLOW_BUFFERS } from '../net/flow-buffers.ts';
 import { createResolver } from '../net/resolver/resolver.ts';
 import type { Bootstrap } from '../proto/generated/types.d.ts';
+import { registry } from '../proto/registry.ts';
 import { AccessLogFiles } from '../telemetry/access-log-file.ts';
 import { StatStore } from '../telemetry/metrics.ts';
 import type { StatJournal } from '../telemetry/stat-journal.ts';
@@ -14,11 +16,11 @@ import type { LogRegistry } from '../telemetry/log.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
-import { makeDecodeEnvironment, type ProxyDecodeEnvironment } from './config/environment.ts';
+import { makeDecodeEnvironment, type ProxyDecodeEnvironment, unpackExtension } from './config/environment.ts';
 import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
 import { findLocalAddress } from './config/http-connection-manager.ts';
 import type { ListenerEnvironment } from './config/listener.ts';
-import { dropNested } from './config/support.ts';
+import { dropNested, findUnsupported, mergeSupport } from './config/support.ts';
 import {
   type Extensions,
   downstreamTransports,
@@ -32,6 +34,11 @@ import type { ProxyOptions } from './options.ts';
 import { RouteHolders } from './route/route-holders.ts';
 import { LayeredRuntime } from './runtime.ts';
 import { SERVER_STATS, type ServerScope } from './server-stats.ts';
+import { SECRET_TYPE } from './tls/secret-files.ts';
+import { Secrets } from './tls/secret-store.ts';
+import { StaticSecrets } from './tls/static-secrets.ts';
+import { SECRET_FIELDS } from './tls/tls-fields.ts';
+import type { TransportServices } from './transport/transport.ts';
 import type { WorkerSeams } from './workers/contract.ts';
 import { singleWorker } from './workers/single.ts';
 
@@ -99,6 +106,8 @@ export type Decoded = {
   readonly environment: ProxyDecodeEnvironment;
   readonly extensions: Extensions;
   readonly listenerEnvironment: ListenerEnvironment;
+  /** What transport sockets of listeners and clusters share. */
+  readonly transports: TransportServices;
 };
 
 /** The bootstrap as runtime objects, or every reason why not. */
@@ -106,8 +115,10 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const { options } = parts;
   const { clock, random, engine, stats, runtime, accessLogs, seams } = core;
   const { shared } = seams;
+  const staticSecrets = new StaticSecrets();
+  const transports = makeTransportServices(parts, core, staticSecrets);
   const clusters = new ClusterTable({
-    ...{ dialer: engine, clock, random, stats, runtime, shared },
+    ...{ dialer: engine, clock, random, stats, runtime, shared, transports },
     makeResolver: (settings) => createResolver(settings, { engine, clock, random, stats }),
   });
   const localAddress = findLocalAddress(options.localAddressIpVersion);
@@ -138,6 +149,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     routes: new RouteHolders(),
     shared,
     version: 'bootstrap',
+    staticSecrets,
     hasCluster: (name) => names.has(name),
   });
   const reasons: Reason[] = [];
@@ -160,7 +172,24 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const listenerEnvironment = factoriesByType(extensions);
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
-  return { config, statsSettings, clusters, environment, extensions, listenerEnvironment };
+  return { config, statsSettings, clusters, environment, extensions, listenerEnvironment, transports };
+}
+
+function makeTransportServices(parts: CoreParts, core: Core, statics: StaticSecrets): TransportServices {
+  const { clock, random, stats, runtime, accessLogs, seams } = core;
+  const log = parts.logs.logger('config');
+  // All workers read the same files: one tells of them.
+  const warn = (text: string): void => {
+    if (seams.index === 0) log.warn(text);
+  };
+  const support = mergeSupport(SECRET_FIELDS);
+  const secrets = new Secrets({
+    ...{ clock, stats, statics, warn },
+    watcher: new FileWatch(),
+    environment: { unpack: unpackExtension, ...{ variables: parts.variables } },
+    findUnsupported: (secret) => findUnsupported(registry.message(SECRET_TYPE) as never, secret, support),
+  });
+  return { stats, clock, random, runtime, shared: seams.shared, secrets, keyLogFiles: accessLogs, warn };
 }
 
 function factoriesByType({ networkFilters, listenerFilters, downstreamTransports }: Extensions): ListenerEnvironment {

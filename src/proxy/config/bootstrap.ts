@@ -15,6 +15,7 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Extensions } from '../extensions.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RuntimeLayerConfig } from '../runtime.ts';
+import { SECRET_FIELDS } from '../tls/tls-fields.ts';
 import { CHAIN_MATCHER_FIELDS } from '../listener/chain-matcher.ts';
 import { FILTER_PREDICATE_FIELDS } from '../listener/filter-predicate.ts';
 import { ADDRESS_FIELDS, decodeAddress } from './address.ts';
@@ -35,7 +36,7 @@ const STATS_FLUSH_INTERVAL_MS = 5_000;
 export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
     node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override`,
-  'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters',
+  'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
   'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
   'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer admin_layer',
@@ -79,6 +80,7 @@ export function supportedFields(
     MATCHER_FIELDS,
     ROUTE_FIELDS,
     CLUSTER_FIELDS,
+    SECRET_FIELDS,
     more,
     ...[...filters, ...transports].map((extension) => extension.fields as SupportTable),
   );
@@ -101,6 +103,9 @@ export function decodeBootstrap(
   }
   const statics = message.static_resources ?? {};
   const ds = d.at('static_resources');
+  // Before those who name them.
+  for (const [i, secret] of (statics.secrets ?? []).entries())
+    d.environment.staticSecrets?.add(secret, ds.at('secrets', i));
   const clusters: ClusterConfig[] = [];
   const names = new Set<string>();
   for (const [i, cluster] of (statics.clusters ?? []).entries()) {

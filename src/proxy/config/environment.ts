@@ -8,6 +8,7 @@ import type { SharedCells } from '../../base/shared-cells.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { RouteHolders } from '../route/route-holders.ts';
+import type { StaticSecrets } from '../tls/static-secrets.ts';
 import type { RouteEnvironment } from './route-environment.ts';
 
 export type EnvironmentParts = {
@@ -25,6 +26,7 @@ export type EnvironmentParts = {
   /** As in DecodeEnvironment. */
   readonly shared?: SharedCells;
   readonly version?: string;
+  readonly staticSecrets?: StaticSecrets;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &
@@ -41,7 +43,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
   return {
     ...parts,
     filterFactory: (type) => byType.get(type) ?? null,
-    unpack,
+    unpack: unpackExtension,
     readFile(path) {
       try {
         return readFileSync(path);
@@ -50,7 +52,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
       }
     },
     routeFilter(name, any, isOptional, d) {
-      const unpacked = unpack(any, d);
+      const unpacked = unpackExtension(any, d);
       if (unpacked === null) return null;
       const factory = byRouteType.get(unpacked.type) ?? byType.get(unpacked.type);
       if (factory === undefined) {
@@ -67,7 +69,11 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
   };
 }
 
-function unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null {
+/** As DecodeEnvironment's `unpack`. */
+export function unpackExtension(
+  any: unknown,
+  d: ConfigDecoder,
+): { readonly type: string; readonly message: object } | null {
   const report = new Report();
   const unpacked = unpackAny(any as Any, report);
   for (const problem of report.problems) d.reject(problem.path, problem.reason);

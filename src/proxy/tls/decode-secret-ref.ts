@@ -1,4 +1,5 @@
 // SdsSecretConfig and ConfigSource: where a secret comes from that is not written where it is used.
+import { existsSync } from 'node:fs';
 import type { ConfigSource, SdsSecretConfig } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { SecretKind, SecretValues } from './decode-secret.ts';
@@ -37,10 +38,21 @@ export function decodeSecretRef<K extends SecretKind>(
 function decodeSource(message: ConfigSource, d: ConfigDecoder): SecretSource | null {
   if (message.path_config_source !== undefined) {
     const { path = '', watched_directory } = message.path_config_source;
-    return { kind: 'file', path, watchedDirectory: watched_directory?.path ?? '' };
+    return fileSource(path, watched_directory?.path ?? '', d.at('path_config_source'));
   }
-  if (message.path !== undefined) return { kind: 'file', path: message.path, watchedDirectory: '' };
+  if (message.path !== undefined) return fileSource(message.path, '', d);
   const field = (['ads', 'api_config_source', 'self'] as const).find((one) => message[one] !== undefined);
   d.reject(field ?? '', 'is not supported yet: secrets come from static_resources or from path_config_source');
   return null;
+}
+
+function fileSource(path: string, watchedDirectory: string, d: ConfigDecoder): SecretSource | null {
+  if (!existsSync(path)) {
+    d.reject('path', `paths must refer to an existing path in the system: '${path}' does not exist`);
+  }
+  if (watchedDirectory !== '' && !existsSync(watchedDirectory)) {
+    const reason = `unable to add filesystem watch for file ${watchedDirectory}/: No such file or directory`;
+    d.reject('watched_directory.path', reason);
+  }
+  return { kind: 'file', path, watchedDirectory };
 }

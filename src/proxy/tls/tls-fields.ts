@@ -1,4 +1,5 @@
 // Fields of TLS messages that take effect, and what needs no effect.
+import { STRING_MATCHER_FIELDS } from '../config/matcher.ts';
 import { DATA_SOURCE_FIELDS } from '../formatter/data-source.ts';
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
@@ -33,6 +34,7 @@ export const COMMON_TLS_FIELDS = {
   // The configuration of Envoy's default validator, which has none.
   'google.protobuf.Empty': '',
   ...DATA_SOURCE_FIELDS,
+  ...STRING_MATCHER_FIELDS,
 } as const;
 
 export const DOWNSTREAM_TLS_FIELDS = {
