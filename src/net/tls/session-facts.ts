@@ -1,6 +1,7 @@
 // What a TLS handshake established; asked of OpenSSL when somebody looks.
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateFacts, TlsFacts } from '../../base/byte-stream.ts';
+import { DER_OCTET_STRING, derChildren, readDer } from '../../wire/der.ts';
 import { Certificate } from './certificate.ts';
 import type { TlsHandshake } from './handshake.ts';
 
@@ -30,7 +31,7 @@ export class SessionFacts implements TlsFacts {
   readonly chainError: string;
   /** Set by the handshake's `verify` when it checked the peer. */
   isPeerVerified = false;
-  readonly sessionId = '';
+  #sessionId: string | null = null;
   readonly #source: SessionSource;
   #peer: CertificateFacts | null | undefined;
   #local: CertificateFacts | null | undefined;
@@ -45,6 +46,11 @@ export class SessionFacts implements TlsFacts {
     this.chainError = source.verifyError()?.code ?? '';
   }
 
+  get sessionId(): string {
+    this.#sessionId ??= this.version === 'TLSv1.3' ? '' : sessionIdOf(this.#source.getSession());
+    return this.#sessionId;
+  }
+
   get peerCertificate(): CertificateFacts | null {
     // Asked once: the runtime takes the others out of OpenSSL's chain when it tells of them, and has none afterwards.
     if (this.#peer === undefined) this.#peer = certificateOf(this.#source.getPeerX509Certificate());
@@ -55,6 +61,16 @@ export class SessionFacts implements TlsFacts {
     if (this.#local === undefined) this.#local = certificateOf(this.#source.getX509Certificate());
     return this.#local;
   }
+}
+
+/** In OpenSSL's form of a session it is the fourth element: version, protocol version, cipher, id. */
+const SESSION_ID = 3;
+
+function sessionIdOf(session: Buffer | undefined): string {
+  if (session === undefined) return '';
+  const whole = readDer(session, 0, session.length);
+  const id = whole === null ? undefined : derChildren(session, whole)?.[SESSION_ID];
+  return id?.tag === DER_OCTET_STRING ? session.toString('hex', id.start, id.end) : '';
 }
 
 /** More than any chain that is verified. */

@@ -1,5 +1,5 @@
-// Commands that read what is known of the exchange: codes, sizes, names, addresses, TLS facts.
-import type { Address, TlsFacts } from '../../base/byte-stream.ts';
+// Commands that read what is known of the exchange: codes, sizes, names, addresses.
+import type { Address } from '../../base/byte-stream.ts';
 import { H } from '../../wire/header-names.ts';
 import { responseFlagsText, type StreamInfo, type UpstreamInfo } from '../stream-info.ts';
 import { maskAddress, withoutPort, withPort } from './address-text.ts';
@@ -10,8 +10,6 @@ const orNull = (value: string): string | null => (value === '' ? null : value);
 const named = (get: (info: StreamInfo) => string): Command => plain(text((ctx) => orNull(get(ctx.info))));
 const always = (get: (info: StreamInfo) => string): Command => plain(text((ctx) => get(ctx.info)));
 const counted = (get: (info: StreamInfo) => number): Command => plain(number((ctx) => get(ctx.info)));
-/** Commands that have nothing to say on plain text, or not yet. */
-const absent: Command = plain(text(() => null));
 
 /** Commands by name. */
 export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
@@ -107,30 +105,7 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
       );
     },
   },
-
-  DOWNSTREAM_TLS_VERSION: tls((info) => info.connection.tls, 'version'),
-  DOWNSTREAM_TLS_CIPHER: tls((info) => info.connection.tls, 'cipher'),
-  UPSTREAM_TLS_VERSION: tls((info) => info.upstreamTls, 'version'),
-  UPSTREAM_TLS_CIPHER: tls((info) => info.upstreamTls, 'cipher'),
-  ...Object.fromEntries(
-    [
-      'DOWNSTREAM_PEER_URI_SAN', 'DOWNSTREAM_PEER_DNS_SAN', 'DOWNSTREAM_PEER_IP_SAN', 'DOWNSTREAM_PEER_EMAIL_SAN',
-      'DOWNSTREAM_PEER_OTHERNAME_SAN', 'DOWNSTREAM_LOCAL_URI_SAN', 'DOWNSTREAM_LOCAL_DNS_SAN',
-      'DOWNSTREAM_LOCAL_IP_SAN', 'DOWNSTREAM_LOCAL_EMAIL_SAN', 'DOWNSTREAM_LOCAL_OTHERNAME_SAN',
-      'DOWNSTREAM_PEER_SUBJECT', 'DOWNSTREAM_LOCAL_SUBJECT', 'DOWNSTREAM_TLS_SESSION_ID', 'DOWNSTREAM_TLS_GROUP',
-      'UPSTREAM_TLS_GROUP', 'DOWNSTREAM_PEER_FINGERPRINT_256', 'DOWNSTREAM_PEER_FINGERPRINT_1',
-      'DOWNSTREAM_PEER_SERIAL', 'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256', 'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1',
-      'DOWNSTREAM_PEER_CHAIN_SERIALS', 'DOWNSTREAM_PEER_ISSUER', 'DOWNSTREAM_PEER_CERT', 'UPSTREAM_TLS_SESSION_ID',
-      'UPSTREAM_PEER_ISSUER', 'UPSTREAM_PEER_CERT', 'UPSTREAM_PEER_SUBJECT', 'UPSTREAM_PEER_URI_SAN',
-      'UPSTREAM_PEER_DNS_SAN', 'UPSTREAM_PEER_IP_SAN', 'UPSTREAM_LOCAL_URI_SAN', 'UPSTREAM_LOCAL_DNS_SAN',
-      'UPSTREAM_LOCAL_IP_SAN',
-    ].map((name) => [name, absent]), // biome-ignore format: a table.
-  ),
 };
-
-function tls(get: (info: StreamInfo) => TlsFacts | null, fact: 'version' | 'cipher'): Command {
-  return plain(text((ctx) => orNull(get(ctx.info)?.[fact] ?? '')));
-}
 
 function isTcp(info: StreamInfo): boolean {
   return info.protocol === '';

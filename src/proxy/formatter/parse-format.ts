@@ -7,6 +7,7 @@ import { INFO_COMMANDS } from './info-commands.ts';
 import { METADATA_COMMANDS } from './metadata-commands.ts';
 import { type Command, type FormatEnvironment, formatEnvironment, type Operator, plain, text } from './operator.ts';
 import { TIME_COMMANDS } from './time-commands.ts';
+import { TLS_COMMANDS } from './tls-commands.ts';
 
 /** How a format may be read. */
 export type FormatOptions = {
@@ -22,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
   Object.entries<Command>({
     ...HEADER_COMMANDS,
     ...INFO_COMMANDS,
+    ...TLS_COMMANDS,
     ...TIME_COMMANDS,
     ...METADATA_COMMANDS,
     UNIQUE_ID: plain(text(() => randomUUID())),

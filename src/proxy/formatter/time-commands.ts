@@ -1,4 +1,5 @@
 // Commands that show times and durations.
+import type { FormatContext } from './format-context.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import { type Command, type CommandUse, number, type Operator, plain, safeText, text } from './operator.ts';
 import { DEFAULT_LOCAL_TIME_FORMAT, hasNewline, IsoTimeFormat, TimeFormat } from './time-format.ts';
@@ -33,10 +34,6 @@ export const TIME_COMMANDS: Readonly<Record<string, Command>> = {
   START_TIME_LOCAL: { params: 'optional', make: (use) => timeOperator(use, true, startTime) },
   EMIT_TIME: { params: 'optional', make: (use) => timeOperator(use, false, null) },
   EMIT_TIME_LOCAL: { params: 'optional', make: (use) => timeOperator(use, true, null) },
-  DOWNSTREAM_PEER_CERT_V_START: { params: 'optional', make: noTime },
-  DOWNSTREAM_PEER_CERT_V_END: { params: 'optional', make: noTime },
-  UPSTREAM_PEER_CERT_V_START: { params: 'optional', make: noTime },
-  UPSTREAM_PEER_CERT_V_END: { params: 'optional', make: noTime },
   REQUEST_DURATION: sinceStart((info) => info.lastDownstreamRxMs),
   REQUEST_TX_DURATION: sinceStart((info) => info.lastUpstreamTxMs),
   RESPONSE_DURATION: sinceStart((info) => info.firstUpstreamRxMs),
@@ -66,25 +63,30 @@ function startTime(info: StreamInfo): number {
 }
 
 function timeOperator(use: CommandUse, isLocal: boolean, wallMs: typeof startTime | null): Operator | null {
-  if (hasNewline(use.param)) return noTime(use);
-  const format =
-    use.param === '' && !isLocal
-      ? new IsoTimeFormat()
-      : new TimeFormat(use.param === '' ? DEFAULT_LOCAL_TIME_FORMAT : use.param, isLocal);
   const { clock } = use.environment;
-  // The default has nothing to escape; a format of one's own may hold anything.
-  const make = use.param === '' ? safeText : text;
-  if (wallMs === null) return make(() => format.format(clock.wallMs));
-  return make((ctx) => format.format(wallMs(ctx.info)));
+  return formattedTime(use, isLocal, wallMs === null ? () => clock.wallMs : (ctx) => wallMs(ctx.info));
 }
 
-/** Times of certificates: there are none on plain text. */
-function noTime(use: CommandUse): Operator | null {
+/** A time in the format that is the parameter, ISO 8601 by default; NaN stands for none. */
+export function formattedTime(
+  use: CommandUse,
+  isLocal: boolean,
+  wallMs: (ctx: FormatContext) => number,
+): Operator | null {
   if (hasNewline(use.param)) {
     use.reject('Invalid header configuration. Format string contains newline.');
     return null;
   }
-  return text(() => null);
+  const format =
+    use.param === '' && !isLocal
+      ? new IsoTimeFormat()
+      : new TimeFormat(use.param === '' ? DEFAULT_LOCAL_TIME_FORMAT : use.param, isLocal);
+  // The default has nothing to escape; a format of one's own may hold anything.
+  const make = use.param === '' ? safeText : text;
+  return make((ctx) => {
+    const ms = wallMs(ctx);
+    return Number.isNaN(ms) ? null : format.format(ms);
+  });
 }
 
 /** COMMON_DURATION(start:end:precision); points that nobody sets are names all the same, as in Envoy. */
