@@ -163,6 +163,7 @@ export const ROOMS: readonly Room[] = [
     may: ['src/net/', 'src/wire/', 'src/proxy/route/xxhash64.ts', ...DECODE, ...FLOOR],
     types: PROXY_TYPES,
   },
+  { path: 'src/proxy/transport/', may: ['src/wire/', ...DECODE, ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/admin/', may: ['src/proxy/', 'src/proto/', 'src/net/', 'src/wire/', ...FLOOR] },
   { path: 'src/proxy/', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
 

@@ -138,12 +138,14 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     });
   const filters = enabled([...(parts.extraHttpFilters ?? []), ...httpFilters(extensionParts)]);
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
+  const transportFactories = enabled(upstreamTransports());
   const environment = makeDecodeEnvironment({
     clock,
     hostname: hostname(),
     variables: parts.variables,
     accessLogFiles: accessLogs,
     httpFilters: filters,
+    upstreamTransports: transportFactories,
     runtime,
     random,
     routes: new RouteHolders(),
@@ -167,7 +169,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     networkFilters: enabled([manager, ...networkFilters(extensionParts)]),
     listenerFilters: enabled(listenerFilters()),
     downstreamTransports: enabled(downstreamTransports()),
-    upstreamTransports: enabled(upstreamTransports()),
+    upstreamTransports: transportFactories,
   };
   const listenerEnvironment = factoriesByType(extensions);
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);

@@ -24,6 +24,7 @@ import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
+import { upstreamProxyProtocol } from './transport/upstream-proxy-protocol.ts';
 import type { DownstreamTransportFactory, UpstreamTransportFactory } from './transport/transport.ts';
 
 export type ExtensionParts = {
@@ -72,5 +73,5 @@ export function downstreamTransports(): DownstreamTransportFactory[] {
 }
 
 export function upstreamTransports(): UpstreamTransportFactory[] {
-  return [];
+  return [upstreamProxyProtocol];
 }

@@ -1,6 +1,6 @@
-// Writes a PROXY protocol header of version 2.
+// Writes a PROXY protocol header, version 1 or 2.
 import type { Address } from '../base/byte-stream.ts';
-import { type Ip, parseIp } from '../base/ip.ts';
+import { formatIp, type Ip, parseIp } from '../base/ip.ts';
 
 const SIGNATURE_VERSION_AND_PROXY = Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21', 'latin1');
 const SIGNATURE_VERSION_AND_LOCAL = Buffer.from('\r\n\r\n\0\r\nQUIT\n\x20', 'latin1');
@@ -32,6 +32,16 @@ export function writeProxyHeader(
   }
   const family = Buffer.from([isV6 ? TCP6 : TCP4]);
   return Buffer.concat([SIGNATURE_VERSION_AND_PROXY, family, u16(restBytes), addresses, ...parts]);
+}
+
+/** The line of version 1; one IPv6 address makes both IPv6. */
+export function writeProxyHeaderV1(source: Address, destination: Address): Buffer {
+  const from = source.family === 'unix' ? null : parseIp(source.address);
+  const to = destination.family === 'unix' ? null : parseIp(destination.address);
+  if (from === null || to === null) return Buffer.from('PROXY UNKNOWN\r\n', 'latin1');
+  const family = from.family === 'ipv6' || to.family === 'ipv6' ? 'TCP6' : 'TCP4';
+  const line = `PROXY ${family} ${formatIp(from)} ${formatIp(to)} ${source.port} ${destination.port}\r\n`;
+  return Buffer.from(line, 'latin1');
 }
 
 function ipBytes(ip: Ip, isV6: boolean): Buffer {

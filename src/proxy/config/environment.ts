@@ -9,6 +9,7 @@ import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { RouteHolders } from '../route/route-holders.ts';
 import type { StaticSecrets } from '../tls/static-secrets.ts';
+import type { UpstreamTransportFactory } from '../transport/transport.ts';
 import type { RouteEnvironment } from './route-environment.ts';
 
 export type EnvironmentParts = {
@@ -18,6 +19,7 @@ export type EnvironmentParts = {
   /** Absent when nothing may be opened (validation). */
   readonly accessLogFiles: AccessLogFiles | undefined;
   readonly httpFilters: readonly HttpFilterFactory[];
+  readonly upstreamTransports?: readonly UpstreamTransportFactory[];
   readonly runtime: Runtime;
   readonly random: Random;
   readonly hasCluster: (name: string) => boolean;
@@ -43,6 +45,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
   return {
     ...parts,
     filterFactory: (type) => byType.get(type) ?? null,
+    upstreamTransport: (type) => parts.upstreamTransports?.find(({ configType }) => configType === type) ?? null,
     unpack: unpackExtension,
     readFile(path) {
       try {
