@@ -8,6 +8,7 @@ import type { Logger, LogRegistry } from '../../telemetry/log.ts';
 import type { StatFilter } from '../../telemetry/metrics.ts';
 import type { Core, Decoded } from '../core.ts';
 import { DOWNSTREAM_CONNECTIONS } from '../listener/listener.ts';
+import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { ProxyOptions } from '../options.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
 import { balanceName } from './balancer.ts';
@@ -101,13 +102,25 @@ export class ThreadCrew implements Crew, SeatOwner {
   /** Binds all addresses and starts the threads; `started` is called once, with what went wrong or null. */
   start(started: (problem: string | null) => void): void {
     for (const listener of this.#resources.listeners) {
-      const problem = this.#sockets.bind(listener);
+      const problem = this.#sockets.bind(listener) ?? this.#probeDatagrams(listener);
       if (problem === null) continue;
       started(`listener ${JSON.stringify(listener.name)}: ${problem}`);
       return;
     }
     this.#onStarted = started;
     for (const seat of this.#seats) seat.start();
+  }
+
+  /** Workers bind UDP sockets with SO_REUSEPORT, each its own: whether the port is free shows without it. */
+  #probeDatagrams({ udp, addresses, bindToPort }: ListenerConfig): string | null {
+    if (udp === null || !bindToPort) return null;
+    for (const { address, ipv4Compat, socketOptions } of addresses) {
+      const quiet = { onDatagram: () => undefined, onError: () => undefined };
+      const probe = this.#core.engine.bindUdp(address, { ipv4Compat, socketOptions }, quiet);
+      if ('errno' in probe) return probe.detail;
+      probe.close();
+    }
+    return null;
   }
 
   end(done: () => void): void {
