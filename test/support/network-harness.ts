@@ -50,6 +50,8 @@ export class NetworkHarness {
   readonly stats = new StatStore();
   readonly runtime = new FakeRuntime();
   readonly chain: FilterChain;
+  /** A listener with an access log: filters complete what it will tell. */
+  isLogged = false;
   /** Connections that the last filter got. */
   readonly started: NetworkConnection[] = [];
   readonly #engine = createMemoryEngine({
@@ -124,7 +126,7 @@ export class NetworkHarness {
       name: 'test',
       metadata: null,
       trafficDirection: 'UNSPECIFIED' as const,
-      isLogged: false,
+      isLogged: this.isLogged,
       clock: this.clock,
       onConnectionClosed: (): void => {},
       onTransportTimeout: (): void => {},

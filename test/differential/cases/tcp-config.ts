@@ -57,10 +57,13 @@ export const TALK: readonly RelayStep[] = [
   ['c', 'gets', 6],
 ];
 
-/** Leaves out a statistic that depends on what the kernel reports first. */
+/** Leaves out statistics that depend on what the kernel reports first. */
 export const without =
-  (name: string) =>
-  (observation: Observation): unknown => ({ ...observation, stats: { ...observation.stats, [name]: undefined } });
+  (...names: string[]) =>
+  (observation: Observation): unknown => ({
+    ...observation,
+    stats: Object.fromEntries(Object.entries(observation.stats).filter(([name]) => !names.includes(name))),
+  });
 
 const breakers = (fields: Fields): Fields => ({ circuit_breakers: { thresholds: [fields] } });
 const HUGE = 64 << 20;

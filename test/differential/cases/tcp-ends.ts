@@ -51,7 +51,10 @@ function* endCases(): Generator<Case> {
       { view: without('tcp.main.upstream_flush_total') },
     );
   }
-  yield relay('both end at once', [...TALK, ['c', 'fin'], ['u', 'fin'], ['c', 'sees', 'fin'], ['u', 'sees', 'fin']]);
+  const ended = ['local', 'remote'].map((by) => `cluster.a.upstream_cx_destroy_${by}`);
+  yield relay('both end at once', [...TALK, ['c', 'fin'], ['u', 'fin'], ['c', 'sees', 'fin'], ['u', 'sees', 'fin']], {
+    view: without(...ended, ...ended.map((name) => `${name}_with_active_rq`)),
+  });
 }
 
 const otherEnds: readonly Case[] = [

@@ -6,7 +6,7 @@ import { decodeAccessLogs } from '../../../access-log/decode.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { withoutPort } from '../../../formatter/address-text.ts';
 import { xxHash64 } from '../../../route/xxhash64.ts';
-import { findFilterState, type StreamInfo } from '../../../stream-info.ts';
+import { type ConnectionInfo, findFilterState, type StreamInfo } from '../../../stream-info.ts';
 
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 
@@ -141,9 +141,9 @@ function decodeLogOptions(message: TcpProxyPb, d: ConfigDecoder): LogOptions {
 }
 
 /** The cluster of a connection. A filter before this one may have named it, unless clusters are weighted. */
-export function pickCluster(config: TcpProxyConfig, info: StreamInfo, random: Random): string {
+export function pickCluster(config: TcpProxyConfig, connection: ConnectionInfo, random: Random): string {
   const { weighted } = config;
-  if (weighted.length === 0) return findFilterState(info, 'envoy.tcp_proxy.cluster')?.value ?? config.cluster;
+  if (weighted.length === 0) return connection.filterState?.get('envoy.tcp_proxy.cluster')?.value ?? config.cluster;
   let rest = random.below(config.totalWeight);
   for (const { name, weight } of weighted) {
     if (rest < weight) return name;
@@ -153,8 +153,8 @@ export function pickCluster(config: TcpProxyConfig, info: StreamInfo, random: Ra
 }
 
 /** The idle timeout of a connection, ms; null for none. A filter before this one may have set it, 0 included. */
-export function idleTimeoutOf(config: TcpProxyConfig, info: StreamInfo): number | null {
-  const own = findFilterState(info, 'envoy.tcp_proxy.per_connection_idle_timeout_ms');
+export function idleTimeoutOf(config: TcpProxyConfig, connection: ConnectionInfo): number | null {
+  const own = connection.filterState?.get('envoy.tcp_proxy.per_connection_idle_timeout_ms');
   if (own !== undefined) return Number(own.value);
   return config.idleTimeoutMs === 0 ? null : config.idleTimeoutMs;
 }

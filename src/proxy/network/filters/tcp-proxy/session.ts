@@ -35,7 +35,6 @@ const NO_ROUTE = 3;
  */
 export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallbacks, LoadBalancerContext {
   /** For the load balancer. */
-  readonly info: StreamInfo;
   readonly random: Random;
   private readonly proxy: TcpProxy;
   private readonly config: TcpProxyConfig;
@@ -43,6 +42,9 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   private readonly clock: Clock;
   private readonly network: NetworkConnection;
   private readonly down: ByteStream;
+  /** What a log will tell; null when there is none, because to make it costs memory and system calls. */
+  private readonly seen: StreamInfo | null;
+  private attempts = 0;
   private up: ByteStream | null = null;
   private side: UpstreamSide | null = null;
   private request: StreamRequest | null = null;
@@ -85,18 +87,16 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.random = proxy.random;
     this.network = network;
     this.down = network.stream;
-    this.info = network.info;
+    this.seen = this.config.accessLogs.length > 0 || network.isLogged ? network.info : null;
     this.activeMs = this.clock.nowMs;
-    this.idleMs = idleTimeoutOf(this.config, this.info);
+    this.idleMs = idleTimeoutOf(this.config, network.connection);
     this.idleTimer = this.idleMs === null ? null : this.clock.timer(checkIdle, this);
   }
 
   start(): void {
-    const { config, down, info } = this;
+    const { config, down, seen } = this;
     down.handler = this;
     down.setWatermarks(this.proxy.bufferLimitBytes);
-    // When the line is written the socket is gone, and tells its addresses no more.
-    if (config.accessLogs.length > 0) void [down.localAddress, down.remoteAddress];
     if (config.maxEarlyBytes === null) this.hold();
     if (config.maxDurationMs > 0) {
       const jitterMs = config.maxJitterMs === 0 ? 0 : this.random.below(config.maxJitterMs);
@@ -108,9 +108,11 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
       this.logTimer.arm(config.logIntervalMs);
     }
     if (this.idleMs !== null) this.idleTimer?.arm(this.idleMs);
-    info.upstreamDetectedCloseType = 'Normal';
-    // %STREAM_ID%
-    info.requestId = this.random.uuid();
+    if (seen !== null) {
+      seen.upstreamDetectedCloseType = 'Normal';
+      // %STREAM_ID%
+      seen.requestId = this.random.uuid();
+    }
     if (config.logsStart) this.log('TcpConnectionStart');
     if (!config.connectsOnData) this.connect();
   }
@@ -126,32 +128,34 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   /** For the retry timer too. */
   connect(): void {
     if (this.isOver || this.closeReason !== '') return;
-    const { info, stats } = this;
-    const name = pickCluster(this.config, info, this.random);
+    const { seen, stats } = this;
+    const name = pickCluster(this.config, this.network.connection, this.random);
     const cluster = this.proxy.clusters.get(name);
     this.cluster = cluster;
     if (cluster === null) {
       stats.inc(stats.i.downstream_cx_no_route);
-      info.flags |= Flag.NC;
+      this.flag(Flag.NC);
       this.giveUp(NO_ROUTE);
       return;
     }
     if (this.connectStartMs < 0) this.connectStartMs = this.clock.nowMs;
-    info.clusterName = name;
-    info.clusterAltStatName = cluster.statName;
-    info.clusterMetadata = cluster.metadata;
+    if (seen !== null) {
+      seen.clusterName = name;
+      seen.clusterAltStatName = cluster.statName;
+      seen.clusterMetadata = cluster.metadata;
+    }
     const { scope } = cluster;
     // A connection never comes back to its pool, so a wish for one that is too many would wait for ever.
     if (cluster.circuitBreaker('DEFAULT').isConnectionsFull) {
       scope.inc(scope.i.upstream_cx_overflow);
-      info.flags |= Flag.UO;
+      this.flag(Flag.UO);
       this.giveUp(RESOURCE_LIMIT_EXCEEDED);
       return;
     }
     const host = cluster.lb.chooseHost(this);
     if (host === null) {
       scope.inc(scope.i.upstream_cx_none_healthy);
-      info.flags |= Flag.UH;
+      this.flag(Flag.UH);
       this.giveUp(NO_HEALTHY_UPSTREAM);
       return;
     }
@@ -159,47 +163,56 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   }
 
   private attempt(host: Host): void {
-    const { info } = this;
+    const { seen } = this;
     this.host = host;
-    // It is the connection's host once it has answered, well or badly.
-    if (info.upstream !== null) (info.earlierUpstreams ??= []).push(info.upstream);
-    (info.earlierUpstreams ??= []).push(host);
-    info.upstream = null;
-    info.attemptCount++;
-    const source = info.connection.upstreamSource ?? null;
-    const wishes = wishesOf(info, (this.cluster as Cluster).wants);
+    this.attempts++;
+    if (seen !== null) {
+      // It is the connection's host once it has answered, well or badly.
+      if (seen.upstream !== null) (seen.earlierUpstreams ??= []).push(seen.upstream);
+      (seen.earlierUpstreams ??= []).push(host);
+      seen.upstream = null;
+      seen.attemptCount = this.attempts;
+    }
+    const source = this.network.connection.upstreamSource ?? null;
+    const { wants } = this.cluster as Cluster;
+    const wishes = wants === null ? null : wishesOf(this.info, wants);
     const request = host.newConnection('DEFAULT', { source, wishes }, this);
     // The answer may have come during the call.
     if (this.up === null && this.host === host && this.closeReason === '') this.request = request;
   }
 
   onConnectFailed(reason: Failure): void {
-    const { info, config } = this;
     this.request = null;
     // Beyond a limit the host was not even asked.
     if (reason.code !== 'upstream_overflow') {
       this.setHost();
-      info.upstreamTransportFailureReason = reason.code === 'connect_failed' ? reason.detail : '';
-      if (reason.side !== 'local') info.flags |= Flag.UF;
+      if (this.seen !== null) {
+        this.seen.upstreamTransportFailureReason = reason.code === 'connect_failed' ? reason.detail : '';
+      }
+      if (reason.side !== 'local') this.flag(Flag.UF);
     }
     if (this.isOver) return;
-    if (info.attemptCount < config.maxConnectAttempts) {
+    if (this.attempts < this.config.maxConnectAttempts) {
       this.retryTimer ??= this.clock.timer(connectAgain, this);
       this.retryTimer.arm(this.backOffMs());
       return;
     }
-    info.flags |= Flag.URX;
+    this.flag(Flag.URX);
     const scope = this.cluster?.scope;
     scope?.inc(scope.i.upstream_cx_connect_attempts_exceeded);
     this.giveUp(CONNECT_FAILED);
   }
 
+  private flag(bit: number): void {
+    if (this.seen !== null) this.seen.flags |= bit;
+  }
+
   private setHost(): void {
-    const { info, host } = this;
-    if (host === null) return;
-    info.earlierUpstreams?.pop();
-    info.upstream = host;
-    info.upstreamHostMetadata = host.metadata;
+    const { seen, host } = this;
+    if (host === null || seen === null) return;
+    seen.earlierUpstreams?.pop();
+    seen.upstream = host;
+    seen.upstreamHostMetadata = host.metadata;
   }
 
   /** Doubles from attempt to attempt, and draws from what is below. Without back-off the next turn tries again. */
@@ -218,26 +231,18 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   }
 
   private setPoolReady(): void {
-    if (this.connectStartMs >= 0) this.info.upstreamConnectionPoolReadyMs = this.clock.nowMs - this.connectStartMs;
+    if (this.connectStartMs < 0 || this.seen === null) return;
+    this.seen.upstreamConnectionPoolReadyMs = this.clock.nowMs - this.connectStartMs;
   }
 
   onConnected(connection: UpstreamConnection): void {
-    const { info } = this;
     const up = connection.stream;
     this.request = null;
     this.side = new UpstreamSide(connection, this);
     this.up = up;
     this.setPoolReady();
     this.setHost();
-    // A call to the system, which only a log is worth.
-    if (this.isLogged) info.upstreamLocalAddress = up.localAddress;
-    info.upstreamRemoteAddress = up.remoteAddress;
-    info.upstreamConnectionId = connection.id;
-    info.upstreamTls = up.tls;
-    const { times } = connection;
-    info.upstreamConnectStartMs = times.startMs;
-    info.upstreamConnectEndMs = times.endMs;
-    info.upstreamHandshakeEndMs = times.handshakeEndMs;
+    if (this.seen !== null) fillUpstream(this.seen, connection);
     this.activeMs = this.clock.nowMs;
     this.sendEarly(up);
     if (this.isHeld) {
@@ -360,16 +365,15 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   }
 
   onUpstreamClose(failure: Failure | null): void {
-    const { info } = this;
     this.countBytes();
-    this.fillInfo();
+    this.fillSeen();
     this.up = null;
     this.side = null;
     this.idleTimer?.disarm();
     if (this.isOver) return;
     if (isReset(failure)) {
-      info.flags |= Flag.UR;
-      info.upstreamDetectedCloseType = 'RemoteReset';
+      this.flag(Flag.UR);
+      if (this.seen !== null) this.seen.upstreamDetectedCloseType = 'RemoteReset';
       this.network.close('reset', '');
     } else this.network.close('flush', '');
   }
@@ -385,17 +389,17 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.early = null;
     this.endUpstream(failure);
     this.countBytes();
-    this.fillInfo();
-    this.info.endMs = this.clock.nowMs;
+    this.fillSeen();
+    if (this.seen !== null) this.seen.endMs = this.clock.nowMs;
     this.network.closed(failure);
   }
 
   private endUpstream(failure: Failure | null): void {
-    const { side, info } = this;
+    const { side, seen } = this;
     if (side === null) return;
     if (isReset(failure)) side.destroy(true);
     else if (this.closeReason !== '' || failure?.side === 'local') {
-      info.upstreamLocalCloseReason = info.connection.localCloseReason ?? this.closeReason;
+      if (seen !== null) seen.upstreamLocalCloseReason = seen.connection.localCloseReason ?? this.closeReason;
       side.destroy(false);
     } else side.closeAfterFlush(this.clock, this.idleMs, this.stats);
   }
@@ -424,7 +428,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   }
 
   onMaxDuration(): void {
-    this.info.flags |= Flag.DT;
+    this.flag(Flag.DT);
     this.stats.inc(this.stats.i.max_downstream_connection_duration);
     this.close('no-flush', 'max_connection_duration_reached');
   }
@@ -438,25 +442,22 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
 
   log(type: TcpLogType): void {
     const { accessLogs } = this.config;
-    if (accessLogs.length === 0) return;
-    this.fillInfo();
-    const context = tcpLogContext(this.info, type);
+    if (accessLogs.length === 0 || this.seen === null) return;
+    this.fillSeen();
+    const context = tcpLogContext(this.seen, type);
     for (const accessLog of accessLogs) accessLog.log(context);
   }
 
-  private get isLogged(): boolean {
-    return this.config.accessLogs.length > 0 || this.network.isLogged;
-  }
-
-  private fillInfo(): void {
-    const { info, down, up } = this;
-    info.bytesReceived = down.bytesRead;
-    info.bytesSent = down.bytesWritten;
-    info.downstreamWireBytesReceived = down.bytesRead;
+  private fillSeen(): void {
+    const { seen, down, up } = this;
+    if (seen === null) return;
+    seen.bytesReceived = down.bytesRead;
+    seen.bytesSent = down.bytesWritten;
+    seen.downstreamWireBytesReceived = down.bytesRead;
     if (up === null) return;
-    info.downstreamWireBytesSent = up.bytesRead;
-    info.upstreamWireBytesReceived = up.bytesRead;
-    info.upstreamWireBytesSent = down.bytesRead;
+    seen.downstreamWireBytesSent = up.bytesRead;
+    seen.upstreamWireBytesReceived = up.bytesRead;
+    seen.upstreamWireBytesSent = down.bytesRead;
   }
 
   /** Takes what was carried since the last time into the counters. */
@@ -486,7 +487,10 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     return this.config.hash === null ? null : this.config.hash(this.info);
   }
   get connection(): ConnectionInfo {
-    return this.info.connection;
+    return this.network.connection;
+  }
+  get info(): StreamInfo {
+    return this.network.info;
   }
   get requestHeaders(): null {
     return null;
@@ -497,6 +501,17 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   shouldSelectAnother(): boolean {
     return false;
   }
+}
+
+/** What a log tells of the upstream connection. */
+function fillUpstream(seen: StreamInfo, { stream, id, times }: UpstreamConnection): void {
+  seen.upstreamLocalAddress = stream.localAddress;
+  seen.upstreamRemoteAddress = stream.remoteAddress;
+  seen.upstreamConnectionId = id;
+  seen.upstreamTls = stream.tls;
+  seen.upstreamConnectStartMs = times.startMs;
+  seen.upstreamConnectEndMs = times.endMs;
+  seen.upstreamHandshakeEndMs = times.handshakeEndMs;
 }
 
 /** The peer sent RST, as against ending in order or falling silent. */

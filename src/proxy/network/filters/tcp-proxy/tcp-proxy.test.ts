@@ -32,6 +32,7 @@ class Rig {
     const late = { get: (name: string) => this.clusters.get(name) };
     const factory: NetworkFilterFactory = makeTcpProxy({ clusters: late });
     this.harness = new NetworkHarness([[factory, { stat_prefix: 'p', cluster: 'up', ...message }]]);
+    this.harness.isLogged = true;
     const { clock, stats, runtime } = this.harness;
     const resolver = new FakeResolver();
     const { dialer } = this;
