@@ -11,6 +11,7 @@ import { configCases, configText } from './cases/bad-configs.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
+import { tlsConfigCases } from './cases/tls-configs.ts';
 import { tcpConfigCases } from './cases/tcp-configs.ts';
 import { udpConfigCases } from './cases/udp-configs.ts';
 import { fillPlaceholders, placeholdersIn } from './config.ts';
@@ -30,6 +31,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...chainConfigCases,
     ...listenerFilterConfigCases,
     ...networkConfigCases,
+    ...tlsConfigCases,
     ...tcpConfigCases,
     ...udpConfigCases,
   ];
