@@ -16,7 +16,8 @@ import { BodyData, type FilterContext, type LocalReply } from '../../src/proxy/h
 import { makeRouter, type RouterStream } from '../../src/proxy/http/filters/router/router.ts';
 import type { RouterMessage } from '../../src/proxy/http/filters/router/router-config.ts';
 import type { ForwardAction, RetryPolicy, Route, VirtualHost } from '../../src/proxy/route/route.ts';
-import { StreamInfo } from '../../src/proxy/stream-info.ts';
+import { type FilterStateObject, StreamInfo } from '../../src/proxy/stream-info.ts';
+import type { TransportServices } from '../../src/proxy/transport/transport.ts';
 import { StatStore } from '../../src/telemetry/metrics.ts';
 import type { Headers } from '../../src/wire/headers.ts';
 import { decodeOrThrow, FakeRuntime, linesOf, makeConnection, requestHeaders } from './filter-harness.ts';
@@ -313,7 +314,12 @@ export class RouterHarness {
 
   constructor(clusters: readonly ClusterConfig[] = [clusterConfig()], message: RouterMessage = {}) {
     const { dialer, clock, random, stats, runtime } = this;
-    this.clusters = new ClusterTable({ dialer, clock, random, stats, runtime, makeResolver: () => this.resolver });
+    this.clusters = new ClusterTable({
+      ...{ dialer, clock, random, stats, runtime },
+      makeResolver: () => this.resolver,
+      // Fakes ask nothing of them.
+      transports: { stats, clock, random, runtime } as unknown as TransportServices,
+    });
     for (const config of clusters) this.clusters.set(config);
     this.router = createRouter(this, message);
   }
@@ -326,10 +332,10 @@ export class RouterHarness {
   request(
     path = '/',
     lines: readonly string[] = [],
-    options: { route?: Route | null; body?: boolean } = {},
+    options: { route?: Route | null; body?: boolean; filterState?: Map<string, FilterStateObject> } = {},
   ): FakeRequest {
     const route = options.route === undefined ? makeRoute() : options.route;
-    const request = new FakeRequest(this, requestHeaders(path, lines), route);
+    const request = new FakeRequest(this, requestHeaders(path, lines), route, options.filterState ?? null);
     request.start(options.body !== true);
     return request;
   }
@@ -381,13 +387,18 @@ export class FakeRequest implements RouterStream {
   resetDetails = '';
   requestPauses = 0;
 
-  constructor(harness: RouterHarness, headers: Headers, route: Route | null) {
+  constructor(
+    harness: RouterHarness,
+    headers: Headers,
+    route: Route | null,
+    filterState: Map<string, FilterStateObject> | null = null,
+  ) {
     this.harness = harness;
     this.clock = harness.clock;
     this.random = harness.random;
     this.requestHeaders = headers;
     this.route = route;
-    this.info = new StreamInfo(makeConnection(), harness.clock.nowMs, harness.clock.wallMs);
+    this.info = new StreamInfo(makeConnection({ filterState }), harness.clock.nowMs, harness.clock.wallMs);
   }
 
   start(endStream: boolean): void {
