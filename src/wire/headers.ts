@@ -1,6 +1,13 @@
 // One message's header fields in order, with the pseudo-headers as plain fields.
 import { H, type HeaderKey, headerName, MASKED_LIMIT, PSEUDO_LIMIT } from './header-names.ts';
 
+const UNSENDABLE = /[\0-\x08\n-\x1f\x7f]/;
+
+/** Whether a value that was put together here (of a peer's certificate, say) ends no line of a head. RFC 9110 §5.5. */
+export function isSendable(value: string): boolean {
+  return !UNSENDABLE.test(value);
+}
+
 /**
  * Header fields as a flat array key, value, … in the order they came; keys as in `header-names.ts`, values are latin1
  * strings, byte-exact. A request has method, path, authority and scheme, a response has status; absent is '' or 0.
@@ -27,6 +34,8 @@ export class Headers {
   fieldBytes = 0;
   /** Tells an empty authority from none. */
   hasAuthority = false;
+  /** A field whose computed value no message can carry: it was left out, and a request without it must not go on. */
+  unsendable: HeaderKey | null = null;
 
   /** Number of fields, pseudo-headers not counted. */
   get count(): number {
@@ -165,6 +174,7 @@ export class Headers {
     copy.wireBytes = this.wireBytes;
     copy.fieldBytes = this.fieldBytes;
     copy.hasAuthority = this.hasAuthority;
+    copy.unsendable = this.unsendable;
     return copy;
   }
 

@@ -18,6 +18,7 @@ import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
+import { tlsIdentityGroups } from './cases/tls-identity.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -41,6 +42,7 @@ export const allGroups: readonly Group[] = [
   ...clusterOptionGroups,
   ...tcpEndGroups,
   ...tcpProxyGroups,
+  ...tlsIdentityGroups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,

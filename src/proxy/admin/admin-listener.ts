@@ -1,4 +1,5 @@
 // The listener of the admin interface: a listener of its own that no configuration update or drain touches.
+import { SANITIZE } from '../http/client-cert-header.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { Engine } from '../../net/engine.ts';
@@ -140,6 +141,7 @@ const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
   localAddress: '127.0.0.1',
   isInternalAddress: () => false,
   via: '',
+  clientCert: SANITIZE,
   userAgent: '',
   nodeId: '',
   generateRequestId: false,

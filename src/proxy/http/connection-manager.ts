@@ -7,6 +7,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
 import type { MatchContext, Route } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
+import { type ClientCertTexts, clientCertTexts, mutateClientCert } from './client-cert-header.ts';
 import type { ResponseEncoder } from './codec.ts';
 import type { LocalReply, Runtime } from './filter.ts';
 import { mutateRequestHeaders, mutateResponseHeaders } from './headers-policy.ts';
@@ -64,6 +65,8 @@ export class HttpConnection {
   #requestTimer: Timer | null = null;
   #streamDurationTimer: Timer | null = null;
   #matchContext: MatchContext | null = null;
+  /** Undefined until a request came over TLS. */
+  #clientCert: ClientCertTexts | null | undefined;
   #upgraded = false;
   #rxCounted = 0;
   #txCounted = 0;
@@ -88,6 +91,10 @@ export class HttpConnection {
     const { stats } = this;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
+    if (this.info.tls !== null) {
+      stats.inc(stats.i.downstream_cx_ssl_total);
+      stats.inc(stats.i.downstream_cx_ssl_active);
+    }
     stats.set(stats.i.downstream_cx_rx_bytes_buffered, 0);
     if (this.config.idleTimeoutMs > 0) this.#activityTimer.arm(this.config.idleTimeoutMs);
     if (this.config.maxConnectionDurationMs > 0) {
@@ -186,6 +193,9 @@ export class HttpConnection {
       stream.isUpgrade && headers.method !== 'CONNECT',
       table === null ? NO_NAMES : table.internalOnlyHeaders,
     );
+    const { clientCert } = config;
+    if (info.tls !== null && this.#clientCert === undefined) this.#clientCert = clientCertTexts(clientCert, info.tls);
+    mutateClientCert(headers, clientCert, this.#clientCert ?? null);
     if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
     stream.isGrpc = HttpStream.isGrpcRequest(headers);
     return true;
@@ -452,6 +462,7 @@ export class HttpConnection {
     this.#streamDurationTimer?.disarm();
     this.#countBytes();
     stats.dec(stats.i.downstream_cx_active);
+    if (this.info.tls !== null) stats.dec(stats.i.downstream_cx_ssl_active);
     if (this.#codec.hasStarted) stats.dec(stats.i.downstream_cx_http1_active);
     if (this.#upgraded) stats.dec(stats.i.downstream_cx_upgrades_active);
     stats.inc(stats.i.downstream_cx_destroy);
@@ -577,21 +588,9 @@ export class HttpConnection {
 const DEADLINE_EXCEEDED = 4;
 const NO_NAMES: readonly string[] = [];
 
-function onActivity(connection: HttpConnection): void {
-  connection.onActivityTimer();
-}
-function onDelayedClose(connection: HttpConnection): void {
-  connection.onDelayedCloseTimeout();
-}
-function onMaxDuration(connection: HttpConnection): void {
-  connection.onMaxDuration();
-}
-function onDrainTimeout(connection: HttpConnection): void {
-  connection.onDrainTimeout();
-}
-function onRequestTimeout(connection: HttpConnection): void {
-  connection.onRequestTimeout();
-}
-function onStreamDuration(connection: HttpConnection): void {
-  connection.onStreamDuration();
-}
+const onActivity = (connection: HttpConnection): void => connection.onActivityTimer();
+const onDelayedClose = (connection: HttpConnection): void => connection.onDelayedCloseTimeout();
+const onMaxDuration = (connection: HttpConnection): void => connection.onMaxDuration();
+const onDrainTimeout = (connection: HttpConnection): void => connection.onDrainTimeout();
+const onRequestTimeout = (connection: HttpConnection): void => connection.onRequestTimeout();
+const onStreamDuration = (connection: HttpConnection): void => connection.onStreamDuration();

@@ -1,6 +1,6 @@
 // Header mutations of one level (route configuration, virtual host, route, weighted cluster), compiled.
 import type { HeaderKey } from '../../wire/header-names.ts';
-import type { Headers } from '../../wire/headers.ts';
+import { type Headers, isSendable } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 
 export type AppendAction =
@@ -71,6 +71,11 @@ export class HeaderMutations {
       const addition = add[i] as HeaderAddition;
       const value = addition.literal ?? addition.format.format(ctx);
       const { action } = addition;
+      if (addition.literal === null && !isSendable(value)) {
+        headers.unsendable = addition.key;
+        values.push(null);
+        continue;
+      }
       const applies =
         (value !== '' || addition.keepEmpty) &&
         (action === 'ADD_IF_ABSENT'

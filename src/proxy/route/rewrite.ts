@@ -1,7 +1,7 @@
 // Rewriting of paths and hosts on the way to the upstream, and of paths for redirects.
 import type { Regex, Substitution } from '../../base/regex.ts';
 import { H, type HeaderKey } from '../../wire/header-names.ts';
-import type { Headers } from '../../wire/headers.ts';
+import { type Headers, isSendable } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import { pathLength } from './match-view.ts';
 import type { PathMatch } from './path-match.ts';
@@ -62,6 +62,10 @@ export function rewritePath(
   if (headers.path === '') return;
   const path = rewrite.rewrite(headers.path, ctx);
   if (path === null) return;
+  if (!isSendable(path)) {
+    headers.unsendable = H[':path'];
+    return;
+  }
   if (insertOriginalPath) headers.set(H['x-envoy-original-path'], headers.path);
   headers.path = path;
 }
@@ -122,6 +126,10 @@ export function updateAuthority(
   insertOriginalHost: boolean,
 ): void {
   const old = headers.authority;
+  if (!isSendable(host)) {
+    headers.unsendable = H[':authority'];
+    return;
+  }
   if (insertOriginalHost && old !== '') headers.set(H['x-envoy-original-host'], old);
   if (appendForwardedHost && old !== '') {
     const forwarded = headers.getAll(H['x-forwarded-host']);

@@ -1,7 +1,7 @@
 // Header mutations compiled: HeaderMutation (one after the other) and HeaderValueOption lists (computed, then set).
 import { H, headerName } from '../../../../wire/header-names.ts';
 import type { HeaderKey } from '../../../../wire/header-names.ts';
-import type { Headers } from '../../../../wire/headers.ts';
+import { type Headers, isSendable } from '../../../../wire/headers.ts';
 import type { StringMatcher } from '../../../../base/matcher.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { STRING_MATCHER_FIELDS, decodeStringMatcher, matchedHeaderKey } from '../../../config/matcher.ts';
@@ -139,6 +139,10 @@ export function applyFieldMutations(
     } else {
       const value = mutation.literal ?? (mutation.format as Formatter).format(context);
       if (value === '' && !mutation.keepEmpty) continue;
+      if (mutation.literal === null && !isSendable(value)) {
+        headers.unsendable = key;
+        continue;
+      }
       if (action === ADD) addField(headers, key, value, mutation.isInline);
       else if (action === OVERWRITE_OR_ADD) headers.set(key, value);
       else if (headers.has(key) === (action === OVERWRITE_IF_EXISTS)) headers.set(key, value);
@@ -155,6 +159,10 @@ export function applyValueOptions(options: readonly FieldMutation[], headers: He
   for (const option of options) {
     const value = option.literal ?? (option.format as Formatter).format(context);
     if (value === '' && !option.keepEmpty) continue;
+    if (option.literal === null && !isSendable(value)) {
+      headers.unsendable = option.key;
+      continue;
+    }
     if (option.action === ADD || (option.action === ADD_IF_ABSENT && !headers.has(option.key))) {
       toAdd.push(option);
       valuesToAdd.push(value);

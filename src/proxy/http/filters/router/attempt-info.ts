@@ -1,5 +1,5 @@
 // What an attempt writes into the stream's info, and what it changes in the request's headers.
-import { H } from '../../../../wire/header-names.ts';
+import { H, type HeaderKey, headerName } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
@@ -77,4 +77,13 @@ const SHORT_TIMES: readonly string[] = Array.from({ length: 256 }, (_, ms) => St
 
 export function setServiceTime(response: Headers, ms: number): void {
   response.set(H['x-envoy-upstream-service-time'], ms < 256 ? (SHORT_TIMES[ms] as string) : String(ms));
+}
+
+/**
+ * Body and details of the answer to a request that lacks a field because no message can carry it.
+ * Source: Envoy UpstreamRequest::acceptHeadersFromRouter, which finds out when it writes the request.
+ */
+export function unsendableField(key: HeaderKey): [body: string, details: string] {
+  const body = `invalid header value for: ${headerName(key)}`;
+  return [body, `filter_removed_required_request_headers{${body.replaceAll(' ', '_')}}`];
 }

@@ -131,6 +131,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     }
     if (route.virtualHost.includeRequestAttemptCount) headers.set(H['x-envoy-attempt-count'], '1');
     if (route.hasRequestMutations) route.finalizeRequest(headers, stream, !config.suppressEnvoyHeaders);
+    if (headers.unsendable !== null) {
+      return this.#reply(503, ...attemptInfo.unsendableField(headers.unsendable), Flag.DPE, false);
+    }
     if (hasRetryHeaders(headers)) {
       if (policy !== null || asksForRetries(headers)) this.#retry = new RetryState(policy, headers);
       removeRetryHeaders(headers);

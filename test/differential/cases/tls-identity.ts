@@ -1,0 +1,98 @@
+// Who the client is: in x-forwarded-client-cert, in the access log, for rbac and for routes.
+import type { Case, Group } from '../case.ts';
+import { bootstrap, cluster, type Fields, textLog } from '../config.ts';
+import { call, chainClient, client, https, plainClient, strangeClient, type TlsContext, trusted } from './tls-fixtures.ts';
+
+const SET = [
+  ['no-details', {}],
+  ['all', { subject: true, cert: true, chain: true, dns: true, uri: true }],
+  ['subject', { subject: true }],
+  ['cert', { cert: true }],
+  ['chain', { chain: true }],
+  ['dns', { dns: true }],
+  ['uri', { uri: true }],
+] as const;
+const MODES = ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'] as const;
+
+const lower = (mode: string): string => mode.toLowerCase().replaceAll('_', '-');
+const optional: TlsContext = { requires: false };
+
+const modeListeners = MODES.map((mode) =>
+  https({
+    name: `mode-${lower(mode)}`,
+    tls: optional,
+    hcm: { forward_client_cert_details: mode, set_current_client_cert_details: { subject: true, dns: true, uri: true } },
+  }),
+);
+const detailListeners = SET.map(([name, details]) =>
+  https({
+    name: `set-${name}`,
+    tls: optional,
+    hcm: { forward_client_cert_details: 'SANITIZE_SET', set_current_client_cert_details: details },
+  }),
+);
+const GIVEN = 'x-forwarded-client-cert: By=spiffe://x;Hash=abc';
+
+const xfccCases: Case[] = [
+  ...MODES.flatMap((mode): Case[] => {
+    const to = `mode-${lower(mode)}`;
+    return [
+      { name: `${mode}, a certificate`, to, send: call({ certificate: client }) },
+      { name: `${mode}, a certificate and a header`, to, send: call({ certificate: client }, GIVEN) },
+      { name: `${mode}, two headers`, to, send: call({ certificate: client }, GIVEN, 'x-forwarded-client-cert: Hash=2') },
+      { name: `${mode}, no certificate, a header`, to, send: call({}, GIVEN) },
+      { name: `${mode}, no certificate`, to, send: call() },
+    ];
+  }),
+  ...SET.flatMap(([name]): Case[] => [
+    { name: `details ${name}`, to: `set-${name}`, send: call({ certificate: client }) },
+    { name: `details ${name}, no names`, to: `set-${name}`, send: call({ certificate: plainClient }) },
+    { name: `details ${name}, with a chain`, to: `set-${name}`, send: call({ certificate: chainClient }) },
+  ]),
+];
+
+const OPERATORS = [
+  ...['URI_SAN', 'DNS_SAN', 'IP_SAN', 'EMAIL_SAN', 'OTHERNAME_SAN', 'SUBJECT', 'ISSUER', 'SERIAL', 'FINGERPRINT_256'],
+  ...['FINGERPRINT_1', 'CERT', 'CERT_V_START', 'CERT_V_END', 'CHAIN_FINGERPRINTS_256', 'CHAIN_FINGERPRINTS_1'],
+  'CHAIN_SERIALS', 'ISSUER_SERIAL', 'ISSUER_FINGERPRINT_256',
+].map((name) => `DOWNSTREAM_PEER_${name}`);
+const LOCAL = ['URI_SAN', 'DNS_SAN', 'IP_SAN', 'EMAIL_SAN', 'OTHERNAME_SAN', 'SUBJECT'].map(
+  (name) => `DOWNSTREAM_LOCAL_${name}`,
+);
+const SESSION = ['DOWNSTREAM_TLS_VERSION', 'DOWNSTREAM_TLS_CIPHER', 'REQUESTED_SERVER_NAME', 'TLS_JA3_FINGERPRINT'];
+const LOG = `${[...OPERATORS, ...LOCAL, ...SESSION].map((name) => `${name}=%${name}%`).join(' ')}
+END=%DOWNSTREAM_PEER_CERT_V_END(%Y-%m-%d)%
+START=%DOWNSTREAM_PEER_CERT_V_START(%Y-%m-%d %H:%M:%E3S)%
+GROUP=%DOWNSTREAM_TLS_GROUP% JA4=%TLS_JA4_FINGERPRINT%
+FAIL=%DOWNSTREAM_TRANSPORT_FAILURE_REASON%
+`;
+
+const logListeners: Fields[] = [
+  https({ name: 'log', tls: { requires: false }, log: [textLog(LOG)] }),
+  https({
+    name: 'log-untrusted',
+    tls: { requires: false, validation: { ...trusted, trust_chain_verification: 'ACCEPT_UNTRUSTED' } },
+    log: [textLog(LOG)],
+  }),
+];
+const logCases: Case[] = [
+  { name: 'log of a client with all names', to: 'log', send: call({ certificate: client, serverName: 'test.example' }) },
+  { name: 'log of a client without names', to: 'log', send: call({ certificate: plainClient }) },
+  { name: 'log of a client with a chain', to: 'log', send: call({ certificate: chainClient }) },
+  { name: 'log of a client without certificate', to: 'log', send: call({}) },
+  { name: 'log over TLS 1.2', to: 'log', send: call({ certificate: client, versions: ['TLSv1.2', 'TLSv1.2'] }) },
+  { name: 'log of an untrusted client', to: 'log-untrusted', send: call({ certificate: strangeClient }) },
+];
+
+export const tlsIdentityGroups: readonly Group[] = [
+  {
+    name: 'tls xfcc',
+    config: bootstrap({ listeners: [...modeListeners, ...detailListeners], clusters: [cluster('a')] }),
+    cases: xfccCases,
+  },
+  {
+    name: 'tls log',
+    config: bootstrap({ listeners: logListeners, clusters: [cluster('a')] }),
+    cases: logCases,
+  },
+];
