@@ -19,6 +19,7 @@ import { smugglingGroups } from './cases/smuggling.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { tlsIdentityGroups } from './cases/tls-identity.ts';
+import { tlsRuleGroups } from './cases/tls-rules.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -43,6 +44,7 @@ export const allGroups: readonly Group[] = [
   ...tcpEndGroups,
   ...tcpProxyGroups,
   ...tlsIdentityGroups,
+  ...tlsRuleGroups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,

@@ -23,7 +23,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'per_request_buffer_limit_bytes request_body_buffer_limit stat_prefix',
   'envoy.config.route.v3.RouteMatch':
     'prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers ' +
-    'query_parameters cookies grpc dynamic_metadata filter_state',
+    'query_parameters cookies grpc dynamic_metadata filter_state tls_context',
+  'envoy.config.route.v3.RouteMatch.TlsContextMatchOptions': 'presented validated',
   'envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions': '',
   'envoy.config.route.v3.RouteMatch.ConnectMatcher': '',
   'envoy.config.route.v3.RouteAction':

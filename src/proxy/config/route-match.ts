@@ -1,4 +1,5 @@
 // Decodes what a request must look like for a route to take it.
+import type { TlsFacts } from '../../base/byte-stream.ts';
 import { bytesOf } from '../../base/matcher-text.ts';
 import { H } from '../../wire/header-names.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -47,6 +48,7 @@ function decodePath(message: RouteMatchPb, d: ConfigDecoder): PathMatch {
 function decodeConditions(message: RouteMatchPb, d: ConfigDecoder): Condition[] {
   const conditions: Condition[] = [];
   if (message.grpc !== undefined) conditions.push({ holds: ({ headers }) => isGrpc(headers.get(H['content-type'])) });
+  if (message.tls_context !== undefined) conditions.push(...tlsConditions(message.tls_context));
   for (const [i, each] of (message.headers ?? []).entries()) {
     const matcher = decodeHeaderMatcher(each, d.at('headers', i));
     conditions.push({ holds: ({ headers }) => matcher.matches(headers) });
@@ -74,6 +76,21 @@ function decodeConditions(message: RouteMatchPb, d: ConfigDecoder): Condition[] 
         runtimeKey === ''
           ? random.below(fraction.denominator) < fraction.numerator
           : runtime.featureEnabled(runtimeKey, fraction, random),
+    });
+  }
+  return conditions;
+}
+
+/** Source: Envoy RouteEntryImplBase::matchRoute: a client on plain text presents nothing, and is not validated. */
+function tlsConditions({ presented, validated }: NonNullable<RouteMatchPb['tls_context']>): Condition[] {
+  const conditions: Condition[] = [];
+  if (presented !== undefined) {
+    const hasCertificate = (tls: TlsFacts | null): boolean => tls !== null && tls.peerCertificate !== null;
+    conditions.push({ holds: ({ context }) => hasCertificate(context.format.info.connection.tls) === presented });
+  }
+  if (validated !== undefined) {
+    conditions.push({
+      holds: ({ context }) => (context.format.info.connection.tls?.isPeerVerified ?? false) === validated,
     });
   }
   return conditions;

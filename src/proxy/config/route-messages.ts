@@ -142,6 +142,7 @@ export type DirectResponseActionPb = {
 
 export type RouteMatchPb = {
   prefix?: string;
+  tls_context?: { presented?: boolean; validated?: boolean };
   path?: string;
   safe_regex?: RegexMatcherPb;
   connect_matcher?: object;

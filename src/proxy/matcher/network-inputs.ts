@@ -1,9 +1,10 @@
 // What every matcher can look at of a connection: envoy.extensions.matching.common_inputs.network.v3.
-import type { Address } from '../../base/byte-stream.ts';
+import type { Address, CertificateFacts, TlsFacts } from '../../base/byte-stream.ts';
 import type { FilterStateObject } from '../stream-info.ts';
 import type { Input } from './step.ts';
 
 export const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
+export const SSL_INPUTS = 'envoy.extensions.matching.common_inputs.ssl.v3';
 const FILTER_STATE = `${NETWORK_INPUTS}.FilterStateInput`;
 
 /** Supported fields. Left out, and so refused: `field` of a filter state object. */
@@ -16,6 +17,13 @@ export const NETWORK_INPUT_FIELDS = {
   [`${NETWORK_INPUTS}.ServerNameInput`]: '',
   [`${NETWORK_INPUTS}.NetworkNamespaceInput`]: '',
   [FILTER_STATE]: 'key',
+} as const;
+
+/** Of the client's certificate: only where the handshake is over. */
+export const SSL_INPUT_FIELDS = {
+  [`${SSL_INPUTS}.UriSanInput`]: '',
+  [`${SSL_INPUTS}.DnsSanInput`]: '',
+  [`${SSL_INPUTS}.SubjectInput`]: '',
 } as const;
 
 /** How a subject tells of its connection. */
@@ -49,6 +57,26 @@ export function networkInput<S>(facts: NetworkFacts<S>, type: string, message: o
       const { key = '' } = message as { key?: string };
       return (subject) => facts.filterState(subject, key)?.value;
     }
+    default:
+      return undefined;
+  }
+}
+
+/** The input of this type; undefined when it is none of certificates. Several names are one text, as in Envoy. */
+export function sslInput<S>(tlsOf: (subject: S) => TlsFacts | null, type: string): Input<S, unknown> | undefined {
+  const from = (get: (peer: CertificateFacts) => string): Input<S, unknown> => {
+    return (subject) => {
+      const peer = tlsOf(subject)?.peerCertificate ?? null;
+      return peer === null ? undefined : get(peer) || undefined;
+    };
+  };
+  switch (type) {
+    case `${SSL_INPUTS}.UriSanInput`:
+      return from((peer) => peer.uriSans.join(','));
+    case `${SSL_INPUTS}.DnsSanInput`:
+      return from((peer) => peer.dnsSans.join(','));
+    case `${SSL_INPUTS}.SubjectInput`:
+      return from((peer) => peer.subject);
     default:
       return undefined;
   }

@@ -1,10 +1,11 @@
 // The other form of access control: a tree of matchers (xds.type.matcher.v3.Matcher) whose leaves allow, deny or log.
+import type { TlsFacts } from '../../base/byte-stream.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { matchedHeaderKey } from '../config/matcher.ts';
 import { MATCHER_TREE_FIELDS, decodeMatcher } from '../matcher/matcher.ts';
 import type { MatcherPb } from '../matcher/matcher.ts';
-import { NETWORK_INPUT_FIELDS, networkInput } from '../matcher/network-inputs.ts';
+import { NETWORK_INPUT_FIELDS, networkInput, SSL_INPUT_FIELDS, sslInput } from '../matcher/network-inputs.ts';
 import type { NetworkFacts } from '../matcher/network-inputs.ts';
 import { NO_MATCH } from '../matcher/step.ts';
 import type { Step } from '../matcher/step.ts';
@@ -17,10 +18,11 @@ export type { MatcherPb } from '../matcher/matcher.ts';
 const HEADER_INPUT = 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput';
 const ACTION = 'envoy.config.rbac.v3.Action';
 
-/** Supported fields. Left out, and so refused: CEL, inputs from certificates. */
+/** Supported fields. Left out, and so refused: CEL. */
 export const RBAC_MATCHER_FIELDS = {
   ...MATCHER_TREE_FIELDS,
   ...NETWORK_INPUT_FIELDS,
+  ...SSL_INPUT_FIELDS,
   [HEADER_INPUT]: 'header_name',
   [ACTION]: 'name action',
 } as const;
@@ -69,7 +71,7 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
     message,
     {
       input(type, input) {
-        if (type !== HEADER_INPUT) return networkInput(FACTS, type, input);
+        if (type !== HEADER_INPUT) return networkInput(FACTS, type, input) ?? sslInput(tlsOf, type);
         const key = matchedHeaderKey((input as { header_name?: string }).header_name ?? '');
         return (_info, headers) => headers.getAll(key);
       },
@@ -86,6 +88,8 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
   );
   return new MatcherEngine(root, Object.freeze(actions));
 }
+
+const tlsOf = (info: StreamInfo): TlsFacts | null => info.connection.tls;
 
 const FACTS: NetworkFacts<StreamInfo> = {
   destination: (info) => info.connection.localAddress,

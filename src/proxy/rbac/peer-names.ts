@@ -1,27 +1,20 @@
 // The names by which a TLS peer may be authenticated, from what the handshake established.
-import type { TlsFacts } from '../../base/byte-stream.ts';
-
-/** What `TlsFacts.peerCertificate` must tell for access control; the TLS transport provides it. */
-export type PeerCertificateNames = {
-  readonly uriSans: readonly string[];
-  readonly dnsSans: readonly string[];
-  /** RFC 2253 form. */
-  readonly subject: string;
-};
+import type { CertificateFacts, TlsFacts } from '../../base/byte-stream.ts';
 
 /** A peer without a certificate has the empty subject, as in Envoy. */
 const NO_NAMES: readonly string[] = [''];
 
-/**
- * URI SANs, DNS SANs and subject, in that order. Throws for a certificate of an unknown form, because neither match nor
- * mismatch would be safe: guards deny on exceptions.
- */
+/** Connections have their certificates for life, and rules ask for the names again and again. */
+const known = new WeakMap<CertificateFacts, readonly string[]>();
+
+/** URI SANs, DNS SANs and subject, in that order; also of a peer that nobody verified, as in Envoy. */
 export function peerNames(tls: TlsFacts): readonly string[] {
-  const certificate = tls.peerCertificate as Partial<PeerCertificateNames> | null | undefined;
-  if (certificate === null || certificate === undefined) return NO_NAMES;
-  const { uriSans, dnsSans, subject } = certificate;
-  if (!Array.isArray(uriSans) || !Array.isArray(dnsSans) || typeof subject !== 'string') {
-    throw new Error('the peer certificate tells no names');
+  const certificate = tls.peerCertificate;
+  if (certificate === null) return NO_NAMES;
+  let names = known.get(certificate);
+  if (names === undefined) {
+    names = [...certificate.uriSans, ...certificate.dnsSans, certificate.subject];
+    known.set(certificate, names);
   }
-  return [...uriSans, ...dnsSans, subject];
+  return names;
 }
