@@ -18,6 +18,8 @@ export type SessionSource = {
   getX509Certificate(): AnyX509 | undefined;
   getSession(): Buffer | undefined;
   isSessionReused(): boolean;
+  /** Of the peer, known to a client only. */
+  getEphemeralKeyInfo(): { readonly name?: string } | null;
   verifyError(): (Error & { readonly code?: string }) | null;
 };
 
@@ -51,6 +53,12 @@ export class SessionFacts implements TlsFacts {
     return this.#sessionId;
   }
 
+  /** What both keys of the exchange were made on, by BoringSSL's name; '' where there was no exchange, or for a server. */
+  get curve(): string {
+    const name = this.#source.getEphemeralKeyInfo()?.name ?? '';
+    return CURVE_NAMES[name] ?? name;
+  }
+
   get peerCertificate(): CertificateFacts | null {
     // Asked once: the runtime takes the others out of OpenSSL's chain when it tells of them, and has none afterwards.
     if (this.#peer === undefined) this.#peer = certificateOf(this.#source.getPeerX509Certificate());
@@ -62,6 +70,12 @@ export class SessionFacts implements TlsFacts {
     return this.#local;
   }
 }
+
+const CURVE_NAMES: Readonly<Record<string, string>> = {
+  prime256v1: 'P-256',
+  secp384r1: 'P-384',
+  secp521r1: 'P-521',
+};
 
 /** In OpenSSL's form of a session it is the fourth element: version, protocol version, cipher, id. */
 const SESSION_ID = 3;

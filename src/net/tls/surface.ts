@@ -39,6 +39,7 @@ export type TlsHandle = Omit<Handle, 'listen' | 'open'> & {
   getX509Certificate(): X509Certificate | undefined;
   getSession(): Buffer | undefined;
   isSessionReused(): boolean;
+  getEphemeralKeyInfo(): { readonly name?: string } | null;
 };
 
 type NativeContext = SecureContext['context'];

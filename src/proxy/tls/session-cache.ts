@@ -9,6 +9,8 @@ const MAX_SESSION_BYTES = 64 * 1024;
 export class SessionCache {
   /** By target, newest last; the sessions of a target too. */
   readonly #sessions = new Map<string, Buffer[]>();
+  /** By target: the curve of its last full handshake. */
+  readonly #curves = new Map<string, string>();
   readonly #maxPerTarget: number;
 
   /** `maxPerTarget`: 0 keeps none. */
@@ -25,11 +27,17 @@ export class SessionCache {
     const sessions = this.#sessions.get(target);
     const session = sessions?.at(-1);
     if (sessions === undefined || session === undefined) return null;
-    if (isSingleUse(session)) {
-      sessions.pop();
-      if (sessions.length === 0) this.#sessions.delete(target);
-    }
+    if (isSingleUse(session)) sessions.pop();
     return session;
+  }
+
+  /** A resumed session of TLS 1.2 still is of the curve that it began with, which only we remember. */
+  curveOf(target: string): string {
+    return this.#curves.get(target) ?? '';
+  }
+
+  noteCurve(target: string, curve: string): void {
+    if (!this.isOff && this.#sessions.has(target)) this.#curves.set(target, curve);
   }
 
   put(target: string, session: Buffer): void {
@@ -39,7 +47,10 @@ export class SessionCache {
     this.#sessions.set(target, sessions);
     sessions.push(session);
     if (sessions.length > this.#maxPerTarget) sessions.shift();
-    if (this.#sessions.size > MAX_TARGETS) this.#sessions.delete(this.#sessions.keys().next().value as string);
+    if (this.#sessions.size <= MAX_TARGETS) return;
+    const oldest = this.#sessions.keys().next().value as string;
+    this.#sessions.delete(oldest);
+    this.#curves.delete(oldest);
   }
 }
 

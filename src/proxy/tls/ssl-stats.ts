@@ -44,7 +44,8 @@ export class SslStats {
     this.#scope = stats.scope(`${statPrefix}ssl.`, SSL_STATS);
   }
 
-  handshake(facts: TlsFacts | null): void {
+  /** `curve`: of the key exchange; '' where it is not known. */
+  handshake(facts: TlsFacts | null, curve = ''): void {
     const scope = this.#scope;
     scope.inc(scope.i.handshake);
     if (facts === null) return;
@@ -52,6 +53,9 @@ export class SslStats {
     if (facts.peerCertificate === null) scope.inc(scope.i.no_certificate);
     scope.inc(scope.dynamicCounter(`ciphers.${facts.cipher}`));
     scope.inc(scope.dynamicCounter(`versions.${facts.version}`));
+    if (curve !== '') scope.inc(scope.dynamicCounter(`curves.${curve}`));
+    const algorithm = signatureOf(facts);
+    if (algorithm !== '') scope.inc(scope.dynamicCounter(`sigalgs.${algorithm}`));
   }
 
   connectionError(): void {
@@ -83,4 +87,25 @@ export class SslStats {
   release(): void {
     this.#scope.release();
   }
+}
+
+/** Object identifiers of public keys as they stand in a certificate, and what such a key signs a handshake with. */
+const SIGNATURES: readonly (readonly [oid: Buffer, algorithm: string, tls13: string])[] = [
+  ['06082a8648ce3d030107', 'ecdsa_secp256r1_sha256', 'ecdsa_secp256r1_sha256'],
+  ['06092a864886f70d010101', 'rsa_pss_rsae_sha256', 'rsa_pss_rsae_sha256'],
+  ['06052b81040022', 'ecdsa_secp256r1_sha256', 'ecdsa_secp384r1_sha384'],
+  ['06052b81040023', 'ecdsa_secp256r1_sha256', 'ecdsa_secp521r1_sha512'],
+  ['06032b6570', 'ed25519', 'ed25519'],
+].map(([oid, ...names]) => [Buffer.from(oid as string, 'hex'), ...(names as [string, string])]);
+
+/**
+ * What the peer signed with: the runtime does not tell, but of what both sides offer the first that fits the key is
+ * taken, and that is the same everywhere.
+ */
+function signatureOf({ peerCertificate, version, cipher }: TlsFacts): string {
+  const isTls13 = version === 'TLSv1.3';
+  if (peerCertificate === null || (!isTls13 && !cipher.startsWith('ECDHE-'))) return '';
+  const { raw } = peerCertificate;
+  const found = SIGNATURES.find(([oid]) => raw.includes(oid));
+  return found === undefined ? '' : found[isTls13 ? 2 : 1];
 }

@@ -191,7 +191,7 @@ export class UpstreamTls implements UpstreamTransport {
       null,
       (secured, why) => {
         if (secured !== null) {
-          this.#stats.handshake(secured.tls);
+          this.#count(secured.tls as SessionFacts, sessions, sessionKey);
           callback(secured, null);
           return;
         }
@@ -199,6 +199,12 @@ export class UpstreamTls implements UpstreamTransport {
         callback(null, connectFailure(why?.detail ?? ''));
       },
     );
+  }
+
+  #count(facts: SessionFacts, sessions: SessionCache, sessionKey: string): void {
+    const { curve } = facts;
+    if (curve !== '') sessions.noteCurve(sessionKey, curve);
+    this.#stats.handshake(facts, curve === '' && facts.isResumed ? sessions.curveOf(sessionKey) : curve);
   }
 
   /** Source: Envoy ClientContextImpl::newSsl. */
