@@ -114,11 +114,6 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'who is let in is counted when the connection begins; Envoy counts at the first byte',
   },
   {
-    cases: /^network rbac denies \/ before a connection manager$/,
-    path: /downstream_cx_total$/,
-    reason: 'a connection that was denied never came to the connection manager; Envoy makes one before it decides',
-  },
-  {
     cases: /^network tcp facts \/ denied$/,
     path: ANY,
     reason: 'no upstream is dialled for a connection that is denied; Envoy has one by the time that it decides',
