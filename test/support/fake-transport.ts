@@ -27,9 +27,9 @@ export class FakeTransport implements UpstreamTransport {
     return { factory, config: null };
   }
 
-  whenReady(ready: () => void): void {
-    if (this.isReady) ready();
-    else this.#waiting.push(ready);
+  whenSettled(settled: () => void): void {
+    if (this.isReady) settled();
+    else this.#waiting.push(settled);
   }
 
   becomeReady(): void {

@@ -147,7 +147,7 @@ export class ClusterEntry implements Cluster {
       if (--waiting === 0) onInitialized();
     };
     if (this.#transports === null) done();
-    else this.#transports.whenReady(done);
+    else this.#transports.whenSettled(done);
     if (this.#discovery instanceof DnsDiscovery) {
       this.#discovery.start(done);
       return;

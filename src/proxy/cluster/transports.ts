@@ -60,19 +60,15 @@ export class ClusterTransports {
     return this.#choices.find(({ labels }) => matches(labels, found));
   }
 
-  get isReady(): boolean {
-    return this.#all.every((one) => one.isReady);
-  }
-
-  /** Calls back once, perhaps now. */
-  whenReady(ready: () => void): void {
+  /** Calls back once, perhaps now: secrets are there, or did not come. */
+  whenSettled(settled: () => void): void {
     let waiting = 1;
     const done = (): void => {
-      if (--waiting === 0) ready();
+      if (--waiting === 0) settled();
     };
     for (const one of this.#all) {
       waiting++;
-      one.whenReady(done);
+      one.whenSettled(done);
     }
     done();
   }

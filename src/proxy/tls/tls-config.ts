@@ -77,6 +77,11 @@ export type SecretHandle<T> = {
   readonly current: T | null;
   /** Told after each change; not for the first value when that is there already. */
   onChange(listener: () => void): void;
+  /**
+   * Calls back once, perhaps now: the first fetch is over, well or badly, or took too long. Absent where that is so
+   * from the beginning: files are read at once.
+   */
+  whenSettled?(settled: () => void): void;
   release(): void;
 };
 

@@ -47,7 +47,6 @@ export class UpstreamTls implements UpstreamTransport {
   readonly #keyLog: KeyLog | null;
   /** Null while a secret is missing. */
   #contexts: Contexts | null = null;
-  #waiting: (() => void)[] = [];
 
   constructor(config: UpstreamTlsConfig, context: TransportContext) {
     this.#config = config;
@@ -68,20 +67,23 @@ export class UpstreamTls implements UpstreamTransport {
     return this.#validation === null ? [...this.#certificates] : [...this.#certificates, this.#validation];
   }
 
-  get isReady(): boolean {
-    return this.#contexts !== null;
-  }
-
-  whenReady(ready: () => void): void {
-    if (this.isReady) ready();
-    else this.#waiting.push(ready);
+  whenSettled(settled: () => void): void {
+    let waiting = 1;
+    const done = (): void => {
+      if (--waiting === 0) settled();
+    };
+    for (const handle of this.#handles) {
+      if (handle.current !== null || handle.whenSettled === undefined) continue;
+      waiting++;
+      handle.whenSettled(done);
+    }
+    done();
   }
 
   close(): void {
     for (const handle of this.#handles) handle.release();
     this.#factoryStats.release();
     this.#stats.release();
-    this.#waiting = [];
   }
 
   // ─── Contexts ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +94,6 @@ export class UpstreamTls implements UpstreamTransport {
     const stats = this.#factoryStats;
     stats.inc(stats.i.ssl_context_update_by_sds);
     this.#contexts = built;
-    for (const ready of this.#waiting.splice(0)) ready();
   }
 
   /**

@@ -63,8 +63,11 @@ export type UpstreamTarget = TransportWishes & {
 
 /** One per cluster, or per entry of its transport_socket_matches. */
 export type UpstreamTransport = {
-  readonly isReady: boolean;
-  whenReady(ready: () => void): void;
+  /**
+   * Told once, perhaps now: its secrets are there, or one did not come with the first fetch. Then the cluster goes on
+   * without it, and whoever connects is refused.
+   */
+  whenSettled(settled: () => void): void;
   /** Takes a socket over that is just connected. The cluster's connect_timeout runs on: its owner cancels. */
   connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport;
   /** Whether `keyOf` looks at the connection. */

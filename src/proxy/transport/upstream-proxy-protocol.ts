@@ -83,13 +83,9 @@ class UpstreamProxyProtocol implements UpstreamTransport {
     this.#stats = context.stats.scope(`${context.statPrefix}upstream.proxyprotocol.`, STATS);
   }
 
-  get isReady(): boolean {
-    return this.#inner === null || this.#inner.isReady;
-  }
-
-  whenReady(ready: () => void): void {
-    if (this.#inner === null) ready();
-    else this.#inner.whenReady(ready);
+  whenSettled(settled: () => void): void {
+    if (this.#inner === null) settled();
+    else this.#inner.whenSettled(settled);
   }
 
   close(): void {
