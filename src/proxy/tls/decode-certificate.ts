@@ -3,6 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readCertificateNames } from '../../net/tls/certificate-names.ts';
 import { EXT_SUBJECT_ALT_NAME, readCertificateParts } from '../../net/tls/certificate-parts.ts';
 import { pemBlocks } from '../../net/tls/pem.ts';
+import { openPkcs12 } from '../../net/tls/pkcs12.ts';
 import { certificateError } from '../../net/tls/secure-context.ts';
 import type { TlsCertificate } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -23,17 +24,14 @@ export function decodeCertificate(message: TlsCertificate, d: ConfigDecoder): Ce
   const password = readSourceOrNothing(message.password, d.at('password')).toString('utf8');
   const staple = readStaple(message, d);
   if (staple === null) return null;
-  if (message.pkcs12 !== undefined) {
-    d.reject('pkcs12', 'is not supported yet');
-    return null;
-  }
-  const found = readPair(message, password, d);
+  const found = message.pkcs12 === undefined ? readPair(message, password, d) : readPkcs12(message, password, d);
   if (found === null) return null;
   const leaf = new X509Certificate(pemBlocks(found.chain, 'CERTIFICATE')[0] as string);
   return {
     ...found,
     pkcs12: null,
-    password,
+    // The key of a PKCS #12 file is open by now.
+    password: message.pkcs12 === undefined ? password : '',
     ocspStaple: staple.length === 0 ? null : staple,
     serverNames: serverNamesOf(leaf),
     isEcdsa: leaf.publicKey.asymmetricKeyType === 'ec',
@@ -56,6 +54,25 @@ function readPair(message: TlsCertificate, password: string, d: ConfigDecoder): 
   const error = certificateError({ ...pair, password, chainName, keyName });
   if (error === null) return pair;
   d.reject(error.includes('private key') ? 'private_key' : 'certificate_chain', error);
+  return null;
+}
+
+/** PEM of what is in a PKCS #12 file. */
+function readPkcs12(message: TlsCertificate, password: string, d: ConfigDecoder): Pair | null {
+  for (const field of ['private_key', 'certificate_chain'] as const) {
+    if (message[field] === undefined) continue;
+    d.reject(field, `Certificate configuration can't have both pkcs12 and ${field}`);
+    return null;
+  }
+  const name = sourceName(message.pkcs12);
+  const content = openPkcs12(readSourceOrNothing(message.pkcs12, d.at('pkcs12')), password);
+  if (content === null) d.reject('pkcs12', `Failed to load pkcs12 from ${name}`);
+  else if (content.chain === '') d.reject('pkcs12', `Failed to load certificate from ${name}`);
+  if (content === null || content.chain === '') return null;
+  const pair = { chain: Buffer.from(content.chain), key: Buffer.from(content.key) };
+  const error = certificateError({ ...pair, password: '', chainName: name, keyName: name });
+  if (error === null) return pair;
+  d.reject('pkcs12', error);
   return null;
 }
 

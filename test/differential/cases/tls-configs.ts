@@ -1,84 +1,36 @@
-// TLS contexts that are refused, and odd ones that pass: certificates, trust, parameters, secrets.
-import { makeCa, makeCertificate, makeCrl } from '../../support/certificates.ts';
-import { any, bootstrap, cluster, type Fields, filter } from '../config.ts';
+// TLS contexts that are refused, and odd ones that pass: certificates and trust.
+import { makeCrl } from '../../support/certificates.ts';
+import { any } from '../config.ts';
 import type { ConfigCase } from './bad-configs.ts';
-
-const TLS = 'envoy.extensions.transport_sockets.tls.v3';
-const ca = makeCa();
-const good = makeCertificate({ issuer: ca, sans: [{ dns: 'a.example' }] });
-const other = makeCertificate({ issuer: ca });
-const p384 = makeCertificate({ issuer: ca, key: 'p384' });
-const p521 = makeCertificate({ issuer: ca, key: 'p521' });
-const ed25519 = makeCertificate({ issuer: ca, key: 'ed25519' });
-const rsa = makeCertificate({ issuer: ca, key: 'rsa2048' });
-const weak = makeCertificate({ issuer: ca, key: 'rsa1024' });
-const encrypted = good.key
-  .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'secret' })
-  .toString();
-
-type Pem = { readonly pem: string; readonly keyPem: string };
-const inline = (text: string): Fields => ({ inline_string: text });
-const pair = (one: Pem): Fields => ({ certificate_chain: inline(one.pem), private_key: inline(one.keyPem) });
-const own: Fields = { tls_certificates: [pair(good)] };
-const trust: Fields = { trusted_ca: inline(ca.pem) };
-const bytes = (length: number): Fields => ({ inline_bytes: Buffer.alloc(length).toString('base64') });
-
-type Parts = { readonly secrets?: readonly Fields[]; readonly around?: Fields };
-
-function withSecrets(config: Fields, secrets: readonly Fields[] | undefined): Fields {
-  const statics = config['static_resources'] as Fields;
-  return secrets === undefined ? config : { ...config, static_resources: { ...statics, secrets } };
-}
-
-/** A listener with this context. */
-function down(context: Fields, { secrets }: Parts = {}): Fields {
-  const listener = {
-    name: 'main',
-    address: { socket_address: { address: '127.0.0.1', port_value: '{{listen.main}}' } },
-    filter_chains: [
-      {
-        filters: [filter('echo', 'envoy.extensions.filters.network.echo.v3.Echo')],
-        transport_socket: {
-          name: 'envoy.transport_sockets.tls',
-          typed_config: any(`${TLS}.DownstreamTlsContext`, context),
-        },
-      },
-    ],
-  };
-  return withSecrets(bootstrap({ listeners: [listener], clusters: [] }), secrets);
-}
-const downCommon = (common: Fields, parts?: Parts): Fields => down({ common_tls_context: common }, parts);
-const validation = (context: Fields): Fields => downCommon({ ...own, validation_context: context });
-const params = (tls_params: Fields): Fields => downCommon({ ...own, tls_params });
-const certificate = (fields: Fields): Fields => downCommon({ tls_certificates: [fields] });
-
-/** A cluster with this context. */
-function up(context: Fields): Fields {
-  const typed_config = any(`${TLS}.UpstreamTlsContext`, context);
-  const a = cluster('a', ['a'], { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config } });
-  return bootstrap({ listeners: [], clusters: [a] });
-}
-const upCommon = (common: Fields): Fields => up({ common_tls_context: common });
-
-const spiffe = (config: Fields, more: Fields = {}): Fields =>
-  validation({
-    ...more,
-    custom_validator_config: {
-      name: 'envoy.tls.cert_validator.spiffe',
-      typed_config: any(`${TLS}.SPIFFECertValidatorConfig`, config),
-    },
-  });
-const domain = (name: string, bundle = ca.pem): Fields => ({ name, trust_bundle: inline(bundle) });
-const combined = (base: Fields): Fields => ({
-  ...own,
-  combined_validation_context: {
-    default_validation_context: base,
-    validation_context_sds_secret_config: { name: 'trust' },
-  },
-});
-const dns: Fields = { match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'a.example' } }] };
-const NO_CA = 'SAN-based verification of peer certificates without trusted CA is insecure and not allowed';
-const X5C = Buffer.from(ca.der).toString('base64');
+import {
+  ca,
+  good,
+  other,
+  p384,
+  p521,
+  ed25519,
+  rsa,
+  weak,
+  encrypted,
+  pkcs12,
+  inline,
+  pair,
+  own,
+  trust,
+  bytes,
+  down,
+  downCommon,
+  validation,
+  certificate,
+  up,
+  upCommon,
+  spiffe,
+  domain,
+  dns,
+  NO_CA,
+  X5C,
+} from './tls-config-parts.ts';
+import { tlsParameterConfigCases } from './tls-parameter-configs.ts';
 
 const certificateCases: readonly ConfigCase[] = [
   { name: 'tls, a good certificate', config: downCommon(own), isGood: true },
@@ -173,6 +125,27 @@ const certificateCases: readonly ConfigCase[] = [
     name: 'tls, a private key provider',
     config: certificate({ certificate_chain: inline(good.pem), private_key_provider: { provider_name: 'x' } }),
     mentions: ['private_key_provider'],
+  },
+  { name: 'tls, PKCS #12', config: certificate({ pkcs12, password: inline('hello') }), isGood: true },
+  {
+    name: 'tls, PKCS #12 with another password',
+    config: certificate({ pkcs12, password: inline('wrong') }),
+    mentions: ['Failed to load pkcs12 from <inline>'],
+  },
+  {
+    name: 'tls, PKCS #12 that is none',
+    config: certificate({ pkcs12: inline('nonsense') }),
+    mentions: ['Failed to load pkcs12 from <inline>'],
+  },
+  {
+    name: 'tls, PKCS #12 and a key',
+    config: certificate({ pkcs12, password: inline('hello'), private_key: inline(good.keyPem) }),
+    mentions: ["Certificate configuration can't have both pkcs12 and private_key"],
+  },
+  {
+    name: 'tls, PKCS #12 and a chain',
+    config: certificate({ pkcs12, password: inline('hello'), certificate_chain: inline(good.pem) }),
+    mentions: ["Certificate configuration can't have both pkcs12 and certificate_chain"],
   },
   {
     name: 'tls, a signed certificate timestamp',
@@ -367,285 +340,8 @@ const validationCases: readonly ConfigCase[] = [
   },
 ];
 
-const FAILED = 'The following ciphers were rejected when tried individually: ';
-const parameterCases: readonly ConfigCase[] = [
-  {
-    name: 'tls, an unknown cipher',
-    config: params({ cipher_suites: ['NOPE', 'ECDHE-RSA-AES128-GCM-SHA256', 'ALSO'] }),
-    mentions: [
-      `Failed to initialize cipher suites NOPE:ECDHE-RSA-AES128-GCM-SHA256:ALSO. ${FAILED}NOPE, ALSO`,
-      'tls_params.cipher_suites',
-    ],
-  },
-  {
-    name: 'tls, an unknown cipher in a group',
-    config: params({ cipher_suites: ['[ECDHE-ECDSA-AES128-GCM-SHA256|NOPE]'] }),
-    mentions: [`Failed to initialize cipher suites [ECDHE-ECDSA-AES128-GCM-SHA256|NOPE]. ${FAILED}NOPE`],
-  },
-  {
-    name: 'tls, a cipher of TLS 1.3',
-    config: params({ cipher_suites: ['TLS_AES_128_GCM_SHA256'] }),
-    mentions: [`${FAILED}TLS_AES_128_GCM_SHA256`],
-  },
-  {
-    name: 'tls, a group that does not end',
-    config: params({ cipher_suites: ['[ECDHE-ECDSA-AES128-GCM-SHA256'] }),
-    mentions: ['Failed to initialize cipher suites [ECDHE-ECDSA-AES128-GCM-SHA256. '],
-  },
-  {
-    name: 'tls, only an exclusion',
-    config: params({ cipher_suites: ['-ECDHE-ECDSA-AES128-GCM-SHA256'] }),
-    mentions: ['Failed to initialize cipher suites'],
-  },
-  {
-    name: 'tls, ciphers by rules',
-    config: params({ cipher_suites: ['ALL:-SHA1', 'ECDHE+AESGCM:@STRENGTH'] }),
-    isGood: true,
-  },
-  {
-    name: 'tls, groups of ciphers',
-    config: params({ cipher_suites: ['[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]', 'AES128-SHA'] }),
-    isGood: true,
-  },
-  {
-    name: 'tls, a cipher that OpenSSL has left',
-    config: params({ cipher_suites: ['DES-CBC3-SHA'] }),
-    mentions: ['DES-CBC3-SHA'],
-    stricter: 'the runtime does not have it',
-  },
-  {
-    name: 'tls, an unknown curve',
-    config: params({ ecdh_curves: ['X25519', 'NOPE'] }),
-    mentions: ['Failed to initialize ECDH curves X25519:NOPE'],
-  },
-  {
-    name: 'tls, a curve that BoringSSL has left',
-    config: params({ ecdh_curves: ['P-224'] }),
-    mentions: ['Failed to initialize ECDH curves P-224'],
-  },
-  {
-    name: 'tls, a curve twice',
-    config: params({ ecdh_curves: ['P-256', 'P-256'] }),
-    mentions: ['Failed to initialize ECDH curves P-256:P-256'],
-  },
-  {
-    name: 'tls, all curves',
-    config: params({ ecdh_curves: ['X25519MLKEM768', 'X25519', 'P-256', 'P-384', 'P-521'] }),
-    isGood: true,
-  },
-  {
-    name: 'tls, an unknown signature algorithm',
-    config: params({ signature_algorithms: ['rsa_pss_rsae_sha256', 'NOPE'] }),
-    mentions: ['Failed to initialize TLS signature algorithms rsa_pss_rsae_sha256:NOPE'],
-  },
-  {
-    name: 'tls, signature algorithms',
-    config: params({ signature_algorithms: ['rsa_pss_rsae_sha256', 'ECDSA+SHA256', 'ed25519'] }),
-    isGood: true,
-  },
-  { name: 'tls, a compliance policy', config: params({ compliance_policies: ['FIPS_202205'] }), isGood: true },
-  {
-    name: 'tls, two compliance policies',
-    config: params({ compliance_policies: ['FIPS_202205', 'CNSA1_202603'] }),
-    mentions: ['compliance_policies'],
-  },
-  {
-    name: 'tls, a compliance policy and curves',
-    config: params({ compliance_policies: ['FIPS_202205'], ecdh_curves: ['X25519'] }),
-    mentions: ['ecdh_curves', 'takes no effect beside compliance_policies'],
-    stricter: 'one of them would be without effect',
-  },
-  {
-    name: 'tls, a minimum above the maximum',
-    config: params({ tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_2' }),
-    isGood: true,
-  },
-  {
-    name: 'tls, a protocol name too long',
-    config: downCommon({ ...own, alpn_protocols: ['x'.repeat(256)] }),
-    mentions: ['Invalid ALPN protocol string'],
-  },
-  { name: 'tls, an empty protocol name', config: downCommon({ ...own, alpn_protocols: [''] }), isGood: true },
-  { name: 'tls, a custom handshaker', config: downCommon({ ...own, custom_handshaker: { name: 'x' } }) },
-  {
-    name: 'tls, a key log in no directory',
-    config: downCommon({ ...own, key_log: { path: '{{dir}}/none/keys.log' } }),
-    mentions: ['unable to open file', 'No such file or directory'],
-  },
-  {
-    name: 'tls, a key log of no addresses',
-    config: downCommon({
-      ...own,
-      key_log: { path: '{{dir}}/keys.log', local_address_range: [{ address_prefix: 'x', prefix_len: 8 }] },
-    }),
-    mentions: ["invalid ip/mask combo 'x/8' (format is <ip>/<# mask bits>)"],
-  },
-  {
-    name: 'tls, a key log without path',
-    config: downCommon({ ...own, key_log: {} }),
-    mentions: ['key_log.path'],
-  },
-];
-
-const sessionCases: readonly ConfigCase[] = [
-  {
-    name: 'tls, a ticket key of 48 bytes',
-    config: down({ common_tls_context: own, session_ticket_keys: { keys: [bytes(48)] } }),
-    mentions: ['Incorrect TLS session ticket key length. Length 48, expected length 80.'],
-  },
-  {
-    name: 'tls, ticket keys',
-    config: down({ common_tls_context: own, session_ticket_keys: { keys: [bytes(80), bytes(80)] } }),
-    isGood: true,
-  },
-  {
-    name: 'tls, no ticket keys',
-    config: down({ common_tls_context: own, session_ticket_keys: { keys: [] } }),
-    mentions: ['keys'],
-  },
-  {
-    name: 'tls, a ticket key that is not there',
-    config: down({ common_tls_context: own, session_ticket_keys: { keys: [{ filename: '{{dir}}/none' }] } }),
-    mentions: ['Invalid path: '],
-  },
-  {
-    name: 'tls, a session beyond all time',
-    config: down({ common_tls_context: own, session_timeout: '4294967296s' }),
-    mentions: ['session_timeout'],
-  },
-  {
-    name: 'tls, a server name too long',
-    config: up({ sni: 'x'.repeat(256) }),
-    mentions: ['sni'],
-  },
-  {
-    name: 'tls, a server name with NUL',
-    config: up({ sni: 'a\0b' }),
-    mentions: ['SNI names containing NULL-byte are not allowed'],
-  },
-  {
-    name: 'tls, renegotiation',
-    config: up({ allow_renegotiation: true }),
-    mentions: ['allow_renegotiation'],
-    stricter: 'it is not there',
-  },
-  {
-    name: 'tls, the name of the server in nothing that is checked',
-    config: up({ sni: 'a', auto_sni_san_validation: true }),
-    mentions: ["'auto_sni_san_validation' was configured without a validation context"],
-  },
-];
-
-const secret = (name: string, fields: Fields): Fields => ({ name, ...fields });
-const secretCases: readonly ConfigCase[] = [
-  {
-    name: 'tls, a static certificate',
-    config: downCommon(
-      { tls_certificate_sds_secret_configs: [{ name: 'x' }] },
-      { secrets: [secret('x', { tls_certificate: pair(good) })] },
-    ),
-    isGood: true,
-  },
-  {
-    name: 'tls, a static certificate that nobody knows',
-    config: downCommon({ tls_certificate_sds_secret_configs: [{ name: 'x' }] }),
-    mentions: ['Unknown static secret: x'],
-  },
-  {
-    name: 'tls, a static certificate that is a validation context',
-    config: downCommon(
-      { tls_certificate_sds_secret_configs: [{ name: 'x' }] },
-      { secrets: [secret('x', { validation_context: trust })] },
-    ),
-    mentions: ['Unknown static secret: x'],
-  },
-  {
-    name: 'tls, static validation that nobody knows',
-    config: downCommon({ ...own, validation_context_sds_secret_config: { name: 'x' } }),
-    mentions: ['Unknown static certificate validation context: x'],
-  },
-  {
-    name: 'tls, static ticket keys that nobody knows',
-    config: down({ common_tls_context: own, session_ticket_keys_sds_secret_config: { name: 'x' } }),
-    mentions: ['Unknown tls session ticket keys: x'],
-  },
-  {
-    name: 'tls, a static secret twice',
-    config: downCommon(own, { secrets: [1, 2].map(() => secret('x', { tls_certificate: pair(good) })) }),
-    mentions: ['Duplicate static TlsCertificate secret name x'],
-  },
-  {
-    name: 'tls, a static secret of nothing',
-    config: downCommon(own, { secrets: [{ name: 'x' }] }),
-    mentions: ['Secret type not implemented', 'static_resources.secrets[0]'],
-  },
-  {
-    name: 'tls, a broken static secret that nobody uses',
-    config: downCommon(own, { secrets: [secret('x', { validation_context: { trusted_ca: inline('nonsense') } })] }),
-    isGood: true,
-  },
-  {
-    name: 'tls, a broken static secret',
-    config: downCommon(
-      { tls_certificate_sds_secret_configs: [{ name: 'x' }] },
-      { secrets: [secret('x', { tls_certificate: { ...pair(good), private_key: inline(other.keyPem) } })] },
-    ),
-    mentions: ['KEY_VALUES_MISMATCH', 'static_resources.secrets[0].tls_certificate.private_key'],
-  },
-  {
-    name: 'tls, certificates of both kinds',
-    config: downCommon(
-      { ...own, tls_certificate_sds_secret_configs: [{ name: 'x' }] },
-      { secrets: [secret('x', { tls_certificate: pair(good) })] },
-    ),
-    mentions: ['SDS and non-SDS TLS certificates may not be mixed in server contexts'],
-  },
-  {
-    name: 'tls, combined validation',
-    config: downCommon(combined(dns), { secrets: [secret('trust', { validation_context: trust })] }),
-    isGood: true,
-  },
-  {
-    name: 'tls, combined validation without a CA',
-    config: downCommon(combined(dns), { secrets: [secret('trust', { validation_context: {} })] }),
-    mentions: [NO_CA],
-  },
-  {
-    name: 'tls, combined validation without default',
-    config: downCommon({
-      ...own,
-      combined_validation_context: { validation_context_sds_secret_config: { name: 'x' } },
-    }),
-    mentions: ['default_validation_context'],
-  },
-  {
-    name: 'tls, a secret of no source',
-    config: downCommon({ tls_certificate_sds_secret_configs: [{ name: 'x', sds_config: {} }] }),
-    mentions: ['sds_config'],
-  },
-  {
-    name: 'tls, a secret without name',
-    config: downCommon({ tls_certificate_sds_secret_configs: [{}] }),
-    mentions: ['name'],
-  },
-  {
-    name: 'tls, a secret from a file that is not there',
-    config: {
-      ...downCommon({
-        tls_certificate_sds_secret_configs: [
-          { name: 'x', sds_config: { path_config_source: { path: '{{dir}}/none.yaml' } } },
-        ],
-      }),
-      node: { id: 'n', cluster: 'c' },
-    },
-    mentions: ['paths must refer to an existing path in the system', 'none.yaml'],
-  },
-];
-
 export const tlsConfigCases: readonly ConfigCase[] = [
   ...certificateCases,
   ...validationCases,
-  ...parameterCases,
-  ...sessionCases,
-  ...secretCases,
+  ...tlsParameterConfigCases,
 ];
