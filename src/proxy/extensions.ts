@@ -25,6 +25,7 @@ import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
 import { upstreamProxyProtocol } from './transport/upstream-proxy-protocol.ts';
+import { downstreamTls } from './tls/downstream-tls.ts';
 import type { DownstreamTransportFactory, UpstreamTransportFactory } from './transport/transport.ts';
 
 export type ExtensionParts = {
@@ -69,7 +70,7 @@ export function listenerFilters(): ListenerFilterFactory[] {
 
 /** Transport sockets besides raw_buffer, which is none. */
 export function downstreamTransports(): DownstreamTransportFactory[] {
-  return [];
+  return [downstreamTls];
 }
 
 export function upstreamTransports(): UpstreamTransportFactory[] {

@@ -40,10 +40,10 @@ type Failed = { readonly error: string };
 export function startProxy(parts: ProxyParts): Proxy | Failed {
   const prepared = prepare(parts);
   if ('error' in prepared) return prepared;
-  const { core, config, clusters } = prepared;
+  const { core, config, clusters, transports } = prepared;
   const { clock, random, engine, stats, runtime, seams } = core;
   const drain = makeDrain(parts, core);
-  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams, transports }, clusters);
   const crew = new LocalCrew(core, worker, prepared);
   const proxy = { ...supervised(parts, prepared, crew, drain), worker };
   const supervisor = new Supervisor(proxy);

@@ -7,6 +7,7 @@ import type { BootstrapConfig } from './config/bootstrap.ts';
 import type { DrainManager } from './listener/drain.ts';
 import { ListenerManager } from './listener/listener-manager.ts';
 import type { LayeredRuntime } from './runtime.ts';
+import type { TransportServices } from './transport/transport.ts';
 import type { WorkerSeams } from './workers/contract.ts';
 
 export type WorkerContext = {
@@ -17,6 +18,7 @@ export type WorkerContext = {
   readonly runtime: LayeredRuntime;
   readonly drain: DrainManager;
   readonly seams: WorkerSeams;
+  readonly transports: TransportServices;
 };
 
 export class Worker {
@@ -41,7 +43,7 @@ export class Worker {
 
   /**
    * Takes a configuration and binds all its addresses, or none: then the reason is returned. Connections come in once
-   * all clusters are initialised.
+   * all clusters are initialised and the listeners have their secrets.
    */
   start(config: BootstrapConfig): string | null {
     for (const cluster of config.clusters) this.clusters.set(cluster);
@@ -51,7 +53,7 @@ export class Worker {
       this.listeners.stopAccepting();
       return `listener ${JSON.stringify(listener.name)}: ${outcome.error}`;
     }
-    this.clusters.whenInitialized(() => this.listeners.open());
+    this.clusters.whenInitialized(() => this.listeners.whenSettled(() => this.listeners.open()));
     return null;
   }
 }

@@ -92,10 +92,8 @@ export class NetworkHarness {
       transportTimeoutMs: 0,
       filters,
     };
-    this.chain = new FilterChain(config as never, context as never, {
-      isDraining: false,
-      shouldDrainClose: () => false,
-    });
+    const drain = { isDraining: false, shouldDrainClose: () => false };
+    this.chain = new FilterChain(config as never, context as never, drain, null);
   }
 
   /** Opens a connection; `facts` is what listener filters would have found. */

@@ -44,6 +44,7 @@ export class AdminListener {
       {
         ...context,
         seams,
+        transports: null,
         drain: NEVER_DRAINS,
         connections: { active: 0 },
         thread: 'main_thread',

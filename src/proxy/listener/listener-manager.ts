@@ -192,6 +192,19 @@ export class ListenerManager implements AdoptingListeners {
 
   // ─── Life ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Calls back once, perhaps now: the listeners there are have their secrets, or go on without. */
+  whenSettled(settled: () => void): void {
+    let waiting = 1;
+    const done = (): void => {
+      if (--waiting === 0) settled();
+    };
+    for (const { listener } of this.#entries.values()) {
+      waiting++;
+      listener.whenSettled(done);
+    }
+    done();
+  }
+
   /** Everything is ready: connections that waited come in. */
   open(): void {
     this.#registry.open();

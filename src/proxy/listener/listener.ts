@@ -10,6 +10,7 @@ import { DownstreamConnection } from '../network/connection.ts';
 import type { DrainDecision } from '../network/filter.ts';
 import { FilterChain, type FilterChainConfig } from '../network/filter-chain.ts';
 import { Flag, type Metadata, StreamInfo } from '../stream-info.ts';
+import type { TransportServices } from '../transport/transport.ts';
 import type { WorkerSeams } from '../workers/contract.ts';
 import type { ListenerFilter } from './filter.ts';
 import { compileFilterChains, type FilterChainTable } from './filter-chain-match.ts';
@@ -39,6 +40,8 @@ export type ListenerContext = {
   readonly dateText: () => string;
   readonly connections: ConnectionCount;
   readonly seams: WorkerSeams;
+  /** Null for the admin interface. */
+  readonly transports: TransportServices | null;
   /** 'worker_0', or 'main_thread' for the admin listener. */
   readonly thread: string;
   /** The listener that takes connections to this address, for use_original_dst. */
@@ -103,6 +106,19 @@ export class ActiveListener implements PendingOwner {
   get trafficDirection(): ListenerConfig['trafficDirection'] {
     return this.config.trafficDirection;
   }
+  /** Calls back once, perhaps now: all chains have their secrets, or go on without. */
+  whenSettled(settled: () => void): void {
+    let waiting = 1;
+    const done = (): void => {
+      if (--waiting === 0) settled();
+    };
+    for (const chain of this.#chains.values()) {
+      waiting++;
+      chain.whenSettled(done);
+    }
+    done();
+  }
+
   get connectionCount(): number {
     return this.#active;
   }
@@ -161,7 +177,7 @@ export class ActiveListener implements PendingOwner {
       listenerName: name,
       listenerPrefix: this.statPrefix,
     };
-    return new FilterChain(config, context, this.#drain);
+    return new FilterChain(config, context, this.#drain, this.#context.transports);
   }
 
   // ─── Sockets ────────────────────────────────────────────────────────────────────────────────────────────────────

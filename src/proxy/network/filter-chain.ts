@@ -1,7 +1,7 @@
 // A filter chain at run time: its network filters, the connections that it serves, and whether it drains.
 import type { Clock } from '../../base/clock.ts';
 import type { Metadata } from '../stream-info.ts';
-import type { DownstreamTransport, TransportConfig } from '../transport/transport.ts';
+import type { DownstreamTransport, TransportConfig, TransportServices } from '../transport/transport.ts';
 import type { DownstreamConnection } from './connection.ts';
 import type { DrainDecision, NetworkFilter, NetworkFilterContext, NetworkFilterFactory } from './filter.ts';
 
@@ -50,6 +50,7 @@ export class FilterChain {
     config: FilterChainConfig,
     context: Omit<NetworkFilterContext, 'slot' | 'drain' | 'chainKey'>,
     drain: DrainDecision,
+    transports: TransportServices | null,
   ) {
     this.config = config;
     const filters: NetworkFilter[] = [];
@@ -67,14 +68,22 @@ export class FilterChain {
     }
     this.slots = slot;
     const { transport } = config;
-    const { stats, clock, random, runtime, shared, listenerPrefix } = context;
-    const transportContext = { stats, clock, random, runtime, shared, statPrefix: listenerPrefix };
-    this.transport = transport === null ? null : transport.factory.create(transport.config as never, transportContext);
+    // The admin interface has no transport socket, and needs no services for one.
+    this.transport =
+      transport === null || transports === null
+        ? null
+        : transport.factory.create(transport.config as never, { ...transports, statPrefix: context.listenerPrefix });
     const terminal = filters.pop();
     if (terminal?.start === undefined) throw new Error(`filter chain ${config.name} has no terminal filter`);
     this.terminal = terminal;
     this.filters = filters;
     this.readsData = filters.some((filter) => filter.onData !== undefined);
+  }
+
+  /** Calls back once, perhaps now: the transport has its secrets, or goes on without. */
+  whenSettled(settled: () => void): void {
+    if (this.transport === null) settled();
+    else this.transport.whenSettled(settled);
   }
 
   /** A connection is over. */

@@ -29,7 +29,7 @@ import type {
   ValidationSecret,
 } from './tls-config.ts';
 import { DOWNSTREAM_TLS_FIELDS } from './tls-fields.ts';
-import { makeVerifier, type Verifier } from './verify.ts';
+import { makeVerifier, needsFullHandshakes, type Verifier } from './verify.ts';
 
 const NAME = 'envoy.transport_sockets.tls';
 const NO_ALPN: readonly string[] = [];
@@ -56,7 +56,6 @@ export class DownstreamTls implements DownstreamTransport {
   readonly #factoryStats: SslFactoryScope;
   readonly #keyLog: KeyLog | null;
   #contexts: Contexts | null = null;
-  #waiting: (() => void)[] = [];
 
   constructor(config: DownstreamTlsConfig, context: TransportContext) {
     this.#config = config;
@@ -79,13 +78,17 @@ export class DownstreamTls implements DownstreamTransport {
     return [...this.#certificates, ...others];
   }
 
-  get isReady(): boolean {
-    return this.#contexts !== null;
-  }
-
-  whenReady(ready: () => void): void {
-    if (this.isReady) ready();
-    else this.#waiting.push(ready);
+  whenSettled(settled: () => void): void {
+    let waiting = 1;
+    const done = (): void => {
+      if (--waiting === 0) settled();
+    };
+    for (const handle of this.#handles) {
+      if (handle.current !== null || handle.whenSettled === undefined) continue;
+      waiting++;
+      handle.whenSettled(done);
+    }
+    done();
   }
 
   close(): void {
@@ -100,7 +103,6 @@ export class DownstreamTls implements DownstreamTransport {
     if (built === null) return;
     if (this.#contexts !== null) stats.inc(stats.i.ssl_context_update_by_sds);
     this.#contexts = built;
-    for (const ready of this.#waiting.splice(0)) ready();
   }
 
   /** Null while a secret is missing, or when OpenSSL refuses what came: then the last contexts stay. */
@@ -161,7 +163,7 @@ export class DownstreamTls implements DownstreamTransport {
       crl: validation?.isCrlForLeafOnly === true ? null : (validation?.crl ?? null),
       sessionIdContext: trust,
       ticketKeys: keys,
-      hasTickets,
+      hasTickets: hasTickets && !needsFullHandshakes(validation),
       sessionTimeoutS,
       prefersClientCiphers,
     });
@@ -248,7 +250,7 @@ export class DownstreamTls implements DownstreamTransport {
   #judge(contexts: Contexts, facts: SessionFacts): string | null {
     const verdict = contexts.verify(facts);
     if (verdict === null) return null;
-    this.#stats.refused(verdict.stat);
+    if (verdict.stat !== null) this.#stats.refused(verdict.stat);
     return verdict.reason;
   }
 

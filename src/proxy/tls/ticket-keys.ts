@@ -14,7 +14,7 @@ function processSecret(shared: SharedCells): Buffer {
   for (const [i, word] of words.entries()) {
     // Zero stands for nobody having drawn it yet.
     if (word.load() === 0n) word.replace(0n, randomBytes(8).readBigUInt64LE() | 1n);
-    secret.writeBigUInt64LE(word.load(), i * 8);
+    secret.writeBigInt64LE(BigInt.asIntN(64, word.load()), i * 8);
   }
   return secret;
 }

@@ -30,10 +30,11 @@ export type FirstBytes = {
 
 /** One per filter chain: serves connections that were accepted. */
 export type DownstreamTransport = {
-  /** False while a secret is missing: the listener waits with its connections, as in Envoy. */
-  readonly isReady: boolean;
-  /** Told once, when it becomes ready. */
-  whenReady(ready: () => void): void;
+  /**
+   * Told once, perhaps now: its secrets are there, or one did not come with the first fetch. Then the listener goes on
+   * without it, and whoever connects is refused.
+   */
+  whenSettled(settled: () => void): void;
   /** Takes an idle socket over. */
   accept(stream: ByteStream, first: FirstBytes, callback: TransportCallback): PendingTransport;
   /** The chain is gone. */

@@ -180,11 +180,11 @@ function makeParts(start: WorkerStart, send: (message: FromWorker) => void): Thr
   const decoded = decodeProxy(parts, core, bootstrap);
   if ('error' in decoded) return decoded.error;
   const { clock, random, engine, stats, runtime } = core;
-  const { config, clusters } = decoded;
+  const { config, clusters, transports } = decoded;
   runtime.load(config.runtimeLayers);
   runtime.modify(start.runtime);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
-  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams }, clusters);
+  const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams, transports }, clusters);
   const problem = worker.start(config);
   if (problem !== null) return problem;
   return { core, worker, applier: new ConfigApplier(worker, core, decoded), drain, logs, journal, sockets, balancer };
