@@ -22,10 +22,12 @@ function show(observation: unknown): void {
     console.log(`  ${JSON.stringify(observation)}`);
     return;
   }
-  const { clients, datagrams, relay, upstream, log, stats, admin, upstreamFates } = observation as Observation;
+  const { clients, datagrams, relay, upstream, log, stats, admin, upstreamFates, upstreamTls } =
+    observation as Observation;
   for (const client of clients) {
     for (const message of client.responses) showMessage('<', message);
     console.log(`  connection: ${client.fate} ${client.timedOut.join(', ')}`);
+    if (client.tls !== undefined) console.log(`  tls: ${JSON.stringify(client.tls)}`);
   }
   if (datagrams !== undefined) console.log(`  datagrams: ${JSON.stringify(datagrams)}`);
   if (relay !== undefined) console.log(`  relay: ${JSON.stringify(relay)}`);
@@ -33,6 +35,7 @@ function show(observation: unknown): void {
     for (const request of requests) showMessage(`> ${name}#${request.connection}`, request);
   }
   if (upstreamFates !== undefined) console.log(`  upstream connections: ${JSON.stringify(upstreamFates)}`);
+  if (upstreamTls !== undefined) console.log(`  upstream tls: ${JSON.stringify(upstreamTls)}`);
   for (const line of log) console.log(`  log: ${line}`);
   console.log(`  statistics: ${JSON.stringify(stats)}`);
   if (admin !== undefined) console.log(`  admin: ${JSON.stringify(admin, null, 1)}`);

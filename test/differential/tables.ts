@@ -18,6 +18,7 @@ import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
+import { tlsClientGroups } from './cases/tls-clients.ts';
 import { tlsIdentityGroups } from './cases/tls-identity.ts';
 import { tlsRuleGroups } from './cases/tls-rules.ts';
 import { udpGroups } from './cases/udp.ts';
@@ -43,6 +44,7 @@ export const allGroups: readonly Group[] = [
   ...clusterOptionGroups,
   ...tcpEndGroups,
   ...tcpProxyGroups,
+  ...tlsClientGroups,
   ...tlsIdentityGroups,
   ...tlsRuleGroups,
   ...udpGroups,

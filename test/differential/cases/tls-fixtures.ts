@@ -3,7 +3,7 @@ import { makeCa, makeCertificate, type TestCertificate } from '../../support/cer
 import * as d from '../../support/der-writer.ts';
 import type { ClientStep } from '../../support/raw-client.ts';
 import type { TlsClientOptions } from '../../support/tls-client.ts';
-import { any, type Fields, type HttpListener, http } from '../config.ts';
+import { any, direct, type Fields, type HttpListener, http, textLog } from '../config.ts';
 import { get } from '../messages.ts';
 
 const DOWNSTREAM = 'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext';
@@ -92,4 +92,27 @@ export function https(options: HttpListener & { readonly tls?: TlsContext }): Fi
 /** One request over TLS. */
 export function call(options: TlsClientOptions = {}, ...headers: string[]): ClientStep[] {
   return [{ tls: options }, get('/', ...headers), { read: 1 }];
+}
+
+/** Statistics of TLS; without those of groups and signatures, which the runtime does not tell. */
+export const SSL_STATS = [
+  '^listener\\.[^.]+\\.(ssl\\.(handshake|connection_error|session_reused|no_certificate|fail_verify.*|ciphers.*|' +
+    'versions.*|ocsp.*|was_key_usage_invalid)|downstream_cx_(total|destroy|transport_socket_connect_timeout)|' +
+    'no_filter_chain_match)$',
+  '^http\\.[^.]+\\.downstream_cx_ssl_total$',
+];
+
+/** What is logged of each request, and what of each connection, failed ones too. */
+export const REQUEST_LOG =
+  'RQ code=%RESPONSE_CODE% sni=%REQUESTED_SERVER_NAME% %DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% ' +
+  'peer=%DOWNSTREAM_PEER_SUBJECT% proto=%REQ(X-FORWARDED-PROTO)% scheme=%REQ(:SCHEME)%\n';
+export const CONNECTION_LOG =
+  'CX fail=%DOWNSTREAM_TRANSPORT_FAILURE_REASON% flags=%RESPONSE_FLAGS% sni=%REQUESTED_SERVER_NAME% ' +
+  '%DOWNSTREAM_TLS_VERSION% peer=%DOWNSTREAM_PEER_SUBJECT% local=%DOWNSTREAM_LOCAL_SUBJECT% ' +
+  'close=%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON% chain=%FILTER_CHAIN_NAME%\n';
+
+/** A listener that answers itself and logs both. */
+export function tlsListener(name: string, tls: TlsContext = {}, around: Fields = {}): Fields {
+  const made = https({ name, tls, routes: [direct({ prefix: '/' }, 200, 'ok')], log: [textLog(REQUEST_LOG)] });
+  return { ...made, access_log: [textLog(CONNECTION_LOG)], ...around };
 }

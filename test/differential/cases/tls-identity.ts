@@ -1,7 +1,16 @@
 // Who the client is: in x-forwarded-client-cert, in the access log, for rbac and for routes.
 import type { Case, Group } from '../case.ts';
 import { bootstrap, cluster, type Fields, textLog } from '../config.ts';
-import { call, chainClient, client, https, plainClient, strangeClient, type TlsContext, trusted } from './tls-fixtures.ts';
+import {
+  call,
+  chainClient,
+  client,
+  https,
+  plainClient,
+  strangeClient,
+  type TlsContext,
+  trusted,
+} from './tls-fixtures.ts';
 
 const SET = [
   ['no-details', {}],
@@ -21,7 +30,10 @@ const modeListeners = MODES.map((mode) =>
   https({
     name: `mode-${lower(mode)}`,
     tls: optional,
-    hcm: { forward_client_cert_details: mode, set_current_client_cert_details: { subject: true, dns: true, uri: true } },
+    hcm: {
+      forward_client_cert_details: mode,
+      set_current_client_cert_details: { subject: true, dns: true, uri: true },
+    },
   }),
 );
 const detailListeners = SET.map(([name, details]) =>
@@ -39,7 +51,11 @@ const xfccCases: Case[] = [
     return [
       { name: `${mode}, a certificate`, to, send: call({ certificate: client }) },
       { name: `${mode}, a certificate and a header`, to, send: call({ certificate: client }, GIVEN) },
-      { name: `${mode}, two headers`, to, send: call({ certificate: client }, GIVEN, 'x-forwarded-client-cert: Hash=2') },
+      {
+        name: `${mode}, two headers`,
+        to,
+        send: call({ certificate: client }, GIVEN, 'x-forwarded-client-cert: Hash=2'),
+      },
       { name: `${mode}, no certificate, a header`, to, send: call({}, GIVEN) },
       { name: `${mode}, no certificate`, to, send: call() },
     ];
@@ -54,7 +70,9 @@ const xfccCases: Case[] = [
 const OPERATORS = [
   ...['URI_SAN', 'DNS_SAN', 'IP_SAN', 'EMAIL_SAN', 'OTHERNAME_SAN', 'SUBJECT', 'ISSUER', 'SERIAL', 'FINGERPRINT_256'],
   ...['FINGERPRINT_1', 'CERT', 'CERT_V_START', 'CERT_V_END', 'CHAIN_FINGERPRINTS_256', 'CHAIN_FINGERPRINTS_1'],
-  'CHAIN_SERIALS', 'ISSUER_SERIAL', 'ISSUER_FINGERPRINT_256',
+  'CHAIN_SERIALS',
+  'ISSUER_SERIAL',
+  'ISSUER_FINGERPRINT_256',
 ].map((name) => `DOWNSTREAM_PEER_${name}`);
 const LOCAL = ['URI_SAN', 'DNS_SAN', 'IP_SAN', 'EMAIL_SAN', 'OTHERNAME_SAN', 'SUBJECT'].map(
   (name) => `DOWNSTREAM_LOCAL_${name}`,
@@ -76,7 +94,11 @@ const logListeners: Fields[] = [
   }),
 ];
 const logCases: Case[] = [
-  { name: 'log of a client with all names', to: 'log', send: call({ certificate: client, serverName: 'test.example' }) },
+  {
+    name: 'log of a client with all names',
+    to: 'log',
+    send: call({ certificate: client, serverName: 'test.example' }),
+  },
   { name: 'log of a client without names', to: 'log', send: call({ certificate: plainClient }) },
   { name: 'log of a client with a chain', to: 'log', send: call({ certificate: chainClient }) },
   { name: 'log of a client without certificate', to: 'log', send: call({}) },

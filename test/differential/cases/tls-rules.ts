@@ -57,7 +57,12 @@ function rbac(type: string, principal: Fields): Fields {
 }
 
 const rbacListeners = PRINCIPALS.map(([what, principal]) =>
-  https({ name: `who-${what}`, tls: untrusted, filters: [rbac(HTTP_RBAC, principal)], routes: [direct({ prefix: '/' }, 200)] }),
+  https({
+    name: `who-${what}`,
+    tls: untrusted,
+    filters: [rbac(HTTP_RBAC, principal)],
+    routes: [direct({ prefix: '/' }, 200)],
+  }),
 );
 
 const rbacCases: Case[] = PRINCIPALS.flatMap(([what]) =>
@@ -142,11 +147,7 @@ const routeCases: Case[] = [...FLAGS, both].flatMap((flags, i) =>
   CLIENTS.map(([who, certificate]) => ({
     name: `route of ${JSON.stringify(flags)}: ${who}`,
     to: 'routes',
-    send: [
-      { tls: certificate === null ? {} : { certificate } },
-      `GET /${i} HTTP/1.1\r\nhost: x\r\n\r\n`,
-      { read: 1 },
-    ],
+    send: [{ tls: certificate === null ? {} : { certificate } }, `GET /${i} HTTP/1.1\r\nhost: x\r\n\r\n`, { read: 1 }],
   })),
 );
 
@@ -158,5 +159,9 @@ export const tlsRuleGroups: readonly Group[] = [
     cases: networkCases,
   },
   { name: 'tls inputs', config: bootstrap({ listeners: inputListeners, clusters: [cluster('a')] }), cases: inputCases },
-  { name: 'tls routes', config: bootstrap({ listeners: [routeListener], clusters: [cluster('a')] }), cases: routeCases },
+  {
+    name: 'tls routes',
+    config: bootstrap({ listeners: [routeListener], clusters: [cluster('a')] }),
+    cases: routeCases,
+  },
 ];
