@@ -9,6 +9,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import * as tls from 'node:tls';
+import { Certificate } from './certificate.ts';
 import { pemBlocks } from './pem.ts';
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
@@ -28,7 +29,7 @@ export type SecureContextOptions = {
   readonly isServer: boolean;
   readonly minVersion: TlsVersion;
   readonly maxVersion: TlsVersion;
-  /** OpenSSL's cipher string for TLS 1.2 and below; '' for Envoy's default. TLS 1.3 has Envoy's three always. */
+  /** OpenSSL's cipher string; '' for Envoy's default. Where it names none of TLS 1.3, that has Envoy's three. */
   readonly ciphers: string;
   /** OpenSSL's list ('X25519:P-256'); '' for Envoy's default. */
   readonly curves: string;
@@ -39,7 +40,7 @@ export type SecureContextOptions = {
   /** PEM; null: nobody is trusted. The runtime's own roots never are. */
   readonly trustedCa: Buffer | null;
   readonly trustedCaName?: string;
-  /** PEM; each certificate of a chain must have its list. For lists of the leaf's issuer only give null and see verify. */
+  /** PEM; each certificate of a chain must have its list. Null where only the leaf is to be looked up: see verify. */
   readonly crl: Buffer | null;
   readonly crlName?: string;
   /** Sessions are resumed only where this is the same: a digest of everything that decides trust. */
@@ -91,10 +92,20 @@ export function makeSecureContext(options: SecureContextOptions): tls.SecureCont
   try {
     const context = tls.createSecureContext({ ...settings(options), ...trustSettings(options), ciphers: list });
     if (options.ticketKeys.length > 0) useTicketKeys(context, options.ticketKeys);
+    const [only, ...others] = options.certificates;
+    const leaf = only === undefined || others.length > 0 ? null : firstCertificate(only.chain);
+    if (leaf !== null) ONLY_CERTIFICATES.set(context, new Certificate(leaf.raw));
     return context;
   } catch (error) {
     return { error: `Failed to make a TLS context: ${textOf(error)}` };
   }
+}
+
+const ONLY_CERTIFICATES = new WeakMap<tls.SecureContext, Certificate>();
+
+/** The certificate of a context that has no more than one; null for others. */
+export function onlyCertificate(context: tls.SecureContext): Certificate | null {
+  return ONLY_CERTIFICATES.get(context) ?? null;
 }
 
 function settings(options: SecureContextOptions): tls.SecureContextOptions {
@@ -271,8 +282,14 @@ function cipherList({ ciphers, minVersion }: SecureContextOptions): string | { r
   // Level 1 refuses SHA-1 and RSA below 1024 bits; TLS 1.0 and 1.1 exist at level 0 only.
   const level = isOld(minVersion) ? '@SECLEVEL=0' : '@SECLEVEL=1';
   const names = list.split(':');
-  const rejected = names.filter((name) => !isCipher(name, level));
-  if (rejected.length === 0) return `${TLS13_CIPHERS}:${list}:${level}`;
+  const suites = names.filter((name) => TLS13_CIPHERS.split(':').includes(name));
+  const older = names.filter((name) => !suites.includes(name));
+  const rejected = older.filter((name) => !isCipher(name, level));
+  if (rejected.length === 0) {
+    const newer = suites.length === 0 ? TLS13_CIPHERS : suites.join(':');
+    // The runtime wants older ones even where TLS 1.3 is the only version.
+    return `${newer}:${older.length === 0 ? DEFAULT_CIPHERS : older.join(':')}:${level}`;
+  }
   return {
     error:
       `Failed to initialize cipher suites ${list}. ` +
