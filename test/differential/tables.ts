@@ -19,8 +19,11 @@ import { smugglingGroups } from './cases/smuggling.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { tlsClientGroups } from './cases/tls-clients.ts';
+import { tlsHandshakeGroups } from './cases/tls-handshake.ts';
 import { tlsIdentityGroups } from './cases/tls-identity.ts';
+import { tlsOddGroups } from './cases/tls-odd.ts';
 import { tlsRuleGroups } from './cases/tls-rules.ts';
+import { tlsSessionGroups } from './cases/tls-sessions.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -45,8 +48,11 @@ export const allGroups: readonly Group[] = [
   ...tcpEndGroups,
   ...tcpProxyGroups,
   ...tlsClientGroups,
+  ...tlsHandshakeGroups,
   ...tlsIdentityGroups,
+  ...tlsOddGroups,
   ...tlsRuleGroups,
+  ...tlsSessionGroups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,

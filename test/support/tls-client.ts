@@ -44,7 +44,7 @@ export type SeenTls = {
 /** In an order that leaves nothing to the taste of the server. */
 const DEFAULT_CIPHERS =
   'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:' +
-  'ECDHE-RSA-AES128-GCM-SHA256:DEFAULT';
+  'ECDHE-RSA-AES128-GCM-SHA256:ALL';
 
 export type TlsSessions = Map<string, Buffer>;
 
@@ -62,7 +62,7 @@ export function openTls(
     socket: pieceBytes === undefined ? socket : inPieces(socket, pieceBytes),
     rejectUnauthorized: false,
     // Whatever a case offers is sent, also what nobody should take.
-    ciphers: `${options.ciphers ?? DEFAULT_CIPHERS}:@SECLEVEL=0`,
+    ciphers: cipherList(options.ciphers ?? DEFAULT_CIPHERS),
     allowHalfOpen: true,
     requestOCSP: options.wantsStaple ?? false,
     ...contextOptions(options),
@@ -88,6 +88,12 @@ export function openTls(
   });
   secured.once('close', onDone);
   return { socket: secured, seen };
+}
+
+/** The runtime wants one for TLS 1.2 too, whatever the versions are. */
+function cipherList(ciphers: string): string {
+  const isNew = ciphers.split(':').every((name) => name.startsWith('TLS_'));
+  return `${ciphers}${isNew ? ':ECDHE-ECDSA-AES128-GCM-SHA256' : ''}:@SECLEVEL=0`;
 }
 
 function contextOptions(options: TlsClientOptions): tls.SecureContextOptions {
