@@ -24,6 +24,7 @@ import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
+import { upstreamTls } from './tls/upstream-tls.ts';
 import { upstreamProxyProtocol } from './transport/upstream-proxy-protocol.ts';
 import { downstreamTls } from './tls/downstream-tls.ts';
 import type { DownstreamTransportFactory, UpstreamTransportFactory } from './transport/transport.ts';
@@ -74,5 +75,5 @@ export function downstreamTransports(): DownstreamTransportFactory[] {
 }
 
 export function upstreamTransports(): UpstreamTransportFactory[] {
-  return [upstreamProxyProtocol];
+  return [upstreamTls, upstreamProxyProtocol];
 }

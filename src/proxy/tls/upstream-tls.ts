@@ -1,11 +1,12 @@
 // TLS to a cluster's hosts: SNI, ALPN and sessions of each connection, and the judgement of who answers.
 import { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
-import type { ByteStream, CertificateFacts } from '../../base/byte-stream.ts';
+import type { ByteStream } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
 import { makeSecureContext } from '../../net/tls/secure-context.ts';
 import type { SessionFacts } from '../../net/tls/session-facts.ts';
 import { startTls } from '../../net/tls/start-tls.ts';
+import { handshakeStat } from '../../net/tls/wording.ts';
 import type {
   PendingTransport,
   TransportCallback,
@@ -22,13 +23,11 @@ import { SessionCache } from './session-cache.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
 import type { CertificateSecret, SecretHandle, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
 import { UPSTREAM_TLS_FIELDS } from './tls-fields.ts';
-import { makeVerifier, type Verdict, type Verifier } from './verify.ts';
+import { makeVerifier, type Verifier } from './verify.ts';
 
 const NAME = 'envoy.transport_sockets.tls';
 const NOTHING: PendingTransport = { cancel: () => undefined };
 const NOT_READY = 'TLS error: Secret is not supplied by SDS';
-const VERIFY_FAILED =
-  'TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: ';
 
 /** What is rebuilt as a whole when a secret changes; connections and handshakes that run keep theirs. */
 type Contexts = {
@@ -127,7 +126,8 @@ export class UpstreamTls implements UpstreamTransport {
     }
     this.#showExpiry(certificates, validation);
     const { clock } = this.#context;
-    const verify = makeVerifier(validation, { isServer: false, wallMs: () => clock.wallMs });
+    const { enforcesRsaKeyUsage } = this.#config;
+    const verify = makeVerifier(validation, { isServer: false, wallMs: () => clock.wallMs, enforcesRsaKeyUsage });
     return { context, verify, sessions: new SessionCache(maxSessionKeys) };
   }
 
@@ -166,8 +166,7 @@ export class UpstreamTls implements UpstreamTransport {
     const names = sanNames(target.subjectAltNames, verifiesSniSan ? serverName : '');
     const { address } = target;
     const sessionKey = sessions.isOff ? '' : `${serverName} ${address.address} ${address.port}`;
-    // Told of before the callback runs: OpenSSL's own errors are counted as such, verdicts by their kind.
-    let isJudged = false;
+    const taking = sessions.isOff ? null : new SessionTaking(sessions, sessionKey);
     return startTls(
       stream,
       {
@@ -178,28 +177,33 @@ export class UpstreamTls implements UpstreamTransport {
         alpn: target.applicationProtocols ?? (common.alpn.length > 0 ? common.alpn : target.fallbackProtocols),
         serverName,
         session: sessions.isOff ? null : sessions.take(sessionKey),
-        onSession: sessions.isOff ? null : (session) => sessions.put(sessionKey, session),
+        onSession: taking === null ? null : (session) => taking.take(session),
         onKeylog: this.#keyLog?.writer(stream) ?? null,
         ocspResponse: null,
         verify: (facts) => {
-          const verdict = contexts.verify(facts) ?? judgeNames(facts, names);
-          if (verdict === null) return null;
-          isJudged = true;
-          if (verdict.stat !== null) this.#stats.refused(verdict.stat);
-          return verdict.reason;
+          const verdict = contexts.verify(facts, names);
+          if (verdict !== null && verdict.stat !== null) this.#stats.refused(verdict.stat);
+          return verdict === null ? null : verdict.reason;
         },
       },
       null,
       (secured, why) => {
-        if (secured !== null) {
-          this.#count(secured.tls as SessionFacts, sessions, sessionKey);
-          callback(secured, null);
+        if (secured === null) {
+          this.#countFailure(why?.detail ?? '');
+          callback(null, connectFailure(why?.detail ?? ''));
           return;
         }
-        if (why?.code === 'tls_failed' && !isJudged) this.#stats.connectionError();
-        callback(null, connectFailure(why?.detail ?? ''));
+        taking?.accept();
+        this.#count(secured.tls as SessionFacts, sessions, sessionKey);
+        callback(secured, null);
       },
     );
+  }
+
+  #countFailure(reason: string): void {
+    const stat = handshakeStat(reason);
+    if (stat === 'connection_error') this.#stats.connectionError();
+    else if (stat !== null) this.#stats.refused(stat);
   }
 
   #count(facts: SessionFacts, sessions: SessionCache, sessionKey: string): void {
@@ -227,32 +231,28 @@ function sanNames(wished: readonly string[] | null, sniName: string): readonly s
   return sniName === '' ? null : [sniName];
 }
 
-function judgeNames(facts: SessionFacts, names: readonly string[] | null): Verdict | null {
-  if (names === null) return null;
-  const certificate = facts.peerCertificate;
-  if (certificate !== null && names.some((name) => isNamed(certificate, name))) return null;
-  return { reason: `${VERIFY_FAILED}verify SAN list:TLS_error_end`, stat: 'fail_verify_san' };
-}
+/** Sessions of one connection: TLS 1.2 tells of them before the server was judged, and only accepted ones are kept. */
+class SessionTaking {
+  readonly #sessions: SessionCache;
+  readonly #key: string;
+  #isAccepted = false;
+  #early: Buffer | null = null;
 
-/** Source: Envoy DefaultCertValidator::verifySubjectAltName. */
-export function isNamed(certificate: CertificateFacts, name: string): boolean {
-  const { dnsSans, uriSans, ipSans, emailSans } = certificate;
-  return (
-    dnsSans.some((pattern) => isDnsMatch(name, pattern)) ||
-    uriSans.includes(name) ||
-    ipSans.includes(name) ||
-    emailSans.includes(name)
-  );
-}
+  constructor(sessions: SessionCache, key: string) {
+    this.#sessions = sessions;
+    this.#key = key;
+  }
 
-/** `*` stands for one label, the first (RFC 6125 §6.4.3). */
-function isDnsMatch(name: string, pattern: string): boolean {
-  const lower = name.toLowerCase();
-  const wanted = pattern.toLowerCase();
-  if (lower === wanted) return true;
-  if (!wanted.startsWith('*.') || wanted.length < 3) return false;
-  const dot = lower.indexOf('.');
-  return dot > 0 && lower.slice(dot) === wanted.slice(1);
+  take(session: Buffer): void {
+    if (this.#isAccepted) this.#sessions.put(this.#key, session);
+    else this.#early = session;
+  }
+
+  accept(): void {
+    this.#isAccepted = true;
+    if (this.#early !== null) this.#sessions.put(this.#key, this.#early);
+    this.#early = null;
+  }
 }
 
 /** When the first trusted certificate ends, ms since 1970; null without one. */
