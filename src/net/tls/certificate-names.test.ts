@@ -86,6 +86,19 @@ test('alternative names keep every byte', () => {
     emailSans: ['x@y'],
     otherNameSans: [],
     otherNameTypes: [],
+    allSans: [
+      'spiffe://a/b',
+      'a\0b',
+      '\xfcx',
+      '1.2.3.4',
+      '2001:db8::1',
+      '::ffff:1.2.3.4',
+      '::1.2.3.4',
+      '::',
+      '',
+      'x@y',
+      'u2',
+    ],
   });
 });
 

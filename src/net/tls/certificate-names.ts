@@ -39,6 +39,8 @@ export type CertificateNames = {
   readonly emailSans: readonly string[];
   /** Values as text; '' where the type has none. */
   readonly otherNameSans: readonly string[];
+  /** All of them and those of other kinds, in the order of the certificate; '' for what has no text. */
+  readonly allSans: readonly string[];
   /** Object identifiers of `otherNameSans`, dotted. */
   readonly otherNameTypes: readonly string[];
 };
@@ -51,6 +53,7 @@ const NO_SANS: Sans = Object.freeze({
   emailSans: [],
   otherNameSans: [],
   otherNameTypes: [],
+  allSans: [],
 });
 
 /** All of them empty when the bytes are no certificate; no alternative names when their list is broken. */
@@ -153,28 +156,50 @@ function readSans(der: Uint8Array, { extensions, hasDoubleExtension }: Certifica
   const list = readDer(der, value.start, value.end);
   const names = list?.tag === DER_SEQUENCE && list.end === value.end ? derChildren(der, list) : null;
   if (names === null) return NO_SANS;
-  const found = {
-    uriSans: [] as string[],
-    dnsSans: [] as string[],
-    ipSans: [] as string[],
-    emailSans: [] as string[],
-    otherNameSans: [] as string[],
-    otherNameTypes: [] as string[],
+  const found: MutableSans = {
+    uriSans: [],
+    dnsSans: [],
+    ipSans: [],
+    emailSans: [],
+    otherNameSans: [],
+    otherNameTypes: [],
+    allSans: [],
   };
   for (const name of names) {
-    const { tag, start, end } = name;
-    if (tag === URI) found.uriSans.push(latin1Of(der, start, end));
-    else if (tag === DNS) found.dnsSans.push(latin1Of(der, start, end));
-    else if (tag === EMAIL) found.emailSans.push(latin1Of(der, start, end));
-    else if (tag === IP) found.ipSans.push(ipText(der.subarray(start, end)));
-    else if (tag === OTHER_NAME) {
-      const other = readOtherName(der, name);
-      if (other === null) return NO_SANS;
-      found.otherNameTypes.push(other[0]);
-      found.otherNameSans.push(other[1]);
-    } else if (!isUnusedName(der, name)) return NO_SANS;
+    const text = addName(der, name, found);
+    if (text === null) return NO_SANS;
+    found.allSans.push(text);
   }
   return found;
+}
+
+type MutableSans = { [Kind in keyof Sans]: string[] };
+
+/** Its text; null when it is no name. */
+function addName(der: Uint8Array, name: DerElement, found: MutableSans): string | null {
+  const { tag, start, end } = name;
+  const add = (list: string[], text: string): string => {
+    list.push(text);
+    return text;
+  };
+  switch (tag) {
+    case URI:
+      return add(found.uriSans, latin1Of(der, start, end));
+    case DNS:
+      return add(found.dnsSans, latin1Of(der, start, end));
+    case EMAIL:
+      return add(found.emailSans, latin1Of(der, start, end));
+    case IP:
+      return add(found.ipSans, ipText(der.subarray(start, end)));
+    case OTHER_NAME: {
+      const other = readOtherName(der, name);
+      if (other === null) return null;
+      found.otherNameTypes.push(other[0]);
+      return add(found.otherNameSans, other[1]);
+    }
+    default:
+      return isUnusedName(der, name) ? '' : null;
+  }
 }
 
 function isUnusedName(der: Uint8Array, name: DerElement): boolean {

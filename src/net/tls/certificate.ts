@@ -1,5 +1,5 @@
 // A certificate over its DER: every text is made when somebody looks, once.
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { CertificateFacts } from '../../base/byte-stream.ts';
 import { derInteger } from '../../wire/der.ts';
 import { type CertificateNames, readCertificateNames } from './certificate-names.ts';
@@ -12,6 +12,7 @@ export class Certificate implements CertificateFacts {
   readonly #others: readonly Buffer[];
   #parts: CertificateParts | null | undefined;
   #names: CertificateNames | null = null;
+  #x509: X509Certificate | null = null;
   #chain: readonly Certificate[] | null = null;
   #sha256 = '';
   #sha1 = '';
@@ -35,7 +36,7 @@ export class Certificate implements CertificateFacts {
   get chainPem(): string {
     return this.chain.map((one) => one.pem).join('');
   }
-  get chain(): readonly CertificateFacts[] {
+  get chain(): readonly Certificate[] {
     this.#chain ??= [this, ...this.#others.map((raw) => new Certificate(raw))];
     return this.#chain;
   }
@@ -83,11 +84,18 @@ export class Certificate implements CertificateFacts {
     return this.names.otherNameSans;
   }
 
-  private get parts(): CertificateParts | null {
+  /** For signatures; only of certificates that OpenSSL has read already. */
+  get x509(): X509Certificate {
+    this.#x509 ??= new X509Certificate(this.raw);
+    return this.#x509;
+  }
+
+  /** Null when the DER is no certificate. */
+  get parts(): CertificateParts | null {
     if (this.#parts === undefined) this.#parts = readCertificateParts(this.raw);
     return this.#parts;
   }
-  private get names(): CertificateNames {
+  get names(): CertificateNames {
     this.#names ??= readCertificateNames(this.raw);
     return this.#names;
   }

@@ -60,7 +60,7 @@ export const DEFAULT_CIPHERS =
 export const DEFAULT_CURVES = 'X25519:P-256';
 /** BoringSSL's order of TLS 1.3, where hardware has AES. */
 const TLS13_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
-/** BoringSSL's, and P-521 for those who have such a key. */
+/** BoringSSL's; whoever has a key of another kind signs with that, too. */
 const DEFAULT_SIGNATURES = [
   'ecdsa_secp256r1_sha256',
   'rsa_pss_rsae_sha256',
@@ -70,7 +70,6 @@ const DEFAULT_SIGNATURES = [
   'rsa_pkcs1_sha384',
   'rsa_pss_rsae_sha512',
   'rsa_pkcs1_sha512',
-  'ecdsa_secp521r1_sha512',
 ].join(':');
 /** What TLS 1.0 and 1.1 sign with; only where the configuration asks for them. */
 const OLD_SIGNATURES = 'rsa_pkcs1_sha1:ecdsa_sha1';
@@ -328,9 +327,17 @@ function isAccepted(part: tls.SecureContextOptions): boolean {
   }
 }
 
-function signatureList({ signatureAlgorithms, minVersion }: SecureContextOptions): string {
+/** One list says what is accepted and what one's own key may sign with; BoringSSL has two. */
+function signatureList({ signatureAlgorithms, minVersion, certificates }: SecureContextOptions): string {
   if (signatureAlgorithms !== '') return signatureAlgorithms;
-  return isOld(minVersion) ? `${DEFAULT_SIGNATURES}:${OLD_SIGNATURES}` : DEFAULT_SIGNATURES;
+  const lists = [DEFAULT_SIGNATURES];
+  for (const { chain } of certificates) {
+    const key = firstCertificate(chain)?.publicKey;
+    if (key?.asymmetricKeyType === 'ed25519') lists.push('ed25519');
+    if (key?.asymmetricKeyDetails?.namedCurve === 'secp521r1') lists.push('ecdsa_secp521r1_sha512');
+  }
+  if (isOld(minVersion)) lists.push(OLD_SIGNATURES);
+  return [...new Set(lists)].join(':');
 }
 
 function isOld(version: TlsVersion): boolean {

@@ -258,6 +258,7 @@ export class TlsStream extends QueuedStream {
     this.shared.openStreams--;
     const wrap = this.#wrap;
     wrap.owner = null;
+    this.#facts?.keep();
     const tcp = this.handle as unknown as Closable;
     const destroy = (): void => wrap.destroySSL();
     if (reset && typeof tcp.reset === 'function' && tcp.reset(destroy) === 0) return;
