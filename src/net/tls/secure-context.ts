@@ -112,6 +112,8 @@ function settings(options: SecureContextOptions): tls.SecureContextOptions {
   const used = firstOfEachKind(options.certificates);
   let bits = constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION;
   if (!options.prefersClientCiphers) bits |= constants.SSL_OP_CIPHER_SERVER_PREFERENCE;
+  // Envoy's default puts AES and ChaCha20 on one level: who has no hardware for AES gets what it names first.
+  if (options.ciphers === '' || options.ciphers === DEFAULT_CIPHERS) bits |= constants.SSL_OP_PRIORITIZE_CHACHA;
   if (!options.hasTickets) bits |= constants.SSL_OP_NO_TICKET;
   return {
     minVersion: options.minVersion,

@@ -51,7 +51,7 @@ it('has the defaults of Envoy', () => {
   const server = down({ common_tls_context: own });
   assert.equal(server.common.minVersion, 'TLSv1.2');
   assert.equal(server.common.maxVersion, 'TLSv1.3');
-  assert.equal(server.common.curves, 'X25519MLKEM768:X25519:P-256');
+  assert.equal(server.common.curves, 'X25519MLKEM768/X25519/P-256', 'in this order, even at the cost of a round trip');
   assert.equal(
     server.common.ciphers,
     'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:' +
@@ -63,6 +63,7 @@ it('has the defaults of Envoy', () => {
   assert.equal(server.ocspStaplePolicy, 'LENIENT_STAPLING');
   const client = up({});
   assert.equal(client.common.maxVersion, 'TLSv1.2');
+  assert.equal(client.common.curves, '*X25519MLKEM768:*X25519:P-256', 'two shares, as Envoy sends them');
   assert.equal(client.maxSessionKeys, 1);
   assert.equal(client.common.validation, null, 'nobody is verified');
 });
@@ -83,7 +84,7 @@ it('takes names of versions, curves, signatures and policies', () => {
   });
   assert.deepEqual([common.minVersion, common.maxVersion], ['TLSv1', 'TLSv1.1']);
   assert.equal(common.ciphers, 'ECDHE-ECDSA-AES128-SHA:AES128-SHA');
-  assert.equal(common.curves, 'P-256:P-384');
+  assert.equal(common.curves, 'P-256/P-384');
   assert.equal(common.signatureAlgorithms, 'rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256');
   assert.deepEqual(common.alpn, ['h2', 'http/1.1', 'x']);
   const strict = down({ common_tls_context: { ...own, tls_params: { compliance_policies: ['CNSA2_202603'] } } });

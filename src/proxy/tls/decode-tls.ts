@@ -25,7 +25,7 @@ import type {
   UpstreamTlsConfig,
   ValidationSecret,
 } from './tls-config.ts';
-import { decodeTlsParameters } from './tls-parameters.ts';
+import { decodeTlsParameters, type Preference } from './tls-parameters.ts';
 
 /** BoringSSL: SSL_DEFAULT_SESSION_TIMEOUT, which 0 stands for, too. */
 const SESSION_TIMEOUT_S = 7200;
@@ -35,10 +35,10 @@ const MAX_SESSION_KEYS = 1;
 const MAX_PROTOCOL_BYTES = 255;
 const MAX_PROTOCOLS_BYTES = 65_535;
 
-type Side = 'client' | 'server';
-
 export function decodeDownstreamTls(message: DownstreamTlsContext, d: ConfigDecoder): DownstreamTlsConfig {
-  const common = decodeCommon(message.common_tls_context ?? {}, 'server', d.at('common_tls_context'));
+  const prefersClientCiphers = message.prefer_client_ciphers === true;
+  const preference = prefersClientCiphers ? 'server by the order of its clients' : 'server';
+  const common = decodeCommon(message.common_tls_context ?? {}, preference, d.at('common_tls_context'));
   const ocspStaplePolicy = stapling(message.ocsp_staple_policy);
   if (ocspStaplePolicy === 'MUST_STAPLE') checkStaples(common, d);
   return {
@@ -51,7 +51,7 @@ export function decodeDownstreamTls(message: DownstreamTlsContext, d: ConfigDeco
     hasSessionCache: message.disable_stateful_session_resumption !== true,
     ocspStaplePolicy,
     fullScanOnSniMismatch: message.full_scan_certs_on_sni_mismatch === true,
-    prefersClientCiphers: message.prefer_client_ciphers === true,
+    prefersClientCiphers,
   };
 }
 
@@ -75,11 +75,11 @@ export function decodeUpstreamTls(message: UpstreamTlsContext, d: ConfigDecoder)
 
 // ─── Both sides ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function decodeCommon(message: CommonTlsContext, side: Side, d: ConfigDecoder): CommonTlsConfig {
+function decodeCommon(message: CommonTlsContext, side: Preference, d: ConfigDecoder): CommonTlsConfig {
   return {
     ...decodeTlsParameters(message.tls_params ?? {}, side, d.at('tls_params')),
     alpn: decodeAlpn(message.alpn_protocols ?? [], d),
-    certificates: decodeCertificates(message, side, d),
+    certificates: decodeCertificates(message, side === 'client' ? 'client' : 'server', d),
     validation: decodeValidationRef(message, d),
     keyLog: message.key_log === undefined ? null : decodeKeyLog(message.key_log, d.at('key_log')),
   };
@@ -100,7 +100,11 @@ function decodeAlpn(names: readonly string[], d: ConfigDecoder): string[] {
   return protocols;
 }
 
-function decodeCertificates(message: CommonTlsContext, side: Side, d: ConfigDecoder): SecretRef<CertificateSecret>[] {
+function decodeCertificates(
+  message: CommonTlsContext,
+  side: 'client' | 'server',
+  d: ConfigDecoder,
+): SecretRef<CertificateSecret>[] {
   const inline = message.tls_certificates ?? [];
   const sds = message.tls_certificate_sds_secret_configs ?? [];
   if (inline.length > 0 && sds.length > 0) {

@@ -15,7 +15,7 @@ const DEFAULT_CIPHERS =
   '[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:' +
   'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384';
 /** Measured: what Envoy 1.40 offers in TLS 1.3; in a ClientHello of TLS 1.2 the first one is left out. */
-const DEFAULT_CURVES = 'X25519MLKEM768:X25519:P-256';
+const DEFAULT_CURVES = ['X25519MLKEM768', 'X25519', 'P-256'];
 
 const VERSIONS: Readonly<Record<string, TlsVersion>> = {
   TLSv1_0: 'TLSv1',
@@ -108,23 +108,39 @@ const POLICIES: ReadonlyMap<string, TlsParametersConfig> = new Map([
   ],
 ]);
 
-/** Always whole: what is rejected leaves the default in its place. */
-export function decodeTlsParameters(
-  message: TlsParameters,
-  side: 'client' | 'server',
-  d: ConfigDecoder,
-): TlsParametersConfig {
+/** Whose order counts when a server chooses. */
+export type Preference = 'client' | 'server' | 'server by the order of its clients';
+
+/** Always whole: what is rejected leaves nothing in its place. */
+export function decodeTlsParameters(message: TlsParameters, side: Preference, d: ConfigDecoder): TlsParametersConfig {
   const policy = message.compliance_policies?.[0];
-  if (policy !== undefined) return decodePolicy(message, String(policy), d);
+  if (policy !== undefined) {
+    const found = decodePolicy(message, String(policy), d);
+    return { ...found, curves: curveList(found.curves.split(':'), side) };
+  }
+  const curves = decodeNames(message.ecdh_curves ?? [], CURVES);
+  const signatures = decodeNames(message.signature_algorithms ?? [], SIGNATURES);
+  if (curves === null) refuse('ecdh_curves', 'ECDH curves', message, d);
+  if (signatures === null) refuse('signature_algorithms', 'TLS signature algorithms', message, d);
   return {
     minVersion: VERSIONS[message.tls_minimum_protocol_version ?? ''] ?? 'TLSv1.2',
     maxVersion: VERSIONS[message.tls_maximum_protocol_version ?? ''] ?? (side === 'client' ? 'TLSv1.2' : 'TLSv1.3'),
     ciphers: decodeCiphers(message.cipher_suites ?? [], d),
-    curves: decodeNames(message.ecdh_curves ?? [], CURVES) ?? refuse('ecdh_curves', 'ECDH curves', message, d),
-    signatureAlgorithms:
-      decodeNames(message.signature_algorithms ?? [], SIGNATURES) ??
-      refuse('signature_algorithms', 'TLS signature algorithms', message, d),
+    curves: curveList(curves === null || curves.length === 0 ? DEFAULT_CURVES : curves, side),
+    signatureAlgorithms: (signatures ?? []).join(':'),
   };
+}
+
+/**
+ * OpenSSL's list. A server takes the first that the client knows even where it costs another round trip, as BoringSSL
+ * does ('/'); a client that begins with a post-quantum one sends a share of the first other one along ('*').
+ */
+function curveList(names: readonly string[], side: Preference): string {
+  if (side === 'server') return names.join('/');
+  const isQuantum = (name: string): boolean => name.includes('MLKEM');
+  if (side !== 'client' || !isQuantum(names[0] as string)) return names.join(':');
+  const other = names.find((name) => !isQuantum(name));
+  return names.map((name, i) => (i === 0 || name === other ? `*${name}` : name)).join(':');
 }
 
 function decodePolicy(message: TlsParameters, policy: string, d: ConfigDecoder): TlsParametersConfig {
@@ -157,17 +173,16 @@ function decodeCiphers(suites: readonly string[], d: ConfigDecoder): string {
   return '';
 }
 
-/** OpenSSL's list; '' for none given with OpenSSL's default in its place, null where a name is unknown or twice. */
-function decodeNames(given: readonly string[], known: ReadonlyMap<string, string>): string | null {
-  const joined = given.join(':');
-  if (joined === '') return known === CURVES ? DEFAULT_CURVES : '';
+/** By OpenSSL's names; null where one is unknown or there twice. */
+function decodeNames(given: readonly string[], known: ReadonlyMap<string, string>): string[] | null {
   const names: string[] = [];
-  for (const one of joined.split(':')) {
+  const joined = given.join(':');
+  for (const one of joined === '' ? [] : joined.split(':')) {
     const name = known.get(one);
     if (name === undefined || names.includes(name)) return null;
     names.push(name);
   }
-  return names.join(':');
+  return names;
 }
 
 function refuse(
@@ -175,7 +190,6 @@ function refuse(
   what: string,
   message: TlsParameters,
   d: ConfigDecoder,
-): string {
+): void {
   d.reject(field, `Failed to initialize ${what} ${(message[field] ?? []).join(':')}`);
-  return '';
 }
