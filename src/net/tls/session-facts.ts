@@ -103,6 +103,8 @@ function errorName(error: ReturnType<SessionSource['verifyError']>): string {
 }
 
 const CURVE_NAMES: Readonly<Record<string, string>> = {
+  x25519: 'X25519',
+  secp256r1: 'P-256',
   prime256v1: 'P-256',
   secp384r1: 'P-384',
   secp521r1: 'P-521',

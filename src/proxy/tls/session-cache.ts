@@ -9,8 +9,6 @@ const MAX_SESSION_BYTES = 64 * 1024;
 export class SessionCache {
   /** By target, newest last; the sessions of a target too. */
   readonly #sessions = new Map<string, Buffer[]>();
-  /** By target: the curve of its last full handshake. */
-  readonly #curves = new Map<string, string>();
   readonly #maxPerTarget: number;
 
   /** `maxPerTarget`: 0 keeps none. */
@@ -31,15 +29,6 @@ export class SessionCache {
     return session;
   }
 
-  /** A resumed session of TLS 1.2 still is of the curve that it began with, which only we remember. */
-  curveOf(target: string): string {
-    return this.#curves.get(target) ?? '';
-  }
-
-  noteCurve(target: string, curve: string): void {
-    if (!this.isOff && this.#sessions.has(target)) this.#curves.set(target, curve);
-  }
-
   put(target: string, session: Buffer): void {
     if (this.isOff || session.length > MAX_SESSION_BYTES) return;
     const sessions = this.#sessions.get(target) ?? [];
@@ -47,10 +36,7 @@ export class SessionCache {
     this.#sessions.set(target, sessions);
     sessions.push(session);
     if (sessions.length > this.#maxPerTarget) sessions.shift();
-    if (this.#sessions.size <= MAX_TARGETS) return;
-    const oldest = this.#sessions.keys().next().value as string;
-    this.#sessions.delete(oldest);
-    this.#curves.delete(oldest);
+    if (this.#sessions.size > MAX_TARGETS) this.#sessions.delete(this.#sessions.keys().next().value as string);
   }
 }
 

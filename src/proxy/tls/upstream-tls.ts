@@ -21,7 +21,7 @@ import { KeyLog } from './key-log.ts';
 import { mergeValidation } from './secret-store.ts';
 import { SessionCache } from './session-cache.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
-import type { CertificateSecret, SecretHandle, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
+import type { CertificateSecret, SecretHandle, SecretRef, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
 import { UPSTREAM_TLS_FIELDS } from './tls-fields.ts';
 import { makeVerifier, type Verifier } from './verify.ts';
 
@@ -59,7 +59,16 @@ export class UpstreamTls implements UpstreamTransport {
     this.#validation = common.validation === null ? null : secrets.validation(common.validation.ref, prefix);
     this.#keyLog = common.keyLog === null ? null : new KeyLog(common.keyLog, context.keyLogFiles);
     for (const handle of this.#handles) handle.onChange(() => this.#changed());
+    const factory = this.#factoryStats;
+    factory.add(factory.i.ssl_context_update_by_sds, this.#firstFetched());
     this.#contexts = this.#build();
+  }
+
+  /** Secrets from elsewhere that came with the first fetch: Envoy counts each as an update. */
+  #firstFetched(): number {
+    const { certificates, validation } = this.#config.common;
+    const refs = validation === null ? certificates : [...certificates, validation.ref];
+    return refs.filter((ref, i) => isFetched(ref) && this.#handles[i]?.current !== null).length;
   }
 
   get #handles(): SecretHandle<unknown>[] {
@@ -88,11 +97,9 @@ export class UpstreamTls implements UpstreamTransport {
   // ─── Contexts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #changed(): void {
-    const built = this.#build();
-    if (built === null) return;
     const stats = this.#factoryStats;
     stats.inc(stats.i.ssl_context_update_by_sds);
-    this.#contexts = built;
+    this.#contexts = this.#build() ?? this.#contexts;
   }
 
   /**
@@ -194,7 +201,8 @@ export class UpstreamTls implements UpstreamTransport {
           return;
         }
         taking?.accept();
-        this.#count(secured.tls as SessionFacts, sessions, sessionKey);
+        const facts = secured.tls as SessionFacts;
+        this.#stats.handshake(facts, facts.curve);
         callback(secured, null);
       },
     );
@@ -206,18 +214,16 @@ export class UpstreamTls implements UpstreamTransport {
     else if (stat !== null) this.#stats.refused(stat);
   }
 
-  #count(facts: SessionFacts, sessions: SessionCache, sessionKey: string): void {
-    const { curve } = facts;
-    if (curve !== '') sessions.noteCurve(sessionKey, curve);
-    this.#stats.handshake(facts, curve === '' && facts.isResumed ? sessions.curveOf(sessionKey) : curve);
-  }
-
   /** Source: Envoy ClientContextImpl::newSsl. */
   #serverName({ serverName, hostname }: UpstreamTarget): string {
     if (serverName !== '') return serverName;
     const { sni, usesHostSni } = this.#config;
     return usesHostSni && hostname !== '' ? hostname : sni;
   }
+}
+
+function isFetched(ref: SecretRef<never>): boolean {
+  return ref.kind === 'sds' && ref.source.kind !== 'static';
 }
 
 /** For pools a failed handshake is a failed connection. */
