@@ -222,7 +222,7 @@ export class UpstreamTls implements UpstreamTransport {
   }
 }
 
-function isFetched(ref: SecretRef<never>): boolean {
+function isFetched(ref: SecretRef<CertificateSecret> | SecretRef<ValidationSecret>): boolean {
   return ref.kind === 'sds' && ref.source.kind !== 'static';
 }
 
