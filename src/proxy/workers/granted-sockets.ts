@@ -6,28 +6,35 @@ import type { ListeningSockets } from './contract.ts';
 import type { SocketGrant } from './messages.ts';
 
 export class GrantedSockets implements ListeningSockets {
-  readonly #fds = new Map<string, number[]>();
+  readonly #grants = new Map<string, SocketGrant[]>();
 
   constructor(grants: readonly SocketGrant[]) {
     this.add(grants);
   }
 
   add(grants: readonly SocketGrant[]): void {
-    for (const { address, fd } of grants) {
-      const key = keyOf(address);
-      this.#fds.set(key, [...(this.#fds.get(key) ?? []), fd]);
+    for (const grant of grants) {
+      const key = keyOf(grant.address);
+      this.#grants.set(key, [...(this.#grants.get(key) ?? []), grant]);
     }
   }
 
   take(address: Address): number {
-    return this.#fds.get(keyOf(address))?.shift() ?? -1;
+    const grant = this.#grants.get(keyOf(address))?.shift();
+    return grant === undefined ? -1 : takeOver(grant);
   }
 
   /** Nobody asked for these. */
   closeRest(): void {
-    for (const fds of this.#fds.values()) for (const fd of fds) closeDescriptor(fd);
-    this.#fds.clear();
+    for (const grants of this.#grants.values()) for (const grant of grants) closeDescriptor(takeOver(grant));
+    this.#grants.clear();
   }
+}
+
+/** From now on it goes with this thread. */
+function takeOver({ fd, taken }: SocketGrant): number {
+  Atomics.store(taken, 0, 1);
+  return fd;
 }
 
 function keyOf(address: Address): string {

@@ -51,7 +51,8 @@ export class KeptSockets {
       if (i < firstNew && wanted.address.family !== 'unix' && wanted.address.port === 0) return [];
       const fd = listener.duplicate(index);
       // Without descriptors left the worker tries to bind by itself, and says what the system says.
-      return typeof fd === 'string' ? [] : [{ address: wanted.address, fd }];
+      if (typeof fd === 'string') return [];
+      return [{ address: wanted.address, fd, taken: new Int32Array(new SharedArrayBuffer(4)) }];
     });
   }
 
@@ -61,9 +62,9 @@ export class KeptSockets {
   }
 }
 
-/** Grants that no worker will take. */
+/** The worker is gone: closes what it had not taken over. */
 export function closeGrants(grants: readonly SocketGrant[]): void {
-  for (const { fd } of grants) closeDescriptor(fd);
+  for (const { fd, taken } of grants) if (Atomics.load(taken, 0) === 0) closeDescriptor(fd);
 }
 
 /** Listeners with port 0 have sockets of their own; what options differ in makes another socket. */

@@ -7,7 +7,12 @@ import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, ListenerStatus } from './crew.ts';
 
 /** A descriptor for an address of the configuration; addresses that occur twice (port 0) come in order. */
-export type SocketGrant = { readonly address: Address; readonly fd: number };
+export type SocketGrant = {
+  readonly address: Address;
+  readonly fd: number;
+  /** One shared cell: 1 once the worker has taken the descriptor over. Until then the supervisor closes it. */
+  readonly taken: Int32Array;
+};
 
 /** What a worker is started with (workerData). */
 export type WorkerStart = {

@@ -2,7 +2,7 @@
 import { SHARE_ENV, Worker as Thread } from 'node:worker_threads';
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { WorkerStats } from '../../telemetry/merged-stats.ts';
-import type { FromWorker, HandOver, ToWorker, WorkerStart } from './messages.ts';
+import type { FromWorker, HandOver, SocketGrant, ToWorker, WorkerStart } from './messages.ts';
 
 /** A worker that lived so long was well: the next death is the first one again. */
 const HEALTHY_MS = 60_000;
@@ -28,6 +28,8 @@ export class Seat {
   stats: WorkerStats | null = null;
   /** It has said that it serves, and lives. */
   isServing = false;
+  /** Listening sockets that it was given and may not have taken over yet. */
+  grants: readonly SocketGrant[] = [];
   /** Accepted sockets that are on their way to it. */
   readonly handOvers = new Map<number, { readonly key: string; readonly handover: HandOver }>();
   readonly #owner: SeatOwner;
@@ -49,7 +51,9 @@ export class Seat {
   }
 
   start(): void {
-    const thread = new Thread(ENTRY, { workerData: this.#owner.startOf(this), env: SHARE_ENV });
+    const start = this.#owner.startOf(this);
+    this.grants = start.sockets;
+    const thread = new Thread(ENTRY, { workerData: start, env: SHARE_ENV });
     this.#thread = thread;
     this.#startedMs = this.#owner.clock.nowMs;
     let why = '';

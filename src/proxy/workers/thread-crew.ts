@@ -15,7 +15,7 @@ import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
-import { KeptSockets } from './kept-sockets.ts';
+import { closeGrants, KeptSockets } from './kept-sockets.ts';
 import type { FromWorker, HandOver, ToWorker, WorkerStart } from './messages.ts';
 import { Questions } from './questions.ts';
 import { LISTENER_TYPE, typeName } from './resource-decoder.ts';
@@ -24,6 +24,8 @@ import { Seat, type SeatOwner } from './seat.ts';
 
 /** How long the end of the workers is waited for. */
 const END_MS = 5_000;
+/** Changes of log levels that a later worker is told of. */
+const MAX_LOG_LEVELS = 64;
 /** How long workers may take over an update before it counts as done without them. */
 const UPDATE_MS = 60_000;
 
@@ -173,6 +175,8 @@ export class ThreadCrew implements Crew, SeatOwner {
     seat.stats?.end();
     seat.stats = null;
     this.#questions.gone(seat);
+    closeGrants(seat.grants);
+    seat.grants = [];
     if (this.#onStarted !== null) {
       this.#started(`worker ${seat.index} died at its start: ${why}`);
       return false;
@@ -198,6 +202,7 @@ export class ThreadCrew implements Crew, SeatOwner {
       case 'started':
         seat.stats = new WorkerStats(message.cells, this.stats);
         seat.isServing = true;
+        seat.grants = seat.grants.filter(({ taken }) => Atomics.load(taken, 0) === 0);
         this.#listeners = message.listeners;
         if (this.#seats.every((one) => one.isServing)) {
           this.stats.dropUnused();
@@ -227,6 +232,7 @@ export class ThreadCrew implements Crew, SeatOwner {
         break;
       case 'updated':
         this.#refused.push(...message.outcome.refused);
+        seat.grants = seat.grants.filter(({ taken }) => Atomics.load(taken, 0) === 0);
         this.#listeners = message.listeners;
         this.#questions.answered(message.id, seat);
         break;
@@ -347,8 +353,11 @@ export class ThreadCrew implements Crew, SeatOwner {
     const bound = { generation: update.generation, resources: update.resources.filter(isBound) };
     this.#refused = [];
     this.#updating = bound;
-    const ask = (seat: Seat, id: number): void =>
-      seat.post({ kind: 'update', id, update: bound, sockets: this.#sockets.grantsFor(seat.index, firstNew) });
+    const ask = (seat: Seat, id: number): void => {
+      const sockets = this.#sockets.grantsFor(seat.index, firstNew);
+      seat.grants = [...seat.grants, ...sockets];
+      seat.post({ kind: 'update', id, update: bound, sockets });
+    };
     const updated = (): void => {
       const refused = distinct([...checked.refused, ...unbound, ...this.#refused]);
       this.#resources.keep({ ...checked, update: bound }, refused);
@@ -383,7 +392,10 @@ export class ThreadCrew implements Crew, SeatOwner {
   }
 
   changeLogLevels(query: string): void {
+    // A level for all makes what was said before void; of those for one logger the last ones suffice.
+    if (new URLSearchParams(query).has('level')) this.#logLevels.length = 0;
     this.#logLevels.push(query);
+    if (this.#logLevels.length > MAX_LOG_LEVELS) this.#logLevels.shift();
     this.#tellAll({ kind: 'log-levels', query });
   }
 
