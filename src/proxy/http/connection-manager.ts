@@ -32,6 +32,7 @@ export type HttpManager = {
   readonly drain: DrainDecision;
   /** The Date header's value for now; one string per second. */
   dateText(): string;
+  readonly isSecure: boolean;
   readonly routeSlotCache: WeakMap<Route, RouteSlots>;
   /** Live connections, for drain and shutdown. */
   readonly connections: Set<HttpConnection>;
@@ -91,7 +92,7 @@ export class HttpConnection {
     const { stats } = this;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
-    if (this.info.tls !== null) {
+    if (manager.isSecure) {
       stats.inc(stats.i.downstream_cx_ssl_total);
       stats.inc(stats.i.downstream_cx_ssl_active);
     }
@@ -462,7 +463,7 @@ export class HttpConnection {
     this.#streamDurationTimer?.disarm();
     this.#countBytes();
     stats.dec(stats.i.downstream_cx_active);
-    if (this.info.tls !== null) stats.dec(stats.i.downstream_cx_ssl_active);
+    if (manager.isSecure) stats.dec(stats.i.downstream_cx_ssl_active);
     if (this.#codec.hasStarted) stats.dec(stats.i.downstream_cx_http1_active);
     if (this.#upgraded) stats.dec(stats.i.downstream_cx_upgrades_active);
     stats.inc(stats.i.downstream_cx_destroy);

@@ -30,6 +30,8 @@ export type HttpManagerContext = {
   readonly drain: DrainDecision;
   /** 'listener.ADDRESS.' */
   readonly listenerPrefix: string;
+  /** The chain speaks TLS. */
+  readonly isSecure?: boolean;
 };
 
 export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerContext): HttpManager {
@@ -63,6 +65,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     codecStats: stats.scope('http1.', HTTP1_CODEC_STATS),
     drain: context.drain,
     dateText: context.dateText,
+    isSecure: context.isSecure ?? false,
     routeSlotCache: new WeakMap(),
     connections: new Set(),
   };
@@ -80,11 +83,12 @@ export class HttpManagerFilter implements NetworkFilter {
     new HttpConnection(this.#manager, connection);
   }
 
-  /** A connection that an earlier filter ended counts all the same, as in Envoy. */
+  /** A connection that an earlier filter or the handshake ended counts all the same, as in Envoy. */
   onDestroy(connection: NetworkConnection): void {
     if (connection.isStarted) return;
     const { stats } = this.#manager;
     stats.inc(stats.i.downstream_cx_total);
+    if (this.#manager.isSecure) stats.inc(stats.i.downstream_cx_ssl_total);
     stats.set(stats.i.downstream_cx_active, stats.value(stats.i.downstream_cx_active));
   }
 

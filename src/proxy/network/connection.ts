@@ -52,6 +52,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   #socket: ByteStream;
   #handshake: PendingTransport | null = null;
   #timer: Timer | null = null;
+  #refused: TlsFacts | null = null;
   /** What listener filters found out; null when there were none. */
   readonly #accepted: SocketFacts | null;
   #info: StreamInfo | null = null;
@@ -92,11 +93,13 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
       this.#timer = this.listener.clock.timer(onTransportTimeout, this);
       this.#timer.arm(config.transportTimeoutMs);
     }
-    const pending = transport.accept(this.#socket, first, (stream, failure) => this.#shaken(stream, failure));
+    const pending = transport.accept(this.#socket, first, (stream, failure, refused) =>
+      this.#shaken(stream, failure, refused ?? null),
+    );
     if (!this.isClosed && !this.#isAttached) this.#handshake = pending;
   }
 
-  #shaken(stream: ByteStream | null, failure: Failure | null): void {
+  #shaken(stream: ByteStream | null, failure: Failure | null, refused: TlsFacts | null): void {
     this.#handshake = null;
     this.#timer?.disarm();
     if (this.isClosed) {
@@ -108,6 +111,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
       this.#attach(stream);
       return;
     }
+    this.#refused = refused;
     this.info.downstreamTransportFailureReason = failure?.detail ?? '';
     this.closed(failure);
   }
@@ -272,7 +276,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     return this.#accepted?.directRemoteAddress ?? this.#socket.remoteAddress;
   }
   get tls(): TlsFacts | null {
-    return this.#socket.tls;
+    return this.#socket.tls ?? this.#refused;
   }
   get requestedServerName(): string {
     return this.#accepted?.serverName ?? '';

@@ -63,6 +63,7 @@ export class FilterChain {
         chainKey,
         slot: slot++,
         drain: decision,
+        isSecure: config.transport !== null,
       });
       if (filter !== null) filters.push(filter);
     }

@@ -100,6 +100,8 @@ export type NetworkFilterContext = {
   readonly accessLogs?: readonly AccessLog[];
   /** Counts of all workers; absent where there is one. */
   readonly shared: SharedCells;
+  /** The chain speaks TLS. */
+  readonly isSecure?: boolean;
 };
 
 /** A kind of network filter; `extensions.ts` lists them all. */

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { ByteStream } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
+import { handshakeStat } from '../../net/tls/wording.ts';
 import { makeSecureContext } from '../../net/tls/secure-context.ts';
-import type { SessionFacts } from '../../net/tls/session-facts.ts';
 import { type PendingHandshake, startTls } from '../../net/tls/start-tls.ts';
 import type { ClientHello } from '../../wire/client-hello.ts';
 import type {
@@ -29,21 +29,26 @@ import type {
   ValidationSecret,
 } from './tls-config.ts';
 import { DOWNSTREAM_TLS_FIELDS } from './tls-fields.ts';
+import type { Verdict } from './verdict.ts';
+import type { SessionFacts } from '../../net/tls/session-facts.ts';
 import { makeVerifier, needsFullHandshakes, type Verifier } from './verify.ts';
 
 const NAME = 'envoy.transport_sockets.tls';
 const NO_ALPN: readonly string[] = [];
 
-/** One certificate and the context that shows it. */
-type Choice = { readonly secret: CertificateSecret; readonly context: SecureContext };
+/** What some clients are shown: one certificate, or one with an ECDSA key and another, of which OpenSSL picks. */
+type Choice = { readonly secrets: readonly CertificateSecret[]; readonly context: SecureContext };
 
 /** What is rebuilt as a whole when a secret changes; handshakes that run keep theirs. */
 type Contexts = {
-  readonly choices: readonly Choice[];
   /** By server name, exact and '*.…'. */
   readonly byName: ReadonlyMap<string, Choice>;
+  /** For clients that name no server, and for those whose name no certificate has. */
+  readonly unnamed: Choice | null;
+  readonly mismatched: Choice | null;
   readonly verify: Verifier;
   readonly asksForCertificate: boolean;
+  readonly requiresCertificate: boolean;
 };
 
 export class DownstreamTls implements DownstreamTransport {
@@ -111,30 +116,41 @@ export class DownstreamTls implements DownstreamTransport {
     const { common } = this.#config;
     const validation = mergeValidation(common.validation?.base ?? null, this.#validation?.current ?? null);
     const trust = this.#trustDigest(validation);
-    const choices: Choice[] = [];
-    for (const [i, handle] of this.#certificates.entries()) {
+    const secrets = this.#certificates.map((handle) => handle.current as CertificateSecret);
+    for (const [i, secret] of secrets.entries()) {
       const ref = common.certificates[i];
-      const secret = handle.current as CertificateSecret;
-      const context = this.#secureContext(secret, validation, trust);
-      if ('error' in context) {
-        this.#context.warn(`${this.#context.statPrefix}: ${context.error}`);
-        return null;
-      }
-      choices.push({ secret, context });
       this.#stats.certificate(ref?.kind === 'sds' ? ref.name : '', secret.validToMs);
     }
+    const made = new Map<string, Choice>();
+    let error = '';
+    const choiceOf = (candidates: readonly CertificateSecret[]): Choice | null => {
+      const shown = firstOfEachKind(candidates);
+      const key = shown.map((secret) => secrets.indexOf(secret)).join();
+      const known = made.get(key);
+      if (known !== undefined || shown.length === 0) return known ?? null;
+      const context = this.#secureContext(shown, validation, trust);
+      if ('error' in context) {
+        error = context.error;
+        return null;
+      }
+      const choice = { secrets: shown, context };
+      made.set(key, choice);
+      return choice;
+    };
     const byName = new Map<string, Choice>();
-    // The first certificate for a name counts, ECDSA before RSA where the client can choose.
-    for (const choice of choices) {
-      for (const name of choice.secret.serverNames) if (!byName.has(name)) byName.set(name, choice);
+    for (const name of new Set(secrets.flatMap(({ serverNames }) => serverNames))) {
+      const choice = choiceOf(secrets.filter(({ serverNames }) => serverNames.includes(name)));
+      if (choice !== null) byName.set(name, choice);
+    }
+    const unnamed = choiceOf(secrets);
+    const mismatched = this.#config.fullScanOnSniMismatch ? unnamed : choiceOf(secrets.slice(0, 1));
+    if (error !== '') {
+      this.#context.warn(`${this.#context.statPrefix}: ${error}`);
+      return null;
     }
     const { clock } = this.#context;
-    return {
-      choices,
-      byName,
-      verify: makeVerifier(validation, { isServer: true, wallMs: () => clock.wallMs }),
-      asksForCertificate: validation !== null || this.#config.requiresClientCertificate,
-    };
+    const verify = makeVerifier(validation, { isServer: true, wallMs: () => clock.wallMs });
+    return { byName, unnamed, mismatched, verify, ...certificateDemand(validation, this.#config) };
   }
 
   /** Everything that decides whom this side believes: sessions and tickets of other contexts do not count here. */
@@ -145,7 +161,7 @@ export class DownstreamTls implements DownstreamTransport {
   }
 
   #secureContext(
-    secret: CertificateSecret,
+    secrets: readonly CertificateSecret[],
     validation: ValidationSecret | null,
     trust: string,
   ): SecureContext | { readonly error: string } {
@@ -158,7 +174,7 @@ export class DownstreamTls implements DownstreamTransport {
       ciphers: common.ciphers,
       curves: common.curves,
       signatureAlgorithms: common.signatureAlgorithms,
-      certificates: [{ chain: secret.chain, key: secret.key, password: secret.password }],
+      certificates: secrets.map(({ chain, key, password }) => ({ chain, key, password })),
       trustedCa: validation?.trustedCa ?? null,
       crl: validation?.isCrlForLeafOnly === true ? null : (validation?.crl ?? null),
       sessionIdContext: trust,
@@ -203,7 +219,12 @@ export class DownstreamTls implements DownstreamTransport {
 
   /** SNI chooses among several certificates, and ALPN is agreed on only where the lists overlap. */
   #needsHello(contexts: Contexts): boolean {
-    return contexts.choices.length > 1 || this.#config.common.alpn.length > 0 || this.#config.requiresSni;
+    return (
+      this.#certificates.length > 1 ||
+      contexts.byName.size > 1 ||
+      this.#config.common.alpn.length > 0 ||
+      this.#config.requiresSni
+    );
   }
 
   #start(
@@ -214,7 +235,7 @@ export class DownstreamTls implements DownstreamTransport {
     unread: Buffer,
     accepting: Accepting,
   ): PendingHandshake | null {
-    const { common, requiresClientCertificate, requiresSni } = this.#config;
+    const { common, requiresSni } = this.#config;
     const choice = this.#choose(contexts, serverName);
     if (choice === null || (requiresSni && serverName === '')) {
       this.#stats.connectionError();
@@ -223,49 +244,87 @@ export class DownstreamTls implements DownstreamTransport {
       return null;
     }
     const onKeylog = this.#keyLog?.writer(stream) ?? null;
+    let refusal: Verdict | null = null;
+    let refused: SessionFacts | null = null;
     return startTls(
       stream,
       {
         context: choice.context,
         isServer: true,
         requestsCertificate: contexts.asksForCertificate,
-        requiresCertificate: requiresClientCertificate,
+        requiresCertificate: contexts.requiresCertificate,
         alpn: common.alpn.some((name) => offered.includes(name)) ? common.alpn : NO_ALPN,
         serverName,
         session: null,
         onSession: null,
         onKeylog,
-        ocspResponse: choice.secret.ocspStaple,
-        verify: (facts) => this.#judge(contexts, facts),
+        // With two certificates nobody knows yet which one is shown.
+        ocspResponse: choice.secrets.length === 1 ? (choice.secrets[0]?.ocspStaple ?? null) : null,
+        verify: (facts) => {
+          refusal = contexts.verify(facts);
+          if (refusal === null) return null;
+          if (refusal.stat !== null) this.#stats.refused(refusal.stat);
+          if (refusal.reason !== null) refused = keptFacts(facts);
+          return refusal.reason;
+        },
       },
       unread,
       (secured, why) => {
         if (secured !== null) this.#stats.handshake(secured.tls);
-        else this.#stats.connectionError();
-        accepting.done(secured, why);
+        else if (refusal === null) this.#countFailure(why?.detail ?? '');
+        else if (refusal.stat === null) this.#stats.connectionError();
+        accepting.done(secured, why, refused);
       },
     );
   }
 
-  #judge(contexts: Contexts, facts: SessionFacts): string | null {
-    const verdict = contexts.verify(facts);
-    if (verdict === null) return null;
-    if (verdict.stat !== null) this.#stats.refused(verdict.stat);
-    return verdict.reason;
+  #countFailure(reason: string): void {
+    const stat = handshakeStat(reason);
+    if (stat === 'connection_error') this.#stats.connectionError();
+    else if (stat !== null) this.#stats.refused(stat);
   }
 
   /** Source: Envoy DefaultTlsCertificateSelector::findTlsContext: the exact name, then its wildcard, then the first. */
-  #choose(contexts: Contexts, serverName: string): Choice | null {
-    const { byName, choices } = contexts;
-    if (serverName !== '') {
-      const exact = byName.get(serverName);
-      if (exact !== undefined) return exact;
-      const dot = serverName.indexOf('.');
-      const wildcard = dot < 0 ? undefined : byName.get(`*${serverName.slice(dot)}`);
-      if (wildcard !== undefined) return wildcard;
-    }
-    return choices[0] ?? null;
+  #choose({ byName, unnamed, mismatched }: Contexts, serverName: string): Choice | null {
+    if (serverName === '') return unnamed;
+    const exact = byName.get(serverName);
+    if (exact !== undefined) return exact;
+    const dot = serverName.indexOf('.');
+    const wildcard = dot < 0 ? undefined : byName.get(`*${serverName.slice(dot)}`);
+    return wildcard ?? mismatched;
   }
+}
+
+/** Once the session is gone nobody can ask it any more. */
+function keptFacts(facts: SessionFacts): SessionFacts {
+  void facts.peerCertificate;
+  void facts.localCertificate;
+  void facts.sessionId;
+  return facts;
+}
+
+/** The first with an ECDSA key and the first with another. */
+function firstOfEachKind(secrets: readonly CertificateSecret[]): CertificateSecret[] {
+  const ecdsa = secrets.find(({ isEcdsa }) => isEcdsa);
+  const other = secrets.find(({ isEcdsa }) => !isEcdsa);
+  return [ecdsa, other].filter((secret) => secret !== undefined);
+}
+
+/**
+ * A certificate is asked for only where something is there to judge it: names that nobody checked would be believed.
+ * Pins and names demand one, also where the configuration does not.
+ * Source: Envoy DefaultCertValidator::initializeSslContexts.
+ */
+function certificateDemand(
+  validation: ValidationSecret | null,
+  { requiresClientCertificate }: DownstreamTlsConfig,
+): Pick<Contexts, 'asksForCertificate' | 'requiresCertificate'> {
+  if (validation === null) return { asksForCertificate: false, requiresCertificate: false };
+  const { acceptsUntrusted, certificateHashes, sanMatchers, spkiHashes, spiffeTrustDomains, trustedCa } = validation;
+  const isPinned = certificateHashes.length > 0 || spkiHashes.length > 0 || sanMatchers.length > 0;
+  const asks = acceptsUntrusted || isPinned || trustedCa !== null || spiffeTrustDomains !== null;
+  const requires = requiresClientCertificate || (isPinned && !acceptsUntrusted);
+  return { asksForCertificate: asks, requiresCertificate: asks && requires };
 }
 
 /** One connection on its way through hello and handshake. */
@@ -280,10 +339,10 @@ class Accepting implements PendingTransport {
     this.#callback = callback;
   }
 
-  done(stream: ByteStream | null, why: Failure | null): void {
+  done(stream: ByteStream | null, why: Failure | null, refused: SessionFacts | null = null): void {
     const callback = this.#callback;
     this.#callback = null;
-    callback?.(stream, why);
+    callback?.(stream, why, refused);
   }
 
   cancel(): void {

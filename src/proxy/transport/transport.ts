@@ -1,5 +1,5 @@
 // What a transport socket is: it turns a socket's bytes into a connection's bytes (TLS, PROXY header, tunnel).
-import type { Address, ByteStream } from '../../base/byte-stream.ts';
+import type { Address, ByteStream, TlsFacts } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
@@ -11,7 +11,12 @@ import type { KeyLogFiles } from '../tls/key-log.ts';
 import type { SecretStore } from '../tls/tls-config.ts';
 
 /** Exactly one of the two is not null; may be called inside the call that started it. */
-export type TransportCallback = (stream: ByteStream | null, failure: Failure | null) => void;
+export type TransportCallback = (
+  stream: ByteStream | null,
+  failure: Failure | null,
+  /** Of a peer that was refused after the handshake: for logs only. */
+  refused?: TlsFacts | null,
+) => void;
 
 /** A handshake under way. */
 export type PendingTransport = {
