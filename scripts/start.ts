@@ -1,11 +1,12 @@
 // Starts the proxy on an example (`npm start`, `npm start -- routing`) with upstreams of its own; Ctrl-C ends all.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
+import { CERTIFICATE_DIRECTORY, makeExampleCertificates } from '../examples/envoy/certificates.ts';
 
 const ROOT = dirname(import.meta.dirname);
 const EXAMPLES = join(ROOT, 'examples/envoy');
@@ -89,6 +90,10 @@ async function main(): Promise<void> {
     if (await isTaken(port)) fail(`port ${port} is taken by another program; end it and try again`);
   }
   for (const port of UPSTREAM_PORTS) await startUpstream(port);
+  // Paths in an example are those of whoever stands in the root of the clone.
+  process.chdir(ROOT);
+  const needsCertificates = readFileSync(config, 'utf8').includes(CERTIFICATE_DIRECTORY);
+  if (needsCertificates) makeExampleCertificates(CERTIFICATE_DIRECTORY);
   const flags = ['proxy', '-c', config, '--concurrency', '1', '-l', 'warning'];
   const proxy = spawn(join(ROOT, 'bin/heddle'), flags, { stdio: 'inherit' });
   proxy.on('error', (error) => fail(error.message));
@@ -98,6 +103,8 @@ async function main(): Promise<void> {
   const url = (port: number, path: string): string => styleText('cyan', `http://127.0.0.1:${port}${path}`);
   console.log(`Heddle runs examples/envoy/${name}.yaml. Try:`);
   console.log(`  curl -i ${url(PROXY_PORT, '/hello')}`);
+  if (needsCertificates)
+    console.log(`  curl -i --cacert ${CERTIFICATE_DIRECTORY}/ca.pem https://localhost:${PROXY_PORT}/`);
   console.log(`  ${url(ADMIN_PORT, '/')}  (admin: statistics, configuration)`);
   console.log('Ctrl-C ends it.');
 }

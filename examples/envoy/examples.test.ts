@@ -5,24 +5,28 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compareAnswers, exchange } from '../../bench/support/exchange.ts';
+import { type Answer, compareAnswers, exchange } from '../../bench/support/exchange.ts';
 import { freePort } from '../../bench/support/process.ts';
 import { locatePeer } from '../../scripts/peers.ts';
+import { CERTIFICATE_DIRECTORY, makeExampleCertificates } from './certificates.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
 const START_TIMEOUT_MS = 15_000;
-const EXAMPLE_PORTS = { proxy: 10000, admin: 9901, upstreams: [10080, 10081] };
+const EXAMPLE_PORTS = { proxy: 10000, inner: 10443, admin: 9901, upstreams: [10080, 10081] };
 
 const scratch = mkdtempSync(join(tmpdir(), 'heddle-examples-'));
+const certificates = join(scratch, 'certificates');
 const upstreams: Server[] = [];
 const datagramUpstreams: Socket[] = [];
 const upstreamPorts: number[] = [];
 
 before(async () => {
+  makeExampleCertificates(certificates);
   for (const examplePort of EXAMPLE_PORTS.upstreams) {
     const server = createServer((request, response) => {
       request.resume();
@@ -58,13 +62,16 @@ async function start(command: readonly string[], example: string): Promise<Runni
   const ports = new Map([
     [EXAMPLE_PORTS.proxy, port],
     [EXAMPLE_PORTS.admin, await freePort()],
+    [EXAMPLE_PORTS.inner, await freePort()],
     ...EXAMPLE_PORTS.upstreams.map((from, index) => [from, upstreamPorts[index]!] as const),
   ]);
   const text = readFileSync(join(import.meta.dirname, example), 'utf8');
   const path = join(scratch, `${port}-${example}`);
   writeFileSync(
     path,
-    text.replace(/port_value: (\d+)/g, (_, from) => `port_value: ${ports.get(Number(from)) ?? from}`),
+    text
+      .replace(/port_value: (\d+)/g, (_, from) => `port_value: ${ports.get(Number(from)) ?? from}`)
+      .replaceAll(CERTIFICATE_DIRECTORY, certificates),
   );
   const flags = ['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
   const child = spawn(command[0]!, [...command.slice(1), ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -90,13 +97,38 @@ async function stop({ child }: Running): Promise<void> {
   await exited;
 }
 
-/** The paths that an example's own "Try" lines ask for, without those whose answer is left to chance. */
-function pathsToTry(example: string): string[] {
+type Attempt = { readonly path: string; readonly host: string | null };
+
+/** What an example's own "Try" lines ask for, by HTTPS where they name a host, without what is left to chance. */
+function attempts(example: string): Attempt[] {
   const text = readFileSync(join(import.meta.dirname, example), 'utf8');
   const comment = text.slice(0, text.indexOf('admin:'));
-  const paths = [...comment.matchAll(/127\.0\.0\.1:10000(\/\S*)/g)].map(([, path]) => path!.replace(/[;']+$/, ''));
-  const chance = ['weighted-split.yaml', 'fault-injection.yaml'].includes(example);
-  return chance ? [] : [...new Set(['/', ...paths])];
+  if (['weighted-split.yaml', 'fault-injection.yaml'].includes(example)) return [];
+  const found = comment.matchAll(/(?:(https):\/\/([a-z.]+)|127\.0\.0\.1):10000(\/\S*)/g);
+  const asked = [...found].map(([, scheme, host, path]): Attempt => {
+    return { path: path!.replace(/[;']+$/, ''), host: scheme === undefined ? null : host! };
+  });
+  const first = asked[0]?.host ?? null;
+  return [{ path: '/', host: first }, ...asked];
+}
+
+/** With the certificate of a client at hand, for servers that ask for one. */
+function askSecurely(port: number, { path, host }: Attempt): Promise<Answer> {
+  const [ca, cert, key] = ['ca.pem', 'client.pem', 'client.key'].map((name) => readFileSync(join(certificates, name)));
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, path, servername: host!, ca, cert, key, agent: false });
+    outgoing.setHeader('host', host!);
+    outgoing.on('response', async (response) => {
+      const chunks = await response.toArray();
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() });
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+function ask(port: number, attempt: Attempt): Promise<Answer> {
+  return attempt.host === null ? exchange(port, { path: attempt.path }) : askSecurely(port, attempt);
 }
 
 /** What a datagram is answered with. */
@@ -128,9 +160,9 @@ for (const example of readdirSync(import.meta.dirname).filter((file) => file.end
           assert.equal(await askByDatagram(ours.port), await askByDatagram(theirs.port));
           return;
         }
-        for (const path of pathsToTry(example)) {
-          const answers = [await exchange(theirs.port, { path }), await exchange(ours.port, { path })] as const;
-          assert.equal(compareAnswers(...answers), null, `${example} ${path}`);
+        for (const attempt of attempts(example)) {
+          const answers = [await ask(theirs.port, attempt), await ask(ours.port, attempt)] as const;
+          assert.equal(compareAnswers(...answers), null, `${example} ${attempt.path}`);
         }
       } finally {
         await stop(ours);
