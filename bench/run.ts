@@ -15,11 +15,13 @@ import { memoryClusters, memoryConnections, memoryIdle, memoryTcp } from './case
 import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
 import { tcpConnect, tcpRoundtrip } from './cases/tcp-roundtrip.ts';
 import { swap } from './cases/swap.ts';
+import { http1Mtls, tlsBulk, tlsHandshake, tlsIdle, twoHops } from './cases/tls.ts';
 import { workers } from './cases/workers.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
 import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
 import { renderTable, replaceBlock } from './support/table.ts';
+import { writeTlsFiles } from './support/tls-files.ts';
 import { startUpstream } from './support/upstream.ts';
 
 const ROOT = dirname(import.meta.dirname);
@@ -37,6 +39,11 @@ const CASES: readonly BenchCase[] = [
   tcpConnect,
   tcpBulk,
   tcpBulkMany,
+  http1Mtls,
+  twoHops,
+  tlsHandshake,
+  tlsBulk,
+  tlsIdle,
   latency,
   memoryIdle,
   memoryClusters,
@@ -152,12 +159,17 @@ async function main(): Promise<void> {
     haproxy: peers.includes('haproxy') ? need('haproxy') : '',
     heddle: peers.includes('heddle') ? await packHeddle(scratch) : '',
   };
-  const upstream = await startUpstream(programs.nginx, cores.load, scratch);
+  const tls = writeTlsFiles(scratch);
+  const upstream = await startUpstream(programs.nginx, cores.load, scratch, tls);
   const context: BenchContext = {
     peers,
     rounds,
     seconds,
-    proxyPlace: { core: cores.proxy, scratch, upstreamPort: upstream.port, programs },
+    proxyPlace: {
+      ...{ core: cores.proxy, scratch, programs, tls },
+      upstreamPort: upstream.port,
+      tlsUpstreamPort: upstream.tlsPort,
+    },
     loadPlace: { core: cores.load, scratch, wrk: need('wrk'), vegeta: need('vegeta') },
     say: (text) => process.stderr.write(`${text}\n`),
   };

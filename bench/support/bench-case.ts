@@ -11,8 +11,16 @@ export type BenchContext = {
   readonly say: (text: string) => void;
 };
 
-/** A bar is a ratio to Envoy's figure, with an absolute surplus that also passes, or a figure of Heddle's own. */
-export type Bar = { readonly ratio?: number; readonly surplus?: number; readonly most?: number };
+/**
+ * A bar is a ratio to Envoy's figure (or another peer's), with an absolute surplus that also passes, or a figure of
+ * Heddle's own.
+ */
+export type Bar = {
+  readonly ratio?: number;
+  readonly surplus?: number;
+  readonly most?: number;
+  readonly to?: PeerName;
+};
 
 export type Row = {
   readonly name: string;
@@ -47,12 +55,13 @@ export function judge({ rounds, bar, notCounted }: Row): Verdict {
   const medians = Object.fromEntries(
     Object.entries(rounds).map(([peer, values]) => [peer, median(values)]),
   ) as Verdict['medians'];
-  const { envoy = [], heddle = [] } = rounds;
+  const { heddle = [] } = rounds;
+  const other = rounds[bar.to ?? 'envoy'] ?? [];
   if (heddle.length === 0) return { medians };
   if (bar.most !== undefined) return { medians, met: notCounted === null && medians.heddle! <= bar.most };
-  if (envoy.length !== heddle.length) return { medians };
-  const ratio = median(heddle.map((value, index) => value / envoy[index]!));
-  const surplus = median(heddle.map((value, index) => value - envoy[index]!));
+  if (other.length !== heddle.length) return { medians };
+  const ratio = median(heddle.map((value, index) => value / other[index]!));
+  const surplus = median(heddle.map((value, index) => value - other[index]!));
   const within =
     (bar.ratio !== undefined && ratio <= bar.ratio) || (bar.surplus !== undefined && surplus <= bar.surplus);
   return { medians, ratio, met: notCounted === null && within };

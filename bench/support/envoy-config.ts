@@ -1,4 +1,5 @@
 // The Envoy configurations of the bench, which Envoy and Heddle both run.
+import type { TlsFiles } from './tls-files.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 
@@ -7,9 +8,11 @@ export type EnvoyConfigOptions = {
   readonly adminPort: number;
   readonly upstreamPort: number;
   readonly accessLogPath: string;
+  readonly tls: TlsFiles;
 };
 
-export type EnvoyConfigName = 'minimal' | 'allFeatures' | 'tcp' | 'clusters';
+/** 'mtls' dials its upstream with TLS, 'mtlsIngress' serves its clients with it; both show and want certificates. */
+export type EnvoyConfigName = 'minimal' | 'allFeatures' | 'tcp' | 'clusters' | 'mtls' | 'mtlsIngress';
 
 /** Of the configuration 'clusters': so many clusters, each with a route. */
 export const CLUSTERS = 1000;
@@ -26,6 +29,7 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
           address: socketAddress(options.port),
           filter_chains: [
             {
+              ...(name === 'mtlsIngress' ? { transport_socket: downstreamTls(options.tls) } : {}),
               filters: [
                 name === 'tcp' ? TCP_PROXY : connectionManager(features, options.accessLogPath, more.map(meshRoute)),
               ],
@@ -44,10 +48,32 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
             cluster_name: 'upstream',
             endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(options.upstreamPort) } }] }],
           },
+          ...(name === 'mtls' ? { transport_socket: upstreamTls(options.tls) } : {}),
         },
         ...more,
       ],
     },
+  };
+}
+
+function upstreamTls({ ca, client }: TlsFiles): unknown {
+  return tlsSocket('UpstreamTlsContext', { sni: 'server.bench', common_tls_context: commonTls(ca, client) });
+}
+
+function downstreamTls({ ca, server }: TlsFiles): unknown {
+  const common = commonTls(ca, server);
+  return tlsSocket('DownstreamTlsContext', { require_client_certificate: true, common_tls_context: common });
+}
+
+function tlsSocket(type: string, config: object): unknown {
+  const typed = { '@type': `${TYPE}.transport_sockets.tls.v3.${type}`, ...config };
+  return { name: 'envoy.transport_sockets.tls', typed_config: typed };
+}
+
+function commonTls(ca: string, { chain, key }: TlsFiles['server']): unknown {
+  return {
+    tls_certificates: [{ certificate_chain: { filename: chain }, private_key: { filename: key } }],
+    validation_context: { trusted_ca: { filename: ca } },
   };
 }
 

@@ -1,15 +1,22 @@
 // Holds keep-alive connections that have carried one request each and then stay idle.
 import { connect, type Socket } from 'node:net';
+import * as tls from 'node:tls';
 
 const AT_ONCE = 50;
 const TIMEOUT_MS = 10_000;
 
 export type IdleConnections = { readonly open: () => number; readonly close: () => void };
 
-export async function holdIdleConnections(port: number, path: string, count: number): Promise<IdleConnections> {
+/** Over TLS where a context is given. */
+export async function holdIdleConnections(
+  port: number,
+  path: string,
+  count: number,
+  context: tls.SecureContext | null = null,
+): Promise<IdleConnections> {
   const sockets: Socket[] = [];
   for (let opened = 0; opened < count; opened += AT_ONCE) {
-    const batch = Array.from({ length: Math.min(AT_ONCE, count - opened) }, () => openOne(port, path));
+    const batch = Array.from({ length: Math.min(AT_ONCE, count - opened) }, () => openOne(port, path, context));
     sockets.push(...(await Promise.all(batch)));
   }
   return {
@@ -20,9 +27,12 @@ export async function holdIdleConnections(port: number, path: string, count: num
   };
 }
 
-function openOne(port: number, path: string): Promise<Socket> {
+function openOne(port: number, path: string, secureContext: tls.SecureContext | null): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket =
+      secureContext === null
+        ? connect(port, '127.0.0.1')
+        : tls.connect({ port, host: '127.0.0.1', secureContext, rejectUnauthorized: false });
     let received = '';
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('no answer on an idle connection')));
     socket.on('error', reject);

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EnvoyConfigName, envoyConfig } from './envoy-config.ts';
+import { nginxClientTls, nginxServerTls, type TlsFiles } from './tls-files.ts';
 import { freePort, type Program, startProgram, stopProgram, waitForPort } from './process.ts';
 
 export const PEER_NAMES = ['envoy', 'nginx', 'haproxy', 'heddle'] as const;
@@ -11,6 +12,8 @@ export type Proxy = {
   readonly name: PeerName;
   readonly program: Program;
   readonly port: number;
+  /** 0 for those that have none. */
+  readonly adminPort: number;
   readonly accessLogPath: string;
   readonly stop: () => Promise<void>;
 };
@@ -19,6 +22,9 @@ export type ProxyPlace = {
   readonly core: number;
   readonly scratch: string;
   readonly upstreamPort: number;
+  /** Where an upstream speaks mutual TLS. */
+  readonly tlsUpstreamPort: number;
+  readonly tls: TlsFiles;
   readonly programs: Readonly<Record<PeerName, string>>;
 };
 
@@ -36,7 +42,9 @@ export async function startProxy(
   mkdirSync(directory);
   const port = await freePort();
   const accessLogPath = join(directory, 'access.log');
-  const command = await writeCommand(name, config, place, directory, port, accessLogPath, threads.concurrency);
+  const adminPort = name === 'envoy' || name === 'heddle' ? await freePort() : 0;
+  const files = { directory, port, adminPort, accessLogPath };
+  const command = writeCommand(name, config, place, files, threads.concurrency);
   const program = startProgram(threads.cores, command, join(directory, 'output.log'), {
     HEDDLE_NODE: process.execPath,
   });
@@ -46,35 +54,42 @@ export async function startProxy(
     await stopProgram(program);
     throw new Error(`${name} ${error instanceof Error ? error.message : String(error)}`);
   }
-  return { name, program, port, accessLogPath, stop: () => stopProgram(program) };
+  return { name, program, port, adminPort, accessLogPath, stop: () => stopProgram(program) };
 }
 
-async function writeCommand(
+type ProxyFiles = Pick<Proxy, 'port' | 'adminPort' | 'accessLogPath'> & { readonly directory: string };
+
+function writeCommand(
   name: PeerName,
   config: EnvoyConfigName,
-  { upstreamPort, programs }: ProxyPlace,
-  directory: string,
-  port: number,
-  accessLogPath: string,
+  place: ProxyPlace,
+  { directory, port, adminPort, accessLogPath }: ProxyFiles,
   concurrency: number,
-): Promise<readonly string[]> {
+): readonly string[] {
+  const { programs, tls } = place;
+  const upstreamPort = config === 'mtls' ? place.tlsUpstreamPort : place.upstreamPort;
   const path = join(directory, name === 'nginx' ? 'nginx.conf' : name === 'haproxy' ? 'haproxy.cfg' : 'envoy.yaml');
   if (name === 'nginx') {
-    writeFileSync(path, nginxConfig(directory, port, upstreamPort));
+    writeFileSync(path, nginxConfig(config, tls, { directory, port, upstreamPort }));
     return [programs.nginx, '-c', path, '-p', directory, '-e', join(directory, 'error.log')];
   }
   if (name === 'haproxy') {
     writeFileSync(path, haproxyConfig(config, port, upstreamPort));
     return [programs.haproxy, '-db', '-q', '-f', path];
   }
-  const adminPort = await freePort();
   // JSON is YAML.
-  writeFileSync(path, JSON.stringify(envoyConfig(config, { port, adminPort, upstreamPort, accessLogPath })));
+  writeFileSync(path, JSON.stringify(envoyConfig(config, { port, adminPort, upstreamPort, accessLogPath, tls })));
   const flags = ['-c', path, '--concurrency', String(concurrency), '--disable-hot-restart', '-l', 'error'];
   return name === 'envoy' ? [programs.envoy, ...flags] : [programs.heddle, 'proxy', ...flags];
 }
 
-function nginxConfig(directory: string, port: number, upstreamPort: number): string {
+function nginxConfig(
+  config: EnvoyConfigName,
+  tls: TlsFiles,
+  { directory, port, upstreamPort }: { directory: string; port: number; upstreamPort: number },
+): string {
+  const [scheme, client] = config === 'mtls' ? ['https', nginxClientTls(tls)] : ['http', ''];
+  const [listen, server] = config === 'mtlsIngress' ? [' ssl', nginxServerTls(tls)] : ['', ''];
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${join(directory, name)};`)
     .join('\n  ');
@@ -88,8 +103,9 @@ http {
   proxy_buffer_size 16k; proxy_buffers 16 16k; proxy_busy_buffers_size 64k;
   upstream backend { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
-    listen 127.0.0.1:${port};
-    location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }
+    listen 127.0.0.1:${port}${listen};
+    ${server}
+    location / { proxy_pass ${scheme}://backend; proxy_http_version 1.1; proxy_set_header Connection ""; ${client} }
   }
 }
 `;

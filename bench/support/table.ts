@@ -14,7 +14,14 @@ export function renderTable(rows: readonly Row[], machine: Readonly<Record<strin
     const { medians, ratio, met } = judge(row);
     const figures = PEER_NAMES.map((name) => formatFigure(medians[name]));
     const verdict = row.notCounted !== null ? 'not counted¹' : met === undefined ? '' : met ? 'met' : '**missed**';
-    return [row.title, row.unit, ...figures, ratio === undefined ? '' : ratio.toFixed(2), formatBar(row), verdict];
+    return [
+      row.title,
+      row.unit,
+      ...figures,
+      ratio === undefined || row.bar.to !== undefined ? '' : ratio.toFixed(2),
+      formatBar(row),
+      verdict,
+    ];
   });
   const widths = head.map((_, column) => Math.max(...[head, ...body].map((cells) => cells[column]!.length)));
   const line = (cells: readonly string[]): string =>
@@ -34,7 +41,7 @@ function formatFigure(value: number | undefined): string {
 
 function formatBar({ bar, unit }: Row): string {
   const parts = [
-    bar.ratio === undefined ? '' : `≤ ${bar.ratio.toFixed(2)}`,
+    bar.ratio === undefined ? '' : `≤ ${bar.ratio.toFixed(2)}${bar.to === undefined ? '' : ` of ${LABELS[bar.to]}`}`,
     bar.surplus === undefined ? '' : `+ ${bar.surplus} ${unit.split(' ')[0]}`,
     bar.most === undefined ? '' : `≤ ${bar.most} ${unit.split(' ')[0]}`,
   ];

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, type Program, startProgram, waitForPort } from './process.ts';
+import { nginxServerTls, type TlsFiles } from './tls-files.ts';
 
 export const PATHS = { small: '/1k', large: '/100k', upload: '/upload' } as const;
 
@@ -9,13 +10,19 @@ export const PATHS = { small: '/1k', large: '/100k', upload: '/upload' } as cons
  * Answers come from memory or the page cache. An upload is read whole before it is answered, as an application would:
  * nginx alone answers early, so the request goes on to a second server of its own.
  */
-export async function startUpstream(nginx: string, core: number, scratch: string): Promise<Program & { port: number }> {
+export async function startUpstream(
+  nginx: string,
+  core: number,
+  scratch: string,
+  tls: TlsFiles,
+): Promise<Program & { port: number; tlsPort: number }> {
   const directory = join(scratch, 'upstream');
   const files = join(directory, 'files');
   mkdirSync(files, { recursive: true });
   writeFileSync(join(files, '1k'), 'x'.repeat(1024));
   writeFileSync(join(files, '100k'), 'x'.repeat(100 * 1024));
   const port = await freePort();
+  const tlsPort = await freePort();
   const path = join(directory, 'nginx.conf');
   const socket = join(directory, 'inner.sock');
   writeFileSync(
@@ -32,6 +39,8 @@ http {
   upstream inner { server unix:${socket}; keepalive 64; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${tlsPort} ssl backlog=4096;
+    ${nginxServerTls(tls)}
     root ${files};
     location = ${PATHS.small} { return 200 "${'x'.repeat(1024)}"; }
     location = ${PATHS.large} { }
@@ -47,5 +56,5 @@ http {
   const command = [nginx, '-c', path, '-p', directory, '-e', join(directory, 'error.log')];
   const program = startProgram(core, command, join(directory, 'output.log'));
   await waitForPort(program, port);
-  return { ...program, port };
+  return { ...program, port, tlsPort };
 }
