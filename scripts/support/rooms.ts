@@ -103,7 +103,11 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/formatter/', may: FILTER },
   { path: 'src/proxy/access-log/', may: FILTER, types: PROXY_TYPES },
   { path: 'src/proxy/matcher/', may: FILTER, types: PROXY_TYPES },
-  { path: 'src/proxy/rbac/', may: ['src/proxy/matcher/', ...FILTER], types: PROXY_TYPES },
+  {
+    path: 'src/proxy/rbac/',
+    may: ['src/proxy/matcher/', 'src/proxy/tls/decode-validation.ts', ...FILTER],
+    types: PROXY_TYPES,
+  },
 
   {
     path: 'src/proxy/http/connection-manager',

@@ -1,5 +1,6 @@
 // Decodes envoy.config.rbac.v3.RBAC into an engine; shared by the HTTP and the network filter.
 import { CidrSet } from '../../base/ip.ts';
+import type { Any } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import {
   MATCHER_FIELDS,
@@ -35,6 +36,8 @@ import {
   anyOf,
 } from './rules.ts';
 import type { AddressKind, Rule } from './rules.ts';
+import { VALIDATED_CLIENT, VALIDATED_CLIENT_FIELDS, decodeValidatedClient } from './validated-client.ts';
+import type { ValidatedClientPb } from './validated-client.ts';
 
 type PathMatcherPb = { path?: StringMatcherPb };
 type SourcedMetadataPb = { metadata_matcher?: MetadataMatcherPb; metadata_source?: string };
@@ -67,6 +70,7 @@ export type PrincipalPb = {
   metadata?: MetadataMatcherPb;
   filter_state?: FilterStateMatcherPb;
   not_id?: PrincipalPb;
+  custom?: { typed_config?: Any };
   sourced_metadata?: SourcedMetadataPb;
 };
 
@@ -93,11 +97,12 @@ export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.Permission.Set': 'rules',
   'envoy.config.rbac.v3.Principal':
     'and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header url_path metadata filter_state ' +
-    'not_id sourced_metadata',
+    'not_id sourced_metadata custom',
   'envoy.config.rbac.v3.Principal.Set': 'ids',
   'envoy.config.rbac.v3.Principal.Authenticated': 'principal_name',
   'envoy.config.rbac.v3.SourcedMetadata': 'metadata_matcher metadata_source',
   'envoy.type.v3.Int32Range': 'start end',
+  ...VALIDATED_CLIENT_FIELDS,
   ...MATCHER_FIELDS,
 } as const;
 
@@ -150,6 +155,7 @@ function decodePrincipal(message: PrincipalPb, d: ConfigDecoder): Rule {
     const at = d.at('authenticated').at('principal_name');
     return new AuthenticatedRule(name === undefined ? null : decodeStringMatcher(name, at));
   }
+  if (message.custom !== undefined) return decodeCustom(message.custom, d.at('custom').at('typed_config'));
   if (message.source_ip !== undefined) return ipRule('source', message.source_ip, d, 'source_ip');
   if (message.direct_remote_ip !== undefined) {
     return ipRule('direct-remote', message.direct_remote_ip, d, 'direct_remote_ip');
@@ -161,6 +167,13 @@ function decodePrincipal(message: PrincipalPb, d: ConfigDecoder): Rule {
   const rule = decodeCommon(message, d);
   if (rule === null) d.reject('', `not supported: ${kindOf(message)}`);
   return rule ?? NEVER;
+}
+
+function decodeCustom({ typed_config }: NonNullable<PrincipalPb['custom']>, d: ConfigDecoder): Rule {
+  const unpacked = typed_config === undefined ? null : d.environment.unpack(typed_config, d);
+  if (unpacked?.type === VALIDATED_CLIENT) return decodeValidatedClient(unpacked.message as ValidatedClientPb, d);
+  d.reject('', `not supported: only ${VALIDATED_CLIENT} is`);
+  return NEVER;
 }
 
 /** What permissions and principals have in common; null when it is none of that. */

@@ -120,7 +120,7 @@ function decodeSanMatchers(message: CertificateValidationContext, d: ConfigDecod
   return [...typed, ...untyped];
 }
 
-function decodeSanMatcher(message: SubjectAltNameMatcher, d: ConfigDecoder, field = 'matcher'): SanMatcher {
+export function decodeSanMatcher(message: SubjectAltNameMatcher, d: ConfigDecoder, field = 'matcher'): SanMatcher {
   const type = message.san_type as SanMatcher['type'];
   const pattern = message.matcher as StringMatcherPb | undefined;
   const matcher = decodeStringMatcher(pattern, field === '' ? d : d.at(field));
