@@ -81,9 +81,10 @@ clock.defer = (task) =>
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 let generation = 1;
-/** Made ahead: in life another process makes the bytes. */
-let next = mesh(2);
-crew.update({ generation, resources: [...mesh(1), listener()] }, ({ refused }) => {
+/** Made ahead, because in life another process makes the bytes; each differs from the other everywhere. */
+const meshes = [mesh(0), mesh(1)];
+const meshOf = (number: number): ResourceUpdate[] => meshes[number % meshes.length] ?? [];
+crew.update({ generation, resources: [...meshOf(generation), listener()] }, ({ refused }) => {
   if (refused.length > 0) throw new Error(JSON.stringify(refused[0]));
   process.stdout.write('ready\n');
 });
@@ -93,15 +94,11 @@ process.on('SIGUSR2', () => {
   delay.reset();
   longestSliceMs = 0;
   const before = performance.now();
-  crew.update({ generation: ++generation, resources: next }, ({ refused }) => {
+  crew.update({ generation: ++generation, resources: meshOf(generation) }, ({ refused }) => {
     const tookMs = performance.now() - before;
     const figures = { tookMs, longestDelayMs: delay.max / 1e6, longestSliceMs, quietMs, refused: refused.length };
     process.stdout.write(`${JSON.stringify(figures)}\n`);
-    // Neither this bench's own work nor its garbage shall be seen in what follows.
-    setTimeout(() => {
-      next = mesh(generation + 1);
-      delay.reset();
-    }, 500).unref();
+    delay.reset();
   });
 });
 process.on('SIGTERM', () => crew.end(() => process.exit(0)));
