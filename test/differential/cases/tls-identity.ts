@@ -1,7 +1,11 @@
 // Who the client is: in x-forwarded-client-cert, in the access log, for rbac and for routes.
 import type { Case, Group } from '../case.ts';
-import { bootstrap, cluster, type Fields, textLog } from '../config.ts';
+import type { TlsClientOptions } from '../../support/tls-client.ts';
+import { makeCertificate } from '../../support/certificates.ts';
+import { bootstrap, cluster, type Fields, fileLog, http, textLog } from '../config.ts';
+import { get } from '../messages.ts';
 import {
+  ca,
   call,
   chainClient,
   client,
@@ -20,6 +24,8 @@ const SET = [
   ['chain', { chain: true }],
   ['dns', { dns: true }],
   ['uri', { uri: true }],
+  ['issuer', { issuer: true }],
+  ['json', { format: 'JSON', subject: true, cert: true, chain: true, dns: true, uri: true, issuer: true }],
 ] as const;
 const MODES = ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'] as const;
 
@@ -43,6 +49,23 @@ const detailListeners = SET.map(([name, details]) =>
     hcm: { forward_client_cert_details: 'SANITIZE_SET', set_current_client_cert_details: details },
   }),
 );
+const appendListeners = ['TEXT', 'JSON'].map((format) =>
+  https({
+    name: `append-${format}`,
+    tls: optional,
+    hcm: { forward_client_cert_details: 'APPEND_FORWARD', set_current_client_cert_details: { format, uri: true } },
+  }),
+);
+const bareListener = https({
+  name: 'bare',
+  tls: { requires: false, certificates: [makeCertificate({ issuer: ca, subject: 'bare' })] },
+  hcm: { forward_client_cert_details: 'SANITIZE_SET', set_current_client_cert_details: { uri: true } },
+});
+const untrustedListener = https({
+  name: 'untrusted',
+  tls: { requires: false, validation: { ...trusted, trust_chain_verification: 'ACCEPT_UNTRUSTED' } },
+  hcm: { forward_client_cert_details: 'APPEND_FORWARD', set_current_client_cert_details: { uri: true } },
+});
 const GIVEN = 'x-forwarded-client-cert: By=spiffe://x;Hash=abc';
 
 const xfccCases: Case[] = [
@@ -60,12 +83,25 @@ const xfccCases: Case[] = [
       { name: `${mode}, no certificate`, to, send: call() },
     ];
   }),
+  ...['TEXT', 'JSON'].flatMap((format) =>
+    ['[]', '[1]', ' [1] ', '[1],[2]', '[1', '1]', '{}', '', '[1],By=x'].map(
+      (given): Case => ({
+        name: `append ${format} to '${given}'`,
+        to: `append-${format}`,
+        send: call({ certificate: client }, `x-forwarded-client-cert: ${given}`),
+      }),
+    ),
+  ),
+  { name: 'a server without names', to: 'bare', send: call({ certificate: client }) },
+  { name: 'an untrusted client', to: 'untrusted', send: call({ certificate: strangeClient }, GIVEN) },
   ...SET.flatMap(([name]): Case[] => [
     { name: `details ${name}`, to: `set-${name}`, send: call({ certificate: client }) },
     { name: `details ${name}, no names`, to: `set-${name}`, send: call({ certificate: plainClient }) },
     { name: `details ${name}, with a chain`, to: `set-${name}`, send: call({ certificate: chainClient }) },
   ]),
 ];
+
+const jsonLog = (json_format: Fields): Fields => fileLog({ log_format: { json_format } });
 
 const OPERATORS = [
   ...['URI_SAN', 'DNS_SAN', 'IP_SAN', 'EMAIL_SAN', 'OTHERNAME_SAN', 'SUBJECT', 'ISSUER', 'SERIAL', 'FINGERPRINT_256'],
@@ -79,11 +115,28 @@ const SESSION = ['DOWNSTREAM_TLS_VERSION', 'DOWNSTREAM_TLS_CIPHER', 'REQUESTED_S
 const LOG = `${[...OPERATORS, ...LOCAL, ...SESSION].map((name) => `${name}=%${name}%`).join(' ')}
 END=%DOWNSTREAM_PEER_CERT_V_END(%Y-%m-%d)%
 START=%DOWNSTREAM_PEER_CERT_V_START(%Y-%m-%d %H:%M:%E3S)%
-GROUP=%DOWNSTREAM_TLS_GROUP% JA4=%TLS_JA4_FINGERPRINT%
+JA4=%TLS_JA4_FINGERPRINT% SESSION=%DOWNSTREAM_TLS_SESSION_ID% UPSTREAM=%UPSTREAM_TLS_VERSION%,%UPSTREAM_PEER_URI_SAN%
 FAIL=%DOWNSTREAM_TRANSPORT_FAILURE_REASON%
 `;
 
+const SAN_HEADERS = ['URI_SAN', 'DNS_SAN', 'SUBJECT', 'SERIAL', 'FINGERPRINT_256', 'CERT_V_START', 'CERT'].map(
+  (name) => ({ header: { key: `x-${name.toLowerCase().replaceAll('_', '-')}`, value: `%DOWNSTREAM_PEER_${name}%` } }),
+);
+
 const logListeners: Fields[] = [
+  https({ name: 'group', tls: { requires: false }, log: [textLog('GROUP=%DOWNSTREAM_TLS_GROUP%\n')] }),
+  http({ name: 'plain', log: [textLog(LOG)], hcm: { forward_client_cert_details: 'SANITIZE_SET' } }),
+  http({ name: 'plain-always', log: null, hcm: { forward_client_cert_details: 'ALWAYS_FORWARD_ONLY' } }),
+  https({
+    name: 'json',
+    tls: { requires: false },
+    log: [
+      jsonLog(
+        Object.fromEntries([...OPERATORS, ...LOCAL, ...SESSION].map((name) => [name.toLowerCase(), `%${name}%`])),
+      ),
+    ],
+  }),
+  https({ name: 'headers', tls: { requires: false }, routeConfig: { request_headers_to_add: SAN_HEADERS } }),
   https({ name: 'log', tls: { requires: false }, log: [textLog(LOG)] }),
   https({
     name: 'log-untrusted',
@@ -91,7 +144,33 @@ const logListeners: Fields[] = [
     log: [textLog(LOG)],
   }),
 ];
+const nasty = (uri: string): TlsClientOptions => ({
+  certificate: makeCertificate({ issuer: ca, subject: 'nasty', sans: [{ uri }] }),
+});
 const logCases: Case[] = [
+  { name: 'group', to: 'group', send: call({}) },
+  { name: 'plain text', to: 'plain', send: get('/', GIVEN) },
+  { name: 'plain text, always forwarded', to: 'plain-always', send: get('/', GIVEN) },
+  { name: 'JSON of a client with all names', to: 'json', send: call({ certificate: client }) },
+  { name: 'JSON of a client without certificate', to: 'json', send: call({}) },
+  { name: 'in headers', to: 'headers', send: call({ certificate: client }) },
+  { name: 'nothing in headers', to: 'headers', send: call({}) },
+  ...[
+    ['a tab', 'a\tb'],
+    ['high bytes', 'a\xfcb'],
+    ['UTF-8', '\xc3\xbc'],
+  ].map(([what, uri]): Case => ({ name: `in headers: ${what}`, to: 'headers', send: call(nasty(uri as string)) })),
+  ...[
+    ['NUL', 'a\0b'],
+    ['CR LF', 'a\r\nx-evil: 1'],
+    ['DEL', 'a\x7f'],
+  ].map(
+    ([what, uri]): Case => ({
+      name: `in headers, unsendable: ${what}`,
+      to: 'headers',
+      send: call(nasty(uri as string)),
+    }),
+  ),
   {
     name: 'log of a client with all names',
     to: 'log',
@@ -107,7 +186,10 @@ const logCases: Case[] = [
 export const tlsIdentityGroups: readonly Group[] = [
   {
     name: 'tls xfcc',
-    config: bootstrap({ listeners: [...modeListeners, ...detailListeners], clusters: [cluster('a')] }),
+    config: bootstrap({
+      listeners: [...modeListeners, ...detailListeners, ...appendListeners, bareListener, untrustedListener],
+      clusters: [cluster('a')],
+    }),
     cases: xfccCases,
   },
   {
