@@ -11,7 +11,7 @@ import {
   typeName,
 } from './resource-decoder.ts';
 
-/** Milliseconds of one slice of work: what is on its way meanwhile is so much later. A step may take a little longer. */
+/** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
 const SLICE_MS = 0.3;
 
 /** In this order resources come that others refer to; they go in the opposite one. */
