@@ -13,15 +13,40 @@ import {
   networkFilters,
   upstreamTransports,
 } from '../src/proxy/extensions.ts';
-import type { HttpFilterFactory } from '../src/proxy/http/filter.ts';
-import { GROUPS, HTTP_FILTER_GROUP, LIMITS, NO_EFFECT, REFUSED_WHOLE } from './support/field-notes.ts';
+import { udpProxy } from '../src/proxy/udp/udp-proxy.ts';
+import {
+  EXTENSION_GROUP,
+  GROUPS,
+  INERT,
+  LIMITS,
+  NO_EFFECT,
+  OTHER_EXTENSIONS,
+  REFUSED_WHOLE,
+} from './support/field-notes.ts';
 import { withIntended } from './support/intended-block.ts';
 
 const DOCS = join(dirname(import.meta.dirname), 'docs');
 export const FIELDS_PAGE = join(DOCS, 'supported-fields.md');
 export const DIFFERENCES_PAGE = join(DOCS, 'differences.md');
 
-export type Support = ReadonlyMap<string, ReadonlySet<string> | '*'>;
+/** A filter or transport socket: what its part of the page is called, and what it knows. */
+type Owner = {
+  readonly kind: string;
+  readonly title: string;
+  readonly configType: string;
+  readonly messages: ReadonlySet<string>;
+};
+
+/** Everything that the proxy checks a bootstrap against. */
+export type Support = {
+  /** Message full name → its fields that take effect. */
+  readonly fields: ReadonlyMap<string, ReadonlySet<string> | '*'>;
+  readonly owners: readonly Owner[];
+  /** Messages that only inert filters know. */
+  readonly inert: ReadonlySet<string>;
+};
+
+const INERT_TITLE = 'Inert network filters';
 
 const INTRODUCTION = `# Supported fields
 
@@ -39,27 +64,54 @@ A message that is not on this page is refused wherever it may stand, and so is e
 under [Extensions](#extensions). Ask before you deploy: \`heddle proxy --mode validate -c envoy.yaml\`.
 `;
 
-/** What the page is made of: everything that the proxy checks a bootstrap against. */
-export function readSupport(): { readonly support: Support; readonly filters: readonly HttpFilterFactory[] } {
+export function readSupport(): Support {
   // Factories only keep their parts until a chain is built, and none is built here.
   const parts = { clusters: null as never, zone: '', localAddress: '' };
-  const filters = httpFilters(parts);
   const extensions = {
-    httpFilters: filters,
+    httpFilters: httpFilters(parts),
     networkFilters: networkFilters(parts),
     listenerFilters: listenerFilters(),
     downstreamTransports: downstreamTransports(),
     upstreamTransports: upstreamTransports(),
   };
-  return { support: supportedFields(extensions), filters };
+  const inert = extensions.networkFilters.filter((filter) => filter.isInert === true);
+  const transports = [...extensions.downstreamTransports, ...extensions.upstreamTransports];
+  const owners = [
+    ...extensions.httpFilters.map((filter) => ownerOf('HTTP filter', filter)),
+    ...extensions.networkFilters
+      .filter((filter) => filter.isInert !== true)
+      .map((filter) => ownerOf('Network filter', filter)),
+    ...inert.map((filter) => ({ ...ownerOf('Inert network filter', filter), title: INERT_TITLE })),
+    ...extensions.listenerFilters.map((filter) => ownerOf('Listener filter', filter)),
+    ownerOf('UDP listener filter', { ...udpProxy, name: 'envoy.filters.udp_listener.udp_proxy' }),
+    ...transports.map((transport) => ownerOf('Transport socket', transport)),
+  ];
+  const others = owners.filter(({ title }) => title !== INERT_TITLE);
+  const inertMessages = inert.flatMap(({ fields }) => Object.keys(fields));
+  return {
+    fields: supportedFields(extensions),
+    owners,
+    inert: new Set(inertMessages.filter((name) => !others.some(({ messages }) => messages.has(name)))),
+  };
+}
+
+type Extension = {
+  readonly name: string;
+  readonly configType: string;
+  readonly fields: Readonly<Record<string, string>>;
+};
+
+function ownerOf(kind: string, { name, configType, fields }: Extension): Owner {
+  return { kind, title: `${kind} ${name}`, configType, messages: new Set(Object.keys(fields)) };
 }
 
 function renderPage(): string {
-  const { support, filters } = readSupport();
-  const groups = assign(support, filters);
+  const support = readSupport();
+  const groups = assign(support);
   const parts = [INTRODUCTION, renderContents(groups), renderExtensions(support)];
   for (const [title, names] of groups) {
     parts.push(`## ${title}\n`);
+    if (title === INERT_TITLE) parts.push(`${INERT}\n`);
     const whole = names.filter((name) => isWhole(name, support));
     for (const name of names) if (!whole.includes(name)) parts.push(renderMessage(name, support));
     if (whole.length > 0) parts.push(renderWhole(whole));
@@ -67,27 +119,33 @@ function renderPage(): string {
   return `${parts.join('\n').trimEnd()}\n`;
 }
 
-/** Messages by group; each stands once: with the filter that alone knows it, or where its package belongs. */
-function assign(support: Support, filters: readonly HttpFilterFactory[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>(GROUPS.map(({ title }) => [title, []]));
-  for (const filter of filters) groups.set(filterTitle(filter), []);
+/** Messages by group; each stands once: with the extension that alone knows it, or where its package belongs. */
+function assign(support: Support): Map<string, string[]> {
   // Small messages that everything uses come last.
   const last = GROUPS.at(-1)!.title;
-  groups.delete(last);
-  groups.set(last, []);
-  for (const name of [...support.keys()].sort()) {
+  const ordered = [...GROUPS.slice(0, -1).map(({ title }) => title), ...support.owners.map(({ title }) => title), last];
+  const groups = new Map<string, string[]>(ordered.map((title) => [title, []]));
+  for (const name of [...support.fields.keys()].sort()) {
     if (registry.find(name)!.fields.length === 0 || REFUSED_WHOLE.has(name)) continue;
-    const group = GROUPS.find(({ messages }) => messages.test(name))?.title;
-    const owners = filters.filter((filter) => Object.hasOwn(filter.fields, name));
-    const title = owners.length === 1 && group === HTTP_FILTER_GROUP ? filterTitle(owners[0]!) : (group ?? last);
-    groups.get(title === HTTP_FILTER_GROUP ? last : title)!.push(name);
+    const title = ownTitle(name, support) ?? last;
+    groups.get(title === EXTENSION_GROUP ? last : title)!.push(name);
   }
-  groups.delete(HTTP_FILTER_GROUP);
-  return groups;
+  return new Map([...groups].filter(([, names]) => names.length > 0));
 }
 
-function filterTitle(filter: HttpFilterFactory): string {
-  return `HTTP filter ${filter.name}`;
+function ownTitle(name: string, support: Support): string | undefined {
+  if (support.inert.has(name)) return INERT_TITLE;
+  const packageOwner = support.owners.find(({ configType }) => name.startsWith(packageOf(configType)));
+  if (packageOwner !== undefined) return packageOwner.title;
+  const group = GROUPS.find(({ messages }) => messages.test(name))?.title;
+  if (group !== EXTENSION_GROUP) return group;
+  const titles = new Set(support.owners.filter(({ messages }) => messages.has(name)).map(({ title }) => title));
+  return titles.size === 1 ? [...titles][0] : group;
+}
+
+/** With the point behind it. */
+function packageOf(typeName: string): string {
+  return typeName.slice(0, typeName.lastIndexOf('.') + 1);
 }
 
 function renderContents(groups: ReadonlyMap<string, readonly string[]>): string {
@@ -101,23 +159,38 @@ function renderContents(groups: ReadonlyMap<string, readonly string[]>): string 
 }
 
 /** Messages of extensions that never stand in a typed_config. */
-const PARTS_ONLY = /\.common\.|\.(Mutations|LocalReplyConfig|ResponseMapper|RequestIDExtension|HttpFilter|FaultAbort)$/;
+const PARTS_ONLY = new RegExp(
+  String.raw`\.common\.|\.(Mutations|LocalReplyConfig|ResponseMapper|RequestIDExtension|HttpFilter|FaultAbort|Route)$|` +
+    String.raw`transport_sockets\.tls\.|LatencyThreshold`,
+);
 
-/** The types that a typed_config may have: what is named envoy.extensions and may stand in an Any. */
-function renderExtensions(support: Support): string {
-  const kinds = new Map<string, string[]>();
-  for (const name of [...support.keys()].sort()) {
+/** The types that a typed_config may have: filters, transport sockets, and what else is named envoy.extensions. */
+function renderExtensions({ fields, owners }: Support): string {
+  const kinds = new Map<string, Set<string>>();
+  const add = (kind: string, name: string): unknown => kinds.set(kind, (kinds.get(kind) ?? new Set()).add(name));
+  for (const { kind, configType } of owners) add(`${kind}s`, configType);
+  add('Network filters', 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager');
+  for (const name of [...fields.keys()].sort()) {
     const match = /^envoy\.extensions\.(.+)\.v3\.\w+$/.exec(name);
     if (match === null || PARTS_ONLY.test(name)) continue;
-    const kind = (match[1] as string)
-      .replace(/\.[^.]+$/, '')
-      .replaceAll('_', ' ')
-      .replaceAll('.', ' ');
-    kinds.set(kind, [...(kinds.get(kind) ?? []), name]);
+    if ([...kinds.values()].some((names) => names.has(name))) continue;
+    const kind = (match[1] as string).replace(/\.[^.]+$/, '');
+    const words = kind.replaceAll('_', ' ').replaceAll('.', ' ');
+    add(KINDS[kind] ?? words.charAt(0).toUpperCase() + words.slice(1), name);
   }
-  const lines = [...kinds].map(([kind, names]) => `| ${kind} | ${names.map(code).join('<br>')} |`);
+  for (const [kind, name] of OTHER_EXTENSIONS) add(kind, name);
+  const lines = [...kinds].map(([kind, names]) => `| ${kind} | ${[...names].sort().map(code).join('<br>')} |`);
   return ['## Extensions\n', '| kind | types |', '|---|---|', ...lines, ''].join('\n');
 }
+
+/** Packages below envoy.extensions whose kind has another name. */
+const KINDS: Readonly<Record<string, string>> = {
+  'filters.http': 'HTTP filters',
+  'filters.network': 'Network filters',
+  transport_sockets: 'Transport sockets',
+  'matching.common_inputs': 'Inputs of matcher trees',
+  'network.dns_resolver': 'DNS resolvers',
+};
 
 export type FieldState =
   | { readonly state: 'effect'; readonly limit: string | null }
@@ -127,13 +200,14 @@ export type FieldState =
 /** What becomes of a field that is set. */
 export function stateOf(type: MessageType, field: Field, support: Support): FieldState {
   const key = `${type.fullName}.${field.name}`;
-  const names = support.get(type.fullName);
+  const names = support.fields.get(type.fullName);
   const tuning = TUNING_FIELDS[type.fullName]?.[field.name];
   if (names !== '*' && names?.has(field.name) !== true && tuning === undefined)
     return { state: 'refused', reason: null };
-  // The walk goes on below a field that is accepted, and there an unknown message is refused.
-  if (!isKnown(field, support))
+  // The walk goes on below a field that takes effect, and there an unknown message is refused.
+  if (tuning === undefined && !isKnown(field, support))
     return { state: 'refused', reason: `nothing of ${valueOf(field).typeName} is supported yet` };
+  if (support.inert.has(type.fullName)) return { state: 'no effect', reason: 'inert' };
   const limit = LIMITS.get(key) ?? null;
   if (limit?.startsWith('refused: ') === true) return { state: 'refused', reason: limit.slice('refused: '.length) };
   const reason = tuning ?? NO_EFFECT.get(key);
@@ -143,7 +217,7 @@ export function stateOf(type: MessageType, field: Field, support: Support): Fiel
 function isKnown(field: Field, support: Support): boolean {
   const value = valueOf(field);
   if (value.type !== TYPE.message || value.message.wellKnown !== 'none') return true;
-  return support.has(value.typeName) || TUNING_FIELDS[value.typeName] !== undefined;
+  return support.fields.has(value.typeName) || TUNING_FIELDS[value.typeName] !== undefined;
 }
 
 function valueOf(field: Field): Field {
@@ -178,8 +252,10 @@ function renderMessage(name: string, support: Support): string {
     if (state.state === 'effect' && state.limit !== null) lines.push(`- ${code(field.name)}: ${state.limit}`);
   }
   if (lines.at(-1) !== '') lines.push('');
+  if (support.inert.has(name)) lines.push(`Accepted, no effect: ${plain('no effect')}.`);
   for (const { field, state } of states) {
-    if (state.state === 'no effect') lines.push(`- Accepted, no effect: ${named(field)}: ${state.reason}`);
+    if (state.state === 'no effect' && state.reason !== 'inert')
+      lines.push(`- Accepted, no effect: ${named(field)}: ${state.reason}`);
   }
   if (lines.at(-1) !== '') lines.push('');
   const refused = plain('refused');

@@ -2,13 +2,16 @@
 
 type Group = { readonly title: string; readonly messages: RegExp };
 
-/** Stands for the groups of the single filters. */
-export const HTTP_FILTER_GROUP = 'HTTP filters';
+/** Stands for the groups of the single filters and transport sockets. */
+export const EXTENSION_GROUP = 'Extensions of one kind';
 
-/** The first that matches the full name has the message; the last takes what is left. */
+/** Messages that no extension has to itself: the first that matches the full name has it, the last what is left. */
 export const GROUPS: readonly Group[] = [
   { title: 'Bootstrap', messages: /^envoy\.config\.(bootstrap|metrics)\.|\.core\.v3\.(Node|Locality|BuildVersion)$/ },
-  { title: 'Listeners and addresses', messages: /^envoy\.config\.listener\.|\.core\.v3\.(\w*Address|Pipe)$/ },
+  {
+    title: 'Listeners and addresses',
+    messages: /^envoy\.config\.listener\.|udp_packet_writer|\.core\.v3\.(\w*Address|Pipe|UdpSocketConfig|SocketOption)/,
+  },
   {
     title: 'HTTP connection manager',
     messages: /\.http_connection_manager\.v3\.|request_id|header_formatters|SchemeHeader|\.core\.v3\.Http1?Protocol/,
@@ -17,19 +20,34 @@ export const GROUPS: readonly Group[] = [
   {
     title: 'Clusters and endpoints',
     messages: new RegExp(
-      String.raw`^envoy\.config\.(cluster|endpoint)\.|load_balancing|\.upstreams\.|transport_sockets|` +
-        String.raw`\.core\.v3\.(TransportSocket|TcpKeepalive|BindConfig)`,
+      String.raw`^envoy\.config\.(cluster|endpoint|upstream)\.|load_balancing|\.upstreams\.|\.clusters\.|dns_resolver|` +
+        String.raw`\.core\.v3\.(TcpKeepalive|BindConfig|ExtraSource|DnsResol|BackoffStrategy|UpstreamHttp)|metadata\.v3`,
     ),
   },
   {
     title: 'Access logs and formats',
     messages: /access_?log|\.formatter\.|\.core\.v3\.(SubstitutionFormatString|JsonFormatOptions)/,
   },
+  { title: 'Rules of the rbac filters', messages: /^envoy\.config\.rbac\.|rbac\.principals/ },
+  { title: 'Matcher trees', messages: /^xds\.|\.common_inputs\.|HttpRequestHeaderMatchInput/ },
   {
-    title: HTTP_FILTER_GROUP,
-    messages: /^envoy\.extensions\.|^envoy\.config\.(rbac|common)\.|route\.v3\.RateLimit|KeyValue|^xds\.|TokenBucket/,
+    title: EXTENSION_GROUP,
+    messages:
+      /^envoy\.extensions\.|^envoy\.config\.common\.|route\.v3\.RateLimit|KeyValue|TokenBucket|ConfigSource|WatchedDir/,
   },
   { title: 'Matchers and small messages', messages: /^/ },
+];
+
+/** What may stand in a typed_config beside the extensions that are listed in code and what is envoy.extensions.*. */
+export const OTHER_EXTENSIONS: readonly (readonly [kind: string, type: string])[] = [
+  ['Actions of matcher trees', 'envoy.config.rbac.v3.Action'],
+  ['Actions of matcher trees', 'google.protobuf.StringValue'],
+  ['Actions of matcher trees', 'envoy.extensions.filters.udp.udp_proxy.v3.Route'],
+  ['Inputs of matcher trees', 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput'],
+  ['Matchers of matcher trees', 'xds.type.matcher.v3.IPMatcher'],
+  ['Matchers of matcher trees', 'xds.type.matcher.v3.ServerNameMatcher'],
+  ['Local address selectors', 'envoy.config.upstream.local_address_selector.v3.DefaultLocalAddressSelector'],
+  ['Certificate validators', 'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig'],
 ];
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -47,19 +65,17 @@ export const REFUSED_WHOLE: ReadonlySet<string> = new Set([
 
 /** Message and field → which values are taken; 'refused: ' starts what decoding refuses whatever the value. */
 export const LIMITS: ReadonlyMap<string, string> = new Map([
-  ['envoy.config.core.v3.SocketAddress.protocol', 'only TCP'],
-  ['envoy.config.core.v3.SocketAddress.address', 'an IP address: names are not resolved yet'],
-  ['envoy.config.listener.v3.Listener.filter_chains', 'one chain; several are not supported yet'],
-  ['envoy.config.listener.v3.Listener.default_filter_chain', 'only instead of filter_chains'],
-  ['envoy.config.listener.v3.FilterChain.filters', 'one network filter: the HTTP connection manager'],
+  ['envoy.config.core.v3.SocketAddress.address', 'an IP address; endpoints of DNS clusters have names'],
+  ['envoy.config.listener.v3.Listener.udp_listener_config', 'only where the address is UDP'],
+  ['envoy.config.listener.v3.FilterChain.filters', 'the last one ends the chain, and no other does'],
   [`${HCM}.codec_type`, 'HTTP1 or AUTO'],
   [`${HCM}.route_config`, 'is required'],
-  [`${CLUSTER}.type`, 'only STATIC'],
-  [`${CLUSTER}.lb_policy`, 'ROUND_ROBIN, LEAST_REQUEST or RANDOM'],
+  [`${CLUSTER}.type`, 'STATIC, STRICT_DNS, LOGICAL_DNS or ORIGINAL_DST'],
+  [`${CLUSTER}.cluster_type`, 'the same by their names, or a DnsCluster'],
+  [`${CLUSTER}.lb_policy`, 'ROUND_ROBIN, LEAST_REQUEST or RANDOM; CLUSTER_PROVIDED for ORIGINAL_DST'],
+  [`${CLUSTER}.dns_lookup_family`, 'of DNS clusters; others resolve no names, in Envoy too'],
   [`${CLUSTER}.http2_protocol_options`, NO_HTTP2],
-  [`${CLUSTER}.transport_socket`, 'only raw_buffer'],
   ['envoy.config.cluster.v3.CircuitBreakers.per_host_thresholds', 'only max_connections, as in Envoy'],
-  ['envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest.selection_method', 'N_CHOICES'],
   [`${UPSTREAM_HTTP}.auto_config`, NO_HTTP2],
   [`${UPSTREAM_HTTP}.ExplicitHttpConfig.http2_protocol_options`, NO_HTTP2],
   [`${UPSTREAM_HTTP}.ExplicitHttpConfig.http3_protocol_options`, NO_HTTP3],
@@ -69,7 +85,11 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'envoy.config.core.v3.Http1ProtocolOptions.use_balsa_parser',
     'false is refused: Envoy’s present parser is imitated',
   ],
-  ['envoy.config.rbac.v3.Principal.authenticated', 'matches nobody until TLS is built'],
+  [
+    'envoy.extensions.filters.listener.original_src.v3.OriginalSrc.bind_port',
+    'only false: the system chooses the port',
+  ],
+  ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.allow_renegotiation', 'only false'],
   [
     'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit.descriptors',
     'only with rate_limits in the same message: rate limits of routes are not read yet',
@@ -79,9 +99,14 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
 const ZONES = 'needs the name of the local cluster in cluster_manager, which is refused: Envoy ignores it then too';
 const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
+/** Why fields of an inert filter change nothing. */
+export const INERT = 'The filters of this group only observe, and do nothing here but let every byte pass.';
+
 /** Message and field → why a field that the tables accept changes nothing. */
 export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
   [`${HCM}.request_id_extension`, 'only the UUID extension is accepted, and without it UUIDs are made too'],
+  ['envoy.config.core.v3.ConfigSource.resource_api_version', 'there is one version of resources, V3'],
+  ['envoy.config.core.v3.ConfigSource.initial_fetch_timeout', 'files need no fetching; Envoy ignores it for them too'],
   ['envoy.config.core.v3.SubstitutionFormatString.json_format_options', 'keys are always sorted'],
   ['envoy.config.route.v3.WeightedCluster.total_weight', 'deprecated: Envoy uses the sum of the weights too'],
   [`${CLUSTER}.CommonLbConfig.ZoneAwareLbConfig.routing_enabled`, ZONES],

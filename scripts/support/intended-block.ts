@@ -9,7 +9,9 @@ const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/later/, 'Not built yet'],
   [/\badmin\b.*\badmin\b|mirror/, 'Envoy’s own process and machine'],
   [/smuggling|http1/, 'HTTP/1.1 messages'],
-  [/^/, 'Connections, routes and filters'],
+  [/\btls\b/, 'TLS'],
+  [/network|tcp_proxy|cluster options|\budp\b|listener/, 'Connections and their filters'],
+  [/^/, 'Requests'],
 ];
 
 /** Returns the page with its block made anew; throws when the marks are missing. */

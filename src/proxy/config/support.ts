@@ -17,9 +17,6 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
     traffic_direction: 'a label of statistics that Istio reads, not behaviour',
     max_connections_to_accept_per_socket_event: 'pacing of the accept loop',
   },
-  'envoy.config.cluster.v3.Cluster': {
-    dns_lookup_family: 'only DNS clusters resolve names; for others Envoy ignores it too',
-  },
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': {
     initial_read_buffer_size: 'how much is read at once cannot be observed',
   },
