@@ -157,6 +157,98 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     path: /^refused$/,
     reason: 'not built yet: refused with the field path instead of ignored',
   },
+  // TLS, where OpenSSL behind Node is not BoringSSL.
+  {
+    cases: /^tls (clients|sessions|odd) \//,
+    path: /tls\.error$/,
+    reason: 'certificates are judged when the handshake is over: a client that is refused sees a close and no alert',
+  },
+  {
+    cases: /^tls odd \/ \w+: (garbage|a record too long|an alert|application data|a hello that is none|SSL 2)$/,
+    path: /^log$|rest$/,
+    reason: 'what is no handshake is refused by both; OpenSSL has other words and other alerts for it',
+  },
+  {
+    cases: /^tls agreement \/ (one: (plain RSA|1\.3 CCM only)|one-curve: has it not on 1\.2)$/,
+    path: /^log$/,
+    reason: 'OpenSSL tells missing groups from missing ciphers less exactly, and says it once',
+  },
+  {
+    cases: /^tls agreement \/ one: 1\.3 prefers CHACHA$/,
+    path: ANY,
+    reason: 'the order of TLS 1.3 ciphers is this side’s; BoringSSL takes the client’s',
+  },
+  {
+    cases: /^tls clients \/ required: (sha1|rsa-512 over 1\.2)$/,
+    path: ANY,
+    reason: 'certificates signed with SHA-1, and RSA keys below 1024 bits, prove nothing; BoringSSL accepts them',
+  },
+  {
+    cases: /^tls odd \/ refusals: (none|plain text)$/,
+    path: /^log$/,
+    reason: 'a handshake that broke off has agreed on nothing; Envoy shows the version and certificate it began with',
+  },
+  {
+    cases: /^tls log \/ group$/,
+    path: /^log$/,
+    reason: 'Node does not tell a server the group of the key exchange',
+  },
+  {
+    cases: /^tls log \/ in headers, unsendable/,
+    path: /^log$|upstream_(cx|rq)_/,
+    reason: 'a request with a field that no message can carry is answered before an upstream is chosen',
+  },
+  // TLS, by intention.
+  {
+    cases: /^tls agreement \/ alpn: both$/,
+    path: ANY,
+    reason: 'HTTP/2 is not built yet: HTTP/1 is spoken whatever ALPN says',
+  },
+  {
+    cases: /^tls sni \/ \w+: upper case/,
+    path: ANY,
+    reason: 'RFC 6066 §3: names of servers are compared without regard to case',
+  },
+  {
+    cases: /^tls sni \/ needs-sni: without SNI/,
+    path: ANY,
+    reason: 'require_sni is obeyed: who names no server is refused; Envoy 1.40 reads the field and lets it be',
+  },
+  {
+    cases: /^tls sessions \/ TLSv1\.[23]: from (plain to plain-too|mutual to mutual-too)$/,
+    path: /isResumed$|tls\.server$|session_reused$/,
+    reason: 'sessions belong to what decides trust: chains that trust alike resume each other’s',
+  },
+  {
+    cases: /^tls sessions \/ TLSv1\.2: from no-tickets to no-tickets$/,
+    path: /isResumed$|tls\.server$|session_reused$/,
+    reason: 'only tickets carry sessions: a table of ids would be one more thing to share between workers',
+  },
+  {
+    cases: /^tls sessions \/ TLSv1\.3: a session that is too old$/,
+    path: /isResumed$|tls\.server$|session_reused$/,
+    reason: 'session_timeout counts for TLS 1.3 too; BoringSSL gives its tickets a life of their own',
+  },
+  {
+    cases: /^tls sessions \/ TLSv1\.[23]: from untrusted to untrusted$/,
+    path: /fail_verify_error$/,
+    reason: 'a certificate in a resumed session is judged again, and counted again',
+  },
+  {
+    cases: /^tls odd \/ permissive: no chain/,
+    path: /fate$|tls\.error$/,
+    reason: 'the bytes that tls_inspector saw have been read; Envoy only peeks, and closing before it reads is a reset',
+  },
+  {
+    cases: /^tls odd \/ inspected: resets in the hello$/,
+    path: /^log$/,
+    reason: 'each connection is logged, also one that is reset before its first bytes were understood',
+  },
+  {
+    cases: /^tls odd \/ \w+: asks for a close$/,
+    path: /^log$/,
+    reason: 'whoever asks for a close need not be waited for; Envoy waits for the client until delayed_close_timeout',
+  },
   // Relayed connections.
   {
     cases: /^tcp_proxy \/ the last end is the upstream’s, which has not read yet$/,

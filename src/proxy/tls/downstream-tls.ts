@@ -18,7 +18,7 @@ import type {
 import { decodeDownstreamTls } from './decode-tls.ts';
 import { HelloGate } from './hello-gate.ts';
 import { KeyLog } from './key-log.ts';
-import { mergeValidation } from './secret-store.ts';
+import { countFetched, mergeValidation } from './secret-store.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
 import { ownTicketKey } from './ticket-keys.ts';
 import type {
@@ -75,6 +75,8 @@ export class DownstreamTls implements DownstreamTransport {
     this.#ticketKeys = config.ticketKeys === null ? null : secrets.ticketKeys(config.ticketKeys, prefix);
     this.#keyLog = common.keyLog === null ? null : new KeyLog(common.keyLog, context.keyLogFiles);
     for (const handle of this.#handles) handle.onChange(() => this.#changed());
+    const refs = [...common.certificates, common.validation?.ref, config.ticketKeys].filter((ref) => ref != null);
+    this.#factoryStats.add(this.#factoryStats.i.ssl_context_update_by_sds, countFetched(refs, this.#handles));
     this.#contexts = this.#build();
   }
 
@@ -104,10 +106,8 @@ export class DownstreamTls implements DownstreamTransport {
 
   #changed(): void {
     const stats = this.#factoryStats;
-    const built = this.#build();
-    if (built === null) return;
-    if (this.#contexts !== null) stats.inc(stats.i.ssl_context_update_by_sds);
-    this.#contexts = built;
+    stats.inc(stats.i.ssl_context_update_by_sds);
+    this.#contexts = this.#build() ?? this.#contexts;
   }
 
   /** Null while a secret is missing, or when OpenSSL refuses what came: then the last contexts stay. */
@@ -263,8 +263,10 @@ export class DownstreamTls implements DownstreamTransport {
         verify: (facts) => {
           refusal = contexts.verify(facts);
           if (refusal === null) return null;
-          if (refusal.stat !== null) this.#stats.refused(refusal.stat);
-          if (refusal.reason !== null) refused = keptFacts(facts);
+          if (refusal.stat !== null) {
+            this.#stats.refused(refusal.stat);
+            if (refusal.reason !== null) refused = keptFacts(facts);
+          }
           return refusal.reason;
         },
       },

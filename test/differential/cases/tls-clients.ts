@@ -142,6 +142,13 @@ const VALIDATIONS: Readonly<Record<string, { readonly validation: Fields | null;
     validation: { ...san('URI', { exact: 'spiffe://test/ns/a/sa/b' }), trust_chain_verification: 'ACCEPT_UNTRUSTED' },
     requires: true,
   },
+  'hash-optional': { validation: { verify_certificate_hash: [hash(client)] } },
+  'spki-optional': { validation: { ...trusted, verify_certificate_spki: [spki(client)] } },
+  'san-untrusted-optional': {
+    validation: { ...san('URI', { exact: 'spiffe://test/a' }), trust_chain_verification: 'ACCEPT_UNTRUSTED' },
+  },
+  'untrusted-alone': { validation: { trust_chain_verification: 'ACCEPT_UNTRUSTED' } },
+  'empty-optional': { validation: {} },
   'san-optional': { validation: san('URI', { exact: 'spiffe://test/ns/a/sa/b' }) },
 };
 
@@ -216,6 +223,11 @@ const MEETINGS: Readonly<Record<string, readonly Name[]>> = {
   'san-other-oid': ['good'],
   'san-any-of': ['good', 'plain'],
   'san-untrusted': ['good', 'stranger', 'plain'],
+  'hash-optional': ['none', 'good'],
+  'spki-optional': ['none', 'good'],
+  'san-untrusted-optional': ['none', 'good'],
+  'untrusted-alone': ['none', 'stranger'],
+  'empty-optional': ['none', 'stranger'],
   'san-optional': ['none', 'good', 'plain'],
 };
 

@@ -105,10 +105,10 @@ export const SSL_STATS = [
 /** What is logged of each request, and what of each connection, failed ones too. */
 export const REQUEST_LOG =
   'RQ code=%RESPONSE_CODE% sni=%REQUESTED_SERVER_NAME% %DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% ' +
-  'peer=%DOWNSTREAM_PEER_SUBJECT% proto=%REQ(X-FORWARDED-PROTO)% scheme=%REQ(:SCHEME)%\n';
+  'local=%DOWNSTREAM_LOCAL_SUBJECT% peer=%DOWNSTREAM_PEER_SUBJECT% proto=%REQ(X-FORWARDED-PROTO)% scheme=%REQ(:SCHEME)%\n';
 export const CONNECTION_LOG =
   'CX fail=%DOWNSTREAM_TRANSPORT_FAILURE_REASON% flags=%RESPONSE_FLAGS% sni=%REQUESTED_SERVER_NAME% ' +
-  '%DOWNSTREAM_TLS_VERSION% peer=%DOWNSTREAM_PEER_SUBJECT% local=%DOWNSTREAM_LOCAL_SUBJECT% ' +
+  'peer=%DOWNSTREAM_PEER_SUBJECT% ' +
   'close=%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON% chain=%FILTER_CHAIN_NAME%\n';
 
 /** A listener that answers itself and logs both. */

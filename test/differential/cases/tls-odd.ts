@@ -7,6 +7,11 @@ import {
   call, CONNECTION_LOG, client, downstreamTls, REQUEST_LOG, SSL_STATS, strangeClient, tlsListener,
 } from './tls-fixtures.ts'; // biome-ignore format: a list.
 
+/** What is known of a client that was not let in. */
+const REFUSAL_LOG =
+  '%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% peer=%DOWNSTREAM_PEER_SUBJECT% ' +
+  'uri=%DOWNSTREAM_PEER_URI_SAN% local=%DOWNSTREAM_LOCAL_SUBJECT% fail=%DOWNSTREAM_TRANSPORT_FAILURE_REASON%\n';
+
 const inspector = filter('tls', 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector');
 const answered = (name: string): Fields =>
   http({ name, routes: [direct({ prefix: '/' }, 200, 'ok')], log: [textLog(REQUEST_LOG)] });
@@ -49,6 +54,7 @@ const listeners = [
   tlsListener('tls', { validation: null }),
   tlsListener('inspected', { validation: null }, { listener_filters: [inspector] }),
   tlsListener('mutual', { requires: true }),
+  tlsListener('refusals', { requires: true }, { access_log: [textLog(REFUSAL_LOG)] }),
   permissive,
   defaultChain,
 ];
@@ -73,7 +79,7 @@ const cases: Case[] = [
   ...both('an alert', `${record(21, 0x0301, 2)}\x02\x28`, 'read-close'),
   ...both('application data', `${record(23, 0x0303, 5)}hello`, 'read-close'),
   ...both('a hello that is none', `${record(22, 0x0301, 8)}\x01\x00\x00\x04abcd`, 'read-close'),
-  ...both('SSL 2', '\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10', 'read-close'),
+  ...both('SSL 2', `\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10${'x'.repeat(37)}`, 'read-close'),
   ...both('leaves at once', 'close'),
   ...both('says nothing and ends', 'half-close', 'read-close'),
   ...both('leaves in the hello', `${record(22, 0x0301, 200)}\x01\x00\x00\xc4\x03\x03`, 'half-close', 'read-close'),
@@ -83,12 +89,13 @@ const cases: Case[] = [
   ...both('an address as SNI is none', { tls: {} }, get('/'), { read: 1 }),
   ...both('leaves after the handshake', { tls: {} }, 'close'),
   ...both('ends after the handshake', { tls: {} }, 'half-close', 'read-close'),
-  ...both('ends after the request', { tls: {} }, get('/'), 'half-close', { read: 1 }, 'read-close'),
+  ...both('ends after the request', { tls: {} }, get('/'), { read: 1 }, 'half-close', 'read-close'),
   ...both('asks twice', { tls: {} }, get('/'), { read: 1 }, get('/2'), { read: 2 }),
   ...both('pipelines', { tls: {} }, get('/') + get('/2'), { read: 2 }),
   ...both('asks for a close', { tls: {} }, get('/', 'connection: close'), { read: 1 }, 'read-close'),
   ...both('resets after the handshake', { tls: {} }, get('/'), { read: 1 }, 'reset'),
   ...both('bad HTTP', { tls: {} }, 'NO HTTP AT ALL\r\n\r\n', 'read-close'),
+  raw('asks for a close', 'permissive', get('/', 'connection: close'), { read: 1 }, 'read-close'),
   raw('no certificate, and says nothing', 'mutual', { tls: {} }, 'read-close'),
   raw('a stranger, and says nothing', 'mutual', { tls: { certificate: strangeClient } }, 'read-close'),
   raw(
@@ -98,6 +105,9 @@ const cases: Case[] = [
     get('/').repeat(200),
     'read-close',
   ),
+  raw('none', 'refusals', { tls: {} }, 'read-close'),
+  raw('a stranger', 'refusals', { tls: { certificate: strangeClient } }, 'read-close'),
+  raw('plain text', 'refusals', get('/'), 'read-close'),
   raw('plain text', 'permissive', get('/'), { read: 1 }),
   raw('plain text, byte by byte', 'permissive', 'G', { wait: 5 }, 'E', { wait: 5 }, get('/').slice(2), { read: 1 }),
   raw('mutual', 'permissive', ...call({ certificate: client, alpn: ['istio'] })),
