@@ -1,4 +1,4 @@
-// Makes the certificates that the TLS examples name, for this machine only: bin/heddle-node examples/envoy/certificates.ts
+// Makes the certificates that the TLS examples name: bin/heddle-node examples/envoy/certificates.ts
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,5 +43,5 @@ function secretOf(name: string, one: TestCertificate): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   makeExampleCertificates(CERTIFICATE_DIRECTORY);
-  console.log(`wrote ${CERTIFICATE_DIRECTORY}/`);
+  process.stdout.write(`wrote ${CERTIFICATE_DIRECTORY}/\n`);
 }

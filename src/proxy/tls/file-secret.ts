@@ -7,7 +7,7 @@ import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import { ConfigDecoder, type DecodeEnvironment, type Reason } from '../config-decoder.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 import { decodeSecret, secretKind, type SecretKind, type SecretValues } from './decode-secret.ts';
-import { fileIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
+import { fileIdentity, partsIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
 
 /** Under 'sds.NAME.'; each worker reads the file, and what they count alike is shown once. */
 const SDS_STATS = {
@@ -56,6 +56,8 @@ export class FileSecret<K extends SecretKind> {
   #message: Secret | null = null;
   #partWatches: readonly DirectoryWatch[] = [];
   #arePartsGood = true;
+  /** State of its files when they were read last. */
+  #parts = '';
   #isReadDue = false;
   #partsDue = 0;
   #isClosed = false;
@@ -139,6 +141,7 @@ export class FileSecret<K extends SecretKind> {
     stats.setText(stats.i.version_text, found.version);
     this.#message = found.secret;
     this.#arePartsGood = true;
+    this.#parts = partsIdentity(found.secret);
     this.#watchParts(found.secret);
     this.#use(value);
   }
@@ -199,6 +202,10 @@ export class FileSecret<K extends SecretKind> {
 
   #readParts(): void {
     if (this.#message === null) return;
+    const parts = partsIdentity(this.#message);
+    // Other files come into the directory, too.
+    if (parts === this.#parts) return;
+    this.#parts = parts;
     const value = this.#decode(this.#message);
     this.#arePartsGood = typeof value !== 'string';
     if (typeof value !== 'string') {

@@ -99,12 +99,8 @@ function unpackSecret(any: Any): Secret | { readonly error: string } {
   return rules.isEmpty ? secret : { error: rules.toString() };
 }
 
-/**
- * Directories that are watched for a secret whose parts are files: its watched_directory, or where each file lies.
- * Source: Envoy TlsCertificateSdsApi, CertificateValidationContextSdsApi.
- */
-export function watchedDirectories({ tls_certificate: certificate, validation_context: context }: Secret): string[] {
-  const parts = certificate ?? context;
+/** Files that a secret names. Source: Envoy TlsCertificateSdsApi, CertificateValidationContextSdsApi. */
+function partsOf({ tls_certificate: certificate, validation_context: context }: Secret): string[] {
   const sources: readonly (DataSource | undefined)[] = [
     certificate?.certificate_chain,
     certificate?.private_key,
@@ -112,8 +108,18 @@ export function watchedDirectories({ tls_certificate: certificate, validation_co
     context?.trusted_ca,
     context?.crl,
   ];
-  const files = sources.flatMap((source) => (source?.filename === undefined ? [] : [source.filename]));
+  return sources.flatMap((source) => (source?.filename === undefined ? [] : [source.filename]));
+}
+
+/** The state of all files that a secret names. */
+export function partsIdentity(secret: Secret): string {
+  return partsOf(secret).map(fileIdentity).join('\n');
+}
+
+/** Directories that are watched for a secret whose parts are files: its watched_directory, or where each file lies. */
+export function watchedDirectories(secret: Secret): string[] {
+  const files = partsOf(secret);
   if (files.length === 0) return [];
-  const own = parts?.watched_directory?.path;
-  return own === undefined || own === '' ? files.map((file) => dirname(file)) : [own];
+  const own = (secret.tls_certificate ?? secret.validation_context)?.watched_directory?.path;
+  return own === undefined || own === '' ? [...new Set(files.map((file) => dirname(file)))] : [own];
 }

@@ -129,3 +129,11 @@ export function mergeValidation(
     fingerprint: fingerprintOf([base.fingerprint, secret.fingerprint]),
   };
 }
+
+type AnyRef = { readonly kind: string; readonly source?: { readonly kind: string } };
+
+/** How many secrets from elsewhere were there with the first fetch: Envoy counts each as an update of the context. */
+export function countFetched(refs: readonly AnyRef[], handles: readonly SecretHandle<unknown>[]): number {
+  const isFetched = ({ kind, source }: AnyRef): boolean => kind === 'sds' && source?.kind !== 'static';
+  return refs.filter((ref, i) => isFetched(ref) && handles[i]?.current !== null).length;
+}

@@ -18,10 +18,10 @@ import type {
 } from '../transport/transport.ts';
 import { decodeUpstreamTls } from './decode-tls.ts';
 import { KeyLog } from './key-log.ts';
-import { mergeValidation } from './secret-store.ts';
+import { countFetched, mergeValidation } from './secret-store.ts';
 import { SessionCache } from './session-cache.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
-import type { CertificateSecret, SecretHandle, SecretRef, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
+import type { CertificateSecret, SecretHandle, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
 import { UPSTREAM_TLS_FIELDS } from './tls-fields.ts';
 import { makeVerifier, type Verifier } from './verify.ts';
 
@@ -60,15 +60,9 @@ export class UpstreamTls implements UpstreamTransport {
     this.#keyLog = common.keyLog === null ? null : new KeyLog(common.keyLog, context.keyLogFiles);
     for (const handle of this.#handles) handle.onChange(() => this.#changed());
     const factory = this.#factoryStats;
-    factory.add(factory.i.ssl_context_update_by_sds, this.#firstFetched());
+    const refs = common.validation === null ? common.certificates : [...common.certificates, common.validation.ref];
+    factory.add(factory.i.ssl_context_update_by_sds, countFetched(refs, this.#handles));
     this.#contexts = this.#build();
-  }
-
-  /** Secrets from elsewhere that came with the first fetch: Envoy counts each as an update. */
-  #firstFetched(): number {
-    const { certificates, validation } = this.#config.common;
-    const refs = validation === null ? certificates : [...certificates, validation.ref];
-    return refs.filter((ref, i) => isFetched(ref) && this.#handles[i]?.current !== null).length;
   }
 
   get #handles(): SecretHandle<unknown>[] {
@@ -220,10 +214,6 @@ export class UpstreamTls implements UpstreamTransport {
     const { sni, usesHostSni } = this.#config;
     return usesHostSni && hostname !== '' ? hostname : sni;
   }
-}
-
-function isFetched(ref: SecretRef<CertificateSecret> | SecretRef<ValidationSecret>): boolean {
-  return ref.kind === 'sds' && ref.source.kind !== 'static';
 }
 
 /** For pools a failed handshake is a failed connection. */
