@@ -62,6 +62,7 @@ export function judge({ rounds, bar, notCounted }: Row): Verdict {
   if (other.length !== heddle.length) return { medians };
   const ratio = median(heddle.map((value, index) => value / other[index]!));
   const surplus = median(heddle.map((value, index) => value - other[index]!));
+  if (bar.ratio === undefined && bar.surplus === undefined) return { medians, ratio };
   const within =
     (bar.ratio !== undefined && ratio <= bar.ratio) || (bar.surplus !== undefined && surplus <= bar.surplus);
   return { medians, ratio, met: notCounted === null && within };
