@@ -46,9 +46,10 @@ export class HeadDecoder implements FieldReader {
   readonly #memory = new BlockMemory();
   /** The head being read; also the result of `decode`. */
   headers: Headers = new Headers();
-  /** Why the head is malformed, else ''. */
+  /** Why the head is malformed, else ''; `detail` is then Envoy's word for it. */
   malformed = '';
-  /** The head is larger than the limits allow. */
+  detail = '';
+  /** The head is larger than the limits allow; `detail` says in which way. */
   isOverLimit = false;
   /** Declared length of the body, or -1. */
   contentLength = -1;
@@ -124,12 +125,12 @@ export class HeadDecoder implements FieldReader {
     const limits = this.#limits;
     this.#bytes += size;
     this.#count++;
-    if (this.#bytes > limits.maxHeadBytes || this.#count > limits.maxHeaders) {
-      this.isOverLimit = true;
+    if (this.#count > limits.maxHeaders) {
+      this.#overflow('http2.too_many_headers');
       return;
     }
-    if (limits.maxFieldBytes > 0 && size > limits.maxFieldBytes) {
-      this.isOverLimit = true;
+    if (this.#bytes > limits.maxHeadBytes || (limits.maxFieldBytes > 0 && size > limits.maxFieldBytes)) {
+      this.#overflow('http2.header_list_size_too_large');
       return;
     }
     if ((traits & (BAD_NAME | BAD_VALUE)) !== 0 || (limits.disallowObsText && (traits & HAS_OBS_TEXT) !== 0)) {
@@ -163,8 +164,20 @@ export class HeadDecoder implements FieldReader {
     headers.kv.push(key, value);
   }
 
+  #overflow(detail: string): void {
+    this.isOverLimit = true;
+    this.detail = detail;
+  }
+
   #refuse(reason: string): void {
-    if (this.malformed === '') this.malformed = reason;
+    if (this.malformed !== '') return;
+    this.malformed = reason;
+    this.detail = 'http2.invalid.header.field';
+  }
+
+  #violate(reason: string): void {
+    this.malformed = reason;
+    this.detail = 'http2.violation.of.messaging.rule';
   }
 
   /** Returns whether the field is added as it is. */
@@ -248,16 +261,17 @@ export class HeadDecoder implements FieldReader {
   #checkHead(kind: HeadKind): void {
     const headers = this.headers;
     if (kind === 'response') {
-      if (headers.status < 100 || headers.status === 101) this.#refuse('invalid status');
+      if (headers.status < 100 || headers.status === 101) this.#violate('invalid status');
       return;
     }
     const { method, path, scheme, protocol } = headers;
     if (method === 'CONNECT' && protocol === '') {
-      if (path !== '' || scheme !== '' || headers.authority === '') this.#refuse('invalid CONNECT');
+      if (path !== '' || scheme !== '' || headers.authority === '') this.#violate('invalid CONNECT');
       return;
     }
-    if (method === '' || path === '' || scheme === '') this.#refuse('missing pseudo-header');
-    else if (protocol !== '' && method !== 'CONNECT') this.#refuse('unexpected :protocol');
-    else if (path.charCodeAt(0) !== 0x2f && !(path === '*' && method === 'OPTIONS')) this.#refuse('invalid path');
+    if (method === '' || path === '' || scheme === '') this.#violate('missing pseudo-header');
+    else if (!headers.hasAuthority) this.#violate('neither :authority nor host');
+    else if (protocol !== '' && method !== 'CONNECT') this.#violate('unexpected :protocol');
+    else if (path.charCodeAt(0) !== 0x2f && !(path === '*' && method === 'OPTIONS')) this.#violate('invalid path');
   }
 }

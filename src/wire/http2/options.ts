@@ -1,0 +1,64 @@
+// What a connection is told by configuration: Envoy's http2_protocol_options, its defaults, and limits of our own.
+import type { OutputLimits } from './frames/output.ts';
+import type { HeadLimits } from './head-decoder.ts';
+
+/** Named after envoy.config.core.v3.Http2ProtocolOptions where that has a field; bytes and frames are counts. */
+export type Http2Options = HeadLimits &
+  OutputLimits & {
+    /** Of both directions' dynamic tables: what is announced, and what is used at most of what the peer allows. */
+    readonly hpackTableBytes: number;
+    /** Streams that the peer may have open (server), or that are opened at most (client). */
+    readonly maxConcurrentStreams: number;
+    readonly initialStreamWindow: number;
+    readonly initialConnectionWindow: number;
+    /** DATA, HEADERS and CONTINUATION in a row that bring nothing and end nothing. */
+    readonly maxConsecutiveEmptyFrames: number;
+    /** PRIORITY frames, for each stream so far and one more. */
+    readonly maxPriorityFramesPerStream: number;
+    /** WINDOW_UPDATE frames for each DATA frame sent; see `FloodGuard`. */
+    readonly maxWindowUpdatesPerDataFrame: number;
+    /** RST_STREAM frames at once, and per second in the long run. */
+    readonly streamResetBurst: number;
+    readonly streamResetRate: number;
+    /** A malformed head ends its stream; otherwise the connection. */
+    readonly streamErrorOnInvalidMessage: boolean;
+    readonly useHuffman: boolean;
+    /** Further settings: identifier, value, identifier, value, … */
+    readonly customSettings: readonly number[];
+    /** Bytes of one stream that may wait to be sent before its source is asked to pause; half of it lets it go on. */
+    readonly streamBufferBytes: number;
+    /** CONTINUATION frames behind one HEADERS. */
+    readonly maxContinuations: number;
+  };
+
+/** What Envoy 1.40 does without options. */
+export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
+  hpackTableBytes: 4096,
+  maxConcurrentStreams: 1024,
+  initialStreamWindow: 16 * 1024 * 1024,
+  initialConnectionWindow: 24 * 1024 * 1024,
+  allowConnect: false,
+  maxOutboundFrames: 10_000,
+  maxOutboundControlFrames: 1000,
+  maxConsecutiveEmptyFrames: 1,
+  maxPriorityFramesPerStream: 100,
+  maxWindowUpdatesPerDataFrame: 10,
+  streamResetBurst: 1000,
+  streamResetRate: 33,
+  streamErrorOnInvalidMessage: false,
+  useHuffman: true,
+  disallowObsText: false,
+  maxFieldBytes: 0,
+  customSettings: [],
+  maxHeadBytes: 60 * 1024,
+  maxHeaders: 100,
+  streamBufferBytes: 1024 * 1024,
+  maxContinuations: 64,
+};
+
+/** Settings in one frame; more are refused. */
+export const MAX_SETTINGS = 32;
+/** Streams whose frames may still be on their way after they were closed. */
+export const REMEMBERED_CLOSED = 128;
+/** A compressed block is at most so many times as large as the head that it may become. */
+export const MOST_BLOCK_GROWTH = 2;

@@ -1,0 +1,76 @@
+// One stream of a connection: windows, what waits to be sent, and how far both directions are.
+import type { SendQueue } from './send-queue.ts';
+
+/** `U` is what the connection's owner hangs on a stream to find its own state again. */
+export class Http2Stream<U> {
+  readonly id: number;
+  user: U | null;
+  /** What may be sent beyond the peer's initial window: negative once something was sent. */
+  sendCredit = 0;
+  /** What the peer may still send. */
+  receiveWindow: number;
+  /** Bytes that were delivered and whose credit the owner has not returned yet. */
+  unreturned = 0;
+  /** Returned by the owner, and not told the peer yet. */
+  returned = 0;
+  /** Bytes of the body that the content-length still promises, -1 when it says nothing. */
+  expected = -1;
+  /** DATA and trailers that have to wait. */
+  queue: SendQueue | null = null;
+  isAboveWatermark = false;
+  /** A final head came, or went. */
+  hasHead = false;
+  hasSentHead = false;
+  /** The peer's, or our END_STREAM is through. */
+  isRemoteClosed = false;
+  isLocalClosed = false;
+  /** Neither side says anything any more; the connection has forgotten it. */
+  isClosed = false;
+  /** It ended by RST_STREAM, ours or theirs. */
+  isReset = false;
+  /** The request was HEAD: an answer's content-length promises nothing. */
+  isHeadRequest = false;
+  wireBytesReceived = 0;
+  wireBytesSent = 0;
+  headerBytesReceived = 0;
+  headerBytesSent = 0;
+  /** In the list of those that wait. */
+  list: StreamList<U> | null = null;
+  next: Http2Stream<U> | null = null;
+  previous: Http2Stream<U> | null = null;
+
+  constructor(id: number, user: U | null, receiveWindow: number) {
+    this.id = id;
+    this.user = user;
+    this.receiveWindow = receiveWindow;
+  }
+
+  /** Bytes that wait to be sent. */
+  get bufferedBytes(): number {
+    return this.queue === null ? 0 : this.queue.bytes;
+  }
+}
+
+/** Streams in the order in which they are served; each is in one list at most. */
+export class StreamList<U> {
+  first: Http2Stream<U> | null = null;
+  last: Http2Stream<U> | null = null;
+
+  push(stream: Http2Stream<U>): void {
+    stream.list = this;
+    stream.previous = this.last;
+    stream.next = null;
+    if (this.last === null) this.first = stream;
+    else this.last.next = stream;
+    this.last = stream;
+  }
+
+  remove(stream: Http2Stream<U>): void {
+    const { next, previous } = stream;
+    if (previous === null) this.first = next;
+    else previous.next = next;
+    if (next === null) this.last = previous;
+    else next.previous = previous;
+    stream.list = stream.next = stream.previous = null;
+  }
+}
