@@ -29,6 +29,8 @@ const always = async (): Promise<boolean> => true;
 /** What an exchange came to: whom the proxy took the client for ('' for nobody); null when it was refused. */
 export type Outcome = { readonly isResumed: boolean; readonly peer: string | null; readonly error: string };
 
+export type AskOptions = TlsClientOptions & { readonly awaitSession?: boolean };
+
 export class TlsRig {
   readonly proxy: ProxyProcess;
   readonly directory: string;
@@ -78,9 +80,10 @@ export class TlsRig {
   }
 
   /** One connection and one request. */
-  async ask(listener: string, options: TlsClientOptions = {}): Promise<Outcome> {
-    // Who saves a session waits for the tickets, which TLS 1.3 sends behind the handshake.
-    const settle: ClientStep[] = options.save === undefined ? [] : [{ wait: 10 }];
+  async ask(listener: string, options: AskOptions = {}): Promise<Outcome> {
+    // Who saves a session waits for the tickets, which TLS 1.3 sends behind the handshake; some give none.
+    const settle: ClientStep[] =
+      options.save === undefined ? [] : [options.awaitSession === false ? { wait: 10 } : { readSession: options.save }];
     const result = await this.run(listener, [{ tls: options }, REQUEST, { read: 1 }, ...settle]);
     const answer = result.responses[0];
     const named = answer?.headers.find(([name]) => name === 'x-peer')?.[1] ?? '';

@@ -15,6 +15,7 @@ export type ClientStep =
   | { readonly readBytes: number } // until so many bytes of a raw (upgraded or close-delimited) body arrived
   | { readonly readRaw: number } // until so many bytes arrived that are no HTTP
   | { readonly tls: TlsClientOptions } // from now on TLS; until the handshake is over
+  | { readonly readSession: string } // until a TLS step has saved a session of this name
   | { readonly awaitUpstream: number } // until the upstreams received so many request heads in this case
   | { readonly awaitClients: number } // until so many clients of this case ran all their steps
   | 'pause' // stop reading
@@ -63,6 +64,7 @@ class RawClient {
   readonly #options: ClientOptions;
   #socket: Socket;
   #tls: SeenTls | null = null;
+  readonly #sessions: TlsSessions;
   readonly #reader: Http1Reader;
   readonly #waiters = new Set<() => void>();
   readonly #timedOut: string[] = [];
@@ -71,6 +73,7 @@ class RawClient {
 
   constructor(port: number, methods: string[], options: ClientOptions) {
     this.#options = options;
+    this.#sessions = options.sessions ?? new Map();
     this.#reader = new Http1Reader('response', methods);
     const from = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true, ...from });
@@ -97,10 +100,11 @@ class RawClient {
     let isDone = false;
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => {});
-    const { socket, seen } = openTls(this.#socket, options, this.#options.sessions ?? new Map(), () => {
+    const done = (): void => {
       isDone = true;
       this.#wake();
-    });
+    };
+    const { socket, seen } = openTls(this.#socket, options, this.#sessions, done, () => this.#wake());
     this.#socket = socket;
     this.#tls = seen;
     this.#listen(socket);
@@ -145,6 +149,7 @@ class RawClient {
     const finals = (): Message[] => messages.filter((message) => !isInterim(message));
     if ('wait' in step) await sleep(step.wait);
     else if ('tls' in step) await this.#startTls(step.tls);
+    else if ('readSession' in step) await this.#until('readSession', () => this.#sessions.has(step.readSession));
     else if ('awaitUpstream' in step) await this.#options.awaitUpstream(step.awaitUpstream);
     else if ('awaitClients' in step) await this.#options.awaitClients(step.awaitClients);
     else if ('read' in step) {

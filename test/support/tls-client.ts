@@ -48,15 +48,17 @@ const DEFAULT_CIPHERS =
 
 export type TlsSessions = Map<string, Buffer>;
 
-/** Begins the handshake; `onDone` follows once, when it succeeded or failed. */
+/** Begins the handshake; `onDone` follows once, when it succeeded or failed, `onSession` after each that was saved. */
 export function openTls(
   socket: Socket,
   options: TlsClientOptions,
   sessions: TlsSessions,
   onDone: () => void,
+  onSession: () => void,
 ): { readonly socket: tls.TLSSocket; readonly seen: SeenTls } {
   const seen: SeenTls = { version: '', cipher: '', alpn: '', server: '', isResumed: false, error: '' };
   const session = options.resume === undefined ? undefined : sessions.get(options.resume);
+  if (options.save !== undefined) sessions.delete(options.save);
   const { pieceBytes } = options;
   const secured = tls.connect({
     socket: pieceBytes === undefined ? socket : inPieces(socket, pieceBytes),
@@ -76,7 +78,9 @@ export function openTls(
     });
   }
   secured.on('session', (next: Buffer) => {
-    if (options.save !== undefined) sessions.set(options.save, next);
+    if (options.save === undefined) return;
+    sessions.set(options.save, next);
+    onSession();
   });
   secured.once('secureConnect', () => {
     note(secured, seen, options);

@@ -363,13 +363,13 @@ type NativeContext = {
 /** What the runtime returns to OpenSSL: no such key; this one; this one, and a new ticket is due. */
 const UNKNOWN_KEY = 0;
 const GOOD_KEY = 1;
-const OLD_KEY = 2;
+const RENEW = 2;
 
 function useTicketKeys(context: tls.SecureContext, keys: readonly Buffer[]): void {
   const native = context.context as NativeContext;
   const parts = keys.map(ticketKeyParts);
   const first = parts[0] as TicketKeys;
-  if (parts.length === 1 || native.enableTicketKeyCallback === undefined) {
+  if (native.enableTicketKeyCallback === undefined) {
     native.setTicketKeys(Buffer.concat([first.name, first.hmac, first.aes]));
     return;
   }
@@ -378,7 +378,8 @@ function useTicketKeys(context: tls.SecureContext, keys: readonly Buffer[]): voi
     if (isNew) return [GOOD_KEY, first.hmac, first.aes, first.name, randomFillSync(Buffer.alloc(iv.length))];
     const found = parts.find((one) => one.name.equals(name));
     if (found === undefined) return [UNKNOWN_KEY, first.hmac, first.aes];
-    return [found === first ? GOOD_KEY : OLD_KEY, found.hmac, found.aes];
+    // Whoever resumes gets a new ticket: clients use one of TLS 1.3 once, and would come back with none.
+    return [RENEW, found.hmac, found.aes];
   };
 }
 

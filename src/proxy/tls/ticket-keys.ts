@@ -6,10 +6,14 @@ import type { SharedCells, SharedPair } from '../../base/shared-cells.ts';
 const KEY_BYTES = 48;
 const SECRET_WORDS = 4;
 
+/** Cells of one thread go when nobody holds them, and what is drawn anew opens no older ticket. */
+const held = new WeakMap<SharedCells, SharedPair[]>();
+
 /** The process's secret lies in shared memory: the first worker that asks draws it, and all others find it. */
 function processSecret(shared: SharedCells): Buffer {
-  const words: SharedPair[] = [];
-  for (let i = 0; i < SECRET_WORDS; i++) words.push(shared.pair(`tls.ticket_secret.${i}`));
+  const words: SharedPair[] = held.get(shared) ?? [];
+  held.set(shared, words);
+  for (let i = words.length; i < SECRET_WORDS; i++) words.push(shared.pair(`tls.ticket_secret.${i}`));
   const secret = Buffer.alloc(SECRET_WORDS * 8);
   for (const [i, word] of words.entries()) {
     // Zero stands for nobody having drawn it yet.
