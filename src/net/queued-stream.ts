@@ -68,7 +68,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   private highBytes = DEFAULT_HIGH_WATERMARK;
   private lowBytes = DEFAULT_HIGH_WATERMARK / 2;
   private notices = 0;
-  private unreadBytes: Buffer | null = null;
+  protected unreadBytes: Buffer | null = null;
   private closeFailure: Failure | null = null;
 
   constructor(turn: Turn, role: StreamRole) {
@@ -86,6 +86,11 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   protected abstract sendFin(): void;
   /** Gives the descriptor back, with RST when `reset`. */
   protected abstract release(reset: boolean): void;
+
+  /** For what is built upon this stream: its events belong to the same turns. */
+  get engineTurn(): Turn {
+    return this.turn;
+  }
 
   get tls(): TlsFacts | null {
     return null;

@@ -2,16 +2,50 @@
 import type { Address, TlsFacts } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
 import { errnoName, streamFailure } from '../errno.ts';
-import type { HandleShared, HandleStream } from '../handle-stream.ts';
-import { type Handle, type ShutdownRequest, UV_EOF, type WriteRequest } from '../handles.ts';
-import { QueuedStream } from '../queued-stream.ts';
+import { type Handle, type ShutdownRequest, type Surface, UV_EOF, type WriteRequest } from '../handles.ts';
+import { copyOf, QueuedStream, type StreamRole } from '../queued-stream.ts';
+import type { Turn } from '../turn.ts';
 import type { HandshakeCallback, TlsHandshake } from './handshake.ts';
 import { SessionFacts } from './session-facts.ts';
 import { type TlsError, type TlsHandle, wrapHandle } from './surface.ts';
-import { alpnWire, tlsReason } from './wording.ts';
+import { alpnWire, socketReason, tlsReason } from './wording.ts';
 
 /** Bytes given to OpenSSL at once; what it makes of them waits in memory until the kernel takes it. */
 const MAX_WRITE_BYTES = 256 * 1024;
+
+/** Sessions that a server may send before its certificate is judged (TLS 1.2 sends one, TLS 1.3 two later). */
+const MAX_EARLY_SESSIONS = 4;
+/** An alert with its record's head: all that a server sent which refused the ClientHello. */
+const ALERT_BYTES = 7;
+/** How long a peer that reads nothing may keep a socket that only has to say that it is closed. */
+const FAREWELL_MS = 1000;
+
+/** What the streams of one engine share, as far as TLS needs it. */
+export type TlsShared = {
+  readonly turn: Turn;
+  readonly surface: Surface;
+  readonly readBuffer: Buffer;
+  readonly scratch: Buffer;
+  openStreams: number;
+};
+
+/** What TLS runs over: a socket's handle, or something that behaves as one. It does not read yet. */
+export type TlsSocket = {
+  readonly handle: Handle & {
+    /** As far as the socket has read. */
+    readonly bytesRead: number;
+    /** Bytes that the kernel has not taken. */
+    readonly writeQueueSize?: number;
+    close(done: () => void): void;
+    reset?(done: () => void): number;
+  };
+  readonly shared: TlsShared;
+  readonly role: StreamRole;
+  readonly localAddress: Address;
+  readonly remoteAddress: Address;
+  /** Told once when what is below ended by itself. */
+  readonly onBroken: ((told: (why: Failure | null) => void) => void) | null;
+};
 
 /**
  * States: handshaking → open → closed. Before `open` nobody has the stream, no byte passes, and the handshake's own
@@ -20,21 +54,24 @@ const MAX_WRITE_BYTES = 256 * 1024;
 export class TlsStream extends QueuedStream {
   readonly localAddress: Address;
   readonly remoteAddress: Address;
-  readonly shared: HandleShared;
-  readonly handle: Handle;
+  readonly shared: TlsShared;
+  readonly handle: TlsSocket['handle'];
   readonly #wrap: TlsHandle;
   readonly #handshake: TlsHandshake;
   #callback: HandshakeCallback | null;
   #facts: SessionFacts | null = null;
+  #earlySessions: Buffer[] = [];
+  /** Calls of the layer into this stream that have not returned. */
+  callDepth = 0;
+  /** The end was read while bytes before it are held back. */
+  #isEndHeld = false;
 
-  /** Takes the socket of `base`, which must be idle; `unread` are bytes of it that were read already. */
-  constructor(base: HandleStream, handshake: TlsHandshake, unread: Buffer | null, callback: HandshakeCallback) {
-    const { localAddress, remoteAddress } = base;
-    const { handle, shared } = base.takeHandle();
-    super(shared.turn, base.role);
-    // Next to a handshake two questions to the kernel cost nothing, and a closed socket answers none.
-    this.localAddress = localAddress;
-    this.remoteAddress = remoteAddress;
+  /** Takes the socket over; `unread` are bytes of it that were read already. */
+  constructor(socket: TlsSocket, handshake: TlsHandshake, unread: Buffer | null, callback: HandshakeCallback) {
+    const { handle, shared } = socket;
+    super(shared.turn, socket.role);
+    this.localAddress = socket.localAddress;
+    this.remoteAddress = socket.remoteAddress;
     this.shared = shared;
     this.handle = handle;
     this.#handshake = handshake;
@@ -43,17 +80,20 @@ export class TlsStream extends QueuedStream {
     const wrap = wrapHandle(handle, handshake.context, handshake.isServer);
     this.#wrap = wrap;
     wrap.owner = this;
+    // The runtime holds the socket's handle, and nobody else this stream before the handshake is done.
+    handle.owner = this;
     wrap.onread = onRead as never;
-    wrap.onerror = (error) => this.#entered(() => this.#failed(error));
-    wrap.onhandshakestart = () => undefined;
-    wrap.onhandshakedone = () => this.#entered(() => this.#done());
+    wrap.onerror = onError as never;
+    wrap.onhandshakestart = ignore;
+    wrap.onhandshakedone = onDone as never;
     wrap.useUserBuffer(shared.readBuffer);
+    socket.onBroken?.((why) => this.#broken(why));
     this.#prepare(wrap, handshake);
     this.isReading = true;
     const status = wrap.readStart();
-    if (unread !== null && unread.length > 0) wrap.receive(unread);
-    if (!handshake.isServer) wrap.start();
-    if (status < 0 && !this.isClosed) this.finish(streamFailure(this.role, 'read', errnoName(status)), false);
+    if (status < 0) this.#refuse(streamFailure(this.role, 'read', errnoName(status)));
+    else if (unread !== null && unread.length > 0) wrap.receive(unread);
+    if (!handshake.isServer && !this.isClosed) wrap.start();
   }
 
   #prepare(wrap: TlsHandle, handshake: TlsHandshake): void {
@@ -71,7 +111,7 @@ export class TlsStream extends QueuedStream {
     if (handshake.serverName !== '') wrap.setServername(handshake.serverName);
     if (session !== null) wrap.setSession(session);
     if (onSession !== null) {
-      wrap.onnewsession = (_id, made) => onSession(made);
+      wrap.onnewsession = (_id, made) => this.entered(() => this.#session(made));
       wrap.enableSessionCallbacks();
     }
   }
@@ -92,25 +132,48 @@ export class TlsStream extends QueuedStream {
 
   // ─── The handshake ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  #done(): void {
+  established(): void {
     if (this.#callback === null || this.isClosed) return;
     const facts = new SessionFacts(this.#wrap, this.#handshake);
     const problem = this.#handshake.verify(facts);
     if (problem !== null) {
+      facts.keep();
       this.#refuse(failure('tls_failed', this.#side, 'connection', problem));
       return;
     }
     this.#facts = facts;
     const callback = this.#callback;
     this.#callback = null;
+    for (const session of this.#earlySessions) this.#handshake.onSession?.(session);
+    this.#earlySessions = [];
     callback(this, null);
   }
 
-  #failed(error: TlsError): void {
+  /** Only sessions of a peer that was accepted are told of: who resumes one relies on that. */
+  #session(made: Buffer): void {
+    if (this.#facts !== null) this.#handshake.onSession?.(made);
+    else if (this.#earlySessions.length < MAX_EARLY_SESSIONS) this.#earlySessions.push(made);
+  }
+
+  failed(error: TlsError): void {
     if (this.isClosed) return;
-    const reason = tlsReason(error);
-    if (this.#callback !== null) this.#refuse(failure('tls_failed', this.#side, 'connection', reason));
-    else this.finish(failure('tls_failed', this.#side, 'connection', reason), false);
+    const isFirstAnswer = !this.#handshake.isServer && this.handle.bytesRead <= ALERT_BYTES;
+    const why = failure('tls_failed', this.#side, 'connection', tlsReason(error, isFirstAnswer));
+    if (this.#callback !== null) this.#refuse(why);
+    else this.finish(why, false);
+  }
+
+  /** What is below ended by itself. */
+  #broken(why: Failure | null): void {
+    if (this.isClosed) return;
+    if (this.#callback !== null) this.#refuse(why ?? this.#cutOff(''));
+    else this.finish(why, false);
+  }
+
+  /** The socket ended before the handshake did. */
+  #cutOff(detail: string): Failure {
+    const code = this.role === 'accepted' ? 'downstream_closed' : 'connect_failed';
+    return failure(code, this.#side, 'connection', detail);
   }
 
   get #side(): Failure['side'] {
@@ -124,13 +187,18 @@ export class TlsStream extends QueuedStream {
     callback?.(null, why);
   }
 
-  /** The socket ended before the handshake did. */
-  #brokenOff(why: Failure): void {
-    this.#refuse(why);
+  /** Whoever waits for the handshake hears of every end, also of one that a bug made. */
+  protected override finish(why: Failure | null, reset: boolean): void {
+    super.finish(why, reset);
+    const callback = this.#callback;
+    this.#callback = null;
+    callback?.(null, why ?? this.#cutOff(''));
   }
 
-  #entered(act: () => void): void {
+  /** Runs an event of the layer as one of the engine's. */
+  entered(act: () => unknown): void {
     const { turn } = this.shared;
+    this.callDepth++;
     turn.enter();
     try {
       act();
@@ -138,24 +206,42 @@ export class TlsStream extends QueuedStream {
       turn.contain(this, error, 'tls');
     }
     turn.leave();
+    this.callDepth--;
   }
 
   // ─── Bytes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   readable(count: number): void {
-    if (this.isClosed) return;
+    if (this.isClosed || count === 0) return;
     if (count > 0) {
       this.bytesRead += count;
-      if (!this.isClosing) this.handler.onData(this.shared.readBuffer, 0, count);
+      if (this.isClosing) return;
+      // The layer goes on with what it has decrypted although it was told to stop.
+      if (this.pauses > 0 || this.unreadBytes !== null) this.#hold(count);
+      else this.handler.onData(this.shared.readBuffer, 0, count);
       return;
     }
-    if (count === 0) return;
     if (this.#callback !== null) {
-      const detail = count === UV_EOF ? '' : `read: ${errnoName(count)}`;
-      const code = this.role === 'accepted' ? 'downstream_closed' : 'connect_failed';
-      this.#brokenOff(failure(code, this.#side, 'connection', detail));
-    } else if (count === UV_EOF) this.readEnded();
-    else this.finish(this.writeFailure ?? streamFailure(this.role, 'read', errnoName(count)), false);
+      const name = errnoName(count);
+      this.#refuse(this.#cutOff(count === UV_EOF ? '' : socketReason(name, -count)));
+    } else if (count !== UV_EOF) {
+      this.finish(this.writeFailure ?? streamFailure(this.role, 'read', errnoName(count)), false);
+    } else if (this.unreadBytes !== null) this.#isEndHeld = true;
+    else this.readEnded();
+  }
+
+  /** At most what one read of the socket brought. */
+  #hold(count: number): void {
+    const more = copyOf(this.shared.readBuffer, 0, count);
+    this.unreadBytes = this.unreadBytes === null ? more : Buffer.concat([this.unreadBytes, more]);
+    this.touch();
+  }
+
+  protected override deliverUnread(): void {
+    super.deliverUnread();
+    if (!this.#isEndHeld || this.unreadBytes !== null || this.isClosed) return;
+    this.#isEndHeld = false;
+    this.readEnded();
   }
 
   written(count: number, status: number): void {
@@ -247,8 +333,16 @@ export class TlsStream extends QueuedStream {
     this.#wrap.readStop();
   }
 
-  /** close_notify, then FIN. */
+  /**
+   * close_notify, then FIN. OpenSSL looks for the peer's own close_notify then, and throws away a record that the layer
+   * has not decrypted yet: so not while the layer is decrypting.
+   */
   protected sendFin(): void {
+    if (this.callDepth === 0) this.#sayEnd();
+    else setImmediate(() => this.entered(() => this.isClosed || this.#sayEnd()));
+  }
+
+  #sayEnd(): void {
     const request = this.#shutdownRequest((status) => this.finished(status));
     const status = this.#wrap.shutdown(request);
     if (status < 0) this.finished(status);
@@ -258,34 +352,61 @@ export class TlsStream extends QueuedStream {
     this.shared.openStreams--;
     const wrap = this.#wrap;
     wrap.owner = null;
+    this.handle.owner = null;
     this.#facts?.keep();
-    const tcp = this.handle as unknown as Closable;
+    const { handle } = this;
     const destroy = (): void => wrap.destroySSL();
-    if (reset && typeof tcp.reset === 'function' && tcp.reset(destroy) === 0) return;
-    if (!reset && this.#facts !== null && !this.isFinStarted && this.pendingBytes === 0) {
-      // The peer learns that this is the end and not a cut.
-      const request = this.#shutdownRequest(() => tcp.close(destroy));
-      if (wrap.shutdown(request) >= 0) return;
-    }
-    tcp.close(destroy);
+    if (reset && handle.reset?.(destroy) === 0) return;
+    if (!reset && this.#facts !== null && !this.isFinStarted && this.pendingBytes === 0) this.#farewell(destroy);
+    else handle.close(destroy);
+  }
+
+  /** The peer learns that this is the end and not a cut. */
+  #farewell(destroy: () => void): void {
+    const { handle } = this;
+    let timer: NodeJS.Timeout | null = null;
+    const close = (): void => {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+      handle.close(destroy);
+    };
+    const request = this.#shutdownRequest(() => {
+      if (timer !== null) close();
+    });
+    const status = this.#wrap.shutdown(request);
+    // The kernel has it already, as a rule; else it gets a moment.
+    if (status < 0 || handle.writeQueueSize === 0) close();
+    else timer = setTimeout(close, FAREWELL_MS);
   }
 
   #shutdownRequest(done: (status: number) => void): ShutdownRequest {
     const request = new this.shared.surface.ShutdownRequest();
     request.owner = this;
-    request.oncomplete = (status) => this.#entered(() => done(status));
+    request.oncomplete = (status) => this.entered(() => done(status));
     return request;
   }
 }
 
 type TlsWrite = WriteRequest & { stream: TlsStream; count: number };
-type Closable = { close(done: () => void): void; reset?(done: () => void): number };
+
+function ignore(): void {}
+
+function onDone(this: { owner: TlsStream | null }): void {
+  const stream = this.owner;
+  stream?.entered(() => stream.established());
+}
+
+function onError(this: { owner: TlsStream | null }, error: TlsError): void {
+  const stream = this.owner;
+  stream?.entered(() => stream.failed(error));
+}
 
 function onRead(this: { owner: TlsStream | null }): undefined {
   const stream = this.owner;
   if (stream === null) return;
   const { turn, surface } = stream.shared;
   const count = surface.state[surface.readIndex] as number;
+  stream.callDepth++;
   turn.enter();
   try {
     stream.readable(count);
@@ -293,6 +414,7 @@ function onRead(this: { owner: TlsStream | null }): undefined {
     turn.contain(stream, error, 'read');
   }
   turn.leave();
+  stream.callDepth--;
 }
 
 function onWritten(this: TlsWrite, status: number): void {
