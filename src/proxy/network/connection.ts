@@ -82,18 +82,11 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
       this.#attach(this.#socket);
       return;
     }
-    // What is asked of the socket later would come too late: it may be gone with a failed handshake.
-    const accepted = this.#accepted;
-    const first = {
-      unread,
-      serverName: accepted?.transportProtocol === 'tls' ? accepted.serverName : null,
-      applicationProtocols: accepted?.applicationProtocols ?? NO_NAMES,
-    };
     if (config.transportTimeoutMs > 0) {
       this.#timer = this.listener.clock.timer(onTransportTimeout, this);
       this.#timer.arm(config.transportTimeoutMs);
     }
-    const pending = transport.accept(this.#socket, first, (stream, failure, refused) =>
+    const pending = transport.accept(this.#socket, unread, (stream, failure, refused) =>
       this.#shaken(stream, failure, refused ?? null),
     );
     if (!this.isClosed && !this.#isAttached) this.#handshake = pending;

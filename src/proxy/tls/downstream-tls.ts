@@ -6,11 +6,10 @@ import { type Failure, failure } from '../../base/failure.ts';
 import { handshakeStat } from '../../net/tls/wording.ts';
 import { makeSecureContext } from '../../net/tls/secure-context.ts';
 import { type PendingHandshake, startTls } from '../../net/tls/start-tls.ts';
-import type { ClientHello } from '../../wire/client-hello.ts';
+import { type ClientHello, EXTENSION } from '../../wire/client-hello.ts';
 import type {
   DownstreamTransport,
   DownstreamTransportFactory,
-  FirstBytes,
   PendingTransport,
   TransportCallback,
   TransportContext,
@@ -35,9 +34,15 @@ import { makeVerifier, needsFullHandshakes, type Verifier } from './verify.ts';
 
 const NAME = 'envoy.transport_sockets.tls';
 const NO_ALPN: readonly string[] = [];
+const TLS13 = 0x0304;
 
 /** What some clients are shown: one certificate, or one with an ECDSA key and another, of which OpenSSL picks. */
-type Choice = { readonly secrets: readonly CertificateSecret[]; readonly context: SecureContext };
+type Choice = {
+  readonly secrets: readonly CertificateSecret[];
+  readonly context: SecureContext;
+  /** For clients of TLS 1.3, whose order of ciphers counts, as in Envoy; the same one where they have no say. */
+  readonly tls13: SecureContext;
+};
 
 /** What is rebuilt as a whole when a secret changes; handshakes that run keep theirs. */
 type Contexts = {
@@ -128,12 +133,15 @@ export class DownstreamTls implements DownstreamTransport {
       const key = shown.map((secret) => secrets.indexOf(secret)).join();
       const known = made.get(key);
       if (known !== undefined || shown.length === 0) return known ?? null;
-      const context = this.#secureContext(shown, validation, trust);
-      if ('error' in context) {
-        error = context.error;
+      const { prefersClientCiphers } = this.#config;
+      const context = this.#secureContext(shown, validation, trust, prefersClientCiphers);
+      const hasOwnOrder = !prefersClientCiphers && common.maxVersion === 'TLSv1.3';
+      const tls13 = hasOwnOrder ? this.#secureContext(shown, validation, trust, true) : context;
+      if ('error' in context || 'error' in tls13) {
+        error = 'error' in context ? context.error : (tls13 as { error: string }).error;
         return null;
       }
-      const choice = { secrets: shown, context };
+      const choice = { secrets: shown, context, tls13 };
       made.set(key, choice);
       return choice;
     };
@@ -164,8 +172,9 @@ export class DownstreamTls implements DownstreamTransport {
     secrets: readonly CertificateSecret[],
     validation: ValidationSecret | null,
     trust: string,
+    prefersClientCiphers: boolean,
   ): SecureContext | { readonly error: string } {
-    const { common, hasTickets, sessionTimeoutS, prefersClientCiphers } = this.#config;
+    const { common, hasTickets, sessionTimeoutS } = this.#config;
     const keys = this.#ticketKeys?.current?.keys ?? [ownTicketKey(this.#context.shared, trust)];
     return makeSecureContext({
       isServer: true,
@@ -187,7 +196,7 @@ export class DownstreamTls implements DownstreamTransport {
 
   // ─── Connections ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  accept(stream: ByteStream, first: FirstBytes, callback: TransportCallback): PendingTransport {
+  accept(stream: ByteStream, unread: Buffer, callback: TransportCallback): PendingTransport {
     const contexts = this.#contexts;
     if (contexts === null) {
       const stats = this.#factoryStats;
@@ -197,45 +206,30 @@ export class DownstreamTls implements DownstreamTransport {
       return NOTHING;
     }
     const accepting = new Accepting(stream, callback);
-    if (first.serverName !== null || !this.#needsHello(contexts)) {
-      const { serverName, applicationProtocols, unread } = first;
-      accepting.handshake = this.#start(stream, contexts, serverName ?? '', applicationProtocols, unread, accepting);
-      return accepting;
-    }
-    const gate = new HelloGate(stream, first.unread, (hello, bytes, why) => {
+    const gate = new HelloGate(stream, unread, (hello, bytes, why) => {
       accepting.gate = null;
       if (why !== null) {
         this.#stats.connectionError();
         accepting.done(null, why);
         return;
       }
-      const [name, protocols] = factsOf(hello);
-      accepting.handshake = this.#start(stream, contexts, name, protocols, bytes, accepting);
+      accepting.handshake = this.#start(stream, contexts, hello, bytes, accepting);
     });
     accepting.gate = gate;
     gate.start();
     return accepting;
   }
 
-  /** SNI chooses among several certificates, and ALPN is agreed on only where the lists overlap. */
-  #needsHello(contexts: Contexts): boolean {
-    return (
-      this.#certificates.length > 1 ||
-      contexts.byName.size > 1 ||
-      this.#config.common.alpn.length > 0 ||
-      this.#config.requiresSni
-    );
-  }
-
   #start(
     stream: ByteStream,
     contexts: Contexts,
-    serverName: string,
-    offered: readonly string[],
+    hello: ClientHello | null,
     unread: Buffer,
     accepting: Accepting,
   ): PendingHandshake | null {
     const { common, requiresSni } = this.#config;
+    const serverName = hello?.serverName ?? '';
+    const offered = hello?.alpn ?? NO_ALPN;
     const choice = this.#choose(contexts, serverName);
     if (choice === null || (requiresSni && serverName === '')) {
       this.#stats.connectionError();
@@ -249,7 +243,7 @@ export class DownstreamTls implements DownstreamTransport {
     return startTls(
       stream,
       {
-        context: choice.context,
+        context: offersTls13(hello) ? choice.tls13 : choice.context,
         isServer: true,
         requestsCertificate: contexts.asksForCertificate,
         requiresCertificate: contexts.requiresCertificate,
@@ -359,8 +353,9 @@ class Accepting implements PendingTransport {
 const NOTHING: PendingTransport = { cancel: () => undefined };
 const NO_CERTIFICATE = 'TLS_error:|268435612:SSL routines:OPENSSL_internal:NO_CERTIFICATE_SET:TLS_error_end';
 
-function factsOf(hello: ClientHello | null): [string, readonly string[]] {
-  return hello === null ? ['', NO_ALPN] : [hello.serverName, hello.alpn];
+/** RFC 8446 §4.2.1. */
+function offersTls13(hello: ClientHello | null): boolean {
+  return hello?.numbersOf(EXTENSION.supportedVersions, 1).includes(TLS13) === true;
 }
 
 export const downstreamTls: DownstreamTransportFactory = {

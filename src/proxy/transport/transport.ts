@@ -24,15 +24,6 @@ export type PendingTransport = {
   cancel(): void;
 };
 
-/** What a listener knows of a socket's first bytes when the transport begins. */
-export type FirstBytes = {
-  /** Bytes that were read and belong to the transport; may be empty. */
-  readonly unread: Buffer;
-  /** SNI and ALPN as tls_inspector read them; null when nobody looked. */
-  readonly serverName: string | null;
-  readonly applicationProtocols: readonly string[];
-};
-
 /** One per filter chain: serves connections that were accepted. */
 export type DownstreamTransport = {
   /**
@@ -40,8 +31,8 @@ export type DownstreamTransport = {
    * without it, and whoever connects is refused.
    */
   whenSettled(settled: () => void): void;
-  /** Takes an idle socket over. */
-  accept(stream: ByteStream, first: FirstBytes, callback: TransportCallback): PendingTransport;
+  /** Takes an idle socket over; `unread` are bytes of it that were read already, perhaps none. */
+  accept(stream: ByteStream, unread: Buffer, callback: TransportCallback): PendingTransport;
   /** The chain is gone. */
   close(): void;
 };
