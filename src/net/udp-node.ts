@@ -1,5 +1,5 @@
 // UDP sockets on node:dgram: dearer, but a public interface; used where raw handles do not behave.
-import * as dgram from 'node:dgram';
+import type * as dgram from 'node:dgram';
 import type { Address } from '../base/byte-stream.ts';
 import { ipAddress } from './address.ts';
 import type { ListenError, UdpHandler, UdpOptions, UdpSocket } from './engine.ts';
@@ -39,7 +39,8 @@ export function bindNodeUdp(
 }
 
 function open(address: Address, options: UdpOptions): dgram.Socket | { errno: string } {
-  const socket = dgram.createSocket({
+  // Loaded by the first who needs it.
+  const socket = process.getBuiltinModule('node:dgram').createSocket({
     type: address.family === 'ipv6' ? 'udp6' : 'udp4',
     ipv6Only: address.family === 'ipv6' && options.ipv4Compat !== true,
     reusePort: options.reusePort === true,

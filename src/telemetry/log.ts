@@ -1,6 +1,5 @@
 // The process log: Envoy's components, levels and format, changeable while it runs.
 import { openSync, writeSync } from 'node:fs';
-import { threadId } from 'node:worker_threads';
 import { Clock } from '../base/clock.ts';
 import { compileLogFormat, type LogFormat } from './log-format.ts';
 
@@ -35,6 +34,8 @@ export type LogOptions = {
   /** Instead of both; for tests. */
   readonly write?: (line: string) => void;
   readonly clock?: Clock;
+  /** Number of the thread among the process's; 0 for the main one. */
+  readonly thread?: number;
 };
 
 /** One component's log. Guard what costs to build: `if (log.debugEnabled) log.debug(…)`. */
@@ -95,6 +96,8 @@ export class LogRegistry {
   readonly #loggers = new Map<string, Logger>();
   readonly #format: LogFormat;
   readonly #isEscaped: boolean;
+  /** Of the kernel's thread it would be another number; this one tells threads of one process apart as well. */
+  readonly #threadId: number;
   readonly #clock: Clock;
   #write: (line: string) => void;
   readonly #path: string;
@@ -109,6 +112,7 @@ export class LogRegistry {
     this.settings = settings;
     this.#level = level;
     this.#format = format;
+    this.#threadId = process.pid + (options.thread ?? 0);
     this.#isEscaped = options.formatEscaped === true;
     this.#clock = options.clock ?? new Clock();
     this.#write = write;
@@ -173,7 +177,7 @@ export class LogRegistry {
     this.#clock.update();
     const text = this.#isEscaped ? escapeControls(message) : message;
     const name = LOG_LEVELS[level] as LogLevel;
-    const where = { wallMs: this.#clock.wallMs, level: name, component, threadId: process.pid + threadId };
+    const where = { wallMs: this.#clock.wallMs, level: name, component, threadId: this.#threadId };
     this.#write(`${this.#format(text, where)}\n`);
   }
 

@@ -8,7 +8,7 @@ import {
   randomFillSync,
   X509Certificate,
 } from 'node:crypto';
-import * as tls from 'node:tls';
+import type * as Tls from 'node:tls';
 import { Certificate } from './certificate.ts';
 import { pemBlocks } from './pem.ts';
 
@@ -78,8 +78,16 @@ const MIN_RSA_BITS = 2048;
 const MAX_SESSION_ID_CONTEXT = 32;
 const INLINE = '<inline>';
 
+let loaded: typeof Tls | null = null;
+
+/** Loaded with the first context: a proxy without TLS does without its 2 MB. */
+function nodeTls(): typeof Tls {
+  loaded ??= process.getBuiltinModule('node:tls');
+  return loaded;
+}
+
 /** The context, or why there is none, as Envoy says it. Reads no file and no clock. */
-export function makeSecureContext(options: SecureContextOptions): tls.SecureContext | { readonly error: string } {
+export function makeSecureContext(options: SecureContextOptions): Tls.SecureContext | { readonly error: string } {
   const key = certificatesError(options);
   if (key !== null) return { error: key };
   const trust = trustError(options);
@@ -89,7 +97,7 @@ export function makeSecureContext(options: SecureContextOptions): tls.SecureCont
   const algorithms = algorithmError(options);
   if (algorithms !== null) return { error: algorithms };
   try {
-    const context = tls.createSecureContext({ ...settings(options), ...trustSettings(options), ciphers: list });
+    const context = nodeTls().createSecureContext({ ...settings(options), ...trustSettings(options), ciphers: list });
     if (options.ticketKeys.length > 0) useTicketKeys(context, options.ticketKeys);
     const [only, ...others] = options.certificates;
     const leaf = only === undefined || others.length > 0 ? null : firstCertificate(only.chain);
@@ -100,14 +108,14 @@ export function makeSecureContext(options: SecureContextOptions): tls.SecureCont
   }
 }
 
-const ONLY_CERTIFICATES = new WeakMap<tls.SecureContext, Certificate>();
+const ONLY_CERTIFICATES = new WeakMap<Tls.SecureContext, Certificate>();
 
 /** The certificate of a context that has no more than one; null for others. */
-export function onlyCertificate(context: tls.SecureContext): Certificate | null {
+export function onlyCertificate(context: Tls.SecureContext): Certificate | null {
   return ONLY_CERTIFICATES.get(context) ?? null;
 }
 
-function settings(options: SecureContextOptions): tls.SecureContextOptions {
+function settings(options: SecureContextOptions): Tls.SecureContextOptions {
   const { sessionTimeoutS, sessionIdContext } = options;
   const used = firstOfEachKind(options.certificates);
   let bits = constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION;
@@ -142,7 +150,7 @@ function firstOfEachKind(certificates: readonly ContextCertificate[]): ContextCe
   return [...kinds.values()];
 }
 
-function trustSettings({ trustedCa, crl }: SecureContextOptions): tls.SecureContextOptions {
+function trustSettings({ trustedCa, crl }: SecureContextOptions): Tls.SecureContextOptions {
   return {
     // Without a list the runtime would take its own roots.
     ca: trustedCa === null ? [] : pemBlocks(trustedCa, 'CERTIFICATE'),
@@ -153,7 +161,7 @@ function trustSettings({ trustedCa, crl }: SecureContextOptions): tls.SecureCont
 }
 
 /** Envoy takes revocation lists from the file of trusted CAs, too. */
-function crlSettings(trustedCa: Buffer | null, crl: Buffer | null): tls.SecureContextOptions {
+function crlSettings(trustedCa: Buffer | null, crl: Buffer | null): Tls.SecureContextOptions {
   const lists = [...pemBlocks(trustedCa, 'X509 CRL'), ...pemBlocks(crl, 'X509 CRL')];
   return lists.length === 0 ? {} : { crl: lists };
 }
@@ -258,7 +266,7 @@ export function trustError({ trustedCa, trustedCaName = INLINE, crl, crlName = I
   const lists = pemBlocks(crl, 'X509 CRL');
   if (lists.length === 0) return `Failed to load CRL from ${crlName}`;
   try {
-    tls.createSecureContext({ ca: [], crl: lists });
+    nodeTls().createSecureContext({ ca: [], crl: lists });
     return null;
   } catch {
     return `Failed to load CRL from ${crlName}`;
@@ -304,7 +312,7 @@ function isCipher(name: string, level: string): boolean {
   // These are no names of ciphers, but keywords that let all of them in, or none.
   if (name.startsWith('TLS_')) return false;
   try {
-    tls.createSecureContext({ ca: [], ciphers: `${name}:${level}` });
+    nodeTls().createSecureContext({ ca: [], ciphers: `${name}:${level}` });
     return true;
   } catch {
     return false;
@@ -320,9 +328,9 @@ function algorithmError(options: SecureContextOptions): string | null {
   return null;
 }
 
-function isAccepted(part: tls.SecureContextOptions): boolean {
+function isAccepted(part: Tls.SecureContextOptions): boolean {
   try {
-    tls.createSecureContext({ ca: [], ...part });
+    nodeTls().createSecureContext({ ca: [], ...part });
     return true;
   } catch {
     return false;
@@ -365,7 +373,7 @@ const UNKNOWN_KEY = 0;
 const GOOD_KEY = 1;
 const RENEW = 2;
 
-function useTicketKeys(context: tls.SecureContext, keys: readonly Buffer[]): void {
+function useTicketKeys(context: Tls.SecureContext, keys: readonly Buffer[]): void {
   const native = context.context as NativeContext;
   const parts = keys.map(ticketKeyParts);
   const first = parts[0] as TicketKeys;

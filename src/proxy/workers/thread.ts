@@ -1,6 +1,6 @@
 // The entry of a worker thread: makes a worker of the bytes it is started with, and does what the supervisor says.
 import assert from 'node:assert/strict';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { SharedMemory } from '../../base/shared-memory.ts';
 import { closeDescriptor } from '../../net/native.ts';
 import { LogRegistry } from '../../telemetry/log.ts';
@@ -164,7 +164,7 @@ type ThreadParts = {
 
 /** Everything that the thread runs, or why it cannot. */
 function makeParts(start: WorkerStart, send: (message: FromWorker) => void): ThreadParts | string {
-  const logs = LogRegistry.open(start.log);
+  const logs = LogRegistry.open({ ...start.log, thread: threadId });
   if (typeof logs === 'string') return logs;
   const { index, concurrency, options, variables, version } = start;
   const shared = new SharedMemory(start.shared, index + 1, concurrency + 1);
