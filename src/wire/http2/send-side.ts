@@ -153,7 +153,11 @@ export class SendSide<U> {
     if (queue.bytes === 0) stream.queue = null;
     // The queue's blocks are never written over, so what goes out of them needs no copy.
     this.#write(stream, chunk, start, end, true, isEnd && trailers === null);
-    if (queue.bytes > 0) this.#enlist(stream);
+    if (queue.bytes > 0) {
+      // A frame that the connection's window cut short was not the stream's whole turn.
+      if (this.connectionWindow === 0 && end - start < this.#output.maxFrameBytes) this.#waiting.pushFirst(stream);
+      else this.#enlist(stream);
+    }
     if (isEnd && trailers !== null) this.head(stream, trailers, true);
     if (stream.isAboveWatermark && queue.bytes * 2 <= this.#highBytes) {
       stream.isAboveWatermark = false;

@@ -65,6 +65,15 @@ export class StreamList<U> {
     this.last = stream;
   }
 
+  pushFirst(stream: Http2Stream<U>): void {
+    stream.list = this;
+    stream.previous = null;
+    stream.next = this.first;
+    if (this.first === null) this.last = stream;
+    else this.first.previous = stream;
+    this.first = stream;
+  }
+
   remove(stream: Http2Stream<U>): void {
     const { next, previous } = stream;
     if (previous === null) this.first = next;
