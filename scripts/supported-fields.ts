@@ -160,8 +160,8 @@ function renderContents(groups: ReadonlyMap<string, readonly string[]>): string 
 
 /** Messages of extensions that never stand in a typed_config. */
 const PARTS_ONLY = new RegExp(
-  String.raw`\.common\.|\.(Mutations|LocalReplyConfig|ResponseMapper|RequestIDExtension|HttpFilter|FaultAbort|Route)$|` +
-    String.raw`transport_sockets\.tls\.|LatencyThreshold`,
+  String.raw`\.common\.|\.(Mutations|LocalReplyConfig|ResponseMapper|RequestIDExtension|HttpFilter)$|` +
+    String.raw`\.(FaultAbort|Route)$|transport_sockets\.tls\.|LatencyThreshold`,
 );
 
 /** The types that a typed_config may have: filters, transport sockets, and what else is named envoy.extensions. */

@@ -50,7 +50,8 @@ async function runSwap(context: BenchContext): Promise<readonly Row[]> {
         stalls.push(figures.longestSliceMs);
         took.push(figures.tookMs);
         const p99 = `p99 ${quiet.p99Ms.toFixed(2)} → ${busy.p99Ms.toFixed(2)} ms`;
-        const longest = `longest slice ${figures.longestSliceMs.toFixed(2)} ms, delay ${figures.longestDelayMs.toFixed(2)} ms`;
+        const [slice, delay] = [figures.longestSliceMs.toFixed(2), figures.longestDelayMs.toFixed(2)];
+        const longest = `longest slice ${slice} ms, delay ${delay} ms`;
         say(`swap round ${ratios.length}: ${p99}, ${longest}, took ${figures.tookMs.toFixed(0)} ms`);
       } catch (error) {
         // A generator that others kept from its rate says nothing of the proxy; a failed request does.

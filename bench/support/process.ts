@@ -28,7 +28,10 @@ export function chooseCores(): { proxy: number; load: number } {
   return { proxy: cores.at(-1)!, load: cores[0]! };
 }
 
-/** Starts a program on a core, or on several ('0,1'). `taskset` becomes the program by exec, so the child's pid is the program's. */
+/**
+ * Starts a program on a core, or on several ('0,1'). `taskset` becomes the program by exec, so the child's pid is the
+ * program's.
+ */
 export function startProgram(core: number | string, command: readonly string[], logPath: string, env = {}): Program {
   const log = openSync(logPath, 'a');
   const child = spawn('taskset', ['-c', String(core), ...command], {

@@ -20,8 +20,9 @@ export const GROUPS: readonly Group[] = [
   {
     title: 'Clusters and endpoints',
     messages: new RegExp(
-      String.raw`^envoy\.config\.(cluster|endpoint|upstream)\.|load_balancing|\.upstreams\.|\.clusters\.|dns_resolver|` +
-        String.raw`\.core\.v3\.(TcpKeepalive|BindConfig|ExtraSource|DnsResol|BackoffStrategy|UpstreamHttp)|metadata\.v3`,
+      String.raw`^envoy\.config\.(cluster|endpoint|upstream)\.|load_balancing|\.upstreams\.|\.clusters\.|` +
+        String.raw`dns_resolver|metadata\.v3|` +
+        String.raw`\.core\.v3\.(TcpKeepalive|BindConfig|ExtraSource|DnsResol|BackoffStrategy|UpstreamHttp)`,
     ),
   },
   {

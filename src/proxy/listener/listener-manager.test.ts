@@ -113,7 +113,7 @@ test('an equal version changes nothing; another chain is taken on in place and t
   rig.stop();
 });
 
-test('a chain that is gone drains: idle connections end, others with their exchange, the rest when time is over', () => {
+test('a chain that is gone drains: idle connections end, others with their exchange, the rest at the end', () => {
   const rig = new MemoryProxy();
   const { listeners } = rig.proxy.worker;
   const config = configOf(rig);

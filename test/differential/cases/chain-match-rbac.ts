@@ -124,7 +124,7 @@ function requestCase({ name, connections }: Row, i: number): Case {
     name: `requests: ${name}`,
     clients: connections.map((connection) => ({
       to: `request${i}`,
-      steps: [bytesOfConnection({ ...connection, tls: null }).replace(/\r\n[^]*/, `\r\n${REQUEST}`), 'read-close'],
+      steps: [bytesOfConnection({ ...connection, tls: null }).replace(/\r\n.*/s, `\r\n${REQUEST}`), 'read-close'],
       ...(connection.direct === undefined ? {} : { from: connection.direct }),
     })),
   };

@@ -105,7 +105,8 @@ export const SSL_STATS = [
 /** What is logged of each request, and what of each connection, failed ones too. */
 export const REQUEST_LOG =
   'RQ code=%RESPONSE_CODE% sni=%REQUESTED_SERVER_NAME% %DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% ' +
-  'local=%DOWNSTREAM_LOCAL_SUBJECT% peer=%DOWNSTREAM_PEER_SUBJECT% proto=%REQ(X-FORWARDED-PROTO)% scheme=%REQ(:SCHEME)%\n';
+  'local=%DOWNSTREAM_LOCAL_SUBJECT% peer=%DOWNSTREAM_PEER_SUBJECT% ' +
+  'proto=%REQ(X-FORWARDED-PROTO)% scheme=%REQ(:SCHEME)%\n';
 export const CONNECTION_LOG =
   'CX fail=%DOWNSTREAM_TRANSPORT_FAILURE_REASON% flags=%RESPONSE_FLAGS% sni=%REQUESTED_SERVER_NAME% ' +
   'peer=%DOWNSTREAM_PEER_SUBJECT% ' +

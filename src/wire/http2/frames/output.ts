@@ -194,7 +194,7 @@ export class Http2Output {
   }
 
   /**
-   * Sends the header block that was written at buffer[start, pos), with nine bytes for a frame's head reserved in front;
+   * Sends the header block that was written at buffer[start, pos), with nine bytes for a frame's head before it;
    * what the peer would find too long goes on in CONTINUATION frames. Returns the bytes of all of them.
    */
   headerBlock(streamId: number, start: number, endStream: boolean): number {

@@ -1,6 +1,6 @@
 // The Huffman code of HPACK (RFC 7541, appendix B): tables for writing it, and for reading it four bits at a time.
 
-/** Length of each symbol's code as a base-36 digit: bytes 0–255, then EOS. The code is canonical, so these define it. */
+/** Length of each symbol's code as a base-36 digit: bytes 0–255, then EOS. The code is canonical, so they define it. */
 const LENGTHS =
   'dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca' +
   'd67777777777777777777777878djde6f56565666577666567655677777fbeds' +
