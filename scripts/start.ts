@@ -1,5 +1,6 @@
 // Starts the proxy on an example (`npm start`, `npm start -- routing`) with upstreams of its own; Ctrl-C ends all.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -32,6 +33,20 @@ function startUpstream(port: number): Promise<Server> {
     const server = createServer((message, response) => answer(port, message, response));
     server.on('error', (error) => fail(`port ${port}: ${error.message}; end the program that has it and try again`));
     server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+/** The same for datagrams. */
+function startDatagramUpstream(port: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.on('message', (chunk, { port: to, address }) => {
+      socket.send(`Hello from the upstream on port ${port}, which got ${chunk.toString()}`, to, address);
+    });
+    socket.on('error', (error) =>
+      fail(`UDP port ${port}: ${error.message}; end the program that has it and try again`),
+    );
+    socket.bind(port, '127.0.0.1', resolve);
   });
 }
 
@@ -71,6 +86,16 @@ function fail(text: string): never {
   process.exit(1);
 }
 
+/** What the example's comment says to try, or what suits most. */
+function hints(text: string): string[] {
+  const comment = text.split('\n').filter((line) => line.startsWith('#'));
+  const first = comment.findIndex((line) => line.startsWith('# Try: '));
+  if (first < 0) return [`curl -i http://127.0.0.1:${PROXY_PORT}/hello`];
+  const rest = comment.slice(first).map((line) => line.replace(/^# (?:Try: )?/, ''));
+  const end = rest.findIndex((line, index) => index > 0 && !/^(?: {2}|curl )/.test(line));
+  return (end < 0 ? rest : rest.slice(0, end)).map((line) => line.replace(/^ {5}/, ''));
+}
+
 async function waitUntilReady(proxy: ChildProcess): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isReady())) {
@@ -89,23 +114,24 @@ async function main(): Promise<void> {
   for (const port of [PROXY_PORT, ADMIN_PORT, ...UPSTREAM_PORTS]) {
     if (await isTaken(port)) fail(`port ${port} is taken by another program; end it and try again`);
   }
-  for (const port of UPSTREAM_PORTS) await startUpstream(port);
+  for (const port of UPSTREAM_PORTS) {
+    await startUpstream(port);
+    await startDatagramUpstream(port);
+  }
   // Paths in an example are those of whoever stands in the root of the clone.
   process.chdir(ROOT);
-  const needsCertificates = readFileSync(config, 'utf8').includes(CERTIFICATE_DIRECTORY);
-  if (needsCertificates) makeExampleCertificates(CERTIFICATE_DIRECTORY);
-  const flags = ['proxy', '-c', config, '--concurrency', '1', '-l', 'warning'];
+  const text = readFileSync(config, 'utf8');
+  if (text.includes(CERTIFICATE_DIRECTORY)) makeExampleCertificates(CERTIFICATE_DIRECTORY);
+  // Whoever tries something wants to see it in the log at once.
+  const flags = ['proxy', '-c', config, '--concurrency', '1', '-l', 'warning', '--file-flush-interval-msec', '100'];
   const proxy = spawn(join(ROOT, 'bin/heddle'), flags, { stdio: 'inherit' });
   proxy.on('error', (error) => fail(error.message));
   proxy.on('exit', (code) => process.exit(code ?? 0));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => proxy.kill(signal));
   await waitUntilReady(proxy);
-  const url = (port: number, path: string): string => styleText('cyan', `http://127.0.0.1:${port}${path}`);
   console.log(`Heddle runs examples/envoy/${name}.yaml. Try:`);
-  console.log(`  curl -i ${url(PROXY_PORT, '/hello')}`);
-  if (needsCertificates)
-    console.log(`  curl -i --cacert ${CERTIFICATE_DIRECTORY}/ca.pem https://localhost:${PROXY_PORT}/`);
-  console.log(`  ${url(ADMIN_PORT, '/')}  (admin: statistics, configuration)`);
+  for (const hint of hints(text)) console.log(`  ${styleText('cyan', hint)}`);
+  console.log(`Statistics and configuration: ${styleText('cyan', `http://127.0.0.1:${ADMIN_PORT}/`)}`);
   console.log('Ctrl-C ends it.');
 }
 
