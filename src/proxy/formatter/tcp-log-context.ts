@@ -8,8 +8,11 @@ import type { FormatContext } from './format-context.ts';
  */
 export type TcpLogType = 'NotSet' | 'TcpConnectionStart' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd';
 
-/** Returns what `AccessLog.log` takes for a connection that carries no HTTP. */
-export function tcpLogContext(info: StreamInfo, accessLogType: TcpLogType): FormatContext {
+/** The same of a session of datagrams. */
+export type UdpLogType = 'NotSet' | 'UdpPeriodic' | 'UdpSessionEnd';
+
+/** Returns what `AccessLog.log` takes for a connection, or a session, that carries no HTTP. */
+export function tcpLogContext(info: StreamInfo, accessLogType: TcpLogType | UdpLogType): FormatContext {
   return {
     info,
     requestHeaders: null,

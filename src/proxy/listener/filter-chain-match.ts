@@ -79,13 +79,19 @@ type Level = {
 /** In the order of the documentation of envoy.config.listener.v3.FilterChainMatch. */
 const LEVELS: readonly Level[] = [
   { keys: (match) => [match.destinationPort], make: (branches) => new DestinationPortStep(branches) },
-  { keys: (match) => rangeKeys(match.prefixRanges), make: (branches) => new DestinationStep(branches) },
+  { keys: (match) => rangeKeys(match.prefixRanges), make: (branches) => new AddressStep(branches, 'localAddress') },
   { keys: (match) => orAny(match.serverNames), make: (branches) => new ServerNameStep(branches) },
   { keys: (match) => [match.transportProtocol], make: (branches) => new TransportProtocolStep(branches) },
   { keys: (match) => orAny(match.applicationProtocols), make: (branches) => new ApplicationProtocolStep(branches) },
-  { keys: (match) => rangeKeys(match.directSourcePrefixRanges), make: (branches) => new DirectSourceStep(branches) },
+  {
+    keys: (match) => rangeKeys(match.directSourcePrefixRanges),
+    make: (branches) => new AddressStep(branches, 'directRemoteAddress'),
+  },
   { keys: (match) => [match.sourceType === 'ANY' ? '' : match.sourceType], make: makeSourceTypeStep },
-  { keys: (match) => rangeKeys(match.sourcePrefixRanges), make: (branches) => new SourceStep(branches) },
+  {
+    keys: (match) => rangeKeys(match.sourcePrefixRanges),
+    make: (branches) => new AddressStep(branches, 'remoteAddress'),
+  },
   {
     keys: (match) => (match.sourcePorts.length === 0 ? ANY_NUMBER : match.sourcePorts),
     make: (branches) => new SourcePortStep(branches),
@@ -175,33 +181,17 @@ const EVERYTHING: readonly Cidr[] = [parseCidr('0.0.0.0/0') as Cidr, parseCidr('
 /** Envoy looks unix sockets up as this address. */
 const UNKNOWN_ADDRESS = '255.255.255.255';
 
-class DestinationStep<T> implements Step<T> {
-  readonly #ranges: Ranges<T>;
-  constructor(branches: ReadonlyMap<Key, Step<T>>) {
-    this.#ranges = new Ranges(branches);
-  }
-  find(facts: ChainFacts): T | null {
-    return this.#ranges.find(facts.localAddress, facts);
-  }
-}
+type WhichAddress = 'localAddress' | 'directRemoteAddress' | 'remoteAddress';
 
-class DirectSourceStep<T> implements Step<T> {
+class AddressStep<T> implements Step<T> {
   readonly #ranges: Ranges<T>;
-  constructor(branches: ReadonlyMap<Key, Step<T>>) {
+  readonly #which: WhichAddress;
+  constructor(branches: ReadonlyMap<Key, Step<T>>, which: WhichAddress) {
     this.#ranges = new Ranges(branches);
+    this.#which = which;
   }
   find(facts: ChainFacts): T | null {
-    return this.#ranges.find(facts.directRemoteAddress, facts);
-  }
-}
-
-class SourceStep<T> implements Step<T> {
-  readonly #ranges: Ranges<T>;
-  constructor(branches: ReadonlyMap<Key, Step<T>>) {
-    this.#ranges = new Ranges(branches);
-  }
-  find(facts: ChainFacts): T | null {
-    return this.#ranges.find(facts.remoteAddress, facts);
+    return this.#ranges.find(facts[this.#which], facts);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { Timer } from '../../base/clock.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
-import type { FormatContext } from '../formatter/format-context.ts';
+import { tcpLogContext, type UdpLogType } from '../formatter/tcp-log-context.ts';
 import { type ConnectionInfo, StreamInfo, type UpstreamInfo } from '../stream-info.ts';
 import type { UdpFilterContext } from './filter.ts';
 import type { UdpProxyScope } from './stats.ts';
@@ -81,7 +81,7 @@ export class SessionLog {
     this.#write('UdpPeriodic');
   }
 
-  #write(type: string): void {
+  #write(type: UdpLogType): void {
     const { counts } = this;
     const info = this.#info;
     info.bytesReceived = counts.bytesReceived;
@@ -94,7 +94,7 @@ export class SessionLog {
       datagrams_sent: counts.datagramsSent,
       errors_sent: counts.errorsSent,
     });
-    const context = logContext(info, type);
+    const context = tcpLogContext(info, type);
     for (const log of this.#logs) log.log(context);
   }
 }
@@ -125,7 +125,7 @@ export function logUdpProxy(
     no_route: stats.value(i.downstream_sess_no_route),
     session_total: stats.value(i.downstream_sess_total),
   });
-  const logged = logContext(info, 'NotSet');
+  const logged = tcpLogContext(info, 'NotSet');
   for (const log of logs) log.log(logged);
 }
 
@@ -143,18 +143,6 @@ function connectionInfo(id: number, from: Address, to: Address, listenerName: st
     listenerName,
     filterChainName: '',
     terminationDetails: '',
-  };
-}
-
-function logContext(info: StreamInfo, accessLogType: string): FormatContext {
-  return {
-    info,
-    requestHeaders: null,
-    responseHeaders: null,
-    responseTrailers: null,
-    requestTrailers: null,
-    localReplyBody: '',
-    accessLogType,
   };
 }
 
