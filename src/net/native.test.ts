@@ -206,6 +206,12 @@ for (const [name, engine] of engines) {
     }
   });
 
+  test(`${name}: a path in a folder that is not there is told as such`, () => {
+    const path = join(tmpdir(), 'heddle-no-such-folder', 'socket');
+    const failed = engine.listen({ family: 'unix', address: path, port: 0 }, {}, () => {});
+    assert.deepEqual(failed, { errno: 'ENOENT', detail: `cannot bind '${path}': No such file or directory` });
+  });
+
   test(`${name}: a path that exists and is no socket is refused and left alone`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'heddle-native-'));
     const path = join(folder, 'precious');

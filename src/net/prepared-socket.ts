@@ -1,5 +1,6 @@
 // Sockets that are made and prepared by native calls before the engine takes them over: options, source, keep-alive.
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Address } from '../base/byte-stream.ts';
 import { type Failure, failure } from '../base/failure.ts';
 import { addressText } from './address.ts';
@@ -49,13 +50,23 @@ export function removeSocket(path: string): void {
   }
 }
 
-export function listenError(address: Address, errno: string): ListenError {
+export function listenError(address: Address, given: string): ListenError {
+  const errno = given === 'EACCES' && hasNoDirectory(address) ? 'ENOENT' : given;
   const hint = errno === 'EADDRINUSE' && isOtherFile(address) ? ' (the path exists and is no socket)' : '';
   return { errno, detail: `cannot bind '${addressText(address)}': ${errnoText(errno)}${hint}` };
 }
 
+/** libuv says EACCES then. */
+function hasNoDirectory(address: Address): boolean {
+  return isPath(address) && !existsSync(dirname(address.address));
+}
+
+function isPath({ family, address }: Address): boolean {
+  return family === 'unix' && !address.startsWith('@');
+}
+
 function isOtherFile(address: Address): boolean {
-  if (address.family !== 'unix' || address.address.startsWith('@')) return false;
+  if (!isPath(address)) return false;
   const found = lstatSync(address.address, { throwIfNoEntry: false });
   return found !== undefined && !found.isSocket();
 }

@@ -311,7 +311,7 @@ function readAny(json: unknown, context: Context, path: string): unknown {
   if (typeUrl.indexOf('/') < 1) return wrong(context, joinPath(path, '@type'), 'a type URL with a slash', typeUrl);
   const type = registry.find(typeUrlName(typeUrl));
   if (type === undefined) {
-    context.report.add(path, 'unknown-type', `unknown message type ${describe(typeUrl)}`);
+    context.report.add(path, 'unknown-type', `unknown message type '${typeUrl}'`);
     return { type_url: typeUrl };
   }
   const message = readAnyContent(type, json, context, path);

@@ -63,7 +63,7 @@ const CASES: readonly (readonly [unknown, string])[] = [
   ],
   [
     { static_resources: { listeners: [{ name: 'l', address: {} }] } },
-    'static_resources.listeners[0].address.address: is required',
+    'static_resources.listeners[0].address.address: is required: one of socket_address, pipe, envoy_internal_address',
   ],
   [
     { static_resources: { clusters: [{ name: 'a', health_checks: [{ interval: '1s' }] }] } },
@@ -103,7 +103,7 @@ test('rules reach through TypedStruct', () => {
     },
   };
   assert.deepEqual(broken(bootstrap, { static_resources: { clusters: [cluster] } }), [
-    'static_resources.clusters[0].typed_extension_protocol_options["x"].value.upstream_protocol_options: is required',
+    'static_resources.clusters[0].typed_extension_protocol_options["x"].value.upstream_protocol_options: is required: one of explicit_http_config, use_downstream_protocol_config, auto_config',
   ]);
 });
 

@@ -176,7 +176,8 @@ function checkMessage(type: MessageType, value: unknown, report: Report, path: s
   if (type.rulesDisabled) return;
   for (const oneof of type.oneofs) {
     if (oneof.required && !oneof.fields.some((field) => message[field.name] !== undefined)) {
-      report.add(joinPath(path, oneof.name), 'invalid', 'is required');
+      const names = oneof.fields.map(({ name }) => name).join(', ');
+      report.add(joinPath(path, oneof.name), 'invalid', `is required: one of ${names}`);
     }
   }
 }

@@ -25,7 +25,8 @@ export function decodeAddress(
   const text = socket.address ?? '';
   const ip = parseIp(text);
   if (ip === null) {
-    d.at('socket_address').reject('address', `malformed IP address: ${text}`);
+    const hint = protocol === 'any' ? ' (only clusters of type STRICT_DNS and LOGICAL_DNS resolve names)' : '';
+    d.at('socket_address').reject('address', `malformed IP address: ${text}${hint}`);
     return null;
   }
   if (protocol !== 'any' && (socket.protocol === 'UDP') !== (protocol === 'UDP')) {
