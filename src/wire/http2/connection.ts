@@ -431,13 +431,15 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
 
   onPriority(streamId: number, dependency: number): void {
     if (streamId !== dependency) return;
-    this.onStreamError(streamId, ERROR.protocol, 'PRIORITY depends on itself');
+    const stream = this.streams.get(streamId);
+    if (stream !== undefined) this.failStream(stream, ERROR.protocol, this.violation('PRIORITY depends on itself'));
+    else if (this.isIdle(streamId)) this.fail(ERROR.protocol, 'PRIORITY depends on itself');
   }
 
   onStreamError(streamId: number, code: number, detail: string): void {
     const stream = this.streams.get(streamId);
     if (stream !== undefined) this.failStream(stream, code, this.violation(detail));
-    else if (this.isIdle(streamId)) this.fail(code, detail);
+    else this.fail(code, detail);
   }
 
   onRstStream(streamId: number, code: number): void {

@@ -49,6 +49,7 @@ class SocketSink {
 function drive(socket: net.Socket, connection: Http2Connection<Exchange>, recorder: Recorder): void {
   let isScheduled = false;
   recorder.connection = connection;
+  socket.setNoDelay(true);
   recorder.handleOutput = () => {
     if (isScheduled) return;
     isScheduled = true;
