@@ -117,12 +117,13 @@ export async function stopHeddle({ proxy, upstream }: Running): Promise<void> {
 
 export type Upstream = { readonly port: number; stop(): Promise<void> };
 
-/** Answers a whole request with its path; `/slow` after a while. */
+/** Answers a whole request with its path; `/slow` after a while, `/slower` after a longer one. */
 export async function startUpstream(): Promise<Upstream> {
   const server: Server = createServer((request, response) => {
     request.resume();
     request.on('end', () => {
       if (request.url === '/slow') setTimeout(() => response.end('slow'), 300).unref();
+      else if (request.url === '/slower') setTimeout(() => response.end('slower'), 2_000).unref();
       else response.end(request.url);
     });
   });

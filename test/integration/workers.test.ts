@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/free-ports.ts';
 import { startProxy, type ProxyProcess } from '../support/proxy-process.ts';
@@ -45,6 +45,12 @@ function changed(ports: { listener: number; upstream: number }, hcm: Json, liste
   };
 }
 
+/** Whatever a test that failed has left running. */
+const running = new Set<() => Promise<void>>();
+after(async () => {
+  for (const stop of running) await stop();
+});
+
 type Rig = { readonly proxy: ProxyProcess; readonly port: number; stop(): Promise<void> };
 
 async function start(parts: { hcm?: Json; listener?: Json; cluster?: Json } = {}, ...args: string[]): Promise<Rig> {
@@ -57,7 +63,11 @@ async function start(parts: { hcm?: Json; listener?: Json; cluster?: Json } = {}
     parts.cluster ?? {},
   );
   const proxy = await startProxy('heddle', JSON.stringify(config), scratchFolder(), [...CONCURRENCY, ...args]);
-  return { proxy, port, stop: () => stopHeddle({ proxy, port, upstream }) };
+  const stop = async (): Promise<void> => {
+    if (running.delete(stop)) await stopHeddle({ proxy, port, upstream });
+  };
+  running.add(stop);
+  return { proxy, port, stop };
 }
 
 /** Opens a connection and waits for the answer to one request on it. */
@@ -163,8 +173,8 @@ test('circuit breakers count the connections and requests of all workers', async
   // The first ones go to one worker each: an empty pool may always have one connection.
   for (let i = 0; i < 12; i++) {
     clients.push(new RawConnection(port));
-    clients.at(-1)?.send(get('/slow'));
-    await sleep(10);
+    clients.at(-1)?.send(get('/slower'));
+    await until('the request', async () => (await stat(proxy, 'http.test.downstream_rq_total')) === i + 1);
   }
   assert.equal(await stat(proxy, 'cluster.up.upstream_cx_active'), 4);
   assert.equal(await stat(proxy, 'cluster.up.upstream_rq_pending_active'), 3);
