@@ -150,6 +150,13 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     if (this.pauses > 0 && --this.pauses === 0) this.touch();
   }
 
+  /** A new owner takes over, and pauses for reasons of its own. */
+  forgetPauses(): void {
+    if (this.pauses === 0) return;
+    this.pauses = 0;
+    this.touch();
+  }
+
   unread(bytes: Buffer): void {
     if (this.isClosed || bytes.length === 0) return;
     this.unreadBytes = this.unreadBytes === null ? bytes : Buffer.concat([bytes, this.unreadBytes]);

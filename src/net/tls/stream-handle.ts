@@ -26,10 +26,11 @@ const CANCELED = -125;
 export function streamSocket(stream: ByteStream): TlsSocket | null {
   const JsStream = jsStreamClass();
   if (JsStream === null || !(stream instanceof QueuedStream)) return null;
-  const made = new StreamHandle(new JsStream(), stream, stream.engineTurn);
+  const shared = sharedOf(stream.engineTurn);
+  const made = new StreamHandle(new JsStream(), stream, shared);
   return {
     handle: made.handle,
-    shared: sharedOf(stream.engineTurn),
+    shared,
     role: stream.role,
     localAddress: stream.localAddress,
     remoteAddress: stream.remoteAddress,
@@ -87,24 +88,31 @@ class StreamHandle implements ByteStreamHandler, TurnStream {
   readonly handle: TlsSocket['handle'];
   isDirty = false;
   isNotified = false;
-  /** The stream ended before TLS did: null for an orderly end. */
-  onBroken: (why: Failure | null) => void = () => undefined;
+  /** The stream broke. */
+  onBroken: (why: Failure) => void = () => undefined;
   readonly #js: JsHandle;
   readonly #base: ByteStream;
   readonly #turn: Turn;
+  readonly #output: Buffer;
   #isPaused = false;
   #isClosed = false;
   #write: unknown = null;
   #shutdown: unknown = null;
   #whenClosed: (() => void) | null = null;
+  #failure: Failure | null = null;
+  #isEnded = false;
+  #isEndTold = false;
   /** Bytes that came while the layer did not read. */
   #early: Buffer[] = [];
 
-  constructor(js: JsHandle, base: QueuedStream, turn: Turn) {
+  constructor(js: JsHandle, base: QueuedStream, shared: TlsShared) {
+    const { turn } = shared;
+    this.#output = shared.readBuffer;
     this.#js = js;
     this.#base = base;
     this.#turn = turn;
     base.handler = this;
+    base.forgetPauses();
     js.onreadstart = () => this.#setPaused(false);
     js.onreadstop = () => this.#setPaused(true);
     js.onwrite = (request, chunks) => this.#written(request, chunks);
@@ -124,13 +132,16 @@ class StreamHandle implements ByteStreamHandler, TurnStream {
 
   onData(chunk: Buffer, start: number, end: number): void {
     if (this.#isClosed) return;
+    const bytes = chunk.subarray(start, end);
     // A stream in memory may have more in hand when it is paused.
-    if (this.#isPaused) this.#early.push(Buffer.from(chunk.subarray(start, end)));
-    else this.#js.readBuffer(chunk.subarray(start, end));
+    if (this.#isPaused || this.#early.length > 0) this.#early.push(Buffer.from(bytes));
+    // TLS inside TLS: what is decrypted goes where these bytes are.
+    else this.#js.readBuffer(chunk === this.#output ? Buffer.from(bytes) : bytes);
   }
 
   onEnd(): void {
-    if (!this.#isClosed) this.#js.emitEOF();
+    this.#isEnded = true;
+    this.#passOn();
   }
 
   onDrain(): void {
@@ -139,9 +150,27 @@ class StreamHandle implements ByteStreamHandler, TurnStream {
 
   onClose(failure: Failure | null): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
+    // After an orderly end on both sides nothing is wrong, and what came before it may still be wanted.
+    if (failure === null) this.#isEnded = true;
+    else this.#failure = failure;
+    this.#passOn();
+  }
+
+  /** What was held back, then how it ended. */
+  #passOn(): void {
+    while (this.#early.length > 0 && !this.#isPaused && !this.#isClosed) {
+      this.#js.readBuffer(this.#early.shift() as Buffer);
+    }
+    if (this.#isClosed) return;
+    if (this.#failure !== null) {
+      this.#isClosed = true;
+      this.#answer();
+      this.onBroken(this.#failure);
+    } else if (this.#isEnded && !this.#isEndTold && this.#early.length === 0) {
+      this.#isEndTold = true;
+      this.#js.emitEOF();
+    }
     this.#answer();
-    this.onBroken(failure);
   }
 
   // ─── What the layer wants ───────────────────────────────────────────────────────────────────────────────────────
@@ -207,10 +236,8 @@ class StreamHandle implements ByteStreamHandler, TurnStream {
   settle(): void {}
 
   deliver(): void {
+    this.#passOn();
     this.#answer();
-    while (this.#early.length > 0 && !this.#isPaused && !this.#isClosed) {
-      this.#js.readBuffer(this.#early.shift() as Buffer);
-    }
   }
 
   abandon(): void {

@@ -43,8 +43,8 @@ export type TlsSocket = {
   readonly role: StreamRole;
   readonly localAddress: Address;
   readonly remoteAddress: Address;
-  /** Told once when what is below ended by itself. */
-  readonly onBroken: ((told: (why: Failure | null) => void) => void) | null;
+  /** Told once when what is below broke. */
+  readonly onBroken: ((told: (why: Failure) => void) => void) | null;
 };
 
 /**
@@ -163,10 +163,9 @@ export class TlsStream extends QueuedStream {
     else this.finish(why, false);
   }
 
-  /** What is below ended by itself. */
-  #broken(why: Failure | null): void {
+  #broken(why: Failure): void {
     if (this.isClosed) return;
-    if (this.#callback !== null) this.#refuse(why ?? this.#cutOff(''));
+    if (this.#callback !== null) this.#refuse(why);
     else this.finish(why, false);
   }
 
@@ -413,6 +412,9 @@ function onRead(this: { owner: TlsStream | null }): undefined {
   } catch (error) {
     turn.contain(stream, error, 'read');
   }
+  // The layer goes on with the next record at once, in the same memory, and inside another stream's turn nothing was
+  // sent or copied yet.
+  if (turn.depth > 1) turn.flush();
   turn.leave();
   stream.callDepth--;
 }

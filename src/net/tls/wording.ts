@@ -204,8 +204,7 @@ const HANDSHAKE_FAILURE = 40;
 export function tlsReason(error: TlsError, isFirstAnswer = false): string {
   const number = Number.parseInt(/error:[0-9A-F]{2}([0-9A-F]{6})/i.exec(error.message)?.[1] ?? '', 16);
   if (number >= FIRST_ALERT && number <= LAST_ALERT) return enclosed(alertText(number - FIRST_ALERT, isFirstAnswer));
-  const text = (error.reason ?? error.message).toLowerCase();
-  const name = RENAMED[text] ?? text.toUpperCase().replaceAll(' ', '_');
+  const name = reasonName((error.reason ?? error.message).toLowerCase(), error.message);
   if (name === 'PEER_DID_NOT_RETURN_A_CERTIFICATE') {
     return enclosed(`${sslError(name)}:peer did not provide required client certificate`);
   }
@@ -213,6 +212,13 @@ export function tlsReason(error: TlsError, isFirstAnswer = false): string {
     return enclosed(sslError(name as Reason));
   }
   return enclosed(`${libraryCode(SSL_LIBRARY, 0)}:SSL routines:OPENSSL_internal:${name}`);
+}
+
+/** `message` tells the function that complained: 'error:0A0000F4:SSL routines:ssl3_read_bytes:unexpected message:…'. */
+function reasonName(text: string, message: string): string {
+  if (text === 'unexpected message' && message.includes(':ssl3_read_bytes:')) return 'UNEXPECTED_RECORD';
+  if (text === 'length mismatch' && message.includes(':tls_process_client_hello:')) return 'CLIENTHELLO_PARSE_FAILED';
+  return RENAMED[text] ?? text.toUpperCase().replaceAll(' ', '_');
 }
 
 /** The socket broke while the handshake was under way; `errno` is 'ECONNRESET' and the like. */
