@@ -164,6 +164,11 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'certificates are judged when the handshake is over: a client that is refused sees a close and no alert',
   },
   {
+    cases: /^tls upstream \//,
+    path: /^upstreamTls\./,
+    reason: 'certificates are judged when the handshake is over: a server that is refused sees a close and no alert',
+  },
+  {
     cases: /^tls odd \/ \w+: (garbage|a record too long|an alert|application data|a hello that is none|SSL 2)$/,
     path: /^log$|rest$/,
     reason: 'what is no handshake is refused by both; OpenSSL has other words and other alerts for it',
@@ -213,6 +218,11 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     cases: /^tls sni \/ needs-sni: without SNI/,
     path: ANY,
     reason: 'require_sni is obeyed: who names no server is refused; Envoy 1.40 reads the field and lets it be',
+  },
+  {
+    cases: /^tls upstream \/ depth-[01]$/,
+    path: ANY,
+    reason: 'max_verify_depth is obeyed: Envoy reads it for upstreams, too, and lets it be',
   },
   {
     cases: /^tls sessions \/ TLSv1\.[23]: from (plain to plain-too|mutual to mutual-too)$/,

@@ -24,6 +24,7 @@ import { tlsIdentityGroups } from './cases/tls-identity.ts';
 import { tlsOddGroups } from './cases/tls-odd.ts';
 import { tlsRuleGroups } from './cases/tls-rules.ts';
 import { tlsSessionGroups } from './cases/tls-sessions.ts';
+import { tlsUpstreamGroups } from './cases/tls-upstream.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -53,6 +54,7 @@ export const allGroups: readonly Group[] = [
   ...tlsOddGroups,
   ...tlsRuleGroups,
   ...tlsSessionGroups,
+  ...tlsUpstreamGroups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,

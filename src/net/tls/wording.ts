@@ -120,6 +120,8 @@ export function sanListReason(expected: readonly string[], sans: readonly string
   return refusal(`verify SAN list, expected SANs: [${expected.join(', ')}], certificate SANs: [${sans.join(', ')}]`);
 }
 
+/** Names are asked for, but nothing says whom to believe. */
+export const UNCHECKED_REASON = enclosed(sslError('CERTIFICATE_VERIFY_FAILED'));
 export const HASH_REASON = refusal('cert hash and spki');
 export const SPIFFE_PRECHECK_REASON = refusal('cert precheck');
 export const SPIFFE_NO_BUNDLE_REASON = refusal('no trust bundle store');

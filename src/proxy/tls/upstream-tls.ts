@@ -6,7 +6,7 @@ import { type Failure, failure } from '../../base/failure.ts';
 import { makeSecureContext } from '../../net/tls/secure-context.ts';
 import type { SessionFacts } from '../../net/tls/session-facts.ts';
 import { startTls } from '../../net/tls/start-tls.ts';
-import { handshakeStat } from '../../net/tls/wording.ts';
+import { handshakeStat, sanMatcherReason, UNCHECKED_REASON } from '../../net/tls/wording.ts';
 import type {
   PendingTransport,
   TransportCallback,
@@ -17,13 +17,14 @@ import type {
   UpstreamTransportFactory,
 } from '../transport/transport.ts';
 import { decodeUpstreamTls } from './decode-tls.ts';
+import { DnsNameMatcher } from './decode-validation.ts';
 import { KeyLog } from './key-log.ts';
 import { countFetched, mergeValidation } from './secret-store.ts';
 import { SessionCache } from './session-cache.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
 import type { CertificateSecret, SecretHandle, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
 import { UPSTREAM_TLS_FIELDS } from './tls-fields.ts';
-import { makeVerifier, type Verifier } from './verify.ts';
+import { makeVerifier, type Verdict, type Verifier } from './verify.ts';
 
 const NAME = 'envoy.transport_sockets.tls';
 const NOTHING: PendingTransport = { cancel: () => undefined };
@@ -33,6 +34,10 @@ const NOT_READY = 'TLS error: Secret is not supplied by SDS';
 type Contexts = {
   readonly context: SecureContext;
   readonly verify: Verifier;
+  /** Without the configured names: SNI takes their place. Null: it does not. */
+  readonly verifyWithoutNames: Verifier | null;
+  /** Something of a certificate is checked. */
+  readonly checks: boolean;
   readonly sessions: SessionCache;
 };
 
@@ -127,9 +132,16 @@ export class UpstreamTls implements UpstreamTransport {
     }
     this.#showExpiry(certificates, validation);
     const { clock } = this.#context;
-    const { enforcesRsaKeyUsage } = this.#config;
-    const verify = makeVerifier(validation, { isServer: false, wallMs: () => clock.wallMs, enforcesRsaKeyUsage });
-    return { context, verify, sessions: new SessionCache(maxSessionKeys) };
+    const { enforcesRsaKeyUsage, verifiesSniSan } = this.#config;
+    const options = { isServer: false, wallMs: () => clock.wallMs, enforcesRsaKeyUsage };
+    const nameless = validation === null ? null : { ...validation, sanMatchers: [] };
+    return {
+      context,
+      verify: makeVerifier(validation, options),
+      verifyWithoutNames: verifiesSniSan ? makeVerifier(nameless, options) : null,
+      checks: validation !== null && asksForSomething(validation),
+      sessions: new SessionCache(maxSessionKeys),
+    };
   }
 
   #showExpiry(certificates: readonly CertificateSecret[], validation: ValidationSecret | null): void {
@@ -161,10 +173,9 @@ export class UpstreamTls implements UpstreamTransport {
       callback(null, connectFailure(NOT_READY));
       return NOTHING;
     }
-    const { common, verifiesSniSan } = this.#config;
+    const { common } = this.#config;
     const { sessions, context } = contexts;
     const serverName = this.#serverName(target);
-    const names = sanNames(target.subjectAltNames, verifiesSniSan ? serverName : '');
     const { address } = target;
     const sessionKey = sessions.isOff ? '' : `${serverName} ${address.address} ${address.port}`;
     const taking = sessions.isOff ? null : new SessionTaking(sessions, sessionKey);
@@ -182,7 +193,7 @@ export class UpstreamTls implements UpstreamTransport {
         onKeylog: this.#keyLog?.writer(stream) ?? null,
         ocspResponse: null,
         verify: (facts) => {
-          const verdict = contexts.verify(facts, names);
+          const verdict = judge(contexts, facts, serverName, target.subjectAltNames);
           if (verdict !== null && verdict.stat !== null) this.#stats.refused(verdict.stat);
           return verdict === null ? null : verdict.reason;
         },
@@ -221,10 +232,27 @@ function connectFailure(detail: string): Failure {
   return failure('connect_failed', 'upstream', 'connection', detail);
 }
 
-/** Null when nothing but the configuration asks for names. */
-function sanNames(wished: readonly string[] | null, sniName: string): readonly string[] | null {
-  if (wished !== null) return wished;
-  return sniName === '' ? null : [sniName];
+/** Source: Envoy DefaultCertValidator; what is checked nowhere fails where somebody asks for names. */
+function judge(
+  { verify, verifyWithoutNames, checks }: Contexts,
+  facts: SessionFacts,
+  serverName: string,
+  names: readonly string[] | null,
+): Verdict | null {
+  if (names !== null && !checks) return { reason: UNCHECKED_REASON, stat: null };
+  if (verifyWithoutNames === null || serverName === '') return verify(facts, names);
+  const verdict = verifyWithoutNames(facts, names);
+  if (verdict !== null) return verdict;
+  const sans = facts.peerCertificate?.names;
+  const matcher = new DnsNameMatcher(serverName);
+  if (sans?.dnsSans.some((san) => matcher.matches(san)) === true) return null;
+  return { reason: sanMatcherReason(sans?.allSans ?? []), stat: 'fail_verify_san' };
+}
+
+function asksForSomething(validation: ValidationSecret): boolean {
+  const { trustedCa, spiffeTrustDomains, sanMatchers, certificateHashes, spkiHashes } = validation;
+  const pins = sanMatchers.length + certificateHashes.length + spkiHashes.length;
+  return trustedCa !== null || spiffeTrustDomains !== null || pins > 0;
 }
 
 /** Sessions of one connection: TLS 1.2 tells of them before the server was judged, and only accepted ones are kept. */
