@@ -103,7 +103,8 @@ test('rules reach through TypedStruct', () => {
     },
   };
   assert.deepEqual(broken(bootstrap, { static_resources: { clusters: [cluster] } }), [
-    'static_resources.clusters[0].typed_extension_protocol_options["x"].value.upstream_protocol_options: is required: one of explicit_http_config, use_downstream_protocol_config, auto_config',
+    'static_resources.clusters[0].typed_extension_protocol_options["x"].value.upstream_protocol_options: ' +
+      'is required: one of explicit_http_config, use_downstream_protocol_config, auto_config',
   ]);
 });
 

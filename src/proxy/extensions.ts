@@ -1,4 +1,4 @@
-// Every listener, network and HTTP filter there is, in three lists; nothing registers itself.
+// Every listener, network and HTTP filter and transport socket there is, in lists; nothing registers itself.
 import type { ClusterManager } from './cluster/cluster.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { cors } from './http/filters/cors.ts';
