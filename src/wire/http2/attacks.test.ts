@@ -370,7 +370,7 @@ group('heads that are too large', () => {
 
   test('CONTINUATION without end is limited in frames and in bytes', () => {
     const start = raw.frame(FRAME.headers, 1, 1, raw.block(raw.GET));
-    const empty = Array.from({ length: 65 }, () => raw.frame(FRAME.continuation, 0, 1, Buffer.from([0x82])));
+    const empty = Array.from({ length: 513 }, () => raw.frame(FRAME.continuation, 0, 1, Buffer.from([0x82])));
     goaway([start, ...empty], 11);
     const large = Array.from({ length: 9 }, () => raw.frame(FRAME.continuation, 0, 1, Buffer.alloc(16_384, 0x82)));
     const victim = new Victim();

@@ -53,7 +53,7 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   maxHeadBytes: 60 * 1024,
   maxHeaders: 100,
   streamBufferBytes: 1024 * 1024,
-  maxContinuations: 64,
+  maxContinuations: 512,
 };
 
 /** Settings in one frame; more are refused. */

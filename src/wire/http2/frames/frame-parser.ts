@@ -419,7 +419,7 @@ export class FrameParser {
 
   #continuation(buf: Buffer, start: number, end: number): void {
     if (++this.#continuations > this.#limits.maxContinuations) {
-      this.#fail(ERROR.enhanceYourCalm, 'too many CONTINUATION frames following a HEADERS frame');
+      this.#fail(ERROR.enhanceYourCalm, 'Too many CONTINUATION frames following a HEADER frame');
       return;
     }
     this.#blockWireBytes += end - start + FRAME_HEAD_BYTES;

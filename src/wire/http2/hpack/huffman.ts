@@ -25,36 +25,36 @@ export function decodeHuffman(buf: Uint8Array, start: number, end: number, out: 
   return HUFFMAN_MAY_END[state] === 1 ? at : -1;
 }
 
-/** Bytes that the latin1 text takes in Huffman code. */
-export function huffmanLength(text: string): number {
+/** Bytes that bytes[0, length) take in Huffman code. */
+export function huffmanLength(bytes: Uint8Array, length: number): number {
   let bits = 0;
-  for (let i = 0; i < text.length; i++) bits += HUFFMAN_BITS[text.charCodeAt(i) & 0xff] as number;
+  for (let i = 0; i < length; i++) bits += HUFFMAN_BITS[bytes[i] as number] as number;
   return (bits + 7) >>> 3;
 }
 
-/** Writes the latin1 text in Huffman code at out[at, …); returns the position behind it. */
-export function encodeHuffman(text: string, out: Uint8Array, at: number): number {
+/** Writes bytes[0, length) in Huffman code at out[at, …); returns the position behind it. */
+export function encodeHuffman(bytes: Uint8Array, length: number, out: Uint8Array, at: number): number {
   // Only the lowest `pending` bits of `bits` count; fewer than eight of them wait between two symbols.
   let bits = 0;
   let pending = 0;
-  for (let i = 0; i < text.length; i++) {
-    const symbol = text.charCodeAt(i) & 0xff;
+  for (let i = 0; i < length; i++) {
+    const symbol = bytes[i] as number;
     let code = HUFFMAN_CODES[symbol] as number;
-    let length = HUFFMAN_BITS[symbol] as number;
-    if (length > 24) {
+    let codeBits = HUFFMAN_BITS[symbol] as number;
+    if (codeBits > 24) {
       // 7 + 30 bits would not fit: the first ones go ahead.
-      length -= 16;
-      bits = (bits << length) | (code >>> 16);
-      pending += length;
+      codeBits -= 16;
+      bits = (bits << codeBits) | (code >>> 16);
+      pending += codeBits;
       while (pending >= 8) {
         pending -= 8;
         out[at++] = bits >>> pending;
       }
       code &= 0xffff;
-      length = 16;
+      codeBits = 16;
     }
-    bits = (bits << length) | code;
-    pending += length;
+    bits = (bits << codeBits) | code;
+    pending += codeBits;
     while (pending >= 8) {
       pending -= 8;
       out[at++] = bits >>> pending;
