@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { type CertificateSpec, makeCa, makeCertificate } from '../../../test/support/certificates.ts';
 import * as d from '../../../test/support/der-writer.ts';
 import { Certificate } from './certificate.ts';
-import { readCertificateNames } from './certificate-names.ts';
+import { commonName, readCertificateNames } from './certificate-names.ts';
+import { readCertificateParts } from './certificate-parts.ts';
 
 type Subject = NonNullable<CertificateSpec['subject']>;
 
@@ -59,6 +60,23 @@ test('subjects are RFC 2253 with short names', () => {
     assert.equal(names.subject, expected);
     assert.equal(names.issuer, expected);
   }
+});
+
+test('the first common name', () => {
+  const nameOf = (subject: Subject): string | null => {
+    const { der } = makeCertificate({ subject });
+    const parts = readCertificateParts(der);
+    return parts === null ? 'unreadable' : commonName(der, parts.subject);
+  };
+  assert.equal(
+    nameOf([
+      ['O', 'x'],
+      ['CN', 'ü'],
+      ['CN', 'b'],
+    ]),
+    '\xc3\xbc',
+  );
+  assert.equal(nameOf([['O', 'x']]), null);
 });
 
 test('alternative names keep every byte', () => {

@@ -77,6 +77,20 @@ export function nameText(der: Uint8Array, name: DerElement): string {
   return text;
 }
 
+const COMMON_NAME = '2.5.4.3';
+
+/** The first common name, UTF-8 as bytes; null when there is none. */
+export function commonName(der: Uint8Array, name: DerElement): string | null {
+  for (const rdn of derChildren(der, name) ?? []) {
+    for (const pair of derChildren(der, rdn) ?? []) {
+      const [type, value] = derChildren(der, pair) ?? [];
+      if (type?.tag !== DER_OID || value === undefined || oidText(der, type.start, type.end) !== COMMON_NAME) continue;
+      return stringBytes(der, value)?.latin1Slice() ?? null;
+    }
+  }
+  return null;
+}
+
 function attributeText(der: Uint8Array, pair: DerElement): string {
   const [type, value] = derChildren(der, pair) ?? [];
   if (type?.tag !== DER_OID || value === undefined) return '';

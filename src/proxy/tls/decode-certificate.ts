@@ -1,6 +1,6 @@
 // TlsCertificate: a chain with its key, read, checked against each other, and named.
 import { createHash, X509Certificate } from 'node:crypto';
-import { readCertificateNames } from '../../net/tls/certificate-names.ts';
+import { commonName, readCertificateNames } from '../../net/tls/certificate-names.ts';
 import { EXT_SUBJECT_ALT_NAME, readCertificateParts } from '../../net/tls/certificate-parts.ts';
 import { pemBlocks } from '../../net/tls/pem.ts';
 import { openPkcs12 } from '../../net/tls/pkcs12.ts';
@@ -120,9 +120,9 @@ function serverNamesOf(leaf: X509Certificate): string[] {
   if (parts?.extensions.has(EXT_SUBJECT_ALT_NAME) === true) {
     return readCertificateNames(leaf.raw).dnsSans.map((name) => name.toLowerCase());
   }
-  const subject = leaf.toLegacyObject().subject as unknown as { readonly CN?: string | string[] };
-  const first = Array.isArray(subject.CN) ? subject.CN[0] : subject.CN;
-  return first === undefined ? [] : [first.toLowerCase()];
+  // Not from `toLegacyObject`, which spoils the runtime's TLS module where that is loaded later.
+  const name = parts === null ? null : commonName(leaf.raw, parts.subject);
+  return name === null ? [] : [name.toLowerCase()];
 }
 
 /** A digest in which no part can pass for another. */
