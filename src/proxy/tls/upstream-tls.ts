@@ -1,9 +1,7 @@
 // TLS to a cluster's hosts: SNI, ALPN and sessions of each connection, and the judgement of who answers.
 import { X509Certificate } from 'node:crypto';
-import type { SecureContext } from 'node:tls';
 import type { ByteStream } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
-import { makeSecureContext } from '../../net/tls/secure-context.ts';
 import type { SessionFacts } from '../../net/tls/session-facts.ts';
 import { startTls } from '../../net/tls/start-tls.ts';
 import { handshakeStat, sanMatcherReason, UNCHECKED_REASON } from '../../net/tls/wording.ts';
@@ -16,6 +14,7 @@ import type {
   UpstreamTransport,
   UpstreamTransportFactory,
 } from '../transport/transport.ts';
+import { type ClientContext, clientContext } from './client-contexts.ts';
 import { decodeUpstreamTls } from './decode-tls.ts';
 import { DnsNameMatcher } from './decode-validation.ts';
 import { KeyLog } from './key-log.ts';
@@ -32,7 +31,7 @@ const NOT_READY = 'TLS error: Secret is not supplied by SDS';
 
 /** What is rebuilt as a whole when a secret changes; connections and handshakes that run keep theirs. */
 type Contexts = {
-  readonly context: SecureContext;
+  readonly client: ClientContext;
   readonly verify: Verifier;
   /** Without the configured names: SNI takes their place. Null: it does not. */
   readonly verifyWithoutNames: Verifier | null;
@@ -89,6 +88,8 @@ export class UpstreamTls implements UpstreamTransport {
 
   close(): void {
     for (const handle of this.#handles) handle.release();
+    this.#contexts?.client.release();
+    this.#contexts = null;
     this.#factoryStats.release();
     this.#stats.release();
   }
@@ -98,7 +99,10 @@ export class UpstreamTls implements UpstreamTransport {
   #changed(): void {
     const stats = this.#factoryStats;
     stats.inc(stats.i.ssl_context_update_by_sds);
-    this.#contexts = this.#build() ?? this.#contexts;
+    const built = this.#build();
+    if (built === null) return;
+    this.#contexts?.client.release();
+    this.#contexts = built;
   }
 
   /**
@@ -110,22 +114,7 @@ export class UpstreamTls implements UpstreamTransport {
     const { common, maxSessionKeys } = this.#config;
     const validation = mergeValidation(common.validation?.base ?? null, this.#validation?.current ?? null);
     const certificates = this.#certificates.map((handle) => handle.current as CertificateSecret);
-    const context = makeSecureContext({
-      isServer: false,
-      minVersion: common.minVersion,
-      maxVersion: common.maxVersion,
-      ciphers: common.ciphers,
-      curves: common.curves,
-      signatureAlgorithms: common.signatureAlgorithms,
-      certificates,
-      trustedCa: validation?.trustedCa ?? null,
-      crl: validation?.isCrlForLeafOnly === true ? null : (validation?.crl ?? null),
-      sessionIdContext: '',
-      ticketKeys: [],
-      hasTickets: true,
-      sessionTimeoutS: 0,
-      prefersClientCiphers: true,
-    });
+    const context = clientContext(this.#context.secrets, common, certificates, validation);
     if ('error' in context) {
       this.#context.warn(`${this.#context.statPrefix}: ${context.error}`);
       return null;
@@ -136,7 +125,7 @@ export class UpstreamTls implements UpstreamTransport {
     const options = { isServer: false, wallMs: () => clock.wallMs, enforcesRsaKeyUsage };
     const nameless = validation === null ? null : { ...validation, sanMatchers: [] };
     return {
-      context,
+      client: context,
       verify: makeVerifier(validation, options),
       verifyWithoutNames: verifiesSniSan ? makeVerifier(nameless, options) : null,
       checks: validation !== null && asksForSomething(validation),
@@ -174,7 +163,7 @@ export class UpstreamTls implements UpstreamTransport {
       return NOTHING;
     }
     const { common } = this.#config;
-    const { sessions, context } = contexts;
+    const { sessions, client } = contexts;
     const serverName = this.#serverName(target);
     const { address } = target;
     const sessionKey = sessions.isOff ? '' : `${serverName} ${address.address} ${address.port}`;
@@ -182,7 +171,7 @@ export class UpstreamTls implements UpstreamTransport {
     return startTls(
       stream,
       {
-        context,
+        context: client.context,
         isServer: false,
         requestsCertificate: false,
         requiresCertificate: false,
@@ -279,14 +268,18 @@ class SessionTaking {
   }
 }
 
+/** By the bytes of a file that many clusters share. */
+const ends = new WeakMap<Buffer, number>();
+
 /** When the first trusted certificate ends, ms since 1970; null without one. */
 function endOfFirst(trustedCa: Buffer | null): number | null {
   if (trustedCa === null) return null;
-  try {
-    return new X509Certificate(trustedCa).validToDate.getTime();
-  } catch {
-    return null;
+  let end = ends.get(trustedCa);
+  if (end === undefined) {
+    end = new X509Certificate(trustedCa).validToDate.getTime();
+    ends.set(trustedCa, end);
   }
+  return end;
 }
 
 export const upstreamTls: UpstreamTransportFactory = {

@@ -135,17 +135,19 @@ function mayBeUsed(
 const TIME_ERRORS = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID'];
 
 function chainCheck(validation: ValidationSecret, trustedCa: Buffer, options: VerifierOptions): Check {
-  const trust = readTrust(trustedCa, validation.crl);
   const { isServer, wallMs } = options;
-  const revocation = trust.lists.length === 0 ? 'none' : validation.isCrlForLeafOnly ? 'leaf' : 'all';
   const rules = {
     purpose: isServer ? 'client' : 'server',
     ignoresTimes: validation.allowsExpired,
     maxDepth: validation.maxVerifyDepth,
-    revocation,
   } as const;
+  // Read with the first peer: of a thousand clusters most never see one.
+  let known: Trust | null = null;
   return (facts, peer) => {
-    const full = { ...rules, nowMs: wallMs(), ignoresConstraints: true };
+    known ??= readTrust(trustedCa, validation.crl);
+    const trust = known;
+    const revocation = trust.lists.length === 0 ? 'none' : validation.isCrlForLeafOnly ? 'leaf' : 'all';
+    const full = { ...rules, revocation, nowMs: wallMs(), ignoresConstraints: true } as const;
     const problem = facts.isResumed
       ? resumedProblem(facts, peer, trust, full, isServer)
       : freshProblem(facts, peer, trust, full);
