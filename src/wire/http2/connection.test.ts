@@ -149,6 +149,7 @@ test('windows hold a body back until credit returns, and watermarks say so', () 
   const served = pair.serverEvents.exchanges[0] as Exchange;
   assert.deepEqual(served.log, ['head', 'above']);
   assert.equal(served.stream.bufferedBytes, 400_000 - 65_535);
+  assert.equal(pair.server.pendingBytes, 400_000 - 65_535);
   pair.client.returnCredit(exchange.stream, 30_000);
   pair.run();
   assert.equal(text(exchange).length, 65_535, 'less than half a window is not worth a frame');
@@ -158,6 +159,7 @@ test('windows hold a body back until credit returns, and watermarks say so', () 
   }
   assert.deepEqual(Buffer.concat(exchange.body), body);
   assert.deepEqual(served.log, ['head', 'above', 'below']);
+  assert.equal(pair.server.pendingBytes, 0);
   assert.ok(exchange.closed && served.closed);
 });
 
@@ -173,13 +175,14 @@ test('a stream that nobody reads does not hold up others, nor does a stream that
   assert.equal(text(free).length, 200_000);
   for (const exchange of stalled) assert.equal(text(exchange).length, 65_535);
   // What a reset stream still owes comes back, so that the connection's window does not shrink.
+  assert.equal(pair.server.pendingBytes, 5 * (200_000 - 65_535));
   for (const exchange of stalled) pair.client.resetStream(exchange.stream, 8);
   for (let i = 0; i < 20; i++) {
     const more = pair.request();
     pair.run();
     assert.equal(text(more).length, 200_000);
   }
-  assert.equal(pair.server.activeStreams, 0);
+  assert.equal(pair.server.activeStreams + pair.server.pendingBytes, 0);
 });
 
 test('streams share the connection frame by frame', () => {

@@ -102,6 +102,11 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     return this.streams.size;
   }
 
+  /** Bytes of all streams that wait to be sent. */
+  get pendingBytes(): number {
+    return this.sending.pendingBytes;
+  }
+
   /** Bytes held of frames that are not complete, for those who watch memory. */
   get heldBytes(): number {
     return this.parser.heldBytes;
@@ -232,9 +237,10 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     this.countReset();
   }
 
-  /** Streams that end by fault or wish of the peer are limited in time: each cost this side a request. */
+  /** Streams that end by fault or wish of a client are limited in time: each cost this side a request. */
   protected countReset(): void {
-    if (!this.guard.onReset(this.#nowMs)) this.fail(ERROR.enhanceYourCalm, 'too many streams were reset');
+    if (this.side === 'downstream' && !this.guard.onReset(this.#nowMs))
+      this.fail(ERROR.enhanceYourCalm, 'too many streams were reset');
   }
 
   protected violation(text: string): Failure {

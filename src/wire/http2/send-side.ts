@@ -29,6 +29,8 @@ export class SendSide<U> {
   /** What may still be sent on the connection, and SETTINGS_INITIAL_WINDOW_SIZE for streams. */
   connectionWindow = DEFAULT_WINDOW;
   initialWindow = DEFAULT_WINDOW;
+  /** Bytes that wait in all streams (Envoy: pending_send_bytes). */
+  pendingBytes = 0;
   /** No stream's `sendCredit` has been above this. */
   #mostCredit = 0;
 
@@ -70,6 +72,7 @@ export class SendSide<U> {
   data(stream: Http2Stream<U>, chunk: Buffer, start: number, end: number, isOwned: boolean, endStream: boolean): void {
     const { queue } = stream;
     let pos = start;
+    if (queue?.hasEnd === true) return;
     if (queue === null || queue.isEmpty) {
       if (start === end) {
         if (endStream) this.#write(stream, chunk, start, end, true, true);
@@ -114,6 +117,7 @@ export class SendSide<U> {
     stream.queue ??= new SendQueue();
     const { queue } = stream;
     queue.push(chunk, start, end, isOwned);
+    this.pendingBytes += end - start;
     if (endStream) queue.hasEnd = true;
     if (stream.list === null) this.#enlist(stream);
     if (queue.bytes > this.#highBytes && !stream.isAboveWatermark) {
@@ -148,6 +152,7 @@ export class SendSide<U> {
     queue.peek(room);
     const { chunk, start, end } = queue;
     queue.drop();
+    this.pendingBytes -= end - start;
     const isEnd = queue.bytes === 0 && queue.hasEnd;
     const { trailers } = queue;
     if (queue.bytes === 0) stream.queue = null;
@@ -168,6 +173,7 @@ export class SendSide<U> {
   /** The stream is over: what waits of it is dropped. */
   drop(stream: Http2Stream<U>): void {
     if (stream.list !== null) stream.list.remove(stream);
+    this.pendingBytes -= stream.bufferedBytes;
     stream.queue = null;
   }
 
