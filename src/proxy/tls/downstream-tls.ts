@@ -1,9 +1,10 @@
 // TLS for a listener's connections: chooses certificate and ALPN by the ClientHello, and judges the client.
 import { createHash } from 'node:crypto';
+import { constants } from 'node:os';
 import type { SecureContext } from 'node:tls';
 import type { ByteStream } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
-import { handshakeStat } from '../../net/tls/wording.ts';
+import { handshakeStat, socketReason } from '../../net/tls/wording.ts';
 import { makeSecureContext } from '../../net/tls/secure-context.ts';
 import { type PendingHandshake, startTls } from '../../net/tls/start-tls.ts';
 import { type ClientHello, EXTENSION } from '../../wire/client-hello.ts';
@@ -209,8 +210,7 @@ export class DownstreamTls implements DownstreamTransport {
     const gate = new HelloGate(stream, unread, (hello, bytes, why) => {
       accepting.gate = null;
       if (why !== null) {
-        this.#stats.connectionError();
-        accepting.done(null, why);
+        accepting.done(null, why.code === 'downstream_reset' ? RESET_IN_HELLO : why);
         return;
       }
       accepting.handshake = this.#start(stream, contexts, hello, bytes, accepting);
@@ -350,6 +350,13 @@ class Accepting implements PendingTransport {
   }
 }
 
+/** As the TLS layer would have told it. */
+const RESET_IN_HELLO = failure(
+  'tls_failed',
+  'downstream',
+  'connection',
+  socketReason('ECONNRESET', constants.errno.ECONNRESET),
+);
 const NOTHING: PendingTransport = { cancel: () => undefined };
 const NO_CERTIFICATE = 'TLS_error:|268435612:SSL routines:OPENSSL_internal:NO_CERTIFICATE_SET:TLS_error_end';
 
