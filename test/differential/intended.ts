@@ -179,11 +179,6 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'OpenSSL tells missing groups from missing ciphers less exactly, and says it once',
   },
   {
-    cases: /^tls agreement \/ one: 1\.3 prefers CHACHA$/,
-    path: ANY,
-    reason: 'the order of TLS 1.3 ciphers is this side’s; BoringSSL takes the client’s',
-  },
-  {
     cases: /^tls clients \/ required: (sha1|rsa-512 over 1\.2)$/,
     path: ANY,
     reason: 'certificates signed with SHA-1, and RSA keys below 1024 bits, prove nothing; BoringSSL accepts them',
