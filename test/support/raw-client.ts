@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { resetSocket } from './reset-socket.ts';
 import { Http1Reader, headerValues, isInterim } from './http1-reader.ts';
 import type { Message } from './http1-reader.ts';
 import { openTls, type SeenTls, type TlsClientOptions, type TlsSessions } from './tls-client.ts';
@@ -119,7 +120,7 @@ class RawClient {
     else if (step === 'read-close') await this.#until(step, () => this.#isOver());
     else if (step === 'reset') {
       this.#hasReset = true;
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
     } else if (typeof step === 'string') {
       if (!this.#socket.destroyed) this.#socket.write(step, 'latin1');
     } else await this.#wait(step);

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
+import { resetSocket } from './reset-socket.ts';
 import { Http1Reader } from './http1-reader.ts';
 import type { Message } from './http1-reader.ts';
 import { TcpPeer } from './tcp-peer.ts';
@@ -216,7 +217,7 @@ export class RawUpstream {
     for (const action of actions) {
       if (socket.destroyed || epoch !== this.#epoch) return;
       if (action === 'fin') socket.end();
-      else if (action === 'rst') socket.resetAndDestroy();
+      else if (action === 'rst') resetSocket(socket);
       else if (action === 'stop-reading') socket.pause();
       else if (typeof action === 'string') socket.write(action, 'latin1');
       else if ('wait' in action) await sleep(action.wait);
@@ -230,7 +231,7 @@ export class RawUpstream {
 function closeGently(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve();
-    const timer = setTimeout(() => socket.resetAndDestroy(), 300);
+    const timer = setTimeout(() => resetSocket(socket), 300);
     socket.once('close', () => {
       clearTimeout(timer);
       resolve();
