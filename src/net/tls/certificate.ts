@@ -9,7 +9,7 @@ const PEM_LINE = 64;
 
 export class Certificate implements CertificateFacts {
   readonly raw: Buffer;
-  readonly #others: readonly Buffer[];
+  #others: readonly Buffer[] | (() => readonly Buffer[]);
   #parts: CertificateParts | null | undefined;
   #names: CertificateNames | null = null;
   #x509: X509Certificate | null = null;
@@ -18,8 +18,8 @@ export class Certificate implements CertificateFacts {
   #sha1 = '';
   #pem = '';
 
-  /** `others` came with it, in their order. */
-  constructor(raw: Buffer, others: readonly Buffer[] = []) {
+  /** `others` came with it, in their order; a function is asked once, when somebody looks. */
+  constructor(raw: Buffer, others: readonly Buffer[] | (() => readonly Buffer[]) = []) {
     this.raw = raw;
     this.#others = others;
   }
@@ -36,8 +36,17 @@ export class Certificate implements CertificateFacts {
   get chainPem(): string {
     return this.chain.map((one) => one.pem).join('');
   }
+  /** Not with a certificate at the end that signed itself: whether it was sent is not known. */
   get chain(): readonly Certificate[] {
-    this.#chain ??= [this, ...this.#others.map((raw) => new Certificate(raw))];
+    return this.withIssuers.filter((one, i) => i === 0 || !one.isSelfIssued);
+  }
+  /** Itself, and all that may vouch for it. */
+  get withIssuers(): readonly Certificate[] {
+    if (this.#chain === null) {
+      const others = typeof this.#others === 'function' ? this.#others() : this.#others;
+      this.#others = [];
+      this.#chain = [this, ...others.map((raw) => new Certificate(raw))];
+    }
     return this.#chain;
   }
   get sha256(): string {
@@ -82,6 +91,13 @@ export class Certificate implements CertificateFacts {
   }
   get otherNameSans(): readonly string[] {
     return this.names.otherNameSans;
+  }
+
+  get isSelfIssued(): boolean {
+    const { parts, raw } = this;
+    if (parts === null) return false;
+    const { issuer, subject } = parts;
+    return raw.subarray(issuer.from, issuer.end).equals(raw.subarray(subject.from, subject.end));
   }
 
   /** For signatures; only of certificates that OpenSSL has read already. */

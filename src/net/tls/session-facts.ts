@@ -1,22 +1,19 @@
 // What a TLS handshake established; asked of OpenSSL when somebody looks.
-import type { X509Certificate } from 'node:crypto';
 import type { TlsFacts } from '../../base/byte-stream.ts';
 import { contextTag, DER_OCTET_STRING, derChildren, readDer } from '../../wire/der.ts';
 import { Certificate } from './certificate.ts';
 import type { TlsHandshake } from './handshake.ts';
 import { onlyCertificate } from './secure-context.ts';
+import type { LegacyCertificate } from './surface.ts';
 
-/** The runtime's class, or what it wraps: that is all the raw layer gives. */
-type AnyX509 = X509Certificate | NativeX509;
-type NativeX509 = { raw(): Buffer; getIssuerCert(): NativeX509 | undefined };
-
-/** What of OpenSSL's session this needs: the raw layer and node:tls sockets both have it. */
+/** What of OpenSSL's session this needs, as the raw layer has it. */
 export type SessionSource = {
   getALPNNegotiatedProtocol(): string | false;
   getProtocol(): string;
   getCipher(): { readonly name: string };
-  getPeerX509Certificate(): AnyX509 | undefined;
-  getX509Certificate(): AnyX509 | undefined;
+  /** With those that vouch for it, as far as they were sent or are trusted. */
+  getPeerCertificate(withIssuers: boolean): LegacyCertificate | undefined;
+  getX509Certificate(): { raw(): Buffer } | undefined;
   getSession(): Buffer | undefined;
   isSessionReused(): boolean;
   /** Of the peer, known to a client only. */
@@ -25,7 +22,7 @@ export type SessionSource = {
 };
 
 /** What of the handshake is still asked for afterwards. */
-export type Brought = Pick<TlsHandshake, 'serverName' | 'session' | 'context'>;
+export type Brought = Pick<TlsHandshake, 'serverName' | 'context'>;
 
 export class SessionFacts implements TlsFacts {
   readonly sni: string;
@@ -43,6 +40,8 @@ export class SessionFacts implements TlsFacts {
   #peer: Certificate | null | undefined;
   #local: Certificate | undefined;
   #curve: string | null = null;
+  /** OpenSSL's session is freed: asking it would end the process. */
+  #isGone = false;
 
   constructor(source: SessionSource, handshake: Brought) {
     this.#source = source;
@@ -70,29 +69,36 @@ export class SessionFacts implements TlsFacts {
   }
 
   get peerCertificate(): Certificate | null {
-    // Asked once: the runtime takes the others out of OpenSSL's chain when it tells of them, and has none afterwards.
-    if (this.#peer === undefined) {
-      this.#peer = certificateOf(this.#source.getPeerX509Certificate());
-      const { session } = this.#handshake;
-      // Of a resumed session the runtime tells servers only: a client finds its peer in what it resumed.
-      if (this.#peer === null && this.isResumed && session !== null) this.#peer = peerOf(session);
-    }
+    // The runtime's own way (getPeerX509Certificate) leaks every issuer that was sent, 4 KB each, and tells clients
+    // nothing of resumed sessions; what OpenSSL would store of the session has the certificate always.
+    if (this.#peer === undefined) this.#peer = this.#readPeer();
     return this.#peer;
   }
 
   get localCertificate(): Certificate | null {
     // Asking OpenSSL costs 30 us, because it writes the certificate anew.
-    this.#local ??=
-      onlyCertificate(this.#handshake.context) ?? certificateOf(this.#source.getX509Certificate()) ?? undefined;
+    if (!this.#isGone) this.#local ??= onlyCertificate(this.#handshake.context) ?? localOf(this.#source);
     return this.#local ?? null;
   }
 
-  /** Asks for everything that will be gone with the session; logs are written after it. */
+  #readPeer(): Certificate | null {
+    const source = this.#source;
+    const raw = peerOf(source.getSession());
+    return raw === null
+      ? null
+      : new Certificate(raw, () => (this.#isGone ? [] : issuersOf(source.getPeerCertificate(true))));
+  }
+
+  /**
+   * Asks for everything that will be gone with the session; logs are written after it. Not for issuers: they cost more
+   * than all the rest, and whoever wants them asks in time.
+   */
   keep(): void {
     void this.peerCertificate;
     void this.localCertificate;
     void this.sessionId;
     void this.curve;
+    this.#isGone = true;
   }
 }
 
@@ -123,25 +129,29 @@ function sessionIdOf(session: Buffer | undefined): string {
 /** [3] EXPLICIT in OpenSSL's form of a session. */
 const SESSION_PEER = contextTag(3, true);
 
-function peerOf(session: Buffer): Certificate | null {
+/** A copy: the session holds secrets, too. */
+function peerOf(session: Buffer | undefined): Buffer | null {
+  if (session === undefined) return null;
   const whole = readDer(session, 0, session.length);
   const field = (whole === null ? null : derChildren(session, whole))?.find(({ tag }) => tag === SESSION_PEER);
-  // The memory of a session is shared with those who resume it: a copy lives as long as these facts.
-  return field === undefined ? null : new Certificate(Buffer.from(session.subarray(field.start, field.end)));
+  return field === undefined ? null : Buffer.from(session.subarray(field.start, field.end));
 }
 
 /** More than any chain that is verified. */
 const MAX_CHAIN = 100;
 
-function certificateOf(found: AnyX509 | undefined): Certificate | null {
-  if (found === undefined) return null;
-  const chain: Buffer[] = [];
-  for (let one: AnyX509 | undefined = found; one !== undefined && chain.length < MAX_CHAIN; one = issuerOf(one)) {
-    chain.push(typeof one.raw === 'function' ? one.raw() : one.raw);
+/** Also one that signed itself, which OpenSSL adds from those that are trusted. */
+function issuersOf(leaf: LegacyCertificate | undefined): Buffer[] {
+  const issuers: Buffer[] = [];
+  let one = leaf;
+  while (one?.issuerCertificate !== undefined && one.issuerCertificate !== one && issuers.length < MAX_CHAIN) {
+    one = one.issuerCertificate;
+    if (one.raw !== undefined) issuers.push(one.raw);
   }
-  return new Certificate(chain[0] as Buffer, chain.slice(1));
+  return issuers;
 }
 
-function issuerOf(one: AnyX509): AnyX509 | undefined {
-  return 'getIssuerCert' in one ? one.getIssuerCert() : one.issuerCertificate;
+function localOf(source: SessionSource): Certificate | undefined {
+  const found = source.getX509Certificate();
+  return found === undefined ? undefined : new Certificate(found.raw());
 }

@@ -1,11 +1,13 @@
 // The runtime's TLS layer under node:tls: its type, how it is reached, and the check that it is what we think.
 import process from 'node:process';
 import type { SecureContext } from 'node:tls';
-import type { X509Certificate } from 'node:crypto';
 import type { Handle } from '../handles.ts';
 
 /** An error of OpenSSL, as the runtime hands it over. */
 export type TlsError = Error & { readonly code?: string; readonly reason?: string; readonly library?: string };
+
+/** The older form of a certificate; the last one is its own issuer. */
+export type LegacyCertificate = { readonly raw?: Buffer; readonly issuerCertificate?: LegacyCertificate };
 
 /** TLS around a socket handle: the same calls as a socket, and those of a session. */
 export type TlsHandle = Omit<Handle, 'listen' | 'open'> & {
@@ -35,8 +37,8 @@ export type TlsHandle = Omit<Handle, 'listen' | 'open'> & {
   getServername(): string | false;
   getProtocol(): string;
   getCipher(): { readonly name: string; readonly standardName: string };
-  getPeerX509Certificate(): X509Certificate | undefined;
-  getX509Certificate(): X509Certificate | undefined;
+  getPeerCertificate(withIssuers: boolean): LegacyCertificate | undefined;
+  getX509Certificate(): { raw(): Buffer } | undefined;
   getSession(): Buffer | undefined;
   isSessionReused(): boolean;
   getEphemeralKeyInfo(): { readonly name?: string } | null;
@@ -65,7 +67,8 @@ const METHODS = [
   'getALPNNegotiatedProtocol',
   'getProtocol',
   'getCipher',
-  'getPeerX509Certificate',
+  'getPeerCertificate',
+  'getSession',
   'getX509Certificate',
   'isSessionReused',
   'useUserBuffer',

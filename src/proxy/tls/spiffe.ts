@@ -18,15 +18,7 @@ import {
   SPIFFE_SAN_REASON,
 } from '../../net/tls/wording.ts';
 import type { ValidationSecret } from './tls-config.ts';
-import {
-  chainOf,
-  hasName,
-  matchesSan,
-  type Outcome,
-  timeProblem,
-  type Verdict,
-  type VerifierOptions,
-} from './verdict.ts';
+import { hasName, matchesSan, type Outcome, timeProblem, type Verdict, type VerifierOptions } from './verdict.ts';
 
 type SpiffeJudge = (facts: SessionFacts, peer: Certificate, names: readonly string[] | null) => Outcome;
 
@@ -55,14 +47,19 @@ export function makeSpiffeJudge(validation: ValidationSecret, { isServer, wallMs
       ? allowsExpired
         ? null
         : timeProblem(peer, nowMs)
-      : chainProblem(chainOf(peer), trust, {
-          purpose: null,
-          nowMs,
-          ignoresTimes: allowsExpired,
-          maxDepth: null,
-          ignoresConstraints: false,
-          revocation: 'none',
-        });
+      : chainProblem(
+          // Without roots: OpenSSL adds those of other domains.
+          peer.chain.map((one) => one.x509),
+          trust,
+          {
+            purpose: null,
+            nowMs,
+            ignoresTimes: allowsExpired,
+            maxDepth: null,
+            ignoresConstraints: false,
+            revocation: 'none',
+          },
+        );
     if (problem !== null) return { reason: chainReason(problem), stat: 'fail_verify_error' };
     if (names !== null && names.length > 0) return hasName(peer, names) ? 'passed' : WRONG_NAME;
     const isNamed = matchers.length === 0 || matchers.some((matcher) => matchesSan(matcher, peer));

@@ -31,7 +31,7 @@ export function timeProblem({ validFromMs, validToMs }: Certificate, nowMs: numb
 }
 
 export function chainOf(peer: Certificate): Certificate['x509'][] {
-  return peer.chain.map((one) => one.x509);
+  return peer.withIssuers.map((one) => one.x509);
 }
 
 /** Source: Envoy DefaultCertValidator::verifySubjectAltName. */

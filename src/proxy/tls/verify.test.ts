@@ -189,6 +189,19 @@ test('a trusted certificate need not be self-signed, and must be valid itself', 
   );
 });
 
+test('a stranger who brings his own root is told of that', async () => {
+  const verifier = makeVerifier(CA, { isServer: true, wallMs: () => Date.now() });
+  let reason: string | null = null;
+  const verify = (facts: SessionFacts): string | null => {
+    reason = verifier(facts)?.reason ?? null;
+    return reason;
+  };
+  const serverSide = { certificate: server, context: { trustedCa: CA.trustedCa }, handshake: { verify } };
+  const result = await handshake(serverSide, { certificate: CERTIFICATES.unknown, more: other.pem });
+  result.close();
+  assert.equal(shortened(reason), 'VF X 1: self signed certificate in certificate chain');
+});
+
 test('without anything to ask everybody is let in', async () => {
   await check(NOTHING, { good: 'OK, unverified', unknown: 'OK, unverified', expired: 'OK, unverified' });
   const { verdict, facts } = await judge(CA, null);
