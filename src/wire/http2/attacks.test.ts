@@ -174,6 +174,25 @@ group('frames that are wrong', () => {
     ]);
   });
 
+  test('a header table that is emptied in passing is told so', () => {
+    const victim = new Victim();
+    const answered = (): Buffer => {
+      const { stream } = victim.events.exchanges.at(-1)!;
+      victim.server.sendHead(stream, responseHead(200, [['x-a', 'b']]), true);
+      victim.server.flush();
+      return victim.sink.take();
+    };
+    victim.send(raw.headers(1));
+    const first = answered();
+    victim.send(Buffer.concat([raw.settings(1, 0, 1, 4096), raw.headers(3)]));
+    // SETTINGS ACK, the frame's head, sizes 0 and 4096, and the field literally again.
+    const second = answered();
+    assert.equal(second.toString('hex', 18, 22), '203fe11f');
+    assert.equal(second.length, first.length + 9 + 4);
+    victim.send(raw.headers(5));
+    assert.equal(answered().toString('hex', 9), '88be');
+  });
+
   test('a smaller initial window makes windows negative, and they recover', () => {
     const victim = new Victim();
     victim.send(raw.settings(4, 10));
@@ -440,7 +459,7 @@ group('floods', () => {
       }
       assert.ok(victim.sink.bufferedBytes < 30_000);
       flooded(victim, 'outbound_control_flood');
-      assert.equal(victim.events.failed, 'http2.outbound_frames_flood 11');
+      assert.equal(victim.events.failed, 'codec_error:Too_many_control_frames_in_the_outbound_queue. 11');
     }
   });
 

@@ -23,7 +23,7 @@ export class Http2Client<U> extends Http2Connection<U> {
   /** How many streams may be opened now. */
   get freeStreams(): number {
     if (this.isDead || this.isGoingAway || this.#nextStreamId > MAX_STREAM_ID) return 0;
-    const most = Math.min(this.peerMaxConcurrentStreams, this.options.maxConcurrentStreams);
+    const most = Math.min(this.peer.maxConcurrentStreams, this.options.maxConcurrentStreams);
     return Math.max(0, most - this.streams.size);
   }
 

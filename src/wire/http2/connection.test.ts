@@ -332,7 +332,7 @@ test('a head that is larger than a frame goes on in CONTINUATION frames', () => 
 test('extended CONNECT and plain CONNECT', () => {
   const pair = new Pair({ allowConnect: true });
   pair.run();
-  assert.equal(pair.client.peerAllowsConnect, true);
+  assert.equal(pair.client.peer.allowsConnect, true);
   const head = requestHead('/chat', [], 'CONNECT');
   head.protocol = 'websocket';
   pair.request(head, Buffer.from('abc'));
@@ -345,7 +345,7 @@ test('extended CONNECT and plain CONNECT', () => {
   assert.equal(tunnel?.head?.authority, 'example.test');
   const closed = new Pair({ allowConnect: false, streamErrorOnInvalidMessage: true });
   closed.run();
-  assert.equal(closed.client.peerAllowsConnect, false);
+  assert.equal(closed.client.peer.allowsConnect, false);
   const refused = closed.request(head);
   closed.run();
   assert.equal(refused.reset, 'http2.remote_reset 1');

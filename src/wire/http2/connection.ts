@@ -4,13 +4,13 @@ import type { Headers } from '../headers.ts';
 import { ClosedStreams, type Ending } from './closed-streams.ts';
 import type { Http2Events } from './events.ts';
 import { FloodGuard, type Http2Counter } from './flood-guard.ts';
-import { DEFAULT_WINDOW, ERROR, MAX_FRAME_BYTES, MAX_STREAM_ID, MAX_WINDOW, SETTING } from './frames/constants.ts';
-import { DEFAULT_FRAME_BYTES } from './frames/constants.ts';
+import { DEFAULT_FRAME_BYTES, DEFAULT_WINDOW, ERROR, MAX_STREAM_ID, SETTING } from './frames/constants.ts';
 import { type FrameHandler, FrameParser } from './frames/frame-parser.ts';
 import { Http2Output, type Http2Sink, type OutputOwner } from './frames/output.ts';
 import { HeadDecoder } from './head-decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
-import { type Http2Options, MAX_SETTINGS, MOST_BLOCK_GROWTH, REMEMBERED_CLOSED } from './options.ts';
+import { type Http2Options, MOST_BLOCK_GROWTH, REMEMBERED_CLOSED } from './options.ts';
+import { PeerSettings } from './peer-settings.ts';
 import { type SendOwner, SendSide } from './send-side.ts';
 import type { Http2Stream } from './stream.ts';
 
@@ -44,10 +44,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   isDead = false;
   /** The peer said GOAWAY. */
   isGoingAway = false;
-  /** The peer's settings. */
-  peerMaxConcurrentStreams = 0x7fff_ffff;
-  peerAllowsConnect = false;
-  hasPeerSettings = false;
+  readonly peer = new PeerSettings();
 
   protected constructor(side: 'server' | 'client', sink: Http2Sink, options: Http2Options, events: Http2Events<U>) {
     this.options = options;
@@ -201,30 +198,39 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
 
   // ─── Failures ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Ends the connection with GOAWAY. `detail` is for logs; by default Envoy's word for an error of its codec. */
-  protected fail(code: number, text: string, detail = `codec_error:${text.replaceAll(' ', '_')}`): void {
+  /**
+   * Ends the connection with GOAWAY. `detail` is what logs say of its streams, by default Envoy's words for `debug`;
+   * of the stream whose fault it is they say `culpritDetail`.
+   */
+  protected fail(
+    code: number,
+    debug: string,
+    detail = codecError(debug),
+    culprit: Http2Stream<U> | null = null,
+    culpritDetail = '',
+  ): void {
     if (this.isDead) return;
     this.isDead = true;
     this.parser.isStopped = true;
     this.events.count('goaway_sent');
-    this.output.goaway(this.lastPeerStreamId, code, text);
-    const reason = failure(
-      this.side === 'downstream' ? 'bad_framing' : 'upstream_protocol',
-      this.side,
-      'connection',
-      detail,
-    );
+    this.output.goaway(this.lastPeerStreamId, code, debug);
+    const failureCode = this.side === 'downstream' ? 'bad_framing' : 'upstream_protocol';
+    const reason = failure(failureCode, this.side, 'connection', detail);
+    if (culprit !== null && !culprit.isClosed) {
+      this.#failStream(culprit, failure(failureCode, this.side, 'connection', culpritDetail), code);
+    }
     this.#failStreams(reason, code);
     this.events.onFailed(reason, code);
   }
 
   #failStreams(reason: Failure, code: number): void {
-    for (const stream of this.streams.values()) {
-      if (stream.isClosed) continue;
-      this.#drop(stream, false);
-      this.events.onReset(stream, reason, code);
-      this.events.onClosed(stream);
-    }
+    for (const stream of this.streams.values()) if (!stream.isClosed) this.#failStream(stream, reason, code);
+  }
+
+  #failStream(stream: Http2Stream<U>, reason: Failure, code: number): void {
+    this.#drop(stream, false);
+    this.events.onReset(stream, reason, code);
+    this.events.onClosed(stream);
   }
 
   /** The peer broke a rule that ends one stream. */
@@ -258,7 +264,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       detail,
     );
     if (this.options.streamErrorOnInvalidMessage) this.failStream(stream, code, reason);
-    else this.fail(code, 'invalid message', detail);
+    else this.fail(code, 'invalid message', INVALID_MESSAGE, stream, detail);
   }
 
   protected failOverLimit(stream: Http2Stream<U>): void {
@@ -280,7 +286,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     const flood = this.#flood;
     if (flood === null || this.isDead) return;
     this.events.count(flood);
-    this.fail(ERROR.enhanceYourCalm, 'outbound flood', 'http2.outbound_frames_flood');
+    this.fail(ERROR.enhanceYourCalm, FLOOD_TEXTS[flood] ?? flood);
   }
 
   onOutboundFlood(isControl: boolean): void {
@@ -348,11 +354,14 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
 
   // ─── Frames ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  onFrame(type: number, payloadBytes: number, flags: number): void {
+  onFrame(type: number, payloadBytes: number, flags: number, streamId: number): void {
     const flood = this.guard.onFrame(type, payloadBytes, flags, this.output.dataFrames);
     if (flood === null) return;
     this.events.count(flood);
-    this.fail(ERROR.enhanceYourCalm, FLOOD_TEXTS[flood] ?? flood, `http2.${flood}`);
+    const text = FLOOD_TEXTS[flood] ?? flood;
+    // Envoy names the stream's own fault only for this one.
+    const culprit = flood === 'inbound_empty_frames_flood' ? (this.streams.get(streamId) ?? null) : null;
+    this.fail(ERROR.enhanceYourCalm, text, codecError(text), culprit, `http2.${flood}`);
   }
 
   abstract onHeaderBlock(
@@ -517,65 +526,39 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   }
 
   onSettings(buf: Buffer, start: number, end: number): void {
-    if (end - start > MAX_SETTINGS * 6) {
-      this.fail(ERROR.enhanceYourCalm, 'SETTINGS: too many setting entries');
+    const { peer } = this;
+    const fault = peer.read(buf, start, end, this.side === 'downstream');
+    if (fault !== null) {
+      this.fail(fault.code, fault.text);
       return;
     }
-    let window = -1;
-    for (let pos = start; pos < end; pos += 6) {
-      const id = buf.readUInt16BE(pos);
-      const value = buf.readUInt32BE(pos + 2);
-      if (id === SETTING.initialWindowSize) {
-        if (value > MAX_WINDOW) {
-          this.fail(ERROR.flowControl, 'SETTINGS: too large SETTINGS_INITIAL_WINDOW_SIZE');
-          return;
-        }
-        window = value;
-      } else if (!this.#setting(id, value)) {
-        this.fail(ERROR.protocol, `SETTINGS: invalid value of ${id}`);
-        return;
-      }
+    if (peer.headerTableBytes >= 0) {
+      this.encoder.setLimit(peer.smallestTableBytes);
+      this.encoder.setLimit(peer.headerTableBytes);
     }
-    this.hasPeerSettings = true;
     this.output.settingsAck();
     // Once for the whole frame: a list of changes would let a few bytes move all streams many times.
+    const window = peer.initialWindow;
     if (window >= 0 && !this.sending.setInitialWindow(window, this.streams.values())) {
       this.fail(ERROR.flowControl, 'SETTINGS: a window becomes too large');
       return;
     }
     this.events.onSettings();
   }
-
-  #setting(id: number, value: number): boolean {
-    switch (id) {
-      case SETTING.headerTableSize:
-        this.encoder.setLimit(value);
-        return true;
-      case SETTING.enablePush:
-        return value === 0 || (value === 1 && this.side === 'downstream');
-      case SETTING.maxConcurrentStreams:
-        this.peerMaxConcurrentStreams = value;
-        return true;
-      case SETTING.maxFrameSize:
-        if (value < DEFAULT_FRAME_BYTES || value > MAX_FRAME_BYTES) return false;
-        this.output.maxFrameBytes = Math.min(value, MOST_SENT_FRAME_BYTES);
-        return true;
-      case SETTING.enableConnect:
-        if (value > 1 || (this.peerAllowsConnect && value === 0)) return false;
-        this.peerAllowsConnect = value === 1;
-        return true;
-      default:
-        return true;
-    }
-  }
 }
-
-/** Larger frames than this are not made, whatever the peer takes: streams share the connection frame by frame. */
-const MOST_SENT_FRAME_BYTES = DEFAULT_FRAME_BYTES;
 
 /** What Envoy says of floods. */
 const FLOOD_TEXTS: Partial<Record<Http2Counter, string>> = {
   inbound_empty_frames_flood: 'Too many consecutive frames with an empty payload',
   inbound_priority_frames_flood: 'Too many PRIORITY frames',
   inbound_window_update_frames_flood: 'Too many WINDOW_UPDATE frames',
+  outbound_control_flood: 'Too many control frames in the outbound queue.',
+  outbound_flood: 'Too many frames in the outbound queue.',
 };
+
+/** What Envoy says of streams whose connection ended for another's message. */
+export const INVALID_MESSAGE = 'codec_error:The_user_callback_function_failed';
+
+function codecError(text: string): string {
+  return `codec_error:${text.replaceAll(' ', '_')}`;
+}

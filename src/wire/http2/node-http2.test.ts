@@ -366,7 +366,7 @@ test('many streams at once, in each direction', async () => {
     response.end(request.url);
   });
   const { client, recorder: seen } = await ourClient(listener);
-  await until(() => client.hasPeerSettings);
+  await until(() => client.peer.isKnown);
   for (let sent = 0; sent < 300; ) {
     while (client.freeStreams > 0 && sent < 300) open(client, seen, requestHead(`/${sent++}`), true);
     await until(() => client.freeStreams > 0);

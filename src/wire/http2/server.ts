@@ -1,7 +1,7 @@
 // The server's side of a connection: requests come, answers go.
 import { failure } from '../../base/failure.ts';
 import type { Headers } from '../headers.ts';
-import { Http2Connection } from './connection.ts';
+import { Http2Connection, INVALID_MESSAGE } from './connection.ts';
 import type { Http2Events } from './events.ts';
 import { ERROR, SETTING } from './frames/constants.ts';
 import type { Http2Sink } from './frames/output.ts';
@@ -110,7 +110,7 @@ export class Http2Server<U> extends Http2Connection<U> {
     else {
       stream.isClosed = true;
       this.events.onClosed(stream);
-      this.fail(ERROR.protocol, text);
+      this.fail(ERROR.protocol, text, INVALID_MESSAGE);
     }
   }
 

@@ -14,7 +14,7 @@ import {
 /** Receives frames that are whole and have the right size and scope; DATA comes as it arrives. */
 export type FrameHandler = {
   /** A frame of a type that limits count; `payloadBytes` without padding. Called before the frame's own method. */
-  onFrame(type: number, payloadBytes: number, flags: number): void;
+  onFrame(type: number, payloadBytes: number, flags: number, streamId: number): void;
   /** Begins a DATA frame: `bytes` count against the windows, padding included. Returns whether its data is wanted. */
   onDataFrame(streamId: number, bytes: number, paddingBytes: number, endStream: boolean): boolean;
   /** A piece of the DATA frame that began last; `isLast` ends the stream. Empty only with `isLast`. */
@@ -291,7 +291,7 @@ export class FrameParser {
     this.#remaining = dataBytes;
     const endStream = (this.#flags & FLAG_END_STREAM) !== 0;
     const handler = this.#handler;
-    handler.onFrame(FRAME.data, dataBytes, this.#flags);
+    handler.onFrame(FRAME.data, dataBytes, this.#flags, this.#streamId);
     if (this.isStopped) return;
     this.#isWanted = handler.onDataFrame(this.#streamId, this.#length, this.#length - dataBytes, endStream);
     if (dataBytes > 0) {
@@ -353,7 +353,7 @@ export class FrameParser {
         this.#headers(buf, start, end);
         return;
       case FRAME.continuation:
-        handler.onFrame(FRAME.continuation, end - start, this.#flags);
+        handler.onFrame(FRAME.continuation, end - start, this.#flags, streamId);
         if (!this.isStopped) this.#continuation(buf, start, end);
         return;
       case FRAME.settings:
@@ -364,14 +364,14 @@ export class FrameParser {
         handler.onPing((this.#flags & FLAG_ACK) !== 0, buf, start);
         return;
       case FRAME.windowUpdate:
-        handler.onFrame(FRAME.windowUpdate, 4, 0);
+        handler.onFrame(FRAME.windowUpdate, 4, 0, streamId);
         if (!this.isStopped) handler.onWindowUpdate(streamId, readUint31(buf, start));
         return;
       case FRAME.rstStream:
         handler.onRstStream(streamId, readUint32(buf, start));
         return;
       case FRAME.priority:
-        handler.onFrame(FRAME.priority, 5, 0);
+        handler.onFrame(FRAME.priority, 5, 0, streamId);
         if (!this.isStopped) handler.onPriority(streamId, readUint31(buf, start));
         return;
       default:
@@ -400,7 +400,7 @@ export class FrameParser {
       this.#fail(isShort ? ERROR.frameSize : ERROR.protocol, 'HEADERS is shorter than its padding and priority');
       return;
     }
-    this.#handler.onFrame(FRAME.headers, to - from, flags);
+    this.#handler.onFrame(FRAME.headers, to - from, flags, this.#streamId);
     if (this.isStopped) return;
     const endStream = (flags & FLAG_END_STREAM) !== 0;
     const wireBytes = end - start + FRAME_HEAD_BYTES;

@@ -57,8 +57,8 @@ export class Http2Output {
   /** Bytes and DATA frames since the connection began. */
   bytesWritten = 0;
   dataFrames = 0;
-  /** The peer's SETTINGS_MAX_FRAME_SIZE. */
-  maxFrameBytes = DEFAULT_FRAME_BYTES;
+  /** Larger frames are not made, whatever the peer takes: streams share the connection frame by frame. */
+  readonly maxFrameBytes = DEFAULT_FRAME_BYTES;
   /**
    * Frames that may still be on their way to the kernel: those before and since the mark, a position in the stream.
    * Once everything before the mark has left, the mark moves on.
