@@ -10,7 +10,7 @@ const TCP6 = 0x21;
 const MAX_REST_BYTES = 65_535;
 
 /**
- * Entries are [type, value]; the first that has no room ends the list. Addresses that are not both IP make a LOCAL
+ * Entries are [type, value]; those that have no room are left out. Addresses that are not both IP make a LOCAL
  * header, of which the reader uses the connection's own; one IPv6 address makes both IPv6.
  */
 export function writeProxyHeader(
@@ -26,7 +26,7 @@ export function writeProxyHeader(
   const parts: Uint8Array[] = [];
   let restBytes = addresses.length;
   for (const [type, value] of tlvs) {
-    if (restBytes + 3 + value.length > MAX_REST_BYTES) break;
+    if (restBytes + 3 + value.length > MAX_REST_BYTES) continue;
     parts.push(Buffer.from([type]), u16(value.length), value);
     restBytes += 3 + value.length;
   }

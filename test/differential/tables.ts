@@ -25,6 +25,7 @@ import { tlsOddGroups } from './cases/tls-odd.ts';
 import { tlsRuleGroups } from './cases/tls-rules.ts';
 import { tlsSessionGroups } from './cases/tls-sessions.ts';
 import { tlsUpstreamGroups } from './cases/tls-upstream.ts';
+import { tlsUpstreamWayGroups } from './cases/tls-upstream-ways.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -55,6 +56,7 @@ export const allGroups: readonly Group[] = [
   ...tlsRuleGroups,
   ...tlsSessionGroups,
   ...tlsUpstreamGroups,
+  ...tlsUpstreamWayGroups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,
