@@ -29,6 +29,8 @@ export type ConnectionListener = {
 
 let nextConnectionId = 0;
 const NO_SLOTS: unknown[] = [];
+/** What Envoy says of a connection that its peer reset under TLS; it is BoringSSL that reads there. */
+const TLS_RESET = 'TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end';
 const NO_NAMES: readonly string[] = [];
 
 /**
@@ -173,7 +175,10 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   closed(failure: Failure | null): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    if (failure?.code === 'downstream_reset') this.detectedCloseType = 'RemoteReset';
+    if (failure?.code === 'downstream_reset') {
+      this.detectedCloseType = 'RemoteReset';
+      if (this.chain.transport !== null && this.isLogged) this.info.downstreamTransportFailureReason ||= TLS_RESET;
+    }
     const info = this.#info;
     if (info !== null && info.endMs === 0) this.#finishInfo(info);
     // The listener's line comes before what filters log when they end, as in Envoy.
