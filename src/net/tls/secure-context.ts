@@ -59,7 +59,7 @@ export type SecureContextOptions = {
 export const DEFAULT_CIPHERS =
   'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:' +
   'ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384';
-export const DEFAULT_CURVES = 'X25519:P-256';
+export const DEFAULT_CURVES = 'X25519MLKEM768:X25519:P-256';
 /** BoringSSL's order of TLS 1.3, where hardware has AES. */
 const TLS13_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 /** BoringSSL's; whoever has a key of another kind signs with that, too. */
@@ -110,6 +110,17 @@ export function makeSecureContext(options: SecureContextOptions): Tls.SecureCont
   }
 }
 
+/**
+ * A client sends a key of its first group, and where that is a hybrid one of the next, too, so that an older server
+ * need not ask again. Source: BoringSSL ssl_setup_key_shares; the stars are OpenSSL's (SSL_CTX_set1_groups_list).
+ */
+function groupList({ curves, isServer }: SecureContextOptions): string {
+  const list = curves === '' ? DEFAULT_CURVES : curves;
+  const [first = '', second, ...rest] = list.split(':');
+  if (isServer || second === undefined || !first.includes('MLKEM')) return list;
+  return [`*${first}`, `*${second}`, ...rest].join(':');
+}
+
 const ONLY_CERTIFICATES = new WeakMap<Tls.SecureContext, Certificate>();
 
 /** The certificate of a context that has no more than one; null for others. */
@@ -129,7 +140,7 @@ function settings(options: SecureContextOptions): Tls.SecureContextOptions {
     minVersion: options.minVersion,
     maxVersion: options.maxVersion,
     secureOptions: bits,
-    ecdhCurve: options.curves === '' ? DEFAULT_CURVES : options.curves,
+    ecdhCurve: groupList(options),
     sigalgs: signatureList(options),
     ...(used.length === 0
       ? {}
