@@ -43,18 +43,22 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
       mutates: true,
       handle: (request) => {
         const skipExit = request.query.has('skip_exit');
+        const inboundOnly = request.query.has('inboundonly');
         if (skipExit && !request.query.has('graceful')) {
           return { status: 400, body: 'skip_exit requires graceful\n' };
         }
         if (request.query.has('graceful')) {
           if (proxy.drain.isDraining) return { status: 200, body: 'OK\n' };
-          proxy.drain.start();
-          proxy.crew.startDrain();
+          if (inboundOnly) proxy.crew.drainInbound();
+          else {
+            proxy.drain.start();
+            proxy.crew.startDrain();
+          }
           if (!skipExit) {
-            const timer = proxy.clock.timer(() => proxy.crew.stopListeners(), null);
+            const timer = proxy.clock.timer(() => proxy.crew.stopListeners(inboundOnly), null);
             timer.arm(proxy.parts.options.drainTimeMs);
           }
-        } else proxy.crew.stopListeners();
+        } else proxy.crew.stopListeners(inboundOnly);
         return { status: 200, body: 'OK\n' };
       },
     },

@@ -14,7 +14,6 @@ export type SupportTable = Readonly<Record<string, string>>;
  */
 export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'envoy.config.listener.v3.Listener': {
-    traffic_direction: 'a label of statistics that Istio reads, not behaviour',
     max_connections_to_accept_per_socket_event: 'pacing of the accept loop',
   },
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': {

@@ -250,3 +250,22 @@ test('listener filters that wait have their time; then the socket closes, or goe
   assert.equal(rig.stat('listener.127.0.0.1_10000.downstream_listener_filter_remote_close'), 1);
   rig.stop();
 });
+
+test('stopping and draining may be for inbound listeners only', () => {
+  const rig = new MemoryProxy({ options: { drainTimeMs: 1000, drainStrategy: 'immediate' } });
+  const { listeners } = rig.proxy.worker;
+  const kept = rig.exchange(get('/'));
+  rig.run(() => listeners.drainInbound());
+  rig.run(() => listeners.stopAccepting(true));
+  kept.send(get('/again'));
+  assert.doesNotMatch(kept.text, /connection: close/);
+  assert.equal(rig.connect().isGone, false);
+  rig.run(() => listeners.set({ ...configOf(rig), fingerprint: 'in', trafficDirection: 'INBOUND' }));
+  const inbound = rig.exchange(get('/'));
+  rig.run(() => listeners.drainInbound());
+  inbound.send(get('/again'));
+  assert.match(inbound.text, /\r\nconnection: close\r\n/);
+  rig.run(() => listeners.stopAccepting(true));
+  assert.throws(() => rig.connect(), /does not listen/);
+  rig.stop();
+});

@@ -211,17 +211,24 @@ export class ListenerManager implements AdoptingListeners {
     this.#stats.set(this.#stats.i.workers_started, 1);
   }
 
-  stopAccepting(): void {
+  /** Closes the listening sockets; connections stay. `inboundOnly`: of listeners whose traffic_direction is INBOUND. */
+  stopAccepting(inboundOnly = false): void {
     const stats = this.#stats;
-    for (const { listener } of this.#entries.values()) {
-      if (!this.#registry.isListening(listener)) continue;
+    for (const { listener, config } of this.#entries.values()) {
+      if (!this.#registry.isListening(listener) || (inboundOnly && !isInbound(config))) continue;
       this.#registry.release(listener);
       stats.inc(stats.i.listener_stopped);
     }
-    for (const { listener } of this.#udp.values()) {
+    for (const { listener, config } of this.#udp.values()) {
+      if (inboundOnly && !isInbound(config)) continue;
       listener.stop();
       stats.inc(stats.i.listener_stopped);
     }
+  }
+
+  /** Connections of inbound listeners come to their end; those of others stay as they are. */
+  drainInbound(): void {
+    for (const { drain, config } of this.#entries.values()) if (isInbound(config)) drain.start();
   }
 
   drainConnections(): void {
@@ -303,6 +310,10 @@ export function inertFilters(config: ListenerConfig): string[] {
   ];
   const filters = chains.flatMap((chain) => chain.filters);
   return filters.filter(({ factory }) => factory.isInert === true).map(({ factory }) => factory.name);
+}
+
+function isInbound(config: ListenerConfig): boolean {
+  return config.trafficDirection === 'INBOUND';
 }
 
 function sameChains(a: ListenerConfig, b: ListenerConfig): boolean {

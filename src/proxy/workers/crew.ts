@@ -26,8 +26,11 @@ export type Crew = {
   changeLogLevels(query: string): void;
   /** `/drain_listeners?graceful` began, or a health check was failed or passed by hand. */
   startDrain(): void;
+  /** `/drain_listeners?graceful&inboundonly`: of listeners whose traffic_direction is INBOUND. */
+  drainInbound(): void;
   failHealthCheck(failed: boolean): void;
-  stopListeners(): void;
+  /** Also for good: a worker that takes a dead one's place does not open them again. */
+  stopListeners(inboundOnly?: boolean): void;
   /** Changes configuration in all workers; `done` is called when all of it serves everywhere, or is refused. */
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void;
   /** The process is about to go: listeners close, logs are written; bounded in time. */

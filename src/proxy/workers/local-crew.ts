@@ -60,10 +60,14 @@ export class LocalCrew implements Crew {
 
   startDrain(): void {}
 
+  drainInbound(): void {
+    this.#worker.listeners.drainInbound();
+  }
+
   failHealthCheck(): void {}
 
-  stopListeners(): void {
-    this.#worker.listeners.stopAccepting();
+  stopListeners(inboundOnly = false): void {
+    this.#worker.listeners.stopAccepting(inboundOnly);
   }
 
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {

@@ -47,8 +47,9 @@ export type ToWorker =
   | { readonly kind: 'log-levels'; readonly query: string }
   | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'health-check'; readonly failed: boolean }
-  | { readonly kind: 'stop-listeners' | 'end'; readonly id: number }
-  | { readonly kind: 'reset-counters' | 'reopen-logs' | 'start-drain' };
+  | { readonly kind: 'stop-listeners'; readonly id: number; readonly inboundOnly: boolean }
+  | { readonly kind: 'end'; readonly id: number }
+  | { readonly kind: 'reset-counters' | 'reopen-logs' | 'start-drain' | 'drain-inbound' };
 
 /** An accepted socket on its way to another worker: `fd` belongs to whoever holds the message. */
 export type HandOver = { readonly fd: number; readonly family: Address['family'] };

@@ -137,10 +137,12 @@ export class ThreadCrew implements Crew, SeatOwner {
     this.#questions.ask(living, (seat, id) => seat.post({ kind: 'end', id }), ended, END_MS);
   }
 
-  stopListeners(): void {
-    this.#isStopped = true;
-    const stopped = (): void => this.#sockets.closeAll();
-    this.#questions.ask(this.#serving, (seat, id) => seat.post({ kind: 'stop-listeners', id }), stopped);
+  stopListeners(inboundOnly = false): void {
+    if (!inboundOnly) this.#isStopped = true;
+    const stays = this.#resources.listeners.filter(({ trafficDirection }) => trafficDirection !== 'INBOUND');
+    // A worker that takes a dead one's place finds no socket for what was closed, and the port may be another's by then.
+    const stopped = (): void => (inboundOnly ? this.#sockets.keepOnly(stays) : this.#sockets.closeAll());
+    this.#questions.ask(this.#serving, (seat, id) => seat.post({ kind: 'stop-listeners', id, inboundOnly }), stopped);
   }
 
   // ─── SeatOwner ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -397,6 +399,10 @@ export class ThreadCrew implements Crew, SeatOwner {
     this.#logLevels.push(query);
     if (this.#logLevels.length > MAX_LOG_LEVELS) this.#logLevels.shift();
     this.#tellAll({ kind: 'log-levels', query });
+  }
+
+  drainInbound(): void {
+    for (const seat of this.#serving) seat.post({ kind: 'drain-inbound' });
   }
 
   startDrain(): void {

@@ -82,8 +82,11 @@ class WorkerThread {
         accessLogs.reopen();
         this.#logs.reopen();
         break;
+      case 'drain-inbound':
+        this.#worker.listeners.drainInbound();
+        break;
       case 'stop-listeners':
-        this.#worker.listeners.stopAccepting();
+        this.#worker.listeners.stopAccepting(message.inboundOnly);
         this.#send({ kind: 'done', id: message.id });
         break;
       case 'end':
