@@ -117,7 +117,8 @@ export function makeSecureContext(options: SecureContextOptions): Tls.SecureCont
 function groupList({ curves, isServer }: SecureContextOptions): string {
   const list = curves === '' ? DEFAULT_CURVES : curves;
   const [first = '', second, ...rest] = list.split(':');
-  if (isServer || second === undefined || !first.includes('MLKEM')) return list;
+  // Decoded parameters have theirs already.
+  if (isServer || second === undefined || !first.includes('MLKEM') || list.includes('*')) return list;
   return [`*${first}`, `*${second}`, ...rest].join(':');
 }
 
