@@ -26,6 +26,7 @@ import { tlsRuleGroups } from './cases/tls-rules.ts';
 import { tlsSessionGroups } from './cases/tls-sessions.ts';
 import { tlsUpstreamGroups } from './cases/tls-upstream.ts';
 import { tlsUpstreamWayGroups } from './cases/tls-upstream-ways.ts';
+import { tlsUpstreamLogGroups } from './cases/tls-upstream-log.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -55,6 +56,7 @@ export const allGroups: readonly Group[] = [
   ...tlsOddGroups,
   ...tlsRuleGroups,
   ...tlsSessionGroups,
+  ...tlsUpstreamLogGroups,
   ...tlsUpstreamGroups,
   ...tlsUpstreamWayGroups,
   ...udpGroups,
