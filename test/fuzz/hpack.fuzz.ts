@@ -131,11 +131,13 @@ test(`no block breaks the decoder, ${seconds / 4} s from seed ${seed}`, (t) => {
 });
 
 class SocketSink {
-  readonly bufferedBytes = 0;
   readonly isAboveHighWatermark = false;
   readonly #socket: net.Socket;
   constructor(socket: net.Socket) {
     this.#socket = socket;
+  }
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
   }
   write(chunk: Uint8Array): void {
     this.#socket.write(chunk);

@@ -1,4 +1,5 @@
 // What a connection has to say, frame by frame, until its owner lets it go: one write for a turn's small frames.
+import { type Block, dropBlock, type Lender, leaveBlock, noteLender, takeBlock } from './blocks.ts';
 import {
   DEFAULT_FRAME_BYTES,
   FLAG_ACK,
@@ -10,7 +11,7 @@ import {
 
 /** Where frames go: a byte stream. */
 export type Http2Sink = {
-  /** Takes ownership of the memory. */
+  /** The memory is the sink's until `bufferedBytes` is 0 again. */
   write(chunk: Uint8Array): void;
   /** Bytes that are valid during the call of the owner that brought them; see `ByteStream`. */
   writeBorrowed(chunk: Buffer, start: number, end: number): void;
@@ -34,18 +35,12 @@ export type OutputOwner = {
   onOutboundFlood(isControl: boolean): void;
 };
 
-/** Frames are written into blocks of this size, which connections take from one another. */
-const BLOCK_BYTES = 32 * 1024;
-/** What is left of a block is used again if it is not smaller. */
-const MIN_REST_BYTES = 1024;
 /** DATA up to this size is copied behind its head; larger goes out from where it lies. */
 const MAX_COPIED_BYTES = 4096;
+/** Blocks that are waited for until they can be used again; of a slower reader the oldest are left to the collector. */
+const MAX_LENT = 16;
 
-/** The rest of a block that nobody uses. One is enough: connections seldom write at the same time. */
-let spare: Buffer | null = null;
-let spareAt = 0;
-
-export class Http2Output {
+export class Http2Output implements Lender {
   readonly #sink: Http2Sink;
   readonly #limits: OutputLimits;
   readonly #owner: OutputOwner;
@@ -53,6 +48,10 @@ export class Http2Output {
   buffer: Buffer = NONE;
   pos = 0;
   #start = 0;
+  #block: Block | null = null;
+  /** Blocks with bytes of ours that may not have left yet. */
+  #lent: Block[] = [];
+  #isLender = false;
   #isPending = false;
   /** Bytes and DATA frames since the connection began. */
   bytesWritten = 0;
@@ -88,23 +87,34 @@ export class Http2Output {
   reserve(bytes: number): void {
     if (this.buffer.length - this.pos >= bytes) return;
     this.#handOver();
-    this.#release();
-    if (spare !== null && spare.length - spareAt >= bytes) {
-      this.buffer = spare;
-      this.#start = this.pos = spareAt;
-      spare = null;
-      return;
-    }
-    this.buffer = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes));
-    this.#start = this.pos = 0;
+    this.#leave();
+    const block = takeBlock(bytes);
+    this.#block = block;
+    this.buffer = block.memory;
+    this.#start = this.pos = block.used;
   }
 
   /** Gives everything to the sink. */
   flush(): void {
     this.#isPending = false;
-    if (this.buffer === NONE) return;
+    if (this.#block === null) return;
     this.#handOver();
-    this.#release();
+    this.#leave();
+    noteLender(this.#isLender ? null : this);
+    this.#isLender = true;
+  }
+
+  /** See `Lender`: nothing waits in the sink any more, so it has let go of our memory. */
+  settle(): boolean {
+    if (this.#sink.bufferedBytes > 0) return false;
+    this.#drop();
+    this.#isLender = false;
+    return true;
+  }
+
+  #drop(): void {
+    for (const block of this.#lent) dropBlock(block);
+    this.#lent.length = 0;
   }
 
   #handOver(): void {
@@ -114,12 +124,13 @@ export class Http2Output {
     this.#start = this.pos;
   }
 
-  #release(): void {
-    const { buffer, pos } = this;
-    if (buffer.length - pos >= MIN_REST_BYTES && (spare === null || spare.length - spareAt < buffer.length - pos)) {
-      spare = buffer;
-      spareAt = pos;
-    }
+  #leave(): void {
+    const block = this.#block;
+    if (block === null) return;
+    block.used = this.pos;
+    leaveBlock(block);
+    if (this.#lent.push(block) > MAX_LENT) this.#lent.shift();
+    this.#block = null;
     this.buffer = NONE;
     this.#start = this.pos = 0;
   }
@@ -141,8 +152,10 @@ export class Http2Output {
 
   #forgetSent(): void {
     const waiting = this.#sink.bufferedBytes;
-    if (waiting === 0) this.#framesBefore = this.#framesSince = this.#controlBefore = this.#controlSince = 0;
-    else if (this.bytesWritten - waiting >= this.#mark) {
+    if (waiting === 0) {
+      this.#framesBefore = this.#framesSince = this.#controlBefore = this.#controlSince = 0;
+      this.#drop();
+    } else if (this.bytesWritten - waiting >= this.#mark) {
       this.#framesBefore = this.#framesSince;
       this.#controlBefore = this.#controlSince;
       this.#framesSince = this.#controlSince = 0;
