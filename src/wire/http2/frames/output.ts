@@ -94,10 +94,14 @@ export class Http2Output implements Lender {
     this.#start = this.pos = block.used;
   }
 
-  /** Gives everything to the sink. */
+  /**
+   * Gives everything to the sink. Not to be called from within an event: memory is used again from here on, and a sink
+   * in memory may still have its reader look at bytes that it counts as gone.
+   */
   flush(): void {
     this.#isPending = false;
     if (this.#block === null) return;
+    if (this.#sink.bufferedBytes === 0) this.#drop();
     this.#handOver();
     this.#leave();
     noteLender(this.#isLender ? null : this);
@@ -154,7 +158,6 @@ export class Http2Output implements Lender {
     const waiting = this.#sink.bufferedBytes;
     if (waiting === 0) {
       this.#framesBefore = this.#framesSince = this.#controlBefore = this.#controlSince = 0;
-      this.#drop();
     } else if (this.bytesWritten - waiting >= this.#mark) {
       this.#framesBefore = this.#framesSince;
       this.#controlBefore = this.#controlSince;
