@@ -187,8 +187,9 @@ function quantileJson(interval: HistogramView, cumulative: HistogramView): strin
 
 /** A counter or gauge as an integer. */
 export function integer(value: number): string {
-  // A number cannot hold the largest of 64 bits; what is meant is "no limit".
+  // A number cannot hold the largest of 64 or 63 bits; what is meant is "no limit", or "never".
   if (value === 2 ** 64) return '18446744073709551615';
+  if (value === 2 ** 63) return '9223372036854775807';
   return value < 1e21 && Number.isInteger(value) ? String(value) : BigInt(Math.trunc(value)).toString();
 }
 

@@ -140,7 +140,7 @@ export class ThreadCrew implements Crew, SeatOwner {
   stopListeners(inboundOnly = false): void {
     if (!inboundOnly) this.#isStopped = true;
     const stays = this.#resources.listeners.filter(({ trafficDirection }) => trafficDirection !== 'INBOUND');
-    // A worker that takes a dead one's place finds no socket for what was closed, and the port may be another's by then.
+    // What was closed is not lent to a worker that takes a dead one's place.
     const stopped = (): void => (inboundOnly ? this.#sockets.keepOnly(stays) : this.#sockets.closeAll());
     this.#questions.ask(this.#serving, (seat, id) => seat.post({ kind: 'stop-listeners', id, inboundOnly }), stopped);
   }
