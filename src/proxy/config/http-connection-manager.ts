@@ -5,10 +5,10 @@ import type { Any, HttpConnectionManager, HttpFilter as HttpFilterPb } from '../
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { ClientCertPolicy } from '../http/client-cert-header.ts';
 import type { HttpFilterFactory } from '../http/filter.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
+import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
@@ -31,9 +31,8 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     request_id_extension always_set_request_id_in_response local_reply_config strip_matching_host_port
     stream_error_on_invalid_http_message request_headers_timeout strip_any_host_port
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
-    forward_client_cert_details set_current_client_cert_details`,
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails':
-    'subject cert chain dns uri format issuer',
+    forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
+  ...CLIENT_CERT_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'name typed_config is_optional disabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
     'upgrade_type enabled',
@@ -147,21 +146,6 @@ export function decodeHttpConnectionManager(
     bufferLimitBytes,
   };
   return { config, filters };
-}
-
-function decodeClientCert(message: HttpConnectionManager, d: ConfigDecoder): ClientCertPolicy {
-  const set = message.set_current_client_cert_details ?? {};
-  if (message.forward_client_cert_matcher !== undefined) d.reject('forward_client_cert_matcher', 'not supported');
-  return {
-    mode: named(message.forward_client_cert_details, 'SANITIZE'),
-    isJson: set.format === 'JSON',
-    subject: set.subject ?? false,
-    cert: set.cert ?? false,
-    chain: set.chain ?? false,
-    uri: set.uri ?? false,
-    dns: set.dns ?? false,
-    issuer: set.issuer ?? false,
-  };
 }
 
 function named<T extends string>(value: T | number | undefined, fallback: T): T {

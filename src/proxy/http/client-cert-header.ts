@@ -3,6 +3,7 @@ import type { CertificateFacts, TlsFacts } from '../../base/byte-stream.ts';
 import { H } from '../../wire/header-names.ts';
 import { type Headers, isSendable } from '../../wire/headers.ts';
 import { jsonEscape } from '../formatter/byte-text.ts';
+import type { StreamInfo } from '../stream-info.ts';
 import { urlEncoded } from '../formatter/tls-commands.ts';
 
 export type ClientCertMode = 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
@@ -19,57 +20,77 @@ export type ClientCertPolicy = {
   readonly issuer: boolean;
 };
 
+/** Which policy a request goes by. */
+export type ClientCertChoice = {
+  readonly policy: ClientCertPolicy;
+  /** Null: always `policy`. */
+  readonly choose: ((info: StreamInfo, headers: Headers) => ClientCertPolicy) | null;
+};
+
 /** What is not configured: nobody is believed who says who he is. */
-export const SANITIZE: ClientCertPolicy = Object.freeze({
-  mode: 'SANITIZE',
-  isJson: false,
-  subject: false,
-  cert: false,
-  chain: false,
-  uri: false,
-  dns: false,
-  issuer: false,
+export const SANITIZE: ClientCertChoice = Object.freeze({
+  policy: Object.freeze({
+    mode: 'SANITIZE',
+    isJson: false,
+    subject: false,
+    cert: false,
+    chain: false,
+    uri: false,
+    dns: false,
+    issuer: false,
+  }),
+  choose: null,
 });
 
 const XFCC = H['x-forwarded-client-cert'];
 
 /** What is said of one connection's client: made once, when the first request needs it. */
 export class ClientCertTexts {
-  readonly #policy: ClientCertPolicy;
+  readonly policy: ClientCertPolicy;
   readonly #tls: TlsFacts;
   readonly #peer: CertificateFacts;
   #text: string | null = null;
   #json: string | null = null;
 
   constructor(policy: ClientCertPolicy, tls: TlsFacts, peer: CertificateFacts) {
-    this.#policy = policy;
+    this.policy = policy;
     this.#tls = tls;
     this.#peer = peer;
   }
 
   get text(): string {
-    this.#text ??= textOf(this.#policy, this.#tls, this.#peer);
+    this.#text ??= textOf(this.policy, this.#tls, this.#peer);
     return this.#text;
   }
 
   /** One JSON object. */
   get json(): string {
-    this.#json ??= jsonOf(this.#policy, this.#tls, this.#peer);
+    this.#json ??= jsonOf(this.policy, this.#tls, this.#peer);
     return this.#json;
   }
 }
 
-/** Null when the client showed no certificate: then it says nothing about itself, and is believed nothing. */
-export function clientCertTexts(policy: ClientCertPolicy, tls: TlsFacts): ClientCertTexts | null {
-  const peer = tls.peerCertificate;
-  return peer === null ? null : new ClientCertTexts(policy, tls, peer);
+/**
+ * Keeps, removes or writes the header of a request. `known` is what was made for the last request of the connection;
+ * returns what to remember for the next. Without a certificate the client is believed nothing about itself.
+ */
+export function mutateClientCert(
+  headers: Headers,
+  choice: ClientCertChoice,
+  info: StreamInfo,
+  known: ClientCertTexts | null,
+): ClientCertTexts | null {
+  const policy = choice.choose === null ? choice.policy : choice.choose(info, headers);
+  const { tls } = info.connection;
+  const peer = tls === null ? null : tls.peerCertificate;
+  let texts = known;
+  if (tls !== null && peer !== null && known?.policy !== policy) texts = new ClientCertTexts(policy, tls, peer);
+  mutate(headers, policy, texts);
+  return texts;
 }
 
-/**
- * Keeps, removes or writes the header of a request; `texts` is null without a client certificate.
- * Source: Envoy ConnectionManagerUtility::mutateXfccRequestHeader.
- */
-export function mutateClientCert(headers: Headers, policy: ClientCertPolicy, texts: ClientCertTexts | null): void {
+/** Source: Envoy ConnectionManagerUtility::mutateXfccRequestHeader. */
+function mutate(headers: Headers, policy: ClientCertPolicy, texts: ClientCertTexts | null): void {
   const { mode } = policy;
   if (mode === 'ALWAYS_FORWARD_ONLY') return;
   if (texts === null || mode === 'SANITIZE') {

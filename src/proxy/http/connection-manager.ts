@@ -7,7 +7,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
 import type { MatchContext, Route } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
-import { type ClientCertTexts, clientCertTexts, mutateClientCert } from './client-cert-header.ts';
+import { type ClientCertTexts, mutateClientCert } from './client-cert-header.ts';
 import type { ResponseEncoder } from './codec.ts';
 import type { LocalReply, Runtime } from './filter.ts';
 import { mutateRequestHeaders, mutateResponseHeaders } from './headers-policy.ts';
@@ -66,8 +66,7 @@ export class HttpConnection {
   #requestTimer: Timer | null = null;
   #streamDurationTimer: Timer | null = null;
   #matchContext: MatchContext | null = null;
-  /** Undefined until a request came over TLS. */
-  #clientCert: ClientCertTexts | null | undefined;
+  #clientCert: ClientCertTexts | null = null;
   #upgraded = false;
   #rxCounted = 0;
   #txCounted = 0;
@@ -194,9 +193,7 @@ export class HttpConnection {
       stream.isUpgrade && headers.method !== 'CONNECT',
       table === null ? NO_NAMES : table.internalOnlyHeaders,
     );
-    const { clientCert } = config;
-    if (info.tls !== null && this.#clientCert === undefined) this.#clientCert = clientCertTexts(clientCert, info.tls);
-    mutateClientCert(headers, clientCert, this.#clientCert ?? null);
+    this.#clientCert = mutateClientCert(headers, config.clientCert, stream.info, this.#clientCert);
     if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
     stream.isGrpc = HttpStream.isGrpcRequest(headers);
     return true;

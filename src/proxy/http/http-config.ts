@@ -5,7 +5,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { Formatter } from '../formatter/text-formatter.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import type { RouteTable } from '../route/route.ts';
-import type { ClientCertPolicy } from './client-cert-header.ts';
+import type { ClientCertChoice } from './client-cert-header.ts';
 import type { FilterChain } from './filter-chain.ts';
 
 /**
@@ -27,7 +27,7 @@ export type HttpConfig = {
   readonly localAddress: string;
   readonly isInternalAddress: (address: string) => boolean;
   readonly via: string;
-  readonly clientCert: ClientCertPolicy;
+  readonly clientCert: ClientCertChoice;
   /** add_user_agent: the service cluster, else ''. */
   readonly userAgent: string;
   readonly nodeId: string;

@@ -1,29 +1,22 @@
 // The other form of access control: a tree of matchers (xds.type.matcher.v3.Matcher) whose leaves allow, deny or log.
-import type { TlsFacts } from '../../base/byte-stream.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { matchedHeaderKey } from '../config/matcher.ts';
+import { EXCHANGE_INPUT_FIELDS, exchangeInput } from '../matcher/exchange-inputs.ts';
 import { MATCHER_TREE_FIELDS, decodeMatcher } from '../matcher/matcher.ts';
 import type { MatcherPb } from '../matcher/matcher.ts';
-import { NETWORK_INPUT_FIELDS, networkInput, SSL_INPUT_FIELDS, sslInput } from '../matcher/network-inputs.ts';
-import type { NetworkFacts } from '../matcher/network-inputs.ts';
 import { NO_MATCH } from '../matcher/step.ts';
 import type { Step } from '../matcher/step.ts';
-import { findFilterState } from '../stream-info.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import type { RbacAction, RbacEngine } from './engine.ts';
 
 export type { MatcherPb } from '../matcher/matcher.ts';
 
-const HEADER_INPUT = 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput';
 const ACTION = 'envoy.config.rbac.v3.Action';
 
 /** Supported fields. Left out, and so refused: CEL. */
 export const RBAC_MATCHER_FIELDS = {
   ...MATCHER_TREE_FIELDS,
-  ...NETWORK_INPUT_FIELDS,
-  ...SSL_INPUT_FIELDS,
-  [HEADER_INPUT]: 'header_name',
+  ...EXCHANGE_INPUT_FIELDS,
   [ACTION]: 'name action',
 } as const;
 
@@ -70,11 +63,7 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
   const root = decodeMatcher<StreamInfo, Headers>(
     message,
     {
-      input(type, input) {
-        if (type !== HEADER_INPUT) return networkInput(FACTS, type, input) ?? sslInput(tlsOf, type);
-        const key = matchedHeaderKey((input as { header_name?: string }).header_name ?? '');
-        return (_info, headers) => headers.getAll(key);
-      },
+      input: exchangeInput,
       action(type, leaf, at) {
         if (type !== ACTION) {
           at.reject('', `${type} is not supported: only ${ACTION} is`);
@@ -88,13 +77,3 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
   );
   return new MatcherEngine(root, Object.freeze(actions));
 }
-
-const tlsOf = (info: StreamInfo): TlsFacts | null => info.connection.tls;
-
-const FACTS: NetworkFacts<StreamInfo> = {
-  destination: (info) => info.connection.localAddress,
-  source: (info) => info.remoteAddress,
-  directSource: (info) => info.connection.directRemoteAddress,
-  serverName: (info) => info.connection.requestedServerName,
-  filterState: findFilterState,
-};

@@ -2,7 +2,7 @@
 import type { Case, Group } from '../case.ts';
 import type { TlsClientOptions } from '../../support/tls-client.ts';
 import { makeCertificate } from '../../support/certificates.ts';
-import { bootstrap, cluster, type Fields, fileLog, http, textLog } from '../config.ts';
+import { any, bootstrap, cluster, type Fields, fileLog, http, textLog } from '../config.ts';
 import { get } from '../messages.ts';
 import {
   ca,
@@ -66,9 +66,69 @@ const untrustedListener = https({
   tls: { requires: false, validation: { ...trusted, trust_chain_verification: 'ACCEPT_UNTRUSTED' } },
   hcm: { forward_client_cert_details: 'APPEND_FORWARD', set_current_client_cert_details: { uri: true } },
 });
+/** A policy for each value of a header, and one for a client by its names. */
+const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const policy = (fields: Fields): Fields => ({
+  action: { name: 'policy', typed_config: any(`${HCM}.ForwardClientCertConfig`, fields) },
+});
+const when = (input: Fields, exact: string, fields: Fields): Fields => ({
+  predicate: { single_predicate: { input: { name: 'input', typed_config: input }, value_match: { exact } } },
+  on_match: policy(fields),
+});
+const byHeader = any('envoy.type.matcher.v3.HttpRequestHeaderMatchInput', { header_name: 'x-policy' });
+const bySubject = any('envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput');
+const matcher = {
+  matcher_list: {
+    matchers: [
+      when(byHeader, 'set', {
+        forward_client_cert_details: 'SANITIZE_SET',
+        set_current_client_cert_details: { uri: true },
+      }),
+      when(byHeader, 'forward', { forward_client_cert_details: 'FORWARD_ONLY' }),
+      when(byHeader, 'append', {
+        forward_client_cert_details: 'APPEND_FORWARD',
+        set_current_client_cert_details: { subject: true },
+      }),
+      when(byHeader, 'nothing', {}),
+      when(byHeader, 'always', { forward_client_cert_details: 'ALWAYS_FORWARD_ONLY' }),
+      when(bySubject, 'CN=plain', { forward_client_cert_details: 'SANITIZE_SET' }),
+    ],
+  },
+};
+const otherwise = { ...matcher, on_no_match: policy({ forward_client_cert_details: 'FORWARD_ONLY' }) };
+const matcherListeners = [
+  https({
+    name: 'by-matcher',
+    tls: optional,
+    hcm: {
+      forward_client_cert_details: 'APPEND_FORWARD',
+      set_current_client_cert_details: { dns: true },
+      forward_client_cert_matcher: matcher,
+    },
+  }),
+  https({ name: 'by-matcher-only', tls: optional, hcm: { forward_client_cert_matcher: otherwise } }),
+];
 const GIVEN = 'x-forwarded-client-cert: By=spiffe://x;Hash=abc';
 
 const xfccCases: Case[] = [
+  ...['by-matcher', 'by-matcher-only'].flatMap((to) =>
+    ['set', 'forward', 'append', 'nothing', 'always', 'other'].flatMap((value): Case[] => [
+      { name: `${to}: ${value}`, to, send: call({ certificate: client }, GIVEN, `x-policy: ${value}`) },
+      { name: `${to}: ${value}, no certificate`, to, send: call({}, GIVEN, `x-policy: ${value}`) },
+    ]),
+  ),
+  { name: 'by-matcher: a client by its subject', to: 'by-matcher', send: call({ certificate: plainClient }, GIVEN) },
+  {
+    name: 'by-matcher: policies in turn',
+    to: 'by-matcher',
+    send: [
+      { tls: { certificate: client } },
+      ...['set', 'append', 'set', 'other', 'nothing', 'append'].flatMap((value, i) => [
+        get('/', GIVEN, `x-policy: ${value}`),
+        { read: i + 1 },
+      ]),
+    ],
+  },
   ...MODES.flatMap((mode): Case[] => {
     const to = `mode-${lower(mode)}`;
     return [
@@ -187,7 +247,14 @@ export const tlsIdentityGroups: readonly Group[] = [
   {
     name: 'tls xfcc',
     config: bootstrap({
-      listeners: [...modeListeners, ...detailListeners, ...appendListeners, bareListener, untrustedListener],
+      listeners: [
+        ...modeListeners,
+        ...detailListeners,
+        ...appendListeners,
+        ...matcherListeners,
+        bareListener,
+        untrustedListener,
+      ],
       clusters: [cluster('a')],
     }),
     cases: xfccCases,
