@@ -55,7 +55,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'integration',
       run: { files: ['test/{integration,support}/**/*.test.ts', 'examples/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 240_000,
+      timeoutMs: 420_000,
     },
   ],
   [
@@ -72,7 +72,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'differential',
       run: { files: ['test/differential/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 300_000,
+      timeoutMs: 480_000,
     },
   ],
 ];
