@@ -1,4 +1,4 @@
-// x-forwarded-client-cert: what each policy makes of a client, and how often it is made.
+// Checks what each policy of x-forwarded-client-cert makes of a client, and how often it is made.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeConnection, requestHeaders } from '../../../test/support/filter-harness.ts';
