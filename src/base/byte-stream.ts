@@ -17,6 +17,8 @@ export type CertificateFacts = {
   readonly chainPem: string;
   /** The same certificates, itself first; those that came along are told of only as far as they were sent. */
   readonly chain: readonly CertificateFacts[];
+  /** Who signed it, of those that came along or are trusted; null when that is not known. */
+  readonly issuerCertificate: CertificateFacts | null;
   /** SHA-256 and SHA-1 of the DER, hex, lower case. */
   readonly sha256: string;
   readonly sha1: string;

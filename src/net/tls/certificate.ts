@@ -49,6 +49,10 @@ export class Certificate implements CertificateFacts {
     }
     return this.#chain;
   }
+  get issuerCertificate(): Certificate | null {
+    const next = this.withIssuers[1];
+    return next?.subject === this.issuer ? next : null;
+  }
   get sha256(): string {
     if (this.#sha256 === '') this.#sha256 = createHash('sha256').update(this.raw).digest('hex');
     return this.#sha256;

@@ -37,6 +37,8 @@ export const TLS_COMMANDS: Readonly<Record<string, Command>> = {
   DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256: ofChain((one) => one.sha256),
   DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1: ofChain((one) => one.sha1),
   DOWNSTREAM_PEER_CHAIN_SERIALS: ofChain((one) => one.serialNumber),
+  DOWNSTREAM_PEER_ISSUER_SERIAL: ofIssuer((issuer) => issuer.serialNumber),
+  DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256: ofIssuer((issuer) => issuer.sha256),
   DOWNSTREAM_LOCAL_SUBJECT: plain(text((ctx) => orNull(localOf(downstream(ctx.info))?.subject ?? ''))),
   UPSTREAM_PEER_SUBJECT: ofPeer(upstream, (peer) => peer.subject),
   UPSTREAM_PEER_ISSUER: ofPeer(upstream, (peer) => peer.issuer),
@@ -93,6 +95,17 @@ function ofPeer(of: Session, get: (peer: CertificateFacts) => string): Command {
 
 function ofChain(get: (one: CertificateFacts) => string): Command {
   return ofPeer(downstream, (peer) => peer.chain.map(get).join(','));
+}
+
+/** Only of a client that was verified: nobody knows who signed for others. */
+function ofIssuer(get: (issuer: CertificateFacts) => string): Command {
+  return plain(
+    safeText((ctx) => {
+      const { tls } = ctx.info.connection;
+      const issuer = tls?.isPeerVerified === true ? (tls.peerCertificate?.issuerCertificate ?? null) : null;
+      return issuer === null ? null : get(issuer);
+    }),
+  );
 }
 
 /** Start and end of the peer's certificate, in a format as times have them. */
