@@ -55,6 +55,8 @@ export type TlsFacts = {
   readonly isResumed: boolean;
   /** Hex; '' in TLS 1.3. */
   readonly sessionId: string;
+  /** On what the keys were made: 'X25519'; '' where that is not known, as for a server. */
+  readonly curve?: string;
 };
 
 /** Receives what a ByteStream reports. Calls never nest for one stream, and none follows `onClose`. */

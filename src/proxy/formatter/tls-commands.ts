@@ -18,7 +18,7 @@ const SANS = {
   OTHERNAME: (one: CertificateFacts) => one.otherNameSans,
 } as const;
 
-/** Commands by name. Not told: the group of the key exchange, which the runtime does not know of a server. */
+/** Commands by name. */
 export const TLS_COMMANDS: Readonly<Record<string, Command>> = {
   ...sessionCommands('DOWNSTREAM', downstream),
   ...sessionCommands('UPSTREAM', upstream),
@@ -60,7 +60,7 @@ function sessionCommands(side: string, of: Session): Record<string, Command> {
     [`${side}_TLS_VERSION`]: plain(safeText((ctx) => orNull(of(ctx.info)?.version ?? ''))),
     [`${side}_TLS_CIPHER`]: plain(safeText((ctx) => orNull(of(ctx.info)?.cipher ?? ''))),
     [`${side}_TLS_SESSION_ID`]: plain(safeText((ctx) => orNull(of(ctx.info)?.sessionId ?? ''))),
-    [`${side}_TLS_GROUP`]: plain(text(() => null)),
+    [`${side}_TLS_GROUP`]: plain(safeText((ctx) => orNull(of(ctx.info)?.curve ?? ''))),
   };
 }
 

@@ -18,7 +18,16 @@ const bare = makeCertificate({ issuer: ca, subject: [['CN', 'bare']] });
 
 const NAMES = [
   ...['PEER_SUBJECT', 'PEER_ISSUER', 'PEER_CERT', 'PEER_CERT_V_START', 'PEER_CERT_V_END', 'PEER_URI_SAN'],
-  ...['PEER_DNS_SAN', 'PEER_IP_SAN', 'LOCAL_URI_SAN', 'LOCAL_DNS_SAN', 'LOCAL_IP_SAN', 'TLS_VERSION', 'TLS_CIPHER'],
+  ...[
+    'PEER_DNS_SAN',
+    'PEER_IP_SAN',
+    'LOCAL_URI_SAN',
+    'LOCAL_DNS_SAN',
+    'LOCAL_IP_SAN',
+    'TLS_VERSION',
+    'TLS_CIPHER',
+    'TLS_GROUP',
+  ],
 ].map((name) => `UPSTREAM_${name}`);
 const LOG = `${NAMES.map((name) => `${name}=%${name}%`).join(' ')} END=%UPSTREAM_PEER_CERT_V_END(%F %T)%\n`;
 const json = Object.fromEntries(NAMES.map((name) => [name.toLowerCase(), `%${name}%`]));
