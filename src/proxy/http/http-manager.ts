@@ -73,6 +73,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
 
 /** The connection manager as the last network filter of its chain. */
 export class HttpManagerFilter implements NetworkFilter {
+  readonly unspokenProtocols = ['h2'];
   readonly #manager: HttpManager;
 
   constructor(manager: HttpManager) {

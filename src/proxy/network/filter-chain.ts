@@ -32,6 +32,9 @@ export type ChainOwner = {
   readonly clock: Clock;
 };
 
+/** What istio.metadata_exchange would speak, which is inert: its peer's preamble would reach the application. */
+const INERT_PROTOCOLS: readonly string[] = ['istio-peer-exchange'];
+
 export class FilterChain {
   readonly config: FilterChainConfig;
   readonly filters: readonly NetworkFilter[];
@@ -68,15 +71,20 @@ export class FilterChain {
       if (filter !== null) filters.push(filter);
     }
     this.slots = slot;
+    const terminal = filters.pop();
+    if (terminal?.start === undefined) throw new Error(`filter chain ${config.name} has no terminal filter`);
+    this.terminal = terminal;
     const { transport } = config;
+    const unspokenProtocols = [...INERT_PROTOCOLS, ...(terminal.unspokenProtocols ?? [])];
     // The admin interface has no transport socket, and needs no services for one.
     this.transport =
       transport === null || transports === null
         ? null
-        : transport.factory.create(transport.config as never, { ...transports, statPrefix: context.listenerPrefix });
-    const terminal = filters.pop();
-    if (terminal?.start === undefined) throw new Error(`filter chain ${config.name} has no terminal filter`);
-    this.terminal = terminal;
+        : transport.factory.create(transport.config as never, {
+            ...transports,
+            unspokenProtocols,
+            statPrefix: context.listenerPrefix,
+          });
     this.filters = filters;
     this.readsData = filters.some((filter) => filter.onData !== undefined);
   }

@@ -66,6 +66,8 @@ export class DownstreamTls implements DownstreamTransport {
   readonly #stats: SslStats;
   readonly #factoryStats: SslFactoryScope;
   readonly #keyLog: KeyLog | null;
+  /** Of the configured protocols those that somebody here speaks. */
+  readonly #alpn: readonly string[];
   #contexts: Contexts | null = null;
 
   constructor(config: DownstreamTlsConfig, context: TransportContext) {
@@ -74,6 +76,7 @@ export class DownstreamTls implements DownstreamTransport {
     const { secrets, statPrefix, stats } = context;
     const { common } = config;
     const prefix = `${statPrefix}server_ssl_socket_factory.`;
+    this.#alpn = common.alpn.filter((name) => context.unspokenProtocols?.includes(name) !== true);
     this.#factoryStats = stats.scope(prefix, SSL_FACTORY_STATS);
     this.#stats = new SslStats(stats, statPrefix);
     this.#certificates = common.certificates.map((ref) => secrets.certificate(ref, prefix));
@@ -227,7 +230,7 @@ export class DownstreamTls implements DownstreamTransport {
     unread: Buffer,
     accepting: Accepting,
   ): PendingHandshake | null {
-    const { common, requiresSni } = this.#config;
+    const { requiresSni } = this.#config;
     const serverName = hello?.serverName ?? '';
     const offered = hello?.alpn ?? NO_ALPN;
     const choice = this.#choose(contexts, serverName);
@@ -247,7 +250,7 @@ export class DownstreamTls implements DownstreamTransport {
         isServer: true,
         requestsCertificate: contexts.asksForCertificate,
         requiresCertificate: contexts.requiresCertificate,
-        alpn: common.alpn.some((name) => offered.includes(name)) ? common.alpn : NO_ALPN,
+        alpn: this.#alpn.some((name) => offered.includes(name)) ? this.#alpn : NO_ALPN,
         serverName,
         session: null,
         onSession: null,

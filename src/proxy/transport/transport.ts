@@ -84,6 +84,8 @@ export type TransportContext = {
   readonly runtime: Runtime;
   readonly shared: SharedCells;
   readonly secrets: SecretStore;
+  /** Downstream: ALPN names that nobody behind the transport speaks; it does not agree on them. */
+  readonly unspokenProtocols?: readonly string[];
   readonly keyLogFiles: KeyLogFiles;
   /** For the operator: what was refused, and that the last good state stays. */
   readonly warn: (text: string) => void;
