@@ -123,7 +123,7 @@ export async function startUpstream(): Promise<Upstream> {
     request.resume();
     request.on('end', () => {
       if (request.url === '/slow') setTimeout(() => response.end('slow'), 300).unref();
-      else if (request.url === '/slower') setTimeout(() => response.end('slower'), 2_000).unref();
+      else if (request.url === '/slower') setTimeout(() => response.end('slower'), 1_500).unref();
       else response.end(request.url);
     });
   });
