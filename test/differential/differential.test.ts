@@ -49,7 +49,14 @@ describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, 
             results.push(unstarted(group.name, test.name, reason));
             assert.fail(reason);
           }
-          const result = await pair.run(test);
+          const first = await pair.run(test);
+          // Two proxies beside each other on two cores: a race that falls differently now and then is told, and only a
+          // difference that stays is one. Few may be such, or nothing would be proved.
+          const isAgain = !first.ok && unsteady.length < MOST_UNSTEADY;
+          const result = isAgain ? await pair.run(test) : first;
+          if (isAgain && result.ok) {
+            unsteady.push(`${group.name} / ${test.name}\n${describeDifferences(first.differences, other)}`);
+          }
           results.push(result);
           if (!result.ok) assert.fail(`\n${describeDifferences(result.differences, other)}\n`);
         });
@@ -66,6 +73,10 @@ if (skip === false && other === 'heddle' && isWholeRun) {
   });
 }
 
+/** Cases that may differ once and not when they are run again. */
+const MOST_UNSTEADY = 5;
+const unsteady: string[] = [];
+
 function unstarted(group: string, name: string, reason: string): CaseResult {
   const differences = [{ path: 'start', envoy: 'started', heddle: reason }];
   return { group, name, ok: false, differences, intended: [], durationMs: 0, envoy: null };
@@ -77,6 +88,7 @@ function writeResults(): void {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   mkdirSync(dirname(resultPath), { recursive: true });
   writeFileSync(resultPath, JSON.stringify({ other, total: results.length, failed, intended, results }, null, 1));
+  for (const one of unsteady) process.stdout.write(`differed once, and not again: ${one}\n`);
   process.stdout.write(
     `differential: ${results.length} cases, ${failed} differ, ${intended} with intended differences, ${seconds} s\n`,
   );
