@@ -154,25 +154,6 @@ export class HandleStream extends QueuedStream implements FlowReader {
     return next;
   }
 
-  /** A write that had to wait is done. */
-  written(status: number): void {
-    if (this.isClosed) return;
-    const count = this.pendingBytes;
-    this.pendingBytes = 0;
-    if (status < 0) {
-      this.writeFailed(streamFailure(this.role, 'write', errnoName(status)));
-      return;
-    }
-    this.sent(count);
-    this.touch();
-  }
-
-  finished(status: number): void {
-    if (this.isClosed) return;
-    if (status < 0) this.writeFailed(streamFailure(this.role, 'shutdown', errnoName(status)));
-    else this.finSent();
-  }
-
   protected pump(): void {
     if (this.pendingBytes !== 0) {
       if (this.borrowed !== null) this.keepBorrowed();

@@ -1,6 +1,7 @@
 // What every ByteStream of this room shares: the write queue, watermarks, counted pauses, and the order of its events.
 import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../base/byte-stream.ts';
 import { type Failure, failure } from '../base/failure.ts';
+import { errnoName, streamFailure } from './errno.ts';
 import type { Loan } from './flow-buffers.ts';
 import type { Turn, TurnStream } from './turn.ts';
 
@@ -268,6 +269,26 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   protected finSent(): void {
     this.isFinSent = true;
     if (this.isReadEnded) this.finish(null, false);
+  }
+
+  /** The system tells of a write that had to wait: `pendingBytes` left, or it failed. */
+  written(status: number): void {
+    if (this.isClosed) return;
+    const count = this.pendingBytes;
+    this.pendingBytes = 0;
+    if (status < 0) {
+      this.writeFailed(streamFailure(this.role, 'write', errnoName(status)));
+      return;
+    }
+    this.sent(count);
+    this.touch();
+  }
+
+  /** The system tells of a FIN. */
+  finished(status: number): void {
+    if (this.isClosed) return;
+    if (status < 0) this.writeFailed(streamFailure(this.role, 'shutdown', errnoName(status)));
+    else this.finSent();
   }
 
   /** Bytes left for good: lowers what is buffered and tells who waits for it. */

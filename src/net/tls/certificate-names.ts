@@ -46,15 +46,7 @@ export type CertificateNames = {
 };
 
 type Sans = Omit<CertificateNames, 'subject' | 'issuer'>;
-const NO_SANS: Sans = Object.freeze({
-  uriSans: [],
-  dnsSans: [],
-  ipSans: [],
-  emailSans: [],
-  otherNameSans: [],
-  otherNameTypes: [],
-  allSans: [],
-});
+const NO_SANS: Sans = Object.freeze(emptySans());
 
 /** All of them empty when the bytes are no certificate; no alternative names when their list is broken. */
 export function readCertificateNames(der: Uint8Array): CertificateNames {
@@ -170,15 +162,7 @@ function readSans(der: Uint8Array, { extensions, hasDoubleExtension }: Certifica
   const list = readDer(der, value.start, value.end);
   const names = list?.tag === DER_SEQUENCE && list.end === value.end ? derChildren(der, list) : null;
   if (names === null) return NO_SANS;
-  const found: MutableSans = {
-    uriSans: [],
-    dnsSans: [],
-    ipSans: [],
-    emailSans: [],
-    otherNameSans: [],
-    otherNameTypes: [],
-    allSans: [],
-  };
+  const found = emptySans();
   for (const name of names) {
     const text = addName(der, name, found);
     if (text === null) return NO_SANS;
@@ -311,4 +295,8 @@ function anyText(der: Uint8Array, value: DerElement): string {
     default:
       return '';
   }
+}
+
+function emptySans(): MutableSans {
+  return { uriSans: [], dnsSans: [], ipSans: [], emailSans: [], otherNameSans: [], otherNameTypes: [], allSans: [] };
 }

@@ -243,23 +243,6 @@ export class TlsStream extends QueuedStream {
     this.readEnded();
   }
 
-  written(count: number, status: number): void {
-    if (this.isClosed) return;
-    this.pendingBytes = 0;
-    if (status < 0) {
-      this.writeFailed(streamFailure(this.role, 'write', errnoName(status)));
-      return;
-    }
-    this.sent(count);
-    this.touch();
-  }
-
-  finished(status: number): void {
-    if (this.isClosed) return;
-    if (status < 0) this.writeFailed(streamFailure(this.role, 'shutdown', errnoName(status)));
-    else this.finSent();
-  }
-
   /** OpenSSL copies what it takes, so nothing stays borrowed; the layer tells of the end of a write one turn later. */
   protected pump(): void {
     if (this.pendingBytes !== 0) {
@@ -275,13 +258,11 @@ export class TlsStream extends QueuedStream {
       const { text } = this;
       if (text === '') return;
       this.text = '';
-      request.count = text.length;
       this.pendingBytes = text.length;
       status = this.#wrap.writeLatin1String(request, text);
     } else {
       this.pushText();
       const chunk = this.#take(scratch);
-      request.count = chunk.length;
       this.pendingBytes = chunk.length;
       status = this.#wrap.writeBuffer(request, chunk);
     }
@@ -289,7 +270,7 @@ export class TlsStream extends QueuedStream {
     if (status !== 0) {
       this.pendingBytes = 0;
       this.writeFailed(streamFailure(this.role, 'write', errnoName(status)));
-    } else if (surface.state[surface.asyncIndex] === 0) this.written(request.count, 0);
+    } else if (surface.state[surface.asyncIndex] === 0) this.written(0);
   }
 
   /** The next bytes of the queue in one piece: small parts joined, or a large one as it is. */
@@ -386,7 +367,7 @@ export class TlsStream extends QueuedStream {
   }
 }
 
-type TlsWrite = WriteRequest & { stream: TlsStream; count: number };
+type TlsWrite = WriteRequest & { stream: TlsStream };
 
 function ignore(): void {}
 
@@ -425,7 +406,7 @@ function onWritten(this: TlsWrite, status: number): void {
   const { turn } = stream.shared;
   turn.enter();
   try {
-    stream.written(this.count, status);
+    stream.written(status);
   } catch (error) {
     turn.contain(stream, error, 'write');
   }

@@ -3,6 +3,7 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts';
+import { whenAll } from '../../base/when-all.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { Metadata } from '../stream-info.ts';
@@ -274,18 +275,12 @@ export class ClusterEntry implements Cluster {
     this.#discovery?.close();
     const { discovery } = this.config;
     if (discovery.kind === 'DNS') this.#dependencies.releaseResolver(discovery.resolver);
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting > 0) return;
+    const drained = (): void => {
       this.breakers.DEFAULT.release();
       this.breakers.HIGH.release();
       this.#transports?.close();
       this.scope.release();
     };
-    for (const host of this.#byKey.values()) {
-      waiting++;
-      host.drain(done);
-    }
-    done();
+    whenAll(this.#byKey.values(), (host, called) => host.drain(called), drained);
   }
 }

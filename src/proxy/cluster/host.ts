@@ -1,4 +1,5 @@
 // One upstream address with all that outlives a configuration change: pools, counts, health.
+import { addressText } from '../../net/address.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
 import type { Metadata } from '../stream-info.ts';
@@ -54,7 +55,7 @@ export class HostEntry extends HostCounts implements Host {
     this.#context = context;
     this.#breakers = breakers;
     this.address = endpoint.address;
-    this.name = addressName(endpoint.address);
+    this.name = addressText(endpoint.address);
     this.endpoint = endpoint;
     this.update(endpoint);
   }
@@ -157,14 +158,8 @@ export class HostEntry extends HostCounts implements Host {
   }
 }
 
-/** 'ip:port' or a path, as statistics and logs print it. */
-export function addressName(address: Address): string {
-  if (address.family === 'unix') return address.address;
-  return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
-}
-
 /** What makes two endpoints the same host. */
 export function hostKey(endpoint: EndpointConfig): string {
   const { address, healthCheckAddress, group } = endpoint;
-  return `${addressName(address)}|${healthCheckAddress}${group === undefined ? '' : `|${group}`}`;
+  return `${addressText(address)}|${healthCheckAddress}${group === undefined ? '' : `|${group}`}`;
 }

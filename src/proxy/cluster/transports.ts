@@ -1,4 +1,5 @@
 // The transport sockets of one cluster: which one a host gets, by its metadata, and whether all of them are ready.
+import { whenAll } from '../../base/when-all.ts';
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Metadata } from '../stream-info.ts';
@@ -62,15 +63,7 @@ export class ClusterTransports {
 
   /** Calls back once, perhaps now: secrets are there, or did not come. */
   whenSettled(settled: () => void): void {
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting === 0) settled();
-    };
-    for (const one of this.#all) {
-      waiting++;
-      one.whenSettled(done);
-    }
-    done();
+    whenAll(this.#all, (one, called) => one.whenSettled(called), settled);
   }
 
   close(): void {

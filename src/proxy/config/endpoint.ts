@@ -1,4 +1,5 @@
 // Decodes ClusterLoadAssignment: endpoints with their addresses, weights, health, priorities and localities.
+import { addressText } from '../../net/address.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type {
   ClusterLoadAssignment,
@@ -15,7 +16,6 @@ import {
   type Locality,
   NOWHERE,
 } from '../cluster/cluster-config.ts';
-import { addressName } from '../cluster/host.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Metadata } from '../stream-info.ts';
 import { decodeAddress } from './address.ts';
@@ -105,7 +105,7 @@ function decodeEndpoint(message: LbEndpoint, locality: LocalityLbEndpoints, d: C
   return Object.freeze({
     ...decodeRest(message, endpoint, locality),
     address: Object.freeze(address),
-    healthCheckAddress: healthCheckAddress(endpoint, addressName(address), de),
+    healthCheckAddress: healthCheckAddress(endpoint, addressText(address), de),
     ...(additional.length === 0 ? {} : { additionalAddresses: Object.freeze(additional) }),
   });
 }
@@ -175,7 +175,7 @@ function healthCheckAddress(endpoint: Endpoint, own: string, d: ConfigDecoder): 
   const config = endpoint.health_check_config;
   if (config?.address !== undefined) {
     const address = decodeAddress(config.address, d.at('health_check_config').at('address'));
-    return address === null ? '' : addressName(address);
+    return address === null ? '' : addressText(address);
   }
   if (config?.port_value === undefined) return '';
   return own.includes(':') ? `${own.slice(0, own.lastIndexOf(':'))}:${config.port_value}` : '';

@@ -31,7 +31,7 @@ import { decodeAddress } from './address.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeFilterChainMatch, rejectOverlaps } from './filter-chain-match.ts';
 import { decodeSocketOptions } from './socket-options.ts';
-import { decodeUdpListener } from './udp-listener.ts';
+import { decodeUdpListener, isUdpListener } from './udp-listener.ts';
 
 /** Source: listener.proto: per_connection_buffer_limit_bytes, 1 MiB. */
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
@@ -77,7 +77,7 @@ export function decodeListener(
   environment: ListenerEnvironment,
 ): ListenerConfig | null {
   const before = d.reasons.length;
-  const isUdp = message.address?.socket_address?.protocol === 'UDP';
+  const isUdp = isUdpListener(message);
   const addresses = decodeAddresses(message, d, isUdp);
   const bufferLimitBytes = message.per_connection_buffer_limit_bytes ?? BUFFER_LIMIT_BYTES;
   const udp = isUdp ? decodeUdpListener(message, d) : null;

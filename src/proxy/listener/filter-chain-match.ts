@@ -78,7 +78,7 @@ type Level = {
 
 /** In the order of the documentation of envoy.config.listener.v3.FilterChainMatch. */
 const LEVELS: readonly Level[] = [
-  { keys: (match) => [match.destinationPort], make: (branches) => new DestinationPortStep(branches) },
+  { keys: (match) => [match.destinationPort], make: (branches) => new PortStep(branches, 'localAddress') },
   { keys: (match) => rangeKeys(match.prefixRanges), make: (branches) => new AddressStep(branches, 'localAddress') },
   { keys: (match) => orAny(match.serverNames), make: (branches) => new ServerNameStep(branches) },
   { keys: (match) => [match.transportProtocol], make: (branches) => new TransportProtocolStep(branches) },
@@ -94,7 +94,7 @@ const LEVELS: readonly Level[] = [
   },
   {
     keys: (match) => (match.sourcePorts.length === 0 ? ANY_NUMBER : match.sourcePorts),
-    make: (branches) => new SourcePortStep(branches),
+    make: (branches) => new PortStep(branches, 'remoteAddress'),
   },
 ];
 
@@ -144,15 +144,17 @@ class Leaf<T> implements Step<T> {
   }
 }
 
-class DestinationPortStep<T> implements Step<T> {
+class PortStep<T> implements Step<T> {
   readonly #ports: ReadonlyMap<Key, Step<T>>;
   readonly #any: Step<T> | undefined;
-  constructor(branches: ReadonlyMap<Key, Step<T>>) {
+  readonly #which: WhichAddress;
+  constructor(branches: ReadonlyMap<Key, Step<T>>, which: WhichAddress) {
     this.#ports = branches;
     this.#any = branches.get(0);
+    this.#which = which;
   }
   find(facts: ChainFacts): T | null {
-    const { family, port } = facts.localAddress;
+    const { family, port } = facts[this.#which];
     const branch = (family === 'unix' ? undefined : this.#ports.get(port)) ?? this.#any;
     return branch === undefined ? null : branch.find(facts);
   }
@@ -265,19 +267,5 @@ class SourceTypeStep<T> implements Step<T> {
   find(facts: ChainFacts): T | null {
     const isLocal = isSameIpOrLoopback(facts.localAddress, facts.remoteAddress);
     return isLocal ? this.#local.find(facts) : this.#external.find(facts);
-  }
-}
-
-class SourcePortStep<T> implements Step<T> {
-  readonly #ports: ReadonlyMap<Key, Step<T>>;
-  readonly #any: Step<T> | undefined;
-  constructor(branches: ReadonlyMap<Key, Step<T>>) {
-    this.#ports = branches;
-    this.#any = branches.get(0);
-  }
-  find(facts: ChainFacts): T | null {
-    const { family, port } = facts.remoteAddress;
-    const branch = (family === 'unix' ? undefined : this.#ports.get(port)) ?? this.#any;
-    return branch === undefined ? null : branch.find(facts);
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../base/byte-stream.ts';
 import { get, LISTENER, MemoryProxy, response } from '../../../test/simulation/memory-proxy.ts';
-import type { NetworkFilterFactory } from '../network/filter.ts';
+import type { NetworkConnection, NetworkFilterFactory } from '../network/filter.ts';
 import type { FilterChainConfig } from '../network/filter-chain.ts';
 import type { ListenerFilter, ListenerFilterFactory } from './filter.ts';
 import { MATCH_ALL } from './filter-chain-match.ts';
@@ -15,61 +15,41 @@ function configOf(rig: MemoryProxy): ListenerConfig {
   return config;
 }
 
-/** A chain that says its name and closes. */
-function namedChain(name: string): FilterChainConfig {
+/** A chain of one filter. */
+function chainOf(name: string, start: (connection: NetworkConnection) => void): FilterChainConfig {
   const factory: NetworkFilterFactory = {
-    name: 'test.name',
-    configType: 'test.Name',
+    name: 'test',
+    configType: 'test.Test',
     fields: {},
     isTerminal: true,
     decode: () => null,
-    create: () => ({
-      start(connection) {
-        const { stream } = connection;
-        stream.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose: (failure) => connection.closed(failure) };
-        stream.writeLatin1(name);
-        connection.close('flush', 'said its name');
-      },
-    }),
+    create: () => ({ start }),
   };
-  return {
-    name,
-    fingerprint: name,
-    metadata: null,
-    transport: null,
-    transportTimeoutMs: 0,
-    filters: [{ name: 'test.name', factory, config: null }],
-  };
+  const filters = [{ name: 'test', factory, config: null }];
+  return { name, fingerprint: name, metadata: null, transport: null, transportTimeoutMs: 0, filters };
+}
+
+/** A chain that says its name and closes. */
+function namedChain(name: string): FilterChainConfig {
+  return chainOf(name, (connection) => {
+    const { stream } = connection;
+    stream.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose: (failure) => connection.closed(failure) };
+    stream.writeLatin1(name);
+    connection.close('flush', 'said its name');
+  });
 }
 
 /** A chain that sends everything back. */
 function echoChain(name: string): FilterChainConfig {
-  const factory: NetworkFilterFactory = {
-    name: 'test.echo',
-    configType: 'test.Echo',
-    fields: {},
-    isTerminal: true,
-    decode: () => null,
-    create: () => ({
-      start(connection) {
-        const { stream } = connection;
-        stream.handler = {
-          onData: (chunk, start, end) => stream.writeBorrowed(chunk, start, end),
-          onEnd: () => stream.end(),
-          onDrain() {},
-          onClose: (failure) => connection.closed(failure),
-        };
-      },
-    }),
-  };
-  return {
-    name,
-    fingerprint: name,
-    metadata: null,
-    transport: null,
-    transportTimeoutMs: 0,
-    filters: [{ name: 'test.echo', factory, config: null }],
-  };
+  return chainOf(name, (connection) => {
+    const { stream } = connection;
+    stream.handler = {
+      onData: (chunk, start, end) => stream.writeBorrowed(chunk, start, end),
+      onEnd: () => stream.end(),
+      onDrain() {},
+      onClose: (failure) => connection.closed(failure),
+    };
+  });
 }
 
 /** A listener filter that restores an original destination, after it has seen so many bytes. */

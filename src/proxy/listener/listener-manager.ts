@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Address, ByteStream } from '../../base/byte-stream.ts';
 import { formatIp, parseIp } from '../../base/ip.ts';
 import type { Timer } from '../../base/clock.ts';
+import { whenAll } from '../../base/when-all.ts';
 import type { Engine } from '../../net/engine.ts';
 import type { ClusterManager } from '../cluster/cluster.ts';
 import type { FilterChain } from '../network/filter-chain.ts';
@@ -194,15 +195,7 @@ export class ListenerManager implements AdoptingListeners {
 
   /** Calls back once, perhaps now: the listeners there are have their secrets, or go on without. */
   whenSettled(settled: () => void): void {
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting === 0) settled();
-    };
-    for (const { listener } of this.#entries.values()) {
-      waiting++;
-      listener.whenSettled(done);
-    }
-    done();
+    whenAll(this.#entries.values(), ({ listener }, called) => listener.whenSettled(called), settled);
   }
 
   /** Everything is ready: connections that waited come in. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, MemoryProxy, type MemoryProxyOptions, response } from '../../../test/simulation/memory-proxy.ts';
-import { statAddress } from './listener.ts';
+import { statAddress } from './stats.ts';
 
 const LISTENER = 'listener.127.0.0.1_10000.';
 

@@ -3,6 +3,7 @@ import type { ByteStream } from '../../base/byte-stream.ts';
 import type { Clock, Random, Timer } from '../../base/clock.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { SharedCounter } from '../../base/shared-cells.ts';
+import { whenAll } from '../../base/when-all.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import { tcpLogContext } from '../formatter/tcp-log-context.ts';
 import type { Runtime } from '../http/filter.ts';
@@ -21,6 +22,7 @@ import {
   LISTENER_EXTENSION_STATS,
   LISTENER_STATS,
   LISTENER_WORKER_STATS,
+  listenerStatPrefix,
   type ListenerScope,
   type ListenerWorkerScope,
 } from './stats.ts';
@@ -79,9 +81,7 @@ export class ActiveListener implements PendingOwner {
     this.clock = context.clock;
     this.#context = context;
     this.#drain = drain;
-    const address = config.addresses[0]?.address;
-    const statName = config.statPrefix || (address === undefined ? config.name : statAddress(address));
-    this.statPrefix = `listener.${statName}.`;
+    this.statPrefix = listenerStatPrefix(config);
     this.#stats = context.stats.scope(this.statPrefix, LISTENER_STATS);
     const { shared } = context.seams;
     this.#shared = shared.isLocal
@@ -108,15 +108,7 @@ export class ActiveListener implements PendingOwner {
   }
   /** Calls back once, perhaps now: all chains have their secrets, or go on without. */
   whenSettled(settled: () => void): void {
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting === 0) settled();
-    };
-    for (const chain of this.#chains.values()) {
-      waiting++;
-      chain.whenSettled(done);
-    }
-    done();
+    whenAll(this.#chains.values(), (chain, called) => chain.whenSettled(called), settled);
   }
 
   get connectionCount(): number {
@@ -404,11 +396,4 @@ export class ActiveListener implements PendingOwner {
 
 function onPendingTimeout(pending: PendingSocket): void {
   pending.onTimeout();
-}
-
-/** '127.0.0.1_10000', '[__1]_80': an address as a part of a statistic's name. */
-export function statAddress(address: Address): string {
-  if (address.family === 'unix') return address.address.replaceAll(':', '_');
-  const host = address.family === 'ipv6' ? `[${address.address}]` : address.address;
-  return `${host}:${address.port}`.replaceAll(':', '_');
 }

@@ -1,5 +1,8 @@
 // Statistics of listeners, by Envoy's names.
+import type { Address } from '../../base/byte-stream.ts';
+import { addressText } from '../../net/address.ts';
 import type { ScopeOf } from '../../telemetry/metrics.ts';
+import type { ListenerConfig } from './listener-config.ts';
 
 /** Under 'listener.ADDRESS.'. Source: Envoy "Listener, statistics". */
 export const LISTENER_STATS = {
@@ -52,3 +55,14 @@ export const LISTENER_MANAGER_STATS = {
 export type ListenerWorkerScope = ScopeOf<typeof LISTENER_WORKER_STATS>;
 export type ListenerScope = ScopeOf<typeof LISTENER_STATS>;
 export type ListenerManagerScope = ScopeOf<typeof LISTENER_MANAGER_STATS>;
+
+/** 'listener.NAME.', where the name is stat_prefix or the first address. */
+export function listenerStatPrefix({ statPrefix, addresses, name }: ListenerConfig): string {
+  const address = addresses[0]?.address;
+  return `listener.${statPrefix || (address === undefined ? name : statAddress(address))}.`;
+}
+
+/** '127.0.0.1_10000', '[__1]_80': an address as a part of a statistic's name. */
+export function statAddress(address: Address): string {
+  return addressText(address).replaceAll(':', '_');
+}

@@ -1,5 +1,4 @@
 // A filter chain at run time: its network filters, the connections that it serves, and whether it drains.
-import type { Clock } from '../../base/clock.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { DownstreamTransport, TransportConfig, TransportServices } from '../transport/transport.ts';
 import type { DownstreamConnection } from './connection.ts';
@@ -24,12 +23,6 @@ export type FilterChainConfig = {
   readonly transportTimeoutMs: number;
   /** The last one is terminal. */
   readonly filters: readonly NetworkFilterConfig[];
-};
-
-/** What a chain is told about the end of its connections. */
-export type ChainOwner = {
-  onConnectionClosed(connection: DownstreamConnection): void;
-  readonly clock: Clock;
 };
 
 /** What istio.metadata_exchange would speak, which is inert: its peer's preamble would reach the application. */

@@ -4,7 +4,6 @@ import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
-import type { AccessLog } from '../access-log/access-log.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { ConnectionInfo, StreamInfo } from '../stream-info.ts';
@@ -99,7 +98,6 @@ export type NetworkFilterContext = {
   readonly bufferLimitBytes: number;
   /** The Date header's value for now. */
   readonly dateText: () => string;
-  readonly accessLogs?: readonly AccessLog[];
   /** Counts of all workers; absent where there is one. */
   readonly shared: SharedCells;
   /** The chain speaks TLS. */

@@ -18,7 +18,7 @@ import type {
 import { decodeDownstreamTls } from './decode-tls.ts';
 import { HelloGate } from './hello-gate.ts';
 import { KeyLog } from './key-log.ts';
-import { countFetched, mergeValidation } from './secret-store.ts';
+import { countFetched, mergeValidation, whenFetched } from './secret-store.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
 import { ownTicketKey } from './ticket-keys.ts';
 import type {
@@ -95,16 +95,7 @@ export class DownstreamTls implements DownstreamTransport {
   }
 
   whenSettled(settled: () => void): void {
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting === 0) settled();
-    };
-    for (const handle of this.#handles) {
-      if (handle.current !== null || handle.whenSettled === undefined) continue;
-      waiting++;
-      handle.whenSettled(done);
-    }
-    done();
+    whenFetched(this.#handles, settled);
   }
 
   close(): void {

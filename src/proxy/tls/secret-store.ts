@@ -1,4 +1,5 @@
 // Finds secrets for TLS contexts: those written in place, static ones, and files that may change.
+import { whenAll } from '../../base/when-all.ts';
 import { fingerprintOf } from './decode-certificate.ts';
 import type { SecretKind, SecretValues } from './decode-secret.ts';
 import { FileSecret, type FileSecretContext, type FileSecretUser } from './file-secret.ts';
@@ -136,4 +137,14 @@ type AnyRef = { readonly kind: string; readonly source?: { readonly kind: string
 export function countFetched(refs: readonly AnyRef[], handles: readonly SecretHandle<unknown>[]): number {
   const isFetched = ({ kind, source }: AnyRef): boolean => kind === 'sds' && source?.kind !== 'static';
   return refs.filter((ref, i) => isFetched(ref) && handles[i]?.current !== null).length;
+}
+
+/** Calls back once, perhaps now: the first fetch of each secret is over, well or badly. */
+export function whenFetched(handles: readonly SecretHandle<unknown>[], settled: () => void): void {
+  const missing = handles.filter(({ current }) => current === null);
+  whenAll(
+    missing,
+    (handle, called) => (handle.whenSettled === undefined ? called() : handle.whenSettled(called)),
+    settled,
+  );
 }

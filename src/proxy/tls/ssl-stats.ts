@@ -66,10 +66,6 @@ export class SslStats {
     this.#scope.inc(this.#scope.i[stat]);
   }
 
-  staple(stat: 'ocsp_staple_failed' | 'ocsp_staple_omitted' | 'ocsp_staple_responses' | 'ocsp_staple_requests'): void {
-    this.#scope.inc(this.#scope.i[stat]);
-  }
-
   /** When a certificate ends; `name` is its secret's, '' for one in the configuration itself. */
   certificate(name: string, validToMs: number): void {
     const cell = this.#scope.dynamicGauge(`certificate.${name || UNNAMED}.expiration_unix_time_seconds`);

@@ -4,10 +4,9 @@ import type { Cidr } from '../../base/ip.ts';
 
 /** A certificate with its key, as OpenSSL takes it; checked to fit together when it was decoded. */
 export type CertificateSecret = {
-  /** PEM, the leaf first; or PKCS #12 with both. */
+  /** PEM, the leaf first; what came as PKCS #12 too. */
   readonly chain: Buffer;
   readonly key: Buffer;
-  readonly pkcs12: Buffer | null;
   /** '' for none. */
   readonly password: string;
   /** DER of an OCSP response; null for none. */

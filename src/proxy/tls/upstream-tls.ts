@@ -18,7 +18,7 @@ import { type ClientContext, clientContext } from './client-contexts.ts';
 import { decodeUpstreamTls } from './decode-tls.ts';
 import { DnsNameMatcher } from './decode-validation.ts';
 import { KeyLog } from './key-log.ts';
-import { countFetched, mergeValidation } from './secret-store.ts';
+import { countFetched, mergeValidation, whenFetched } from './secret-store.ts';
 import { SessionCache } from './session-cache.ts';
 import { SSL_FACTORY_STATS, type SslFactoryScope, SslStats } from './ssl-stats.ts';
 import type { CertificateSecret, SecretHandle, UpstreamTlsConfig, ValidationSecret } from './tls-config.ts';
@@ -74,16 +74,7 @@ export class UpstreamTls implements UpstreamTransport {
   }
 
   whenSettled(settled: () => void): void {
-    let waiting = 1;
-    const done = (): void => {
-      if (--waiting === 0) settled();
-    };
-    for (const handle of this.#handles) {
-      if (handle.current !== null || handle.whenSettled === undefined) continue;
-      waiting++;
-      handle.whenSettled(done);
-    }
-    done();
+    whenFetched(this.#handles, settled);
   }
 
   close(): void {

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
-import { addressText } from '../../net/address.ts';
 import { type Engine, isListenError, type ListenError, type UdpOptions, type UdpSocket } from '../../net/engine.ts';
 import type { Scope, StatStore } from '../../telemetry/metrics.ts';
 import type { ClusterManager } from '../cluster/cluster.ts';
 import type { ListenAddress, ListenerConfig } from '../listener/listener-config.ts';
-import { LISTENER_EXTENSION_STATS, LISTENER_STATS, LISTENER_WORKER_STATS } from '../listener/stats.ts';
+import {
+  LISTENER_EXTENSION_STATS,
+  LISTENER_STATS,
+  LISTENER_WORKER_STATS,
+  listenerStatPrefix,
+} from '../listener/stats.ts';
 import type { UdpFilter, UdpFilterFactory } from './filter.ts';
 import { UDP_LISTENER_STATS } from './stats.ts';
 
@@ -52,7 +56,7 @@ export class UdpListener {
     this.config = config;
     this.#udp = udp;
     this.#context = context;
-    this.statPrefix = `listener.${config.statPrefix || addressStatName(config)}.`;
+    this.statPrefix = listenerStatPrefix(config);
     this.#prepare();
   }
 
@@ -141,9 +145,4 @@ export class UdpListener {
 export function makeUdpListener(config: ListenerConfig, context: UdpListenerContext): UdpListener {
   assert(config.udp !== null, 'not a UDP listener');
   return new UdpListener(config, config.udp, context);
-}
-
-function addressStatName(config: ListenerConfig): string {
-  const address = config.addresses[0]?.address;
-  return address === undefined ? config.name : addressText(address).replaceAll(':', '_');
 }

@@ -42,16 +42,6 @@ export type ConnectionBalancer = {
   closed(key: string): void;
 };
 
-/** What a listener's settings say to those who bind for it; the architect's settings contain one per address. */
-export type BoundAddress = {
-  readonly address: Address;
-  readonly ipv4Compat: boolean;
-  /** enable_reuse_port, default true: a socket per worker. Unix sockets never have it. */
-  readonly reusePort: boolean;
-  readonly backlog: number;
-  readonly pipeMode: number;
-};
-
 /** What the thread's entry calls on the worker's listeners (ListenerManager). */
 export type AdoptingListeners = {
   /**

@@ -1,9 +1,9 @@
 // Hosts of a DNS cluster: each name is asked for again and again, and its addresses become endpoints.
+import { addressText } from '../../../net/address.ts';
 import type { Address } from '../../../base/byte-stream.ts';
 import type { Clock, Random, Timer } from '../../../base/clock.ts';
 import type { PendingResolve, Resolution, Resolver } from '../../../net/resolver/resolver.ts';
 import type { DnsDiscoveryConfig, DnsName, EndpointConfig } from '../cluster-config.ts';
-import { addressName } from '../host.ts';
 import type { ClusterScope } from '../stats.ts';
 
 export type DnsDiscoveryParts = {
@@ -167,7 +167,7 @@ class Name {
     const namesBefore = before === undefined ? [] : [before.address, ...(before.additionalAddresses ?? [])];
     const isSame =
       namesBefore.length === addresses.length &&
-      namesBefore.every((one, i) => addressName(one) === addressName(addresses[i] as Address));
+      namesBefore.every((one, i) => addressText(one) === addressText(addresses[i] as Address));
     if (isSame) return false;
     this.#group++;
     this.endpoints = [Object.freeze({ ...this.#config.endpoint, address, additionalAddresses, group: this.#group })];

@@ -1,11 +1,12 @@
 // Hosts of an ORIGINAL_DST cluster: made on demand of where the client wanted to go, and gone when nobody goes there.
+import { addressText } from '../../../net/address.ts';
 import type { Address } from '../../../base/byte-stream.ts';
 import type { Clock, Timer } from '../../../base/clock.ts';
 import { formatIp, parseIp } from '../../../base/ip.ts';
 import { type HeaderKey, headerKey } from '../../../wire/header-names.ts';
 import type { Host, LoadBalancer, LoadBalancerContext } from '../cluster.ts';
 import { type EndpointConfig, NOWHERE, type OriginalDstConfig } from '../cluster-config.ts';
-import { addressName, type HostEntry } from '../host.ts';
+import type { HostEntry } from '../host.ts';
 import type { ClusterScope } from '../stats.ts';
 
 export type OriginalDstParts = {
@@ -52,7 +53,7 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
     if (wanted === null || wanted.family === 'unix') return null;
     const { portOverride } = this.#config;
     const address = portOverride === 0 ? wanted : { ...wanted, port: portOverride };
-    const name = addressName(address);
+    const name = addressText(address);
     const entry = this.#entries.get(name);
     if (entry !== undefined) {
       entry.isUsed = true;

@@ -5,7 +5,7 @@ import type { ConfigDecoder } from '../../config-decoder.ts';
 import { defineNetworkFilter } from '../filter.ts';
 import type { NetworkConnection, NetworkFilter, NetworkFilterContext, NetworkFilterStatus } from '../filter.ts';
 import { CloseLater } from './close-later.ts';
-import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag } from './runtime-flag.ts';
+import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag, isOn } from './runtime-flag.ts';
 import type { RuntimeFlag, RuntimeFlagPb } from './runtime-flag.ts';
 
 const TYPE = 'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit';
@@ -57,7 +57,7 @@ class ConnectionLimitFilter implements NetworkFilter {
   onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
     const { enabled, maxConnections, delayMs } = this.#config;
     const { runtime, clock, slot } = this.#context;
-    if (enabled !== null && !runtime.boolean(enabled.key, enabled.fallback)) return 'continue';
+    if (!isOn(enabled, runtime)) return 'continue';
     const scope = this.#scope;
     scope.inc(scope.i.active_connections);
     // Taken before it is compared: two workers must not both see the last place.

@@ -9,7 +9,7 @@ import type { TokenBucket, TokenBucketSettings } from '../../rate-limit/token-bu
 import { Flag } from '../../stream-info.ts';
 import { defineNetworkFilter } from '../filter.ts';
 import type { NetworkConnection, NetworkFilter, NetworkFilterContext, NetworkFilterStatus } from '../filter.ts';
-import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag } from './runtime-flag.ts';
+import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag, isOn } from './runtime-flag.ts';
 import type { RuntimeFlag, RuntimeFlagPb } from './runtime-flag.ts';
 
 const TYPE = 'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit';
@@ -68,7 +68,7 @@ class LocalRateLimitFilter implements NetworkFilter {
   onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
     const { enabled } = this.#config;
     const { runtime, clock } = this.#context;
-    if (enabled !== null && !runtime.boolean(enabled.key, enabled.fallback)) return 'continue';
+    if (!isOn(enabled, runtime)) return 'continue';
     if (this.#bucket.take(clock.nowMs, 1)) return 'continue';
     this.#scope.inc(this.#scope.i.rate_limited);
     // Envoy's flag for it is that of exceeded retries.
