@@ -35,6 +35,7 @@ class BenchStream implements ByteStream {
     this.bytesWritten += end - start;
   }
   flush(): void {}
+  announceTurnEnd(): void {}
   pause(): void {}
   resume(): void {}
   unread(): void {}

@@ -72,6 +72,8 @@ export type ByteStreamHandler = {
   onDrain(): void;
   /** The stream is gone, exactly once. `null` after an orderly end on both sides, else why. */
   onClose(failure: Failure | null): void;
+  /** Asked for by `announceTurnEnd`: the last moment to write what shall leave with this turn. */
+  onTurnEnd?(): void;
 };
 
 /**
@@ -103,6 +105,8 @@ export type ByteStream = {
   writeBorrowed(chunk: Buffer, start: number, end: number): void;
   /** Sends what is queued now, without waiting for the end of the turn. */
   flush(): void;
+  /** Lets the handler hear `onTurnEnd` once, before this turn's bytes leave: for codecs that collect frames. */
+  announceTurnEnd(): void;
   /** Stops and restarts reading; counted, so two owners may pause independently. */
   pause(): void;
   resume(): void;

@@ -42,6 +42,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   isNotified = false;
   isClosed = false;
   isAboveHighWatermark = false;
+  private hasTurnEnd = false;
   bytesRead = 0;
   bufferedBytes = 0;
 
@@ -143,6 +144,11 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     if (!this.isClosed) this.pump();
   }
 
+  announceTurnEnd(): void {
+    this.hasTurnEnd = true;
+    this.touch();
+  }
+
   pause(): void {
     if (this.pauses++ === 0) this.touch();
   }
@@ -193,6 +199,7 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
 
   settle(): void {
     if (this.isClosed) return;
+    if (this.hasTurnEnd) this.endTurn();
     if (this.bufferedBytes !== this.pendingBytes || this.borrowed !== null) this.pump();
     if (this.isClosed) return;
     if (this.bufferedBytes === 0 && (this.isClosing || this.isEnding)) this.advance();
@@ -206,6 +213,14 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
       if (wanted) this.startReading();
       else this.stopReading();
     }
+  }
+
+  private endTurn(): void {
+    this.hasTurnEnd = false;
+    // What the handler writes leaves with this settling, and is no reason for another.
+    this.isDirty = true;
+    this.handler.onTurnEnd?.();
+    this.isDirty = false;
   }
 
   deliver(): void {

@@ -58,6 +58,7 @@ export class FakeSocket implements ByteStream {
     this.writeLatin1(chunk.latin1Slice(start, end));
   }
   flush(): void {}
+  announceTurnEnd(): void {}
   pause(): void {
     this.pauses++;
   }

@@ -39,6 +39,10 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
     this.handler.onDrain();
   }
 
+  onTurnEnd(): void {
+    this.handler.onTurnEnd?.();
+  }
+
   onClose(failure: Failure | null): void {
     const { handler } = this;
     this.handler = NO_HANDLER;
@@ -131,6 +135,9 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
   }
   flush(): void {
     this.#socket.flush();
+  }
+  announceTurnEnd(): void {
+    this.#socket.announceTurnEnd();
   }
   pause(): void {
     this.#socket.pause();
