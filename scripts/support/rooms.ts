@@ -18,7 +18,14 @@ const DECODE = [
   'src/proxy/formatter/',
   'src/proxy/stream-info.ts',
 ];
-const FILTER = [...DECODE, 'src/proxy/filter-state/', 'src/proxy/rate-limit/', ...HEADERS, ...FLOOR];
+const FILTER = [
+  ...DECODE,
+  'src/proxy/filter-state/',
+  'src/proxy/rate-limit/',
+  'src/wire/grpc/',
+  ...HEADERS,
+  ...FLOOR,
+];
 const PROXY_TYPES = ['src/proxy/', 'src/wire/', 'src/net/'];
 
 /** The first room whose path begins a file's path is that file's room. */
@@ -63,7 +70,7 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/proxy/http/filters/',
     may: ['src/proxy/http/filter.ts', 'src/proxy/rbac/', ...FILTER],
-    types: ['src/proxy/http/', 'src/proxy/cluster/upstream-client.ts'],
+    types: ['src/proxy/http/', 'src/proxy/cluster/cluster.ts', 'src/proxy/cluster/upstream-client.ts'],
   },
   {
     path: 'src/proxy/network/filters/tcp-proxy',
