@@ -147,7 +147,11 @@ group('frames that are wrong', () => {
     reset([OPEN, raw.windowUpdate(1, 0x7fff_ffff)], 3);
     goaway([OPEN, raw.windowUpdate(1, 0x7fff_ffff - 65_535), raw.settings(4, 70_000)], 3);
     goaway([raw.settings(4, 0x8000_0000)], 3);
-    const small = { initialStreamWindow: 65_535, initialConnectionWindow: 100_000 };
+    const small = {
+      initialStreamWindow: 65_535,
+      initialConnectionWindow: 100_000,
+      returnsConnectionCreditEarly: false,
+    };
     const four = (id: number): Buffer[] => Array.from({ length: 4 }, () => raw.data(id, 'x'.repeat(16_384)));
     const held = new Victim(small);
     held.events.holdsCredit = true;

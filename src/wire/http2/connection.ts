@@ -51,7 +51,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     this.events = events;
     this.side = side === 'server' ? 'downstream' : 'upstream';
     const limits = {
-      maxFrameBytes: DEFAULT_FRAME_BYTES,
+      maxFrameBytes: customSetting(options.customSettings, SETTING.maxFrameSize) ?? DEFAULT_FRAME_BYTES,
       maxBlockBytes: Math.max(options.maxHeadBytes * MOST_BLOCK_GROWTH, DEFAULT_FRAME_BYTES),
       maxContinuations: options.maxContinuations,
     };
@@ -144,20 +144,31 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
 
   /**
    * Says that `bytes` of the stream's data have left towards the other side, so that the peer may send as many more.
-   * Also after the stream's end. What a reset stream still owes is returned by itself.
+   * Also after the stream's end. What a reset stream still owes is returned by itself. An owner that lets the peer wait
+   * on purpose says so in `stream.wasSlow`.
    */
   returnCredit(stream: Http2Stream<U>, bytes: number): void {
     const returned = Math.min(bytes, stream.unreturned);
     if (returned === 0 || this.isDead) return;
     stream.unreturned -= returned;
-    this.#returnConnectionCredit(returned);
+    if (!this.options.returnsConnectionCreditEarly) this.#returnConnectionCredit(returned);
     if (stream.isRemoteClosed || stream.isClosed) return;
     stream.returned += returned;
     // As nghttp2 does: half a window is worth a frame.
-    if (stream.returned * 2 < this.options.initialStreamWindow) return;
-    stream.receiveWindow += stream.returned;
-    this.output.windowUpdate(stream.id, stream.returned);
+    if (stream.returned * 2 < stream.windowBytes) return;
+    const more = stream.returned + this.#growth(stream);
+    stream.receiveWindow += more;
+    this.output.windowUpdate(stream.id, more);
     stream.returned = 0;
+  }
+
+  /** A window whose reader keeps up doubles, so that distance does not limit long bodies. */
+  #growth(stream: Http2Stream<U>): number {
+    const { windowBytes, wasSlow } = stream;
+    stream.wasSlow = false;
+    if (wasSlow) return 0;
+    stream.windowBytes = Math.max(windowBytes, Math.min(windowBytes * 2, this.options.largestStreamWindow));
+    return stream.windowBytes - windowBytes;
   }
 
   #returnConnectionCredit(bytes: number): void {
@@ -326,7 +337,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     stream.isReset = true;
     const owed = stream.unreturned;
     stream.unreturned = 0;
-    if (owed > 0 && !this.isDead) this.#returnConnectionCredit(owed);
+    if (owed > 0 && !this.isDead && !this.options.returnsConnectionCreditEarly) this.#returnConnectionCredit(owed);
   }
 
   /** The peer's END_STREAM was delivered. */
@@ -386,6 +397,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       if (!this.isDead) this.#returnConnectionCredit(bytes);
       return false;
     }
+    if (this.options.returnsConnectionCreditEarly) this.#returnConnectionCredit(bytes);
     stream.wireBytesReceived += bytes + 9;
     stream.receiveWindow -= bytes;
     stream.unreturned += bytes;
@@ -561,4 +573,9 @@ export const INVALID_MESSAGE = 'codec_error:The_user_callback_function_failed';
 
 function codecError(text: string): string {
   return `codec_error:${text.replaceAll(' ', '_')}`;
+}
+
+function customSetting(settings: readonly number[], id: number): number | undefined {
+  for (let i = 0; i < settings.length; i += 2) if (settings[i] === id) return settings[i + 1];
+  return undefined;
 }

@@ -9,8 +9,15 @@ export type Http2Options = HeadLimits &
     readonly hpackTableBytes: number;
     /** Streams that the peer may have open (server), or that are opened at most (client). */
     readonly maxConcurrentStreams: number;
+    /** What a stream's peer may send at first, and to how much that may grow while its reader keeps up. */
     readonly initialStreamWindow: number;
+    readonly largestStreamWindow: number;
     readonly initialConnectionWindow: number;
+    /**
+     * What was received is given back to the connection at once, and only to its stream when it has left: so a reader
+     * that stalls never stalls another stream, and what waits is limited by the windows of streams alone.
+     */
+    readonly returnsConnectionCreditEarly: boolean;
     /** DATA, HEADERS and CONTINUATION in a row that bring nothing and end nothing. */
     readonly maxConsecutiveEmptyFrames: number;
     /** PRIORITY frames, for each stream so far and one more. */
@@ -31,12 +38,17 @@ export type Http2Options = HeadLimits &
     readonly maxContinuations: number;
   };
 
-/** What Envoy 1.40 does without options. */
+/**
+ * What Envoy 1.40 does without options; only that a stream begins with a smaller window, which costs no throughput and
+ * leaves a reader that stalls at once with less to keep.
+ */
 export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   hpackTableBytes: 4096,
   maxConcurrentStreams: 1024,
-  initialStreamWindow: 16 * 1024 * 1024,
+  initialStreamWindow: 256 * 1024,
+  largestStreamWindow: 16 * 1024 * 1024,
   initialConnectionWindow: 24 * 1024 * 1024,
+  returnsConnectionCreditEarly: true,
   allowConnect: false,
   maxOutboundFrames: 10_000,
   maxOutboundControlFrames: 1000,

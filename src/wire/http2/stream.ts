@@ -7,8 +7,11 @@ export class Http2Stream<U> {
   user: U | null;
   /** What may be sent beyond the peer's initial window: negative once something was sent. */
   sendCredit = 0;
-  /** What the peer may still send. */
+  /** What the peer may still send, and what it may send at once when all credit is returned. */
   receiveWindow: number;
+  windowBytes: number;
+  /** Set by the owner when it makes the peer wait: the window does not grow before the next update. */
+  wasSlow = false;
   /** Bytes that were delivered and whose credit the owner has not returned yet. */
   unreturned = 0;
   /** Returned by the owner, and not told the peer yet. */
@@ -42,7 +45,7 @@ export class Http2Stream<U> {
   constructor(id: number, user: U | null, receiveWindow: number) {
     this.id = id;
     this.user = user;
-    this.receiveWindow = receiveWindow;
+    this.receiveWindow = this.windowBytes = receiveWindow;
   }
 
   /** Bytes that wait to be sent. */
