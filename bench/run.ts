@@ -10,6 +10,8 @@ import { responses100k, uploads100k } from './cases/bodies.ts';
 import { engine } from './cases/engine.ts';
 import { http1AllFeatures } from './cases/http1-all-features.ts';
 import { http1Minimal } from './cases/http1-minimal.ts';
+import { grpcBidi, grpcUnary } from './cases/grpc.ts';
+import { http1ThroughHttp2, http2Download, http2Idle, http2Minimal } from './cases/http2.ts';
 import { latency } from './cases/latency.ts';
 import { memoryClusters, memoryConnections, memoryIdle, memoryTcp } from './cases/memory.ts';
 import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
@@ -44,11 +46,17 @@ const CASES: readonly BenchCase[] = [
   tlsHandshake,
   tlsBulk,
   tlsIdle,
+  http2Minimal,
+  http2Download,
+  http1ThroughHttp2,
+  grpcUnary,
+  grpcBidi,
   latency,
   memoryIdle,
   memoryClusters,
   memoryConnections,
   memoryTcp,
+  http2Idle,
   engine,
   workers,
   swap,
@@ -170,7 +178,7 @@ async function main(): Promise<void> {
       upstreamPort: upstream.port,
       tlsUpstreamPort: upstream.tlsPort,
     },
-    loadPlace: { core: cores.load, scratch, wrk: need('wrk'), vegeta: need('vegeta') },
+    loadPlace: { core: cores.load, scratch, wrk: need('wrk'), vegeta: need('vegeta'), h2load: need('h2load') },
     say: (text) => process.stderr.write(`${text}\n`),
   };
   const machine = { ...(await describeMachine(peers, cores.load)), 'busy before': await foreignBusy(cores.proxy) };

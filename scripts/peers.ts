@@ -33,7 +33,13 @@ type Source =
       readonly program: string;
     }
   | { readonly from: 'apt'; readonly package: string }
-  | { readonly from: 'go'; readonly module: string; readonly version: string };
+  | {
+      readonly from: 'go';
+      readonly module: string;
+      readonly version: string;
+      /** The program's folder in the module; the module itself when absent. */
+      readonly directory?: string;
+    };
 
 type Peer = {
   readonly name: string;
@@ -62,6 +68,42 @@ export const PEERS_TABLE: readonly Peer[] = [
   },
   { name: 'nghttpd', why: 'an HTTP/2 upstream', source: { from: 'apt', package: 'nghttp2-server' } },
   { name: 'nghttp', why: 'an HTTP/2 client', source: { from: 'apt', package: 'nghttp2-client' } },
+  {
+    name: 'h2spec',
+    why: 'what RFC 9113 asks of an HTTP/2 server',
+    source: {
+      from: 'go',
+      module: 'github.com/summerwind/h2spec',
+      // The commit that is tagged v2.6.0.
+      version: 'v0.0.0-20200804131034-70ac22940108',
+      directory: 'cmd/h2spec',
+    },
+  },
+  {
+    name: 'grpc-interop-client',
+    why: 'the cases of the gRPC project',
+    source: { from: 'go', module: 'google.golang.org/grpc', version: 'v1.85.0', directory: 'interop/client' },
+  },
+  {
+    name: 'grpc-interop-server',
+    why: 'the server of those cases',
+    source: { from: 'go', module: 'google.golang.org/grpc', version: 'v1.85.0', directory: 'interop/server' },
+  },
+  {
+    name: 'connectconformance',
+    why: 'the cases of the Connect project, for gRPC and gRPC-Web',
+    source: {
+      from: 'go',
+      module: 'connectrpc.com/conformance',
+      version: 'v1.0.5',
+      directory: 'cmd/connectconformance',
+    },
+  },
+  {
+    name: 'grpcserver',
+    why: 'the server of those cases, on grpc-go',
+    source: { from: 'go', module: 'connectrpc.com/conformance', version: 'v1.0.5', directory: 'cmd/grpcserver' },
+  },
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' }, benchOnly: true },
   {
@@ -162,7 +204,7 @@ function installApt({ package: name }: Source & { from: 'apt' }, peer: string): 
 }
 
 /** Builds in a copy of the module, because `go install module@version` also asks for lists that not every proxy has. */
-function installGo({ module, version }: Source & { from: 'go' }, peer: string): PeerState {
+function installGo({ module, version, directory }: Source & { from: 'go' }, peer: string): PeerState {
   const path = join(PEERS, 'go', `${peer}-${version}`);
   if (isExecutable(path)) return { path };
   const go = findOnPath('go');
@@ -184,7 +226,7 @@ function installGo({ module, version }: Source & { from: 'go' }, peer: string): 
     ]) {
       chmodSync(entry, lstatSync(entry).mode | 0o200);
     }
-    const failed = run(go, ['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', path, '.'], {
+    const failed = run(go, ['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', path, `./${directory ?? ''}`], {
       cwd: source,
       env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' },
     });
@@ -233,7 +275,7 @@ function main(): void {
     manifest[peer.name] = state;
     link(peer.name, state);
     if ('missing' in state) missing += 1;
-    console.log(`${peer.name.padEnd(10)}${'path' in state ? state.path : `missing: ${state.missing}`}   (${peer.why})`);
+    console.log(`${peer.name.padEnd(20)}${'path' in state ? state.path : `missing: ${state.missing}`}   (${peer.why})`);
   }
   writeFileSync(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
   if (missing > 0 && process.env.HEDDLE_REQUIRE_PEERS === '1') {

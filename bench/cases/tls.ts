@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { alternate, type Bar, type BenchCase, type BenchContext, type Row } from '../support/bench-case.ts';
 import type { EnvoyConfigName } from '../support/envoy-config.ts';
-import { compareProxies } from '../support/cpu-case.ts';
+import { exchange } from '../support/exchange.ts';
+import { type Chain, runChainCase } from '../support/chain-case.ts';
 import { holdIdleConnections } from '../support/idle-connections.ts';
 import { closedLoad } from '../support/load.ts';
 import { cpuMs, rssKb, runProgram } from '../support/process.ts';
@@ -21,9 +22,6 @@ const IDLE_CONNECTIONS = 2_000;
 const FIRST_CONNECTIONS = 50;
 const LARGE_BYTES = 100 * 1024;
 const BYTES_PER_GB = 1e9;
-
-/** What a round is measured on: the proxies whose CPU time counts, the one that clients speak to first. */
-type Chain = readonly [Proxy, ...Proxy[]];
 
 export const http1Mtls: BenchCase = {
   name: 'http1-mtls',
@@ -70,7 +68,7 @@ export const tlsBulk: BenchCase = {
   },
 };
 
-async function loadCase(
+function loadCase(
   { name, title }: BenchCase,
   bar: Bar,
   context: BenchContext,
@@ -78,38 +76,14 @@ async function loadCase(
   path: string,
   afterRound: (peer: PeerName, chain: Chain, totalRequests: number) => Promise<void> = async () => {},
 ): Promise<Row> {
-  const peers = context.peers.filter((peer) => PEERS.includes(peer));
-  const chains = new Map<PeerName, Chain>();
-  const totals = new Map<PeerName, number>();
-  try {
-    for (const peer of peers) chains.set(peer, await start(peer));
-    const first = new Map([...chains].map(([peer, [proxy]]) => [peer, proxy]));
-    const notCounted = await compareProxies(first, { path });
-    const load = async (peer: PeerName, seconds: number) => {
-      const { port } = chains.get(peer)![0];
-      const result = await closedLoad(context.loadPlace, { port, seconds, connections: CONNECTIONS, path });
-      totals.set(peer, (totals.get(peer) ?? 0) + result.requests);
-      return result;
-    };
-    for (const peer of peers) await load(peer, WARM_UP_SECONDS);
-    const rounds = await alternate({ peers, rounds: context.rounds }, async (peer, round) => {
-      const chain = chains.get(peer)!;
-      const before = usedMs(chain);
-      const { requests, perSecond } = await load(peer, context.seconds);
-      const microseconds = ((usedMs(chain) - before) * 1000) / requests;
-      await afterRound(peer, chain, totals.get(peer)!);
-      const figures = `${microseconds.toFixed(1)} µs, ${perSecond.toFixed(0)}/s`;
-      context.say(`${name} round ${round + 1} ${peer}: ${figures}`);
-      return microseconds;
-    });
-    return { name, title, unit: 'µs CPU', bar, rounds, notCounted };
-  } finally {
-    for (const chain of chains.values()) for (const proxy of chain) await proxy.stop();
-  }
-}
-
-function usedMs(chain: Chain): number {
-  return chain.reduce((sum, { program }) => sum + cpuMs(program.pid), 0);
+  return runChainCase(
+    {
+      ...{ name, title, bar, peers: PEERS, warmUpSeconds: WARM_UP_SECONDS, start, afterRound },
+      exchange: (port) => exchange(port, { path }),
+      load: (port, seconds) => closedLoad(context.loadPlace, { port, seconds, connections: CONNECTIONS, path }),
+    },
+    context,
+  );
 }
 
 /** Null for a peer without an admin interface. */

@@ -1,12 +1,12 @@
 // A case that measures CPU time of the proxy process per request under closed-loop load.
 import { truncateSync } from 'node:fs';
 import { alternate, type Bar, type BenchCase, type BenchContext, median, type Row } from './bench-case.ts';
+import { noiseNote } from './chain-case.ts';
 import type { EnvoyConfigName } from './envoy-config.ts';
 import { compareAnswers, type Exchange, exchange } from './exchange.ts';
 import { closedLoad } from './load.ts';
 import { coreBusyMs, cpuMs } from './process.ts';
 import { type PeerName, type Proxy, startProxy } from './proxies.ts';
-import { MOST_FOREIGN_SHARE } from './table.ts';
 
 const WARM_UP_SECONDS = 3;
 
@@ -67,12 +67,6 @@ async function runCpuCase(options: CpuCase, context: BenchContext): Promise<read
   } finally {
     for (const proxy of proxies.values()) await proxy.stop();
   }
-}
-
-/** The core is the proxy's alone, or the figure is of both. */
-function noiseNote(foreign: number): string {
-  if (foreign <= MOST_FOREIGN_SHARE) return '';
-  return ` (others used the core too: ${(100 * foreign).toFixed(0)} % of the proxy's time)`;
 }
 
 /** Sends one request through Envoy and Heddle and returns how the answers differ, or null. */

@@ -11,8 +11,29 @@ export type EnvoyConfigOptions = {
   readonly tls: TlsFiles;
 };
 
-/** 'mtls' dials its upstream with TLS, 'mtlsIngress' serves its clients with it; both show and want certificates. */
-export type EnvoyConfigName = 'minimal' | 'allFeatures' | 'tcp' | 'clusters' | 'mtls' | 'mtlsIngress';
+/**
+ * 'mtls' and 'http2Egress' dial their upstreams with TLS, the names with 'Ingress' serve their clients with it; all
+ * show and want certificates. Upstreams speak HTTP/2 where the name says so, but for 'http2IngressTo1'.
+ */
+export type EnvoyConfigName =
+  | 'minimal'
+  | 'allFeatures'
+  | 'tcp'
+  | 'clusters'
+  | 'mtls'
+  | 'mtlsIngress'
+  | 'http2'
+  | 'http2Egress'
+  | 'http2Ingress'
+  | 'http2IngressTo1';
+
+const TLS_UPSTREAM: ReadonlySet<EnvoyConfigName> = new Set(['mtls', 'http2Egress']);
+const TLS_CLIENTS: ReadonlySet<EnvoyConfigName> = new Set(['mtlsIngress', 'http2Ingress', 'http2IngressTo1']);
+const HTTP2_UPSTREAM: ReadonlySet<EnvoyConfigName> = new Set(['http2', 'http2Egress', 'http2Ingress']);
+
+export function isTlsUpstream(name: EnvoyConfigName): boolean {
+  return TLS_UPSTREAM.has(name);
+}
 
 /** Of the configuration 'clusters': so many clusters, each with a route. */
 export const CLUSTERS = 1000;
@@ -20,6 +41,7 @@ export const CLUSTERS = 1000;
 export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions): unknown {
   const features = name === 'allFeatures';
   const more = name === 'clusters' ? Array.from({ length: CLUSTERS - 1 }, (_, i) => meshCluster(i)) : [];
+  const alpn = name.startsWith('http2') ? ['h2'] : [];
   return {
     admin: { address: socketAddress(options.adminPort) },
     static_resources: {
@@ -29,7 +51,7 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
           address: socketAddress(options.port),
           filter_chains: [
             {
-              ...(name === 'mtlsIngress' ? { transport_socket: downstreamTls(options.tls) } : {}),
+              ...(TLS_CLIENTS.has(name) ? { transport_socket: downstreamTls(options.tls, alpn) } : {}),
               filters: [
                 name === 'tcp' ? TCP_PROXY : connectionManager(features, options.accessLogPath, more.map(meshRoute)),
               ],
@@ -48,7 +70,8 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
             cluster_name: 'upstream',
             endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(options.upstreamPort) } }] }],
           },
-          ...(name === 'mtls' ? { transport_socket: upstreamTls(options.tls) } : {}),
+          ...(isTlsUpstream(name) ? { transport_socket: upstreamTls(options.tls, alpn) } : {}),
+          ...(HTTP2_UPSTREAM.has(name) ? { typed_extension_protocol_options: HTTP2_PROTOCOL } : {}),
         },
         ...more,
       ],
@@ -56,12 +79,19 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
   };
 }
 
-function upstreamTls({ ca, client }: TlsFiles): unknown {
-  return tlsSocket('UpstreamTlsContext', { sni: 'server.bench', common_tls_context: commonTls(ca, client) });
+const HTTP2_PROTOCOL = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    '@type': `${TYPE}.upstreams.http.v3.HttpProtocolOptions`,
+    explicit_http_config: { http2_protocol_options: {} },
+  },
+};
+
+function upstreamTls({ ca, client }: TlsFiles, alpn: readonly string[]): unknown {
+  return tlsSocket('UpstreamTlsContext', { sni: 'server.bench', common_tls_context: commonTls(ca, client, alpn) });
 }
 
-function downstreamTls({ ca, server }: TlsFiles): unknown {
-  const common = commonTls(ca, server);
+function downstreamTls({ ca, server }: TlsFiles, alpn: readonly string[]): unknown {
+  const common = commonTls(ca, server, alpn);
   return tlsSocket('DownstreamTlsContext', { require_client_certificate: true, common_tls_context: common });
 }
 
@@ -70,8 +100,9 @@ function tlsSocket(type: string, config: object): unknown {
   return { name: 'envoy.transport_sockets.tls', typed_config: typed };
 }
 
-function commonTls(ca: string, { chain, key }: TlsFiles['server']): unknown {
+function commonTls(ca: string, { chain, key }: TlsFiles['server'], alpn: readonly string[]): unknown {
   return {
+    ...(alpn.length === 0 ? {} : { alpn_protocols: alpn }),
     tls_certificates: [{ certificate_chain: { filename: chain }, private_key: { filename: key } }],
     validation_context: { trusted_ca: { filename: ca } },
   };

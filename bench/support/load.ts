@@ -1,4 +1,4 @@
-// Load from wrk (closed loop: as fast as answers come) and vegeta (open loop: at a fixed rate, whatever comes back).
+// Load from wrk and h2load (closed loop: as fast as answers come) and vegeta (open loop: at a fixed rate, whatever comes back).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from './process.ts';
@@ -8,6 +8,7 @@ export type LoadPlace = {
   readonly scratch: string;
   readonly wrk: string;
   readonly vegeta: string;
+  readonly h2load: string;
 };
 
 export type ClosedLoad = {
@@ -38,6 +39,26 @@ export async function closedLoad(place: LoadPlace, load: ClosedLoad): Promise<Cl
     requests: Number(/(\d+) requests in/.exec(output)?.[1]),
     perSecond: Number(/Requests\/sec:\s*([\d.]+)/.exec(output)?.[1]),
   };
+}
+
+export type Http2Load = Pick<ClosedLoad, 'port' | 'path' | 'seconds' | 'connections' | 'headers'> & {
+  /** On each connection at a time. */
+  readonly streams: number;
+  /** A file whose bytes are the body of each request. */
+  readonly bodyPath?: string;
+};
+
+/** HTTP/2 cleartext; throws as `closedLoad` does. */
+export async function http2Load(place: LoadPlace, load: Http2Load): Promise<ClosedResult> {
+  const url = `http://127.0.0.1:${load.port}${load.path}`;
+  const flags = ['-t1', `-c${load.connections}`, `-m${load.streams}`, `-D${load.seconds}`, '-T10', '-N10'];
+  if (load.bodyPath !== undefined) flags.push('-d', load.bodyPath);
+  for (const header of load.headers ?? []) flags.push('-H', header);
+  const output = await runProgram(place.core, [place.h2load, ...flags, url]);
+  const counts = /(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/.exec(output);
+  const [, done = '0', succeeded = '0'] = counts ?? [];
+  if (counts === null || done !== succeeded) throw new Error(`h2load: ${counts?.[0] ?? output.slice(-300)}`);
+  return { requests: Number(done), perSecond: Number(/, ([\d.]+) req\/s/.exec(output)?.[1]) };
 }
 
 export type OpenResult = { readonly p50Ms: number; readonly p99Ms: number; readonly perSecond: number };

@@ -1,7 +1,7 @@
 // Starts Envoy, nginx, HAProxy and Heddle with the same task, each on the proxies' core.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EnvoyConfigName, envoyConfig } from './envoy-config.ts';
+import { type EnvoyConfigName, envoyConfig, isTlsUpstream } from './envoy-config.ts';
 import { nginxClientTls, nginxServerTls, type TlsFiles } from './tls-files.ts';
 import { freePort, type Program, startProgram, stopProgram, waitForPort } from './process.ts';
 
@@ -67,7 +67,7 @@ function writeCommand(
   concurrency: number,
 ): readonly string[] {
   const { programs, tls } = place;
-  const upstreamPort = config === 'mtls' ? place.tlsUpstreamPort : place.upstreamPort;
+  const upstreamPort = isTlsUpstream(config) ? place.tlsUpstreamPort : place.upstreamPort;
   const path = join(directory, name === 'nginx' ? 'nginx.conf' : name === 'haproxy' ? 'haproxy.cfg' : 'envoy.yaml');
   if (name === 'nginx') {
     writeFileSync(path, nginxConfig(config, tls, { directory, port, upstreamPort }));
@@ -89,7 +89,13 @@ function nginxConfig(
   { directory, port, upstreamPort }: { directory: string; port: number; upstreamPort: number },
 ): string {
   const [scheme, client] = config === 'mtls' ? ['https', nginxClientTls(tls)] : ['http', ''];
-  const [listen, server] = config === 'mtlsIngress' ? [' ssl', nginxServerTls(tls)] : ['', ''];
+  const [listen, server] =
+    config === 'mtlsIngress' ? [' ssl', nginxServerTls(tls)] : [config === 'http2' ? ' http2' : '', ''];
+  // Of all its kinds of upstreams only those for gRPC speak HTTP/2, and they take any request.
+  const pass =
+    config === 'http2'
+      ? 'grpc_pass grpc://backend; '
+      : `proxy_pass ${scheme}://backend; proxy_http_version 1.1; proxy_set_header Connection ""; ${client}`;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${join(directory, name)};`)
     .join('\n  ');
@@ -105,13 +111,14 @@ http {
   server {
     listen 127.0.0.1:${port}${listen};
     ${server}
-    location / { proxy_pass ${scheme}://backend; proxy_http_version 1.1; proxy_set_header Connection ""; ${client} }
+    location / { ${pass} }
   }
 }
 `;
 }
 
 function haproxyConfig(config: EnvoyConfigName, port: number, upstreamPort: number): string {
+  const protocol = config === 'http2' ? ' proto h2' : '';
   const mode = config === 'tcp' ? 'mode tcp' : 'mode http\n  http-reuse always';
   return `
 global
@@ -123,9 +130,9 @@ defaults
   timeout client 1h
   timeout server 1h
 frontend ingress
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${protocol}
   default_backend backend
 backend backend
-  server upstream 127.0.0.1:${upstreamPort}
+  server upstream 127.0.0.1:${upstreamPort}${protocol}
 `;
 }
