@@ -1,4 +1,4 @@
-// gRPC: the price of a unary call over two hops, and of a message of a bidirectional stream.
+// The price of a unary gRPC call over two hops, and of a message of a bidirectional stream.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchCase } from '../support/bench-case.ts';

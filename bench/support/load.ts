@@ -1,4 +1,4 @@
-// Load from wrk and h2load (closed loop: as fast as answers come) and vegeta (open loop: at a fixed rate, whatever comes back).
+// Load from wrk and h2load (closed loop: as fast as answers come) and vegeta (open loop: at a fixed rate).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from './process.ts';
