@@ -3,6 +3,9 @@ import type { ClusterManager } from './cluster/cluster.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { cors } from './http/filters/cors.ts';
 import { fault } from './http/filters/fault/fault.ts';
+import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bridge.ts';
+import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
+import { makeGrpcWeb } from './http/filters/grpc-web/grpc-web.ts';
 import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { rbac } from './http/filters/rbac.ts';
@@ -48,7 +51,8 @@ export type Extensions = {
 
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
-  return [cors, fault, headerMutation, localRateLimit, rbac, makeRouter(parts)];
+  const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
+  return [cors, fault, ...grpc, headerMutation, localRateLimit, rbac, makeRouter(parts)];
 }
 
 export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {

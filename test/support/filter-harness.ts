@@ -227,6 +227,18 @@ export class FakeStream implements FilterStream {
 
   addEncodedData(): void {}
 
+  takeDecodedData(): Buffer | null {
+    return null;
+  }
+
+  takeEncodedData(): Buffer | null {
+    return null;
+  }
+
+  heldEncodedBytes(): number {
+    return 0;
+  }
+
   injectEncodedData(_slot: number, data: Buffer, endStream: boolean): void {
     this.injected.push({ text: data.toString('latin1'), endStream, atMs: this.clock.nowMs });
   }

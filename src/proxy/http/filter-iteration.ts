@@ -180,6 +180,10 @@ export abstract class FilterIteration {
     else this.addedDecoded = this.addedDecoded === null ? data : Buffer.concat([this.addedDecoded, data]);
   }
 
+  takeDecodedData(slot: number): Buffer | null {
+    return stopAt(this.decodeStops, slot)?.takeBody() ?? null;
+  }
+
   #takeAddedDecoded(): Buffer | null {
     const added = this.addedDecoded;
     if (added !== null) this.addedDecoded = null;
@@ -358,6 +362,14 @@ export abstract class FilterIteration {
     const stop = stopAt(this.encodeStops, slot);
     if (stop !== null) this.#holdEncoded(stop, data);
     else this.addedEncoded = this.addedEncoded === null ? data : Buffer.concat([this.addedEncoded, data]);
+  }
+
+  takeEncodedData(slot: number): Buffer | null {
+    return stopAt(this.encodeStops, slot)?.takeBody() ?? null;
+  }
+
+  heldEncodedBytes(slot: number): number {
+    return stopAt(this.encodeStops, slot)?.bytes ?? 0;
   }
 
   injectEncodedData(slot: number, data: Buffer, endStream: boolean): void {

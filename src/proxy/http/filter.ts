@@ -107,6 +107,11 @@ export type FilterStream = {
   /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */
   addDecodedData(slot: number, data: Buffer): void;
   addEncodedData(slot: number, data: Buffer): void;
+  /** Takes what waits of the body at the filter with that slot, for one that changes it as a whole; null for nothing. */
+  takeDecodedData(slot: number): Buffer | null;
+  takeEncodedData(slot: number): Buffer | null;
+  /** Bytes that wait of the response's body at the filter with that slot. */
+  heldEncodedBytes(slot: number): number;
   /**
    * Sends response body on from behind the filter with that slot, outside of an encode call: for a filter that took the
    * data ('stop-no-buffer', also with endStream) and lets it go later. `endStream` ends the response.

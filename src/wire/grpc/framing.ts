@@ -133,7 +133,7 @@ export class GrpcMessageReader {
 export class GrpcMessageCounter {
   readonly #head = new HeadReader();
   #remaining = 0;
-  /** Messages whose head has come, and those that have come whole. */
+  /** Messages of which a byte has come, and those that have come whole. */
   started = 0;
   completed = 0;
 
@@ -147,9 +147,9 @@ export class GrpcMessageCounter {
         if (this.#remaining === 0) this.completed++;
         continue;
       }
+      if (!this.#head.isPartial) this.started++;
       pos = this.#head.read(buf, pos, end);
       if (!this.#head.isComplete) return;
-      this.started++;
       this.#remaining = this.#head.length;
       if (this.#remaining === 0) this.completed++;
     }
