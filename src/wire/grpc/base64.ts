@@ -74,11 +74,11 @@ export class Base64Writer {
     if (this.#heldLength > 0) {
       while (this.#heldLength < 3 && pos < end) this.#held[this.#heldLength++] = buf[pos++] as number;
       if (this.#heldLength < 3 && !isLast) return '';
-      text = this.#held.base64Slice(0, this.#heldLength);
+      text = this.#held.toString('base64', 0, this.#heldLength);
       this.#heldLength = 0;
     }
     const whole = isLast ? end : end - ((end - pos) % 3);
-    text += buf.base64Slice(pos, whole);
+    text += buf.toString('base64', pos, whole);
     for (pos = whole; pos < end; pos++) this.#held[this.#heldLength++] = buf[pos] as number;
     return text;
   }

@@ -57,8 +57,12 @@ export function grpcStatusOf(httpStatus: number): number {
 
 /** Percent-encodes the UTF-8 of a text. Source: gRPC over HTTP/2, "Status-Message". */
 export function encodeGrpcMessage(text: string): string {
+  return encodeGrpcMessageBytes(Buffer.from(text, 'utf8'));
+}
+
+export function encodeGrpcMessageBytes(bytes: Uint8Array): string {
   let out = '';
-  for (const byte of Buffer.from(text, 'utf8')) {
+  for (const byte of bytes) {
     const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
     out += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }

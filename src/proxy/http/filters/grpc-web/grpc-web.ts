@@ -2,7 +2,7 @@
 import { Base64Reader } from '../../../../wire/grpc/base64.ts';
 import { frameMessage, MESSAGE_TRAILERS } from '../../../../wire/grpc/framing.ts';
 import { GRPC_CONTENT_TYPE, isGrpcResponse } from '../../../../wire/grpc/request.ts';
-import { encodeGrpcMessage, grpcStatusOfHttp } from '../../../../wire/grpc/status.ts';
+import { encodeGrpcMessageBytes, grpcStatusOf } from '../../../../wire/grpc/status.ts';
 import { H, headerName, type HeaderKey } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { ClusterManager } from '../../../cluster/cluster.ts';
@@ -142,10 +142,10 @@ class GrpcWebFilter implements HttpFilter {
   #setMessage(stream: FilterStream, last: BodyData | null): void {
     const headers = stream.responseHeaders as Headers;
     const held = stream.takeEncodedData(this.#slot);
-    let message = last === null ? '' : last.buffer.latin1Slice(last.start, last.end);
-    if (held !== null) message = (held.latin1Slice() + message).slice(0, MAX_MESSAGE_BYTES);
-    headers.set(H['grpc-message'], encodeGrpcMessage(message));
-    headers.set(H['grpc-status'], String(grpcStatusOfHttp(headers.status)));
+    let message = last === null ? NO_BYTES : last.buffer.subarray(last.start, last.end);
+    if (held !== null) message = Buffer.concat([held, message]).subarray(0, MAX_MESSAGE_BYTES);
+    headers.set(H['grpc-message'], encodeGrpcMessageBytes(message));
+    headers.set(H['grpc-status'], String(grpcStatusOf(headers.status)));
     headers.set(H['content-length'], '0');
   }
 }
