@@ -274,6 +274,7 @@ export function makeRoute(change: RouteChange = {}): Route {
     autoHostRewrite: false,
     appendXForwardedHost: false,
     upgrades: new Map(),
+    connect: null,
     hash: () => null,
     hash64: () => null,
     metadataMatch: null,
@@ -494,6 +495,15 @@ export class FakeRequest implements RouterStream {
   continueEncoding(): void {}
   addDecodedData(): void {}
   addEncodedData(): void {}
+  takeDecodedData(): null {
+    return null;
+  }
+  takeEncodedData(): null {
+    return null;
+  }
+  heldEncodedBytes(): number {
+    return 0;
+  }
   injectEncodedData(): void {}
   pauseResponse(): void {}
   resumeResponse(): void {}
