@@ -18,14 +18,7 @@ const DECODE = [
   'src/proxy/formatter/',
   'src/proxy/stream-info.ts',
 ];
-const FILTER = [
-  ...DECODE,
-  'src/proxy/filter-state/',
-  'src/proxy/rate-limit/',
-  'src/wire/grpc/',
-  ...HEADERS,
-  ...FLOOR,
-];
+const FILTER = [...DECODE, 'src/proxy/filter-state/', 'src/proxy/rate-limit/', 'src/wire/grpc/', ...HEADERS, ...FLOOR];
 const PROXY_TYPES = ['src/proxy/', 'src/wire/', 'src/net/'];
 
 /** The first room whose path begins a file's path is that file's room. */
@@ -44,6 +37,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/net/tls/', may: ['src/net/', 'src/wire/der.ts', ...FLOOR] },
   { path: 'src/net/', may: FLOOR },
   { path: 'src/proto/', may: FLOOR },
+  { path: 'src/grpc/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/xds/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/kube/', may: ['src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/ca/certificate-service.ts', may: ['src/ca/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
@@ -158,6 +152,11 @@ export const ROOMS: readonly Room[] = [
       ...DECODE,
       ...FLOOR,
     ],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/cluster/upstream-client/',
+    may: ['src/proxy/cluster/', 'src/proxy/http/filter.ts', 'src/proto/', 'src/wire/', ...FLOOR],
     types: PROXY_TYPES,
   },
   {

@@ -7,3 +7,17 @@ export function parseGrpcTimeout(value: string | undefined): number {
   const match = /^(\d{1,8})([HMSmun])$/.exec(value);
   return match === null ? 0 : Math.ceil(Number(match[1]) * (UNIT_MS[match[2] as string] as number));
 }
+
+/** Source: gRPC over HTTP/2, "TimeoutValue": at most eight digits. */
+const MOST_TIMEOUT = 99_999_999;
+
+/** The header's value for a timeout in ms; rounds down. Source: Envoy Grpc::Common::toGrpcTimeout. */
+export function grpcTimeout(timeoutMs: number): string {
+  let value = Math.floor(timeoutMs);
+  if (value <= MOST_TIMEOUT) return `${value}m`;
+  value = Math.floor(value / 1000);
+  if (value <= MOST_TIMEOUT) return `${value}S`;
+  value = Math.floor(value / 60);
+  if (value <= MOST_TIMEOUT) return `${value}M`;
+  return `${Math.min(Math.floor(value / 60), MOST_TIMEOUT)}H`;
+}
