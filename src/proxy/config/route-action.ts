@@ -12,7 +12,7 @@ import {
   LiteralHostRewrite,
   PathRegexHostRewrite,
 } from '../route/rewrite.ts';
-import type { ForwardAction, MirrorPolicy, RetryPolicy } from '../route/route.ts';
+import type { ConnectConfig, ForwardAction, MirrorPolicy, RetryPolicy } from '../route/route.ts';
 import { decodeRegexRewrite, decodeRuntimeFraction, matchedHeaderKey } from './matcher.ts';
 import { routeEnvironment } from './route-environment.ts';
 import { decodeHashPolicies } from './route-hash.ts';
@@ -86,6 +86,7 @@ function decodeSettings(message: RouteActionPb, defaults: ActionDefaults, d: Con
     autoHostRewrite: message.auto_host_rewrite === true,
     appendXForwardedHost: message.append_x_forwarded_host === true,
     upgrades: decodeUpgrades(message, d),
+    connect: decodeConnect(message, d),
     metadataMatch: lbMetadata(message.metadata_match),
   };
 }
@@ -109,6 +110,27 @@ function decodeUpgrades(message: RouteActionPb, d: ConfigDecoder): ReadonlyMap<s
     upgrades.set(type, enabled);
   }
   return upgrades;
+}
+
+/** What a route says of the CONNECT that it ends. */
+function decodeConnect(message: RouteActionPb, d: ConfigDecoder): ConnectConfig | null {
+  let connect: ConnectConfig | null = null;
+  for (const [i, { upgrade_type: type = '', connect_config: config }] of (message.upgrade_configs ?? []).entries()) {
+    if (config === undefined) continue;
+    const at = d.at('upgrade_configs', i);
+    if (type.toUpperCase() !== 'CONNECT') {
+      at.reject('connect_config', `Non-CONNECT upgrade type ${type} has ConnectConfig`);
+      continue;
+    }
+    const proxy = config.proxy_protocol_config;
+    for (const field of ['pass_through_tlvs', 'added_tlvs'] as const) {
+      const isSet = proxy?.[field] !== undefined;
+      if (isSet) at.at('connect_config').at('proxy_protocol_config').reject(field, 'has no effect behind CONNECT');
+    }
+    const version = proxy?.version === 'V2' ? 2 : 1;
+    connect = Object.freeze({ proxyHeader: proxy === undefined ? 0 : version, allowPost: config.allow_post === true });
+  }
+  return connect;
 }
 
 function decodeClusters(

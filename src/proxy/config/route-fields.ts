@@ -45,7 +45,9 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties': 'source_ip',
   'envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter': 'name',
   'envoy.config.route.v3.RouteAction.HashPolicy.FilterState': 'key',
-  'envoy.config.route.v3.RouteAction.UpgradeConfig': 'upgrade_type enabled',
+  'envoy.config.route.v3.RouteAction.UpgradeConfig': 'upgrade_type enabled connect_config',
+  'envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': 'proxy_protocol_config allow_post',
+  'envoy.config.core.v3.ProxyProtocolConfig': 'version',
   'envoy.config.route.v3.RouteAction.MaxStreamDuration':
     'max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset',
   'envoy.config.route.v3.RetryPolicy':

@@ -76,6 +76,15 @@ export type ClusterWeightPb = MutationsPb & {
   host_rewrite_literal?: string;
 };
 
+export type UpgradePb = {
+  upgrade_type?: string;
+  enabled?: boolean;
+  connect_config?: {
+    proxy_protocol_config?: { version?: string; pass_through_tlvs?: object; added_tlvs?: object[] };
+    allow_post?: boolean;
+  };
+};
+
 export type RouteActionPb = {
   cluster?: string;
   cluster_header?: string;
@@ -107,7 +116,7 @@ export type RouteActionPb = {
   cors?: object;
   max_grpc_timeout?: DurationPb;
   grpc_timeout_offset?: DurationPb;
-  upgrade_configs?: { upgrade_type?: string; enabled?: boolean }[];
+  upgrade_configs?: UpgradePb[];
   max_stream_duration?: {
     max_stream_duration?: DurationPb;
     grpc_timeout_header_max?: DurationPb;

@@ -2,7 +2,7 @@
 import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import { combinedHash, type HashPolicy, type SetCookie } from './hash-policy.ts';
-import type { ForwardAction, MatchContext, MirrorPolicy, RetryPolicy } from './route.ts';
+import type { ConnectConfig, ForwardAction, MatchContext, MirrorPolicy, RetryPolicy } from './route.ts';
 
 export type ForwardSettings = Omit<ForwardAction, 'clusterName' | 'hash' | 'hash64'>;
 
@@ -25,6 +25,7 @@ export class Forward implements ForwardAction {
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
   readonly upgrades: ReadonlyMap<string, boolean>;
+  readonly connect: ConnectConfig | null;
   readonly metadataMatch: Readonly<Record<string, unknown>> | null;
   readonly #cluster: ClusterChoice;
   readonly #hashPolicies: readonly HashPolicy[];
@@ -45,6 +46,7 @@ export class Forward implements ForwardAction {
     this.autoHostRewrite = settings.autoHostRewrite;
     this.appendXForwardedHost = settings.appendXForwardedHost;
     this.upgrades = settings.upgrades;
+    this.connect = settings.connect;
     this.metadataMatch = settings.metadataMatch;
     this.#cluster = cluster;
     this.#hashPolicies = hashPolicies;

@@ -106,6 +106,8 @@ export type ForwardAction = {
   readonly appendXForwardedHost: boolean;
   /** Upgrade type (lower case) → enabled; overrides the connection manager's. */
   readonly upgrades: ReadonlyMap<string, boolean>;
+  /** CONNECT ends here; null: it goes on as CONNECT. */
+  readonly connect: ConnectConfig | null;
   /** The upper 53 bits of `hash64`: ordered as it, so a ring may be searched with it. */
   hash(headers: Headers, context: MatchContext): number | null;
   /**
@@ -114,6 +116,14 @@ export type ForwardAction = {
    */
   hash64(headers: Headers, context: MatchContext, setCookie?: (setCookieValue: string) => void): bigint | null;
   readonly metadataMatch: Readonly<Record<string, unknown>> | null;
+};
+
+/** How a tunnel ends: what the upstream connection begins with, and what asks for one. */
+export type ConnectConfig = {
+  /** Version of the PROXY header; 0 for none. */
+  readonly proxyHeader: 0 | 1 | 2;
+  /** POST asks for a tunnel too. */
+  readonly allowPost: boolean;
 };
 
 export type RedirectAction = {

@@ -10,10 +10,10 @@ import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import type { BodyData } from '../../filter.ts';
 import * as attemptInfo from './attempt-info.ts';
-import { requestWishes } from './auto-names.ts';
 import { chargeCode, chargeTime, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
+import { openStream } from './open-stream.ts';
 import { LOCAL_RESET, type ResetReason, resetBody, resetDetails, resetReason } from './reset-reason.ts';
 import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from './retry.ts';
 import { countRoute, type RouteStats } from './route-stats.ts';
@@ -241,7 +241,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.info.upstreamHostMetadata = host.metadata;
     this.#wishedMs = this.router.clock.nowMs;
     this.#isAttempting = true;
-    const pending = host.newStream(this.forward.priority, this, requestWishes(this.cluster, this.info, this.headers));
+    const pending = openStream(this, host);
     // The answer may have come already, and the stream may even be over.
     if (this.#isAttempting && this.#encoder === null) this.#pending = pending;
   }
@@ -250,21 +250,21 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const { info, headers, router, cluster } = this;
     const companion = this.#companion as Companion;
     const host = this.host as Host;
-    const now = router.clock.nowMs;
     this.#pending = null;
     this.#encoder = encoder;
     companion.setSource(encoder);
     countRoute(this, 'upstream_rq_total');
     this.#noteHost(host);
-    attemptInfo.noteConnection(info, encoder, this.#wishedMs, now);
+    attemptInfo.noteConnection(info, encoder, this.#wishedMs, router.clock.nowMs);
     if (this.forward.autoHostRewrite && host.hostname !== '') {
       attemptInfo.rewriteAuthority(headers, host.hostname, this.forward, !router.config.suppressEnvoyHeaders);
     }
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;
     const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    const wasHeld = this.#isHeld;
     encoder.encodeHeaders(headers, isBare);
-    if (!isBare && !this.#isHeld) this.#sendKept(encoder);
+    if (!isBare && !wasHeld && this.#encoder === encoder) this.#sendKept(encoder);
     if (this.#requestCompleteMs >= 0 && this.#encoder === encoder) this.#armPerTry();
   }
 
