@@ -36,7 +36,8 @@ export type RequestDecoder = {
 
 /** Upstream: what the router writes a request to; one per exchange (HTTP/1: the connection itself). */
 export type RequestEncoder = {
-  readonly protocol: Protocol;
+  /** '' behind the end of a tunnel. */
+  readonly protocol: Protocol | '';
   readonly connection: UpstreamConnectionInfo;
   readonly times: ConnectTimes;
   encodeHeaders(headers: Headers, endStream: boolean): void;
