@@ -5,8 +5,8 @@ import { failure } from '../../../base/failure.ts';
 import { decodeBinary } from '../../../proto/binary-decode.ts';
 import { encodeBinary } from '../../../proto/binary-encode.ts';
 import type {
+  HealthCheckResponse,
   V1_HealthCheckRequest as HealthCheckRequest,
-  V1_HealthCheckResponse as HealthCheckResponse,
 } from '../../../proto/generated/types.d.ts';
 import { registry } from '../../../proto/registry.ts';
 import { frameMessage } from '../../../wire/grpc/framing.ts';

@@ -70,6 +70,7 @@ test('a request with a body and its answer with trailers, counted as internal', 
   assert.equal(up.stat('upstream_rq_completed'), 1);
   assert.equal(up.stat('zone.z1.z2.upstream_rq_200'), 1);
   assert.equal(up.store.find('http.async-client.rq_total'), 1);
+  up.store.flush();
   assert.equal(up.store.findHistogram('cluster.up.internal.upstream_rq_time')?.isUsed, true);
   assert.equal(up.host.rqSuccess, 1);
 });
