@@ -3,6 +3,7 @@ import { SANITIZE } from '../http/client-cert-header.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { Engine } from '../../net/engine.ts';
+import { DEFAULT_HTTP2_OPTIONS } from '../../wire/http2/options.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
@@ -171,6 +172,8 @@ const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
     allowAbsoluteUrl: true,
     spelling: 'lower',
   },
+  codecType: 'AUTO',
+  http2: { wire: DEFAULT_HTTP2_OPTIONS, keepalive: null },
   normalizePath: false,
   mergeSlashes: false,
   escapedSlashes: 'KEEP_UNCHANGED',

@@ -8,6 +8,7 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import type { HttpFilterFactory } from '../http/filter.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
+import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
@@ -23,7 +24,7 @@ const MAX_HEADERS_COUNT = 100;
 
 export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': `
-    codec_type stat_prefix route_config http_filters add_user_agent http_protocol_options
+    codec_type stat_prefix route_config http_filters add_user_agent http_protocol_options http2_protocol_options
     common_http_protocol_options server_name drain_timeout access_log use_remote_address generate_request_id
     proxy_100_continue xff_num_trusted_hops represent_ipv4_remote_address_as_ipv4_mapped_ipv6 skip_xff_append via
     upgrade_configs stream_idle_timeout internal_address_config delayed_close_timeout request_timeout
@@ -33,6 +34,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
+  ...HTTP2_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'name typed_config is_optional disabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
     'upgrade_type enabled',
@@ -80,9 +82,8 @@ export function decodeHttpConnectionManager(
   environment: HttpManagerEnvironment,
   bufferLimitBytes: number,
 ): HttpManagerConfig {
-  if (message.codec_type === 'HTTP2' || message.codec_type === 'HTTP3') {
-    d.reject('codec_type', `${message.codec_type} is not supported yet: HTTP1 and AUTO are`);
-  }
+  const codecType = named(message.codec_type, 'AUTO');
+  if (codecType === 'HTTP3') d.reject('codec_type', 'HTTP3 is not supported: AUTO, HTTP1 and HTTP2 are');
   if (message.strip_matching_host_port === true && message.strip_any_host_port === true) {
     d.reject('strip_any_host_port', 'only one of strip_matching_host_port and strip_any_host_port can be set');
   }
@@ -124,6 +125,13 @@ export function decodeHttpConnectionManager(
       message.stream_error_on_invalid_http_message ??
       false,
     http1: decodeHttp1(message, d),
+    codecType: codecType === 'HTTP3' ? 'AUTO' : codecType,
+    http2: decodeHttp2Options(message.http2_protocol_options, d.at('http2_protocol_options'), {
+      maxHeadBytes: (message.max_request_headers_kb ?? MAX_REQUEST_HEADERS_KB) * 1024,
+      maxHeaders: common.max_headers_count ?? MAX_HEADERS_COUNT,
+      streamBufferBytes: bufferLimitBytes,
+      streamErrorOnInvalidMessage: message.stream_error_on_invalid_http_message,
+    }),
     normalizePath: message.normalize_path ?? false,
     mergeSlashes: message.merge_slashes ?? false,
     escapedSlashes: escapedSlashes(message),

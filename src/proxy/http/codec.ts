@@ -1,26 +1,52 @@
 // Where codecs and streams meet: a stream reads a request and writes a response, whatever the protocol below.
 import type { Failure } from '../../base/failure.ts';
-import type { TlsFacts, Address } from '../../base/byte-stream.ts';
+import type { Address, ByteStreamHandler, TlsFacts } from '../../base/byte-stream.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConnectTimes } from '../cluster/cluster.ts';
-import type { Protocol } from '../stream-info.ts';
+import type { Protocol, StreamInfo } from '../stream-info.ts';
 import type { BodyData } from './filter.ts';
+import type { HttpStream } from './stream.ts';
+
+/** Downstream: a connection as one of the protocols; its owner is the connection manager. */
+export type ServerCodec = ByteStreamHandler & {
+  /** Of the last request. */
+  readonly protocol: Protocol;
+  /** This side closed first. */
+  readonly closedLocally: boolean;
+  /** Says that the connection takes no further exchange soon; HTTP/1 has no words for it but in an answer. */
+  announceShutdown(): void;
+  /** Ends the connection as soon as no exchange is in progress. */
+  closeWhenIdle(): void;
+};
 
 /** Downstream: what a stream writes its answer to; implemented by the server codecs. */
 export type ResponseEncoder = {
+  /** Of the request; known once its head was read. */
+  readonly protocol: Protocol;
+  /** The request asks for another protocol, or is CONNECT. */
+  readonly isUpgradeRequest: boolean;
+  /** Whether an answer of that status turns the exchange into a tunnel: 101 for an upgrade, 2xx for CONNECT. */
+  isTunnelAnswer(status: number): boolean;
+  /** The exchange starts over as another stream. */
+  replaceStream(stream: HttpStream): void;
+  /** Completes the counts of bytes on the wire, for codecs that know them better than who sees the message. */
+  tellBytes(info: StreamInfo): void;
   encode1xx(headers: Headers): void;
   encodeHeaders(headers: Headers, endStream: boolean): void;
   /** Borrowed data is sent or copied before the call returns. */
   encodeData(data: BodyData, endStream: boolean): void;
   encodeTrailers(trailers: Headers): void;
   /** Ends the stream at once (HTTP/1: the connection). No callback follows. */
-  resetStream(): void;
+  resetStream(reason: ResetReason): void;
   /** The stream above is done with this exchange, response sent or not; the next one may start. */
   finish(): void;
   /** Counted: stops and restarts the reading of the request body (back-pressure). */
   pauseReading(): void;
   resumeReading(): void;
 };
+
+/** Why this side ends a stream without the end of an answer. */
+export type ResetReason = 'local' | 'protocol' | 'connect';
 
 /** Downstream: what a server codec reports of one request. */
 export type RequestDecoder = {

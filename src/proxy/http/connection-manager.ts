@@ -1,20 +1,23 @@
 // The HTTP connection manager: owns a downstream connection, its codec and streams, and the rules between them.
-import type { ByteStream } from '../../base/byte-stream.ts';
+import type { ByteStream, ByteStreamHandler } from '../../base/byte-stream.ts';
 import type { Clock, Random, Timer } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { H } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
+import type { Http2CodecScope } from '../codec/http2-stats.ts';
 import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
 import type { MatchContext, Route } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
-import { type ClientCertTexts, mutateClientCert } from './client-cert-header.ts';
-import type { ResponseEncoder } from './codec.ts';
+import type { ClientCertTexts } from './client-cert-header.ts';
+import type { ResponseEncoder, ServerCodec } from './codec.ts';
+import { couldBeHttp2, isHttp2 } from './codec-choice.ts';
 import type { LocalReply, Runtime } from './filter.ts';
-import { mutateRequestHeaders, mutateResponseHeaders } from './headers-policy.ts';
-import { continueHeaders, Http1ServerConnection } from './http1-server.ts';
+import { mutateResponseHeaders } from './headers-policy.ts';
+import { Http1ServerConnection } from './http1-server.ts';
+import { Http2ServerConnection } from './http2-server.ts';
 import { dropUnderscores } from './http1-request.ts';
 import type { HttpConfig } from './http-config.ts';
-import { normalizeAuthority, normalizePath } from './path-policy.ts';
+import { PrematureResets } from './premature-resets.ts';
 import { makeRouteSlots, type RouteSlots } from './route-slots.ts';
 import type { Http1CodecScope, HttpScope, ListenerHttpScope } from './stats.ts';
 import { HttpStream } from './stream.ts';
@@ -28,6 +31,8 @@ export type HttpManager = {
   readonly stats: HttpScope;
   readonly listenerStats: ListenerHttpScope;
   readonly codecStats: Http1CodecScope;
+  /** Made with the first HTTP/2 connection, as Envoy's. */
+  readonly http2Stats: () => Http2CodecScope;
   /** 'draining' once the listener or the process drains: connections close after their exchange. */
   readonly drain: DrainDecision;
   /** The Date header's value for now; one string per second. */
@@ -38,7 +43,10 @@ export type HttpManager = {
   readonly connections: Set<HttpConnection>;
 };
 
-export class HttpConnection {
+/** HTTP/1: 'draining' closes with the next answer. HTTP/2: 'draining' was announced, 'closing' takes no stream more. */
+type DrainState = 'none' | 'draining' | 'closing';
+
+export class HttpConnection implements ByteStreamHandler {
   readonly manager: HttpManager;
   readonly config: HttpConfig;
   readonly clock: Clock;
@@ -47,27 +55,32 @@ export class HttpConnection {
   readonly info: ConnectionInfo;
   readonly #connection: NetworkConnection;
   readonly #socket: ByteStream;
-  readonly #codec: Http1ServerConnection;
+  /** Null until the first bytes say what is spoken. */
+  #codec: ServerCodec | null = null;
+  #isHttp2 = false;
+  /** First bytes that may become HTTP/2's preface. */
+  #undecided: Buffer | null = null;
   readonly #startMs: number;
-  #stream: HttpStream | null = null;
+  /** Streams in progress, a list. */
+  #first: HttpStream | null = null;
   #requests = 0;
-  /** The response in progress is the connection's last. */
-  #isDraining = false;
-  /** The close need not wait for the client (it asked for it). */
+  #drainState: DrainState = 'none';
+  /** HTTP/1: the close need not wait for the client (it asked for it). */
   #clientWantsClose = false;
   #closedLocally = false;
-  readonly #activityTimer: Timer;
+  /** Serves all that may last too long here: armed late, it looks at every stream when it fires. */
+  readonly #timer: Timer;
+  #timerDueMs = 0;
   #idleSinceMs: number;
   #delayTimer: Timer | null = null;
   /** Bytes that had left when that timer was armed: a client that still reads gets more time. */
   #writtenAtDelay = 0;
   #durationTimer: Timer | null = null;
   #drainTimer: Timer | null = null;
-  #requestTimer: Timer | null = null;
-  #streamDurationTimer: Timer | null = null;
   #matchContext: MatchContext | null = null;
-  #clientCert: ClientCertTexts | null = null;
-  #upgraded = false;
+  #prematureResets: PrematureResets | null = null;
+  clientCert: ClientCertTexts | null = null;
+  #upgrades = 0;
   #rxCounted = 0;
   #txCounted = 0;
 
@@ -83,9 +96,8 @@ export class HttpConnection {
     this.#socket = socket;
     this.#startMs = this.clock.nowMs;
     this.#idleSinceMs = this.clock.nowMs;
-    this.#activityTimer = this.clock.timer(onActivity, this);
-    this.#codec = new Http1ServerConnection(socket, this);
-    socket.handler = this.#codec;
+    this.#timer = this.clock.timer(onTimer, this);
+    socket.handler = this;
     socket.setWatermarks(this.config.bufferLimitBytes);
     manager.connections.add(this);
     const { stats } = this;
@@ -96,17 +108,52 @@ export class HttpConnection {
       stats.inc(stats.i.downstream_cx_ssl_active);
     }
     stats.set(stats.i.downstream_cx_rx_bytes_buffered, 0);
-    if (this.config.idleTimeoutMs > 0) this.#activityTimer.arm(this.config.idleTimeoutMs);
+    if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
     if (this.config.maxConnectionDurationMs > 0) {
       this.#durationTimer = this.clock.timer(onMaxDuration, this);
       this.#durationTimer.arm(this.config.maxConnectionDurationMs);
     }
   }
 
-  /** The first byte came, and it is not HTTP/2. */
-  onCodecStart(): void {
-    this.stats.inc(this.stats.i.downstream_cx_http1_total);
-    this.stats.inc(this.stats.i.downstream_cx_http1_active);
+  // ─── Before the protocol is known ───────────────────────────────────────────────────────────────────────────────
+
+  onData(chunk: Buffer, start: number, end: number): void {
+    let [buf, from, to] = [chunk, start, end];
+    if (this.#undecided !== null) {
+      buf = Buffer.concat([this.#undecided, chunk.subarray(start, end)]);
+      [from, to] = [0, buf.length];
+      this.#undecided = null;
+    }
+    const { codecType } = this.config;
+    if (codecType === 'AUTO' && couldBeHttp2(this.info, buf, from, to)) {
+      this.#undecided = Buffer.from(buf.subarray(from, to));
+      return;
+    }
+    this.#isHttp2 = codecType === 'AUTO' ? isHttp2(this.info, buf, from, to) : codecType === 'HTTP2';
+    const { stats } = this;
+    let codec: ServerCodec;
+    if (this.#isHttp2) {
+      stats.inc(stats.i.downstream_cx_http2_total);
+      stats.inc(stats.i.downstream_cx_http2_active);
+      codec = new Http2ServerConnection(this.#socket, this);
+    } else {
+      stats.inc(stats.i.downstream_cx_http1_total);
+      stats.inc(stats.i.downstream_cx_http1_active);
+      codec = new Http1ServerConnection(this.#socket, this);
+    }
+    this.#codec = codec;
+    this.#socket.handler = codec;
+    codec.onData(buf, from, to);
+  }
+
+  onEnd(): void {
+    this.closeSocket();
+  }
+
+  onDrain(): void {}
+
+  onClose(reason: Failure | null): void {
+    this.onCodecClosed(reason);
   }
 
   // ─── Streams ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,139 +161,71 @@ export class HttpConnection {
   newStream(encoder: ResponseEncoder): HttpStream {
     const { stats, config } = this;
     stats.inc(stats.i.downstream_rq_total);
-    stats.inc(stats.i.downstream_rq_http1_total);
+    stats.inc(this.#isHttp2 ? stats.i.downstream_rq_http2_total : stats.i.downstream_rq_http1_total);
     stats.inc(stats.i.downstream_rq_active);
     const stream = new HttpStream(this, encoder);
-    stream.info.protocol = 'HTTP/1.1';
-    this.#stream = stream;
+    stream.info.protocol = this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1';
+    this.#link(stream);
     this.#requests++;
     if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) {
       stats.inc(stats.i.downstream_cx_max_requests_reached);
-      this.#isDraining = true;
+      this.#startDrain();
     }
-    if (stream.idleTimeoutMs > 0) this.watchActivity(stream);
+    const now = this.clock.nowMs;
+    if (stream.idleTimeoutMs > 0) this.watch(now + stream.idleTimeoutMs);
     if (config.requestTimeoutMs > 0) {
-      this.#requestTimer ??= this.clock.timer(onRequestTimeout, this);
-      this.#requestTimer.arm(config.requestTimeoutMs);
+      stream.requestDueMs = now + config.requestTimeoutMs;
+      this.watch(stream.requestDueMs);
     }
-    if (config.maxStreamDurationMs > 0) this.limitDuration(config.maxStreamDurationMs);
+    if (config.maxStreamDurationMs > 0) this.limitDuration(stream, config.maxStreamDurationMs);
     return stream;
   }
 
-  /** Ends the stream in progress after so long; 0 lifts the limit. */
-  limitDuration(ms: number): void {
-    if (ms === 0) {
-      this.#streamDurationTimer?.disarm();
-      return;
-    }
-    this.#streamDurationTimer ??= this.clock.timer(onStreamDuration, this);
-    this.#streamDurationTimer.arm(ms);
+  get hasStreams(): boolean {
+    return this.#first !== null;
   }
 
-  replaceStream(encoder: ResponseEncoder, _old: HttpStream): HttpStream {
+  #link(stream: HttpStream): void {
+    stream.next = this.#first;
+    if (this.#first !== null) this.#first.previous = stream;
+    this.#first = stream;
+  }
+
+  #unlink(stream: HttpStream): void {
+    const { next, previous } = stream;
+    if (previous === null) this.#first = next;
+    else previous.next = next;
+    if (next !== null) next.previous = previous;
+    stream.next = stream.previous = null;
+  }
+
+  /** Ends the stream after so long; 0 lifts the limit. */
+  limitDuration(stream: HttpStream, ms: number): void {
+    stream.durationDueMs = ms === 0 ? 0 : this.clock.nowMs + ms;
+    if (ms > 0) this.watch(stream.durationDueMs);
+  }
+
+  replaceStream(encoder: ResponseEncoder): HttpStream {
     const stream = new HttpStream(this, encoder);
-    this.#codec.replaceStream(stream);
+    encoder.replaceStream(stream);
     this.stats.inc(this.stats.i.downstream_rq_total);
     this.stats.inc(this.stats.i.downstream_rq_active);
-    this.#stream = stream;
+    this.#link(stream);
     return stream;
   }
 
-  /**
-   * What every request passes before the filters; false when it has been answered already. Order as in Envoy's
-   * ConnectionManagerImpl::ActiveStream::decodeHeaders.
-   */
-  acceptRequest(stream: HttpStream, headers: Headers): boolean {
-    const { config, info } = this;
-    const minor = this.#codec.minorVersion;
-    stream.info.protocol = minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
-    this.#clientWantsClose = this.#codec.clientWantsClose;
-    if (this.#codec.willClose) this.#isDraining = true;
-    if (headers.mayHave(H.expect) && !config.proxy100Continue) {
-      if (headers.get(H.expect)?.toLowerCase() === '100-continue') {
-        headers.remove(H.expect);
-        stream.sendContinue(continueHeaders());
-      }
-    }
-    if (minor === 0 && !headers.hasAuthority && config.http1.defaultHostForHttp10 !== '') {
-      headers.authority = config.http1.defaultHostForHttp10;
-      headers.hasAuthority = true;
-    }
-    if (!headers.hasAuthority) {
-      stream.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
-      return false;
-    }
-    const path = headers.path;
-    if (path !== '' && path.charCodeAt(0) !== 0x2f) {
-      this.stats.inc(this.stats.i.downstream_rq_non_relative_path);
-      stream.sendLocalReply({ status: 404, body: '', details: 'absolute_path_rejected' });
-      return false;
-    }
-    if (!this.#normalize(stream, headers, path)) return false;
-    stream.isUpgrade = this.#codec.isUpgradeRequest;
-    const table = config.routes.current;
-    stream.info.remoteAddress = mutateRequestHeaders(
-      headers,
-      config,
-      info,
-      this.random,
-      stream.isUpgrade && headers.method !== 'CONNECT',
-      table === null ? NO_NAMES : table.internalOnlyHeaders,
-    );
-    this.#clientCert = mutateClientCert(headers, config.clientCert, stream.info, this.#clientCert);
-    if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
-    stream.isGrpc = HttpStream.isGrpcRequest(headers);
-    return true;
+  /** An HTTP/1 head: whether its connection ends with its answer, and whether the client wishes so. */
+  onHttp1Head(willClose: boolean, clientWantsClose: boolean): void {
+    this.#clientWantsClose = clientWantsClose;
+    if (willClose) this.#drainState = 'closing';
   }
 
-  #normalize(stream: HttpStream, headers: Headers, path: string): boolean {
-    const { config } = this;
-    if (config.stripMatchingHostPort || config.stripAnyHostPort || config.stripTrailingHostDot) {
-      headers.authority = normalizeAuthority(headers.authority, config, this.info.localAddress.port);
-    }
-    if (path.includes('#')) {
-      this.stats.inc(this.stats.i.downstream_rq_failed_path_normalization);
-      stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
-      return false;
-    }
-    if (!config.normalizePath && !config.mergeSlashes && config.escapedSlashes === 'KEEP_UNCHANGED') return true;
-    const result = normalizePath(path, config);
-    if (result.action === 'reject') {
-      headers.path = result.path;
-      this.stats.inc(this.stats.i.downstream_rq_failed_path_normalization);
-      stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
-      return false;
-    }
-    headers.path = result.path;
-    if (result.action === 'redirect') {
-      this.stats.inc(this.stats.i.downstream_rq_redirected_with_normalized_path);
-      stream.sendLocalReply({
-        status: 307,
-        body: '',
-        details: 'path_normalization_failed',
-        modifyHeaders: (reply) => reply.set(H.location, result.path),
-      });
-      return false;
-    }
-    return true;
-  }
-
-  /** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. */
-  acceptUpgrade(stream: HttpStream, route: Route | null): boolean {
-    const headers = stream.requestHeaders;
-    if (headers.method === 'CONNECT') return true;
-    const type = (headers.get(H.upgrade) ?? '').toLowerCase();
-    const byRoute = route?.forward?.upgrades.get(type);
-    const allowed = byRoute ?? this.config.upgrades.get(type) ?? false;
-    if (allowed) {
-      this.#upgraded = true;
-      this.stats.inc(this.stats.i.downstream_cx_upgrades_total);
-      this.stats.inc(this.stats.i.downstream_cx_upgrades_active);
-      return true;
-    }
-    this.stats.inc(this.stats.i.downstream_rq_ws_on_non_ws_route);
-    stream.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
-    return false;
+  countUpgrade(stream: HttpStream): void {
+    const { stats } = this;
+    stream.isUpgradeCounted = true;
+    this.#upgrades++;
+    stats.inc(stats.i.downstream_cx_upgrades_total);
+    stats.inc(stats.i.downstream_cx_upgrades_active);
   }
 
   matchContext(stream: HttpStream): MatchContext {
@@ -280,25 +259,37 @@ export class HttpConnection {
     else if (config.serverHeaderTransformation === 'APPEND_IF_ABSENT' && !headers.has(H.server)) {
       headers.add(H.server, config.serverName);
     }
-    const isTunnel = this.#codec.isTunnelAnswer(headers.status);
-    if (!stream.isRequestComplete && !isTunnel) {
-      // Nobody will read the rest of this request.
-      this.#isDraining = true;
-      stats.inc(stats.i.downstream_rq_response_before_rq_complete);
-    } else if (!this.#isDraining && this.manager.drain.isDraining && this.manager.drain.shouldDrainClose()) {
+    const { drain } = this.manager;
+    const isDrained = this.#drainState === 'none' && drain.isDraining && drain.shouldDrainClose();
+    if (this.#isHttp2) {
+      if (!stream.isRequestComplete) stats.inc(stats.i.downstream_rq_response_before_rq_complete);
+      if (isDrained) {
+        stats.inc(stats.i.downstream_cx_drain_close);
+        this.#startDrain();
+      }
+    } else if (!stream.encoder.isTunnelAnswer(headers.status)) {
+      if (!stream.isRequestComplete) {
+        // Nobody will read the rest of this request.
+        this.#drainState = 'closing';
+        stats.inc(stats.i.downstream_rq_response_before_rq_complete);
+      } else if (isDrained) {
+        stats.inc(stats.i.downstream_cx_drain_close);
+        this.#drainState = 'closing';
+      }
+      this.#setConnectionField(stream, headers, endStream);
+    } else if (isDrained) {
       stats.inc(stats.i.downstream_cx_drain_close);
-      this.#isDraining = true;
-    }
-    if (isTunnel) {
-      // The connection is the stream's from here on.
-    } else {
-      // HTTP/1.0 has no other end for a body of unknown length than the end of the connection.
-      const isHttp10 = stream.info.protocol === 'HTTP/1.0';
-      if (isHttp10 && !endStream && !headers.has(H['content-length'])) this.#isDraining = true;
-      if (this.#isDraining) headers.set(H.connection, 'close');
-      else if (isHttp10) headers.set(H.connection, 'keep-alive');
+      this.#drainState = 'closing';
     }
     this.countStatus(headers.status);
+  }
+
+  /** HTTP/1.0 has no other end for a body of unknown length than the end of the connection. */
+  #setConnectionField(stream: HttpStream, headers: Headers, endStream: boolean): void {
+    const isHttp10 = stream.info.protocol === 'HTTP/1.0';
+    if (isHttp10 && !endStream && !headers.has(H['content-length'])) this.#drainState = 'closing';
+    if (this.#drainState !== 'none') headers.set(H.connection, 'close');
+    else if (isHttp10) headers.set(H.connection, 'keep-alive');
   }
 
   countStatus(status: number): void {
@@ -324,14 +315,11 @@ export class HttpConnection {
     }
   }
 
-  onHeadSent(bytes: number, fieldBytes: number): void {
-    this.#stream?.onHeadSent(bytes, fieldBytes);
-  }
-
   onLocalReply(stream: HttpStream, reply: LocalReply): void {
+    if (this.#isHttp2) return;
     // A broken message leaves HTTP/1 without a place to go on from.
-    if (reply.status === 400 && !this.config.streamErrorOnInvalidHttpMessage) this.#isDraining = true;
-    if (!stream.hasHead) this.#isDraining = true;
+    if (reply.status === 400 && !this.config.streamErrorOnInvalidHttpMessage) this.#drainState = 'closing';
+    if (!stream.hasHead) this.#drainState = 'closing';
   }
 
   onRequestTooLarge(): void {
@@ -340,47 +328,63 @@ export class HttpConnection {
 
   // ─── Ends of streams ────────────────────────────────────────────────────────────────────────────────────────────
 
-  onRequestComplete(_stream: HttpStream): void {
-    this.#requestTimer?.disarm();
-  }
-
   onStreamReset(stream: HttpStream, reason: Failure): void {
-    if (reason.code === 'downstream_closed' || reason.code === 'downstream_reset') {
-      stream.info.flags |= Flag.DC;
-      stream.info.responseCodeDetails = 'downstream_remote_disconnect';
+    const { info } = stream;
+    if (reason.code === 'downstream_reset' && reason.scope === 'stream') {
+      info.flags |= Flag.DR;
+      info.responseCodeDetails = reason.detail;
+    } else if (reason.code === 'downstream_closed' || reason.code === 'downstream_reset') {
+      info.flags |= Flag.DC;
+      info.responseCodeDetails = 'downstream_remote_disconnect';
     } else if (reason.code === 'drain' || reason.code === 'local_close') {
-      stream.info.responseCodeDetails = reason.detail;
+      info.responseCodeDetails = reason.detail;
     } else {
-      stream.info.flags |= Flag.DPE;
-      stream.info.responseCodeDetails = reason.detail;
+      info.flags |= Flag.DPE;
+      info.responseCodeDetails = reason.detail;
     }
   }
 
   onStreamEnd(stream: HttpStream): void {
     const { stats, config } = this;
+    const { info } = stream;
     stats.dec(stats.i.downstream_rq_active);
-    stats.record(stats.i.downstream_rq_time, Math.round(stream.info.endMs - stream.info.startMs));
-    if (!stream.isRequestComplete || !stream.isResponseComplete) {
-      stats.inc(stats.i.downstream_rq_rx_reset);
-    }
-    this.#stream = null;
-    this.#requestTimer?.disarm();
-    this.#streamDurationTimer?.disarm();
+    stats.record(stats.i.downstream_rq_time, Math.round(info.endMs - info.startMs));
+    const isCutOff = !stream.isRequestComplete || !stream.isResponseComplete;
+    if (isCutOff) stats.inc(stats.i.downstream_rq_rx_reset);
+    this.#unlink(stream);
+    if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
+    stream.encoder.tellBytes(info);
     const logs = config.accessLogs;
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
     this.#countBytes();
+    if (this.#isHttp2) this.#afterHttp2Stream(stream, isCutOff);
   }
 
+  #upgradeEnds(): void {
+    this.#upgrades--;
+    this.stats.dec(this.stats.i.downstream_cx_upgrades_active);
+  }
+
+  #afterHttp2Stream(stream: HttpStream, isCutOff: boolean): void {
+    if (this.#first === null) {
+      this.#idleSinceMs = this.clock.nowMs;
+      if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
+    }
+    this.#prematureResets ??= new PrematureResets(this.manager.runtime);
+    if (!this.#prematureResets.isTooMany(stream.info, isCutOff) || this.#closedLocally) return;
+    this.stats.inc(this.stats.i.downstream_rq_too_many_premature_resets);
+    this.closeAtOnce('too_many_premature_resets');
+  }
+
+  /** HTTP/1: an exchange is over, and the connection free for the next. */
   onExchangeComplete(): void {
     this.#idleSinceMs = this.clock.nowMs;
-    if (this.config.idleTimeoutMs > 0 && !this.#activityTimer.isArmed) {
-      this.#activityTimer.arm(this.config.idleTimeoutMs);
-    }
+    if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
   }
 
-  /** After an exchange: whether the connection must go. */
+  /** HTTP/1: after an exchange: whether the connection must go. */
   shouldClose(): boolean {
-    return this.#isDraining;
+    return this.#drainState !== 'none';
   }
 
   /** Whether the close waits for the client to read the answer (delayed_close_timeout). */
@@ -391,14 +395,25 @@ export class HttpConnection {
   // ─── The connection ─────────────────────────────────────────────────────────────────────────────────────────────
 
   onProtocolError(stream: HttpStream, reason: Failure): void {
+    this.#countProtocolError();
+    stream.onProtocolError(reason);
+  }
+
+  #countProtocolError(): void {
     this.stats.inc(this.stats.i.downstream_cx_protocol_error);
     if (this.#connection.isLogged) this.#connection.info.flags |= Flag.DPE;
-    stream.onProtocolError(reason);
+  }
+
+  /** HTTP/2: the client broke the protocol; its streams have been told, and GOAWAY is written. */
+  onConnectionError(): void {
+    this.#countProtocolError();
+    this.#drainState = 'closing';
+    this.closeDelayed();
   }
 
   /** Fields with underscores: true when the request is refused. */
   onUnderscores(headers: Headers): boolean {
-    const { codecStats } = this.manager;
+    const codecStats = this.#isHttp2 ? this.manager.http2Stats() : this.manager.codecStats;
     if (this.config.headersWithUnderscores === 'REJECT_REQUEST') {
       codecStats.inc(codecStats.i.requests_rejected_with_underscores_in_headers);
       return true;
@@ -409,8 +424,13 @@ export class HttpConnection {
 
   onHeadTimeout(stream: HttpStream): void {
     this.stats.inc(this.stats.i.downstream_rq_header_timeout);
-    this.#isDraining = true;
+    if (!this.#isHttp2) this.#drainState = 'closing';
     stream.sendLocalReply({ status: 408, body: 'request header timeout', details: 'request_header_timeout' });
+  }
+
+  closeAtOnce(reason: string): void {
+    this.#closedLocally = true;
+    this.#connection.close('no-flush', reason);
   }
 
   /** Flushes, then waits for the client to close, delayed_close_timeout at most. */
@@ -452,22 +472,25 @@ export class HttpConnection {
   onCodecClosed(reason: Failure | null): void {
     const { stats, manager } = this;
     manager.connections.delete(this);
-    this.#activityTimer.disarm();
+    this.#timer.disarm();
     this.#delayTimer?.disarm();
     this.#durationTimer?.disarm();
     this.#drainTimer?.disarm();
-    this.#requestTimer?.disarm();
-    this.#streamDurationTimer?.disarm();
     this.#countBytes();
     stats.dec(stats.i.downstream_cx_active);
     if (manager.isSecure) stats.dec(stats.i.downstream_cx_ssl_active);
-    if (this.#codec.hasStarted) stats.dec(stats.i.downstream_cx_http1_active);
-    if (this.#upgraded) stats.dec(stats.i.downstream_cx_upgrades_active);
+    const codec = this.#codec;
+    if (codec !== null) {
+      stats.dec(this.#isHttp2 ? stats.i.downstream_cx_http2_active : stats.i.downstream_cx_http1_active);
+    }
+    while (this.#upgrades > 0) this.#upgradeEnds();
     stats.inc(stats.i.downstream_cx_destroy);
-    const isLocal = this.#closedLocally || this.#codec.closedLocally;
+    const isLocal = this.#closedLocally || codec?.closedLocally === true;
     stats.inc(isLocal ? stats.i.downstream_cx_destroy_local : stats.i.downstream_cx_destroy_remote);
     stats.record(stats.i.downstream_cx_length_ms, Math.round(this.clock.nowMs - this.#startMs));
-    if (this.#connection.isLogged && this.#codec.hasStarted) this.#connection.info.protocol = 'HTTP/1.1';
+    if (this.#connection.isLogged && codec !== null) {
+      this.#connection.info.protocol = this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1';
+    }
     this.#connection.closed(reason);
   }
 
@@ -490,79 +513,115 @@ export class HttpConnection {
 
   // ─── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Makes sure that the activity timer fires no later than the stream's idle time-out. */
-  watchActivity(stream: HttpStream): void {
-    if (stream.idleTimeoutMs === 0) return;
-    const timer = this.#activityTimer;
-    if (timer.isArmed && this.clock.remainingMs(timer) <= stream.idleTimeoutMs) return;
-    timer.arm(stream.idleTimeoutMs);
+  /** Makes sure that the timer fires at `dueMs`, or before. */
+  watch(dueMs: number): void {
+    const timer = this.#timer;
+    if (timer.isArmed && this.#timerDueMs <= dueMs) return;
+    this.#timerDueMs = dueMs;
+    timer.arm(dueMs - this.clock.nowMs);
   }
 
-  /** One timer serves all idle time-outs: it is armed late and looks at the time of the last activity. */
-  onActivityTimer(): void {
+  onTimer(): void {
     const now = this.clock.nowMs;
-    const stream = this.#stream;
-    if (stream !== null) {
-      if (stream.idleTimeoutMs === 0) return;
-      const left = stream.lastActivityMs + stream.idleTimeoutMs - now;
-      if (left > 0) this.#activityTimer.arm(left);
-      else this.#onStreamIdle(stream);
+    let stream = this.#first;
+    if (stream === null) {
+      this.#checkIdle(now);
       return;
     }
-    if (this.config.idleTimeoutMs === 0) return;
-    const left = this.#idleSinceMs + this.config.idleTimeoutMs - now;
-    if (left > 0) {
-      this.#activityTimer.arm(left);
+    while (stream !== null) {
+      const { next }: HttpStream = stream;
+      const due = this.#checkStream(stream, now);
+      if (due > 0) this.watch(due);
+      stream = next;
+    }
+  }
+
+  /** Ends a stream that lasts too long, or says when to look again; 0: it is over, or has no limit. */
+  #checkStream(stream: HttpStream, now: number): number {
+    const { idleTimeoutMs, durationDueMs, requestDueMs } = stream;
+    let due = Number.POSITIVE_INFINITY;
+    if (durationDueMs > 0) {
+      if (durationDueMs <= now) return this.#onStreamDuration(stream);
+      due = durationDueMs;
+    }
+    if (requestDueMs > 0 && !stream.isRequestComplete) {
+      if (requestDueMs <= now) return this.#onRequestTimeout(stream);
+      due = Math.min(due, requestDueMs);
+    }
+    if (idleTimeoutMs > 0) {
+      const idleDueMs = stream.lastActivityMs + idleTimeoutMs;
+      if (idleDueMs <= now) return this.#onStreamIdle(stream);
+      due = Math.min(due, idleDueMs);
+    }
+    return due === Number.POSITIVE_INFINITY ? 0 : due;
+  }
+
+  #checkIdle(now: number): void {
+    const { idleTimeoutMs } = this.config;
+    if (idleTimeoutMs === 0) return;
+    const due = this.#idleSinceMs + idleTimeoutMs;
+    if (due > now) {
+      this.watch(due);
       return;
     }
     this.stats.inc(this.stats.i.downstream_cx_idle_timeout);
-    this.#startDrain();
+    this.#startDrainSequence();
+  }
+
+  /** The next answer is the last: HTTP/1 says so with it, HTTP/2 now and once more when drain_timeout is over. */
+  #startDrain(): void {
+    if (this.#isHttp2) this.#startDrainSequence();
+    else this.#drainState = 'closing';
   }
 
   /**
    * The connection has lasted long enough: it ends now if it never spoke, else after drain_timeout or with its next
    * answer. Source: Envoy ConnectionManagerImpl::startDrainSequence.
    */
-  #startDrain(): void {
-    if (!this.#codec.hasStarted) {
+  #startDrainSequence(): void {
+    if (this.#codec === null) {
       this.drainNow();
       return;
     }
-    this.#isDraining = true;
+    if (this.#drainState !== 'none') return;
+    this.#drainState = 'draining';
+    this.#codec.announceShutdown();
     this.#drainTimer ??= this.clock.timer(onDrainTimeout, this);
     this.#drainTimer.arm(this.config.drainTimeoutMs);
   }
 
   onDrainTimeout(): void {
-    if (this.#stream === null) this.drainNow();
+    if (this.#isHttp2) {
+      this.#drainState = 'closing';
+      this.#codec?.closeWhenIdle();
+    } else if (this.#first === null) this.drainNow();
   }
 
-  #onStreamIdle(stream: HttpStream): void {
+  #onStreamIdle(stream: HttpStream): 0 {
     this.stats.inc(this.stats.i.downstream_rq_idle_timeout);
     stream.info.flags |= Flag.SI;
-    if (stream.isResponseStarted) {
-      stream.resetStream('stream_idle_timeout');
-      return;
+    if (stream.isResponseStarted) stream.resetStream('stream_idle_timeout');
+    else {
+      const status = stream.isRequestComplete ? 504 : 408;
+      stream.sendLocalReply({ status, body: 'stream timeout', details: 'stream_idle_timeout' });
     }
-    const status = stream.isRequestComplete ? 504 : 408;
-    stream.sendLocalReply({ status, body: 'stream timeout', details: 'stream_idle_timeout' });
+    return 0;
   }
 
   onMaxDuration(): void {
     this.stats.inc(this.stats.i.downstream_cx_max_duration_reached);
-    this.#startDrain();
+    this.#startDrainSequence();
   }
 
-  onRequestTimeout(): void {
-    const stream = this.#stream;
-    if (stream === null || stream.isRequestComplete) return;
+  #onRequestTimeout(stream: HttpStream): 0 {
+    stream.requestDueMs = 0;
     this.stats.inc(this.stats.i.downstream_rq_timeout);
     stream.sendLocalReply({ status: 408, body: 'request timeout', details: 'request_overall_timeout' });
+    return 0;
   }
 
-  onStreamDuration(): void {
-    const stream = this.#stream;
-    if (stream === null) return;
+  #onStreamDuration(stream: HttpStream): 0 {
+    stream.durationDueMs = 0;
     this.stats.inc(this.stats.i.downstream_rq_max_duration_reached);
     if (stream.isResponseStarted) stream.resetStream('max_duration_timeout');
     else {
@@ -570,25 +629,27 @@ export class HttpConnection {
       const body = 'downstream duration timeout';
       stream.sendLocalReply({ status, body, details: 'max_duration_timeout', grpcStatus: DEADLINE_EXCEEDED });
     }
+    return 0;
   }
 
   /** The process or the listener goes away: ends idle connections now, others after their exchange. */
   drainNow(): void {
-    this.#isDraining = true;
-    if (this.#stream === null) {
+    this.#drainState = 'closing';
+    const codec = this.#codec;
+    if (codec !== null && (this.#isHttp2 || this.#first === null)) {
+      this.#closedLocally ||= this.#first === null;
+      codec.closeWhenIdle();
+    } else if (codec === null) {
       this.#closedLocally = true;
-      this.#codec.closeWhenIdle();
+      this.closeSocket();
     }
   }
 }
 
 /** Source: gRPC status codes. */
 const DEADLINE_EXCEEDED = 4;
-const NO_NAMES: readonly string[] = [];
 
-const onActivity = (connection: HttpConnection): void => connection.onActivityTimer();
+const onTimer = (connection: HttpConnection): void => connection.onTimer();
 const onDelayedClose = (connection: HttpConnection): void => connection.onDelayedCloseTimeout();
 const onMaxDuration = (connection: HttpConnection): void => connection.onMaxDuration();
 const onDrainTimeout = (connection: HttpConnection): void => connection.onDrainTimeout();
-const onRequestTimeout = (connection: HttpConnection): void => connection.onRequestTimeout();
-const onStreamDuration = (connection: HttpConnection): void => connection.onStreamDuration();

@@ -1,5 +1,6 @@
 // What a connection manager does to headers at the edge: trust, forwarding fields, request id, server and date.
 import type { Address } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 import type { Random } from '../../base/clock.ts';
 import { H, headerKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
@@ -127,8 +128,9 @@ function setRequestId(headers: Headers, config: HttpConfig, isEdge: boolean, ran
 }
 
 function appendXff(headers: Headers, connection: ConnectionInfo, config: HttpConfig): void {
-  const { family, address } = connection.remoteAddress;
-  if (family === 'unix') return;
+  const { remoteAddress } = connection;
+  if (!hasIp(remoteAddress)) return;
+  const { family, address } = remoteAddress;
   let text = address;
   if (address === '127.0.0.1' || address === '::1') text = config.localAddress;
   else if (config.representIpv4AsMapped && family === 'ipv4') text = `::ffff:${address}`;

@@ -5,6 +5,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { Formatter } from '../formatter/text-formatter.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import type { RouteTable } from '../route/route.ts';
+import type { Http2Settings } from '../config/http2-options.ts';
 import type { ClientCertChoice } from './client-cert-header.ts';
 import type { FilterChain } from './filter-chain.ts';
 
@@ -52,6 +53,9 @@ export type HttpConfig = {
     readonly allowAbsoluteUrl: boolean;
     readonly spelling: Spelling;
   };
+  /** AUTO: as ALPN or the first bytes say. */
+  readonly codecType: 'AUTO' | 'HTTP1' | 'HTTP2';
+  readonly http2: Http2Settings;
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
   readonly escapedSlashes: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';

@@ -7,6 +7,7 @@ import { type ChainEntry, compileFilterChain } from './filter-chain.ts';
 import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
 import { HttpConnection, type HttpManager } from './connection-manager.ts';
+import { type Http2CodecScope, HTTP2_CODEC_STATS } from '../codec/http2-stats.ts';
 import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
 
 export type HttpManagerParts = {
@@ -55,6 +56,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
     if (filter !== null) entries.push({ name: spec.name, filter: filter as HttpFilter, disabled: spec.disabled });
   }
+  let http2Stats: Http2CodecScope | null = null;
   return {
     config: Object.freeze({ ...parts.config, chain: compileFilterChain(entries) }),
     clock,
@@ -63,6 +65,10 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     stats: scope,
     listenerStats: stats.scope(`${context.listenerPrefix}${statPrefix}`, LISTENER_HTTP_STATS),
     codecStats: stats.scope('http1.', HTTP1_CODEC_STATS),
+    http2Stats: () => {
+      http2Stats ??= stats.scope('http2.', HTTP2_CODEC_STATS);
+      return http2Stats;
+    },
     drain: context.drain,
     dateText: context.dateText,
     isSecure: context.isSecure ?? false,
@@ -73,7 +79,6 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
 
 /** The connection manager as the last network filter of its chain. */
 export class HttpManagerFilter implements NetworkFilter {
-  readonly unspokenProtocols = ['h2'];
   readonly #manager: HttpManager;
 
   constructor(manager: HttpManager) {

@@ -1,12 +1,12 @@
 // The downstream side of HTTP/1: reads requests off a byte stream one at a time and writes their responses.
-import type { ByteStream, ByteStreamHandler } from '../../base/byte-stream.ts';
+import type { ByteStream } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
 import type { Timer } from '../../base/clock.ts';
 import { H } from '../../wire/header-names.ts';
-import { Headers } from '../../wire/headers.ts';
+import type { Headers } from '../../wire/headers.ts';
 import * as encode from '../../wire/http1/encoder.ts';
 import { type Http1Events, Http1Parser } from '../../wire/http1/parser.ts';
-import type { ResponseEncoder } from './codec.ts';
+import type { ResponseEncoder, ServerCodec } from './codec.ts';
 import type { HttpConnection } from './connection-manager.ts';
 import { BodyData } from './filter.ts';
 import type { HttpStream } from './stream.ts';
@@ -19,7 +19,7 @@ const MAX_PIPELINED_BYTES = 64 * 1024;
 //
 //   idle ──request head──► open ──request complete and response complete──► idle
 //                           └─ response complete first, or a failure ──► closing (input is discarded)
-export class Http1ServerConnection implements ByteStreamHandler, Http1Events, ResponseEncoder {
+export class Http1ServerConnection implements ServerCodec, Http1Events, ResponseEncoder {
   readonly #socket: ByteStream;
   readonly #owner: HttpConnection;
   readonly #parser: Http1Parser;
@@ -34,15 +34,13 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
   #isTunnelAgreed = false;
   /** Between a request's head and the end of its exchange. */
   #isOpen = false;
-  /** Of the request in progress; the connection manager raises it for answers to versions that are not spoken. */
-  minorVersion = 1;
+  /** Of the request in progress; raised for answers to versions that are not spoken. */
+  #minorVersion = 1;
   /** This side closed first. */
   closedLocally = false;
   /** The client or the protocol wants the connection closed after this exchange. */
   #closeAfterResponse = false;
   #isClosing = false;
-  /** Bytes have arrived: the connection is HTTP/1 from then on. */
-  #hasStarted = false;
   #isParsing = false;
   #pipelined: Buffer | null = null;
   #pausedForPipeline = false;
@@ -56,33 +54,18 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     this.#parser = new Http1Parser('request', owner.config.http1, this);
   }
 
-  /** Whether a byte has arrived. */
-  get hasStarted(): boolean {
-    return this.#hasStarted;
-  }
-
-  /** The client said `Connection: close`: it will not wait for more, so the close need not be delayed. */
-  get clientWantsClose(): boolean {
-    return this.#parser.hasCloseOption;
+  get protocol(): 'HTTP/1.0' | 'HTTP/1.1' {
+    return this.#minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
   }
 
   get isUpgradeRequest(): boolean {
     return this.#isTunnel;
   }
 
-  /** Whether the response of the exchange in progress ends with the connection. */
-  get willClose(): boolean {
-    return this.#closeAfterResponse;
-  }
-
   // ─── Bytes in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   onData(chunk: Buffer, start: number, end: number): void {
     if (this.#isClosing) return;
-    if (!this.#hasStarted) {
-      this.#hasStarted = true;
-      this.#owner.onCodecStart();
-    }
     if (this.#mustWait) this.#keepPipelined(chunk, start, end, false);
     else this.#read(chunk, start, end, false);
   }
@@ -174,7 +157,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     this.#headTimer?.disarm();
     const stream = this.#stream ?? this.#begin();
     const config = this.#owner.config;
-    this.minorVersion = parser.minorVersion;
+    this.#minorVersion = parser.minorVersion;
     this.#requestComplete = parser.endStream;
     this.#closeAfterResponse = !parser.keepAlive;
     this.#isHeadRequest = headers.method === 'HEAD';
@@ -196,10 +179,11 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     }
     const minor = parser.minorVersion;
     if (minor !== 1 && (minor !== 0 || !config.http1.acceptHttp10)) {
-      this.minorVersion = 1;
+      this.#minorVersion = 1;
       this.#reject(failure('version_not_accepted', 'downstream', 'connection', 'low_version'));
       return;
     }
+    this.#owner.onHttp1Head(this.#closeAfterResponse, parser.hasCloseOption);
     stream.decodeHeaders(headers, parser.endStream);
   }
 
@@ -243,7 +227,6 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     return stream;
   }
 
-  /** The exchange in progress starts over as another stream. */
   replaceStream(stream: HttpStream): void {
     this.#stream = stream;
   }
@@ -278,7 +261,7 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
 
   encode1xx(headers: Headers): void {
     const { spelling } = this.#owner.config.http1;
-    this.#socket.writeLatin1(encode.encodeResponseHead(headers, this.minorVersion, spelling, ''));
+    this.#socket.writeLatin1(encode.encodeResponseHead(headers, this.#minorVersion, spelling, ''));
   }
 
   encodeHeaders(headers: Headers, endStream: boolean): void {
@@ -290,18 +273,17 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
       const isBodyless = status < 200 || status === 204 || status === 304;
       if (endStream && !this.#isHeadRequest) {
         if (!isBodyless) tail = encode.NO_CONTENT;
-      } else if (!isBodyless && this.minorVersion !== 0 && !this.#isTunnelAgreed) {
+      } else if (!isBodyless && this.#minorVersion !== 0 && !this.#isTunnelAgreed) {
         this.#isChunkedResponse = !this.#isHeadRequest;
         tail = encode.CHUNKED;
-      } else if (!isBodyless && this.minorVersion === 0) this.#closeAfterResponse = true;
+      } else if (!isBodyless && this.#minorVersion === 0) this.#closeAfterResponse = true;
     }
-    const text = encode.encodeResponseHead(headers, this.minorVersion, this.#owner.config.http1.spelling, tail);
-    this.#owner.onHeadSent(text.length, encode.headFieldBytes);
+    const text = encode.encodeResponseHead(headers, this.#minorVersion, this.#owner.config.http1.spelling, tail);
+    this.#stream?.onHeadSent(text.length, encode.headFieldBytes);
     this.#socket.writeLatin1(text);
     if (endStream) this.#endResponse();
   }
 
-  /** Whether an answer of that status turns the exchange into a tunnel: 101 for an upgrade, 2xx for CONNECT. */
   isTunnelAnswer(status: number): boolean {
     if (!this.#isTunnel) return false;
     return this.#parser.isUpgrade ? status === 101 : status >= 200 && status < 300;
@@ -383,7 +365,10 @@ export class Http1ServerConnection implements ByteStreamHandler, Http1Events, Re
     this.#owner.closeDelayed();
   }
 
-  /** Drain or time-out: ends the connection as soon as no exchange is in progress. */
+  tellBytes(): void {}
+
+  announceShutdown(): void {}
+
   closeWhenIdle(): void {
     this.#closeAfterResponse = true;
     if (this.#stream === null && !this.#isClosing) this.#closeNow();
@@ -394,11 +379,4 @@ const EMPTY = Buffer.alloc(0);
 
 function onHeadTimeout(connection: Http1ServerConnection): void {
   connection.onHeadTimeout();
-}
-
-/** A head for a bare 100 Continue. */
-export function continueHeaders(): Headers {
-  const headers = new Headers();
-  headers.status = 100;
-  return headers;
 }

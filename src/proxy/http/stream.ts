@@ -8,6 +8,7 @@ import type { FormatContext } from '../formatter/format-context.ts';
 import type { ForwardAction, Route } from '../route/route.ts';
 import { Flag, StreamInfo } from '../stream-info.ts';
 import type { RequestDecoder, ResponseEncoder } from './codec.ts';
+import { acceptRequest, acceptUpgrade } from './admission.ts';
 import type { HttpConnection } from './connection-manager.ts';
 import { BodyData, type LocalReply, type TerminalStream } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
@@ -26,7 +27,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   readonly chain: FilterChain;
   readonly info: StreamInfo;
   readonly slot: unknown[];
-  #encoder: ResponseEncoder;
+  readonly encoder: ResponseEncoder;
+  /** In the connection's list of those in progress. */
+  next: HttpStream | null = null;
+  previous: HttpStream | null = null;
 
   /** Empty, and shared, until a head has been read. */
   requestHeaders: Headers = NO_HEADERS;
@@ -52,14 +56,18 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #responsePauses = 0;
   #isAboveWatermark = false;
   responseWatermarks: TerminalStream['responseWatermarks'] = null;
-  /** For the connection's activity timer. */
+  /** Counted as an upgrade of its connection. */
+  isUpgradeCounted = false;
+  /** For the connection's timer; times of the clock, 0 = none. */
   lastActivityMs: number;
   idleTimeoutMs: number;
+  requestDueMs = 0;
+  durationDueMs = 0;
 
   constructor(connection: HttpConnection, encoder: ResponseEncoder) {
     super();
     this.connection = connection;
-    this.#encoder = encoder;
+    this.encoder = encoder;
     const { clock, config } = connection;
     this.chain = config.chain;
     this.slot = new Array(this.chain.filters.length);
@@ -106,7 +114,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       const idle = route.forward?.idleTimeoutMs;
       if (idle !== undefined) {
         this.idleTimeoutMs = idle;
-        this.connection.watchActivity(this);
+        if (idle > 0) this.connection.watch(this.lastActivityMs + idle);
       }
       if (route.forward !== null) this.#limitDuration(route.forward);
     }
@@ -124,7 +132,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       ms = Math.max(1, ms - forward.grpcTimeoutHeaderOffsetMs);
     } else if (maxStreamDurationMs === undefined && fallbackMs === 0) return;
     const used = this.connection.clock.nowMs - this.info.startMs;
-    this.connection.limitDuration(ms === 0 ? 0 : Math.max(1, ms - used));
+    this.connection.limitDuration(this, ms === 0 ? 0 : Math.max(1, ms - used));
   }
 
   clearRouteCache(): void {
@@ -166,9 +174,9 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     info.downstreamHeaderBytesReceived = headers.fieldBytes;
     info.downstreamWireBytesReceived = headers.wireBytes;
     if (endStream) info.lastDownstreamRxMs = info.startMs;
-    if (!this.connection.acceptRequest(this, headers)) return;
+    if (!acceptRequest(this.connection, this, headers)) return;
     this.#findRoute();
-    if (this.isUpgrade && !this.connection.acceptUpgrade(this, this.#route)) return;
+    if (this.isUpgrade && !acceptUpgrade(this.connection, this, this.#route)) return;
     this.#isChainRunning = true;
     this.iterateDecodeHeaders(0, endStream);
   }
@@ -195,7 +203,6 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #requestEnds(): void {
     this.isRequestComplete = true;
     this.info.lastDownstreamRxMs = this.connection.clock.nowMs;
-    this.connection.onRequestComplete(this);
   }
 
   #active(): void {
@@ -223,7 +230,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (this.#pauses++ === 0 && !this.isRequestComplete) {
       this.connection.stats.inc(this.connection.stats.i.downstream_flow_control_paused_reading_total);
     }
-    this.#encoder.pauseReading();
+    this.encoder.pauseReading();
   }
 
   resumeRequest(): void {
@@ -231,7 +238,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (--this.#pauses === 0 && !this.isRequestComplete) {
       this.connection.stats.inc(this.connection.stats.i.downstream_flow_control_resumed_reading_total);
     }
-    this.#encoder.resumeReading();
+    this.encoder.resumeReading();
   }
 
   // ─── Response: from the router or a local reply ─────────────────────────────────────────────────────────────────
@@ -247,7 +254,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   /** Sends 100 Continue, the proxy's own or the upstream's. */
   sendContinue(headers: Headers): void {
     this.connection.countStatus(headers.status);
-    this.#encoder.encode1xx(headers);
+    this.encoder.encode1xx(headers);
   }
 
   encodeHeaders(headers: Headers, endStream: boolean): void {
@@ -324,7 +331,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.isResponseStarted = true;
     this.connection.finalizeResponse(this, headers, endStream);
     this.isResponseComplete = endStream;
-    this.#encoder.encodeHeaders(headers, endStream);
+    this.encoder.encodeHeaders(headers, endStream);
     if (endStream) this.#finish();
   }
 
@@ -333,13 +340,13 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.info.bytesSent += length;
     this.info.downstreamWireBytesSent += length;
     this.isResponseComplete = endStream;
-    this.#encoder.encodeData(data, endStream);
+    this.encoder.encodeData(data, endStream);
     if (endStream) this.#finish();
   }
 
   protected override sendTrailers(trailers: Headers): void {
     this.isResponseComplete = true;
-    this.#encoder.encodeTrailers(trailers);
+    this.encoder.encodeTrailers(trailers);
     this.#finish();
   }
 
@@ -411,7 +418,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (this.isDestroyed) return;
     if (this.info.responseCodeDetails === '' || this.isResponseStarted) this.info.responseCodeDetails = details;
     this.connection.stats.inc(this.connection.stats.i.downstream_rq_tx_reset);
-    this.#encoder.resetStream();
+    this.encoder.resetStream(this.requestHeaders.method === 'CONNECT' ? 'connect' : 'local');
     this.#finish();
   }
 
@@ -427,12 +434,11 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const { bytesReceived } = this.info;
     const body = this.takeHeldRequest(bytesReceived);
     if (body === null && bytesReceived > 0) return false;
-    const encoder = this.#encoder;
-    const { requestHeaders, requestTrailers, connection } = this;
+    const { encoder, requestHeaders, requestTrailers, connection } = this;
     this.isDestroyed = true;
     this.#destroyFilters(0);
     connection.onStreamEnd(this);
-    const successor = connection.replaceStream(encoder, this);
+    const successor = connection.replaceStream(encoder);
     const hasMore = body !== null || requestTrailers !== null;
     successor.decodeHeaders(requestHeaders, !hasMore);
     if (body !== null) successor.decodeData(new BodyData().set(body), requestTrailers === null);
@@ -450,7 +456,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       if (this.#isChainRunning) this.#destroyFilters(0);
     } finally {
       this.connection.onStreamEnd(this);
-      this.#encoder.finish();
+      this.encoder.finish();
     }
   }
 

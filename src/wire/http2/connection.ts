@@ -142,6 +142,12 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     this.events.onClosed(stream);
   }
 
+  /** Resets the stream as soon as its END_STREAM has been sent: the peer need not send the rest of its own. */
+  resetAfterEnd(stream: Http2Stream<U>, code: number): void {
+    if (stream.isLocalClosed) this.resetStream(stream, code);
+    else stream.resetAtEnd = code;
+  }
+
   /**
    * Says that `bytes` of the stream's data have left towards the other side, so that the peer may send as many more.
    * Also after the stream's end. What a reset stream still owes is returned by itself. An owner that lets the peer wait
@@ -347,7 +353,9 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
 
   onEndSent(stream: Http2Stream<U>): void {
     stream.isLocalClosed = true;
-    if (stream.isRemoteClosed && !stream.isClosed) this.#finish(stream);
+    if (stream.isClosed) return;
+    if (stream.isRemoteClosed) this.#finish(stream);
+    else if (stream.resetAtEnd >= 0) this.resetStream(stream, stream.resetAtEnd);
   }
 
   #finish(stream: Http2Stream<U>): void {

@@ -27,6 +27,8 @@ export class Http2Stream<U> {
   /** The peer's, or our END_STREAM is through. */
   isRemoteClosed = false;
   isLocalClosed = false;
+  /** The code of the RST_STREAM that follows our END_STREAM if the peer has not ended by then; -1 for none. */
+  resetAtEnd = -1;
   /** Neither side says anything any more; the connection has forgotten it. */
   isClosed = false;
   /** It ended by RST_STREAM, ours or theirs. */

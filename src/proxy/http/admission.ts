@@ -1,0 +1,108 @@
+// What every request passes before its filters: the rules of the edge, in the order of Envoy's decodeHeaders.
+import { H } from '../../wire/header-names.ts';
+import { Headers } from '../../wire/headers.ts';
+import type { Route } from '../route/route.ts';
+import { mutateClientCert } from './client-cert-header.ts';
+import type { HttpConnection } from './connection-manager.ts';
+import { mutateRequestHeaders } from './headers-policy.ts';
+import { normalizeAuthority, normalizePath } from './path-policy.ts';
+import { HttpStream } from './stream.ts';
+
+const NO_NAMES: readonly string[] = [];
+
+/**
+ * False when the request has been answered already. Source: Envoy ConnectionManagerImpl::ActiveStream::decodeHeaders.
+ */
+export function acceptRequest(connection: HttpConnection, stream: HttpStream, headers: Headers): boolean {
+  const { config, info } = connection;
+  const { encoder } = stream;
+  stream.info.protocol = encoder.protocol;
+  if (headers.mayHave(H.expect) && !config.proxy100Continue) {
+    if (headers.get(H.expect)?.toLowerCase() === '100-continue') {
+      headers.remove(H.expect);
+      stream.sendContinue(continueHeaders());
+    }
+  }
+  if (encoder.protocol === 'HTTP/1.0' && !headers.hasAuthority && config.http1.defaultHostForHttp10 !== '') {
+    headers.authority = config.http1.defaultHostForHttp10;
+    headers.hasAuthority = true;
+  }
+  if (!headers.hasAuthority) {
+    stream.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
+    return false;
+  }
+  const path = headers.path;
+  if (path !== '' && path.charCodeAt(0) !== 0x2f) {
+    connection.stats.inc(connection.stats.i.downstream_rq_non_relative_path);
+    stream.sendLocalReply({ status: 404, body: '', details: 'absolute_path_rejected' });
+    return false;
+  }
+  if (!normalize(connection, stream, headers, path)) return false;
+  stream.isUpgrade = encoder.isUpgradeRequest;
+  const table = config.routes.current;
+  stream.info.remoteAddress = mutateRequestHeaders(
+    headers,
+    config,
+    info,
+    connection.random,
+    stream.isUpgrade && headers.method !== 'CONNECT',
+    table === null ? NO_NAMES : table.internalOnlyHeaders,
+  );
+  connection.clientCert = mutateClientCert(headers, config.clientCert, stream.info, connection.clientCert);
+  if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
+  stream.isGrpc = HttpStream.isGrpcRequest(headers);
+  return true;
+}
+
+function normalize(connection: HttpConnection, stream: HttpStream, headers: Headers, path: string): boolean {
+  const { config, stats } = connection;
+  if (config.stripMatchingHostPort || config.stripAnyHostPort || config.stripTrailingHostDot) {
+    headers.authority = normalizeAuthority(headers.authority, config, connection.info.localAddress.port);
+  }
+  if (path.includes('#')) {
+    stats.inc(stats.i.downstream_rq_failed_path_normalization);
+    stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
+    return false;
+  }
+  if (!config.normalizePath && !config.mergeSlashes && config.escapedSlashes === 'KEEP_UNCHANGED') return true;
+  const result = normalizePath(path, config);
+  headers.path = result.path;
+  if (result.action === 'reject') {
+    stats.inc(stats.i.downstream_rq_failed_path_normalization);
+    stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
+    return false;
+  }
+  if (result.action === 'redirect') {
+    stats.inc(stats.i.downstream_rq_redirected_with_normalized_path);
+    stream.sendLocalReply({
+      status: 307,
+      body: '',
+      details: 'path_normalization_failed',
+      modifyHeaders: (reply) => reply.set(H.location, result.path),
+    });
+    return false;
+  }
+  return true;
+}
+
+/** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. */
+export function acceptUpgrade(connection: HttpConnection, stream: HttpStream, route: Route | null): boolean {
+  const { requestHeaders: headers } = stream;
+  const { stats } = connection;
+  const type = headers.method === 'CONNECT' ? 'connect' : (headers.get(H.upgrade) ?? '').toLowerCase();
+  const byRoute = route?.forward?.upgrades.get(type);
+  if (byRoute ?? connection.config.upgrades.get(type) ?? false) {
+    connection.countUpgrade(stream);
+    return true;
+  }
+  stats.inc(stats.i.downstream_rq_ws_on_non_ws_route);
+  stream.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
+  return false;
+}
+
+/** A head for a bare 100 Continue. */
+function continueHeaders(): Headers {
+  const headers = new Headers();
+  headers.status = 100;
+  return headers;
+}

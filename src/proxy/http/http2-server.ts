@@ -1,0 +1,106 @@
+// The downstream side of HTTP/2: the connection, its bytes, and how it ends; its exchanges are in http2-streams.ts.
+import type { ByteStream } from '../../base/byte-stream.ts';
+import { type Failure, failure } from '../../base/failure.ts';
+import { Http2Server } from '../../wire/http2/server.ts';
+import { Http2Keepalive, type KeepaliveOwner } from '../codec/http2-keepalive.ts';
+import type { Http2CodecScope } from '../codec/http2-stats.ts';
+import type { ServerCodec } from './codec.ts';
+import type { HttpConnection } from './connection-manager.ts';
+import type { Http2Exchange } from './http2-exchange.ts';
+import { Http2Streams } from './http2-streams.ts';
+
+const CLIENT_GONE = failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect');
+
+export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
+  readonly protocol = 'HTTP/2';
+  readonly socket: ByteStream;
+  readonly owner: HttpConnection;
+  readonly stats: Http2CodecScope;
+  readonly http2: Http2Server<Http2Exchange>;
+  readonly keepalive: Http2Keepalive | null;
+  readonly #streams: Http2Streams;
+  closedLocally = false;
+  /** Takes no further stream, and ends with the last one. */
+  isClosing = false;
+  /** GOAWAY is written: the connection ends once it has left. */
+  hasFailed = false;
+  /** As told to the gauge. */
+  #pendingBytes = 0;
+
+  constructor(socket: ByteStream, owner: HttpConnection) {
+    this.socket = socket;
+    this.owner = owner;
+    this.stats = owner.manager.http2Stats();
+    this.stats.inc(this.stats.i.nghttp2_downstream_connections);
+    const { wire, keepalive } = owner.config.http2;
+    this.#streams = new Http2Streams(this);
+    this.http2 = new Http2Server(socket, wire, this.#streams);
+    this.keepalive = keepalive === null ? null : new Http2Keepalive(keepalive, owner.clock, owner.random, this);
+  }
+
+  onData(chunk: Buffer, start: number, end: number): void {
+    this.http2.receive(chunk, start, end, this.owner.clock.nowMs);
+  }
+
+  /** What came up during this turn leaves together. */
+  onTurnEnd(): void {
+    this.http2.flush();
+    this.#countPending(this.http2.pendingBytes);
+    if (this.hasFailed) {
+      this.hasFailed = false;
+      this.closedLocally = true;
+      this.owner.onConnectionError();
+    } else if (this.isClosing && this.http2.activeStreams === 0 && !this.closedLocally) {
+      this.closedLocally = true;
+      this.owner.closeDelayed();
+    }
+  }
+
+  #countPending(bytes: number): void {
+    if (bytes === this.#pendingBytes) return;
+    this.stats.add(this.stats.i.pending_send_bytes, bytes - this.#pendingBytes);
+    this.#pendingBytes = bytes;
+  }
+
+  onDrain(): void {
+    this.http2.onDrain();
+  }
+
+  onEnd(): void {
+    this.#tellGone(CLIENT_GONE);
+    this.owner.closeSocket();
+  }
+
+  onClose(reason: Failure | null): void {
+    this.keepalive?.stop();
+    this.#tellGone(reason ?? CLIENT_GONE);
+    this.#streams.close();
+    this.#countPending(0);
+    this.owner.onCodecClosed(reason);
+  }
+
+  #tellGone(reason: Failure): void {
+    if (this.owner.hasStreams) this.owner.onClosedInsideExchange(this.closedLocally);
+    this.http2.close(reason);
+  }
+
+  announceShutdown(): void {
+    this.http2.announceShutdown();
+  }
+
+  closeWhenIdle(): void {
+    this.isClosing = true;
+    this.http2.shutdown();
+    this.socket.announceTurnEnd();
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.http2.ping(payload);
+  }
+
+  onKeepaliveTimeout(): void {
+    this.stats.inc(this.stats.i.keepalive_timeout);
+    this.closedLocally = true;
+    this.owner.closeAtOnce('http2_ping_timeout');
+  }
+}

@@ -1,0 +1,162 @@
+// The exchanges of a downstream HTTP/2 connection: each is a stream of the wire below and one of filters above.
+import type { Timer } from '../../base/clock.ts';
+import { type Failure, failure } from '../../base/failure.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { Http2Events } from '../../wire/http2/events.ts';
+import type { Http2Counter } from '../../wire/http2/flood-guard.ts';
+import { ERROR } from '../../wire/http2/frames/constants.ts';
+import type { Http2Stream } from '../../wire/http2/stream.ts';
+import { isExtendedConnect, requestFromConnect } from '../../wire/http2/upgrade.ts';
+import { countHttp2 } from '../codec/http2-stats.ts';
+import { BodyData } from './filter.ts';
+import { hasUnderscores } from './http1-request.ts';
+import { Http2Exchange } from './http2-exchange.ts';
+import type { Http2ServerConnection } from './http2-server.ts';
+import type { HttpStream } from './stream.ts';
+
+const UNDERSCORE = failure('underscore_in_header', 'downstream', 'stream', 'http2.unexpected_underscore');
+
+type Wire = Http2Stream<Http2Exchange>;
+
+export class Http2Streams implements Http2Events<Http2Exchange> {
+  readonly #connection: Http2ServerConnection;
+  readonly #data = new BodyData();
+  /** Answers that were given and have not left. */
+  #flushing: Set<Http2Exchange> | null = null;
+  #flushTimer: Timer | null = null;
+
+  constructor(connection: Http2ServerConnection) {
+    this.#connection = connection;
+  }
+
+  close(): void {
+    this.#flushTimer?.disarm();
+  }
+
+  onOutput(): void {
+    this.#connection.socket.announceTurnEnd();
+  }
+
+  // ─── Requests ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onHead(wire: Wire, headers: Headers, endStream: boolean): void {
+    const { owner, http2 } = this.#connection;
+    const exchange = new Http2Exchange(this, http2, wire);
+    const stream = this.#begin(exchange);
+    if (owner.config.headersWithUnderscores !== 'ALLOW' && hasUnderscores(headers) && owner.onUnderscores(headers)) {
+      stream.onReset(UNDERSCORE);
+      http2.resetStream(wire, ERROR.protocol);
+      return;
+    }
+    if (headers.method === 'CONNECT') {
+      exchange.isUpgradeRequest = true;
+      if (isExtendedConnect(headers)) exchange.upgrade = requestFromConnect(headers);
+    }
+    stream.decodeHeaders(headers, endStream);
+  }
+
+  #begin(exchange: Http2Exchange): HttpStream {
+    const { owner, stats } = this.#connection;
+    const stream = owner.newStream(exchange);
+    exchange.wire.user = exchange;
+    exchange.stream = stream;
+    stats.inc(stats.i.streams_active);
+    return stream;
+  }
+
+  onInterimHead(): void {}
+
+  onRefused(wire: Wire, _headers: Headers, reason: Failure): void {
+    this.#begin(new Http2Exchange(this, this.#connection.http2, wire)).onReset(reason);
+  }
+
+  onData(wire: Wire, chunk: Buffer, start: number, end: number, endStream: boolean): void {
+    const exchange = wire.user as Http2Exchange;
+    const { stream } = exchange;
+    if (stream !== null) {
+      const data = this.#data;
+      data.buffer = chunk;
+      data.start = start;
+      data.end = end;
+      data.owned = false;
+      stream.decodeData(data, endStream);
+    }
+    // Whoever is slow keeps the credit until it reads on.
+    if (exchange.pauses === 0) this.#connection.http2.returnCredit(wire, end - start);
+  }
+
+  onTrailers(wire: Wire, trailers: Headers): void {
+    wire.user?.stream?.decodeTrailers(trailers);
+  }
+
+  onReset(wire: Wire, reason: Failure): void {
+    wire.user?.stream?.onReset(reason);
+  }
+
+  onClosed(wire: Wire): void {
+    const exchange = wire.user;
+    if (exchange === null) return;
+    const { stats, isClosing, socket } = this.#connection;
+    this.#flushing?.delete(exchange);
+    stats.dec(stats.i.streams_active);
+    if (isClosing) socket.announceTurnEnd();
+  }
+
+  onAboveWatermark(wire: Wire): void {
+    wire.user?.stream?.onAboveWatermark();
+  }
+
+  onBelowWatermark(wire: Wire): void {
+    wire.user?.stream?.onBelowWatermark();
+  }
+
+  // ─── Answers that wait to leave ─────────────────────────────────────────────────────────────────────────────────
+
+  /** The answer was given, and waits for the client to take it. */
+  watchFlush(exchange: Http2Exchange): void {
+    const { clock, config } = this.#connection.owner;
+    if (config.streamIdleTimeoutMs === 0) return;
+    this.#flushing ??= new Set();
+    this.#flushing.add(exchange);
+    exchange.unsentBytes = exchange.wire.bufferedBytes;
+    this.#flushTimer ??= clock.timer(onFlushTimer, this);
+    if (!this.#flushTimer.isArmed) this.#flushTimer.arm(config.streamIdleTimeoutMs);
+  }
+
+  /** For the timer: gives up answers of which nothing has left for so long. */
+  onFlushTimer(): void {
+    const { http2, owner, stats } = this.#connection;
+    for (const exchange of this.#flushing ?? []) {
+      const { wire } = exchange;
+      if (wire.bufferedBytes < exchange.unsentBytes) exchange.unsentBytes = wire.bufferedBytes;
+      else {
+        stats.inc(stats.i.tx_flush_timeout);
+        http2.resetStream(wire, ERROR.cancel);
+      }
+    }
+    if (this.#flushing !== null && this.#flushing.size > 0) this.#flushTimer?.arm(owner.config.streamIdleTimeoutMs);
+  }
+
+  // ─── The connection ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onGoaway(): void {}
+
+  onSettings(): void {}
+
+  onPingAck(): void {
+    this.#connection.keepalive?.onAck();
+  }
+
+  onFailed(): void {
+    this.#connection.hasFailed = true;
+    this.#connection.socket.announceTurnEnd();
+  }
+
+  count(counter: Http2Counter): void {
+    countHttp2(this.#connection.stats, counter);
+  }
+}
+
+function onFlushTimer(streams: Http2Streams): void {
+  streams.onFlushTimer();
+}
