@@ -1,11 +1,17 @@
 // The meeting point of sockets and protocols: a duplex stream of bytes, with whom it speaks and what TLS says of it.
 import type { Failure } from './failure.ts';
 
-/** An IPv4, IPv6 or unix address. `address` has no brackets; a unix socket has its path there and port 0. */
+/**
+ * An IPv4, IPv6 or unix address, or that of an internal listener (connections in memory). `address` has no brackets; a
+ * unix socket has its path there and port 0, an internal address 'envoy://LISTENER/ENDPOINT_ID' and port 0.
+ */
 export type Address = {
-  readonly family: 'ipv4' | 'ipv6' | 'unix';
+  readonly family: 'ipv4' | 'ipv6' | 'unix' | 'internal';
   readonly address: string;
   readonly port: number;
+  /** Of internal addresses: the two parts of the text. */
+  readonly listenerName?: string;
+  readonly endpointId?: string;
 };
 
 /** A certificate as policies, logs and headers see it; texts are made when somebody looks. */

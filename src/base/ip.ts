@@ -113,9 +113,14 @@ function formatIpv4(word: number): string {
   return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
-/** Address and port as Envoy prints them: `1.2.3.4:80`, `[::1]:80`, or the path of a unix socket. */
+/** Whether it is an address of IP with a port, and not a path or an internal listener. */
+export function hasIp({ family }: { readonly family: Address['family'] }): boolean {
+  return family === 'ipv4' || family === 'ipv6';
+}
+
+/** Address and port as Envoy prints them: `1.2.3.4:80`, `[::1]:80`, or the text of an address without port. */
 export function formatAddress(address: Address): string {
-  if (address.family === 'unix') return address.address;
+  if (!hasIp(address)) return address.address;
   return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 }
 

@@ -1,5 +1,6 @@
 // Addresses of sockets: the form in which Envoy prints them, and what the system says turned into our own type.
 import { isIPv6 } from 'node:net';
+import { hasIp } from '../base/ip.ts';
 import type { Address } from '../base/byte-stream.ts';
 
 /** What stands where the system could not say (a closed socket). */
@@ -12,7 +13,7 @@ const MAPPED_PREFIX = '::ffff:';
 
 /** "1.2.3.4:80", "[::1]:80", "/run/x.sock" or "@abstract". */
 export function addressText(address: Address): string {
-  if (address.family === 'unix') return address.address;
+  if (!hasIp(address)) return address.address;
   return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 }
 
@@ -26,6 +27,11 @@ export function ipAddress(address: string, port: number): Address {
 
 export function unixAddress(path: string): Address {
   return { family: 'unix', address: path, port: 0 };
+}
+
+/** Of the listener `name` in this process; `endpointId` tells apart endpoints behind the same listener. */
+export function internalAddress(name: string, endpointId = ''): Address {
+  return { family: 'internal', address: `envoy://${name}/${endpointId}`, port: 0, listenerName: name, endpointId };
 }
 
 /** The path as the system wants it: an abstract name '@x' starts with a zero byte. */

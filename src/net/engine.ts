@@ -39,6 +39,8 @@ export type ListenOptions = {
   readonly keepAliveS?: number;
   /** Connections that wait while accepting is paused; those beyond it are reset. Default 1024. */
   readonly maxHeld?: number;
+  /** Internal listeners: bytes that wait in either direction of a connection. Default 1 MiB. */
+  readonly internalBufferBytes?: number;
   /** Set on the listening socket (transparent, freebind, TCP_FASTOPEN, SO_MARK …); a refused one fails the listener. */
   readonly socketOptions?: readonly SocketOption[];
 };

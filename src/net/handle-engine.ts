@@ -40,6 +40,7 @@ import {
   preparedListener,
   removeSocket,
 } from './prepared-socket.ts';
+import { InternalNetwork } from './internal-network.ts';
 import { Turn, type TurnStream } from './turn.ts';
 import { bindUdp, udpSurface } from './udp.ts';
 import { bindNodeUdp } from './udp-node.ts';
@@ -61,19 +62,24 @@ export function createHandleEngine(options: EngineOptions): Engine {
     flows: new FlowBuffers(options.clock, options.mostFlowBuffers ?? MOST_FLOW_BUFFERS),
     openStreams: 0,
   };
+  const internal = new InternalNetwork(turn);
   return {
     kind: 'handles',
     clock: options.clock,
     get openStreams() {
-      return shared.openStreams;
+      return shared.openStreams + internal.count.openStreams;
     },
     run: (fn) => turn.run(fn),
     flush: () => turn.flush(),
     listen(address, listenOptions, onStream) {
+      if (address.family === 'internal') return internal.listen(address, listenOptions, onStream);
       const handle = bindHandle(surface, address, listenOptions);
       return 'errno' in handle ? handle : new HandleListener(shared, handle, address, listenOptions, onStream);
     },
-    connect: (address, connectOptions, callback) => new HandleDial(shared, address, connectOptions, callback),
+    connect: (address, connectOptions, callback) =>
+      address.family === 'internal'
+        ? internal.connect(address, callback)
+        : new HandleDial(shared, address, connectOptions, callback),
     adopt(fd, family) {
       const handle = family === 'unix' ? new surface.Pipe(SOCKET) : new surface.Tcp(SOCKET);
       if ((handle.open(fd) ?? 0) !== 0) {

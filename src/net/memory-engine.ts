@@ -5,6 +5,7 @@ import type { Failure } from '../base/failure.ts';
 import { addressText } from './address.ts';
 import type { ConnectCallback, Engine, Listener, ListenError, PendingConnect } from './engine.ts';
 import { connectFailure, errnoText } from './errno.ts';
+import { InternalNetwork } from './internal-network.ts';
 import { memoryPair, type MemoryPairOptions, type MemoryStream } from './memory-pair.ts';
 import { type OnBug, Turn, type TurnStream } from './turn.ts';
 import { MemoryUdpNetwork } from './udp-memory.ts';
@@ -24,6 +25,7 @@ export type MemoryEngine = Engine & {
 export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
   const turn = new Turn(options.clock, options.onBug);
   const listeners = new Map<string, MemoryListener>();
+  const internal = new InternalNetwork(turn);
   const udp = new MemoryUdpNetwork(turn);
   const pieces = options.nextPieceBytes === undefined ? {} : { nextPieceBytes: options.nextPieceBytes };
   let nextPort = 49_152;
@@ -38,12 +40,13 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
     kind: 'memory',
     clock: options.clock,
     get openStreams() {
-      return streams.filter((stream) => !stream.isClosed).length;
+      return streams.filter((stream) => !stream.isClosed).length + internal.count.openStreams;
     },
     run: (fn) => turn.run(fn),
     flush: () => turn.flush(),
     pair,
-    listen(wanted, _options, onStream): Listener | ListenError {
+    listen(wanted, options, onStream): Listener | ListenError {
+      if (wanted.family === 'internal') return internal.listen(wanted, options, onStream);
       const address = wanted.family !== 'unix' && wanted.port === 0 ? { ...wanted, port: nextPort++ } : wanted;
       const key = addressText(address);
       if (listeners.has(key)) {
@@ -57,6 +60,7 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
     adopt: () => null,
     bindUdp: (address, udpOptions, handler) => udp.bind(address, udpOptions, handler),
     connect(address, connectOptions, callback) {
+      if (address.family === 'internal') return internal.connect(address, callback);
       const local = connectOptions.localAddress ?? { family: 'ipv4', address: '127.0.0.1', port: 0 };
       const clientAddress = { ...local, port: local.port === 0 ? nextPort++ : local.port };
       return new MemoryDial(turn, callback, () => {

@@ -1,8 +1,8 @@
-// Two linked ByteStreams in memory, with the semantics of a socket: for tests, simulation and internal listeners.
-import type { Address } from '../base/byte-stream.ts';
+// Two linked ByteStreams in memory, with the semantics of a socket: for internal listeners, tests and simulation.
+import type { Address, ByteStream } from '../base/byte-stream.ts';
 import { unixAddress } from './address.ts';
 import { streamFailure } from './errno.ts';
-import { QueuedStream, type StreamRole } from './queued-stream.ts';
+import { copyOf, QueuedStream, type StreamRole } from './queued-stream.ts';
 import type { Turn } from './turn.ts';
 
 export type MemoryPairOptions = {
@@ -10,34 +10,71 @@ export type MemoryPairOptions = {
   readonly serverAddress?: Address;
   /** Sizes of the pieces in which bytes arrive; default: as they were sent. For tests of parsers. */
   readonly nextPieceBytes?: () => number;
+  /**
+   * Bytes that may wait for a reader in either direction before they count as buffered by the writer, as a kernel's
+   * socket buffers do. Default 0: a writer's bytes are its own until they are read.
+   */
+  readonly capacityBytes?: number;
+  /** Whether a reset arrives as one (default), or as an end like any other. */
+  readonly carriesResets?: boolean;
+  /** Counts the ends that are open. */
+  readonly count?: { openStreams: number };
 };
 
 /** The dialling end and the accepting end. */
 export function memoryPair(turn: Turn, options: MemoryPairOptions = {}): [MemoryStream, MemoryStream] {
   const client = options.clientAddress ?? unixAddress('@memory-client');
   const server = options.serverAddress ?? unixAddress('@memory-server');
-  const dialled = new MemoryStream(turn, 'dialled', client, server, options.nextPieceBytes);
-  const accepted = new MemoryStream(turn, 'accepted', server, client, options.nextPieceBytes);
+  const dialled = new MemoryStream(turn, 'dialled', client, server, options);
+  const accepted = new MemoryStream(turn, 'accepted', server, client, options);
   dialled.link(accepted);
   accepted.link(dialled);
   return [dialled, accepted];
 }
 
+/** Leaves `value` for whoever accepts the other end, before it is accepted. False for a stream with a socket. */
+export function leaveForPeer(stream: ByteStream, value: unknown): boolean {
+  if (!(stream instanceof MemoryStream)) return false;
+  stream.leaveForPeer(value);
+  return true;
+}
+
+/** What the dialling end left, once; undefined for nothing. */
+export function takeLeft(stream: ByteStream): unknown {
+  return stream instanceof MemoryStream ? stream.takeLeft() : undefined;
+}
+
+/**
+ * How bytes go over: when one end sends what was queued, and the other reads and has nothing before it, they are
+ * handed over at once, borrowed bytes uncopied: their owner waits until the turn is over. Otherwise they are kept, and
+ * the other end is told in a call of its own. At most one handover for each end and flush, so that two ends that answer
+ * each other take turns with everybody else; and never in a call of `flush`, where a handler is on the stack.
+ */
 export class MemoryStream extends QueuedStream {
   readonly localAddress: Address;
   readonly remoteAddress: Address;
-  /** Bytes on their way to this end; they count as buffered by the other one until this one reads. */
+  /** Bytes on their way to this end. */
   private inbox: Buffer[] = [];
+  /** Those before it were read. */
+  private inboxAt = 0;
+  private inboxBytes = 0;
   private isFinArrived = false;
-  private resetBy: 'ECONNRESET' | 'EPIPE' | null = null;
+  private isResetArrived = false;
   private peer: MemoryStream | null = null;
-  private readonly nextPieceBytes: (() => number) | undefined;
+  private left: unknown = undefined;
+  /** The flush in which bytes were handed over last. */
+  private handoverFlush = -1;
+  private isTaking = false;
+  private readonly options: MemoryPairOptions;
+  private readonly capacityBytes: number;
 
-  constructor(turn: Turn, role: StreamRole, local: Address, remote: Address, nextPieceBytes?: () => number) {
+  constructor(turn: Turn, role: StreamRole, local: Address, remote: Address, options: MemoryPairOptions) {
     super(turn, role);
     this.localAddress = local;
     this.remoteAddress = remote;
-    this.nextPieceBytes = nextPieceBytes;
+    this.options = options;
+    this.capacityBytes = options.capacityBytes ?? 0;
+    if (options.count !== undefined) options.count.openStreams++;
     this.touch();
   }
 
@@ -45,41 +82,144 @@ export class MemoryStream extends QueuedStream {
     this.peer = peer;
   }
 
+  leaveForPeer(value: unknown): void {
+    if (this.peer !== null) this.peer.left = value;
+  }
+
+  takeLeft(): unknown {
+    const { left } = this;
+    this.left = undefined;
+    return left;
+  }
+
+  // ─── Reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
   override deliver(): void {
-    if (!this.isClosed && this.resetBy !== null) {
-      this.finish(streamFailure(this.role, this.resetBy === 'EPIPE' ? 'write' : 'read', this.resetBy), false);
-    }
+    if (!this.isClosed && this.isResetArrived) this.finish(streamFailure(this.role, 'read', 'ECONNRESET'), false);
     this.deliverUnread();
-    while (!this.isClosed && this.pauses === 0 && this.inbox.length > 0) this.receive(this.inbox.shift() as Buffer);
-    if (!this.isClosed && this.pauses === 0 && this.isFinArrived && this.inbox.length === 0) this.readEnded();
+    while (this.takesBytes && this.inboxBytes > 0) this.receive();
+    if (this.takesBytes && this.isFinArrived) this.readEnded();
     // A close that arose here is told in a call of its own.
     if (!this.isNotified) super.deliver();
   }
 
+  private get takesBytes(): boolean {
+    return !this.isClosed && this.pauses === 0 && this.unreadBytes === null;
+  }
+
+  private receive(): void {
+    const chunk = this.inbox[this.inboxAt] as Buffer;
+    const { nextPieceBytes } = this.options;
+    const size = nextPieceBytes === undefined ? chunk.length : Math.max(1, Math.min(nextPieceBytes(), chunk.length));
+    if (size < chunk.length) this.inbox[this.inboxAt] = chunk.subarray(size);
+    else if (++this.inboxAt === this.inbox.length) {
+      this.inbox = [];
+      this.inboxAt = 0;
+    }
+    this.inboxBytes -= size;
+    this.peer?.taken();
+    this.take(chunk, size);
+  }
+
+  private take(chunk: Buffer, size: number): void {
+    this.bytesRead += size;
+    if (this.isClosing) return;
+    this.isTaking = true;
+    this.handler.onData(chunk, 0, size);
+    this.isTaking = false;
+  }
+
+  private wake(): void {
+    if (!this.isNotified && !this.isClosed) this.turn.markNotified(this);
+  }
+
+  override settle(): void {
+    super.settle();
+    const isThere = this.inboxBytes > 0 || this.isResetArrived || (this.isFinArrived && !this.isReadEnded);
+    if (isThere && this.isReading) this.wake();
+  }
+
+  protected startReading(): void {}
+
+  protected stopReading(): void {}
+
+  // ─── Writing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override flush(): void {
+    if (!this.isClosed) this.send(false);
+  }
+
   protected pump(): void {
+    this.send(true);
+  }
+
+  private send(mayHandOver: boolean): void {
     this.pushText();
-    const { parts, peer } = this;
-    const waiting = this.bufferedBytes - this.pendingBytes;
-    if (peer === null || waiting === 0) return;
+    const { peer } = this;
+    if (peer === null || this.bufferedBytes === this.pendingBytes) return;
     if (peer.isClosed) {
       this.writeFailed(streamFailure(this.role, 'write', 'EPIPE'));
       return;
     }
-    this.keepBorrowed();
-    for (const part of parts) {
-      if (typeof part === 'string') peer.inbox.push(Buffer.from(part, 'latin1'));
-      else peer.inbox.push(Buffer.from(part.buffer, part.byteOffset, part.length));
-    }
+    const { parts, borrowed } = this;
     this.parts = [];
-    this.pendingBytes += waiting;
-    peer.wake();
+    this.borrowed = null;
+    let at = 0;
+    if (mayHandOver && peer.canTake()) {
+      while (at < parts.length && peer.takesBytes && peer.inboxBytes === 0) {
+        this.handOver(parts[at++] as string | Uint8Array, peer);
+        if (this.isClosed) return;
+      }
+    }
+    if (at < parts.length && peer.isClosed) {
+      this.writeFailed(streamFailure(this.role, 'write', 'EPIPE'));
+      return;
+    }
+    for (; at < parts.length; at++) this.keepFor(peer, parts[at] as string | Uint8Array, borrowed);
+    this.taken();
+    if (peer.inboxBytes > 0) peer.wake();
   }
 
-  protected startReading(): void {
-    this.wake();
+  /** Once for each flush, and not while it reads already. */
+  private canTake(): boolean {
+    const { flushes } = this.turn;
+    const isFree = this.isReading && !this.isTaking && this.inboxBytes === 0;
+    if (!isFree || this.handoverFlush === flushes || this.options.nextPieceBytes !== undefined) return false;
+    this.handoverFlush = flushes;
+    return true;
   }
 
-  protected stopReading(): void {}
+  private handOver(part: string | Uint8Array, peer: MemoryStream): void {
+    const chunk = bufferOf(part);
+    this.sent(chunk.length);
+    try {
+      peer.take(chunk, chunk.length);
+    } catch (error) {
+      this.turn.contain(peer, error, 'event');
+    }
+  }
+
+  private keepFor(peer: MemoryStream, part: string | Uint8Array, borrowed: readonly Uint8Array[] | null): void {
+    const isBorrowed = typeof part !== 'string' && borrowed !== null && borrowed.includes(part);
+    const chunk = isBorrowed ? copyOf(part, 0, part.length) : bufferOf(part);
+    peer.inbox.push(chunk);
+    peer.inboxBytes += chunk.length;
+    this.pendingBytes += chunk.length;
+  }
+
+  /** The other end has read: what is within the capacity is not ours any more. */
+  private taken(): void {
+    if (this.isClosed || this.peer === null) return;
+    const ours = Math.max(0, this.peer.inboxBytes - this.capacityBytes);
+    const count = this.pendingBytes - ours;
+    if (count > 0) {
+      this.pendingBytes = ours;
+      this.sent(count);
+    }
+    if (this.bufferedBytes === 0 && (this.isEnding || this.isClosing)) this.touch();
+  }
+
+  // ─── The end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected sendFin(): void {
     if (this.peer !== null) {
@@ -90,33 +230,22 @@ export class MemoryStream extends QueuedStream {
   }
 
   protected release(reset: boolean): void {
-    const { peer } = this;
-    const unread = this.inbox.length > 0;
+    const { peer, options } = this;
+    if (options.count !== undefined) options.count.openStreams--;
+    const unread = this.inboxBytes > 0;
     this.inbox = [];
+    this.inboxAt = 0;
+    this.inboxBytes = 0;
     if (peer === null || peer.isClosed) return;
     // As in the kernel: closing with unread bytes resets.
-    if (reset || unread) peer.resetBy = 'ECONNRESET';
+    if ((reset || unread) && options.carriesResets !== false) peer.isResetArrived = true;
     else peer.isFinArrived = true;
     peer.wake();
   }
+}
 
-  private wake(): void {
-    if (!this.isNotified && !this.isClosed) this.turn.markNotified(this);
-  }
-
-  private receive(chunk: Buffer): void {
-    const size = Math.max(1, Math.min(this.nextPieceBytes?.() ?? chunk.length, chunk.length));
-    if (size < chunk.length) this.inbox.unshift(chunk.subarray(size));
-    this.bytesRead += size;
-    this.peer?.taken(size);
-    if (!this.isClosing) this.handler.onData(chunk, 0, size);
-  }
-
-  /** The other end read `count` bytes of ours. */
-  private taken(count: number): void {
-    if (this.isClosed) return;
-    this.pendingBytes -= count;
-    this.sent(count);
-    this.touch();
-  }
+function bufferOf(part: string | Uint8Array): Buffer {
+  return typeof part === 'string'
+    ? Buffer.from(part, 'latin1')
+    : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
 }

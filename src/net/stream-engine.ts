@@ -28,6 +28,7 @@ import {
 } from './prepared-socket.ts';
 import { connectFailure, errnoName, streamFailure } from './errno.ts';
 import { DEFAULT_BACKLOG, DEFAULT_MAX_HELD } from './handle-engine.ts';
+import { InternalNetwork } from './internal-network.ts';
 import { QueuedStream, type StreamRole } from './queued-stream.ts';
 import { Turn, type TurnStream } from './turn.ts';
 import { bindNodeUdp } from './udp-node.ts';
@@ -37,16 +38,23 @@ type Shared = { readonly turn: Turn; openStreams: number };
 export function createStreamEngine(options: EngineOptions): Engine {
   const turn = new Turn(options.clock, options.onBug);
   const shared: Shared = { turn, openStreams: 0 };
+  const internal = new InternalNetwork(turn);
   return {
     kind: 'streams',
     clock: options.clock,
     get openStreams() {
-      return shared.openStreams;
+      return shared.openStreams + internal.count.openStreams;
     },
     run: (fn) => turn.run(fn),
     flush: () => turn.flush(),
-    listen: (address, listenOptions, onStream) => listen(shared, address, listenOptions, onStream),
-    connect: (address, connectOptions, callback) => new NetDial(shared, address, connectOptions, callback),
+    listen: (address, listenOptions, onStream) =>
+      address.family === 'internal'
+        ? internal.listen(address, listenOptions, onStream)
+        : listen(shared, address, listenOptions, onStream),
+    connect: (address, connectOptions, callback) =>
+      address.family === 'internal'
+        ? internal.connect(address, callback)
+        : new NetDial(shared, address, connectOptions, callback),
     adopt: (fd, family) => adopt(shared, fd, family),
     bindUdp: (address, udpOptions, handler) => bindNodeUdp(turn, address, udpOptions, handler),
   };

@@ -23,6 +23,8 @@ export class Turn {
   readonly onBug: OnBug;
   /** Depth of nested entries; 0 outside. */
   depth = 0;
+  /** How often what was written has been sent: a stream in memory hands over once each time. */
+  flushes = 0;
   private dirty: (TurnStream | null)[] = [];
   private dirtyCount = 0;
   private notified: TurnStream[] = [];
@@ -85,6 +87,7 @@ export class Turn {
 
   /** Sends everything queued now. On return no stream holds borrowed bytes: they were sent or copied. */
   flush(): void {
+    this.flushes++;
     const dirty = this.dirty;
     for (let i = 0; i < this.dirtyCount; i++) {
       const stream = dirty[i] as TurnStream;

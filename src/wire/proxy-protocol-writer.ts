@@ -1,6 +1,6 @@
 // Writes a PROXY protocol header, version 1 or 2.
 import type { Address } from '../base/byte-stream.ts';
-import { formatIp, type Ip, parseIp } from '../base/ip.ts';
+import { formatIp, hasIp, type Ip, parseIp } from '../base/ip.ts';
 
 const SIGNATURE_VERSION_AND_PROXY = Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21', 'latin1');
 const SIGNATURE_VERSION_AND_LOCAL = Buffer.from('\r\n\r\n\0\r\nQUIT\n\x20', 'latin1');
@@ -18,8 +18,8 @@ export function writeProxyHeader(
   destination: Address,
   tlvs: readonly (readonly [number, Uint8Array])[] = [],
 ): Buffer {
-  const from = source.family === 'unix' ? null : parseIp(source.address);
-  const to = destination.family === 'unix' ? null : parseIp(destination.address);
+  const from = hasIp(source) ? parseIp(source.address) : null;
+  const to = hasIp(destination) ? parseIp(destination.address) : null;
   if (from === null || to === null) return Buffer.concat([SIGNATURE_VERSION_AND_LOCAL, Buffer.alloc(3)]);
   const isV6 = from.family === 'ipv6' || to.family === 'ipv6';
   const addresses = Buffer.concat([ipBytes(from, isV6), ipBytes(to, isV6), u16(source.port), u16(destination.port)]);
@@ -36,8 +36,8 @@ export function writeProxyHeader(
 
 /** The line of version 1; one IPv6 address makes both IPv6. */
 export function writeProxyHeaderV1(source: Address, destination: Address): Buffer {
-  const from = source.family === 'unix' ? null : parseIp(source.address);
-  const to = destination.family === 'unix' ? null : parseIp(destination.address);
+  const from = hasIp(source) ? parseIp(source.address) : null;
+  const to = hasIp(destination) ? parseIp(destination.address) : null;
   if (from === null || to === null) return Buffer.from('PROXY UNKNOWN\r\n', 'latin1');
   const family = from.family === 'ipv6' || to.family === 'ipv6' ? 'TCP6' : 'TCP4';
   const line = `PROXY ${family} ${formatIp(from)} ${formatIp(to)} ${source.port} ${destination.port}\r\n`;

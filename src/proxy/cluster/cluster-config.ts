@@ -134,6 +134,7 @@ export type DialConfig = {
   readonly ipv4: DialOptions;
   readonly ipv6: DialOptions;
   readonly unix: DialOptions;
+  readonly internal: DialOptions;
   /** In which order further addresses of an endpoint are tried. Source: Envoy HappyEyeballsConfig. */
   readonly firstFamily: 'DEFAULT' | 'V4' | 'V6';
   readonly firstFamilyCount: number;
@@ -144,6 +145,7 @@ export const DEFAULT_DIAL: DialConfig = Object.freeze({
   ipv4: NO_OPTIONS,
   ipv6: NO_OPTIONS,
   unix: NO_OPTIONS,
+  internal: NO_OPTIONS,
   firstFamily: 'DEFAULT',
   firstFamilyCount: 1,
 });

@@ -6,6 +6,7 @@ import type {
   SocketOption as SocketOptionPb,
 } from '../../proto/generated/types.d.ts';
 import type { Address } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 import type { SocketOption } from '../../net/engine.ts';
 import { DEFAULT_DIAL, type DialConfig } from '../cluster/cluster-config.ts';
 import type { DialOptions } from '../cluster/pool/dialing.ts';
@@ -47,7 +48,7 @@ export function decodeDial(message: Cluster, d: ConfigDecoder): DialConfig {
   const optionsFor = (family: Family): DialOptions => {
     // Source: Envoy default_local_address_selector: of the family that is dialled, or else the first.
     const source = sources.find(({ address }) => address?.family === family) ?? sources[0];
-    if (source === undefined || family === 'unix') return keepAlive;
+    if (source === undefined || !hasIp({ family })) return keepAlive;
     const socketOptions: SocketOption[] = [
       ...(bind?.freebind === undefined ? [] : freebind(family, bind.freebind)),
       ...decodeSocketOptions(source.options, { family, type: 'stream' }, db.at('socket_options')),
@@ -63,6 +64,7 @@ export function decodeDial(message: Cluster, d: ConfigDecoder): DialConfig {
     ipv4: optionsFor('ipv4'),
     ipv6: optionsFor('ipv6'),
     unix: optionsFor('unix'),
+    internal: DEFAULT_DIAL.internal,
     firstFamily: (eyeballs?.first_address_family_version ?? 'DEFAULT') as DialConfig['firstFamily'],
     firstFamilyCount: eyeballs?.first_address_family_count ?? 1,
   });

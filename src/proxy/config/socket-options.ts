@@ -1,4 +1,5 @@
 // Decodes socket options that a configuration spells out; net/socket-options.ts has those that fields stand for.
+import type { Address } from '../../base/byte-stream.ts';
 import type { SocketOption } from '../../net/engine.ts';
 import type { SocketOption as SocketOptionPb } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -11,7 +12,7 @@ export const SOCKET_OPTION_FIELDS = {
 } as const;
 
 /** For which sockets options are meant. */
-export type SocketKind = { readonly family: 'ipv4' | 'ipv6' | 'unix'; readonly type: 'stream' | 'datagram' };
+export type SocketKind = { readonly family: Address['family']; readonly type: 'stream' | 'datagram' };
 
 const STATES = { STATE_PREBIND: 'prebind', STATE_BOUND: 'bound', STATE_LISTENING: 'listening' } as const;
 

@@ -1,7 +1,8 @@
 // Addresses as logs and headers show them.
 import type { Address } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 
-/** '127.0.0.1:80', '[::1]:80', or the path of a unix socket. */
+/** '127.0.0.1:80', '[::1]:80', or the text of an address without port. */
 export function withPort(address: Address): string {
   if (address.family === 'ipv4') return `${address.address}:${address.port}`;
   return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : address.address;
@@ -20,7 +21,7 @@ export function maskAddress(address: Address, bits: number): string | null {
     const network = Math.floor(number / size) * size;
     return `${[24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256).join('.')}/${bits}`;
   }
-  if (address.family === 'unix' || bits > 128) return null;
+  if (!hasIp(address) || bits > 128) return null;
   const groups = ipv6Groups(address.address).map((group, index) => {
     const kept = Math.min(16, Math.max(0, bits - index * 16));
     return group & (0xffff << (16 - kept)) & 0xffff;

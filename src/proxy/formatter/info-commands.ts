@@ -1,5 +1,6 @@
 // Commands that read what is known of the exchange: codes, sizes, names, addresses.
 import type { Address } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 import { H } from '../../wire/header-names.ts';
 import { responseFlagsText, type StreamInfo, type UpstreamInfo } from '../stream-info.ts';
 import { maskAddress, withoutPort, withPort } from './address-text.ts';
@@ -57,7 +58,7 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
   ...addressCommands('UPSTREAM_REMOTE', (info) =>
     info.upstreamLocalAddress === null ? null : (info.upstreamRemoteAddress ?? info.upstream?.address ?? null),
   ),
-  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: plain(text((ctx) => (ctx.info.upstream === null ? null : ''))),
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: plain(text(({ info }) => upstreamEndpointId(info))),
   UPSTREAM_TRANSPORT_FAILURE_REASON: named((info) => info.upstreamTransportFailureReason.replaceAll(' ', '_')),
   UPSTREAM_DETECTED_CLOSE_TYPE: plain(text((ctx) => upstreamCloseType(ctx.info))),
   UPSTREAM_LOCAL_CLOSE_REASON: named((info) => joined(info.upstreamLocalCloseReason)),
@@ -71,7 +72,10 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
     'DOWNSTREAM_DIRECT_LOCAL',
     (info) => info.connection.directLocalAddress ?? info.connection.localAddress,
   ),
-  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: always(() => ''),
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: always((info) => info.connection.localAddress.endpointId ?? ''),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: always(
+    ({ connection }) => (connection.directLocalAddress ?? connection.localAddress).endpointId ?? '',
+  ),
   DOWNSTREAM_DETECTED_CLOSE_TYPE: always((info) => info.connection.detectedCloseType ?? 'Normal'),
   DOWNSTREAM_LOCAL_CLOSE_REASON: named((info) => joined(info.connection.localCloseReason ?? '')),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: named((info) => info.downstreamTransportFailureReason.replaceAll(' ', '_')),
@@ -143,7 +147,7 @@ function addressCommands(name: string, get: (info: StreamInfo) => Address | null
     [`${name}_PORT`]: plain(
       number((ctx) => {
         const address = get(ctx.info);
-        return address === null || address.family === 'unix' ? Number.NaN : address.port;
+        return address === null || !hasIp(address) ? Number.NaN : address.port;
       }),
     ),
   };
@@ -152,6 +156,10 @@ function addressCommands(name: string, get: (info: StreamInfo) => Address | null
 /** With an upstream chosen it is known; tcp_proxy says it of every connection. */
 function upstreamCloseType(info: StreamInfo): string | null {
   return orNull(info.upstreamDetectedCloseType) ?? (info.upstream === null ? null : 'Normal');
+}
+
+function upstreamEndpointId({ upstream, upstreamRemoteAddress }: StreamInfo): string | null {
+  return upstream === null ? null : ((upstreamRemoteAddress ?? upstream.address).endpointId ?? '');
 }
 
 function addressOf(upstream: UpstreamInfo | null): string | null {

@@ -1,6 +1,6 @@
 // Chooses the filter chain of a connection: the matches of all chains, compiled into one table of nested look-ups.
 import type { Address } from '../../base/byte-stream.ts';
-import { CidrMap, formatCidr, parseCidr } from '../../base/ip.ts';
+import { CidrMap, formatCidr, hasIp, parseCidr } from '../../base/ip.ts';
 import type { Cidr } from '../../base/ip.ts';
 import { isSameIpOrLoopback } from '../matcher/source-type.ts';
 import type { AcceptedSocket } from './filter.ts';
@@ -154,8 +154,8 @@ class PortStep<T> implements Step<T> {
     this.#which = which;
   }
   find(facts: ChainFacts): T | null {
-    const { family, port } = facts[this.#which];
-    const branch = (family === 'unix' ? undefined : this.#ports.get(port)) ?? this.#any;
+    const address = facts[this.#which];
+    const branch = (hasIp(address) ? this.#ports.get(address.port) : undefined) ?? this.#any;
     return branch === undefined ? null : branch.find(facts);
   }
 }
@@ -174,7 +174,7 @@ class Ranges<T> {
   }
 
   find(address: Address, facts: ChainFacts): T | null {
-    const branch = this.#map.lookup(address.family === 'unix' ? UNKNOWN_ADDRESS : address.address);
+    const branch = this.#map.lookup(hasIp(address) ? address.address : UNKNOWN_ADDRESS);
     return branch === undefined ? null : branch.find(facts);
   }
 }

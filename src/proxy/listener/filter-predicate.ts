@@ -1,5 +1,6 @@
 // Whether a listener filter is left out for a connection (filter_disabled).
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { hasIp } from '../../base/ip.ts';
 import type { AcceptedSocket } from './filter.ts';
 
 type MatchSetPb = { readonly rules?: readonly FilterPredicatePb[] | undefined };
@@ -40,8 +41,8 @@ export function decodeFilterPredicate(message: FilterPredicatePb, d: ConfigDecod
   }
   if (message.destination_port_range !== undefined) {
     const { start = 0, end = 0 } = message.destination_port_range;
-    // Envoy takes a unix socket to be in every range.
-    return ({ localAddress: { family, port } }) => family === 'unix' || (port >= start && port < end);
+    // Envoy takes an address without a port to be in every range.
+    return ({ localAddress }) => !hasIp(localAddress) || (localAddress.port >= start && localAddress.port < end);
   }
   if (message.any_match === true) return () => true;
   d.reject('', 'is required: or_match, and_match, not_match, any_match or destination_port_range');

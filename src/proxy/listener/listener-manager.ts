@@ -1,7 +1,7 @@
 // All listeners of a worker by name: adds, updates in place or by replacement, and removes them while traffic goes on.
 import { networkInterfaces } from 'node:os';
 import type { Address, ByteStream } from '../../base/byte-stream.ts';
-import { formatIp, parseIp } from '../../base/ip.ts';
+import { formatIp, hasIp, parseIp } from '../../base/ip.ts';
 import type { Timer } from '../../base/clock.ts';
 import { whenAll } from '../../base/when-all.ts';
 import type { Engine } from '../../net/engine.ts';
@@ -264,7 +264,7 @@ export class ListenerManager implements AdoptingListeners {
     const index = new Map<string, ActiveListener>();
     for (const { listener, config } of this.#entries.values()) {
       for (const { address, ipv4Compat } of config.addresses) {
-        if (address.family === 'unix') continue;
+        if (!hasIp(address)) continue;
         index.set(addressKey(address), listener);
         const { port } = address;
         const asIpv4 = anyKey({ family: 'ipv4', address: '', port });
@@ -278,7 +278,7 @@ export class ListenerManager implements AdoptingListeners {
   isOwnAddress(wanted: Address): boolean {
     for (const { acceptor } of this.#registry.all()) {
       const { address } = acceptor;
-      if (address.port !== wanted.port || address.family === 'unix') continue;
+      if (address.port !== wanted.port || !hasIp(address)) continue;
       if (addressKey(address) === addressKey(wanted)) return true;
       if (isWildcard(address.address) && this.#isLocalIp(wanted.address)) return true;
     }

@@ -1,5 +1,6 @@
 // What every matcher can look at of a connection: envoy.extensions.matching.common_inputs.network.v3.
 import type { Address, CertificateFacts, TlsFacts } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 import type { FilterStateObject } from '../stream-info.ts';
 import type { Input } from './step.ts';
 
@@ -83,9 +84,9 @@ export function sslInput<S>(tlsOf: (subject: S) => TlsFacts | null, type: string
 }
 
 function ipOf(address: Address): string | undefined {
-  return address.family === 'unix' ? undefined : address.address;
+  return hasIp(address) ? address.address : undefined;
 }
 
 function portOf(address: Address): string | undefined {
-  return address.family === 'unix' ? undefined : String(address.port);
+  return hasIp(address) ? String(address.port) : undefined;
 }

@@ -1,9 +1,10 @@
 // Whether a connection comes from this machine.
 import type { Address } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 
 /** Source: Envoy Network::Utility::isSameIpOrLoopback; of 127.0.0.0/8 only the first address is a loopback to it. */
 export function isSameIpOrLoopback(local: Address, remote: Address): boolean {
   if (remote.family === 'unix') return true;
   if (remote.address === '127.0.0.1' || remote.address === '::1') return true;
-  return local.family !== 'unix' && local.address === remote.address;
+  return hasIp(local) && local.address === remote.address;
 }

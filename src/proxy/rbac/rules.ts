@@ -1,5 +1,6 @@
 // The rules of role-based access control: permissions and principals compiled into objects that match one exchange.
 import type { CidrSet } from '../../base/ip.ts';
+import { hasIp } from '../../base/ip.ts';
 import type { StringMatcher } from '../../base/matcher.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { Headers } from '../../wire/headers.ts';
@@ -118,7 +119,7 @@ export class IpRule implements Rule {
 
   matches(info: StreamInfo): boolean {
     const address = addressOf(info, this.#kind);
-    return address.family !== 'unix' && this.#range.contains(address.address);
+    return hasIp(address) && this.#range.contains(address.address);
   }
 }
 
@@ -146,8 +147,8 @@ export class PortRule implements Rule {
   }
 
   matches(info: StreamInfo): boolean {
-    const { family, port } = info.connection.localAddress;
-    return family !== 'unix' && port >= this.#start && port < this.#end;
+    const { localAddress } = info.connection;
+    return hasIp(localAddress) && localAddress.port >= this.#start && localAddress.port < this.#end;
   }
 }
 

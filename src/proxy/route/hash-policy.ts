@@ -1,5 +1,6 @@
 // Hash policies: what of a request decides its place on a consistent-hash ring.
 import type { Headers } from '../../wire/headers.ts';
+import { hasIp } from '../../base/ip.ts';
 import { withoutPort, withPort } from '../formatter/address-text.ts';
 import type { MatchContext } from './route.ts';
 import { xxHash64 } from './xxhash64.ts';
@@ -58,5 +59,5 @@ export function makeCookie(
 /** connection_properties.source_ip. */
 export function sourceIpHash(context: MatchContext): bigint | null {
   const { remoteAddress } = context.format.info;
-  return remoteAddress.family === 'unix' ? null : xxHash64(withoutPort(remoteAddress));
+  return hasIp(remoteAddress) ? xxHash64(withoutPort(remoteAddress)) : null;
 }

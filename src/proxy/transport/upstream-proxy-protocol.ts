@@ -135,7 +135,7 @@ class UpstreamProxyProtocol implements UpstreamTransport {
 }
 
 const UNKNOWN: Address = Object.freeze({ family: 'unix', address: '', port: 0 });
-const ADDRESS_BYTES = { ipv4: 12, ipv6: 36, unix: 0 } as const;
+const ADDRESS_BYTES = { ipv4: 12, ipv6: 36, unix: 0, internal: 0 } as const;
 
 /** Where a connection came from and went to: as a PROXY header said that it brought, or else as its addresses say. */
 function toldOf(connection: ConnectionInfo): Told {

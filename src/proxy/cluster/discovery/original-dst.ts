@@ -2,7 +2,7 @@
 import { addressText } from '../../../net/address.ts';
 import type { Address } from '../../../base/byte-stream.ts';
 import type { Clock, Timer } from '../../../base/clock.ts';
-import { formatIp, parseIp } from '../../../base/ip.ts';
+import { formatIp, hasIp, parseIp } from '../../../base/ip.ts';
 import { type HeaderKey, headerKey } from '../../../wire/header-names.ts';
 import type { Host, LoadBalancer, LoadBalancerContext } from '../cluster.ts';
 import { type EndpointConfig, NOWHERE, type OriginalDstConfig } from '../cluster-config.ts';
@@ -50,7 +50,7 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
 
   chooseHost(context: LoadBalancerContext): Host | null {
     const wanted = this.#wantedAddress(context);
-    if (wanted === null || wanted.family === 'unix') return null;
+    if (wanted === null || !hasIp(wanted)) return null;
     const { portOverride } = this.#config;
     const address = portOverride === 0 ? wanted : { ...wanted, port: portOverride };
     const name = addressText(address);

@@ -1,5 +1,6 @@
 // The original_src listener filter: upstream connections leave with the client's address.
 import type { ConfigDecoder } from '../../config-decoder.ts';
+import { hasIp } from '../../../base/ip.ts';
 import { type AcceptedSocket, defineListenerFilter, type ListenerFilter } from '../filter.ts';
 
 const CONFIG = 'envoy.extensions.filters.listener.original_src.v3.OriginalSrc';
@@ -20,7 +21,7 @@ function makeFilter({ mark }: OriginalSrcConfig): ListenerFilter {
     maxReadBytes: 0,
     onAccept(socket: AcceptedSocket) {
       const { remoteAddress } = socket;
-      if (remoteAddress.family !== 'unix') {
+      if (hasIp(remoteAddress)) {
         socket.upstreamSource = { address: { ...remoteAddress, port: 0 }, mark, isTransparent: true };
       }
       return 'continue';

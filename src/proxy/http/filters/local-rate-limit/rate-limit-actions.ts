@@ -1,5 +1,5 @@
 // Turns a request into rate limit descriptors: the `rate_limits` of a configuration, compiled.
-import { CidrSet, formatCidr, makeCidr } from '../../../../base/ip.ts';
+import { CidrSet, formatCidr, hasIp, makeCidr } from '../../../../base/ip.ts';
 import { bytesOf } from '../../../../base/matcher-text.ts';
 import type { HeaderKey } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
@@ -261,9 +261,9 @@ class QueryParameter implements Action {
 
 const REMOTE_ADDRESS: Action = {
   append(entries, stream) {
-    const { family, address } = stream.info.remoteAddress;
-    if (family === 'unix') return false;
-    entries.push('remote_address', address);
+    const { remoteAddress } = stream.info;
+    if (!hasIp(remoteAddress)) return false;
+    entries.push('remote_address', remoteAddress.address);
     return true;
   },
 };
@@ -286,8 +286,9 @@ class MaskedRemoteAddress implements Action {
   }
 
   append(entries: string[], stream: FilterStream): boolean {
-    const { family, address } = stream.info.remoteAddress;
-    if (family === 'unix') return false;
+    const { remoteAddress } = stream.info;
+    if (!hasIp(remoteAddress)) return false;
+    const { family, address } = remoteAddress;
     const cidr = makeCidr(address, family === 'ipv4' ? this.#v4Length : this.#v6Length);
     if (cidr === null) return false;
     entries.push('masked_remote_address', formatCidr(cidr));
@@ -353,8 +354,8 @@ class RemoteAddressMatch implements Action {
   }
 
   append(entries: string[], stream: FilterStream): boolean {
-    const { family, address } = stream.info.remoteAddress;
-    if (family === 'unix' || this.#ranges.contains(address) === this.#isInverted) return false;
+    const { remoteAddress } = stream.info;
+    if (!hasIp(remoteAddress) || this.#ranges.contains(remoteAddress.address) === this.#isInverted) return false;
     const value = this.#format.format(stream) || this.#fallback;
     if (value === '') return false;
     entries.push(this.#key, value);

@@ -1,5 +1,6 @@
 // What a TcpProxy message means, and which of it is supported.
 import type { Random } from '../../../../base/clock.ts';
+import { hasIp } from '../../../../base/ip.ts';
 import type { HashPolicy, TcpProxy as TcpProxyPb } from '../../../../proto/generated/types.d.ts';
 import type { AccessLog } from '../../../access-log/access-log.ts';
 import { decodeAccessLogs } from '../../../access-log/decode.ts';
@@ -91,7 +92,7 @@ function decodeHash(policies: readonly HashPolicy[], d: ConfigDecoder): TcpProxy
   if (policy === undefined) return null;
   if (policy.source_ip !== undefined) {
     return ({ connection: { remoteAddress } }) =>
-      remoteAddress.family === 'unix' ? null : shorten(xxHash64(withoutPort(remoteAddress)));
+      hasIp(remoteAddress) ? shorten(xxHash64(withoutPort(remoteAddress))) : null;
   }
   if (policy.filter_state !== undefined) {
     const key = policy.filter_state.key ?? '';
