@@ -213,8 +213,9 @@ export function grpcStatus(ctx: FormatContext, any = false): number | null {
     if (type.length > 16 && type[16] !== '+') return null;
   }
   const key = H['grpc-status'];
-  const status = ctx.responseTrailers?.get(key) ?? ctx.responseHeaders?.get(key);
-  if (status !== undefined) return /^\d{1,10}$/.test(status) ? Number(status) : -1;
+  // An empty one counts as none.
+  const status = ctx.responseTrailers?.get(key) || ctx.responseHeaders?.get(key);
+  if (status !== undefined && status !== '') return /^\d{1,10}$/.test(status) ? Number(status) : -1;
   const code = ctx.info.responseCode;
   return code === 0 ? null : (GRPC_OF_HTTP[code] ?? 2);
 }
