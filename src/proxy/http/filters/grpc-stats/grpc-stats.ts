@@ -88,11 +88,12 @@ class CountsObject implements FilterStateObject {
     return `${this.#state.requestMessages},${this.#state.responseMessages}`;
   }
 
+  /** The message as JSON has it. */
   get typed(): unknown {
     const { requestMessages, responseMessages } = this.#state;
     return {
-      ...(requestMessages === 0 ? undefined : { request_message_count: String(requestMessages) }),
-      ...(responseMessages === 0 ? undefined : { response_message_count: String(responseMessages) }),
+      ...(requestMessages === 0 ? undefined : { requestMessageCount: String(requestMessages) }),
+      ...(responseMessages === 0 ? undefined : { responseMessageCount: String(responseMessages) }),
     };
   }
 }
@@ -132,7 +133,7 @@ class GrpcStatsFilter implements HttpFilter {
       const before = state.requests.started;
       state.requests.count(data.buffer, data.start, data.end);
       more = state.requests.started - before;
-    } else if (endStream) more = 1;
+    } else if (state.isConnectUnary && endStream) more = 1;
     if (more === 0) return 'continue';
     state.requestMessages += more;
     this.#emit(stream.info, state);
@@ -147,8 +148,13 @@ class GrpcStatsFilter implements HttpFilter {
   }
 
   encodeHeaders(stream: FilterStream, headers: Headers, endStream: boolean): 'continue' {
-    const state = this.#state(stream);
-    if (state === undefined) return 'continue';
+    let state = this.#state(stream);
+    if (state === undefined) {
+      // The counts are told of gRPC responses to whatever request.
+      if (!this.#config.emitsFilterState || endStream || !isGrpcResponse(headers, false)) return 'continue';
+      state = new CallState(stream.requestHeaders, false, null, false);
+      stream.slot[this.#slot] = state;
+    }
     state.isGrpcResponse = isGrpcResponse(headers, endStream);
     if (!state.hasMethod || state.stats === null) return 'continue';
     if (state.isConnectUnary) state.stats.chargeOutcome(headers.status === 200);
