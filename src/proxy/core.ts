@@ -15,6 +15,7 @@ import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.t
 import type { LogRegistry } from '../telemetry/log.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
+import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment, type ProxyDecodeEnvironment, unpackExtension } from './config/environment.ts';
 import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
@@ -171,7 +172,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     downstreamTransports: enabled(downstreamTransports()),
     upstreamTransports: transportFactories,
   };
-  const listenerEnvironment = factoriesByType(extensions);
+  const listenerEnvironment = factoriesByType(extensions, decodeBootstrapExtensions(bootstrap, d));
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   return { config, statsSettings, clusters, environment, extensions, listenerEnvironment, transports };
@@ -194,7 +195,10 @@ function makeTransportServices(parts: CoreParts, core: Core, statics: StaticSecr
   return { stats, clock, random, runtime, shared: seams.shared, secrets, keyLogFiles: accessLogs, warn };
 }
 
-function factoriesByType({ networkFilters, listenerFilters, downstreamTransports }: Extensions): ListenerEnvironment {
+function factoriesByType(
+  { networkFilters, listenerFilters, downstreamTransports }: Extensions,
+  { internalBufferBytes }: BootstrapExtensions,
+): ListenerEnvironment {
   const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
   const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
   const downstream = new Map(downstreamTransports.map((factory) => [factory.configType, factory]));
@@ -202,6 +206,7 @@ function factoriesByType({ networkFilters, listenerFilters, downstreamTransports
     networkFilterFactory: (type) => network.get(type) ?? null,
     listenerFilterFactory: (type) => listener.get(type) ?? null,
     downstreamTransportFactory: (type) => downstream.get(type) ?? null,
+    internalBufferBytes,
   };
 }
 

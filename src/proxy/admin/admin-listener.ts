@@ -106,6 +106,7 @@ function listenerConfig(admin: AdminConfig, manager: NetworkFilterFactory): List
   return {
     name: 'admin',
     fingerprint: '',
+    internal: null,
     addresses: [{ address: admin.address, ipv4Compat: false, pipeMode: 0, socketOptions: [] }],
     bindToPort: true,
     handsOff: false,

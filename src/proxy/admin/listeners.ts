@@ -8,6 +8,15 @@ import { json } from './server.ts';
 /** An address in proto-JSON. */
 export function addressJson(address: Address): unknown {
   if (address.family === 'unix') return { pipe: { path: address.address } };
+  if (address.family === 'internal') {
+    const { listenerName, endpointId } = address;
+    return {
+      envoy_internal_address: {
+        server_listener_name: listenerName,
+        ...(endpointId === '' ? {} : { endpoint_id: endpointId }),
+      },
+    };
+  }
   return { socket_address: { address: address.address, port_value: address.port } };
 }
 

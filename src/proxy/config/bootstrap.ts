@@ -19,6 +19,7 @@ import { SECRET_FIELDS } from '../tls/tls-fields.ts';
 import { CHAIN_MATCHER_FIELDS } from '../listener/chain-matcher.ts';
 import { FILTER_PREDICATE_FIELDS } from '../listener/filter-predicate.ts';
 import { ADDRESS_FIELDS, decodeAddress } from './address.ts';
+import { BOOTSTRAP_EXTENSION_FIELDS } from './bootstrap-extensions.ts';
 import { CLUSTER_FIELDS, decodeCluster } from './cluster.ts';
 import { FILTER_CHAIN_MATCH_FIELDS } from './filter-chain-match.ts';
 import { HTTP_CONNECTION_MANAGER_FIELDS } from './http-connection-manager.ts';
@@ -35,7 +36,8 @@ const STATS_FLUSH_INTERVAL_MS = 5_000;
 
 export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
-    node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override`,
+    node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
+    bootstrap_extensions`,
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
   'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
@@ -66,6 +68,7 @@ export function supportedFields(
   const transports = [...downstreamTransports, ...upstreamTransports];
   return mergeSupport(
     BOOTSTRAP_FIELDS,
+    BOOTSTRAP_EXTENSION_FIELDS,
     STATS_CONFIG_FIELDS,
     ADDRESS_FIELDS,
     SOCKET_OPTION_FIELDS,

@@ -1,6 +1,7 @@
 // Decodes ClusterLoadAssignment: endpoints with their addresses, weights, health, priorities and localities.
 import { addressText } from '../../net/address.ts';
 import type { Address } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 import type {
   ClusterLoadAssignment,
   Endpoint,
@@ -105,7 +106,7 @@ function decodeEndpoint(message: LbEndpoint, locality: LocalityLbEndpoints, d: C
   return Object.freeze({
     ...decodeRest(message, endpoint, locality),
     address: Object.freeze(address),
-    healthCheckAddress: healthCheckAddress(endpoint, addressText(address), de),
+    healthCheckAddress: healthCheckAddress(endpoint, address, de),
     ...(additional.length === 0 ? {} : { additionalAddresses: Object.freeze(additional) }),
   });
 }
@@ -134,7 +135,7 @@ function decodeDnsName(
     endpoint: Object.freeze({
       ...rest,
       hostname: rest.hostname === '' ? name : rest.hostname,
-      healthCheckAddress: healthCheckAddress(endpoint, '', de),
+      healthCheckAddress: healthCheckAddress(endpoint, null, de),
     }),
   });
 }
@@ -171,14 +172,18 @@ function decodeLocality({ locality }: LocalityLbEndpoints): Locality {
 }
 
 /** '' when health checks go to the endpoint's own address. */
-function healthCheckAddress(endpoint: Endpoint, own: string, d: ConfigDecoder): string {
+function healthCheckAddress(endpoint: Endpoint, own: Address | null, d: ConfigDecoder): string {
   const config = endpoint.health_check_config;
   if (config?.address !== undefined) {
     const address = decodeAddress(config.address, d.at('health_check_config').at('address'));
     return address === null ? '' : addressText(address);
   }
   if (config?.port_value === undefined) return '';
-  return own.includes(':') ? `${own.slice(0, own.lastIndexOf(':'))}:${config.port_value}` : '';
+  if (own?.family === 'internal') {
+    d.at('health_check_config').reject('port_value', 'an internal listener has no port');
+    return '';
+  }
+  return own === null || !hasIp(own) ? '' : addressText({ ...own, port: config.port_value });
 }
 
 /** Filter name → values, or null for none. */

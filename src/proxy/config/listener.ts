@@ -11,7 +11,7 @@ import type {
 import { packAny } from '../../proto/any.ts';
 import { encodeBinary } from '../../proto/binary-encode.ts';
 import { registry } from '../../proto/registry.ts';
-import { addressText } from '../../net/address.ts';
+import { addressText, internalAddress } from '../../net/address.ts';
 import { fastOpen, freebind, keepAlive, listenerTransparent } from '../../net/socket-options.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -44,7 +44,8 @@ export const LISTENER_FIELDS = {
     per_connection_buffer_limit_bytes access_log tcp_backlog_size stat_prefix metadata ignore_global_conn_limit
     deprecated_v1 bind_to_port drain_type listener_filters listener_filters_timeout
     continue_on_listener_filters_timeout transparent freebind tcp_fast_open_queue_length socket_options tcp_keepalive
-    traffic_direction connection_balance_config reuse_port enable_reuse_port udp_listener_config`,
+    traffic_direction connection_balance_config reuse_port enable_reuse_port udp_listener_config internal_listener`,
+  'envoy.config.listener.v3.Listener.InternalListenerConfig': '',
   'envoy.config.listener.v3.AdditionalAddress': 'address socket_options tcp_keepalive',
   'envoy.config.core.v3.SocketOptionsOverride': 'socket_options',
   'envoy.config.core.v3.TcpKeepalive': 'keepalive_time keepalive_interval keepalive_probes',
@@ -65,6 +66,8 @@ export type ListenerEnvironment = {
   readonly networkFilterFactory: (type: string) => NetworkFilterFactory | null;
   readonly listenerFilterFactory: (type: string) => ListenerFilterFactory | null;
   readonly downstreamTransportFactory: (type: string) => DownstreamTransportFactory | null;
+  /** Of the bootstrap extension; null: there are no internal listeners. */
+  readonly internalBufferBytes: number | null;
 };
 
 const ORIGINAL_DST = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
@@ -78,7 +81,8 @@ export function decodeListener(
 ): ListenerConfig | null {
   const before = d.reasons.length;
   const isUdp = isUdpListener(message);
-  const addresses = decodeAddresses(message, d, isUdp);
+  const isInternal = message.internal_listener !== undefined;
+  const addresses = isInternal ? decodeInternal(message, d, environment) : decodeAddresses(message, d, isUdp);
   const bufferLimitBytes = message.per_connection_buffer_limit_bytes ?? BUFFER_LIMIT_BYTES;
   const udp = isUdp ? decodeUdpListener(message, d) : null;
   if (!isUdp && message.udp_listener_config !== undefined) {
@@ -97,8 +101,10 @@ export function decodeListener(
     name: message.name || addressText(first),
     fingerprint: fingerprintWithoutChains(message),
     addresses,
-    bindToPort: message.bind_to_port ?? message.deprecated_v1?.bind_to_port ?? true,
-    handsOff: message.use_original_dst ?? false,
+    internal: isInternal ? { bufferBytes: environment.internalBufferBytes ?? 0 } : null,
+    // Source: Envoy: neither has an effect on an internal listener, save that use_original_dst stands for its filter.
+    bindToPort: isInternal || (message.bind_to_port ?? message.deprecated_v1?.bind_to_port ?? true),
+    handsOff: !isInternal && (message.use_original_dst ?? false),
     reusePort: message.enable_reuse_port ?? true,
     backlog: message.tcp_backlog_size ?? 0,
     bufferLimitBytes,
@@ -161,6 +167,44 @@ function decodeAddresses(message: ListenerPb, d: ConfigDecoder, isUdp: boolean):
     });
   }
   return decoded;
+}
+
+/** Source: Envoy ListenerImpl::validateConfig, ListenerManagerImpl::setupSocketFactoryForListener. */
+const NOT_INTERNAL = [
+  'transparent',
+  'freebind',
+  'tcp_fast_open_queue_length',
+  'enable_reuse_port',
+  'connection_balance_config',
+  'tcp_backlog_size',
+] as const;
+
+/** The one address of a listener without a socket. */
+function decodeInternal(
+  message: ListenerPb,
+  d: ConfigDecoder,
+  { internalBufferBytes }: ListenerEnvironment,
+): ListenAddress[] {
+  const { name = '' } = message;
+  if (internalBufferBytes === null) {
+    d.reject('internal_listener', 'InternalListener bootstrap extension is mandatory (bootstrap_extensions)');
+  }
+  if (name === '') d.reject('name', 'is required: connections come by the name of an internal listener');
+  for (const field of ['address', 'additional_addresses'] as const) {
+    if (message[field] !== undefined) {
+      d.reject(field, 'address should not be used when an internal listener config is provided');
+    }
+  }
+  for (const field of NOT_INTERNAL) {
+    if (message[field] !== undefined) d.reject(field, 'an internal listener has unsupported tcp listener feature');
+  }
+  if (message.socket_options !== undefined) {
+    d.reject('socket_options', 'an internal listener does not support socket options');
+  }
+  for (const field of ['tcp_keepalive', 'udp_listener_config'] as const) {
+    if (message[field] !== undefined) d.reject(field, 'takes no effect on an internal listener');
+  }
+  return [{ address: Object.freeze(internalAddress(name)), ipv4Compat: false, pipeMode: 0, socketOptions: [] }];
 }
 
 // ─── Filter chains ────────────────────────────────────────────────────────────────────────────────────────────────

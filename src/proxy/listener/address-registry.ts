@@ -1,5 +1,6 @@
 // Listening sockets by address: they belong to no version of a listener, so an update swaps what stands behind them.
 import type { Address, ByteStream } from '../../base/byte-stream.ts';
+import { hasIp } from '../../base/ip.ts';
 import { type Engine, isListenError, type Listener as Acceptor, type ListenOptions } from '../../net/engine.ts';
 import type { ConnectionBalancer, ListeningSockets } from '../workers/contract.ts';
 import type { ActiveListener } from './listener.ts';
@@ -113,8 +114,9 @@ export class AddressRegistry {
     joinExisting: boolean,
   ): BoundSocket | string {
     const { engine, sockets, balancer } = this.#context;
-    const fd = sockets.take(wanted.address);
+    const fd = config.internal !== null ? -1 : sockets.take(wanted.address);
     const listenOptions: ListenOptions = {
+      ...(config.internal === null ? {} : { internalBufferBytes: config.internal.bufferBytes }),
       ipv4Compat: wanted.ipv4Compat,
       mode: wanted.pipeMode,
       ...(config.backlog > 0 ? { backlog: config.backlog } : {}),
@@ -137,7 +139,7 @@ export class AddressRegistry {
 /** Listeners with port 0 have sockets of their own. */
 function socketKey(config: ListenerConfig, address: Address): string {
   const text = `${address.family} ${address.address} ${address.port}`;
-  return address.family !== 'unix' && address.port === 0 ? `${config.name} ${text}` : text;
+  return hasIp(address) && address.port === 0 ? `${config.name} ${text}` : text;
 }
 
 function optionsKey(wanted: ListenAddress, config: ListenerConfig): string {

@@ -38,6 +38,8 @@ export type ListenerConfig = {
   readonly fingerprint: string;
   /** The first one names the listener's statistics. */
   readonly addresses: readonly ListenAddress[];
+  /** It has no socket: its connections come from clusters of this process; bytes that wait in either direction. */
+  readonly internal: { readonly bufferBytes: number } | null;
   /** False: it has no socket, and gets connections from listeners that restore the original destination. */
   readonly bindToPort: boolean;
   /** use_original_dst: connections go to the listener of their original destination, if there is one. */

@@ -56,8 +56,9 @@ export type ListenerWorkerScope = ScopeOf<typeof LISTENER_WORKER_STATS>;
 export type ListenerScope = ScopeOf<typeof LISTENER_STATS>;
 export type ListenerManagerScope = ScopeOf<typeof LISTENER_MANAGER_STATS>;
 
-/** 'listener.NAME.', where the name is stat_prefix or the first address. */
-export function listenerStatPrefix({ statPrefix, addresses, name }: ListenerConfig): string {
+/** 'listener.NAME.', where the name is stat_prefix, the first address, or that of an internal listener. */
+export function listenerStatPrefix({ statPrefix, addresses, name, internal }: ListenerConfig): string {
+  if (internal !== null) return `listener.${statPrefix || `envoy_internal_${name.replaceAll(':', '_')}`}.`;
   const address = addresses[0]?.address;
   return `listener.${statPrefix || (address === undefined ? name : statAddress(address))}.`;
 }

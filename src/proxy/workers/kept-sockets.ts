@@ -17,9 +17,9 @@ export class KeptSockets {
     this.#workers = workers;
   }
 
-  /** Binds the addresses that are not bound yet; UDP sockets are each worker's own. Null, or why it cannot. */
+  /** Binds the addresses that are not bound yet; UDP sockets and internal listeners are each worker's own. Null, or why it cannot. */
   bind(config: ListenerConfig): string | null {
-    if (!config.bindToPort || config.udp !== null) return null;
+    if (!config.bindToPort || config.udp !== null || config.internal !== null) return null;
     for (const wanted of config.addresses) {
       const key = keyOf(config, wanted);
       if (this.#kept.some((kept) => kept.key === key)) continue;
