@@ -13,6 +13,8 @@ import { StatStore } from '../telemetry/metrics.ts';
 import type { StatJournal } from '../telemetry/stat-journal.ts';
 import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.ts';
 import type { LogRegistry } from '../telemetry/log.ts';
+import type { ClusterConfig } from './cluster/cluster-config.ts';
+import { HttpClient } from './cluster/upstream-client/http-client.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
@@ -123,11 +125,10 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     makeResolver: (settings) => createResolver(settings, { engine, clock, random, stats }),
   });
   const localAddress = findLocalAddress(options.localAddressIpVersion);
-  const extensionParts = {
-    clusters,
-    zone: options.serviceZone || (bootstrap.node?.locality?.zone ?? ''),
-    localAddress,
-  };
+  const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
+  const extensionParts = { clusters, zone, localAddress };
+  const addCluster = (own: ClusterConfig): void => void clusters.set(own);
+  const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
   const off = new Map<string, string>();
   const enabled = <Factory extends { readonly name: string; readonly configType: string }>(
     factories: readonly Factory[],
@@ -153,6 +154,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     shared,
     version: 'bootstrap',
     staticSecrets,
+    httpClient,
     hasCluster: (name) => names.has(name),
   });
   const reasons: Reason[] = [];

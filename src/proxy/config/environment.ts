@@ -5,6 +5,7 @@ import { Report } from '../../proto/report.ts';
 import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
+import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { RouteHolders } from '../route/route-holders.ts';
@@ -29,6 +30,7 @@ export type EnvironmentParts = {
   readonly shared?: SharedCells;
   readonly version?: string;
   readonly staticSecrets?: StaticSecrets;
+  readonly httpClient?: HttpClient;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &

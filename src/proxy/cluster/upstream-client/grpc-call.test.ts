@@ -27,7 +27,8 @@ function setUp(change: Partial<GrpcTarget> = {}) {
   const up = new FakeUpstream();
   const target: GrpcTarget = {
     ...{ clusterName: 'up', authority: 'health', timeoutMs: 0, addMetadata: null },
-    ...{ maxMessageBytes: 1000, skipsEnvoyHeaders: false, ...change },
+    ...{ maxMessageBytes: 1000, skipsEnvoyHeaders: false, retry: null, streamBackOff: null },
+    ...{ ownCluster: null, counts: null, ...change },
   };
   const client = new GrpcClient(up.client, target);
   const ends: string[] = [];

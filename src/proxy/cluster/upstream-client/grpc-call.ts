@@ -9,6 +9,9 @@ import { grpcTimeout } from '../../../wire/grpc/timeout.ts';
 import { H } from '../../../wire/header-names.ts';
 import { Headers } from '../../../wire/headers.ts';
 import type { BodyData } from '../../http/filter.ts';
+import type { ScopeOf } from '../../../telemetry/metrics.ts';
+import type { ClusterConfig } from '../cluster-config.ts';
+import type { BackOffConfig } from './back-off.ts';
 import type { StreamInfo } from '../../stream-info.ts';
 import type { CallFailure } from './call-failure.ts';
 import type { CallRetryPolicy } from './call-retry.ts';
@@ -34,6 +37,14 @@ export type GrpcTarget = {
   /** Longer messages end the call; Infinity for no limit. */
   readonly maxMessageBytes: number;
   readonly skipsEnvoyHeaders: boolean;
+  /** Of calls that bring none of their own; null for none. */
+  readonly retry: CallRetryPolicy | null;
+  /** How streams that are to stand all the time are opened again; null: as their user has it. */
+  readonly streamBackOff: BackOffConfig | null;
+  /** A cluster that is there for this service alone; null: one of the configuration. */
+  readonly ownCluster: ClusterConfig | null;
+  /** Calls are counted as 'grpc.THIS.streams_total' and 'streams_closed_N'; null: they are not. */
+  readonly counts: string | null;
 };
 
 /** What a call hears: metadata, messages, then `onClose` exactly once unless it was cancelled. */
@@ -57,6 +68,9 @@ export type GrpcOptions = {
   readonly changeHeaders?: (headers: Headers) => void;
 };
 
+/** Source: Envoy GoogleAsyncClientImpl. */
+const GOOGLE_STATS = { streams_total: 'counter' } as const;
+
 /** Received messages of this size at most where nothing else is said. Source: gRPC's own default. */
 export const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -65,6 +79,8 @@ export class GrpcCall<Request, Response> implements CallHandler {
   readonly #handler: GrpcHandler<Response>;
   readonly #reader: GrpcMessageReader;
   #call: HttpCall | null = null;
+  /** Of the service, where its calls are counted. */
+  #scope: ScopeOf<typeof GOOGLE_STATS> | null = null;
   /** A message that cannot be read ended the call while a piece of its body is being read. */
   #isBroken = false;
   /** Over: the handler hears nothing more, and nothing is sent. */
@@ -83,8 +99,14 @@ export class GrpcCall<Request, Response> implements CallHandler {
     const info = options.info ?? null;
     target.addMetadata?.(headers, info);
     options.changeHeaders?.(headers);
-    const { retry = null, wishes = null, hash = null } = options;
-    const { skipsEnvoyHeaders } = target;
+    const { wishes = null, hash = null } = options;
+    const { skipsEnvoyHeaders, ownCluster, counts } = target;
+    const retry = options.retry ?? target.retry;
+    if (ownCluster !== null) client.ensureCluster(ownCluster);
+    if (counts !== null) {
+      this.#scope = client.parts.stats.scope(`grpc.${counts}.`, GOOGLE_STATS);
+      this.#scope.inc(this.#scope.i.streams_total);
+    }
     const settings = { timeoutMs, info, retry, wishes, hash, skipsEnvoyHeaders };
     const call = client.prepare(target.clusterName, headers, this, settings);
     this.#call = call;
@@ -181,13 +203,18 @@ export class GrpcCall<Request, Response> implements CallHandler {
 
   #close(status: number, message: string, trailers: Headers | null): void {
     this.isOver = true;
+    this.#countEnd(status);
     this.#handler.onClose(status, message, trailers);
   }
 
   #abort(status: number, message: string): void {
-    this.isOver = true;
     this.#call?.cancel();
-    this.#handler.onClose(status, message, null);
+    this.#close(status, message, null);
+  }
+
+  #countEnd(status: number): void {
+    const scope = this.#scope;
+    if (scope !== null && status >= 0) scope.inc(scope.dynamicCounter(`streams_closed_${status}`));
   }
 }
 

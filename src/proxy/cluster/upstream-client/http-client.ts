@@ -3,6 +3,7 @@ import type { Clock, Random } from '../../../base/clock.ts';
 import type { ScopeOf, StatStore } from '../../../telemetry/metrics.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { ClusterManager } from '../cluster.ts';
+import type { ClusterConfig } from '../cluster-config.ts';
 import { type CallHandler, type CallOptions, HttpCall } from './http-call.ts';
 
 /** Under 'http.async-client.': Envoy's client is a router of its own. */
@@ -30,6 +31,8 @@ export type ClientParts = {
   readonly zone: string;
   /** This machine's address, which requests name in x-forwarded-for; '' for none. */
   readonly localAddress: string;
+  /** Adds a cluster that the configuration does not have; absent where none can be added. */
+  readonly addCluster?: (config: ClusterConfig) => void;
 };
 
 export class HttpClient {
@@ -38,6 +41,9 @@ export class HttpClient {
   readonly random: Random;
   /** Made with the first call. */
   #scope: ScopeOf<typeof CLIENT_STATS> | null = null;
+
+  /** Names of clusters that are here for one service alone; as many as there are such services. */
+  readonly #own = new Set<string>();
 
   constructor(parts: ClientParts) {
     this.parts = parts;
@@ -48,6 +54,13 @@ export class HttpClient {
   get scope(): ScopeOf<typeof CLIENT_STATS> {
     this.#scope ??= this.parts.stats.scope('http.async-client.', CLIENT_STATS);
     return this.#scope;
+  }
+
+  /** Makes a cluster that is there for one service alone, once. */
+  ensureCluster(config: ClusterConfig): void {
+    if (this.#own.has(config.name)) return;
+    this.#own.add(config.name);
+    this.parts.addCluster?.(config);
   }
 
   /**

@@ -33,7 +33,7 @@ export class LongLivedStream<Request, Response> {
     method: GrpcMethod<Request, Response>,
     handler: LongLivedHandler<Response>,
     options: GrpcOptions = {},
-    backOff: BackOffConfig = STREAM_BACK_OFF,
+    backOff: BackOffConfig = client.target.streamBackOff ?? STREAM_BACK_OFF,
   ) {
     this.#client = client;
     this.#method = method;
