@@ -54,11 +54,6 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'RFC 9110 §15: a status code has three digits from 100; Envoy forwards others',
   },
   {
-    cases: /^smuggling \/ (method PRI|HTTP\/2 preface)$/,
-    path: ANY,
-    reason: 'HTTP/2 is not built yet: its preface is a bad HTTP/1 request',
-  },
-  {
     cases: /^http1 options \/ http2-settings in connection only$/,
     path: /headers\.http2-settings$/,
     reason: 'a header that Connection names is removed; Envoy forwards HTTP2-Settings when no h2c upgrade goes with it',
@@ -199,11 +194,6 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'a request with a field that no message can carry is answered before an upstream is chosen',
   },
   // TLS, by intention.
-  {
-    cases: /^tls agreement \/ alpn: both$/,
-    path: ANY,
-    reason: 'HTTP/2 is not built yet: in front of the connection manager no handshake agrees on h2',
-  },
   {
     cases: /^tls sni \/ \w+: upper case/,
     path: ANY,

@@ -19,8 +19,9 @@ import { dropUnderscores } from './http1-request.ts';
 import type { HttpConfig } from './http-config.ts';
 import { PrematureResets } from './premature-resets.ts';
 import { makeRouteSlots, type RouteSlots } from './route-slots.ts';
-import type { Http1CodecScope, HttpScope, ListenerHttpScope } from './stats.ts';
+import { countStatus, type Http1CodecScope, type HttpScope, type ListenerHttpScope } from './stats.ts';
 import { HttpStream } from './stream.ts';
+import { checkTimes } from './stream-times.ts';
 
 /** What all connections of one filter chain share. */
 export type HttpManager = {
@@ -293,26 +294,7 @@ export class HttpConnection implements ByteStreamHandler {
   }
 
   countStatus(status: number): void {
-    const { stats } = this;
-    const listener = this.manager.listenerStats;
-    stats.inc(stats.i.downstream_rq_completed);
-    listener.inc(listener.i.downstream_rq_completed);
-    if (status >= 200 && status < 300) {
-      stats.inc(stats.i.downstream_rq_2xx);
-      listener.inc(listener.i.downstream_rq_2xx);
-    } else if (status >= 300 && status < 400) {
-      stats.inc(stats.i.downstream_rq_3xx);
-      listener.inc(listener.i.downstream_rq_3xx);
-    } else if (status >= 400 && status < 500) {
-      stats.inc(stats.i.downstream_rq_4xx);
-      listener.inc(listener.i.downstream_rq_4xx);
-    } else if (status >= 500 && status < 600) {
-      stats.inc(stats.i.downstream_rq_5xx);
-      listener.inc(listener.i.downstream_rq_5xx);
-    } else if (status < 200) {
-      stats.inc(stats.i.downstream_rq_1xx);
-      listener.inc(listener.i.downstream_rq_1xx);
-    }
+    countStatus(status, this.stats, this.manager.listenerStats);
   }
 
   onLocalReply(stream: HttpStream, reply: LocalReply): void {
@@ -530,30 +512,10 @@ export class HttpConnection implements ByteStreamHandler {
     }
     while (stream !== null) {
       const { next }: HttpStream = stream;
-      const due = this.#checkStream(stream, now);
+      const due = checkTimes(stream, now, this.stats);
       if (due > 0) this.watch(due);
       stream = next;
     }
-  }
-
-  /** Ends a stream that lasts too long, or says when to look again; 0: it is over, or has no limit. */
-  #checkStream(stream: HttpStream, now: number): number {
-    const { idleTimeoutMs, durationDueMs, requestDueMs } = stream;
-    let due = Number.POSITIVE_INFINITY;
-    if (durationDueMs > 0) {
-      if (durationDueMs <= now) return this.#onStreamDuration(stream);
-      due = durationDueMs;
-    }
-    if (requestDueMs > 0 && !stream.isRequestComplete) {
-      if (requestDueMs <= now) return this.#onRequestTimeout(stream);
-      due = Math.min(due, requestDueMs);
-    }
-    if (idleTimeoutMs > 0) {
-      const idleDueMs = stream.lastActivityMs + idleTimeoutMs;
-      if (idleDueMs <= now) return this.#onStreamIdle(stream);
-      due = Math.min(due, idleDueMs);
-    }
-    return due === Number.POSITIVE_INFINITY ? 0 : due;
   }
 
   #checkIdle(now: number): void {
@@ -597,39 +559,9 @@ export class HttpConnection implements ByteStreamHandler {
     } else if (this.#first === null) this.drainNow();
   }
 
-  #onStreamIdle(stream: HttpStream): 0 {
-    this.stats.inc(this.stats.i.downstream_rq_idle_timeout);
-    stream.info.flags |= Flag.SI;
-    if (stream.isResponseStarted) stream.resetStream('stream_idle_timeout');
-    else {
-      const status = stream.isRequestComplete ? 504 : 408;
-      stream.sendLocalReply({ status, body: 'stream timeout', details: 'stream_idle_timeout' });
-    }
-    return 0;
-  }
-
   onMaxDuration(): void {
     this.stats.inc(this.stats.i.downstream_cx_max_duration_reached);
     this.#startDrainSequence();
-  }
-
-  #onRequestTimeout(stream: HttpStream): 0 {
-    stream.requestDueMs = 0;
-    this.stats.inc(this.stats.i.downstream_rq_timeout);
-    stream.sendLocalReply({ status: 408, body: 'request timeout', details: 'request_overall_timeout' });
-    return 0;
-  }
-
-  #onStreamDuration(stream: HttpStream): 0 {
-    stream.durationDueMs = 0;
-    this.stats.inc(this.stats.i.downstream_rq_max_duration_reached);
-    if (stream.isResponseStarted) stream.resetStream('max_duration_timeout');
-    else {
-      const status = stream.isRequestComplete ? 504 : 408;
-      const body = 'downstream duration timeout';
-      stream.sendLocalReply({ status, body, details: 'max_duration_timeout', grpcStatus: DEADLINE_EXCEEDED });
-    }
-    return 0;
   }
 
   /** The process or the listener goes away: ends idle connections now, others after their exchange. */
@@ -645,9 +577,6 @@ export class HttpConnection implements ByteStreamHandler {
     }
   }
 }
-
-/** Source: gRPC status codes. */
-const DEADLINE_EXCEEDED = 4;
 
 const onTimer = (connection: HttpConnection): void => connection.onTimer();
 const onDelayedClose = (connection: HttpConnection): void => connection.onDelayedCloseTimeout();

@@ -62,3 +62,25 @@ export const LISTENER_HTTP_STATS = {
 export type HttpScope = ScopeOf<typeof HTTP_STATS>;
 export type Http1CodecScope = ScopeOf<typeof HTTP1_CODEC_STATS>;
 export type ListenerHttpScope = ScopeOf<typeof LISTENER_HTTP_STATS>;
+
+/** Counts an answer by its class, for the connection manager and its listener. */
+export function countStatus(status: number, stats: HttpScope, listener: ListenerHttpScope): void {
+  stats.inc(stats.i.downstream_rq_completed);
+  listener.inc(listener.i.downstream_rq_completed);
+  if (status >= 200 && status < 300) {
+    stats.inc(stats.i.downstream_rq_2xx);
+    listener.inc(listener.i.downstream_rq_2xx);
+  } else if (status >= 300 && status < 400) {
+    stats.inc(stats.i.downstream_rq_3xx);
+    listener.inc(listener.i.downstream_rq_3xx);
+  } else if (status >= 400 && status < 500) {
+    stats.inc(stats.i.downstream_rq_4xx);
+    listener.inc(listener.i.downstream_rq_4xx);
+  } else if (status >= 500 && status < 600) {
+    stats.inc(stats.i.downstream_rq_5xx);
+    listener.inc(listener.i.downstream_rq_5xx);
+  } else if (status < 200) {
+    stats.inc(stats.i.downstream_rq_1xx);
+    listener.inc(listener.i.downstream_rq_1xx);
+  }
+}

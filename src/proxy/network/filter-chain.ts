@@ -68,14 +68,13 @@ export class FilterChain {
     if (terminal?.start === undefined) throw new Error(`filter chain ${config.name} has no terminal filter`);
     this.terminal = terminal;
     const { transport } = config;
-    const unspokenProtocols = [...INERT_PROTOCOLS, ...(terminal.unspokenProtocols ?? [])];
     // The admin interface has no transport socket, and needs no services for one.
     this.transport =
       transport === null || transports === null
         ? null
         : transport.factory.create(transport.config as never, {
             ...transports,
-            unspokenProtocols,
+            unspokenProtocols: INERT_PROTOCOLS,
             statPrefix: context.listenerPrefix,
           });
     this.filters = filters;

@@ -66,8 +66,6 @@ export type NetworkFilter = {
    * and for the terminal one even if it did not `start`: it counts and logs connections that others turned away too.
    */
   onDestroy?(connection: NetworkConnection): void;
-  /** Terminal filters only: ALPN names that it cannot speak yet; a handshake does not agree on them. */
-  readonly unspokenProtocols?: readonly string[];
   /** Terminal filters only: all filters before let the connection in. It takes `connection.stream.handler` over. */
   start?(connection: NetworkConnection): void;
   /** Terminal filters only: the process is about to end; connections that carry nothing close now. */
