@@ -53,6 +53,7 @@ export function retryBufferLimit(route: Route, streamLimitBytes: number): number
 
 /** The prefix that x-envoy-upstream-alt-stat-name asks for, with its dot, or ''; the header goes no further. */
 export function takeAltStatPrefix(headers: Headers): string {
+  if (!headers.mayHave(H['x-envoy-upstream-alt-stat-name'])) return '';
   const name = headers.get(H['x-envoy-upstream-alt-stat-name']);
   headers.remove(H['x-envoy-upstream-alt-stat-name']);
   return name === undefined || name === '' ? '' : `${name}.`;

@@ -1,4 +1,5 @@
 // Counts responses and their times: on the cluster, by origin of the request, by zone, on virtual clusters and routes.
+import { hasGrpcContentType } from '../../../../wire/grpc/request.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host } from '../../../cluster/cluster.ts';
@@ -10,7 +11,7 @@ import type { RouteStats } from './route-stats.ts';
 /** What counting needs to know of a forwarded request. */
 export type Charged = {
   readonly router: Pick<Router, 'config' | 'zone'>;
-  readonly stream: { readonly isGrpc: boolean };
+  readonly isGrpc: boolean;
   readonly info: StreamInfo;
   readonly headers: Headers;
   readonly cluster: Cluster;
@@ -20,11 +21,16 @@ export type Charged = {
   readonly altStatPrefix: string;
 };
 
+/** As the request goes on: a filter may have made gRPC of it (grpc_web), and its own replies then are none. */
+export function isGrpcRequest(headers: Headers): boolean {
+  return headers.mayHave(H['content-type']) && hasGrpcContentType(headers);
+}
+
 /** Source: Envoy Router::Filter::chargeUpstreamCode, CodeStatsImpl::chargeResponseStat. */
 export function chargeCode(request: Charged, status: number, host: Host | null, response: Headers | null): void {
   const { config, zone } = request.router;
   if (!config.dynamicStats || request.info.isHealthCheck) return;
-  const onlyCompleted = config.suppressGrpcCodeStats && request.stream.isGrpc;
+  const onlyCompleted = config.suppressGrpcCodeStats && request.isGrpc;
   const { codes } = request.cluster;
   const isInternal = isInternalRequest(request.headers);
   codes.plain.charge(status, onlyCompleted);

@@ -10,7 +10,7 @@ import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import type { BodyData } from '../../filter.ts';
 import * as attemptInfo from './attempt-info.ts';
-import { chargeCode, chargeTime, noteGrpcOutcome } from './charge.ts';
+import { chargeCode, chargeTime, isGrpcRequest, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
 import { openStream } from './open-stream.ts';
@@ -32,6 +32,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   readonly forward: ForwardAction;
   readonly headers: Headers;
   readonly random: Random;
+  readonly isGrpc: boolean;
   cluster: Cluster;
   host: Host | null = null;
   /** Statistics of the virtual cluster and of the route's stat_prefix, when there are any. */
@@ -89,10 +90,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.cluster = cluster;
     this.headers = headers;
     this.random = router.random;
+    this.isGrpc = isGrpcRequest(headers);
     this.virtualCluster = router.routeStats.ofVirtualCluster(route, headers, stream.info);
     this.routeStats = router.routeStats.ofRoute(route);
-    if (headers.mayHave(H['x-envoy-upstream-alt-stat-name']))
-      this.altStatPrefix = attemptInfo.takeAltStatPrefix(headers);
+    this.altStatPrefix = attemptInfo.takeAltStatPrefix(headers);
   }
 
   // ─── What the load balancer asks ────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +122,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const policy = forward.retry;
     const { config } = router;
     const perTryMs = policy === null ? 0 : policy.perTryTimeoutMs;
-    readTimeouts(forward, headers, perTryMs, policy === null ? 0 : policy.perTryIdleTimeoutMs, stream.isGrpc, config);
+    readTimeouts(forward, headers, perTryMs, policy === null ? 0 : policy.perTryIdleTimeoutMs, this.isGrpc, config);
     this.#globalMs = timeouts.global;
     this.#perTryMs = timeouts.perTry;
     this.#perTryIdleMs = timeouts.perTryIdle;
@@ -158,11 +159,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #setTimeoutHeaders(elapsedMs: number): void {
     const expected = expectedTimeout(this.#globalMs, this.#perTryMs, elapsedMs);
     if (expected === 0) return;
-    const { headers, forward, router, stream } = this;
+    const { headers, forward, router } = this;
     if (!router.config.suppressEnvoyHeaders) setExpectedTimeout(headers, expected);
-    if (stream.isGrpc && forward.maxGrpcTimeoutMs !== undefined) {
-      headers.set(H['grpc-timeout'], formatGrpcTimeout(expected));
-    }
+    const tellsGrpc = this.isGrpc && forward.maxGrpcTimeoutMs !== undefined;
+    if (tellsGrpc) headers.set(H['grpc-timeout'], formatGrpcTimeout(expected));
   }
 
   sendData(data: BodyData, endStream: boolean): void {
@@ -368,7 +368,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
     }
     chargeCode(this, status, host, headers);
-    if (stream.isGrpc) this.#grpcDeferred = noteGrpcOutcome(headers, host, endStream);
+    if (this.isGrpc) this.#grpcDeferred = noteGrpcOutcome(headers, host, endStream);
     else if (status < 500) host.rqSuccess++;
     info.responseCodeDetails = 'via_upstream';
     info.responseCode = status;

@@ -439,7 +439,6 @@ test('gRPC: success and failure by grpc-status', () => {
   const h = new RouterHarness();
   const send = (response: string): void => {
     const request = new FakeRequest(h, requestHeaders('POST /s/m', ['content-type: application/grpc']), makeRoute());
-    request.isGrpc = true;
     request.start(true);
     const socket = h.dialer.dials.length > 0 ? h.dialer.accept() : h.dialer.sockets[0];
     socket?.feed(response);

@@ -56,7 +56,7 @@ export function shadowHost(authority: string): string {
 
 export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
   readonly router: Router;
-  readonly stream: { readonly isGrpc: boolean };
+  readonly isGrpc: boolean;
   readonly info: StreamInfo;
   readonly headers: Headers;
   readonly cluster: Cluster;
@@ -85,7 +85,7 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
     this.router = forward.router;
     this.random = forward.random;
     // Only what was true when it started counts: the request itself goes its own way.
-    this.stream = { isGrpc: forward.stream.isGrpc };
+    this.isGrpc = forward.isGrpc;
     this.info = forward.info;
     this.cluster = cluster;
     this.headers = headers;
