@@ -85,12 +85,13 @@ function normalize(connection: HttpConnection, stream: HttpStream, headers: Head
   return true;
 }
 
-/** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. */
+/** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. Without a route it fails later. */
 export function acceptUpgrade(connection: HttpConnection, stream: HttpStream, route: Route | null): boolean {
+  if (route === null) return true;
   const { requestHeaders: headers } = stream;
   const { stats } = connection;
   const type = headers.method === 'CONNECT' ? 'connect' : (headers.get(H.upgrade) ?? '').toLowerCase();
-  const byRoute = route?.forward?.upgrades.get(type);
+  const byRoute = route.forward?.upgrades.get(type);
   if (byRoute ?? connection.config.upgrades.get(type) ?? false) {
     connection.countUpgrade(stream);
     return true;
