@@ -1,5 +1,6 @@
 // The one map from failures to what the client sees: status, gRPC status, response flag, details.
 import type { Failure, FailureCode } from '../../base/failure.ts';
+import { encodeGrpcMessage, grpcStatusOf } from '../../wire/grpc/status.ts';
 import { H } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
 import { reasonPhrase } from '../../wire/http1/reason.ts';
@@ -21,38 +22,6 @@ const STATUS: Partial<Record<FailureCode, number>> = {
 };
 
 const STATUS_BY_DETAIL: Readonly<Record<string, number>> = { 'http1.invalid_transfer_encoding': 501 };
-
-/** gRPC status for an HTTP status. Source: gRPC "HTTP to gRPC status code mapping", as Envoy's httpToGrpcStatus. */
-export function grpcStatusFor(httpStatus: number): number {
-  switch (httpStatus) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return 12;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return 2;
-  }
-}
-
-/** Percent-encodes a gRPC message (gRPC over HTTP/2, "Status-Message"). */
-function grpcMessage(text: string): string {
-  let out = '';
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    out +=
-      c < 0x20 || c > 0x7e || c === 0x25 ? `%${c.toString(16).toUpperCase().padStart(2, '0')}` : (text[i] as string);
-  }
-  return out;
-}
 
 /** A reply of headers alone, as a filter made it. */
 export function headersOnly(reply: LocalReply): Headers {
@@ -92,11 +61,11 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
     }
   }
   if (stream.isGrpc) {
-    const status = reply.grpcStatus ?? grpcStatusFor(headers.status);
+    const status = reply.grpcStatus ?? grpcStatusOf(headers.status);
     headers.status = 200;
     headers.set(H['content-type'], 'application/grpc');
     headers.set(H['grpc-status'], String(status));
-    if (body !== '') headers.set(H['grpc-message'], grpcMessage(body.replace(/\n$/, '')));
+    if (body !== '') headers.set(H['grpc-message'], encodeGrpcMessage(body.replace(/\n$/, '')));
     return { headers, body: '' };
   }
   if (body !== '') {

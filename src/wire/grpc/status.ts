@@ -55,7 +55,7 @@ export function grpcStatusOf(httpStatus: number): number {
   }
 }
 
-/** Percent-encodes the UTF-8 of a text. Source: gRPC over HTTP/2, "Status-Message". */
+/** Percent-encodes the UTF-8 of a text, and '~' too, as Envoy does. Source: gRPC over HTTP/2, "Status-Message". */
 export function encodeGrpcMessage(text: string): string {
   return encodeGrpcMessageBytes(Buffer.from(text, 'utf8'));
 }
@@ -63,7 +63,7 @@ export function encodeGrpcMessage(text: string): string {
 export function encodeGrpcMessageBytes(bytes: Uint8Array): string {
   let out = '';
   for (const byte of bytes) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    const isPlain = byte >= 0x20 && byte < 0x7e && byte !== 0x25;
     out += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return out;

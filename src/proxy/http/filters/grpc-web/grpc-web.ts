@@ -128,22 +128,30 @@ class GrpcWebFilter implements HttpFilter {
     return stream.slot[this.#slot] as WebCall | undefined;
   }
 
+  /** A body that is no gRPC waits, as much of it as can become the message; what the buffer limit says holds for it. */
   #collect(stream: FilterStream, call: WebCall, data: BodyData, endStream: boolean): DataStatus {
+    const room = Math.max(0, MAX_MESSAGE_BYTES - stream.heldEncodedBytes(this.#slot));
     if (!endStream) {
-      return stream.heldEncodedBytes(this.#slot) >= MAX_MESSAGE_BYTES ? 'stop-no-buffer' : 'stop-and-buffer';
+      data.end = Math.min(data.end, data.start + room);
+      return 'stop-and-buffer';
     }
     call.isForeign = false;
+    if (stream.info.responseCodeDetails === 'via_upstream' && data.length > 0) {
+      stream.addEncodedData(this.#slot, data.copy().subarray(0, room));
+      // Perhaps it was too much, and another reply has gone out instead.
+      if (stream.isDestroyed) return 'stop-no-buffer';
+      data.set(NO_BYTES);
+    }
     this.#setMessage(stream, data);
     data.set(NO_BYTES);
     return 'continue';
   }
 
-  /** The body so far becomes grpc-message; `last` alone is told in full. */
-  #setMessage(stream: FilterStream, last: BodyData | null): void {
+  /** What waits becomes grpc-message; a reply of our own does as a whole. */
+  #setMessage(stream: FilterStream, own: BodyData | null): void {
     const headers = stream.responseHeaders as Headers;
-    const held = stream.takeEncodedData(this.#slot);
-    let message = last === null ? NO_BYTES : last.buffer.subarray(last.start, last.end);
-    if (held !== null) message = Buffer.concat([held, message]).subarray(0, MAX_MESSAGE_BYTES);
+    const held = stream.takeEncodedData(this.#slot) ?? NO_BYTES;
+    const message = own === null || own.length === 0 ? held : own.buffer.subarray(own.start, own.end);
     headers.set(H['grpc-message'], encodeGrpcMessageBytes(message));
     headers.set(H['grpc-status'], String(grpcStatusOf(headers.status)));
     headers.set(H['content-length'], '0');
