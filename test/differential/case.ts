@@ -1,15 +1,23 @@
 // What a differential case and a group of cases are: one configuration, the bytes to send, and what is compared.
 import type { TlsOptions } from 'node:tls';
 import type { DnsZone } from '../support/dns-server.ts';
+import type { Http2Step } from '../support/http2-client.ts';
 import type { ClientStep } from '../support/raw-client.ts';
 import type { Reply, SeenTlsClient, UpstreamScript } from '../support/raw-upstream.ts';
 import type { RelayRecord, RelayStep } from '../support/relay-script.ts';
 import type { SeenTls } from '../support/tls-client.ts';
 import type { DatagramStep, SeenDatagrams } from '../support/udp-script.ts';
 
+export type { Http2Step } from '../support/http2-client.ts';
+export type { Http2Field } from '../support/http2-hpack.ts';
+export type { Http2Action, Http2Reply, Http2Script } from '../support/http2-upstream.ts';
 export type { ClientStep } from '../support/raw-client.ts';
 export type { RelayStep } from '../support/relay-script.ts';
 export type { Reply, ReplyAction, UpstreamScript } from '../support/raw-upstream.ts';
+
+export type ClientScript =
+  | { readonly to?: string; readonly from?: string; readonly steps: readonly ClientStep[] }
+  | { readonly to?: string; readonly http2: readonly Http2Step[] };
 
 export type Case = {
   readonly name: string;
@@ -17,8 +25,10 @@ export type Case = {
   readonly to?: string;
   /** One connection; a text is sent whole and one response is read. */
   readonly send?: string | readonly ClientStep[];
+  /** One connection of HTTP/2, instead of `send`. */
+  readonly http2?: readonly Http2Step[];
   /** Several connections at once, `from` loopback addresses; steps order them. */
-  readonly clients?: readonly { readonly to?: string; readonly from?: string; readonly steps: readonly ClientStep[] }[];
+  readonly clients?: readonly ClientScript[];
   /** Steps of datagram clients and backends, before the connections of the case. */
   readonly datagrams?: readonly DatagramStep[];
   /** Clients and backends without HTTP, led step by step; instead of `send`, `clients` and `upstream`. */
@@ -85,6 +95,18 @@ export type SeenClient = {
   timedOut: string[];
   elapsedMs?: number;
   tls?: SeenTls;
+  /** Of HTTP/2, by number of the stream: 1xx and what followed. */
+  streams?: Record<string, SeenMessage[]>;
+  http2?: SeenHttp2;
+};
+
+/** What an end of an HTTP/2 connection saw of the connection itself. */
+export type SeenHttp2 = {
+  settings: Record<string, number> | null;
+  laterSettings?: Record<string, number>[];
+  goaways?: string[];
+  pongs?: string[];
+  errors?: string[];
 };
 
 export type SeenRequest = SeenMessage & { connection: number };
@@ -95,6 +117,8 @@ export type Observation = {
   datagrams?: SeenDatagrams;
   upstream: Record<string, SeenRequest[]>;
   upstreamFates?: Record<string, string[]>;
+  /** What backends saw of connections with HTTP/2; null for others. */
+  upstreamHttp2?: Record<string, (SeenHttp2 | null)[]>;
   /** What backends that speak TLS saw of each connection. */
   upstreamTls?: Record<string, (SeenTlsClient | null)[]>;
   log: string[];

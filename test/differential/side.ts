@@ -7,6 +7,7 @@ import { DnsServer } from '../support/dns-server.ts';
 import { freePort } from '../support/free-ports.ts';
 import { FullListener } from '../support/full-listener.ts';
 import type { HeaderList, Message } from '../support/http1-reader.ts';
+import { type Http2ClientOptions, type Http2ClientResult, runHttp2Client } from '../support/http2-client.ts';
 import { startProxy } from '../support/proxy-process.ts';
 import type { ProxyKind, ProxyProcess } from '../support/proxy-process.ts';
 import { runClient } from '../support/raw-client.ts';
@@ -17,23 +18,31 @@ import type { TlsSessions } from '../support/tls-client.ts';
 import { runDatagrams, UdpBackend } from '../support/udp-script.ts';
 import { runRelay, type RelayRecord, type RelayStep } from '../support/relay-script.ts';
 import type { TcpPeer } from '../support/tcp-peer.ts';
-import type { Case, Group, Observation, SeenClient, SeenMessage } from './case.ts';
+import type { Case, ClientScript, Group, Observation, SeenClient, SeenHttp2, SeenMessage } from './case.ts';
 import { fillPlaceholders, placeholdersIn, toYaml } from './config.ts';
+import { seenConnection, seenStreams } from './http2-seen.ts';
 import { Normaliser } from './normalise.ts';
+
+/** Counters of the codec of HTTP/2. */
+const HTTP2_COUNTERS =
+  'http2\\.(dropped_headers_with_underscores|goaway_sent|header_overflow|headers_cb_no_stream|inbound_.*|' +
+  'keepalive_timeout|metadata_.*|outbound_(control_)?flood|requests_rejected.*|rx_.*|stream_.*_errors|trailers|tx_.*)';
 
 /** Statistics whose change is compared in every case. */
 const STANDARD_STATS =
   '^http\\.[^.]+\\.(downstream_rq_(total|completed|[1-5]xx|redirected_.*|overload_close|timeout|too_large|' +
-  'non_relative_path|ws_on_non_ws_route|rejected_via_ip_detection|idle_timeout|header_timeout|rx_reset)|' +
-  'downstream_cx_(total|protocol_error|destroy_remote_active_rq|destroy_local_active_rq|http1_total|' +
+  'non_relative_path|ws_on_non_ws_route|rejected_via_ip_detection|idle_timeout|header_timeout|rx_reset|' +
+  'max_duration_reached|too_many_premature_resets|failed_path_normalization)|' +
+  'downstream_cx_(total|protocol_error|destroy_remote_active_rq|destroy_local_active_rq|http[12]_total|' +
   'max_requests_reached|upgrades_total|idle_timeout|max_duration_reached)|' +
   'no_route|no_cluster|rq_(direct_response|redirect|total|reset_after_downstream_response_started|retry_skipped.*)|' +
   'rs_too_large|tracing.*|passthrough.*|fault\\..*|rbac\\..*|cors\\..*)$|' +
   '^cluster\\.[^.]+\\.(upstream_rq_(total|completed|[1-5]xx|[1-5]\\d\\d|timeout|per_try_timeout|rx_reset|tx_reset|' +
   'retry.*|pending_overflow|pending_failure_eject|cancelled|maintenance_mode|max_duration_reached|pending_total)|' +
-  'upstream_cx_(connect_fail|connect_timeout|overflow|protocol_error|none_healthy|total|http1_total|max_requests|' +
-  'idle_timeout)|external\\..*|internal\\..*|canary\\..*)$|' +
-  '^vhost\\.|^http1\\.|^listener\\.[^.]+\\.(http\\..*|downstream_cx_total|no_filter_chain_match)|' +
+  'upstream_cx_(connect_fail|connect_timeout|overflow|protocol_error|none_healthy|total|http[12]_total|max_requests|' +
+  `idle_timeout|max_duration_reached|close_notify)|${HTTP2_COUNTERS}|external\\..*|internal\\..*|canary\\..*)$|` +
+  `^vhost\\.|^http1\\.|^${HTTP2_COUNTERS}$|` +
+  '^listener\\.[^.]+\\.(http\\..*|downstream_cx_total|no_filter_chain_match)|' +
   '\\.http_local_rate_limit\\.|^runtime\\.deprecated_feature_use$';
 
 /** Until a watched file is noticed and its contents are in use. */
@@ -155,7 +164,7 @@ export class Side {
     await this.#passBarrier();
     const stats = await this.#statsChange(test);
     const observation: Observation = {
-      clients: clients.map((client) => this.#seenClient(client, test)),
+      clients,
       ...(datagrams === undefined ? {} : { datagrams }),
       ...(relay === undefined ? {} : { relay }),
       upstream: Object.fromEntries(records.map(([name, seen]) => [name, this.#seenRequests(seen)])),
@@ -166,6 +175,10 @@ export class Side {
     if (this.#upstreams.some(({ tls }) => tls !== null)) {
       const seen = records.map(([name, each]) => [name, each.map((record) => record.tls ?? null)] as const);
       observation.upstreamTls = Object.fromEntries(seen);
+    }
+    if (records.some(([, each]) => each.some(({ http2 }) => http2 !== undefined))) {
+      const seen = records.map(([name, each]) => [name, each.map(seenHttp2)] as const);
+      observation.upstreamHttp2 = Object.fromEntries(seen);
     }
     if (test.upstreamFate === true) {
       const fates = records.map(([name, seen]) => [name, seen.map(({ fate }) => fate)] as const);
@@ -213,10 +226,11 @@ export class Side {
     });
   }
 
-  async #runClients(test: Case): Promise<ClientResult[]> {
+  async #runClients(test: Case): Promise<SeenClient[]> {
     const single: readonly ClientStep[] =
       test.send === undefined ? [] : typeof test.send === 'string' ? [test.send, { read: 1 }] : test.send;
-    const clients = test.clients ?? (test.send === undefined ? [] : [{ steps: single }]);
+    const one = test.send === undefined ? [] : [{ steps: single }];
+    const clients = test.clients ?? (test.http2 === undefined ? one : [{ http2: test.http2 }]);
     const timeoutMs = test.timeoutMs ?? 4000;
     let done = 0;
     const poll = async (condition: () => boolean): Promise<boolean> => {
@@ -233,19 +247,23 @@ export class Side {
       awaitUpstream: (count: number) =>
         poll(() => this.#upstreams.reduce((sum, upstream) => sum + upstream.requestCount, 0) >= count),
       awaitClients: (count: number) => poll(() => done >= count),
+      admin: (request: string) => this.proxy.admin(request.split(' ')[1]!, request.split(' ')[0]!),
     };
     return Promise.all(
       clients.map(async (client) => {
-        const steps = client.steps.map((step) =>
-          typeof step === 'string' ? fillPlaceholders(step, this.#ports) : step,
-        );
-        const localAddress = 'from' in client ? client.from : undefined;
-        const own = localAddress === undefined ? options : { ...options, localAddress };
-        const result = await runClient(this.#port(client.to ?? test.to ?? 'main'), steps, own);
+        const seen = await this.#runOne(client, test, options);
         done++;
-        return result;
+        return seen;
       }),
     );
+  }
+
+  async #runOne(client: ClientScript, test: Case, options: Http2ClientOptions): Promise<SeenClient> {
+    const port = this.#port(client.to ?? test.to ?? 'main');
+    if ('http2' in client) return this.#seenHttp2(await runHttp2Client(port, client.http2, options), test);
+    const steps = client.steps.map((step) => (typeof step === 'string' ? fillPlaceholders(step, this.#ports) : step));
+    const own = client.from === undefined ? options : { ...options, localAddress: client.from };
+    return this.#seenClient(await runClient(port, steps, own), test);
   }
 
   async #runDatagrams(steps: NonNullable<Case['datagrams']>): Promise<NonNullable<Observation['datagrams']>> {
@@ -353,6 +371,20 @@ export class Side {
     return seen;
   }
 
+  #seenHttp2(client: Http2ClientResult, test: Case): SeenClient {
+    const { streams, connection, fate, timedOut, tls, elapsedMs } = client;
+    return {
+      responses: [],
+      rest: '',
+      streams: seenStreams(streams, (message) => this.#seenMessage(message)),
+      http2: seenConnection(connection),
+      fate,
+      timedOut,
+      ...(tls === undefined ? {} : { tls }),
+      ...(test.elapsedToleranceMs === undefined ? {} : { elapsedMs: Math.round(elapsedMs) }),
+    };
+  }
+
   #seenRequests(records: readonly ConnectionRecord[]): Observation['upstream'][string] {
     return records.flatMap((record, connection) =>
       record.requests.map((message) => {
@@ -379,6 +411,10 @@ export class Side {
     for (const [name, value] of headers) (seen[name] ??= []).push(this.#normaliser.header(name, value));
     return seen;
   }
+}
+
+function seenHttp2({ http2 }: ConnectionRecord): SeenHttp2 | null {
+  return http2 === undefined ? null : seenConnection(http2);
 }
 
 /** Replaces each file as a whole, as whoever rotates secrets must. */

@@ -7,6 +7,9 @@ import * as tls from 'node:tls';
 import { resetSocket } from './reset-socket.ts';
 import { Http1Reader } from './http1-reader.ts';
 import type { Message } from './http1-reader.ts';
+import type { Http2ConnectionRecord } from './http2-peer.ts';
+import { PREFACE } from './http2-frames.ts';
+import { type Http2Script, Http2ServerConnection, startsHttp2 } from './http2-upstream.ts';
 import { TcpPeer } from './tcp-peer.ts';
 
 export type ReplyAction =
@@ -29,6 +32,8 @@ export type UpstreamScript = {
   readonly onConnect?: readonly ReplyAction[];
   /** No script: connections are led from outside. */
   readonly isManual?: boolean;
+  /** Serves connections that begin with the preface of HTTP/2. */
+  readonly http2?: Http2Script;
 };
 
 export type ConnectionRecord = {
@@ -37,6 +42,8 @@ export type ConnectionRecord = {
   fate: 'open' | 'fin' | 'rst';
   /** Only of servers that speak TLS. */
   tls?: SeenTlsClient;
+  /** Only of connections that began with the preface of HTTP/2. */
+  http2?: Http2ConnectionRecord;
 };
 
 /** What a TLS server saw of the proxy. */
@@ -52,7 +59,14 @@ export type SeenTlsClient = {
   error: string;
 };
 
-type Live = { socket: Socket; record: ConnectionRecord; echo: boolean; wake: () => void };
+type Live = {
+  socket: Socket;
+  record: ConnectionRecord;
+  echo: boolean;
+  wake: () => void;
+  /** Null: this is HTTP/1; undefined while that is open. */
+  http2?: Http2ServerConnection | null;
+};
 
 export class RawUpstream {
   readonly name: string;
@@ -104,6 +118,7 @@ export class RawUpstream {
     const connections = this.#connections;
     const records = connections.map(({ record }) => structuredClone(record));
     this.#epoch++;
+    for (const live of connections) live.http2?.stop();
     await Promise.all(connections.map((live) => closeGently(live.socket)));
     this.#connections = [];
     return records;
@@ -174,9 +189,15 @@ export class RawUpstream {
     });
     socket.on('data', (chunk: Buffer) => {
       const text = chunk.toString('latin1');
+      if (live.http2 instanceof Http2ServerConnection) {
+        live.http2.receive(chunk);
+        return;
+      }
       record.raw += text;
+      if (live.http2 === undefined && this.#isHttp2(live)) return;
       if (live.echo) socket.write(chunk);
-      reader.feed(text);
+      reader.feed(live.http2 === undefined ? record.raw : text);
+      live.http2 = null;
       live.wake();
     });
     socket.on('end', () => {
@@ -193,6 +214,20 @@ export class RawUpstream {
     });
     socket.on('close', () => live.wake());
     if (this.#script.onConnect !== undefined) void this.#perform(live, this.#script.onConnect, null, until);
+  }
+
+  /** Returns whether this is HTTP/2, or may still become it. */
+  #isHttp2(live: Live): boolean {
+    const { socket, record } = live;
+    const starts = startsHttp2(record.raw);
+    if (starts !== true) return starts === undefined;
+    const served = new Http2ServerConnection(this.name, socket, this.#script.http2 ?? {}, () => this.#served++);
+    live.http2 = served;
+    record.requests = served.requests;
+    record.http2 = served.record;
+    served.receive(Buffer.from(record.raw.slice(PREFACE.length), 'latin1'));
+    record.raw = '';
+    return true;
   }
 
   #begin(live: Live, message: Message, until: (condition: () => boolean) => Promise<void>): void {
