@@ -24,6 +24,8 @@ export type FailureCode =
   | 'connect_timeout'
   | 'tls_failed'
   | 'upstream_reset'
+  | 'upstream_refused'
+  | 'upstream_connect_refused'
   | 'upstream_protocol'
   | 'upstream_closed'
   | 'upstream_overflow'

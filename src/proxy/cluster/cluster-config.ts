@@ -3,6 +3,7 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { LookupFamily, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
+import { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from '../codec/http2-settings.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportConfig, UpstreamTransport } from '../transport/transport.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
@@ -98,8 +99,15 @@ export type LoadBalancerConfig =
       readonly biasRuntimeKey: string;
     };
 
-/** How connections to a cluster speak HTTP/1; times in ms, 0 = none. */
+/**
+ * Which protocol connections to a cluster speak: 'auto' is what TLS agrees on, 'downstream' what the request came in.
+ */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'downstream';
+
+/** How connections to a cluster speak HTTP; times in ms, 0 = none. */
 export type UpstreamHttpConfig = {
+  readonly protocol: UpstreamProtocol;
+  readonly http2: Http2Settings;
   readonly spelling: Spelling;
   readonly limits: Http1Limits;
   readonly idleTimeoutMs: number;
@@ -189,6 +197,8 @@ export const DEFAULT_CLEANUP_INTERVAL_MS = 5000;
 export const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 
 export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
+  protocol: 'http1',
+  http2: DEFAULT_HTTP2_SETTINGS,
   spelling: 'lower',
   limits: Object.freeze({
     // Source: Envoy HttpProtocolOptions.max_response_headers_kb.

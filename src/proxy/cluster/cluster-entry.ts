@@ -6,6 +6,7 @@ import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts'
 import { whenAll } from '../../base/when-all.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
+import { type Http2CodecScope, http2StatsOf } from '../codec/http2-stats.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportServices } from '../transport/transport.ts';
 import { Breaker } from './circuit-breaker.ts';
@@ -64,6 +65,8 @@ export class ClusterEntry implements Cluster {
   readonly bufferLimitBytes: number;
   readonly #dependencies: ClusterContext;
   readonly #context: PoolContext;
+  /** Made with the first connection of HTTP/2. */
+  #http2Stats: Http2CodecScope | null = null;
   /** Made with the first request. */
   #maintenanceKey: string | null = null;
   /** Null where hosts are made on demand. */
@@ -98,7 +101,8 @@ export class ClusterEntry implements Cluster {
       DEFAULT: new Breaker(config.breakers.DEFAULT, 'DEFAULT', this.scope, cells),
       HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope, cells),
     };
-    this.#context = { config, dialer, clock, stats: this.scope };
+    const http2Stats = () => (this.#http2Stats ??= http2StatsOf(this.scope));
+    this.#context = { config, dialer, clock, random, stats: this.scope, http2Stats };
     const isPlain = config.transport === null && config.transportMatches.length === 0;
     this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);
     const needsConnection = this.#transports?.needsConnection ?? false;
@@ -279,6 +283,7 @@ export class ClusterEntry implements Cluster {
       this.breakers.DEFAULT.release();
       this.breakers.HIGH.release();
       this.#transports?.close();
+      this.#http2Stats?.release();
       this.scope.release();
     };
     whenAll(this.#byKey.values(), (host, called) => host.drain(called), drained);

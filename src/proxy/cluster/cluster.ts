@@ -4,7 +4,7 @@ import type { Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { ConnectionInfo, Metadata, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
+import type { ConnectionInfo, Metadata, Protocol, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
 import type { TransportWishes } from '../transport/transport.ts';
 import type { AutoNames } from './cluster-config.ts';
@@ -52,8 +52,16 @@ export type Host = UpstreamInfo & {
   rqTimeout: number;
   /** Called once when the host leaves its cluster, in order of addition: what cannot outlive it (UDP sessions) ends. */
   readonly removalListeners: Set<() => void>;
-  /** Asks for a stream to this host; the answer may come during the call. Returns a handle to give the wish up. */
-  newStream(priority: Priority, callbacks: StreamCallbacks, wishes?: TransportWishes | null): StreamRequest | null;
+  /**
+   * Asks for a stream to this host; the answer may come during the call. Returns a handle to give the wish up.
+   * `downstreamProtocol`: what the request came in, for clusters that speak the same; '' where it came from here.
+   */
+  newStream(
+    priority: Priority,
+    callbacks: StreamCallbacks,
+    wishes?: TransportWishes | null,
+    downstreamProtocol?: Protocol | '',
+  ): StreamRequest | null;
   /** Asks for a connection of its own (tcp_proxy); as `newStream` otherwise. */
   newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null;
 };

@@ -10,3 +10,12 @@ export const NO_POOL = failure('no_healthy_upstream', 'local', 'stream', 'too ma
 export const CONNECT_TIMEOUT = failure('connect_timeout', 'upstream', 'connection', 'connection timeout');
 export const TERMINATION = failure('upstream_closed', 'upstream', 'connection', 'connection termination');
 export const PROTOCOL_ERROR = failure('upstream_protocol', 'upstream', 'connection', 'protocol error');
+/** RST_STREAM of the peer: any; before it looked at the request (REFUSED_STREAM, GOAWAY); CONNECT_ERROR. */
+export const REMOTE_RESET = failure('upstream_reset', 'upstream', 'stream', 'remote reset');
+export const REMOTE_REFUSED = failure('upstream_refused', 'upstream', 'stream', 'remote refused stream reset');
+export const CONNECT_REFUSED = failure(
+  'upstream_connect_refused',
+  'upstream',
+  'stream',
+  'remote error with CONNECT request',
+);

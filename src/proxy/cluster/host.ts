@@ -2,7 +2,7 @@
 import { addressText } from '../../net/address.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { Metadata } from '../stream-info.ts';
+import type { Metadata, Protocol } from '../stream-info.ts';
 import type { TransportWishes, UpstreamTransport } from '../transport/transport.ts';
 import type { Breaker } from './circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectionOptions, Host, Priority, StreamRequest } from './cluster.ts';
@@ -122,8 +122,9 @@ export class HostEntry extends HostCounts implements Host {
     priority: Priority,
     callbacks: StreamCallbacks,
     wishes: TransportWishes | null = null,
+    downstreamProtocol: Protocol | '' = '',
   ): StreamRequest | null {
-    return (this.#pools ?? this.#makePools()).newStream(priority, callbacks, wishes);
+    return (this.#pools ?? this.#makePools()).newStream(priority, callbacks, wishes, downstreamProtocol);
   }
 
   newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null {

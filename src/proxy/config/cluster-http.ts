@@ -2,6 +2,7 @@
 import type {
   Cluster,
   Http1ProtocolOptions,
+  Http2ProtocolOptions,
   HttpProtocolOptions,
   UpstreamHttpProtocolOptions,
   Http_HttpProtocolOptions as UpstreamHttpOptions,
@@ -9,11 +10,14 @@ import type {
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import {
   type AutoNames,
+  DEFAULT_BUFFER_LIMIT_BYTES,
   DEFAULT_HTTP_CONFIG,
   DEFAULT_IDLE_TIMEOUT_MS,
   type UpstreamHttpConfig,
+  type UpstreamProtocol,
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 
 export const CLUSTER_HTTP_FIELDS = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions':
@@ -24,31 +28,29 @@ export const CLUSTER_HTTP_FIELDS = {
     'http_protocol_options http2_protocol_options http3_protocol_options',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig':
     'http_protocol_options http2_protocol_options http3_protocol_options',
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig':
+    'http_protocol_options http2_protocol_options http3_protocol_options',
+  ...HTTP2_FIELDS,
   // Refused here, with a better reason than a missing field.
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig': '*',
-  'envoy.config.core.v3.Http2ProtocolOptions': '*',
   'envoy.config.core.v3.Http3ProtocolOptions': '*',
   'envoy.config.core.v3.HttpProtocolOptions':
     'idle_timeout max_headers_count max_connection_duration max_stream_duration max_requests_per_connection ' +
     'max_response_headers_kb',
 } as const;
 
+const RAW_BUFFER = 'envoy.transport_sockets.raw_buffer';
 const OPTIONS_TYPE = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const PRESERVE_CASE = 'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
-const NO_HTTP2 = 'HTTP/2 to upstreams is not supported yet: use http_protocol_options';
 
 export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamHttpConfig {
   const typed = decodeTypedOptions(message, d);
   if (typed === null) {
-    const legacyMax = message.max_requests_per_connection;
-    if (message.http2_protocol_options !== undefined) d.reject('http2_protocol_options', NO_HTTP2);
-    const http1 = message.http_protocol_options;
     return makeConfig(
+      message,
       message.common_http_protocol_options,
       d.at('common_http_protocol_options'),
-      http1,
-      d.at('http_protocol_options'),
-      legacyMax,
+      legacyChoice(message, d),
+      null,
     );
   }
   for (const field of ['common_http_protocol_options', 'http_protocol_options', 'http2_protocol_options'] as const) {
@@ -57,13 +59,32 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
   }
   const { options, d: dt } = typed;
   return makeConfig(
+    message,
     options.common_http_protocol_options,
     dt.at('common_http_protocol_options'),
-    http1Options(options, dt),
-    dt,
-    message.max_requests_per_connection,
+    chooseProtocol(message, options, dt),
     autoNames(options.upstream_http_protocol_options ?? {}),
   );
+}
+
+/** Which protocols are spoken, and how. */
+type Choice = {
+  readonly protocol: UpstreamProtocol;
+  readonly http1: Http1ProtocolOptions | undefined;
+  readonly http2: Http2ProtocolOptions | undefined;
+  /** Where both stand. */
+  readonly d: ConfigDecoder;
+};
+
+/** The fields of Cluster itself. */
+function legacyChoice(message: Cluster, d: ConfigDecoder): Choice {
+  const { http_protocol_options: http1, http2_protocol_options: http2 } = message;
+  const isDownstream = message.protocol_selection === 'USE_DOWNSTREAM_PROTOCOL';
+  if (http1 !== undefined && http2 !== undefined && !isDownstream) {
+    const text = "Both HTTP1 and HTTP2 options may only be configured with non-default 'protocol_selection' values";
+    d.reject('http2_protocol_options', text);
+  }
+  return { protocol: isDownstream ? 'downstream' : http2 === undefined ? 'http1' : 'http2', http1, http2, d };
 }
 
 function autoNames(options: UpstreamHttpProtocolOptions): AutoNames | null {
@@ -86,38 +107,52 @@ function decodeTypedOptions(
   return found;
 }
 
-function http1Options(options: UpstreamHttpOptions, d: ConfigDecoder): Http1ProtocolOptions | undefined {
-  if (options.auto_config !== undefined) {
-    d.reject('auto_config', NO_HTTP2);
-    return undefined;
+const PROTOCOL_FIELDS = ['auto_config', 'explicit_http_config', 'use_downstream_protocol_config'] as const;
+
+function chooseProtocol(message: Cluster, options: UpstreamHttpOptions, d: ConfigDecoder): Choice {
+  const field = PROTOCOL_FIELDS.find((one) => options[one] !== undefined);
+  if (field === undefined) return { protocol: 'http1', http1: undefined, http2: undefined, d };
+  const config = options[field] ?? {};
+  const at = d.at(field);
+  const { http_protocol_options: http1, http2_protocol_options: http2 } = config;
+  if (config.http3_protocol_options !== undefined) {
+    at.reject('http3_protocol_options', 'HTTP/3 to upstreams is not supported');
   }
-  const field = options.explicit_http_config !== undefined ? 'explicit_http_config' : 'use_downstream_protocol_config';
-  const config = options.explicit_http_config ?? options.use_downstream_protocol_config;
-  if (config?.http2_protocol_options !== undefined) d.at(field).reject('http2_protocol_options', NO_HTTP2);
-  if (config?.http3_protocol_options !== undefined) {
-    d.at(field).reject('http3_protocol_options', 'HTTP/3 to upstreams is not supported');
+  if (field === 'explicit_http_config') {
+    return { protocol: http2 === undefined ? 'http1' : 'http2', http1, http2, d: at };
   }
-  return config?.http_protocol_options;
+  if (field === 'use_downstream_protocol_config') return { protocol: 'downstream', http1, http2, d: at };
+  if (message.transport_socket === undefined || message.transport_socket.name === RAW_BUFFER) {
+    d.reject(field, `ALPN configured for cluster ${message.name ?? ''} which has a non-ALPN transport socket`);
+  }
+  return { protocol: 'auto', http1, http2, d: at };
 }
 
 function makeConfig(
+  message: Cluster,
   common: HttpProtocolOptions | undefined,
   dc: ConfigDecoder,
-  http1: Http1ProtocolOptions | undefined,
-  d1: ConfigDecoder,
-  legacyMaxRequests: number | undefined,
-  autoNames: AutoNames | null = null,
+  choice: Choice,
+  autoNames: AutoNames | null,
 ): UpstreamHttpConfig {
   const defaults = DEFAULT_HTTP_CONFIG.limits;
+  const { protocol, http1, http2 } = choice;
+  const d1 = choice.d.at('http_protocol_options');
   const spelling = decodeSpelling(http1, d1);
   if (http1?.send_fully_qualified_url === true) d1.reject('send_fully_qualified_url', 'is not supported yet');
   const headersKb = common?.max_response_headers_kb;
+  const maxHeadBytes = headersKb === undefined ? defaults.maxHeadBytes : headersKb * 1024;
+  const maxHeaders = common?.max_headers_count ?? defaults.maxHeaders;
+  const streamBufferBytes = message.per_connection_buffer_limit_bytes ?? DEFAULT_BUFFER_LIMIT_BYTES;
+  const surroundings = { maxHeadBytes, maxHeaders, streamBufferBytes };
   return Object.freeze({
+    protocol,
+    http2: decodeHttp2Options(http2, choice.d.at('http2_protocol_options'), surroundings),
     spelling,
     limits: Object.freeze({
       ...defaults,
-      maxHeadBytes: headersKb === undefined ? defaults.maxHeadBytes : headersKb * 1024,
-      maxHeaders: common?.max_headers_count ?? defaults.maxHeaders,
+      maxHeadBytes,
+      maxHeaders,
       allowChunkedLength: http1?.allow_chunked_length ?? false,
       keepSpelling: spelling === 'preserve',
       enableTrailers: http1?.enable_trailers ?? false,
@@ -125,7 +160,7 @@ function makeConfig(
     idleTimeoutMs: dc.durationMs(common?.idle_timeout, DEFAULT_IDLE_TIMEOUT_MS),
     maxConnectionDurationMs: dc.durationMs(common?.max_connection_duration, 0),
     maxStreamDurationMs: dc.durationMs(common?.max_stream_duration, 0),
-    maxRequestsPerConnection: common?.max_requests_per_connection ?? legacyMaxRequests ?? 0,
+    maxRequestsPerConnection: common?.max_requests_per_connection ?? message.max_requests_per_connection ?? 0,
     autoNames,
   });
 }

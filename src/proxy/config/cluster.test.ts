@@ -143,12 +143,22 @@ test('what cannot take effect is refused, with its path', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ type: 'EDS' }, /^type: EDS is not supported yet/],
     [{ lb_policy: 'MAGLEV' }, /^lb_policy: MAGLEV is not supported yet/],
-    [{ http2_protocol_options: {} }, /^http2_protocol_options: HTTP\/2 to upstreams is not supported yet/],
     [
-      withOptions({ explicit_http_config: { http2_protocol_options: {} } }),
-      /explicit_http_config\.http2_protocol_options: HTTP\/2 to upstreams is not supported yet/,
+      { http_protocol_options: {}, http2_protocol_options: {} },
+      /^http2_protocol_options: Both HTTP1 and HTTP2 options/,
     ],
-    [withOptions({ auto_config: {} }), /auto_config: HTTP\/2 to upstreams/],
+    [
+      withOptions({ explicit_http_config: { http2_protocol_options: { allow_metadata: true } } }),
+      /explicit_http_config\.http2_protocol_options\.allow_metadata: METADATA frames are not supported/,
+    ],
+    [
+      withOptions({ use_downstream_protocol_config: { http3_protocol_options: {} } }),
+      /use_downstream_protocol_config\.http3_protocol_options: HTTP\/3 to upstreams is not supported/,
+    ],
+    [
+      withOptions({ auto_config: {} }),
+      /auto_config: ALPN configured for cluster up which has a non-ALPN transport socket/,
+    ],
     ...['outlier_detection', 'preconnect_policy', 'track_cluster_stats', 'ring_hash_lb_config', 'maglev_lb_config'].map(
       (field) => [{ [field]: {} }, new RegExp(`^${field}: is not supported yet`)] as const,
     ),

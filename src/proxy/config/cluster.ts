@@ -28,7 +28,7 @@ export const CLUSTER_FIELDS = {
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
     least_request_lb_config load_balancing_policy upstream_connection_options metadata transport_socket
-    transport_socket_matches
+    transport_socket_matches protocol_selection
     ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds': `
@@ -55,7 +55,6 @@ export const CLUSTER_FIELDS = {
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig':
     'routing_enabled min_cluster_size fail_traffic_on_panic',
   'envoy.config.core.v3.RuntimeDouble': 'default_value runtime_key',
-  'envoy.type.v3.Percent': 'value',
   ...ENDPOINT_FIELDS,
   ...CLUSTER_HTTP_FIELDS,
   ...DISCOVERY_FIELDS,

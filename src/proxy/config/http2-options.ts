@@ -3,6 +3,7 @@ import type { Http2ProtocolOptions, KeepaliveSettings } from '../../proto/genera
 import { MAX_FRAME_BYTES, SETTING } from '../../wire/http2/frames/constants.ts';
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../wire/http2/options.ts';
 import type { KeepaliveConfig } from '../codec/http2-keepalive.ts';
+import type { Http2Settings } from '../codec/http2-settings.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 
 export const HTTP2_FIELDS = {
@@ -19,12 +20,6 @@ export const HTTP2_FIELDS = {
   'envoy.config.core.v3.KeepaliveSettings': 'interval timeout interval_jitter connection_idle_interval',
   'envoy.type.v3.Percent': 'value',
 } as const;
-
-/** How a connection speaks HTTP/2. */
-export type Http2Settings = {
-  readonly wire: Http2Options;
-  readonly keepalive: KeepaliveConfig | null;
-};
 
 /** What other messages than Http2ProtocolOptions say of it. */
 export type Http2Surroundings = {

@@ -5,7 +5,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { Formatter } from '../formatter/text-formatter.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import type { RouteTable } from '../route/route.ts';
-import type { Http2Settings } from '../config/http2-options.ts';
+import type { Http2Settings } from '../codec/http2-settings.ts';
 import type { ClientCertChoice } from './client-cert-header.ts';
 import type { FilterChain } from './filter-chain.ts';
 

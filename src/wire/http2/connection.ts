@@ -4,7 +4,14 @@ import type { Headers } from '../headers.ts';
 import { ClosedStreams, type Ending } from './closed-streams.ts';
 import type { Http2Events } from './events.ts';
 import { FloodGuard, type Http2Counter } from './flood-guard.ts';
-import { DEFAULT_FRAME_BYTES, DEFAULT_WINDOW, ERROR, MAX_STREAM_ID, SETTING } from './frames/constants.ts';
+import {
+  DEFAULT_FRAME_BYTES,
+  DEFAULT_WINDOW,
+  ERROR,
+  FRAME_HEAD_BYTES,
+  MAX_STREAM_ID,
+  SETTING,
+} from './frames/constants.ts';
 import { type FrameHandler, FrameParser } from './frames/frame-parser.ts';
 import { Http2Output, type Http2Sink, type OutputOwner } from './frames/output.ts';
 import { HeadDecoder } from './head-decoder.ts';
@@ -102,6 +109,16 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   /** Bytes of all streams that wait to be sent. */
   get pendingBytes(): number {
     return this.sending.pendingBytes;
+  }
+
+  /** A header block has begun and is not complete. */
+  get isInBlock(): boolean {
+    return this.parser.isInBlock;
+  }
+
+  /** The peer asks too much: ends the connection with GOAWAY, as for a flood. */
+  giveUp(debug: string): void {
+    this.fail(ERROR.enhanceYourCalm, debug);
   }
 
   /** Bytes held of frames that are not complete, for those who watch memory. */
@@ -406,7 +423,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       return false;
     }
     if (this.options.returnsConnectionCreditEarly) this.#returnConnectionCredit(bytes);
-    stream.wireBytesReceived += bytes + 9;
+    stream.wireBytesReceived += bytes + FRAME_HEAD_BYTES;
     stream.receiveWindow -= bytes;
     stream.unreturned += bytes;
     this.#dataStream = stream;
@@ -484,6 +501,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       return;
     }
     this.events.count('rx_reset');
+    stream.wireBytesReceived += FRAME_HEAD_BYTES + 4;
     this.#drop(stream, false);
     const isRefused = code === ERROR.refusedStream;
     const reason = failure(

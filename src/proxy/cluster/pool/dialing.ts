@@ -1,9 +1,10 @@
 // What all pools of one host have in common: wishes that wait, dials under way, their limits and their statistics.
 import type { Address, ByteStream } from '../../../base/byte-stream.ts';
-import type { Clock, Timer } from '../../../base/clock.ts';
+import type { Clock, Random, Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { SocketOption } from '../../../net/engine.ts';
 import { isBindFailure } from '../../../net/prepared-socket.ts';
+import type { Http2CodecScope } from '../../codec/http2-stats.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { StreamRequest } from '../cluster.ts';
 import type { ConnectTimes } from '../cluster.ts';
@@ -36,7 +37,10 @@ export type PoolContext = {
   readonly config: ClusterConfig;
   readonly dialer: Dialer;
   readonly clock: Clock;
+  readonly random: Random;
   readonly stats: ClusterScope;
+  /** Made when first asked for. */
+  readonly http2Stats: () => Http2CodecScope;
 };
 
 /** Who ended a connection. */
@@ -110,6 +114,14 @@ export abstract class DialingPool<C> {
   protected abstract readonly clientCount: number;
   /** How this pool's dials differ from the cluster's. */
   protected abstract readonly source: DialOptions | null;
+  /** How many wishes one dial is for. */
+  protected get streamsPerDial(): number {
+    return 1;
+  }
+  /** How many more wishes connections that stand will probably serve soon. */
+  protected get promisedStreams(): number {
+    return 0;
+  }
   /** Counts a connection of the pool's protocol. */
   protected abstract countConnection(): void;
   /** A connection stands; the pool serves wishes with it. */
@@ -196,7 +208,7 @@ export abstract class DialingPool<C> {
   /** As many connections as wishes wait for, within the limits. */
   protected connectMore(): void {
     for (let i = 0; i < MAX_CONNECTS_AT_ONCE; i++) {
-      if (this.#pendingCount <= this.#dials.size) return;
+      if (this.#pendingCount <= this.#dials.size * this.streamsPerDial + this.promisedStreams) return;
       const stats = this.stats;
       const mayConnect =
         this.breaker.connections.canCreate && this.host.cxActive < this.context.config.maxConnectionsPerHost;

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clusterConfig, FakeDialer } from '../../../../test/support/router-harness.ts';
 import type { Address, ByteStream } from '../../../base/byte-stream.ts';
-import { Clock } from '../../../base/clock.ts';
+import { Clock, Random } from '../../../base/clock.ts';
 import { StatStore } from '../../../telemetry/metrics.ts';
 import { DEFAULT_DIAL, type DialConfig } from '../cluster-config.ts';
 import { HostCounts } from '../host.ts';
+import { http2StatsOf } from '../../codec/http2-stats.ts';
 import { CLUSTER_STATS } from '../stats.ts';
 import type { DialOptions, PoolContext } from './dialing.ts';
 import { dialHost, sortAddresses } from './happy-eyeballs.ts';
@@ -17,7 +18,14 @@ function setUp(dial: DialConfig = DEFAULT_DIAL, source: DialOptions | null = nul
   const dialer = new FakeDialer();
   const clock = new Clock({ manual: true });
   const stats = new StatStore().scope('cluster.up.', CLUSTER_STATS);
-  const context: PoolContext = { config: clusterConfig({ dial }), dialer, clock, stats };
+  const context: PoolContext = {
+    config: clusterConfig({ dial }),
+    dialer,
+    clock,
+    random: new Random(1),
+    stats,
+    http2Stats: () => http2StatsOf(stats),
+  };
   const host = new HostCounts();
   host.furtherAddresses = [a('10.0.0.2'), a('fd00::1')];
   const outcomes: string[] = [];

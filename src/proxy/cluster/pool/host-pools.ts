@@ -1,14 +1,16 @@
 // All pools of one host over one transport: by protocol, priority, and what users wish of their connections.
 import type { StreamCallbacks } from '../../http/codec.ts';
-import type { UpstreamSource } from '../../stream-info.ts';
-import type { TransportWishes, UpstreamTransport } from '../../transport/transport.ts';
+import type { Protocol, UpstreamSource } from '../../stream-info.ts';
+import { NO_WISHES, type TransportWishes, type UpstreamTransport } from '../../transport/transport.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectionOptions, Priority, StreamRequest } from '../cluster.ts';
 import { NO_POOL } from '../failures.ts';
 import type { HostEntry } from '../host.ts';
+import { sharedStateKey } from '../wishes.ts';
 import type { PoolContext } from './dialing.ts';
 import { Http1Pool } from './http1.ts';
-import { NO_WISHES, SecuredDialer } from './secured-dialer.ts';
+import { Http2Pool } from './http2.ts';
+import { SecuredDialer } from './secured-dialer.ts';
 import { TcpPool } from './tcp.ts';
 
 type Breakers = { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
@@ -16,7 +18,14 @@ type Pool = Http1Pool | TcpPool;
 
 /** Pools of special wishes; beyond that the oldest ends with its requests. */
 const MAX_KEYED_POOLS = 4096;
-const HTTP1_PROTOCOLS: readonly string[] = Object.freeze(['http/1.1']);
+/** What the connections of a pool may speak. */
+type Spoken = 'http1' | 'http2' | 'auto';
+/** ALPN. */
+const OFFERED: Readonly<Record<Spoken, readonly string[]>> = Object.freeze({
+  http1: Object.freeze(['http/1.1']),
+  http2: Object.freeze(['h2']),
+  auto: Object.freeze(['h2', 'http/1.1']),
+});
 const NO_PROTOCOLS: readonly string[] = Object.freeze([]);
 
 export class HostPools {
@@ -26,6 +35,10 @@ export class HostPools {
   readonly #transport: UpstreamTransport | null;
   #default: Http1Pool | null = null;
   #high: Http1Pool | null = null;
+  /** For requests of HTTP/2, where the protocol is that of the request. */
+  #defaultHttp2: Http1Pool | null = null;
+  #highHttp2: Http1Pool | null = null;
+  readonly #spoken: Spoken | 'downstream';
   #defaultTcp: TcpPool | null = null;
   #highTcp: TcpPool | null = null;
   /** By protocol, priority and key of the wishes; each goes once it is empty. */
@@ -37,36 +50,55 @@ export class HostPools {
 
   constructor(context: PoolContext, breakers: Breakers, host: HostEntry, transport: UpstreamTransport | null) {
     this.#context = context;
+    this.#spoken = context.config.http.protocol;
     this.#breakers = breakers;
     this.#host = host;
     this.#transport = transport;
   }
 
-  // ─── HTTP/1 ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ─── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  newStream(priority: Priority, callbacks: StreamCallbacks, wishes: TransportWishes | null): StreamRequest | null {
-    const key = wishes === null || this.#transport === null ? '' : this.#transport.keyOf(wishes);
-    if (key !== '') return this.#keyedHttp(priority, key, wishes as TransportWishes, callbacks);
-    const pool = priority === 'HIGH' ? this.#high : this.#default;
+  newStream(
+    priority: Priority,
+    callbacks: StreamCallbacks,
+    wishes: TransportWishes | null,
+    downstreamProtocol: Protocol | '' = '',
+  ): StreamRequest | null {
+    const spoken = this.#spoken === 'downstream' ? sameAs(downstreamProtocol) : this.#spoken;
+    const key = wishes === null ? '' : this.#keyOf(wishes);
+    if (key !== '') return this.#keyedHttp(priority, spoken, key, wishes as TransportWishes, callbacks);
+    const isSecond = spoken === 'http2' && this.#spoken === 'downstream';
+    const pool = isSecond ? this.#http2Pool(priority) : priority === 'HIGH' ? this.#high : this.#default;
     if (pool !== null) return pool.newStream(callbacks);
-    const made = this.#makeHttp(priority, NO_WISHES, callbacks);
+    const made = this.#makeHttp(priority, spoken, NO_WISHES, callbacks);
     if (made === null) return null;
-    if (priority === 'HIGH') this.#high = made;
+    if (isSecond) this.#keepHttp2(priority, made);
+    else if (priority === 'HIGH') this.#high = made;
     else this.#default = made;
     const request = made.newStream(callbacks);
     if (this.#isDraining) this.#leave(made);
     return request;
   }
 
+  #http2Pool(priority: Priority): Http1Pool | null {
+    return priority === 'HIGH' ? this.#highHttp2 : this.#defaultHttp2;
+  }
+
+  #keepHttp2(priority: Priority, pool: Http1Pool): void {
+    if (priority === 'HIGH') this.#highHttp2 = pool;
+    else this.#defaultHttp2 = pool;
+  }
+
   #keyedHttp(
     priority: Priority,
+    spoken: Spoken,
     key: string,
     wishes: TransportWishes,
     callbacks: StreamCallbacks,
   ): StreamRequest | null {
-    const name = `http ${priority} ${key}`;
+    const name = `${spoken} ${priority} ${key}`;
     const known = this.#keyed?.get(name) as Http1Pool | undefined;
-    const pool = known ?? this.#makeHttp(priority, wishes, callbacks);
+    const pool = known ?? this.#makeHttp(priority, spoken, wishes, callbacks);
     if (pool === null) return null;
     if (known === undefined) this.#keep(name, pool, () => this.#breakers[priority].pools.dec());
     const request = pool.newStream(callbacks);
@@ -74,7 +106,7 @@ export class HostPools {
     return request;
   }
 
-  #makeHttp(priority: Priority, wishes: TransportWishes, callbacks: StreamCallbacks): Http1Pool | null {
+  #makeHttp(priority: Priority, spoken: Spoken, wishes: TransportWishes, callbacks: StreamCallbacks): Http1Pool | null {
     const breaker = this.#breakers[priority];
     if (!breaker.pools.canCreate) {
       const { stats } = this.#context;
@@ -84,15 +116,19 @@ export class HostPools {
     }
     breaker.pools.inc();
     this.#breakers.HIGH.pools.touch();
-    return new Http1Pool(this.#contextFor(wishes, HTTP1_PROTOCOLS), this.#host.address, this.#host, breaker);
+    const host = this.#host;
+    const context = this.#contextFor(wishes, OFFERED[spoken]);
+    if (spoken === 'http1') return new Http1Pool(context, host.address, host, breaker);
+    return new Http2Pool(context, host.address, host, breaker, spoken === 'auto' ? 'alpn' : 'always');
   }
 
   // ─── TCP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   newConnection(priority: Priority, options: ConnectionOptions, callbacks: ConnectionCallbacks): StreamRequest | null {
     const { source, wishes = null } = options;
-    if (source !== null) return this.#connectFrom(priority, source, wishes, callbacks);
-    const key = wishes === null || this.#transport === null ? '' : this.#transport.keyOf(wishes);
+    const isOwn = wishes !== null && wishes.sharedState !== null && this.#transport?.passesState === true;
+    if (source !== null || isOwn) return this.#connectAlone(priority, source, wishes, callbacks);
+    const key = wishes === null ? '' : this.#keyOf(wishes);
     if (key !== '') return this.#keyedTcp(priority, key, wishes as TransportWishes, callbacks);
     const known = priority === 'HIGH' ? this.#highTcp : this.#defaultTcp;
     if (known !== null) return known.newConnection(callbacks);
@@ -120,9 +156,9 @@ export class HostPools {
   }
 
   /** Nobody else may get that connection, so it has a pool of its own, which goes with it. */
-  #connectFrom(
+  #connectAlone(
     priority: Priority,
-    source: UpstreamSource,
+    source: UpstreamSource | null,
     wishes: TransportWishes | null,
     callbacks: ConnectionCallbacks,
   ): StreamRequest | null {
@@ -137,12 +173,20 @@ export class HostPools {
     return new TcpPool(context, this.#host, this.#breakers[priority], source);
   }
 
+  /** '' where the wishes change nothing. */
+  #keyOf(wishes: TransportWishes): string {
+    const transport = this.#transport;
+    const key = (transport?.keyOf(wishes) ?? '') + sharedStateKey(wishes.sharedState);
+    // What the other end sees, and what is no part of the key, must not be seen by others.
+    return key === '' && wishes.sharedState !== null && transport?.passesState === true ? 'state' : key;
+  }
+
   #contextFor(wishes: TransportWishes, fallbackProtocols: readonly string[]): PoolContext {
     const context = this.#context;
     const transport = this.#transport;
     if (transport === null) return context;
-    const { hostname } = this.#host;
-    const target = { transport, hostname, wishes, fallbackProtocols };
+    const clusterMetadata = context.config.metadata;
+    const target = { transport, host: this.#host, clusterMetadata, wishes, fallbackProtocols };
     return { ...context, dialer: new SecuredDialer(context.dialer, context.clock, target) };
   }
 
@@ -185,11 +229,12 @@ export class HostPools {
     const { DEFAULT, HIGH } = this.#breakers;
     if (this.#default !== null) DEFAULT.pools.dec();
     if (this.#high !== null) HIGH.pools.dec();
+    if (this.#defaultHttp2 !== null) DEFAULT.pools.dec();
+    if (this.#highHttp2 !== null) HIGH.pools.dec();
     const keyed = [...(this.#keyed?.values() ?? [])];
     for (const pool of keyed) pool.onEmpty?.();
-    for (const pool of [this.#default, this.#high, this.#defaultTcp, this.#highTcp, ...keyed]) {
-      if (pool !== null) this.#leave(pool);
-    }
+    const http = [this.#default, this.#high, this.#defaultHttp2, this.#highHttp2];
+    for (const pool of [...http, this.#defaultTcp, this.#highTcp, ...keyed]) if (pool !== null) this.#leave(pool);
     this.#isDraining = true;
     this.#onDrained = onDrained;
     this.#checkDrained();
@@ -201,4 +246,9 @@ export class HostPools {
     this.#onDrained = null;
     told();
   }
+}
+
+/** Source: Envoy ClusterInfoImpl::upstreamHttpProtocol; there is no HTTP/1.0 nor HTTP/3 to upstreams. */
+function sameAs(downstreamProtocol: Protocol | ''): Spoken {
+  return downstreamProtocol === 'HTTP/2' || downstreamProtocol === 'HTTP/3' ? 'http2' : 'http1';
 }

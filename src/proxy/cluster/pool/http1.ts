@@ -36,11 +36,11 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
     const idle = this.#idle;
     if (idle.length === 0) return this.wait(callbacks);
     if (this.breaker.requests.canCreate) this.#attach(idle.pop() as Http1Client, callbacks);
-    else this.#refuse(callbacks);
+    else this.refuse(callbacks);
     return null;
   }
 
-  #refuse(callbacks: StreamCallbacks): void {
+  protected refuse(callbacks: StreamCallbacks): void {
     this.stats.inc(this.stats.i.upstream_rq_active_overflow);
     callbacks.onPoolFailure(ACTIVE_OVERFLOW);
   }
@@ -93,14 +93,23 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
   }
 
   onExchangeTold(): void {
-    while (this.first !== null && this.#idle.length > 0) {
+    while (this.first !== null && this.hasRoom) {
       const pending: Pending<StreamCallbacks> = this.first;
       this.unlink(pending);
-      if (!this.breaker.requests.canCreate) this.#refuse(pending.callbacks);
-      else this.#attach(this.#idle.pop() as Http1Client, pending.callbacks);
+      if (!this.breaker.requests.canCreate) this.refuse(pending.callbacks);
+      else this.attachNext(pending.callbacks);
     }
     if (this.first !== null) this.connectMore();
-    else if (this.isDraining) this.#closeAllIdle();
+    else if (this.isDraining) this.closeAllIdle();
+  }
+
+  /** Whether a connection can take an exchange now. */
+  protected get hasRoom(): boolean {
+    return this.#idle.length > 0;
+  }
+
+  protected attachNext(callbacks: StreamCallbacks): void {
+    this.#attach(this.#idle.pop() as Http1Client, callbacks);
   }
 
   onClosed(client: Http1Client, by: EndedBy, hadRequest: boolean): void {
@@ -139,11 +148,11 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
     this.isDraining = true;
     this.onDrained = onDrained;
     for (const client of this.#clients) client.isDraining = true;
-    if (this.first === null) this.#closeAllIdle();
+    if (this.first === null) this.closeAllIdle();
     this.checkDrained();
   }
 
-  #closeAllIdle(): void {
+  protected closeAllIdle(): void {
     while (this.#idle.length > 0) (this.#idle[this.#idle.length - 1] as Http1Client).close();
   }
 

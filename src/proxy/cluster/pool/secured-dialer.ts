@@ -2,23 +2,18 @@
 import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
+import type { Metadata } from '../../stream-info.ts';
 import type { PendingTransport, TransportWishes, UpstreamTransport } from '../../transport/transport.ts';
 import type { Cancel, DialCallback, Dialer, DialOptions } from './dialing.ts';
 
 /** What all connections of one pool want. */
 export type SecuredTarget = {
   readonly transport: UpstreamTransport;
-  readonly hostname: string;
+  readonly host: { readonly hostname: string; readonly metadata: Metadata | null };
+  readonly clusterMetadata: Metadata | null;
   readonly wishes: TransportWishes;
   readonly fallbackProtocols: readonly string[];
 };
-
-export const NO_WISHES: TransportWishes = Object.freeze({
-  serverName: '',
-  subjectAltNames: null,
-  applicationProtocols: null,
-  connection: null,
-});
 
 export class SecuredDialer implements Dialer {
   readonly #dialer: Dialer;
@@ -42,7 +37,8 @@ export class SecuredDialer implements Dialer {
   }
 
   #secure(pending: SecuredDial, stream: ByteStream, address: Address, callback: DialCallback): void {
-    const { transport, hostname, wishes, fallbackProtocols } = this.#target;
+    const { transport, host, clusterMetadata, wishes, fallbackProtocols } = this.#target;
+    const { hostname, metadata: hostMetadata } = host;
     const socketMs = this.#clock.nowMs;
     let isOver = false;
     const done = (secured: ByteStream | null, failure: Failure | null): void => {
@@ -50,7 +46,8 @@ export class SecuredDialer implements Dialer {
       pending.current = null;
       callback(secured, failure, socketMs);
     };
-    const handshake = transport.connect(stream, { ...wishes, address, hostname, fallbackProtocols }, done);
+    const target = { ...wishes, address, hostname, fallbackProtocols, hostMetadata, clusterMetadata };
+    const handshake = transport.connect(stream, target, done);
     if (!isOver) pending.current = handshake;
   }
 }

@@ -148,6 +148,11 @@ export class FrameParser {
     }
   }
 
+  /** A header block has begun and is not complete. */
+  get isInBlock(): boolean {
+    return this.#blockStream !== 0 || (this.#state === STATE_PAYLOAD && this.#type === FRAME.headers);
+  }
+
   /** Bytes held of frames and blocks that are not complete. */
   get heldBytes(): number {
     return this.#partialLength + this.#blockLength + this.#headRead;

@@ -20,6 +20,8 @@ export function openStream(request: Asking, host: Host): StreamRequest | null {
   const { cluster, forward, headers, info } = request;
   const { connect: config, priority } = forward;
   const wishes = requestWishes(cluster, info, headers);
-  if (config === null || !endsTunnel(config, headers.method)) return host.newStream(priority, request, wishes);
+  if (config === null || !endsTunnel(config, headers.method)) {
+    return host.newStream(priority, request, wishes, info.protocol);
+  }
   return newTcpStream(host, { config, cluster, priority, wishes, downstream: info.connection }, request);
 }

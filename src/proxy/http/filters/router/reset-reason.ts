@@ -33,6 +33,8 @@ const TERMINATION = reason('connection termination', Flag.UC);
 const OVERFLOW = reason('overflow', Flag.UO, { isOverflow: true });
 const PROTOCOL_ERROR = reason('protocol error', Flag.UPE, { status: 502 });
 const REMOTE_RESET = reason('remote reset', Flag.UR);
+const REMOTE_REFUSED = reason('remote refused stream reset', Flag.UR, { isRefused: true });
+const CONNECT_REFUSED = reason('remote error with CONNECT request', Flag.UR);
 export const LOCAL_RESET = reason('local reset', Flag.LR);
 
 const BY_CODE: Partial<Record<FailureCode, ResetReason>> = {
@@ -42,6 +44,8 @@ const BY_CODE: Partial<Record<FailureCode, ResetReason>> = {
   upstream_overflow: OVERFLOW,
   upstream_protocol: PROTOCOL_ERROR,
   upstream_reset: REMOTE_RESET,
+  upstream_refused: REMOTE_REFUSED,
+  upstream_connect_refused: CONNECT_REFUSED,
 };
 
 export function resetReason(failure: Failure): ResetReason {
