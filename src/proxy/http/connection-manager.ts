@@ -404,9 +404,14 @@ export class HttpConnection implements ByteStreamHandler {
     return false;
   }
 
-  onHeadTimeout(stream: HttpStream): void {
+  countHeadTimeout(): void {
     this.stats.inc(this.stats.i.downstream_rq_header_timeout);
-    if (!this.#isHttp2) this.#drainState = 'closing';
+  }
+
+  /** HTTP/1: the head of the stream in progress did not come in time. */
+  onHeadTimeout(stream: HttpStream): void {
+    this.countHeadTimeout();
+    this.#drainState = 'closing';
     stream.sendLocalReply({ status: 408, body: 'request header timeout', details: 'request_header_timeout' });
   }
 

@@ -1,5 +1,6 @@
 // The downstream side of HTTP/2: the connection, its bytes, and how it ends; its exchanges are in http2-streams.ts.
 import type { ByteStream } from '../../base/byte-stream.ts';
+import type { Timer } from '../../base/clock.ts';
 import { type Failure, failure } from '../../base/failure.ts';
 import { Http2Server } from '../../wire/http2/server.ts';
 import { Http2Keepalive, type KeepaliveOwner } from '../codec/http2-keepalive.ts';
@@ -24,6 +25,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   isClosing = false;
   /** GOAWAY is written: the connection ends once it has left. */
   hasFailed = false;
+  #headTimer: Timer | null = null;
   /** As told to the gauge. */
   #pendingBytes = 0;
 
@@ -40,6 +42,23 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
 
   onData(chunk: Buffer, start: number, end: number): void {
     this.http2.receive(chunk, start, end, this.owner.clock.nowMs);
+    if (this.owner.config.requestHeadersTimeoutMs > 0) this.#watchHead(this.owner.config.requestHeadersTimeoutMs);
+  }
+
+  /** request_headers_timeout: a head that comes in pieces holds up all that the connection brings. */
+  #watchHead(ms: number): void {
+    if (!this.http2.isInBlock) {
+      this.#headTimer?.disarm();
+      return;
+    }
+    this.#headTimer ??= this.owner.clock.timer(onHeadTimeout, this);
+    if (!this.#headTimer.isArmed) this.#headTimer.arm(ms);
+  }
+
+  /** For the timer. */
+  onHeadTimeout(): void {
+    this.owner.countHeadTimeout();
+    this.http2.giveUp('request header timeout');
   }
 
   /** What came up during this turn leaves together. */
@@ -73,6 +92,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
 
   onClose(reason: Failure | null): void {
     this.keepalive?.stop();
+    this.#headTimer?.disarm();
     this.#tellGone(reason ?? CLIENT_GONE);
     this.#streams.close();
     this.#countPending(0);
@@ -103,4 +123,8 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
     this.closedLocally = true;
     this.owner.closeAtOnce('http2_ping_timeout');
   }
+}
+
+function onHeadTimeout(connection: Http2ServerConnection): void {
+  connection.onHeadTimeout();
 }
