@@ -215,7 +215,7 @@ export function grpcStatus(ctx: FormatContext, any = false): number | null {
   const key = H['grpc-status'];
   // An empty one counts as none.
   const status = ctx.responseTrailers?.get(key) || ctx.responseHeaders?.get(key);
-  if (status !== undefined && status !== '') return /^\d{1,10}$/.test(status) ? Number(status) : -1;
+  if (status !== undefined && status !== '') return /^\+?\d{1,10}$/.test(status) ? Number(status) : -1;
   const code = ctx.info.responseCode;
   return code === 0 ? null : (GRPC_OF_HTTP[code] ?? 2);
 }

@@ -65,7 +65,9 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
     headers.status = 200;
     headers.set(H['content-type'], 'application/grpc');
     headers.set(H['grpc-status'], String(status));
-    if (body !== '') headers.set(H['grpc-message'], encodeGrpcMessage(body.replace(/\n$/, '')));
+    // Envoy ends JSON with a line feed, which no value of a header shall have.
+    if (contentType === 'application/json') body = body.replace(/\n$/, '');
+    if (body !== '' && stream.requestHeaders.method !== 'HEAD') headers.set(H['grpc-message'], encodeGrpcMessage(body));
     return { headers, body: '' };
   }
   if (body !== '') {

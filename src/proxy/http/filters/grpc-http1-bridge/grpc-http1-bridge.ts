@@ -1,6 +1,6 @@
 // The bridge for HTTP/1 (envoy.filters.http.grpc_http1_bridge): unary gRPC calls of clients that know no trailers.
 import { MESSAGE_HEAD_BYTES, writeMessageHead } from '../../../../wire/grpc/framing.ts';
-import { GRPC_CONTENT_TYPE, hasGrpcContentType } from '../../../../wire/grpc/request.ts';
+import { GRPC_CONTENT_TYPE, hasGrpcContentType, isGrpcResponse } from '../../../../wire/grpc/request.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import { defineHttpFilter } from '../../filter.ts';
@@ -15,9 +15,10 @@ type BridgeConfig = { readonly upgradesProtobuf: boolean; readonly ignoresQuery:
 
 /** A call that is bridged. */
 class BridgedCall {
-  /** The body is a bare message: it gets a head on its way there, and loses that of the answer. */
+  /** The body is a bare message: it gets a head on its way there, and the answer loses its own. */
   readonly isUpgraded: boolean;
-  responseHeadRead = 0;
+  /** Bytes of that head that are still to come. */
+  responseHeadBytes = 0;
 
   constructor(isUpgraded: boolean) {
     this.isUpgraded = isUpgraded;
@@ -52,30 +53,36 @@ class GrpcHttp1Bridge implements HttpFilter {
   decodeData(stream: FilterStream, data: BodyData, endStream: boolean): DataStatus {
     if (this.#call(stream)?.isUpgraded !== true) return 'continue';
     if (!endStream) return 'stop-and-buffer';
-    const held = stream.takeDecodedData(this.#slot);
-    const heldBytes = held === null ? 0 : held.length;
-    const length = heldBytes + data.length;
-    const framed = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES + length);
-    writeMessageHead(framed, 0, 0, length);
-    held?.copy(framed, MESSAGE_HEAD_BYTES);
-    data.buffer.copy(framed, MESSAGE_HEAD_BYTES + heldBytes, data.start, data.end);
-    data.set(framed);
+    data.set(framed(stream.takeDecodedData(this.#slot), data));
     return 'continue';
   }
 
-  encodeHeaders(stream: FilterStream, _headers: Headers, endStream: boolean): HeadersStatus {
-    return endStream || this.#call(stream) === undefined ? 'continue' : 'stop';
+  decodeTrailers(stream: FilterStream): 'continue' {
+    if (this.#call(stream)?.isUpgraded !== true) return 'continue';
+    const held = stream.takeDecodedData(this.#slot);
+    if (held !== null) stream.addDecodedData(this.#slot, framed(held, null));
+    return 'continue';
+  }
+
+  encodeHeaders(stream: FilterStream, headers: Headers, endStream: boolean): HeadersStatus {
+    const call = this.#call(stream);
+    if (endStream || call === undefined) return 'continue';
+    if (call.isUpgraded && isGrpcResponse(headers, false)) {
+      call.responseHeadBytes = MESSAGE_HEAD_BYTES;
+      headers.remove(H['content-length']);
+    }
+    return 'stop';
   }
 
   encodeData(stream: FilterStream, data: BodyData, endStream: boolean): DataStatus {
     const call = this.#call(stream);
-    if (call === undefined || endStream) return 'continue';
-    if (call.isUpgraded && call.responseHeadRead < MESSAGE_HEAD_BYTES) {
-      const bytes = Math.min(MESSAGE_HEAD_BYTES - call.responseHeadRead, data.length);
-      call.responseHeadRead += bytes;
+    if (call === undefined) return 'continue';
+    if (call.responseHeadBytes > 0) {
+      const bytes = Math.min(call.responseHeadBytes, data.length);
+      call.responseHeadBytes -= bytes;
       data.start += bytes;
     }
-    return 'stop-and-buffer';
+    return endStream ? 'continue' : 'stop-and-buffer';
   }
 
   encodeTrailers(stream: FilterStream, trailers: Headers): 'continue' {
@@ -83,7 +90,7 @@ class GrpcHttp1Bridge implements HttpFilter {
     const headers = stream.responseHeaders as Headers;
     const status = trailers.get(H['grpc-status']);
     if (status !== undefined) {
-      if (!/^0+$/.test(status)) headers.status = 503;
+      if (!/^\+?0+$/.test(status)) headers.status = 503;
       headers.set(H['grpc-status'], status);
     }
     const message = trailers.get(H['grpc-message']);
@@ -96,6 +103,17 @@ class GrpcHttp1Bridge implements HttpFilter {
   #call(stream: FilterStream): BridgedCall | undefined {
     return stream.slot[this.#slot] as BridgedCall | undefined;
   }
+}
+
+/** What was held and what came last as one message with its head. */
+function framed(held: Buffer | null, last: BodyData | null): Buffer {
+  const heldBytes = held === null ? 0 : held.length;
+  const length = heldBytes + (last === null ? 0 : last.length);
+  const message = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES + length);
+  writeMessageHead(message, 0, 0, length);
+  held?.copy(message, MESSAGE_HEAD_BYTES);
+  last?.buffer.copy(message, MESSAGE_HEAD_BYTES + heldBytes, last.start, last.end);
+  return message;
 }
 
 export const grpcHttp1Bridge = defineHttpFilter<BridgeConfig, unknown, BridgePb>({
