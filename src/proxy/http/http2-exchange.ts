@@ -73,6 +73,7 @@ export class Http2Exchange implements ResponseEncoder {
 
   pauseReading(): void {
     this.pauses++;
+    this.wire.wasSlow = true;
   }
 
   resumeReading(): void {
