@@ -90,7 +90,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/proxy/listener/filters/original-dst',
-    may: ['src/proxy/listener/filter.ts', 'src/net/original-destination.ts', ...FILTER],
+    may: ['src/proxy/listener/filter.ts', 'src/net/original-destination.ts', 'src/net/address.ts', ...FILTER],
   },
   {
     path: 'src/proxy/listener/filters/',
@@ -130,6 +130,7 @@ export const ROOMS: readonly Room[] = [
     path: 'src/proxy/listener/',
     may: [
       'src/proxy/network/',
+      'src/proxy/transport/passed-on.ts',
       'src/proxy/udp/',
       'src/proxy/matcher/',
       'src/proxy/stream-info.ts',
@@ -173,6 +174,7 @@ export const ROOMS: readonly Room[] = [
     may: ['src/net/', 'src/wire/', 'src/proxy/route/xxhash64.ts', ...DECODE, ...FLOOR],
     types: PROXY_TYPES,
   },
+  { path: 'src/proxy/transport/passed-on.ts', may: ['src/net/memory-pair.ts', ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/transport/', may: ['src/wire/', ...DECODE, ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/admin/', may: ['src/proxy/', 'src/proto/', 'src/net/', 'src/wire/', ...FLOOR] },
   { path: 'src/proxy/', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },

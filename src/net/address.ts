@@ -1,6 +1,6 @@
 // Addresses of sockets: the form in which Envoy prints them, and what the system says turned into our own type.
 import { isIPv6 } from 'node:net';
-import { hasIp } from '../base/ip.ts';
+import { formatIp, hasIp, parseIp } from '../base/ip.ts';
 import type { Address } from '../base/byte-stream.ts';
 
 /** What stands where the system could not say (a closed socket). */
@@ -32,6 +32,16 @@ export function unixAddress(path: string): Address {
 /** Of the listener `name` in this process; `endpointId` tells apart endpoints behind the same listener. */
 export function internalAddress(name: string, endpointId = ''): Address {
   return { family: 'internal', address: `envoy://${name}/${endpointId}`, port: 0, listenerName: name, endpointId };
+}
+
+/** 'ip:port' or '[ip]:port'; null for anything else. */
+export function parseAddress(text: string): Address | null {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return null;
+  const ip = parseIp(match[1] ?? match[2] ?? '');
+  const port = Number(match[3]);
+  if (ip === null || port > 65_535 || (ip.family === 'ipv6') !== (match[1] !== undefined)) return null;
+  return { family: ip.family, address: formatIp(ip), port };
 }
 
 /** The path as the system wants it: an abstract name '@x' starts with a zero byte. */

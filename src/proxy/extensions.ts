@@ -28,6 +28,7 @@ import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
 import { upstreamTls } from './tls/upstream-tls.ts';
+import { internalUpstream } from './transport/internal-upstream.ts';
 import { upstreamProxyProtocol } from './transport/upstream-proxy-protocol.ts';
 import { downstreamTls } from './tls/downstream-tls.ts';
 import type { DownstreamTransportFactory, UpstreamTransportFactory } from './transport/transport.ts';
@@ -79,5 +80,5 @@ export function downstreamTransports(): DownstreamTransportFactory[] {
 }
 
 export function upstreamTransports(): UpstreamTransportFactory[] {
-  return [upstreamTls, upstreamProxyProtocol];
+  return [upstreamTls, upstreamProxyProtocol, internalUpstream];
 }

@@ -1,12 +1,20 @@
 // What an exchange wishes of its upstream connection, from filter state: names of TLS, and whom a PROXY header names.
 import type { ConnectionInfo, FilterStateObject } from '../stream-info.ts';
-import type { TransportWishes } from '../transport/transport.ts';
+import type { SharedState, TransportWishes } from '../transport/transport.ts';
 import type { TransportWants } from './cluster.ts';
 
 /** Source: Envoy Network::UpstreamServerName, UpstreamSubjectAltNames, ApplicationProtocols. */
 export const SERVER_NAME_KEY = 'envoy.network.upstream_server_name';
 export const SAN_KEY = 'envoy.network.upstream_subject_alt_names';
 export const ALPN_KEY = 'envoy.network.application_protocols';
+
+export const NO_WISHES: TransportWishes = Object.freeze({
+  serverName: '',
+  subjectAltNames: null,
+  applicationProtocols: null,
+  connection: null,
+  sharedState: null,
+});
 
 /** Who wishes: an exchange, or a mirrored one, which has no downstream connection. */
 export type Wisher = {
@@ -16,7 +24,8 @@ export type Wisher = {
 
 /** Null when nothing is wished. Source: Envoy TransportSocketOptionsUtility::fromFilterState. */
 export function wishesOf(info: Wisher, wants: TransportWants | null): TransportWishes | null {
-  if (wants === null) return null;
+  const sharedState = sharedStateOf(info);
+  if (wants === null) return sharedState === null ? null : { ...NO_WISHES, sharedState };
   const { connection, filterState } = info;
   const inherited = connection?.filterState ?? null;
   const hasState = filterState !== null || (inherited !== null && inherited.size > 0);
@@ -25,14 +34,40 @@ export function wishesOf(info: Wisher, wants: TransportWants | null): TransportW
   const serverName = find(SERVER_NAME_KEY);
   const names = find(SAN_KEY);
   const protocols = find(ALPN_KEY);
-  const isPlain = serverName === undefined && names === undefined && protocols === undefined;
+  const isPlain = sharedState === null && serverName === undefined && names === undefined && protocols === undefined;
   if (isPlain && !wants.needsConnection) return null;
   return {
     serverName: serverName?.value ?? '',
     subjectAltNames: names === undefined ? null : listOf(names),
     applicationProtocols: protocols === undefined ? null : listOf(protocols),
     connection: wants.needsConnection ? connection : null,
+    sharedState,
   };
+}
+
+/** Objects that go along upstream, those of the connection first. Source: Envoy objectsSharedWithUpstreamConnection. */
+function sharedStateOf({ filterState, connection }: Wisher): SharedState | null {
+  let shared: Map<string, FilterStateObject> | null = null;
+  for (const state of [connection?.filterState, filterState]) {
+    if (state === undefined || state === null) continue;
+    for (const [key, object] of state) {
+      if (object.sharing === undefined) continue;
+      shared ??= new Map();
+      shared.set(key, object);
+    }
+  }
+  return shared;
+}
+
+/**
+ * Connections that carry different objects are not shared; only objects of hashable kinds count. Source: Envoy
+ * CommonUpstreamTransportSocketFactory::hashKey.
+ */
+export function sharedStateKey(shared: SharedState | null): string {
+  if (shared === null) return '';
+  let key = '';
+  for (const [name, { isHashable, value }] of shared) if (isHashable === true) key += `${name} ${value}\n`;
+  return key;
 }
 
 function listOf({ value }: FilterStateObject): readonly string[] {

@@ -66,7 +66,7 @@ function makeAddress(bytes: string): Made | null {
   const port = Number(match[3]);
   const address = port > MAX_PORT ? null : addressOf(match[1] ?? match[2] ?? '', port);
   if (address === null || (address.family === 'ipv6') !== (match[1] !== undefined)) return null;
-  return { value: textOf(address), typed: null, address, fields: { ip: address.address, port } };
+  return { value: textOf(address), typed: null, address, fields: { ip: address.address, port }, isHashable: true };
 }
 
 function addressOf(text: string, port: number): Address | null {

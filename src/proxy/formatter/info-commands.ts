@@ -172,7 +172,9 @@ function hostName(upstream: UpstreamInfo | null): string | null {
 }
 
 function stripPort(host: string | null): string | null {
-  return host === null ? null : host.replace(/:\d+$/, '');
+  if (host === null) return null;
+  const colon = host.lastIndexOf(':');
+  return colon < 0 ? host : host.slice(0, colon);
 }
 
 function attempted(show: (upstream: UpstreamInfo | null) => string | null): Command {

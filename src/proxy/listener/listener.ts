@@ -11,6 +11,7 @@ import { DownstreamConnection } from '../network/connection.ts';
 import type { DrainDecision } from '../network/filter.ts';
 import { FilterChain, type FilterChainConfig } from '../network/filter-chain.ts';
 import { Flag, type Metadata, StreamInfo } from '../stream-info.ts';
+import { takePassedOn } from '../transport/passed-on.ts';
 import type { TransportServices } from '../transport/transport.ts';
 import type { WorkerSeams } from '../workers/contract.ts';
 import type { ListenerFilter } from './filter.ts';
@@ -179,7 +180,9 @@ export class ActiveListener implements PendingOwner {
     const stats = this.#stats;
     stats.record(stats.i.connections_accepted_per_socket_event, 1);
     if (!this.#admit(stream, balanceKey)) return;
-    if (this.#onlyChain !== null && balanceKey === '') {
+    if (this.config.internal !== null) {
+      this.#filter(internalFacts(stream), NO_BYTES);
+    } else if (this.#onlyChain !== null && balanceKey === '') {
       stats.set(stats.i.downstream_pre_cx_active, 0);
       this.#connect(this.#onlyChain, stream, null, NO_BYTES);
     } else this.#filter(new SocketFacts(stream, balanceKey), NO_BYTES);
@@ -392,6 +395,15 @@ export class ActiveListener implements PendingOwner {
     for (const pending of this.#pending) pending.abort();
     for (const chain of this.#chains.values()) chain.closeAll('listener_removed');
   }
+}
+
+/** With what the dialling end left. */
+function internalFacts(stream: ByteStream): SocketFacts {
+  const facts = new SocketFacts(stream, '');
+  const passed = takePassedOn(stream);
+  facts.dynamicMetadata = passed?.metadata ?? null;
+  facts.filterState = passed?.filterState ?? null;
+  return facts;
 }
 
 function onPendingTimeout(pending: PendingSocket): void {

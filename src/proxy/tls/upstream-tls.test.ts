@@ -17,7 +17,7 @@ import { Report } from '../../proto/report.ts';
 import { StatStore } from '../../telemetry/metrics.ts';
 import { unpackExtension } from '../config/environment.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
-import { NO_WISHES } from '../cluster/pool/secured-dialer.ts';
+import { NO_WISHES } from '../cluster/wishes.ts';
 import type { TransportWishes, UpstreamTarget, UpstreamTransport } from '../transport/transport.ts';
 import type { SecretHandle, SecretRef, SecretStore } from './tls-config.ts';
 import { upstreamTls } from './upstream-tls.ts';

@@ -6,7 +6,7 @@ import type { SharedCells } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Runtime } from '../http/filter.ts';
-import type { ConnectionInfo } from '../stream-info.ts';
+import type { ConnectionInfo, FilterStateObject, Metadata } from '../stream-info.ts';
 import type { KeyLogFiles } from '../tls/key-log.ts';
 import type { SecretStore } from '../tls/tls-config.ts';
 
@@ -47,11 +47,17 @@ export type TransportWishes = {
   readonly applicationProtocols: readonly string[] | null;
   /** For whom it is dialled: PROXY headers name its addresses; null for nobody in particular. */
   readonly connection: ConnectionInfo | null;
+  /** Filter state that is marked to go along upstream; null for none. */
+  readonly sharedState: SharedState | null;
 };
+
+export type SharedState = ReadonlyMap<string, FilterStateObject>;
 
 /** To whom an upstream connection goes, and for whom. */
 export type UpstreamTarget = TransportWishes & {
   readonly address: Address;
+  readonly hostMetadata?: Metadata | null;
+  readonly clusterMetadata?: Metadata | null;
   /** Hostname of the endpoint; '' for none. */
   readonly hostname: string;
   /** ALPN where neither the wishes nor the configuration name any: what an HTTP pool speaks. */
@@ -67,6 +73,8 @@ export type UpstreamTransport = {
   whenSettled(settled: () => void): void;
   /** Takes a socket over that is just connected. The cluster's connect_timeout runs on: its owner cancels. */
   connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport;
+  /** Whether the other end gets to see `sharedState`: then what differs in it is not shared. Absent: no. */
+  readonly passesState?: boolean;
   /** Whether `keyOf` looks at the connection. */
   readonly needsConnection: boolean;
   /** Connections for wishes of equal keys may be shared; '' where the wishes change nothing. */

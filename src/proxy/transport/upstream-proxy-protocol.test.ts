@@ -9,7 +9,7 @@ import type { Failure } from '../../base/failure.ts';
 import { StatStore } from '../../telemetry/metrics.ts';
 import { readProxyHeader } from '../../wire/proxy-protocol.ts';
 import { writeProxyHeader } from '../../wire/proxy-protocol-writer.ts';
-import { NO_WISHES } from '../cluster/pool/secured-dialer.ts';
+import { NO_WISHES } from '../cluster/wishes.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
 import type { ConnectionInfo, FilterStateObject } from '../stream-info.ts';
 import type { TransportContext, UpstreamTransportFactory } from './transport.ts';

@@ -17,7 +17,10 @@ export class KeptSockets {
     this.#workers = workers;
   }
 
-  /** Binds the addresses that are not bound yet; UDP sockets and internal listeners are each worker's own. Null, or why it cannot. */
+  /**
+   * Binds the addresses that are not bound yet; UDP sockets and internal listeners are each worker's own. Null, or why
+   * it cannot.
+   */
   bind(config: ListenerConfig): string | null {
     if (!config.bindToPort || config.udp !== null || config.internal !== null) return null;
     for (const wanted of config.addresses) {

@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import { makeConnection, requestHeaders } from '../../../../test/support/filter-harness.ts';
 import { clusterConfig, RouterHarness } from '../../../../test/support/router-harness.ts';
 import type { Address } from '../../../base/byte-stream.ts';
+import { parseAddress } from '../../../net/address.ts';
 import { Random } from '../../../base/clock.ts';
 import { type ConnectionInfo, type FilterStateObject, StreamInfo } from '../../stream-info.ts';
 import type { LoadBalancerContext } from '../cluster.ts';
 import type { OriginalDstConfig } from '../cluster-config.ts';
-import { parseAddress } from './original-dst.ts';
 
 const RESTORED: Address = { family: 'ipv4', address: '10.0.0.9', port: 9000 };
 const KEY = 'envoy.network.transport_socket.original_dst_address';

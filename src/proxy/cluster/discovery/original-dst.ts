@@ -1,8 +1,8 @@
 // Hosts of an ORIGINAL_DST cluster: made on demand of where the client wanted to go, and gone when nobody goes there.
-import { addressText } from '../../../net/address.ts';
+import { addressText, parseAddress } from '../../../net/address.ts';
 import type { Address } from '../../../base/byte-stream.ts';
 import type { Clock, Timer } from '../../../base/clock.ts';
-import { formatIp, hasIp, parseIp } from '../../../base/ip.ts';
+import { hasIp } from '../../../base/ip.ts';
 import { type HeaderKey, headerKey } from '../../../wire/header-names.ts';
 import type { Host, LoadBalancer, LoadBalancerContext } from '../cluster.ts';
 import { type EndpointConfig, NOWHERE, type OriginalDstConfig } from '../cluster-config.ts';
@@ -135,16 +135,6 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** 'ip:port' or '[ip]:port'; null for anything else. */
-export function parseAddress(text: string): Address | null {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  if (match === null) return null;
-  const ip = parseIp(match[1] ?? match[2] ?? '');
-  const port = Number(match[3]);
-  if (ip === null || port > 65_535 || (ip.family === 'ipv6') !== (match[1] !== undefined)) return null;
-  return { family: ip.family, address: formatIp(ip), port };
 }
 
 function cleanUp(balancer: OriginalDstLoadBalancer): void {

@@ -10,7 +10,7 @@ import type { Metadata } from '../../stream-info.ts';
 import type { TransportWishes } from '../../transport/transport.ts';
 import type { StreamRequest } from '../cluster.ts';
 import type { ClusterConfig, EndpointConfig, TransportMatch } from '../cluster-config.ts';
-import { NO_WISHES } from '../../transport/transport.ts';
+import { NO_WISHES } from '../wishes.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
 

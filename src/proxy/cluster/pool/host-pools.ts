@@ -1,12 +1,12 @@
 // All pools of one host over one transport: by protocol, priority, and what users wish of their connections.
 import type { StreamCallbacks } from '../../http/codec.ts';
 import type { Protocol, UpstreamSource } from '../../stream-info.ts';
-import { NO_WISHES, type TransportWishes, type UpstreamTransport } from '../../transport/transport.ts';
+import type { TransportWishes, UpstreamTransport } from '../../transport/transport.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectionOptions, Priority, StreamRequest } from '../cluster.ts';
 import { NO_POOL } from '../failures.ts';
 import type { HostEntry } from '../host.ts';
-import { sharedStateKey } from '../wishes.ts';
+import { NO_WISHES, sharedStateKey } from '../wishes.ts';
 import type { PoolContext } from './dialing.ts';
 import { Http1Pool } from './http1.ts';
 import { Http2Pool } from './http2.ts';

@@ -11,8 +11,7 @@ import type { TransportWishes } from '../../../transport/transport.ts';
 /** What the request wishes of its connection; names that the cluster takes from requests become filter state. */
 export function requestWishes(cluster: Cluster, info: Wisher, headers: Headers): TransportWishes | null {
   const { wants } = cluster;
-  if (wants === null) return null;
-  if (wants.autoNames !== null) noteNames(wants.autoNames, info, headers);
+  if (wants !== null && wants.autoNames !== null) noteNames(wants.autoNames, info, headers);
   return wishesOf(info, wants);
 }
 

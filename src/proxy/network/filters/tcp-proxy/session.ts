@@ -175,7 +175,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     }
     const source = this.network.connection.upstreamSource ?? null;
     const { wants } = this.cluster as Cluster;
-    const wishes = wants === null ? null : wishesOf(this.info, wants);
+    // To ask for `info` makes one, and at this layer all filter state is the connection's.
+    const wishes = wishesOf({ filterState: null, connection: this.network.connection }, wants);
     const request = host.newConnection('DEFAULT', { source, wishes }, this);
     // The answer may have come during the call.
     if (this.up === null && this.host === host && this.closeReason === '') this.request = request;
