@@ -10,6 +10,7 @@ import { headerMutation } from './http/filters/header-mutation/header-mutation.t
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
+import { httpSetFilterState } from './http/filters/set-filter-state.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
 import { httpInspector } from './listener/filters/http-inspector.ts';
 import { listenerLocalRateLimit } from './listener/filters/local-rate-limit.ts';
@@ -53,7 +54,7 @@ export type Extensions = {
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
-  return [cors, fault, ...grpc, headerMutation, localRateLimit, rbac, makeRouter(parts)];
+  return [cors, fault, ...grpc, headerMutation, localRateLimit, rbac, httpSetFilterState, makeRouter(parts)];
 }
 
 export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
