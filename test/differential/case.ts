@@ -27,6 +27,8 @@ export type Case = {
   readonly send?: string | readonly ClientStep[];
   /** One connection of HTTP/2, instead of `send`. */
   readonly http2?: readonly Http2Step[];
+  /** Compares what both ends of HTTP/2 announce first. */
+  readonly http2Settings?: boolean;
   /** Several connections at once, `from` loopback addresses; steps order them. */
   readonly clients?: readonly ClientScript[];
   /** Steps of datagram clients and backends, before the connections of the case. */
@@ -102,7 +104,8 @@ export type SeenClient = {
 
 /** What an end of an HTTP/2 connection saw of the connection itself. */
 export type SeenHttp2 = {
-  settings: Record<string, number> | null;
+  settings?: Record<string, number> | null;
+  firstCredit?: number;
   laterSettings?: Record<string, number>[];
   goaways?: string[];
   pongs?: string[];

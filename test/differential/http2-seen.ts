@@ -19,11 +19,11 @@ export function seenStreams(
   );
 }
 
-/** Only what there is, so that most cases show the settings alone. */
-export function seenConnection(record: Http2ConnectionRecord): SeenHttp2 {
-  const { settings, laterSettings, goaways, pongs, errors } = record;
+/** Only what there is, so that most cases show little; settings and first credit where a case asks for them. */
+export function seenConnection(record: Http2ConnectionRecord, isAsked = false): SeenHttp2 {
+  const { settings, laterSettings, goaways, pongs, errors, firstCredit } = record;
   return {
-    settings,
+    ...(isAsked ? { settings, firstCredit } : {}),
     ...(laterSettings.length === 0 ? {} : { laterSettings }),
     ...(goaways.length === 0 ? {} : { goaways }),
     ...(pongs.length === 0 ? {} : { pongs }),

@@ -177,7 +177,7 @@ export class Side {
       observation.upstreamTls = Object.fromEntries(seen);
     }
     if (records.some(([, each]) => each.some(({ http2 }) => http2 !== undefined))) {
-      const seen = records.map(([name, each]) => [name, each.map(seenHttp2)] as const);
+      const seen = records.map(([name, each]) => [name, each.map((record) => seenHttp2(record, test))] as const);
       observation.upstreamHttp2 = Object.fromEntries(seen);
     }
     if (test.upstreamFate === true) {
@@ -377,7 +377,7 @@ export class Side {
       responses: [],
       rest: '',
       streams: seenStreams(streams, (message) => this.#seenMessage(message)),
-      http2: seenConnection(connection),
+      http2: seenConnection(connection, test.http2Settings),
       fate,
       timedOut,
       ...(tls === undefined ? {} : { tls }),
@@ -413,8 +413,8 @@ export class Side {
   }
 }
 
-function seenHttp2({ http2 }: ConnectionRecord): SeenHttp2 | null {
-  return http2 === undefined ? null : seenConnection(http2);
+function seenHttp2({ http2 }: ConnectionRecord, test: Case): SeenHttp2 | null {
+  return http2 === undefined ? null : seenConnection(http2, test.http2Settings);
 }
 
 /** Replaces each file as a whole, as whoever rotates secrets must. */

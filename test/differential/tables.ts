@@ -4,10 +4,12 @@ import { chainMatchGroups } from './cases/chain-match.ts';
 import { clusterDnsGroups } from './cases/cluster-dns.ts';
 import { clusterOptionGroups } from './cases/cluster-options.ts';
 import { clusterOriginalDstGroups } from './cases/cluster-original-dst.ts';
+import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { http1Groups } from './cases/http1.ts';
+import { http2MatrixGroups } from './cases/http2-matrix.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
@@ -34,10 +36,12 @@ import { workerGroups } from './cases/workers.ts';
 export const allGroups: readonly Group[] = [
   ...http1Groups,
   ...smugglingGroups,
+  ...http2MatrixGroups,
   ...routeMatchGroups,
   ...routeActionGroups,
   ...upstreamGroups,
   ...connectionManagerGroups,
+  ...connectGroups,
   ...filterGroups,
   ...rbacGroups,
   ...observabilityGroups,
