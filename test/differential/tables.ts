@@ -10,6 +10,7 @@ import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
+import { internalListenerGroups } from './cases/internal-listener.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
@@ -54,6 +55,7 @@ export const allGroups: readonly Group[] = [
   ...clusterOptionGroups,
   ...tcpEndGroups,
   ...tcpProxyGroups,
+  ...internalListenerGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,
   ...tlsIdentityGroups,
