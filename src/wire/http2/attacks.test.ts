@@ -351,6 +351,12 @@ group('messages that are malformed', () => {
     assert.equal(run(status('200', 5, [['content-length', '4']])), `${MESSAGE} 1`);
     assert.equal(run(status('200', 5, [['content-length', '4']]), 'HEAD'), 'complete');
     assert.equal(run(status('304', 5, [['content-length', '4']])), 'complete');
+    assert.equal(run(status('204', 4, [['content-length', '4']])), `${MESSAGE} 1`);
+    assert.equal(run(status('204', 5, [['content-length', '0']])), 'complete');
+    for (const code of ['204', '304']) {
+      assert.equal(run(Buffer.concat([status(code, 4), raw.data(1, 'x', 1)])), `${MESSAGE} 1`);
+      assert.equal(run(Buffer.concat([status(code, 4), raw.data(1, '', 1)])), 'complete');
+    }
     const long = status('200', 4, [['content-length', '4']]);
     assert.equal(run(Buffer.concat([long, raw.data(1, 'abcde')])), `${MESSAGE} 1`);
     assert.equal(run(Buffer.concat([long, raw.data(1, 'abcd', 1)])), 'complete');

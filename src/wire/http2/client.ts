@@ -1,4 +1,5 @@
 // The client's side of a connection: requests go, answers come.
+import { H } from '../header-names.ts';
 import type { Headers } from '../headers.ts';
 import { Http2Connection } from './connection.ts';
 import type { Http2Events } from './events.ts';
@@ -13,7 +14,12 @@ export class Http2Client<U> extends Http2Connection<U> {
   constructor(sink: Http2Sink, options: Http2Options, events: Http2Events<U>) {
     super('client', sink, options, events);
     this.output.bytes(PREFACE);
-    this.begin([SETTING.enablePush, 0]);
+    // A client has no use for the last two; Envoy says them all the same.
+    const { allowConnect, maxConcurrentStreams } = options;
+    this.begin([
+      ...[SETTING.enablePush, 0, SETTING.enableConnect, allowConnect ? 1 : 0],
+      ...[SETTING.maxConcurrentStreams, maxConcurrentStreams],
+    ]);
   }
 
   protected isIdle(streamId: number): boolean {
@@ -85,8 +91,16 @@ export class Http2Client<U> extends Http2Connection<U> {
       return;
     }
     const length = this.heads.contentLength;
-    if (stream.isHeadRequest) stream.expected = 0;
-    else if (status !== 304) stream.expected = length;
+    // An answer that has no body must not smuggle one to a next hop where it would begin another answer.
+    stream.isBodiless = stream.isHeadRequest || status === 204 || status === 304;
+    stream.expected = stream.isBodiless ? 0 : length;
+    if (status === 204 && length >= 0) {
+      if (length > 0) {
+        this.failMessage(stream, 'http2.violation.of.messaging.rule');
+        return;
+      }
+      headers.remove(H['content-length']);
+    }
     if (endStream && stream.expected > 0) {
       this.failMessage(stream, 'http2.violation.of.messaging.rule');
       return;

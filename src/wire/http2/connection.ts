@@ -310,7 +310,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   }
 
   protected deliverTrailers(stream: Http2Stream<U>): void {
-    this.events.count('trailers');
+    // Envoy counts those of requests alone.
+    if (this.side === 'downstream') this.events.count('trailers');
     stream.isRemoteClosed = true;
     this.events.onTrailers(stream, this.heads.headers);
     this.afterRemoteEnd(stream);
@@ -432,7 +433,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       this.failStream(stream, ERROR.flowControl, this.violation('DATA exceeds the stream window'));
     } else if (!stream.hasHead) this.failStream(stream, ERROR.protocol, this.violation('DATA before a head'));
     else if (stream.expected >= 0 && !this.#isExpected(stream, bytes - paddingBytes, endStream)) {
-      this.failStream(stream, ERROR.protocol, this.#wrongLength());
+      this.failStream(stream, ERROR.protocol, this.#wrongLength(stream));
     } else {
       if (paddingBytes > 0) this.returnCredit(stream, paddingBytes);
       return true;
@@ -446,8 +447,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     return endStream ? stream.expected === 0 : stream.expected >= 0;
   }
 
-  #wrongLength(): Failure {
-    this.events.count('rx_messaging_error');
+  #wrongLength(stream: Http2Stream<U>): Failure {
+    if (!stream.isBodiless) this.events.count('rx_messaging_error');
     const code = this.side === 'downstream' ? 'bad_framing' : 'upstream_protocol';
     return failure(code, this.side, 'stream', 'http2.violation.of.messaging.rule');
   }
