@@ -30,6 +30,7 @@ import { tlsSessionGroups } from './cases/tls-sessions.ts';
 import { tlsUpstreamGroups } from './cases/tls-upstream.ts';
 import { tlsUpstreamWayGroups } from './cases/tls-upstream-ways.ts';
 import { tlsUpstreamLogGroups } from './cases/tls-upstream-log.ts';
+import { tunnelGroups } from './cases/tunnel.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -65,6 +66,7 @@ export const allGroups: readonly Group[] = [
   ...tlsUpstreamLogGroups,
   ...tlsUpstreamGroups,
   ...tlsUpstreamWayGroups,
+  ...tunnelGroups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,

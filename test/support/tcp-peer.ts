@@ -8,7 +8,7 @@ export type PeerRecord = {
   end: '' | 'fin' | 'rst' | 'fin rst' | 'refused';
 };
 
-const LONGEST_TEXT = 200;
+const LONGEST_TEXT = 400;
 
 /** Numbers accepted connections of all servers in their order. */
 let accepted = 0;

@@ -98,8 +98,11 @@ export type UpstreamConnection = {
   readonly times: ConnectTimes;
   /** Adds what the stream carried since the last call to the cluster's byte counters; `closed` does so too. */
   countBytes(): void;
-  /** The owner tells once, when the stream is gone: who ended it. Gives limits and gauges back. */
-  closed(by: 'local' | 'remote'): void;
+  /**
+   * The owner tells once, when the stream is gone: who ended it, and whether it was in use until then (it was, unless
+   * said otherwise). Gives limits and gauges back.
+   */
+  closed(by: 'local' | 'remote', wasInUse?: boolean): void;
 };
 
 /** A wish for a stream that waits for a connection. */

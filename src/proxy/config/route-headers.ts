@@ -38,6 +38,17 @@ function decodeMutations(
   return mutations.isEmpty ? null : mutations;
 }
 
+/** A list of request headers to add, in the field 'headers_to_add'; null when it adds none. */
+export function decodeHeadersToAdd(
+  add: readonly HeaderValueOptionPb[] | undefined,
+  d: ConfigDecoder,
+): HeaderMutations | null {
+  const additions = (add ?? [])
+    .map((option, i) => decodeAddition(option, inlineRequestHeaders, d.at('headers_to_add', i)))
+    .filter((addition) => addition !== null);
+  return additions.length === 0 ? null : new HeaderMutations([], additions);
+}
+
 function isModifiable(name: string): boolean {
   return !name.startsWith(':') && name.toLowerCase() !== 'host';
 }

@@ -66,6 +66,11 @@ export type RequestEncoder = {
   readonly protocol: Protocol | '';
   readonly connection: UpstreamConnectionInfo;
   readonly times: ConnectTimes;
+  /**
+   * Before the head: the bodies are the two directions of a connection. With HTTP/2 each ends for itself; with HTTP/1
+   * the end of the request ends both (RFC 9110 §9.3.6), whatever the method.
+   */
+  carryConnection?(): void;
   encodeHeaders(headers: Headers, endStream: boolean): void;
   /** Borrowed data is sent or copied before the call returns. */
   encodeData(data: BodyData, endStream: boolean): void;

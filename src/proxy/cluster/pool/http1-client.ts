@@ -27,6 +27,9 @@ export type ClientOwner = {
 
 const EMPTY = Buffer.alloc(0);
 
+/** What Envoy counts for a head without fields. */
+const BARE_HEAD_BYTES = 3;
+
 /** '408' where the status of a response stands. */
 const TIMEOUT_STATUS = [0x34, 0x30, 0x38];
 
@@ -63,6 +66,8 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   /** Bytes of a body of known length still to come, else -1. */
   #bodyLeft = -1;
   #isTunnel = false;
+  /** The end of the request ends the connection. */
+  #endsWithRequest = false;
   #isAbove = false;
   #pauses = 0;
   #txCounted = 0;
@@ -96,6 +101,7 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     this.#responseComplete = false;
     this.#isChunkedRequest = false;
     this.#isTunnel = false;
+    this.#endsWithRequest = false;
     this.wireBytesSent = 0;
     this.wireBytesReceived = 0;
     this.headerBytesSent = 0;
@@ -105,9 +111,14 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
 
   // ─── The request ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  carryConnection(): void {
+    this.#endsWithRequest = true;
+  }
+
   encodeHeaders(headers: Headers, endStream: boolean): void {
     if (this.isClosed) return;
     const method = headers.method;
+    if (method === 'CONNECT') this.#endsWithRequest = true;
     this.#parser.requestMethod = method;
     const isUpgrade = headers.mayHave(H.upgrade) && headers.has(H.upgrade);
     this.#parser.expectsUpgrade = isUpgrade;
@@ -164,8 +175,8 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
 
   #requestEnds(): void {
     this.#requestComplete = true;
-    // The client's end of a tunnel ends it: there is no half-close through HTTP/1.
-    if (this.#isTunnel) this.socket.end();
+    if (this.#endsWithRequest) this.socket.close();
+    else if (this.#isTunnel) this.socket.end();
   }
 
   #checkWatermark(): void {
@@ -231,14 +242,14 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
   }
 
   onHead(headers: Headers, parser: Http1Parser): void {
-    this.headerBytesReceived += headers.fieldBytes;
+    this.headerBytesReceived += headers.fieldBytes || BARE_HEAD_BYTES;
     const status = headers.status;
     if (status < 200 && status !== 101) {
       this.#isInterim = true;
       this.#decoder?.decode1xx(headers);
       return;
     }
-    if (!parser.keepAlive && status !== 101) this.#stats.inc(this.#stats.i.upstream_cx_close_notify);
+    if (status !== 101 && saysClose(parser)) this.#stats.inc(this.#stats.i.upstream_cx_close_notify);
     if (parser.endStream) {
       this.#lastHead = headers;
       return;
@@ -309,31 +320,32 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     this.#fail('local', PROTOCOL_ERROR);
   }
 
+  /** It is this side that closes the connection. */
   onEnd(): void {
-    this.#onGone();
+    this.#onGone('local');
   }
 
-  onClose(): void {
-    this.#onGone();
+  onClose(failure: Failure | null): void {
+    this.#onGone(failure === null ? 'local' : 'remote');
   }
 
   /** The peer will send nothing more: that may be how the body ends, or cut the response off. */
-  #onGone(): void {
+  #onGone(by: 'local' | 'remote'): void {
     if (this.isClosed) return;
     if (this.#responseComplete) {
       this.#close('remote', false);
       return;
     }
-    if (this.#isTunnel) {
-      this.#fail('remote', TERMINATION);
+    if (this.#isTunnel || (this.#endsWithRequest && this.#requestComplete)) {
+      this.#fail(by, TERMINATION);
       return;
     }
     const cut = this.#parser.finish();
     if (cut !== null) {
       this.#stats.inc(this.#stats.i.upstream_cx_protocol_error);
-      this.#fail('remote', PROTOCOL_ERROR);
-    } else if (this.#responseComplete) this.#exchangeEnds('remote', false);
-    else this.#fail('remote', TERMINATION);
+      this.#fail(by, PROTOCOL_ERROR);
+    } else if (this.#responseComplete) this.#exchangeEnds(by, false);
+    else this.#fail(by, TERMINATION);
   }
 
   /** Ends connection and exchange together. */
@@ -365,6 +377,11 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     this.#stats.add(this.#stats.i.upstream_cx_tx_bytes_total, sent - this.#txCounted);
     this.#txCounted = sent;
   }
+}
+
+/** As against a body that only the end of the connection ends. */
+function saysClose({ hasCloseOption, keepAlive, minorVersion }: Http1Parser): boolean {
+  return hasCloseOption || (minorVersion === 0 && !keepAlive);
 }
 
 /** Methods besides GET and HEAD whose requests get no 'content-length: 0'. Source: Envoy http1/codec_impl.cc. */

@@ -23,6 +23,10 @@ export class Http2Exchange implements RequestEncoder {
   /** What the request asked to upgrade to; '' when it did not. */
   #upgrade = '';
   #isRequestComplete = false;
+  /** Each direction ends for itself. */
+  #isConnection = false;
+  /** Of a connection: the response has ended, the request has not. */
+  #isHalfOver = false;
   /** The end of the response was told, or nobody waits for it. */
   #isOver = false;
   #pauses = 0;
@@ -56,6 +60,10 @@ export class Http2Exchange implements RequestEncoder {
 
   // ─── The request ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  carryConnection(): void {
+    this.#isConnection = true;
+  }
+
   encodeHeaders(headers: Headers, endStream: boolean): void {
     if (this.#isOver || this.#stream !== null) return;
     this.#isRequestComplete = endStream;
@@ -86,6 +94,7 @@ export class Http2Exchange implements RequestEncoder {
     if (stream === null || this.#isOver) return;
     if (endStream) this.#isRequestComplete = true;
     this.#client.http2.sendData(stream, data.buffer, data.start, data.end, data.owned, endStream);
+    if (endStream && this.#isHalfOver) this.#finish();
   }
 
   encodeTrailers(trailers: Headers): void {
@@ -168,18 +177,24 @@ export class Http2Exchange implements RequestEncoder {
   }
 
   onData(data: BodyData, endStream: boolean): void {
-    if (endStream) {
+    if (endStream && this.#isConnection && !this.#isRequestComplete) this.#isHalfOver = true;
+    else if (endStream) {
       this.#finish()?.decodeData(data, true);
       this.#settle();
       return;
     }
     const bytes = data.end - data.start;
-    this.#decoder?.decodeData(data, false);
+    this.#decoder?.decodeData(data, endStream);
     if (this.#pauses > 0 && !this.#isOver) this.#heldBytes += bytes;
     else this.#client.http2.returnCredit(this.#stream as Http2Stream<Http2Exchange>, bytes);
   }
 
   onTrailers(trailers: Headers): void {
+    if (this.#isConnection && !this.#isRequestComplete) {
+      this.#isHalfOver = true;
+      this.#decoder?.decodeTrailers(trailers);
+      return;
+    }
     this.#finish()?.decodeTrailers(trailers);
     this.#settle();
   }

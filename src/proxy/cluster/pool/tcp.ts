@@ -63,10 +63,10 @@ export class TcpPool extends DialingPool<ConnectionCallbacks> {
   }
 
   /** For the connection. */
-  ended(startedMs: number, by: EndedBy): void {
+  ended(startedMs: number, by: EndedBy, wasInUse: boolean): void {
     this.#connections--;
     this.exchangeOver();
-    this.countClosed(startedMs, by, true);
+    this.countClosed(startedMs, by, wasInUse);
     if (this.first !== null) this.connectMore();
     this.checkDrained();
   }
@@ -101,11 +101,11 @@ class TcpConnection implements UpstreamConnection {
     this.#txCounted = bytesWritten;
   }
 
-  closed(by: EndedBy): void {
+  closed(by: EndedBy, wasInUse = true): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.countBytes();
-    this.#pool.ended(this.times.startMs, by);
+    this.#pool.ended(this.times.startMs, by, wasInUse);
   }
 }
 

@@ -196,7 +196,9 @@ class TcpUpstream implements RequestEncoder, ConnectionCallbacks, ByteStreamHand
     const callbacks = this.#callbacks;
     this.#callbacks = null;
     const isLocal = this.#isGivenUp || failure?.side === 'local';
-    this.#connection.closed(isLocal ? 'local' : 'remote');
+    // After both directions ended in order the exchange was over before its connection.
+    const isOrderly = failure === null && callbacks === null && !this.#isGivenUp;
+    this.#connection.closed(isLocal ? 'local' : 'remote', !isOrderly);
     callbacks?.onReset(TERMINATION);
   }
 }

@@ -8,6 +8,7 @@ import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { withoutPort } from '../../../formatter/address-text.ts';
 import { xxHash64 } from '../../../route/xxhash64.ts';
 import { type ConnectionInfo, findFilterState, type StreamInfo } from '../../../stream-info.ts';
+import { decodeTunneling, type TunnelConfig, TUNNELING_FIELDS } from './tunnel-config.ts';
 
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 
@@ -16,7 +17,8 @@ export const TCP_PROXY_FIELDS = {
     stat_prefix cluster weighted_clusters hash_policy idle_timeout max_downstream_connection_duration
     max_downstream_connection_duration_jitter_percentage max_connect_attempts backoff_options access_log
     access_log_flush_interval flush_access_log_on_connected access_log_options upstream_connect_mode
-    max_early_data_bytes check_drain_close`,
+    max_early_data_bytes check_drain_close tunneling_config`,
+  ...TUNNELING_FIELDS,
   [`${TCP_PROXY}.TcpAccessLogOptions`]:
     'access_log_flush_interval flush_access_log_on_connected flush_access_log_on_start',
   [`${TCP_PROXY}.WeightedCluster`]: 'clusters',
@@ -52,6 +54,8 @@ export type TcpProxyConfig = {
   /** Bytes that are read before the upstream stands; null: the client is not read until then. */
   readonly maxEarlyBytes: number | null;
   readonly checksDrain: boolean;
+  /** The upstream is an HTTP proxy, which is asked to carry the connection on; null: it is the destination. */
+  readonly tunnel: TunnelConfig | null;
 };
 
 /** Source: Envoy TcpProxy.idle_timeout. */
@@ -83,6 +87,10 @@ export function decodeTcpProxy(message: TcpProxyPb, d: ConfigDecoder): TcpProxyC
     connectsOnData: mode === 'ON_DOWNSTREAM_DATA',
     maxEarlyBytes: message.max_early_data_bytes ?? null,
     checksDrain: message.check_drain_close ?? false,
+    tunnel:
+      message.tunneling_config === undefined
+        ? null
+        : decodeTunneling(message.tunneling_config, d.at('tunneling_config')),
   });
 }
 

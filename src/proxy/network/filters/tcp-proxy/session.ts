@@ -10,13 +10,17 @@ import type {
   StreamRequest,
   UpstreamConnection,
 } from '../../../cluster/cluster.ts';
+import { ACTIVE_OVERFLOW } from '../../../cluster/failures.ts';
 import { wishesOf } from '../../../cluster/wishes.ts';
 import { tcpLogContext, type TcpLogType } from '../../../formatter/tcp-log-context.ts';
 import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
+import type { TransportWishes } from '../../../transport/transport.ts';
 import type { CloseKind, NetworkConnection } from '../../filter.ts';
 import { idleTimeoutOf, pickCluster, type TcpProxyConfig } from './config.ts';
+import type { TunnelConfig } from './tunnel-config.ts';
 import type { TcpProxyScope } from './stats.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
+import { Tunnel } from './tunnel.ts';
 import { UpstreamSide, type UpstreamUser } from './upstream-side.ts';
 
 /** Why there is no upstream, as the number that ends the close reason. Source: Envoy UpstreamFailureReason. */
@@ -48,6 +52,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   private up: ByteStream | null = null;
   private side: UpstreamSide | null = null;
   private request: StreamRequest | null = null;
+  /** Of the last attempt, where the upstream is reached through an HTTP proxy. */
+  private tunnel: Tunnel | null = null;
   private host: Host | null = null;
   private cluster: Cluster | null = null;
   private isOver = false;
@@ -177,15 +183,27 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     const { wants } = this.cluster as Cluster;
     // To ask for `info` makes one, and at this layer all filter state is the connection's.
     const wishes = wishesOf({ filterState: null, connection: this.network.connection }, wants);
-    const request = host.newConnection('DEFAULT', { source, wishes }, this);
+    const request =
+      this.config.tunnel === null
+        ? host.newConnection('DEFAULT', { source, wishes }, this)
+        : this.openTunnel(this.config.tunnel, host, wishes);
     // The answer may have come during the call.
     if (this.up === null && this.host === host && this.closeReason === '') this.request = request;
+  }
+
+  private openTunnel(config: TunnelConfig, host: Host, wishes: TransportWishes | null): Tunnel {
+    const { info, random } = this;
+    if (this.seen !== null) this.tunnel?.tellBytes(this.seen);
+    const tunnel = new Tunnel(host, { config, info, wishes, requestId: () => random.uuid() }, this);
+    this.tunnel = tunnel;
+    tunnel.open();
+    return tunnel;
   }
 
   onConnectFailed(reason: Failure): void {
     this.request = null;
     // Beyond a limit the host was not even asked.
-    if (reason.code !== 'upstream_overflow') {
+    if (reason.code !== 'upstream_overflow' || reason === ACTIVE_OVERFLOW) {
       this.setHost();
       if (this.seen !== null) {
         this.seen.upstreamTransportFailureReason = reason.code === 'connect_failed' ? reason.detail : '';
@@ -337,7 +355,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     if (this.isUpPaused || !down.isAboveHighWatermark) return;
     this.isUpPaused = true;
     const scope = this.cluster?.scope;
-    scope?.inc(scope.i.upstream_flow_control_paused_reading_total);
+    if (this.tunnel === null) scope?.inc(scope.i.upstream_flow_control_paused_reading_total);
     this.up?.pause();
   }
 
@@ -346,7 +364,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     if (!this.isUpPaused) return;
     this.isUpPaused = false;
     const scope = this.cluster?.scope;
-    scope?.inc(scope.i.upstream_flow_control_resumed_reading_total);
+    if (this.tunnel === null) scope?.inc(scope.i.upstream_flow_control_resumed_reading_total);
     this.up?.resume();
   }
 
@@ -385,6 +403,11 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     this.durationTimer?.disarm();
     this.logTimer?.disarm();
     this.retryTimer?.disarm();
+    // Envoy takes the end for the proxy's no.
+    if (this.up === null && this.tunnel?.isWaiting === true) {
+      this.setHost();
+      this.flag(Flag.UF);
+    }
     this.request?.cancel();
     this.request = null;
     this.early = null;
@@ -400,7 +423,9 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     if (side === null) return;
     if (isReset(failure)) side.destroy(true);
     else if (this.closeReason !== '' || failure?.side === 'local') {
-      if (seen !== null) seen.upstreamLocalCloseReason = seen.connection.localCloseReason ?? this.closeReason;
+      if (seen !== null && this.tunnel === null) {
+        seen.upstreamLocalCloseReason = seen.connection.localCloseReason ?? this.closeReason;
+      }
       side.destroy(false);
     } else side.closeAfterFlush(this.clock, this.idleMs, this.stats);
   }
@@ -455,8 +480,10 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     seen.bytesReceived = down.bytesRead;
     seen.bytesSent = down.bytesWritten;
     seen.downstreamWireBytesReceived = down.bytesRead;
+    this.tunnel?.tellBytes(seen);
     if (up === null) return;
     seen.downstreamWireBytesSent = up.bytesRead;
+    if (this.tunnel !== null) return;
     seen.upstreamWireBytesReceived = up.bytesRead;
     seen.upstreamWireBytesSent = down.bytesRead;
   }
