@@ -1,4 +1,5 @@
 // What every request passes before its filters: the rules of the edge, in the order of Envoy's decodeHeaders.
+import { hasGrpcContentType } from '../../wire/grpc/request.ts';
 import { H } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
 import type { Route } from '../route/route.ts';
@@ -6,7 +7,7 @@ import { mutateClientCert } from './client-cert-header.ts';
 import type { HttpConnection } from './connection-manager.ts';
 import { mutateRequestHeaders } from './headers-policy.ts';
 import { normalizeAuthority, normalizePath } from './path-policy.ts';
-import { HttpStream } from './stream.ts';
+import type { HttpStream } from './stream.ts';
 
 const NO_NAMES: readonly string[] = [];
 
@@ -50,7 +51,7 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
   );
   connection.clientCert = mutateClientCert(headers, config.clientCert, stream.info, connection.clientCert);
   if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
-  stream.isGrpc = HttpStream.isGrpcRequest(headers);
+  stream.isGrpc = hasGrpcContentType(headers);
   return true;
 }
 

@@ -2,7 +2,8 @@
 import type { Clock, Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { H } from '../../wire/header-names.ts';
-import { parseGrpcTimeout } from '../../wire/grpc/timeout.ts';
+import { hasGrpcContentType } from '../../wire/grpc/request.ts';
+import { grpcTimeout, readGrpcTimeout } from '../../wire/grpc/timeout.ts';
 import { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import type { ForwardAction, Route } from '../route/route.ts';
@@ -120,19 +121,29 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     }
   }
 
-  /** max_stream_duration of the route, or the gRPC deadline. Source: Envoy ActiveStream::refreshDurationTimeout. */
+  /**
+   * max_stream_duration of the route, or the gRPC deadline; the upstream of a gRPC call is told of either. Source: Envoy
+   * ActiveStream::refreshDurationTimeout.
+   */
   #limitDuration(forward: ForwardAction): void {
-    const fallbackMs = this.connection.config.maxStreamDurationMs;
-    const { grpcTimeoutHeaderMaxMs, maxStreamDurationMs } = forward;
-    let ms = maxStreamDurationMs ?? fallbackMs;
-    const header = grpcTimeoutHeaderMaxMs === undefined ? undefined : this.requestHeaders.get(H['grpc-timeout']);
-    const deadlineMs = parseGrpcTimeout(header);
-    if (deadlineMs > 0 && grpcTimeoutHeaderMaxMs !== undefined) {
-      ms = grpcTimeoutHeaderMaxMs > 0 ? Math.min(deadlineMs, grpcTimeoutHeaderMaxMs) : deadlineMs;
-      ms = Math.max(1, ms - forward.grpcTimeoutHeaderOffsetMs);
-    } else if (maxStreamDurationMs === undefined && fallbackMs === 0) return;
-    const used = this.connection.clock.nowMs - this.info.startMs;
-    this.connection.limitDuration(this, ms === 0 ? 0 : Math.max(1, ms - used));
+    const { grpcTimeoutHeaderMaxMs: maxMs, maxStreamDurationMs } = forward;
+    const { connection, requestHeaders } = this;
+    let ms = maxMs === undefined ? null : readGrpcTimeout(requestHeaders.get(H['grpc-timeout']));
+    if (ms === null) {
+      const fallbackMs = connection.config.maxStreamDurationMs;
+      if (maxStreamDurationMs === undefined && fallbackMs === 0) return;
+      ms = maxStreamDurationMs ?? fallbackMs;
+      if (ms === 0) {
+        connection.limitDuration(this, 0);
+        return;
+      }
+    } else {
+      if (maxMs !== undefined && maxMs > 0) ms = Math.min(ms, maxMs);
+      ms = Math.max(0, ms - forward.grpcTimeoutHeaderOffsetMs);
+    }
+    const isNewStyle = maxMs !== undefined || maxStreamDurationMs !== undefined;
+    if (isNewStyle && hasGrpcContentType(requestHeaders)) requestHeaders.set(H['grpc-timeout'], grpcTimeout(ms));
+    connection.limitDuration(this, Math.max(1, ms - (connection.clock.nowMs - this.info.startMs)));
   }
 
   clearRouteCache(): void {
@@ -471,16 +482,6 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
         throw error;
       }
     }
-  }
-
-  /** Whether the request is gRPC, from its content type. */
-  static isGrpcRequest(headers: Headers): boolean {
-    const type = headers.get(H['content-type']);
-    return (
-      type !== undefined &&
-      type.startsWith('application/grpc') &&
-      (type.length === 16 || type[16] === '+' || type[16] === ';')
-    );
   }
 }
 

@@ -29,7 +29,7 @@ const MOST_STATUS = 16;
 /** grpc-status as a number; null when it is absent. */
 export function parseGrpcStatus(value: string | undefined): number | null {
   if (value === undefined || value === '') return null;
-  if (!/^\d{1,10}$/.test(value)) return INVALID_STATUS;
+  if (!/^\+?\d{1,10}$/.test(value)) return INVALID_STATUS;
   const status = Number(value);
   return status > MOST_STATUS ? INVALID_STATUS : status;
 }

@@ -1,5 +1,6 @@
 // Counts responses and their times: on the cluster, by origin of the request, by zone, on virtual clusters and routes.
 import { hasGrpcContentType } from '../../../../wire/grpc/request.ts';
+import { parseGrpcStatus } from '../../../../wire/grpc/status.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host } from '../../../cluster/cluster.ts';
@@ -81,8 +82,8 @@ function zoneStats(request: Charged, host: Host | null): CodeStats | null {
   return to === '' ? null : request.cluster.codes.other(`zone.${request.router.zone}.${to}.`);
 }
 
-/** HTTP statuses that Envoy takes gRPC statuses for which are not server errors, as a set of grpc-status values. */
-const GRPC_NO_SERVER_ERROR = new Set(['0', '1', '3', '5', '6', '7', '8', '9', '10', '11', '16']);
+/** Statuses for which Envoy takes no HTTP status of a server's error. */
+const GRPC_NO_SERVER_ERROR: ReadonlySet<number> = new Set([0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 16]);
 
 /**
  * rq_success or rq_error of a gRPC exchange from its grpc-status, once it is known. Returns true while it is not: the
@@ -91,8 +92,8 @@ const GRPC_NO_SERVER_ERROR = new Set(['0', '1', '3', '5', '6', '7', '8', '9', '1
 export function noteGrpcOutcome(headers: Headers, host: Host, endStream: boolean): boolean {
   if (headers.status >= 500) return false;
   if (!endStream) return true;
-  const status = headers.get(H['grpc-status']);
-  if (status !== undefined && GRPC_NO_SERVER_ERROR.has(status)) host.rqSuccess++;
+  const status = parseGrpcStatus(headers.get(H['grpc-status']));
+  if (status !== null && GRPC_NO_SERVER_ERROR.has(status)) host.rqSuccess++;
   else host.rqError++;
   return false;
 }

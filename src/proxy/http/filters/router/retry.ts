@@ -1,5 +1,6 @@
 // Whether a request is tried again, and when: the retry policy of the route merged with the x-envoy-retry-* headers.
 import type { Random } from '../../../../base/clock.ts';
+import { GRPC, parseGrpcStatus } from '../../../../wire/grpc/status.ts';
 import { H, headerKey } from '../../../../wire/header-names.ts';
 import { Headers } from '../../../../wire/headers.ts';
 import type { CircuitBreaker, Cluster } from '../../../cluster/cluster.ts';
@@ -11,12 +12,12 @@ import { countRoute, type RouteStats } from './route-stats.ts';
 /** Source: Envoy `upstream.base_retry_backoff_ms`. */
 const DEFAULT_BASE_INTERVAL_MS = 25;
 
-const GRPC_STATUS_BITS: ReadonlyMap<string, number> = new Map([
-  ['1', RETRY_ON.cancelled],
-  ['4', RETRY_ON['deadline-exceeded']],
-  ['8', RETRY_ON['resource-exhausted']],
-  ['13', RETRY_ON.internal],
-  ['14', RETRY_ON.unavailable],
+const GRPC_STATUS_BITS: ReadonlyMap<number, number> = new Map([
+  [GRPC.cancelled, RETRY_ON.cancelled],
+  [GRPC.deadlineExceeded, RETRY_ON['deadline-exceeded']],
+  [GRPC.resourceExhausted, RETRY_ON['resource-exhausted']],
+  [GRPC.internal, RETRY_ON.internal],
+  [GRPC.unavailable, RETRY_ON.unavailable],
 ]);
 const ALL_GRPC = [...GRPC_STATUS_BITS.values()].reduce((a, b) => a | b, 0);
 const GRPC_NAMES = new Set(['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable']);
@@ -95,8 +96,8 @@ export class RetryState {
       if (this.#headerNames?.some((name) => response.has(name)) === true) return true;
     }
     if ((on & ALL_GRPC) !== 0) {
-      const grpc = response.get(H['grpc-status']);
-      if (grpc !== undefined && (on & (GRPC_STATUS_BITS.get(grpc) ?? 0)) !== 0) return true;
+      const grpc = parseGrpcStatus(response.get(H['grpc-status']));
+      if (grpc !== null && (on & (GRPC_STATUS_BITS.get(grpc) ?? 0)) !== 0) return true;
     }
     return false;
   }

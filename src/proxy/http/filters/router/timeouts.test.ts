@@ -5,8 +5,8 @@ import { makeRoute } from '../../../../../test/support/router-harness.ts';
 import { requestHeaders } from '../../../../../test/support/filter-harness.ts';
 import type { ForwardAction } from '../../../route/route.ts';
 import type { RouterConfig } from './router-config.ts';
-import { parseGrpcTimeout } from '../../../../wire/grpc/timeout.ts';
-import { expectedTimeout, formatGrpcTimeout, readTimeouts, timeouts } from './timeouts.ts';
+import { grpcTimeout, parseGrpcTimeout } from '../../../../wire/grpc/timeout.ts';
+import { expectedTimeout, readTimeouts, timeouts } from './timeouts.ts';
 
 const CONFIG: RouterConfig = {
   dynamicStats: true,
@@ -74,6 +74,6 @@ test('grpc-timeout', () => {
     ['', 0], ['S', 0], ['123456789S', 0], ['1s', 0],
   ]; // biome-ignore format: a table.
   for (const [text, ms] of cases) assert.equal(parseGrpcTimeout(text), ms, text);
-  assert.equal(formatGrpcTimeout(1500), '1500m');
-  assert.equal(formatGrpcTimeout(1e9), '1000000S');
+  assert.equal(grpcTimeout(1500), '1500m');
+  assert.equal(grpcTimeout(1e9), '1000000S');
 });

@@ -1,6 +1,6 @@
 // The timeouts of one request: the route's, as the request's x-envoy-* and grpc-timeout headers change them.
 import { H } from '../../../../wire/header-names.ts';
-import { parseGrpcTimeout } from '../../../../wire/grpc/timeout.ts';
+import { grpcTimeout, parseGrpcTimeout } from '../../../../wire/grpc/timeout.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { ForwardAction } from '../../../route/route.ts';
 import type { RouterConfig } from './router-config.ts';
@@ -23,7 +23,7 @@ export function readTimeouts(
   const usesStreamDuration = forward.maxStreamDurationMs !== undefined || forward.grpcTimeoutHeaderMaxMs !== undefined;
   let global = usesStreamDuration ? 0 : forward.timeoutMs;
   let perTry = perTryMs;
-  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined && !usesStreamDuration) global = grpcTimeout(forward, headers);
+  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined && !usesStreamDuration) global = grpcDeadline(forward, headers);
   const expected = config.respectExpectedTimeout ? headers.get(H['x-envoy-expected-rq-timeout-ms']) : undefined;
   if (expected !== undefined) global = milliseconds(expected) ?? global;
   else {
@@ -64,19 +64,16 @@ export function setExpectedTimeout(headers: Headers, ms: number): void {
   headers.set(H['x-envoy-expected-rq-timeout-ms'], lastText);
 }
 
-function grpcTimeout(forward: ForwardAction, headers: Headers): number {
+/** The upstream's server is told when to give up. */
+export function setGrpcTimeout(headers: Headers, ms: number): void {
+  headers.set(H['grpc-timeout'], grpcTimeout(ms));
+}
+
+function grpcDeadline(forward: ForwardAction, headers: Headers): number {
   const max = forward.maxGrpcTimeoutMs ?? 0;
   let ms = parseGrpcTimeout(headers.get(H['grpc-timeout']));
   if (forward.grpcTimeoutOffsetMs > 0 && forward.grpcTimeoutOffsetMs < ms) ms -= forward.grpcTimeoutOffsetMs;
   return max !== 0 && (ms === 0 || ms > max) ? max : ms;
-}
-
-/** A grpc-timeout value of at most 8 digits. Source: Envoy Grpc::Common::toGrpcTimeout. */
-export function formatGrpcTimeout(ms: number): string {
-  if (ms < 1e8) return `${Math.round(ms)}m`;
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 1e8) return `${seconds}S`;
-  return `${Math.min(Math.floor(seconds / 60), 99_999_999)}M`;
 }
 
 function milliseconds(text: string): number | undefined {
