@@ -19,7 +19,7 @@ import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from 
 import { countRoute, type RouteStats } from './route-stats.ts';
 import type { Router, RouterStream } from './router.ts';
 import { startShadows, type Shadow } from './shadow.ts';
-import { expectedTimeout, formatGrpcTimeout, readTimeouts, setExpectedTimeout, timeouts } from './timeouts.ts';
+import { expectedTimeout, readTimeouts, setExpectedTimeout, setGrpcTimeout, timeouts } from './timeouts.ts';
 
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
 //                     ▲                  └──────────────────────┴── failure ──► retry? ── no ──► local reply
@@ -162,7 +162,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const { headers, forward, router } = this;
     if (!router.config.suppressEnvoyHeaders) setExpectedTimeout(headers, expected);
     const tellsGrpc = this.isGrpc && forward.maxGrpcTimeoutMs !== undefined;
-    if (tellsGrpc) headers.set(H['grpc-timeout'], formatGrpcTimeout(expected));
+    if (tellsGrpc) setGrpcTimeout(headers, expected);
   }
 
   sendData(data: BodyData, endStream: boolean): void {
