@@ -1608,6 +1608,20 @@ export type HttpProtocolOptions_HeadersWithUnderscoresAction =
   | 'DROP_HEADER'
   | number;
 
+/** envoy.config.core.v3.HttpService */
+export type HttpService = {
+  http_uri?: HttpUri | undefined;
+  request_headers_to_add?: HeaderValueOption[] | undefined;
+  formatters?: TypedExtensionConfig[] | undefined;
+};
+
+/** envoy.config.core.v3.HttpUri */
+export type HttpUri = {
+  uri?: string | undefined;
+  cluster?: string | undefined;
+  timeout?: Duration | undefined;
+};
+
 /** envoy.config.core.v3.JsonFormatOptions */
 export type JsonFormatOptions = {
   /** @deprecated */
@@ -3091,6 +3105,51 @@ export type FileAccessLog = {
   /** @deprecated */
   typed_json_format?: JsonObject | undefined;
   log_format?: SubstitutionFormatString | undefined;
+};
+
+/** envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig */
+export type CommonGrpcAccessLogConfig = {
+  log_name?: string | undefined;
+  grpc_service?: GrpcService | undefined;
+  buffer_flush_interval?: Duration | undefined;
+  buffer_size_bytes?: number | undefined;
+  filter_state_objects_to_log?: string[] | undefined;
+  transport_api_version?: ApiVersion | undefined;
+  grpc_stream_retry_policy?: Core_RetryPolicy | undefined;
+  custom_tags?: CustomTag[] | undefined;
+};
+
+/** envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig */
+export type HttpGrpcAccessLogConfig = {
+  common_config?: CommonGrpcAccessLogConfig | undefined;
+  additional_request_headers_to_log?: string[] | undefined;
+  additional_response_headers_to_log?: string[] | undefined;
+  additional_response_trailers_to_log?: string[] | undefined;
+};
+
+/** envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig */
+export type TcpGrpcAccessLogConfig = {
+  common_config?: CommonGrpcAccessLogConfig | undefined;
+};
+
+/** envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig */
+export type OpenTelemetryAccessLogConfig = {
+  /** @deprecated */
+  common_config?: CommonGrpcAccessLogConfig | undefined;
+  body?: Opentelemetry_AnyValue | undefined;
+  attributes?: Opentelemetry_KeyValueList | undefined;
+  resource_attributes?: Opentelemetry_KeyValueList | undefined;
+  disable_builtin_labels?: boolean | undefined;
+  stat_prefix?: string | undefined;
+  formatters?: TypedExtensionConfig[] | undefined;
+  http_service?: HttpService | undefined;
+  grpc_service?: GrpcService | undefined;
+  log_name?: string | undefined;
+  buffer_flush_interval?: Duration | undefined;
+  buffer_size_bytes?: number | undefined;
+  filter_state_objects_to_log?: string[] | undefined;
+  custom_tags?: CustomTag[] | undefined;
+  resource_detectors?: TypedExtensionConfig[] | undefined;
 };
 
 /** envoy.extensions.access_loggers.stream.v3.StderrAccessLog */
@@ -4764,6 +4823,35 @@ export type Istio_IstioCertificateResponse = {
   cert_chain?: string[] | undefined;
 };
 
+/** opentelemetry.proto.common.v1.AnyValue */
+export type Opentelemetry_AnyValue = {
+  string_value?: string | undefined;
+  bool_value?: boolean | undefined;
+  int_value?: number | bigint | undefined;
+  double_value?: number | undefined;
+  array_value?: Opentelemetry_ArrayValue | undefined;
+  kvlist_value?: Opentelemetry_KeyValueList | undefined;
+  bytes_value?: Uint8Array | undefined;
+  string_value_strindex?: number | undefined;
+};
+
+/** opentelemetry.proto.common.v1.ArrayValue */
+export type Opentelemetry_ArrayValue = {
+  values?: Opentelemetry_AnyValue[] | undefined;
+};
+
+/** opentelemetry.proto.common.v1.KeyValue */
+export type Opentelemetry_KeyValue = {
+  key?: string | undefined;
+  value?: Opentelemetry_AnyValue | undefined;
+  key_strindex?: number | undefined;
+};
+
+/** opentelemetry.proto.common.v1.KeyValueList */
+export type Opentelemetry_KeyValueList = {
+  values?: Opentelemetry_KeyValue[] | undefined;
+};
+
 /** udpa.type.v1.TypedStruct */
 export type V1_TypedStruct = {
   type_url?: string | undefined;
@@ -5039,6 +5127,8 @@ export interface MessageTypes {
   'envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter': Http2ProtocolOptions_SettingsParameter;
   'envoy.config.core.v3.Http3ProtocolOptions': Http3ProtocolOptions;
   'envoy.config.core.v3.HttpProtocolOptions': HttpProtocolOptions;
+  'envoy.config.core.v3.HttpService': HttpService;
+  'envoy.config.core.v3.HttpUri': HttpUri;
   'envoy.config.core.v3.JsonFormatOptions': JsonFormatOptions;
   'envoy.config.core.v3.KeepaliveSettings': KeepaliveSettings;
   'envoy.config.core.v3.KeyValue': KeyValue;
@@ -5197,6 +5287,10 @@ export interface MessageTypes {
   'envoy.config.trace.v3.Tracing': Trace_Tracing;
   'envoy.config.trace.v3.Tracing.Http': Tracing_Http;
   'envoy.extensions.access_loggers.file.v3.FileAccessLog': FileAccessLog;
+  'envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig': CommonGrpcAccessLogConfig;
+  'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig': HttpGrpcAccessLogConfig;
+  'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig': TcpGrpcAccessLogConfig;
+  'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig': OpenTelemetryAccessLogConfig;
   'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': StderrAccessLog;
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': StdoutAccessLog;
   'envoy.extensions.common.ratelimit.v3.LocalClusterRateLimit': LocalClusterRateLimit;
@@ -5382,6 +5476,10 @@ export interface MessageTypes {
   'grpc.health.v1.HealthCheckResponse': HealthCheckResponse;
   'istio.v1.auth.IstioCertificateRequest': Istio_IstioCertificateRequest;
   'istio.v1.auth.IstioCertificateResponse': Istio_IstioCertificateResponse;
+  'opentelemetry.proto.common.v1.AnyValue': Opentelemetry_AnyValue;
+  'opentelemetry.proto.common.v1.ArrayValue': Opentelemetry_ArrayValue;
+  'opentelemetry.proto.common.v1.KeyValue': Opentelemetry_KeyValue;
+  'opentelemetry.proto.common.v1.KeyValueList': Opentelemetry_KeyValueList;
   'udpa.type.v1.TypedStruct': V1_TypedStruct;
   'xds.core.v3.Authority': Authority;
   'xds.core.v3.CidrRange': XdsCore_CidrRange;
