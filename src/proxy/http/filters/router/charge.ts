@@ -31,19 +31,20 @@ export function isGrpcRequest(headers: Headers): boolean {
 export function chargeCode(request: Charged, status: number, host: Host | null, response: Headers | null): void {
   const { config, zone } = request.router;
   if (!config.dynamicStats || request.info.isHealthCheck) return;
+  // Envoy suppresses the counters without a category alone.
   const onlyCompleted = config.suppressGrpcCodeStats && request.isGrpc;
   const { codes } = request.cluster;
   const isInternal = isInternalRequest(request.headers);
   codes.plain.charge(status, onlyCompleted);
-  (isInternal ? codes.internal : codes.external).charge(status, onlyCompleted);
-  if (isCanary(host, response)) codes.canary.charge(status, onlyCompleted);
-  if (zone !== '') zoneStats(request, host)?.charge(status, onlyCompleted);
-  if (request.virtualCluster !== null) request.virtualCluster.codes.charge(status, onlyCompleted);
-  if (request.routeStats !== null) request.routeStats.codes.charge(status, onlyCompleted);
+  (isInternal ? codes.internal : codes.external).charge(status);
+  if (isCanary(host, response)) codes.canary.charge(status);
+  if (zone !== '') zoneStats(request, host)?.charge(status);
+  if (request.virtualCluster !== null) request.virtualCluster.codes.charge(status);
+  if (request.routeStats !== null) request.routeStats.codes.charge(status);
   const alt = request.altStatPrefix;
   if (alt !== '') {
     codes.other(alt)?.charge(status, onlyCompleted);
-    codes.other(`${alt}${isInternal ? 'internal.' : 'external.'}`)?.charge(status, onlyCompleted);
+    codes.other(`${alt}${isInternal ? 'internal.' : 'external.'}`)?.charge(status);
   }
   if (host !== null && status >= 500 && status < 600) host.rqError++;
 }
