@@ -55,7 +55,16 @@ function seen(
   more: Partial<Case> = {},
 ): Case {
   const sent = send === undefined ? {} : { send };
-  return { name: `${to}: ${name}`, to, ...sent, upstream, stats: ['^cluster\\.[^.]+\\.grpc'], probeMs: 5, ...more };
+  return {
+    name: `${to}: ${name}`,
+    to,
+    ...sent,
+    upstream,
+    stats: ['^cluster\\.[^.]+\\.grpc'],
+    probeMs: 5,
+    timeoutMs: 1500,
+    ...more,
+  };
 }
 
 const calls: readonly Case[] = ['bridge', 'plain', 'upgrade'].flatMap((to) => [

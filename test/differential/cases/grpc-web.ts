@@ -62,7 +62,16 @@ const PONG = ok(message('pong'));
 
 function seen(name: string, send: Case['send'], upstream: readonly Reply[] = [PONG], more: Partial<Case> = {}): Case {
   const sent = send === undefined ? {} : { send };
-  return { name, to: 'web', ...sent, upstream, stats: ['^cluster\\.[^.]+\\.grpc'], probeMs: 5, ...more };
+  return {
+    name,
+    to: 'web',
+    ...sent,
+    upstream,
+    stats: ['^cluster\\.[^.]+\\.grpc'],
+    probeMs: 5,
+    timeoutMs: 1500,
+    ...more,
+  };
 }
 
 function binary(name: string, upstream: Reply, ...headers: string[]): Case {
