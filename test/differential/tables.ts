@@ -8,6 +8,10 @@ import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
+import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
+import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
+import { grpcStatsGroups } from './cases/grpc-stats.ts';
+import { grpcWebGroups } from './cases/grpc-web.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
 import { internalListenerGroups } from './cases/internal-listener.ts';
@@ -46,6 +50,10 @@ export const allGroups: readonly Group[] = [
   ...connectGroups,
   ...filterGroups,
   ...rbacGroups,
+  ...grpcStatsGroups,
+  ...grpcWebGroups,
+  ...grpcBridgeGroups,
+  ...grpcBehaviourGroups,
   ...observabilityGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
