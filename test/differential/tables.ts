@@ -13,7 +13,10 @@ import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
 import { grpcStatsGroups } from './cases/grpc-stats.ts';
 import { grpcWebGroups } from './cases/grpc-web.ts';
 import { http1Groups } from './cases/http1.ts';
+import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
+import { http2PoolGroups } from './cases/http2-pool.ts';
+import { internalEndGroups } from './cases/internal-ends.ts';
 import { internalListenerGroups } from './cases/internal-listener.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
@@ -43,6 +46,8 @@ export const allGroups: readonly Group[] = [
   ...http1Groups,
   ...smugglingGroups,
   ...http2MatrixGroups,
+  ...http2HeadGroups,
+  ...http2PoolGroups,
   ...routeMatchGroups,
   ...routeActionGroups,
   ...upstreamGroups,
@@ -65,6 +70,7 @@ export const allGroups: readonly Group[] = [
   ...tcpEndGroups,
   ...tcpProxyGroups,
   ...internalListenerGroups,
+  ...internalEndGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,
   ...tlsIdentityGroups,

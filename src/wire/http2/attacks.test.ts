@@ -347,7 +347,7 @@ group('messages that are malformed', () => {
       ),
       `${FIELD} 1`,
     );
-    assert.equal(run(raw.data(1, 'x')), 'http2: DATA before a head 1');
+    assert.equal(run(raw.data(1, 'x')), 'codec_error:DATA:_stream_not_opened 1');
     assert.equal(run(status('200', 5, [['content-length', '4']])), `${MESSAGE} 1`);
     assert.equal(run(status('200', 5, [['content-length', '4']]), 'HEAD'), 'complete');
     assert.equal(run(status('304', 5, [['content-length', '4']])), 'complete');

@@ -431,7 +431,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     if (stream.isRemoteClosed) this.failStream(stream, ERROR.streamClosed, this.violation('DATA behind END_STREAM'));
     else if (stream.receiveWindow < 0) {
       this.failStream(stream, ERROR.flowControl, this.violation('DATA exceeds the stream window'));
-    } else if (!stream.hasHead) this.failStream(stream, ERROR.protocol, this.violation('DATA before a head'));
+    } else if (!stream.hasHead) this.fail(ERROR.protocol, 'DATA: stream not opened');
     else if (stream.expected >= 0 && !this.#isExpected(stream, bytes - paddingBytes, endStream)) {
       this.failStream(stream, ERROR.protocol, this.#wrongLength(stream));
     } else {
@@ -448,7 +448,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   }
 
   #wrongLength(stream: Http2Stream<U>): Failure {
-    if (!stream.isBodiless) this.events.count('rx_messaging_error');
+    // Envoy's counters know of it only as a server.
+    if (this.side === 'downstream' && !stream.isBodiless) this.events.count('rx_messaging_error');
     const code = this.side === 'downstream' ? 'bad_framing' : 'upstream_protocol';
     return failure(code, this.side, 'stream', 'http2.violation.of.messaging.rule');
   }
@@ -529,7 +530,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       if (this.isIdle(streamId)) this.fail(ERROR.protocol, 'WINDOW_UPDATE to idle stream');
       return;
     }
-    if (increment === 0) this.failStream(stream, ERROR.protocol, this.violation('WINDOW_UPDATE of nothing'));
+    if (increment === 0 && this.side === 'upstream') this.fail(ERROR.protocol, 'WINDOW_UPDATE of nothing');
+    else if (increment === 0) this.failStream(stream, ERROR.protocol, this.violation('WINDOW_UPDATE of nothing'));
     else if (!this.sending.addStreamWindow(stream, increment)) {
       this.failStream(stream, ERROR.flowControl, this.violation('WINDOW_UPDATE makes the window too large'));
     }

@@ -49,21 +49,11 @@ export class Http2ClientEvents implements Http2Events<Http2Exchange> {
   onReset({ user }: Stream, reason: Failure, code: number): void {
     const { stats } = this.#client;
     const { i } = stats;
-    if (reason.scope === 'connection') this.#client.hadRequest = true;
-    if (reason.code === 'upstream_reset') {
-      if (code === ERROR.refusedStream) user?.onReset(REMOTE_REFUSED);
-      else if (code === ERROR.connect) user?.onReset(CONNECT_REFUSED);
-      else {
-        stats.inc(i.upstream_rq_rx_reset);
-        user?.onReset(REMOTE_RESET);
-      }
-    } else if (reason === TERMINATION) {
-      stats.inc(i.upstream_rq_pending_failure_eject);
-      user?.onReset(TERMINATION);
-    } else {
-      stats.inc(i.upstream_rq_tx_reset);
-      user?.onReset(PROTOCOL_ERROR);
-    }
+    const told = toldReason(reason, code);
+    if (told === REMOTE_RESET) stats.inc(i.upstream_rq_rx_reset);
+    else if (told === TERMINATION) stats.inc(i.upstream_rq_pending_failure_eject);
+    else if (told === PROTOCOL_ERROR) stats.inc(i.upstream_rq_tx_reset);
+    user?.onReset(told);
   }
 
   onClosed(_stream: Stream): void {
@@ -104,6 +94,24 @@ export class Http2ClientEvents implements Http2Events<Http2Exchange> {
   }
 
   count(counter: Http2Counter): void {
-    countHttp2(this.#client.codecStats, counter);
+    // Envoy says GOAWAY to no upstream, or does not count it.
+    if (counter !== 'goaway_sent') countHttp2(this.#client.codecStats, counter);
+  }
+}
+
+/** Source: Envoy Http2::ConnectionImpl::onStreamClose; a head over the limits counts as the peer's reset there. */
+function toldReason(reason: Failure, code: number): Failure {
+  switch (reason.code) {
+    case 'upstream_closed':
+      return TERMINATION;
+    case 'upstream_reset':
+      if (code === ERROR.refusedStream) return REMOTE_REFUSED;
+      if (code === ERROR.connect) return CONNECT_REFUSED;
+      return code === ERROR.protocol ? PROTOCOL_ERROR : REMOTE_RESET;
+    case 'headers_too_large':
+    case 'too_many_headers':
+      return REMOTE_RESET;
+    default:
+      return PROTOCOL_ERROR;
   }
 }

@@ -54,11 +54,10 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
   isClosed = false;
   /** GOAWAY is written: the connection ends once it has left. */
   hasFailed = false;
-  /** An exchange died with the connection. */
-  hadRequest = false;
   requestCount = 0;
   /** Exchanges whose stream is not over. */
   activeStreams = 0;
+  #isReceiving = false;
   #lastReceivedMs: number;
   #rxCounted = 0;
   #txCounted = 0;
@@ -122,10 +121,13 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
   /** For an exchange: its stream is over, or never was. */
   onStreamGone(): void {
     this.activeStreams--;
-    this.onRoom();
+    if (this.isClosed) return;
+    this.#owner.onRoom(this);
+    // Envoy's codec takes it for an error that its connection goes while it reads.
+    if (this.isClosed && this.#isReceiving) this.stats.inc(this.stats.i.upstream_cx_protocol_error);
   }
 
-  /** Streams ended, SETTINGS or GOAWAY came. */
+  /** SETTINGS or GOAWAY came. */
   onRoom(): void {
     if (!this.isClosed) this.#owner.onRoom(this);
   }
@@ -136,7 +138,9 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
     if (this.isClosed) return;
     const { nowMs } = this.#owner.clock;
     this.#lastReceivedMs = nowMs;
+    this.#isReceiving = true;
     this.http2.receive(chunk, start, end, nowMs);
+    this.#isReceiving = false;
   }
 
   /** What came up during this turn leaves together. */
@@ -146,7 +150,8 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
     this.#countBytes();
     if (!this.hasFailed) return;
     this.socket.flush();
-    this.#close('local', this.hadRequest);
+    // Those that died with it were told of the protocol, not of the connection.
+    this.#close('local', false);
     this.#owner.onExchangeTold();
   }
 
@@ -195,7 +200,7 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
 
   #terminate(by: EndedBy): void {
     if (this.isClosed) return;
-    this.#close(by, this.activeStreams > 0 || this.hadRequest);
+    this.#close(by, this.activeStreams > 0);
     this.http2.close(TERMINATION);
     this.#countBytes();
     this.#owner.onExchangeTold();

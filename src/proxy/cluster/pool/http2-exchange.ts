@@ -12,6 +12,8 @@ import { TERMINATION } from '../failures.ts';
 import type { Http2ClientConnection } from './http2-client.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** Of a stream that this side gives up. Source: Envoy, whose reason LocalReset it is. */
+const LOCAL_RESET_CODE = ERROR.internal;
 
 //   waiting ──encodeHeaders──► open ──both ends──► over
 //      └──────resetStream────────┴──reset, either side──┘
@@ -118,7 +120,7 @@ export class Http2Exchange implements RequestEncoder {
   /** Whatever is left of the stream goes. */
   #endStream(): void {
     if (this.#stream === null) this.#client.onStreamGone();
-    else this.#client.http2.resetStream(this.#stream, ERROR.noError);
+    else this.#client.http2.resetStream(this.#stream, LOCAL_RESET_CODE);
   }
 
   onAboveWatermark(): void {
@@ -222,7 +224,7 @@ export class Http2Exchange implements RequestEncoder {
     const stream = this.#stream as Http2Stream<Http2Exchange>;
     const { http2 } = this.#client;
     if (stream.unreturned > 0) http2.returnCredit(stream, stream.unreturned);
-    if (!this.#isRequestComplete) http2.resetStream(stream, ERROR.noError);
+    if (!this.#isRequestComplete) http2.resetStream(stream, LOCAL_RESET_CODE);
   }
 
   /** The stream died below, or could not be opened. */

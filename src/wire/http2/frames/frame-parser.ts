@@ -196,7 +196,7 @@ export class FrameParser {
     this.#flags = flags;
     this.#streamId = streamId;
     if (length > this.#limits.maxFrameBytes) {
-      this.#fail(ERROR.frameSize, 'frame is too large');
+      this.#fail(ERROR.frameSize, 'too large frame size');
       return;
     }
     if (!this.#sawSettings) {
