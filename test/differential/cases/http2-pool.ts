@@ -232,6 +232,19 @@ const upgrades: readonly Case[] = [
     } as Http2Script,
     [WEBSOCKET, { readHead: 1 }, 'ping', { readBytes: 4 }],
   ),
+  one('upgrade, data before the answer', early({ wait: 80 }, { head: head(200) }, { echo: true }), [
+    `${WEBSOCKET}ping`,
+    { readBytes: 4 },
+  ]),
+  one('upgrade answered 101', early({ head: head(101) }), [WEBSOCKET, { read: 1 }]),
+  one('CONNECT, data before the answer', early({ wait: 80 }, { head: head(200) }, { echo: true }), [
+    'CONNECT up.example:80 HTTP/1.1\r\nhost: up.example:80\r\n\r\nping',
+    { readBytes: 4 },
+  ]),
+  one('CONNECT, data before a refusal', early({ wait: 80 }, { head: head(403) }, { data: 'no', end: true }), [
+    'CONNECT up.example:80 HTTP/1.1\r\nhost: up.example:80\r\n\r\nping',
+    { read: 1 },
+  ]),
   one('upgrade refused', early({ head: head(403) }, { data: 'no', end: true }), [WEBSOCKET, { read: 1 }]),
   one('upgrade answered 201', early({ head: head(201) }, { data: 'no', end: true }), [WEBSOCKET, { read: 1 }]),
   one('upgrade that the upstream ends', early({ head: head(200) }, { data: 'hi', end: true }), [
