@@ -111,6 +111,8 @@ export type ConnectOptions = {
   /** Keep-alive details, seconds and count; need the native adapter when given. */
   readonly keepAliveIntervalS?: number;
   readonly keepAliveProbes?: number;
+  /** For who accepts an internal connection (see `takeLeft`). */
+  readonly left?: unknown;
   /** Set before bind and connect; a refused one fails the dial. */
   readonly socketOptions?: readonly SocketOption[];
 };

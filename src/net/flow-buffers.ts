@@ -77,10 +77,11 @@ export class FlowBuffers {
 
   /**
    * Lets a writer keep bytes where they lie; the reader goes on in another buffer, so a writer that stalls holds nobody
-   * up. Null when the bytes are to be copied: they are not in an own buffer, or too many of these are lent.
+   * up. Null when the bytes are to be copied: they are not in an own buffer, or too many of these are lent. `total`: of
+   * all that is lent together.
    */
-  lend(chunk: Uint8Array): Loan | null {
-    if (this.#byMemory.size === 0 || chunk.length <= COPIED_REST_BYTES) return null;
+  lend(chunk: Uint8Array, total = chunk.length): Loan | null {
+    if (this.#byMemory.size === 0 || total <= COPIED_REST_BYTES) return null;
     const buffer = this.#byMemory.get(chunk.buffer);
     if (buffer === undefined) return null;
     const { reader } = buffer;

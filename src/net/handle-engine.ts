@@ -78,7 +78,7 @@ export function createHandleEngine(options: EngineOptions): Engine {
     },
     connect: (address, connectOptions, callback) =>
       address.family === 'internal'
-        ? internal.connect(address, callback)
+        ? internal.connect(address, connectOptions, callback)
         : new HandleDial(shared, address, connectOptions, callback),
     adopt(fd, family) {
       const handle = family === 'unix' ? new surface.Pipe(SOCKET) : new surface.Tcp(SOCKET);

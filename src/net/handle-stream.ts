@@ -198,9 +198,9 @@ export class HandleStream extends QueuedStream implements FlowReader {
     tcp.close();
   }
 
-  protected override keep(part: Uint8Array): Uint8Array {
-    const loan = this.shared.flows.lend(part);
-    if (loan === null) return super.keep(part);
+  protected override keep(part: Uint8Array, total: number): Uint8Array {
+    const loan = this.shared.flows.lend(part, total);
+    if (loan === null) return super.keep(part, total);
     if (this.loans === null) this.loans = [loan];
     else this.loans.push(loan);
     return part;

@@ -1,10 +1,16 @@
 // Internal listeners of one engine: dials to their addresses meet them in memory, on the same thread.
 import type { Address, ByteStream } from '../base/byte-stream.ts';
-import type { Failure } from '../base/failure.ts';
 import { addressText, internalAddress } from './address.ts';
-import type { ConnectCallback, Listener, ListenError, ListenOptions, PendingConnect } from './engine.ts';
+import type {
+  ConnectCallback,
+  ConnectOptions,
+  Listener,
+  ListenError,
+  ListenOptions,
+  PendingConnect,
+} from './engine.ts';
 import { connectFailure } from './errno.ts';
-import { memoryPair, type MemoryStream } from './memory-pair.ts';
+import { leaveForPeer, memoryPair, type MemoryStream } from './memory-pair.ts';
 import type { Turn, TurnStream } from './turn.ts';
 
 /** Source: Envoy envoy.bootstrap.internal_listener, buffer_size_kb. */
@@ -40,23 +46,23 @@ export class InternalNetwork {
     return acceptor;
   }
 
-  connect(address: Address, callback: ConnectCallback): PendingConnect {
-    return new InternalDial(this, address, callback);
+  connect(address: Address, { left }: ConnectOptions, callback: ConnectCallback): PendingConnect {
+    return new InternalDial(this, address, left, callback);
   }
 
-  /** Both ends, or why there is nobody to talk to; the accepting one is given to its listener later. */
-  meet(address: Address): readonly [MemoryStream, MemoryStream, InternalAcceptor] | Failure {
-    const acceptor = this.#listeners.get(address.listenerName ?? '');
-    if (acceptor === undefined) return connectFailure('EINVAL', addressText(address));
-    const [client, server] = memoryPair(this.turn, {
+  find(address: Address): InternalAcceptor | null {
+    return this.#listeners.get(address.listenerName ?? '') ?? null;
+  }
+
+  /** The dialling end and the accepting one. */
+  pair(address: Address, { bufferBytes }: InternalAcceptor): [MemoryStream, MemoryStream] {
+    return memoryPair(this.turn, {
       clientAddress: CLIENT_ADDRESS,
       serverAddress: address,
-      capacityBytes: acceptor.bufferBytes,
-      // As in Envoy, where such a connection ends, and has no other way to do so.
-      carriesResets: false,
+      capacityBytes: bufferBytes,
+      closeResets: true,
       count: this.count,
     });
-    return [client, server, acceptor];
   }
 }
 
@@ -133,45 +139,71 @@ class InternalAcceptor implements Listener {
   }
 }
 
-/** Answers after the turn in which it was asked, as a socket does. */
+/**
+ * As in Envoy the listener accepts first, and the answer comes when it has had its say: who was turned away at once
+ * could not connect. Neither happens inside the call that dials.
+ */
 class InternalDial implements PendingConnect, TurnStream {
   isDirty = false;
   isNotified = false;
   readonly #network: InternalNetwork;
   readonly #address: Address;
+  readonly #left: unknown;
   #callback: ConnectCallback | null;
-  #stream: MemoryStream | null = null;
+  #ends: readonly [MemoryStream, MemoryStream] | null = null;
 
-  constructor(network: InternalNetwork, address: Address, callback: ConnectCallback) {
+  constructor(network: InternalNetwork, address: Address, left: unknown, callback: ConnectCallback) {
     this.#network = network;
     this.#address = address;
+    this.#left = left;
     this.#callback = callback;
     network.turn.markNotified(this);
   }
 
   cancel(): void {
     this.#callback = null;
+    this.#ends?.[0].destroy();
   }
 
   settle(): void {}
 
   deliver(): void {
-    const callback = this.#callback;
-    if (callback === null) return;
-    this.#callback = null;
-    const met = this.#network.meet(this.#address);
-    if ('code' in met) {
-      callback(null, met);
+    if (this.#callback === null) return;
+    if (this.#ends === null) this.#meet();
+    else this.#answer(this.#ends);
+  }
+
+  #meet(): void {
+    const acceptor = this.#network.find(this.#address);
+    if (acceptor === null) {
+      this.#refuse(addressText(this.#address));
       return;
     }
-    const [client, server, acceptor] = met;
-    this.#stream = client;
-    // The dialling side comes first: it leaves with its end what the listener is to know of the connection.
-    callback(client, null);
+    const [client, server] = this.#network.pair(this.#address, acceptor);
+    this.#ends = [client, server];
+    if (this.#left !== undefined) leaveForPeer(client, this.#left);
     acceptor.accept(server);
+    if (server.isClosed) this.#refuse(addressText(this.#address));
+    else this.#network.turn.markNotified(this);
+  }
+
+  #answer([client, server]: readonly [MemoryStream, MemoryStream]): void {
+    if (server.isClosed) {
+      this.#refuse(null);
+      return;
+    }
+    const callback = this.#callback;
+    this.#callback = null;
+    callback?.(client, null);
+  }
+
+  #refuse(remote: string | null): void {
+    const callback = this.#callback;
+    this.cancel();
+    callback?.(null, connectFailure('EINVAL', remote));
   }
 
   abandon(): void {
-    this.#stream?.abandon();
+    this.#ends?.[0].abandon();
   }
 }

@@ -60,7 +60,7 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
     adopt: () => null,
     bindUdp: (address, udpOptions, handler) => udp.bind(address, udpOptions, handler),
     connect(address, connectOptions, callback) {
-      if (address.family === 'internal') return internal.connect(address, callback);
+      if (address.family === 'internal') return internal.connect(address, connectOptions, callback);
       const local = connectOptions.localAddress ?? { family: 'ipv4', address: '127.0.0.1', port: 0 };
       const clientAddress = { ...local, port: local.port === 0 ? nextPort++ : local.port };
       return new MemoryDial(turn, callback, () => {

@@ -15,8 +15,11 @@ export type MemoryPairOptions = {
    * socket buffers do. Default 0: a writer's bytes are its own until they are read.
    */
   readonly capacityBytes?: number;
-  /** Whether a reset arrives as one (default), or as an end like any other. */
-  readonly carriesResets?: boolean;
+  /**
+   * As between Envoy's internal connections: whoever closes without FIN resets, and what it wrote before is read first.
+   * Default: as between the kernel's sockets.
+   */
+  readonly closeResets?: boolean;
   /** Counts the ends that are open. */
   readonly count?: { openStreams: number };
 };
@@ -95,12 +98,18 @@ export class MemoryStream extends QueuedStream {
   // ─── Reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   override deliver(): void {
-    if (!this.isClosed && this.isResetArrived) this.finish(streamFailure(this.role, 'read', 'ECONNRESET'), false);
+    const isAfterBytes = this.options.closeResets === true;
+    if (!isAfterBytes) this.checkReset();
     this.deliverUnread();
     while (this.takesBytes && this.inboxBytes > 0) this.receive();
+    if (isAfterBytes && this.inboxBytes === 0) this.checkReset();
     if (this.takesBytes && this.isFinArrived) this.readEnded();
     // A close that arose here is told in a call of its own.
     if (!this.isNotified) super.deliver();
+  }
+
+  private checkReset(): void {
+    if (!this.isClosed && this.isResetArrived) this.finish(streamFailure(this.role, 'read', 'ECONNRESET'), false);
   }
 
   private get takesBytes(): boolean {
@@ -238,7 +247,8 @@ export class MemoryStream extends QueuedStream {
     this.inboxBytes = 0;
     if (peer === null || peer.isClosed) return;
     // As in the kernel: closing with unread bytes resets.
-    if ((reset || unread) && options.carriesResets !== false) peer.isResetArrived = true;
+    const isReset = options.closeResets === true ? !this.isFinSent : reset || unread;
+    if (isReset) peer.isResetArrived = true;
     else peer.isFinArrived = true;
     peer.wake();
   }

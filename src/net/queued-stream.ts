@@ -334,8 +334,11 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     this.text = '';
   }
 
-  /** Bytes that stay valid until they are sent: a copy, unless the owner of the memory can wait (`loans`). */
-  protected keep(part: Uint8Array): Uint8Array {
+  /**
+   * Bytes that stay valid until they are sent: a copy, unless the owner of the memory can wait (`loans`). `total` is what
+   * the call is about in all.
+   */
+  protected keep(part: Uint8Array, _total: number): Uint8Array {
     return copyOf(part, 0, part.length);
   }
 
@@ -344,9 +347,17 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
     const { borrowed, parts } = this;
     if (borrowed === null) return;
     this.borrowed = null;
-    for (let i = 0; i < parts.length; i++) {
+    let total = 0;
+    for (const part of borrowed) total += part.length;
+    // Both lists are in the same order, but one has sent parts that the other has lost.
+    let at = 0;
+    for (let i = 0; i < parts.length && at < borrowed.length; i++) {
       const part = parts[i] as string | Uint8Array;
-      if (typeof part !== 'string' && borrowed.includes(part)) parts[i] = this.keep(part);
+      if (typeof part === 'string') continue;
+      const found = borrowed.indexOf(part, at);
+      if (found < 0) continue;
+      at = found + 1;
+      parts[i] = this.keep(part, total);
     }
   }
 

@@ -53,7 +53,7 @@ export function createStreamEngine(options: EngineOptions): Engine {
         : listen(shared, address, listenOptions, onStream),
     connect: (address, connectOptions, callback) =>
       address.family === 'internal'
-        ? internal.connect(address, callback)
+        ? internal.connect(address, connectOptions, callback)
         : new NetDial(shared, address, connectOptions, callback),
     adopt: (fd, family) => adopt(shared, fd, family),
     bindUdp: (address, udpOptions, handler) => bindNodeUdp(turn, address, udpOptions, handler),

@@ -158,8 +158,9 @@ function upstreamCloseType(info: StreamInfo): string | null {
   return orNull(info.upstreamDetectedCloseType) ?? (info.upstream === null ? null : 'Normal');
 }
 
-function upstreamEndpointId({ upstream, upstreamRemoteAddress }: StreamInfo): string | null {
-  return upstream === null ? null : ((upstreamRemoteAddress ?? upstream.address).endpointId ?? '');
+function upstreamEndpointId({ upstream, upstreamLocalAddress, upstreamRemoteAddress }: StreamInfo): string | null {
+  if (upstreamLocalAddress === null) return null;
+  return (upstreamRemoteAddress ?? upstream?.address)?.endpointId ?? '';
 }
 
 function addressOf(upstream: UpstreamInfo | null): string | null {

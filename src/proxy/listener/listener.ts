@@ -192,7 +192,9 @@ export class ActiveListener implements PendingOwner {
   #admit(stream: ByteStream, balanceKey: string): boolean {
     const stats = this.#stats;
     const { connections, runtime } = this.#context;
-    if (!this.config.ignoreGlobalConnectionLimit) {
+    // Limits are for sockets, in Envoy too: who dials an internal listener has been let in already.
+    const isLimited = this.config.internal === null;
+    if (isLimited && !this.config.ignoreGlobalConnectionLimit) {
       const globalLimit = runtime.number('overload.global_downstream_max_connections', Number.POSITIVE_INFINITY);
       if ((this.#shared?.all.value ?? connections.active) >= globalLimit) {
         stats.inc(stats.i.downstream_global_cx_overflow);
@@ -201,7 +203,7 @@ export class ActiveListener implements PendingOwner {
       }
     }
     const key = `envoy.resource_limits.listener.${this.config.name}.connection_limit`;
-    if ((this.#shared?.own.value ?? this.#active) >= runtime.number(key, Number.POSITIVE_INFINITY)) {
+    if (isLimited && (this.#shared?.own.value ?? this.#active) >= runtime.number(key, Number.POSITIVE_INFINITY)) {
       stats.inc(stats.i.downstream_cx_overflow);
       this.#refuse(stream, balanceKey);
       return false;

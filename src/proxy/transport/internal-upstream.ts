@@ -4,7 +4,7 @@ import type { ScopeOf } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FilterStateObject } from '../stream-info.ts';
 import { decodeUpstreamTransport, TRANSPORT_SOCKET_FIELDS } from './decode-transport.ts';
-import { PassedOn, passOn } from './passed-on.ts';
+import { PassedOn } from './passed-on.ts';
 import type {
   PendingTransport,
   SharedState,
@@ -75,10 +75,13 @@ class InternalUpstream implements UpstreamTransport {
     return this.#inner?.keyOf(wishes) ?? '';
   }
 
-  connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport {
+  leaves(target: UpstreamTarget): PassedOn | undefined {
     const metadata = this.#metadata(target);
     const filterState = passedState(target.sharedState);
-    if (metadata !== null || filterState !== null) passOn(stream, new PassedOn(metadata, filterState));
+    return metadata === null && filterState === null ? undefined : new PassedOn(metadata, filterState);
+  }
+
+  connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport {
     if (this.#inner !== null) return this.#inner.connect(stream, target, callback);
     callback(stream, null);
     return OVER;

@@ -1,6 +1,6 @@
 // What the dialling end of an internal connection leaves for the listener that accepts the other one.
 import type { ByteStream } from '../../base/byte-stream.ts';
-import { leaveForPeer, takeLeft } from '../../net/memory-pair.ts';
+import { takeLeft } from '../../net/memory-pair.ts';
 import type { FilterStateObject } from '../stream-info.ts';
 
 /** Source: Envoy UserSpace::PassthroughState. */
@@ -15,11 +15,6 @@ export class PassedOn {
     this.metadata = metadata;
     this.filterState = filterState;
   }
-}
-
-/** Does nothing on a connection with a socket. */
-export function passOn(stream: ByteStream, passed: PassedOn): void {
-  leaveForPeer(stream, passed);
 }
 
 /** Null where nothing was left. */

@@ -71,6 +71,8 @@ export type UpstreamTransport = {
    * without it, and whoever connects is refused.
    */
   whenSettled(settled: () => void): void;
+  /** What an internal listener gets to know when it accepts the connection; absent: nothing. */
+  leaves?(target: UpstreamTarget): unknown;
   /** Takes a socket over that is just connected. The cluster's connect_timeout runs on: its owner cancels. */
   connect(stream: ByteStream, target: UpstreamTarget, callback: TransportCallback): PendingTransport;
   /** Whether the other end gets to see `sharedState`: then what differs in it is not shared. Absent: no. */

@@ -21,6 +21,8 @@ export type DialOptions = {
   readonly keepAliveS?: number;
   readonly keepAliveIntervalS?: number;
   readonly keepAliveProbes?: number;
+  /** What an internal listener gets to know. */
+  readonly left?: unknown;
   readonly socketOptions?: readonly SocketOption[];
 };
 

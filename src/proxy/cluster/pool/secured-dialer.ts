@@ -3,7 +3,12 @@ import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { Metadata } from '../../stream-info.ts';
-import type { PendingTransport, TransportWishes, UpstreamTransport } from '../../transport/transport.ts';
+import type {
+  PendingTransport,
+  TransportWishes,
+  UpstreamTarget,
+  UpstreamTransport,
+} from '../../transport/transport.ts';
 import type { Cancel, DialCallback, Dialer, DialOptions } from './dialing.ts';
 
 /** What all connections of one pool want. */
@@ -29,16 +34,20 @@ export class SecuredDialer implements Dialer {
   /** The address that is tried is the one whose handshake it is: a failed one leads to the next address. */
   connect(address: Address, options: DialOptions, callback: DialCallback): Cancel {
     const pending = new SecuredDial();
-    pending.current = this.#dialer.connect(address, options, (stream, failure) => {
+    const { transport, host, clusterMetadata, wishes, fallbackProtocols } = this.#target;
+    const { hostname, metadata: hostMetadata } = host;
+    const target = { ...wishes, address, hostname, fallbackProtocols, hostMetadata, clusterMetadata };
+    const left = transport.leaves?.(target);
+    const own = left === undefined ? options : { ...options, left };
+    pending.current = this.#dialer.connect(address, own, (stream, failure) => {
       if (stream === null) callback(null, failure);
-      else this.#secure(pending, stream, address, callback);
+      else this.#secure(pending, stream, target, callback);
     });
     return pending;
   }
 
-  #secure(pending: SecuredDial, stream: ByteStream, address: Address, callback: DialCallback): void {
-    const { transport, host, clusterMetadata, wishes, fallbackProtocols } = this.#target;
-    const { hostname, metadata: hostMetadata } = host;
+  #secure(pending: SecuredDial, stream: ByteStream, target: UpstreamTarget, callback: DialCallback): void {
+    const { transport } = this.#target;
     const socketMs = this.#clock.nowMs;
     let isOver = false;
     const done = (secured: ByteStream | null, failure: Failure | null): void => {
@@ -46,7 +55,6 @@ export class SecuredDialer implements Dialer {
       pending.current = null;
       callback(secured, failure, socketMs);
     };
-    const target = { ...wishes, address, hostname, fallbackProtocols, hostMetadata, clusterMetadata };
     const handshake = transport.connect(stream, target, done);
     if (!isOver) pending.current = handshake;
   }

@@ -29,7 +29,7 @@ const NAMESPACE = 'envoy.filters.listener.original_dst';
 function restorePassedOn(socket: AcceptedSocket): void {
   const { filterState, dynamicMetadata } = socket;
   const text = dynamicMetadata?.get(NAMESPACE)?.['local'];
-  const told = filterState?.get(LOCAL_STATE)?.address ?? (typeof text === 'string' ? parseAddress(text) : null);
+  const told = typeof text === 'string' ? parseAddress(text) : (filterState?.get(LOCAL_STATE)?.address ?? null);
   if (told !== null) {
     socket.localAddress = told;
     socket.isLocalAddressRestored = true;
