@@ -41,7 +41,7 @@ const STAGES: readonly (readonly Stage[])[] = [
     },
   ],
   [{ name: 'build', run: script('scripts/build.ts'), slow: true, timeoutMs: 60_000 }],
-  [{ name: 'peers', run: script('scripts/peers.ts'), slow: true, timeoutMs: 300_000 }],
+  [{ name: 'peers', run: script('scripts/peers.ts'), slow: true, timeoutMs: 600_000 }],
   [
     {
       name: 'fuzz',
