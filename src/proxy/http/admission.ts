@@ -2,6 +2,7 @@
 import { hasGrpcContentType } from '../../wire/grpc/request.ts';
 import { H } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
+import { isUpgrade } from '../../wire/http2/upgrade.ts';
 import type { Route } from '../route/route.ts';
 import { mutateClientCert } from './client-cert-header.ts';
 import type { HttpConnection } from './connection-manager.ts';
@@ -46,7 +47,7 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
     config,
     info,
     connection.random,
-    stream.isUpgrade && headers.method !== 'CONNECT',
+    stream.isUpgrade && isUpgrade(headers),
     table === null ? NO_NAMES : table.internalOnlyHeaders,
   );
   connection.clientCert = mutateClientCert(headers, config.clientCert, stream.info, connection.clientCert);
@@ -57,7 +58,9 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
 
 function normalize(connection: HttpConnection, stream: HttpStream, headers: Headers, path: string): boolean {
   const { config, stats } = connection;
-  if (config.stripMatchingHostPort || config.stripAnyHostPort || config.stripTrailingHostDot) {
+  const strips = config.stripMatchingHostPort || config.stripAnyHostPort || config.stripTrailingHostDot;
+  // Of a CONNECT the port is where it wants to go.
+  if (strips && headers.method !== 'CONNECT') {
     headers.authority = normalizeAuthority(headers.authority, config, connection.info.localAddress.port);
   }
   if (path.includes('#')) {
@@ -88,15 +91,15 @@ function normalize(connection: HttpConnection, stream: HttpStream, headers: Head
 
 /** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. Without a route it fails later. */
 export function acceptUpgrade(connection: HttpConnection, stream: HttpStream, route: Route | null): boolean {
-  if (route === null) return true;
   const { requestHeaders: headers } = stream;
   const { stats } = connection;
-  const type = headers.method === 'CONNECT' ? 'connect' : (headers.get(H.upgrade) ?? '').toLowerCase();
-  const byRoute = route.forward?.upgrades.get(type);
+  const type = (headers.get(H.upgrade) ?? (headers.method === 'CONNECT' ? 'connect' : '')).toLowerCase();
+  const byRoute = route?.forward?.upgrades.get(type);
   if (byRoute ?? connection.config.upgrades.get(type) ?? false) {
     connection.countUpgrade(stream);
     return true;
   }
+  if (route === null) return true;
   stats.inc(stats.i.downstream_rq_ws_on_non_ws_route);
   stream.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
   return false;

@@ -268,7 +268,7 @@ export class HttpConnection implements ByteStreamHandler {
         stats.inc(stats.i.downstream_cx_drain_close);
         this.#startDrain();
       }
-    } else if (!stream.encoder.isTunnelAnswer(headers.status)) {
+    } else if (!isTunnel(stream, headers.status)) {
       if (!stream.isRequestComplete) {
         // Nobody will read the rest of this request.
         this.#drainState = 'closing';
@@ -587,3 +587,11 @@ const onTimer = (connection: HttpConnection): void => connection.onTimer();
 const onDelayedClose = (connection: HttpConnection): void => connection.onDelayedCloseTimeout();
 const onMaxDuration = (connection: HttpConnection): void => connection.onMaxDuration();
 const onDrainTimeout = (connection: HttpConnection): void => connection.onDrainTimeout();
+
+/**
+ * Whether what follows that answer is HTTP no more, so that its head says nothing of the connection. Any 2xx opens a
+ * CONNECT's tunnel, but Envoy's HeaderUtility::isConnectResponse knows 200 alone.
+ */
+function isTunnel({ encoder }: HttpStream, status: number): boolean {
+  return (status === 101 || status === 200) && encoder.isTunnelAnswer(status);
+}

@@ -25,7 +25,10 @@ export function acceptTarget(headers: Headers, allowAbsoluteUrl: boolean): Failu
   const target = headers.path;
   const first = target.charCodeAt(0);
   if (headers.method === 'CONNECT') {
-    if (!/^[^/?#@]+:\d+$/.test(target)) return reject('bad_target', 'http1.invalid_url');
+    const port = /^[^/?#@]+:(\d{1,5})$/.exec(target)?.[1];
+    if (port === undefined || Number(port) > MAX_PORT) return reject('bad_target', 'http1.invalid_url');
+    // What follows the head is the tunnel's.
+    if ((headers.get(H['content-length']) ?? '0') !== '0') return reject('bad_framing', 'http1.body_disallowed');
     headers.authority = target;
     headers.hasAuthority = true;
     headers.path = '';
@@ -45,6 +48,7 @@ export function acceptTarget(headers: Headers, allowAbsoluteUrl: boolean): Failu
 }
 
 const SLASH = 0x2f;
+const MAX_PORT = 65_535;
 
 function absoluteForm(headers: Headers, target: string, allowAbsoluteUrl: boolean): Failure | null {
   if (!allowAbsoluteUrl) return null;
@@ -66,7 +70,7 @@ function hasGoodPort(authority: string): boolean {
   const match = /^(?:\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(authority);
   if (match === null) return false;
   const port = match[1];
-  return port === undefined || (/^\d{1,5}$/.test(port) && Number(port) < 65_536);
+  return port === undefined || (/^\d{1,5}$/.test(port) && Number(port) <= MAX_PORT);
 }
 
 function reject(code: Failure['code'], detail: string): Failure {

@@ -127,6 +127,8 @@ export class Http1ServerConnection implements ServerCodec, Http1Events, Response
       this.#owner.closeSocket();
       return;
     }
+    // The client closes; there is nothing to wait for.
+    this.#isClosing = true;
     this.#fail(failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect'));
     this.#owner.closeSocket();
   }

@@ -14,7 +14,7 @@ export function checkTimes(stream: HttpStream, now: number, stats: HttpScope): n
     if (durationDueMs <= now) return durationReached(stream, stats);
     due = durationDueMs;
   }
-  if (requestDueMs > 0 && !stream.isRequestComplete) {
+  if (requestDueMs > 0 && !stream.isRequestComplete && !stream.isResponseStarted) {
     if (requestDueMs <= now) return requestTimedOut(stream, stats);
     due = Math.min(due, requestDueMs);
   }

@@ -13,6 +13,8 @@ export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wished
   info.upstreamConnectionId = connection.id;
   info.upstreamProtocol = encoder.protocol;
   info.upstreamTls = connection.tls;
+  // Envoy forgets of an earlier attempt why it failed, but only in front of a raw connection.
+  if (encoder.protocol === '') info.upstreamTransportFailureReason = '';
   info.upstreamConnectionPoolReadyMs = nowMs - wishedMs;
   const { times } = encoder;
   info.upstreamConnectStartMs = times.startMs;
