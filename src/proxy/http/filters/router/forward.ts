@@ -384,6 +384,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (status === 101 || (isConnect && status >= 200 && status < 300)) {
       this.#isHeld = false;
       if (this.#encoder !== null && (this.#kept !== null || this.#requestEnded)) this.#sendKept(this.#encoder);
+      this.#retry?.decide(false, this);
       this.#dropRetry();
       return !this.#isDone;
     }
@@ -591,10 +592,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isDone = true;
     this.#dropRetry();
     if (this.#shadows !== null && !this.#requestEnded) for (const shadow of this.#shadows) shadow.cancel();
-    const companion = this.#companion;
-    if (companion === null) return;
+    if (this.#companion === null) return;
+    this.#companion.release();
     this.#companion = null;
     this.stream.responseWatermarks = null;
-    companion.release();
   }
 }
