@@ -34,6 +34,11 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       'a text response ends when the upstream ends it, with all its messages; Envoy waits for another one for ever',
   },
   {
+    cases: /^grpc bridge \/ small: a body beyond the limit/,
+    path: ANY,
+    reason: 'what must wait as a whole and is larger than the buffer gets 413; Envoy stops reading, and waits for ever',
+  },
+  {
     cases: /^grpc bridge \/ (upgrade|query): protobuf (with trailers|of no bytes)$/,
     path: /^upstream\.a\[0\]\.body$/,
     reason: 'an upgraded body is a message whatever its end; Envoy sends it without its head',
