@@ -111,6 +111,12 @@ const upgrades: readonly Case[] = ['upgrade', 'query', 'bridge'].flatMap((to) =>
 
 const limits: readonly Case[] = [
   seen('small', 'a body within the limit', typed(PROTOBUF, PATH, 'x'.repeat(90))),
+  seen('small', 'a body beyond the limit', typed(PROTOBUF, PATH, 'x'.repeat(400))),
+  seen(
+    'small',
+    'a body beyond the limit in pieces',
+    chunked(PATH, ['x'.repeat(80), 'x'.repeat(80), 'x'.repeat(80)], [`content-type: ${PROTOBUF}`]),
+  ),
   seen('small', 'an answer beyond the limit', call(PATH, PING), [ok(message('y'.repeat(150)))]),
   seen('small', 'an answer beyond the limit to protobuf', typed(PROTOBUF, PATH, 'x'), [ok(message('y'.repeat(150)))]),
 ];
