@@ -70,7 +70,9 @@ function seen(
 const calls: readonly Case[] = ['bridge', 'plain', 'upgrade'].flatMap((to) => [
   seen(to, 'a call', call(PATH, PING)),
   seen(to, 'a failed call', call(PATH, PING), [answer([], ['grpc-status: 5', 'grpc-message: not%20here'])]),
-  seen(to, 'a failed call with a message', call(PATH, PING), [answer([message('x')], ['grpc-status: 13', 'x-more: 1'])]),
+  seen(to, 'a failed call with a message', call(PATH, PING), [
+    answer([message('x')], ['grpc-status: 13', 'x-more: 1']),
+  ]),
   seen(to, 'a status that is none', call(PATH, PING), [answer([message('x')], ['grpc-status: abc'])]),
   seen(to, 'a status of two zeros', call(PATH, PING), [answer([message('x')], ['grpc-status: 00'])]),
   seen(to, 'a status with blanks', call(PATH, PING), [answer([message('x')], ['grpc-status: +0'])]),
@@ -78,15 +80,28 @@ const calls: readonly Case[] = ['bridge', 'plain', 'upgrade'].flatMap((to) => [
   seen(to, 'trailers without status', call(PATH, PING), [answer([message('x')], ['x-t: 1'])]),
   seen(to, 'no trailers', call(PATH, PING), [response(200, message('x'), 'content-type: application/grpc')]),
   seen(to, 'trailers only', call(PATH, PING), [trailersOnly(16, 'grpc-message: who')]),
-  seen(to, 'messages in pieces', call(PATH, PING), [ok(message('a'), message('b'), message('cc').slice(0, 3), message('cc').slice(3))]),
+  seen(to, 'messages in pieces', call(PATH, PING), [
+    ok(message('a'), message('b'), message('cc').slice(0, 3), message('cc').slice(3)),
+  ]),
   seen(to, 'an HTTP failure', call(PATH, PING), [response(503, 'down')]),
-  seen(to, 'an HTTP failure with trailers', call(PATH, PING), [head(500, 'transfer-encoding: chunked') + chunk('x') + lastChunk(['grpc-status: 0'])]),
-  seen(to, 'a reset in the response', call(PATH, PING), [[head(200, 'content-type: application/grpc', 'transfer-encoding: chunked') + chunk('abc'), { wait: 40 }, 'rst']]),
+  seen(to, 'an HTTP failure with trailers', call(PATH, PING), [
+    head(500, 'transfer-encoding: chunked') + chunk('x') + lastChunk(['grpc-status: 0']),
+  ]),
+  seen(to, 'a reset in the response', call(PATH, PING), [
+    [head(200, 'content-type: application/grpc', 'transfer-encoding: chunked') + chunk('abc'), { wait: 40 }, 'rst'],
+  ]),
   seen(to, 'a call of another type', typed('application/json', PATH, '{}')),
   seen(to, 'an own reply', call('/local', PING)),
-  seen(to, 'HTTP/1.0', request('POST', PATH, ['content-type: application/grpc', `content-length: ${PING.length}`], PING).replace('HTTP/1.1', 'HTTP/1.0')),
+  seen(
+    to,
+    'HTTP/1.0',
+    request('POST', PATH, ['content-type: application/grpc', `content-length: ${PING.length}`], PING).replace(
+      'HTTP/1.1',
+      'HTTP/1.0',
+    ),
+  ),
   seen(to, 'query', call(`${PATH}?a=b`, PING)),
-]); // biome-ignore format: a table.
+]);
 
 const upgrades: readonly Case[] = ['upgrade', 'query', 'bridge'].flatMap((to) => [
   seen(to, 'protobuf', typed(PROTOBUF, PATH, 'ping')),
@@ -97,17 +112,21 @@ const upgrades: readonly Case[] = ['upgrade', 'query', 'bridge'].flatMap((to) =>
   seen(to, 'protobuf without body', request('POST', PATH, [`content-type: ${PROTOBUF}`])),
   seen(to, 'protobuf of no bytes', chunked(PATH, [], [`content-type: ${PROTOBUF}`])),
   seen(to, 'protobuf to a gRPC route', typed(PROTOBUF, '/only/Method', 'ping')),
-  seen(to, 'protobuf, a failed call', typed(PROTOBUF, PATH, 'ping'), [answer([], ['grpc-status: 5', 'grpc-message: no'])]),
+  seen(to, 'protobuf, a failed call', typed(PROTOBUF, PATH, 'ping'), [
+    answer([], ['grpc-status: 5', 'grpc-message: no']),
+  ]),
   seen(to, 'protobuf, two messages back', typed(PROTOBUF, PATH, 'ping'), [ok(message('a'), message('b'))]),
   seen(to, 'protobuf, an empty message back', typed(PROTOBUF, PATH, 'ping'), [ok(message(''))]),
-  seen(to, 'protobuf, no trailers back', typed(PROTOBUF, PATH, 'ping'), [response(200, message('x'), 'content-type: application/grpc')]),
+  seen(to, 'protobuf, no trailers back', typed(PROTOBUF, PATH, 'ping'), [
+    response(200, message('x'), 'content-type: application/grpc'),
+  ]),
   seen(to, 'protobuf, trailers only', typed(PROTOBUF, PATH, 'ping'), [trailersOnly(7)]),
   seen(to, 'protobuf, HTTP failure', typed(PROTOBUF, PATH, 'ping'), [response(503, 'down and out')]),
   seen(to, 'protobuf, an own reply', typed(PROTOBUF, '/local', 'ping')),
   seen(to, 'gRPC with a query', call(`${PATH}?a=b?c`, PING)),
   seen(to, 'another request with a query', get('/plain?a=b')),
   seen(to, 'protobuf, retried', typed(PROTOBUF, '/retry/Method', 'ping'), [trailersOnly(14), PONG]),
-]); // biome-ignore format: a table.
+]);
 
 const limits: readonly Case[] = [
   seen('small', 'a body within the limit', typed(PROTOBUF, PATH, 'x'.repeat(90))),

@@ -98,9 +98,14 @@ const paths: readonly Case[] = [
 ];
 
 const types: readonly Case[] = [
-  'application/grpc+proto', 'application/grpc+json', 'application/grpc;charset=utf-8', 'application/grpc-web',
-  'Application/Grpc', 'application/grpcx', 'application/json',
-].map((type) => counted(`request of ${type}`, 'all', typed(type, PATH, message('ping')), ANSWER)); // biome-ignore format: a list.
+  'application/grpc+proto',
+  'application/grpc+json',
+  'application/grpc;charset=utf-8',
+  'application/grpc-web',
+  'Application/Grpc',
+  'application/grpcx',
+  'application/json',
+].map((type) => counted(`request of ${type}`, 'all', typed(type, PATH, message('ping')), ANSWER));
 
 const statuses: readonly Case[] = [
   ...['0', '00', '5', '16', '17', '999', '-1', 'abc', '', '0 '].map((status) =>
@@ -108,35 +113,80 @@ const statuses: readonly Case[] = [
   ),
   counted('no status', 'all', PING, answer([message('x')], [])),
   counted('no trailers', 'all', PING, response(200, message('x'), 'content-type: application/grpc')),
-  counted('status in the headers of a body', 'all', PING, response(200, message('x'), 'content-type: application/grpc', 'grpc-status: 0')),
+  counted(
+    'status in the headers of a body',
+    'all',
+    PING,
+    response(200, message('x'), 'content-type: application/grpc', 'grpc-status: 0'),
+  ),
   counted('status in headers and trailers', 'all', PING, answer([message('x')], ['grpc-status: 3'], 'grpc-status: 0')),
   counted('status twice', 'all', PING, answer([], ['grpc-status: 0', 'grpc-status: 3'])),
   counted('an HTTP failure', 'all', PING, response(503, 'down')),
   counted('an HTTP failure without body', 'all', PING, response(404)),
   counted('a body that is no gRPC', 'all', PING, response(200, message('x'), 'content-type: text/plain')),
   counted('a response of another code', 'all', PING, response(201, message('x'), 'content-type: application/grpc')),
-]; // biome-ignore format: a table.
+];
 
 const messages: readonly Case[] = [
   counted('no message', 'all', call(PATH, ''), ok()),
   counted('a request without body', 'all', request('POST', PATH, ['content-type: application/grpc']), ok()),
   counted('a GET', 'all', get(PATH, 'content-type: application/grpc'), ANSWER),
-  counted('three messages each way', 'all', call(PATH, message('a') + message('') + message('ccc')), ok(message('x'), message('y') + message('z'))),
-  counted('messages in pieces', 'all', chunked(PATH, ['\0', '\0\0\0', '\x03a', 'bc\0', '\0\0\0\0'], ['content-type: application/grpc']), ok('\0\0', '\0\0\x02', 'x', 'y\0\0', '\0\0\0')),
+  counted(
+    'three messages each way',
+    'all',
+    call(PATH, message('a') + message('') + message('ccc')),
+    ok(message('x'), message('y') + message('z')),
+  ),
+  counted(
+    'messages in pieces',
+    'all',
+    chunked(PATH, ['\0', '\0\0\0', '\x03a', 'bc\0', '\0\0\0\0'], ['content-type: application/grpc']),
+    ok('\0\0', '\0\0\x02', 'x', 'y\0\0', '\0\0\0'),
+  ),
   counted('a message that is cut off', 'all', call(PATH, message('abc').slice(0, 6)), ok(message('abc').slice(0, 2))),
   counted('a compressed message', 'all', call(PATH, message('abc', 1)), ok(message('abc', 1))),
-  counted('messages with odd flags', 'all', call(PATH, message('abc', 2) + message('d')), ok(message('e', 4), message('abc', 2), message('d'))),
-  counted('a chunked request with trailers', 'all', chunked(PATH, [message('a')], ['content-type: application/grpc'], ['x-t: 1']), ANSWER),
+  counted(
+    'messages with odd flags',
+    'all',
+    call(PATH, message('abc', 2) + message('d')),
+    ok(message('e', 4), message('abc', 2), message('d')),
+  ),
+  counted(
+    'a chunked request with trailers',
+    'all',
+    chunked(PATH, [message('a')], ['content-type: application/grpc'], ['x-t: 1']),
+    ANSWER,
+  ),
   counted('two calls on a connection', 'all', [PING, { read: 1 }, PING, { read: 2 }], ANSWER, trailersOnly(0)),
-]; // biome-ignore format: a table.
+];
 
 const CONNECT = 'connect-protocol-version: 1';
 const connect: readonly Case[] = [
-  counted('connect unary', 'all', typed('application/proto', PATH, 'ping', CONNECT), response(200, 'pong', 'content-type: application/proto')),
-  counted('connect unary that fails', 'all', typed('application/proto', PATH, 'ping', CONNECT), response(404, '{"code":"not_found"}', 'content-type: application/json')),
+  counted(
+    'connect unary',
+    'all',
+    typed('application/proto', PATH, 'ping', CONNECT),
+    response(200, 'pong', 'content-type: application/proto'),
+  ),
+  counted(
+    'connect unary that fails',
+    'all',
+    typed('application/proto', PATH, 'ping', CONNECT),
+    response(404, '{"code":"not_found"}', 'content-type: application/json'),
+  ),
   counted('connect unary without body', 'all', post(PATH, '', CONNECT), response(200)),
-  counted('connect unary of another version', 'all', typed('application/json', PATH, '{}', 'connect-protocol-version: 2'), response(200, '{}')),
-  counted('connect unary', 'none', typed('application/proto', PATH, 'ping', CONNECT), response(200, 'pong', 'content-type: application/proto')),
+  counted(
+    'connect unary of another version',
+    'all',
+    typed('application/json', PATH, '{}', 'connect-protocol-version: 2'),
+    response(200, '{}'),
+  ),
+  counted(
+    'connect unary',
+    'none',
+    typed('application/proto', PATH, 'ping', CONNECT),
+    response(200, 'pong', 'content-type: application/proto'),
+  ),
   ...(
     [
       ['success', '{}'],
@@ -148,12 +198,32 @@ const connect: readonly Case[] = [
       ['nothing', ''],
     ] as const
   ).map(([what, end]) =>
-    counted(`connect stream that ends with ${what}`, 'all', typed('application/connect+proto', PATH, message('a') + message('b')), response(200, message('x') + message('y') + message(end, 2), 'content-type: application/connect+proto')),
+    counted(
+      `connect stream that ends with ${what}`,
+      'all',
+      typed('application/connect+proto', PATH, message('a') + message('b')),
+      response(200, message('x') + message('y') + message(end, 2), 'content-type: application/connect+proto'),
+    ),
   ),
-  counted('connect stream without an end', 'all', typed('application/connect+proto', PATH, message('a')), response(200, message('x'), 'content-type: application/connect+proto')),
-  counted('connect stream that fails', 'all', typed('application/connect+proto', PATH, message('a')), response(503, 'no')),
-  counted('connect stream', 'none', typed('application/connect+json', PATH, message('{}')), response(200, message('{}') + message('{}', 2), 'content-type: application/connect+json')),
-]; // biome-ignore format: a table.
+  counted(
+    'connect stream without an end',
+    'all',
+    typed('application/connect+proto', PATH, message('a')),
+    response(200, message('x'), 'content-type: application/connect+proto'),
+  ),
+  counted(
+    'connect stream that fails',
+    'all',
+    typed('application/connect+proto', PATH, message('a')),
+    response(503, 'no'),
+  ),
+  counted(
+    'connect stream',
+    'none',
+    typed('application/connect+json', PATH, message('{}')),
+    response(200, message('{}') + message('{}', 2), 'content-type: application/connect+json'),
+  ),
+];
 
 export const grpcStatsGroups: readonly Group[] = [
   { name: 'grpc stats', config, cases: [...everywhere, ...paths, ...types, ...statuses, ...messages, ...connect] },

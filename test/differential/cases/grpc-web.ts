@@ -32,13 +32,22 @@ function listener(name: string, filters: readonly Fields[], around: Fields = {})
       route('/late/', 'a', { timeout: '0.2s' }),
       route('/retry/', 'a', { retry_policy: { retry_on: 'unavailable,5xx', num_retries: 2 } }),
       { match: { prefix: '/grpc/', grpc: {} }, route: { cluster: 'b' } },
-      route('/', 'a', {}, { typed_per_filter_config: { 'envoy.filters.http.cors': any('envoy.extensions.filters.http.cors.v3.CorsPolicy', CORS_POLICY) } }),
+      route(
+        '/',
+        'a',
+        {},
+        {
+          typed_per_filter_config: {
+            'envoy.filters.http.cors': any('envoy.extensions.filters.http.cors.v3.CorsPolicy', CORS_POLICY),
+          },
+        },
+      ),
     ],
     hcm: trailersDownstream,
     log: [textLog(LOG)],
     listener: around,
   });
-} // biome-ignore format: routes are a table.
+}
 
 const config = bootstrap({
   listeners: [
@@ -83,26 +92,50 @@ function text(name: string, upstream: Reply, ...headers: string[]): Case {
 }
 
 const types: readonly Case[] = [
-  'application/grpc-web', BINARY, 'application/grpc-web-text', TEXT, 'application/grpc-web+json',
-  'application/grpc-web;charset=utf-8', 'application/grpc-web+proto; charset=utf-8', 'Application/grpc-web', 'application/grpc-webx',
-  'application/grpc', 'text/plain',
+  'application/grpc-web',
+  BINARY,
+  'application/grpc-web-text',
+  TEXT,
+  'application/grpc-web+json',
+  'application/grpc-web;charset=utf-8',
+  'application/grpc-web+proto; charset=utf-8',
+  'Application/grpc-web',
+  'application/grpc-webx',
+  'application/grpc',
+  'text/plain',
 ].flatMap((type) => [
   seen(`request of ${type}`, typed(type, PATH, type.includes('text+') || type.endsWith('-text') ? base64(PING) : PING)),
   seen(`accepts ${type}`, typed(BINARY, PATH, PING, `accept: ${type}`)),
-]); // biome-ignore format: a list.
+]);
 
 const answers: readonly Case[] = [binary, text].flatMap((make) => [
   make('a call', PONG),
-  make('as grpc-web calls', PONG, 'x-grpc-web: 1', 'x-user-agent: grpc-web-javascript/0.1', 'origin: https://app.example'),
+  make(
+    'as grpc-web calls',
+    PONG,
+    'x-grpc-web: 1',
+    'x-user-agent: grpc-web-javascript/0.1',
+    'origin: https://app.example',
+  ),
   make('a failed call', answer([], ['grpc-status: 5', 'grpc-message: not%20here'])),
-  make('more trailers', answer([message('a'), message('b')], ['grpc-status: 0', 'x-One: 1', 'x-one: 2', 'x-bin: AAE=', 'x-empty:'])),
+  make(
+    'more trailers',
+    answer([message('a'), message('b')], ['grpc-status: 0', 'x-One: 1', 'x-one: 2', 'x-bin: AAE=', 'x-empty:']),
+  ),
   make('trailers only', trailersOnly(16, 'grpc-message: who')),
   make('trailers only with another code', head(503, 'grpc-status: 14', 'content-length: 0')),
   make('no trailers', response(200, message('pong'), 'content-type: application/grpc')),
   make('trailers without messages', answer([], ['grpc-status: 0'])),
   make('empty message', ok(message(''))),
   make('a response with a format', response(200, message('pong'), 'content-type: application/grpc+proto')),
-  make('an upstream that speaks gRPC-Web', response(200, message('pong') + message('grpc-status:0\r\n', 0x80), 'content-type: application/grpc-web+proto; charset=utf-8')),
+  make(
+    'an upstream that speaks gRPC-Web',
+    response(
+      200,
+      message('pong') + message('grpc-status:0\r\n', 0x80),
+      'content-type: application/grpc-web+proto; charset=utf-8',
+    ),
+  ),
   make('HTTP failure with a body', response(503, 'the upstream is ~100% down\n')),
   make('HTTP failure without a body', response(404)),
   make('HTTP success that is no gRPC', response(200, '<html>\xe9</html>', 'content-type: text/html')),
@@ -110,20 +143,44 @@ const answers: readonly Case[] = [binary, text].flatMap((make) => [
   make('HTTP failure with trailers', head(500, 'transfer-encoding: chunked') + chunk('one') + lastChunk(['x-t: 1'])),
   make('HTTP failure with trailers alone', head(500, 'transfer-encoding: chunked') + lastChunk(['x-t: 1'])),
   make('HTTP failure with a large body', response(500, 'x'.repeat(40_000))),
-  make('HTTP failure with a large chunked body', head(500, 'transfer-encoding: chunked') + chunk('y'.repeat(20_000)) + chunk('z'.repeat(20_000)) + lastChunk()),
+  make(
+    'HTTP failure with a large chunked body',
+    head(500, 'transfer-encoding: chunked') + chunk('y'.repeat(20_000)) + chunk('z'.repeat(20_000)) + lastChunk(),
+  ),
   make('HTTP failure with a status of gRPC', response(503, 'x', 'grpc-status: 8')),
-  make('headers that the response has', answer([message('a')], ['grpc-status: 0'], 'x-custom: 1', 'grpc-encoding: identity')),
+  make(
+    'headers that the response has',
+    answer([message('a')], ['grpc-status: 0'], 'x-custom: 1', 'grpc-encoding: identity'),
+  ),
   make('a client that knows codings', PONG, 'grpc-accept-encoding: gzip', 'te: gzip'),
-  make('a reset after the headers', [head(200, 'content-type: application/grpc', 'transfer-encoding: chunked') + chunk(message('a')), { wait: 50 }, 'rst']),
-]); // biome-ignore format: a table.
+  make('a reset after the headers', [
+    head(200, 'content-type: application/grpc', 'transfer-encoding: chunked') + chunk(message('a')),
+    { wait: 50 },
+    'rst',
+  ]),
+]);
 
 const QUAD = base64(PING);
 const requests: readonly Case[] = [
   seen('text request, binary answer', typed(TEXT, PATH, QUAD)),
   seen('binary request, text answer', typed(BINARY, PATH, PING, ACCEPT_TEXT)),
-  seen('text of three messages', typed(TEXT, PATH, base64(message('a') + message('bb') + message('ccc')), ACCEPT_TEXT), [ok(message('a') + message('bb'), message('ccc').slice(0, 3), message('ccc').slice(3))]),
-  seen('text in pieces', chunked(PATH, [QUAD.slice(0, 1), QUAD.slice(1, 3), QUAD.slice(3, 9), QUAD.slice(9)], [`content-type: ${TEXT}`])),
-  seen('text in waiting pieces', [request('POST', PATH, [`content-type: ${TEXT}`, `content-length: ${QUAD.length}`], QUAD.slice(0, 2)), { wait: 30 }, QUAD.slice(2, 7), { wait: 30 }, QUAD.slice(7), { read: 1 }]),
+  seen(
+    'text of three messages',
+    typed(TEXT, PATH, base64(message('a') + message('bb') + message('ccc')), ACCEPT_TEXT),
+    [ok(message('a') + message('bb'), message('ccc').slice(0, 3), message('ccc').slice(3))],
+  ),
+  seen(
+    'text in pieces',
+    chunked(PATH, [QUAD.slice(0, 1), QUAD.slice(1, 3), QUAD.slice(3, 9), QUAD.slice(9)], [`content-type: ${TEXT}`]),
+  ),
+  seen('text in waiting pieces', [
+    request('POST', PATH, [`content-type: ${TEXT}`, `content-length: ${QUAD.length}`], QUAD.slice(0, 2)),
+    { wait: 30 },
+    QUAD.slice(2, 7),
+    { wait: 30 },
+    QUAD.slice(7),
+    { read: 1 },
+  ]),
   seen('text with trailers', chunked(PATH, [QUAD], [`content-type: ${TEXT}`], ['x-t: 1'])),
   seen('text of no bytes', typed(TEXT, PATH, '')),
   seen('text without a body', request('POST', PATH, [`content-type: ${TEXT}`])),
@@ -137,14 +194,23 @@ const requests: readonly Case[] = [
   seen('text of padding alone', typed(TEXT, PATH, '====')),
   seen('text with three pads', typed(TEXT, PATH, 'AAAAA===')),
   seen('text with one pad too early', typed(TEXT, PATH, 'AAAAA=A=')),
-  seen('text as a large message', typed(TEXT, PATH, base64(message('m'.repeat(70_000))), ACCEPT_TEXT), [ok(message('m'.repeat(70_000)))]),
+  seen('text as a large message', typed(TEXT, PATH, base64(message('m'.repeat(70_000))), ACCEPT_TEXT), [
+    ok(message('m'.repeat(70_000))),
+  ]),
   seen('binary without a body', request('POST', PATH, [`content-type: ${BINARY}`])),
   seen('a GET', get(PATH, `content-type: ${BINARY}`)),
   seen('another path', typed(BINARY, '/only', PING)),
   seen('path with a query', typed(BINARY, `${PATH}?a=b`, PING)),
-  seen('a preflight', request('OPTIONS', PATH, ['origin: https://app.example', 'access-control-request-method: POST', 'access-control-request-headers: x-grpc-web'])),
+  seen(
+    'a preflight',
+    request('OPTIONS', PATH, [
+      'origin: https://app.example',
+      'access-control-request-method: POST',
+      'access-control-request-headers: x-grpc-web',
+    ]),
+  ),
   seen('a route for gRPC alone', typed(BINARY, '/grpc/Method', PING)),
-]; // biome-ignore format: a table.
+];
 
 const replies: readonly Case[] = ['/local/Method', '/refused/Method', '/none'].flatMap((path) => [
   seen(`binary: own reply of ${path}`, typed(BINARY, path, PING)),
@@ -156,13 +222,34 @@ const together: readonly Case[] = [
   seen('retry on a gRPC status', typed(BINARY, '/retry/Method', PING), [trailersOnly(14), PONG]),
   seen('retry on an HTTP status', typed(TEXT, '/retry/Method', QUAD, ACCEPT_TEXT), [response(503, 'x'), PONG]),
   seen('with grpc_stats', typed(BINARY, PATH, PING), [PONG], { to: 'counted' }),
-  seen('text with grpc_stats', typed(TEXT, PATH, QUAD, ACCEPT_TEXT), [answer([message('a'), message('b')], ['grpc-status: 9'])], { to: 'counted' }),
+  seen(
+    'text with grpc_stats',
+    typed(TEXT, PATH, QUAD, ACCEPT_TEXT),
+    [answer([message('a'), message('b')], ['grpc-status: 9'])],
+    { to: 'counted' },
+  ),
   seen('trailers only with grpc_stats', typed(TEXT, PATH, QUAD, ACCEPT_TEXT), [trailersOnly(3)], { to: 'counted' }),
   seen('HTTP failure with grpc_stats', typed(BINARY, PATH, PING), [response(503, 'down')], { to: 'counted' }),
   seen('HTTP failure beyond the buffer', typed(BINARY, PATH, PING), [response(500, 'x'.repeat(3000))], { to: 'small' }),
-  seen('HTTP failure beyond the buffer in pieces', typed(BINARY, PATH, PING), [[head(500, 'content-length: 3000') + 'x'.repeat(800), { wait: 50 }, 'x'.repeat(2200)]], { to: 'small' }),
-  seen('three calls on a connection', [typed(BINARY, PATH, PING), { read: 1 }, typed(TEXT, PATH, QUAD, ACCEPT_TEXT), { read: 2 }, get('/plain'), { read: 3 }], [PONG, PONG]),
-]; // biome-ignore format: a table.
+  seen(
+    'HTTP failure beyond the buffer in pieces',
+    typed(BINARY, PATH, PING),
+    [[head(500, 'content-length: 3000') + 'x'.repeat(800), { wait: 50 }, 'x'.repeat(2200)]],
+    { to: 'small' },
+  ),
+  seen(
+    'three calls on a connection',
+    [
+      typed(BINARY, PATH, PING),
+      { read: 1 },
+      typed(TEXT, PATH, QUAD, ACCEPT_TEXT),
+      { read: 2 },
+      get('/plain'),
+      { read: 3 },
+    ],
+    [PONG, PONG],
+  ),
+];
 
 export const grpcWebGroups: readonly Group[] = [
   { name: 'grpc web', config, cases: [...types, ...answers, ...requests, ...replies, ...together] },
