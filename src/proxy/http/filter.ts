@@ -107,7 +107,7 @@ export type FilterStream = {
   /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */
   addDecodedData(slot: number, data: Buffer): void;
   addEncodedData(slot: number, data: Buffer): void;
-  /** Takes what waits of the body at the filter with that slot, for one that changes it as a whole; null for nothing. */
+  /** Takes what waits of the body at the filter with that slot, which changes it as a whole; null for nothing. */
   takeDecodedData(slot: number): Buffer | null;
   takeEncodedData(slot: number): Buffer | null;
   /** Bytes that wait of the response's body at the filter with that slot. */

@@ -122,8 +122,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   }
 
   /**
-   * max_stream_duration of the route, or the gRPC deadline; the upstream of a gRPC call is told of either. Source: Envoy
-   * ActiveStream::refreshDurationTimeout.
+   * max_stream_duration of the route, or the gRPC deadline; the upstream of a gRPC call is told of either.
+   * Source: Envoy ActiveStream::refreshDurationTimeout.
    */
   #limitDuration(forward: ForwardAction): void {
     const { grpcTimeoutHeaderMaxMs: maxMs, maxStreamDurationMs } = forward;
