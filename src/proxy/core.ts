@@ -15,6 +15,7 @@ import { decodeStatsConfig, type StatsConfig } from '../telemetry/stats-config.t
 import type { LogRegistry } from '../telemetry/log.ts';
 import type { ClusterConfig } from './cluster/cluster-config.ts';
 import { HttpClient } from './cluster/upstream-client/http-client.ts';
+import { LogServices, type LocalInfo } from './access-log/service/log-services.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
@@ -155,6 +156,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     version: 'bootstrap',
     staticSecrets,
     httpClient,
+    logServices: new LogServices(httpClient, stats, localInfo(parts, bootstrap, zone)),
     hasCluster: (name) => names.has(name),
   });
   const reasons: Reason[] = [];
@@ -178,6 +180,23 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   return { config, statsSettings, clusters, environment, extensions, listenerEnvironment, transports };
+}
+
+/** Who this proxy is, for the services that it tells. */
+function localInfo({ options, version }: CoreParts, { node = {} }: Bootstrap, zoneName: string): LocalInfo {
+  const nodeName = options.serviceNode || (node.id ?? '');
+  const clusterName = options.serviceCluster || (node.cluster ?? '');
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+  return {
+    ...{ nodeName, clusterName, zoneName, version },
+    node: {
+      ...node,
+      id: nodeName,
+      cluster: clusterName,
+      user_agent_name: 'heddle',
+      user_agent_build_version: { version: { major_number: major, minor_number: minor, patch } },
+    },
+  };
 }
 
 function makeTransportServices(parts: CoreParts, core: Core, statics: StaticSecrets): TransportServices {

@@ -186,6 +186,8 @@ export type FilterStateObject = {
   readonly address?: Address;
   /** The kind has no text: only who knows the key reads `value`. */
   readonly isOpaque?: boolean;
+  /** A number of 64 bits, which JSON has as text. */
+  readonly isUint64?: boolean;
   /** Hash policies may name it. */
   readonly isHashable?: boolean;
   /** Upstream connections carry it too: 'once', or further through internal listeners. */

@@ -56,7 +56,7 @@ test('what cannot be is refused with its path', () => {
   const { reasons } = decode([
     { log_format: { text_format_source: { inline_string: '%FOO%' } } },
     { log_format: { formatters: [{ typed_config: { type: 'x.Y', message: {} } }], json_format: {} } },
-    { type: 'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig' },
+    { type: 'envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig' },
     { filter: { extension_filter: { name: 'cel' } } },
     { log_format: {} },
   ]);
@@ -71,7 +71,7 @@ test('what cannot be is refused with its path', () => {
     },
     {
       path: 'access_log[2].typed_config',
-      reason: 'access logger envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig is not supported yet',
+      reason: 'access logger envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig is not supported yet',
     },
     { path: 'access_log[3].filter.extension_filter', reason: "access-log filter 'cel' is not supported yet" },
     { path: 'access_log[4].typed_config.log_format', reason: 'no format is set' },

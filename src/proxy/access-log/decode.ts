@@ -6,8 +6,16 @@ import type { Formatter } from '../formatter/formatter.ts';
 import { compileJsonFormat } from '../formatter/json-formatter.ts';
 import { decodeSubstitutionFormat, SUBSTITUTION_FORMAT_FIELDS } from '../formatter/substitution-format.ts';
 import { compileFormat, DEFAULT_ACCESS_LOG_FORMAT } from '../formatter/text-formatter.ts';
-import { AccessLog } from './access-log.ts';
+import { AccessLog, FileSink } from './access-log.ts';
 import { ACCESS_LOG_FILTER_FIELDS, decodeAccessLogFilter } from './filters.ts';
+import {
+  decodeServiceLogger,
+  HTTP_GRPC,
+  LOG_SERVICE_FIELDS,
+  OPEN_TELEMETRY,
+  TCP_GRPC,
+} from './service/decode-service.ts';
+import type { LogServices } from './service/log-services.ts';
 
 /** Fields that take effect, per message. */
 export const ACCESS_LOG_FIELDS: Readonly<Record<string, string>> = {
@@ -17,11 +25,14 @@ export const ACCESS_LOG_FIELDS: Readonly<Record<string, string>> = {
   'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': 'log_format',
   ...SUBSTITUTION_FORMAT_FIELDS,
   ...ACCESS_LOG_FILTER_FIELDS,
+  ...LOG_SERVICE_FIELDS,
 };
 
 /** What decoding needs of its environment; without files (validation of a part) nothing is opened. */
 export type AccessLogEnvironment = {
   readonly accessLogFiles?: AccessLogFiles;
+  /** As the files: absent where nothing may be called. */
+  readonly logServices?: LogServices;
 };
 
 const FILE = 'envoy.extensions.access_loggers.file.v3.FileAccessLog';
@@ -48,6 +59,11 @@ function decodeAccessLog(message: AccessLogPb, d: ConfigDecoder): AccessLog | nu
   const config = d.environment.unpack(message.typed_config, at);
   if (config === null) return null;
   const { type } = config;
+  if (type === HTTP_GRPC || type === TCP_GRPC || type === OPEN_TELEMETRY) {
+    const services = (d.environment as AccessLogEnvironment).logServices ?? null;
+    const sink = decodeServiceLogger(type, config.message, services, at);
+    return sink === null ? null : new AccessLog(filter, sink);
+  }
   if (type !== FILE && type !== STDOUT && type !== STDERR) {
     at.reject('', `access logger ${type} is not supported yet`);
     return null;
@@ -58,7 +74,7 @@ function decodeAccessLog(message: AccessLogPb, d: ConfigDecoder): AccessLog | nu
   const { accessLogFiles } = d.environment as AccessLogEnvironment;
   if (formatter === null || accessLogFiles === undefined) return null;
   const opened = accessLogFiles.open(path);
-  if (typeof opened !== 'string') return new AccessLog(filter, formatter, opened);
+  if (typeof opened !== 'string') return new AccessLog(filter, new FileSink(formatter, opened));
   at.reject('path', opened);
   return null;
 }

@@ -6,6 +6,7 @@ import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
+import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { RouteHolders } from '../route/route-holders.ts';
@@ -31,6 +32,7 @@ export type EnvironmentParts = {
   readonly version?: string;
   readonly staticSecrets?: StaticSecrets;
   readonly httpClient?: HttpClient;
+  readonly logServices?: LogServices;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &

@@ -50,7 +50,8 @@ function makeNumber(bytes: string, max: bigint): Made | null {
   if (!/^\+?\d{1,20}$/.test(digits)) return null;
   const number = BigInt(digits.replace('+', ''));
   if (number > max) return null;
-  return { value: String(number), typed: max === MAX_UINT64 ? String(number) : Number(number) };
+  if (max === MAX_UINT64) return { value: String(number), typed: String(number), isUint64: true };
+  return { value: String(number), typed: Number(number) };
 }
 
 /** An address without a port: Envoy prints port 0. */

@@ -1,5 +1,5 @@
 // Decodes envoy.config.core.v3.SubstitutionFormatString: the message in which configurations carry formats.
-import type { SubstitutionFormatString } from '../../proto/generated/types.d.ts';
+import type { SubstitutionFormatString, TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { DATA_SOURCE_FIELDS, readDataSource } from './data-source.ts';
 import type { Formatter } from './formatter.ts';
@@ -25,7 +25,7 @@ const METADATA = 'envoy.extensions.formatter.metadata.v3.Metadata';
 export function decodeSubstitutionFormat(message: SubstitutionFormatString, d: ConfigDecoder): Formatter | null {
   const options: FormatOptions = {
     omitEmptyValues: message.omit_empty_values === true,
-    extensions: decodeExtensions(message, d),
+    extensions: decodeFormatterExtensions(message.formatters ?? [], d),
   };
   if (message.json_format !== undefined) return compileJsonFormat(message.json_format, d.at('json_format'), options);
   if (message.text_format !== undefined) return compileFormat(message.text_format, d.at('text_format'), options);
@@ -38,9 +38,13 @@ export function decodeSubstitutionFormat(message: SubstitutionFormatString, d: C
   return bytes === null ? null : compileFormat(bytes.toString(), at, options);
 }
 
-function decodeExtensions(message: SubstitutionFormatString, d: ConfigDecoder): ReadonlySet<string> {
+/** Names of the commands that `formatters` bring; `d` is at the message with that field. */
+export function decodeFormatterExtensions(
+  formatters: readonly TypedExtensionConfig[],
+  d: ConfigDecoder,
+): ReadonlySet<string> {
   const names = new Set<string>();
-  message.formatters?.forEach((formatter, i) => {
+  formatters.forEach((formatter, i) => {
     const at = d.at('formatters', i).at('typed_config');
     const config = d.environment.unpack(formatter.typed_config, at);
     if (config === null) return;

@@ -1,4 +1,5 @@
 // A gRPC service as the proxy calls it: unary and streaming calls over one of its clusters.
+import { encodeBinary } from '../../../proto/binary-encode.ts';
 import { GRPC } from '../../../wire/grpc/status.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import { GrpcCall, type GrpcHandler, type GrpcMethod, type GrpcOptions, type GrpcTarget } from './grpc-call.ts';
@@ -39,6 +40,16 @@ export class GrpcClient {
     onResult: (result: UnaryResult<Response>) => void,
     options: GrpcOptions = {},
   ): GrpcCall<Request, Response> {
+    return this.unaryBytes(method, encodeBinary(method.request, request), onResult, options);
+  }
+
+  /** As `unary`, of an encoded message. */
+  unaryBytes<Request, Response>(
+    method: GrpcMethod<Request, Response>,
+    request: Uint8Array,
+    onResult: (result: UnaryResult<Response>) => void,
+    options: GrpcOptions = {},
+  ): GrpcCall<Request, Response> {
     let response: Response | null = null;
     const handler: GrpcHandler<Response> = {
       // Source: Envoy AsyncRequestImpl: the last one counts.
@@ -54,7 +65,7 @@ export class GrpcClient {
     };
     const call = new GrpcCall(method, handler, this.target.maxMessageBytes);
     call.start(this.http, this.target, options, options.timeoutMs ?? this.target.timeoutMs);
-    if (!call.isOver) call.send(request, true);
+    if (!call.isOver) call.sendBytes(request, true);
     return call;
   }
 }
