@@ -21,8 +21,9 @@ export class Http2Exchange implements ResponseEncoder {
   /** What an extended CONNECT asks for; '' for anything else. */
   upgrade = '';
   pauses = 0;
-  /** Of an answer that waits to leave: bytes at the last look; -1 before the first. */
-  unsentBytes = -1;
+  /** Of an answer that waits to leave: bytes at the last look, and until when there must be fewer. */
+  unsentBytes = 0;
+  flushDueMs = 0;
   readonly #streams: Http2Streams;
   readonly #http2: Http2Server<Http2Exchange>;
   #isAnswered = false;

@@ -119,22 +119,30 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
     this.#flushing ??= new Set();
     this.#flushing.add(exchange);
     exchange.unsentBytes = exchange.wire.bufferedBytes;
+    exchange.flushDueMs = clock.nowMs + config.streamIdleTimeoutMs;
     this.#flushTimer ??= clock.timer(onFlushTimer, this);
+    // Those before it are due before it.
     if (!this.#flushTimer.isArmed) this.#flushTimer.arm(config.streamIdleTimeoutMs);
   }
 
   /** For the timer: gives up answers of which nothing has left for so long. */
   onFlushTimer(): void {
     const { http2, owner, stats } = this.#connection;
+    const { nowMs } = owner.clock;
+    let dueMs = Number.POSITIVE_INFINITY;
     for (const exchange of this.#flushing ?? []) {
       const { wire } = exchange;
-      if (wire.bufferedBytes < exchange.unsentBytes) exchange.unsentBytes = wire.bufferedBytes;
-      else {
+      if (wire.bufferedBytes < exchange.unsentBytes) {
+        exchange.unsentBytes = wire.bufferedBytes;
+        exchange.flushDueMs = nowMs + owner.config.streamIdleTimeoutMs;
+      } else if (exchange.flushDueMs <= nowMs) {
         stats.inc(stats.i.tx_flush_timeout);
         http2.resetStream(wire, ERROR.cancel);
+        continue;
       }
+      dueMs = Math.min(dueMs, exchange.flushDueMs);
     }
-    if (this.#flushing !== null && this.#flushing.size > 0) this.#flushTimer?.arm(owner.config.streamIdleTimeoutMs);
+    if (dueMs < Number.POSITIVE_INFINITY) this.#flushTimer?.arm(dueMs - nowMs);
   }
 
   // ─── The connection ─────────────────────────────────────────────────────────────────────────────────────────────
