@@ -206,12 +206,10 @@ export class HttpConnection implements ByteStreamHandler {
     if (ms > 0) this.watch(stream.durationDueMs);
   }
 
+  /** For an exchange that starts over: it counts as another, and its times begin anew. */
   replaceStream(encoder: ResponseEncoder): HttpStream {
-    const stream = new HttpStream(this, encoder);
+    const stream = this.newStream(encoder);
     encoder.replaceStream(stream);
-    this.stats.inc(this.stats.i.downstream_rq_total);
-    this.stats.inc(this.stats.i.downstream_rq_active);
-    this.#link(stream);
     return stream;
   }
 
