@@ -104,6 +104,13 @@ export class Http2MemoryExchange {
   sendHead(fields: readonly Field[], end = false): void {
     this.peer.run(() => this.peer.http2.sendHead(this.wire, headersOf(fields), end));
   }
+  /** 1xx, of an upstream. */
+  sendInterim(fields: readonly Field[]): void {
+    const { http2 } = this.peer;
+    this.peer.run(() => {
+      if (http2 instanceof Http2Server) http2.sendInterimHead(this.wire, headersOf(fields));
+    });
+  }
   respond(status: number, body: string | Buffer = '', ...fields: Field[]): void {
     this.peer.run(() => {
       this.peer.http2.sendHead(this.wire, headersOf([[':status', String(status)], ...fields]), body.length === 0);
@@ -252,6 +259,8 @@ class PeerEvents implements Http2Events<Http2MemoryExchange> {
 /** A client of the proxy. */
 export class Http2MemoryClient extends Http2MemoryPeer {
   readonly client: Http2Client<Http2MemoryExchange>;
+  /** Exchanges begin with `isStalled`. */
+  opensStalled = false;
 
   constructor(rig: MemoryProxy, stream: ByteStream, options: Partial<Http2Options>) {
     let made: Http2Client<Http2MemoryExchange> | null = null;
@@ -282,6 +291,7 @@ export class Http2MemoryClient extends Http2MemoryPeer {
       if (wire === null) throw new Error('no stream is free');
       exchange = new Http2MemoryExchange(this, wire);
       wire.user = exchange;
+      exchange.isStalled = this.opensStalled;
       this.exchanges.push(exchange);
     });
     return exchange as unknown as Http2MemoryExchange;
