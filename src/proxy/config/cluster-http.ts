@@ -8,6 +8,7 @@ import type {
   Http_HttpProtocolOptions as UpstreamHttpOptions,
 } from '../../proto/generated/types.d.ts';
 import type { Spelling } from '../../wire/http1/encoder.ts';
+import { DEFAULT_HTTP2_OPTIONS } from '../../wire/http2/options.ts';
 import {
   type AutoNames,
   DEFAULT_BUFFER_LIMIT_BYTES,
@@ -144,7 +145,9 @@ function makeConfig(
   const maxHeadBytes = headersKb === undefined ? defaults.maxHeadBytes : headersKb * 1024;
   const maxHeaders = common?.max_headers_count ?? defaults.maxHeaders;
   const streamBufferBytes = message.per_connection_buffer_limit_bytes ?? DEFAULT_BUFFER_LIMIT_BYTES;
-  const surroundings = { maxHeadBytes, maxHeaders, streamBufferBytes };
+  // Envoy's default for HTTP/2 is its smaller one.
+  const maxHttp2HeadBytes = headersKb === undefined ? DEFAULT_HTTP2_OPTIONS.maxHeadBytes : maxHeadBytes;
+  const surroundings = { maxHeadBytes: maxHttp2HeadBytes, maxHeaders, streamBufferBytes };
   return Object.freeze({
     protocol,
     http2: decodeHttp2Options(http2, choice.d.at('http2_protocol_options'), surroundings),

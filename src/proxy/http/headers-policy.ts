@@ -87,7 +87,8 @@ export function mutateRequestHeaders(
     headers.scheme = config.schemeOverwrite;
     headers.set(H['x-forwarded-proto'], config.schemeOverwrite);
   }
-  if (headers.scheme === '') {
+  if (headers.scheme !== 'http' && headers.scheme !== 'https') headers.scheme = headers.scheme.toLowerCase();
+  if (headers.scheme !== 'http' && headers.scheme !== 'https') {
     const proto = (headers.get(H['x-forwarded-proto']) as string).toLowerCase();
     headers.scheme = proto === 'http' || proto === 'https' ? proto : connection.tls === null ? 'http' : 'https';
   }

@@ -26,6 +26,8 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   /** GOAWAY is written: the connection ends once it has left. */
   hasFailed = false;
   #headTimer: Timer | null = null;
+  /** An exchange was under way when the connection failed. */
+  #hasFailedInside = false;
   /** As told to the gauge. */
   #pendingBytes = 0;
 
@@ -100,8 +102,14 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   }
 
   #tellGone(reason: Failure): void {
-    if (this.owner.hasStreams) this.owner.onClosedInsideExchange(this.closedLocally);
+    if (this.owner.hasStreams || this.#hasFailedInside) this.owner.onClosedInsideExchange(this.closedLocally);
+    this.#hasFailedInside = false;
     this.http2.close(reason);
+  }
+
+  /** A stream ends for this reason. */
+  noteFailure(reason: Failure): void {
+    if (reason.scope === 'connection' && reason.code !== 'downstream_closed') this.#hasFailedInside = true;
   }
 
   announceShutdown(): void {

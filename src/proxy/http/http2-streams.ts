@@ -14,7 +14,8 @@ import { Http2Exchange } from './http2-exchange.ts';
 import type { Http2ServerConnection } from './http2-server.ts';
 import type { HttpStream } from './stream.ts';
 
-const UNDERSCORE = failure('underscore_in_header', 'downstream', 'stream', 'http2.unexpected_underscore');
+/** Envoy logs what it refuses for a limit or a rule of the configuration as a reset. */
+const UNDERSCORE = failure('downstream_reset', 'downstream', 'stream', 'http2.unexpected_underscore');
 
 type Wire = Http2Stream<Http2Exchange>;
 
@@ -40,12 +41,12 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   // ─── Requests ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   onHead(wire: Wire, headers: Headers, endStream: boolean): void {
-    const { owner, http2 } = this.#connection;
+    const { http2 } = this.#connection;
     const exchange = new Http2Exchange(this, http2, wire);
     const stream = this.#begin(exchange);
-    if (owner.config.headersWithUnderscores !== 'ALLOW' && hasUnderscores(headers) && owner.onUnderscores(headers)) {
+    if (this.#refusesUnderscores(headers)) {
       stream.onReset(UNDERSCORE);
-      http2.resetStream(wire, ERROR.protocol);
+      http2.resetStream(wire, ERROR.internal);
       return;
     }
     if (headers.method === 'CONNECT') {
@@ -53,6 +54,11 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
       if (isExtendedConnect(headers)) exchange.upgrade = requestFromConnect(headers);
     }
     stream.decodeHeaders(headers, endStream);
+  }
+
+  #refusesUnderscores(headers: Headers): boolean {
+    const { owner } = this.#connection;
+    return owner.config.headersWithUnderscores !== 'ALLOW' && hasUnderscores(headers) && owner.onUnderscores(headers);
   }
 
   #begin(exchange: Http2Exchange): HttpStream {
@@ -67,7 +73,8 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   onInterimHead(): void {}
 
   onRefused(wire: Wire, _headers: Headers, reason: Failure): void {
-    this.#begin(new Http2Exchange(this, this.#connection.http2, wire)).onReset(reason);
+    this.#connection.noteFailure(reason);
+    this.#begin(new Http2Exchange(this, this.#connection.http2, wire)).onReset(asReset(reason));
   }
 
   onData(wire: Wire, chunk: Buffer, start: number, end: number, endStream: boolean): void {
@@ -86,11 +93,17 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   }
 
   onTrailers(wire: Wire, trailers: Headers): void {
-    wire.user?.stream?.decodeTrailers(trailers);
+    const stream = wire.user?.stream;
+    if (stream === null || stream === undefined) return;
+    if (this.#refusesUnderscores(trailers)) {
+      stream.onReset(UNDERSCORE);
+      this.#connection.http2.resetStream(wire, ERROR.internal);
+    } else stream.decodeTrailers(trailers);
   }
 
   onReset(wire: Wire, reason: Failure): void {
-    wire.user?.stream?.onReset(reason);
+    this.#connection.noteFailure(reason);
+    wire.user?.stream?.onReset(asReset(reason));
   }
 
   onClosed(wire: Wire): void {
@@ -163,6 +176,11 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   count(counter: Http2Counter): void {
     countHttp2(this.#connection.stats, counter);
   }
+}
+
+function asReset(reason: Failure): Failure {
+  if (reason.code !== 'headers_too_large' && reason.code !== 'too_many_headers') return reason;
+  return failure('downstream_reset', 'downstream', 'stream', reason.detail);
 }
 
 function onFlushTimer(streams: Http2Streams): void {

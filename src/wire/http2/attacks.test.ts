@@ -250,6 +250,10 @@ const MALFORMED: readonly (readonly [string, readonly Field[], string])[] = [
   ['relative path', replace(':path', 'abc'), MESSAGE],
   ['asterisk', replace(':path', '*'), MESSAGE],
   ['CONNECT with a path', replace(':method', 'CONNECT'), MESSAGE],
+  ['host twice', [...raw.GET.filter(([name]) => name !== ':authority'), ['host', 'a'], ['host', 'a']], FIELD],
+  ['empty authority', replace(':authority', ''), FIELD],
+  ['userinfo in the authority', replace(':authority', 'me@test'), FIELD],
+  ['slash in the authority', replace(':authority', 'a/b'), FIELD],
   ['missing body', [...raw.GET, ['content-length', '5']], MESSAGE],
 ];
 
@@ -354,11 +358,11 @@ group('messages that are malformed', () => {
     assert.equal(run(status('204', 4, [['content-length', '4']])), `${MESSAGE} 1`);
     assert.equal(run(status('204', 5, [['content-length', '0']])), 'complete');
     for (const code of ['204', '304']) {
-      assert.equal(run(Buffer.concat([status(code, 4), raw.data(1, 'x', 1)])), `${MESSAGE} 1`);
+      assert.equal(run(Buffer.concat([status(code, 4), raw.data(1, 'x', 1)])), 'http2.remote_reset 1');
       assert.equal(run(Buffer.concat([status(code, 4), raw.data(1, '', 1)])), 'complete');
     }
     const long = status('200', 4, [['content-length', '4']]);
-    assert.equal(run(Buffer.concat([long, raw.data(1, 'abcde')])), `${MESSAGE} 1`);
+    assert.equal(run(Buffer.concat([long, raw.data(1, 'abcde')])), 'http2.remote_reset 1');
     assert.equal(run(Buffer.concat([long, raw.data(1, 'abcd', 1)])), 'complete');
     assert.equal(run(raw.headers(3, [[':status', '200']])), 'codec_error:HEADERS:_stream_in_idle 1');
     assert.equal(run(raw.headers(2, [[':status', '200']])), 'codec_error:HEADERS:_stream_in_idle 1');

@@ -92,8 +92,7 @@ export class Http2Client<U> extends Http2Connection<U> {
     }
     const length = this.heads.contentLength;
     // An answer that has no body must not smuggle one to a next hop where it would begin another answer.
-    stream.isBodiless = stream.isHeadRequest || status === 204 || status === 304;
-    stream.expected = stream.isBodiless ? 0 : length;
+    stream.expected = stream.isHeadRequest || status === 204 || status === 304 ? 0 : length;
     if (status === 204 && length >= 0) {
       if (length > 0) {
         this.failMessage(stream, 'http2.violation.of.messaging.rule');

@@ -102,6 +102,12 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     if (!this.isDead) this.sending.pump();
   }
 
+  /** Whether the test holds for all streams that are open. */
+  everyStream(test: (stream: Http2Stream<U>) => boolean): boolean {
+    for (const stream of this.streams.values()) if (!test(stream)) return false;
+    return true;
+  }
+
   get activeStreams(): number {
     return this.streams.size;
   }
@@ -310,8 +316,6 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   }
 
   protected deliverTrailers(stream: Http2Stream<U>): void {
-    // Envoy counts those of requests alone.
-    if (this.side === 'downstream') this.events.count('trailers');
     stream.isRemoteClosed = true;
     this.events.onTrailers(stream, this.heads.headers);
     this.afterRemoteEnd(stream);
@@ -433,7 +437,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       this.failStream(stream, ERROR.flowControl, this.violation('DATA exceeds the stream window'));
     } else if (!stream.hasHead) this.fail(ERROR.protocol, 'DATA: stream not opened');
     else if (stream.expected >= 0 && !this.#isExpected(stream, bytes - paddingBytes, endStream)) {
-      this.failStream(stream, ERROR.protocol, this.#wrongLength(stream));
+      this.failStream(stream, ERROR.protocol, this.#wrongLength());
     } else {
       if (paddingBytes > 0) this.returnCredit(stream, paddingBytes);
       return true;
@@ -447,11 +451,10 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     return endStream ? stream.expected === 0 : stream.expected >= 0;
   }
 
-  #wrongLength(stream: Http2Stream<U>): Failure {
-    // Envoy's counters know of it only as a server.
-    if (this.side === 'downstream' && !stream.isBodiless) this.events.count('rx_messaging_error');
+  /** Envoy counts it nowhere, and has no other word for it. */
+  #wrongLength(): Failure {
     const code = this.side === 'downstream' ? 'bad_framing' : 'upstream_protocol';
-    return failure(code, this.side, 'stream', 'http2.violation.of.messaging.rule');
+    return failure(code, this.side, 'stream', 'http2.remote_reset');
   }
 
   #strayData(streamId: number): void {

@@ -4,7 +4,15 @@ import { Headers } from '../headers.ts';
 import { MERGED_IN_REQUESTS, MERGED_IN_RESPONSES } from '../inline-headers.ts';
 import { BlockMemory } from './block-memory.ts';
 import { type FieldReader, HpackDecoder } from './hpack/decoder.ts';
-import { BAD_NAME, BAD_VALUE, HAS_BLANK, HAS_OBS_TEXT, NOT_DIGITS, NOT_TOKEN } from './hpack/field-traits.ts';
+import {
+  BAD_NAME,
+  BAD_VALUE,
+  HAS_BLANK,
+  HAS_OBS_TEXT,
+  NOT_AUTHORITY,
+  NOT_DIGITS,
+  NOT_TOKEN,
+} from './hpack/field-traits.ts';
 
 export type HeadKind = 'request' | 'response' | 'trailers';
 
@@ -61,6 +69,7 @@ export class HeadDecoder implements FieldReader {
   #pseudo = 0;
   #cookie = '';
   #hasCookie = false;
+  #hasHost = false;
 
   constructor(tableBytes: number, limits: HeadLimits) {
     this.hpack = new HpackDecoder(tableBytes);
@@ -110,6 +119,7 @@ export class HeadDecoder implements FieldReader {
     this.#hasRegular = false;
     this.#pseudo = 0;
     this.#hasCookie = false;
+    this.#hasHost = false;
     const broken = this.hpack.decode(buf, start, end, this);
     if (broken !== null) return broken;
     if (this.#hasCookie) {
@@ -199,6 +209,9 @@ export class HeadDecoder implements FieldReader {
         return true;
       case HOST: {
         if (this.#kind !== 'request') return this.#kind === 'response';
+        // Two of them would let two readers see two hosts (RFC 9112 §3.2, which HTTP/2 takes over).
+        if (this.#hasHost) this.#refuse('host twice');
+        this.#hasHost = true;
         // The same thing as :authority, which wins where both are.
         const { headers } = this;
         if (!headers.hasAuthority) {
@@ -244,7 +257,7 @@ export class HeadDecoder implements FieldReader {
         headers.scheme = value;
         return;
       case H[':authority']:
-        if ((traits & HAS_BLANK) !== 0) this.#refuse('invalid authority');
+        if (value === '' || (traits & NOT_AUTHORITY) !== 0) this.#refuse('invalid authority');
         headers.authority = value;
         headers.hasAuthority = true;
         return;

@@ -35,8 +35,6 @@ export class Http2Stream<U> {
   isReset = false;
   /** The request was HEAD: an answer's content-length promises nothing. */
   isHeadRequest = false;
-  /** The answer has no body by its status or method: any DATA is wrong. */
-  isBodiless = false;
   wireBytesReceived = 0;
   wireBytesSent = 0;
   headerBytesReceived = 0;

@@ -14,6 +14,11 @@ export const HAS_OBS_TEXT = 16;
 /** The name is empty, in upper case, no token, or an unknown pseudo-header. */
 export const BAD_NAME = 32;
 
+/** The value has a byte that no host and port of a URI have (RFC 3986 §3.2, without userinfo). */
+export const NOT_AUTHORITY = 64;
+
+const AUTHORITY_MARKS = new Set("-._~%!$&'()*+,;=:[]");
+
 /** The bits that a byte sets in its value's traits. */
 export const VALUE_TRAITS = new Uint8Array(256);
 for (let c = 0; c < 256; c++) {
@@ -23,6 +28,8 @@ for (let c = 0; c < 256; c++) {
   if (TOKEN_LOWER[c] === 0) traits |= NOT_TOKEN;
   if (c < 0x30 || c > 0x39) traits |= NOT_DIGITS;
   if (c > 0x7f) traits |= HAS_OBS_TEXT;
+  const mark = String.fromCharCode(c);
+  if (!/[0-9A-Za-z]/.test(mark) && !AUTHORITY_MARKS.has(mark)) traits |= NOT_AUTHORITY;
   VALUE_TRAITS[c] = traits;
 }
 
