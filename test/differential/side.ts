@@ -176,9 +176,10 @@ export class Side {
       const seen = records.map(([name, each]) => [name, each.map((record) => record.tls ?? null)] as const);
       observation.upstreamTls = Object.fromEntries(seen);
     }
-    if (records.some(([, each]) => each.some(({ http2 }) => http2 !== undefined))) {
-      const seen = records.map(([name, each]) => [name, each.map((record) => seenHttp2(record, test))] as const);
-      observation.upstreamHttp2 = Object.fromEntries(seen);
+    const http2 = records.map(([name, each]) => [name, each.map((record) => seenHttp2(record, test))] as const);
+    // A connection that nothing was said about may be one that was dialled in vain.
+    if (http2.some(([, each]) => each.some((seen) => seen !== null && Object.keys(seen).length > 0))) {
+      observation.upstreamHttp2 = Object.fromEntries(http2);
     }
     if (test.upstreamFate === true) {
       const fates = records.map(([name, seen]) => [name, seen.map(({ fate }) => fate)] as const);
@@ -309,29 +310,31 @@ export class Side {
   async #readLog(): Promise<string[]> {
     const number = await this.#passBarrier();
     const mark = `BARRIER ${number}\n`;
-    let text = '';
-    for (let waitedMs = 0; waitedMs < 2000 && !text.includes(mark); waitedMs += 3) {
-      text = this.#tailLog();
-      if (!text.includes(mark)) await sleep(3);
+    let bytes = this.#tailLog();
+    for (let waitedMs = 0; waitedMs < 2000 && !bytes.includes(mark); waitedMs += 3) {
+      await sleep(3);
+      bytes = this.#tailLog();
     }
-    this.#logOffset += Buffer.byteLength(text);
-    return text
+    // Not the length of the text: what is no UTF-8 becomes longer.
+    this.#logOffset += bytes.length;
+    return bytes
+      .toString('utf8')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('BARRIER '))
       .map((line) => this.#normaliser.text(line));
   }
 
-  #tailLog(): string {
+  #tailLog(): Buffer {
     let file: number;
     try {
       file = openSync(join(this.#directory, 'access.log'), 'r');
     } catch {
-      return '';
+      return Buffer.alloc(0);
     }
     const buffer = Buffer.alloc(1 << 18);
     const length = readSync(file, buffer, 0, buffer.length, this.#logOffset);
     closeSync(file);
-    return buffer.toString('utf8', 0, length);
+    return buffer.subarray(0, length);
   }
 
   async #readStats(): Promise<Map<string, number>> {
