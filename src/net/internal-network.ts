@@ -181,19 +181,23 @@ class InternalDial implements PendingConnect, TurnStream {
     }
     const [client, server] = this.#network.pair(this.#address, acceptor);
     this.#ends = [client, server];
+    // It has no owner yet who could hear what comes.
+    client.pause();
     if (this.#left !== undefined) leaveForPeer(client, this.#left);
     acceptor.accept(server);
-    if (server.isClosed) this.#refuse(addressText(this.#address));
+    // Who left something to read was there.
+    if (server.isClosed && !client.hasInbox) this.#refuse(addressText(this.#address));
     else this.#network.turn.markNotified(this);
   }
 
   #answer([client, server]: readonly [MemoryStream, MemoryStream]): void {
-    if (server.isClosed) {
+    if (server.isClosed && !client.hasInbox) {
       this.#refuse(null);
       return;
     }
     const callback = this.#callback;
     this.#callback = null;
+    client.resume();
     callback?.(client, null);
   }
 

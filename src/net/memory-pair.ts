@@ -16,8 +16,8 @@ export type MemoryPairOptions = {
    */
   readonly capacityBytes?: number;
   /**
-   * As between Envoy's internal connections: whoever closes without FIN resets, and what it wrote before is read first.
-   * Default: as between the kernel's sockets.
+   * As between Envoy's internal connections: whoever closes while nobody has sent FIN resets, and what was written
+   * before a reset is read first. Default: as between the kernel's sockets.
    */
   readonly closeResets?: boolean;
   /** Counts the ends that are open. */
@@ -87,6 +87,11 @@ export class MemoryStream extends QueuedStream {
 
   leaveForPeer(value: unknown): void {
     if (this.peer !== null) this.peer.left = value;
+  }
+
+  /** Bytes wait to be read. */
+  get hasInbox(): boolean {
+    return this.inboxBytes > 0;
   }
 
   takeLeft(): unknown {
@@ -247,8 +252,8 @@ export class MemoryStream extends QueuedStream {
     this.inboxBytes = 0;
     if (peer === null || peer.isClosed) return;
     // As in the kernel: closing with unread bytes resets.
-    const isReset = options.closeResets === true ? !this.isFinSent : reset || unread;
-    if (isReset) peer.isResetArrived = true;
+    const isAbrupt = options.closeResets === true ? !this.isFinSent && !this.isFinArrived : unread;
+    if (reset || isAbrupt) peer.isResetArrived = true;
     else peer.isFinArrived = true;
     peer.wake();
   }
