@@ -119,12 +119,28 @@ export const ROOMS: readonly Room[] = [
 
   {
     path: 'src/proxy/http/connection-manager',
-    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/network/filter.ts', 'src/wire/', ...FILTER],
+    may: [
+      'src/proxy/http/',
+      'src/proxy/codec/',
+      'src/proxy/route/',
+      'src/proxy/network/filter.ts',
+      'src/wire/',
+      ...FILTER,
+    ],
     types: PROXY_TYPES,
   },
+  // What codecs of both sides have in common.
+  { path: 'src/proxy/codec/', may: ['src/wire/', ...FLOOR], types: PROXY_TYPES },
   {
     path: 'src/proxy/http/',
-    may: ['src/proxy/network/filter.ts', 'src/proxy/stream-info.ts', 'src/proxy/formatter/', 'src/wire/', ...FLOOR],
+    may: [
+      'src/proxy/codec/',
+      'src/proxy/network/filter.ts',
+      'src/proxy/stream-info.ts',
+      'src/proxy/formatter/',
+      'src/wire/',
+      ...FLOOR,
+    ],
     types: PROXY_TYPES,
   },
   {
@@ -169,7 +185,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/proxy/cluster/',
-    may: ['src/proxy/http/filter.ts', 'src/wire/', 'src/net/', ...FLOOR],
+    may: ['src/proxy/http/filter.ts', 'src/proxy/codec/', 'src/wire/', 'src/net/', ...FLOOR],
     types: PROXY_TYPES,
   },
   {
