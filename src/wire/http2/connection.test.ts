@@ -203,7 +203,7 @@ test('streams share the connection frame by frame', () => {
 });
 
 test('a sink that is full makes streams wait, and one write carries all small frames of a turn', () => {
-  const pair = new Pair();
+  const pair = new Pair({ streamBufferBytes: 20_000 });
   pair.serverSink.highBytes = 50_000;
   pair.answer(Buffer.alloc(500_000, 'x'));
   const exchange = pair.request();
@@ -228,6 +228,30 @@ test('a sink that is full makes streams wait, and one write carries all small fr
   pair.server.flush();
   assert.equal(pair.serverSink.writes, writes + 1);
   assert.equal(pair.serverEvents.outputs, outputs + 1);
+});
+
+test('a sink that is full pauses who writes to it, and lets it go on when there is room', () => {
+  const pair = new Pair({ streamBufferBytes: 50_000 });
+  pair.serverSink.highBytes = 50_000;
+  const told: boolean[] = [];
+  pair.serverEvents.onAboveWatermark = () => told.push(true);
+  pair.serverEvents.onBelowWatermark = () => told.push(false);
+  pair.serverEvents.handleHead = ({ stream }) => {
+    pair.server.sendHead(stream, responseHead(), false);
+    pair.server.sendData(stream, Buffer.alloc(60_000), 0, 60_000, true, false);
+  };
+  pair.request();
+  pair.client.flush();
+  const up = pair.clientSink.take();
+  pair.server.receive(up, 0, up.length, 0);
+  pair.server.flush();
+  // More than the watermark, yet nothing waits in the stream: it goes on without a copy.
+  assert.ok(pair.serverSink.bufferedBytes > 60_000);
+  assert.equal(pair.server.pendingBytes, 0);
+  assert.deepEqual(told, [true]);
+  pair.serverSink.take();
+  pair.server.onDrain();
+  assert.deepEqual(told, [true, false]);
 });
 
 test('resets reach the other side with their code, and frames on their way are ignored', () => {

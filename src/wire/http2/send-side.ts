@@ -18,6 +18,8 @@ export type SendOwner<U> = {
 //   (no queue) ──no window, or others wait──► waiting ──its window is used up──► stalled
 //        ▲────────all sent────────────────────┘  ▲──────WINDOW_UPDATE, SETTINGS────┘
 //
+// While nothing waits, DATA goes on to the sink as it comes, also somewhat above the sink's watermark: there it need not be
+// copied, and its source is told to pause (`throttled`). Beyond that it waits here.
 // `waiting` is served in turns of one frame while the connection's window and the sink have room.
 export class SendSide<U> {
   readonly #output: Http2Output;
@@ -26,6 +28,8 @@ export class SendSide<U> {
   readonly #highBytes: number;
   readonly #waiting = new StreamList<U>();
   readonly #stalled = new StreamList<U>();
+  /** Told to pause because the sink was full. */
+  #throttled: Http2Stream<U>[] = [];
   /** What may still be sent on the connection, and SETTINGS_INITIAL_WINDOW_SIZE for streams. */
   connectionWindow = DEFAULT_WINDOW;
   initialWindow = DEFAULT_WINDOW;
@@ -79,16 +83,43 @@ export class SendSide<U> {
         return;
       }
       const output = this.#output;
-      while (pos < end && this.#waiting.first === null && !output.isFull) {
+      while (pos < end && this.#waiting.first === null && !this.#isOverfull) {
         const bytes = Math.min(end - pos, this.#room(stream));
         if (bytes <= 0) break;
         const from = pos;
         pos += bytes;
         this.#write(stream, chunk, from, pos, isOwned, endStream && pos === end);
       }
-      if (pos === end) return;
+      if (pos === end) {
+        if (!endStream && output.isFull) this.#throttle(stream);
+        return;
+      }
     }
     this.#keep(stream, chunk, pos, end, isOwned, endStream);
+  }
+
+  get #isOverfull(): boolean {
+    const output = this.#output;
+    return output.isFull && (output.isCrowded || output.waitingBytes > 2 * this.#highBytes);
+  }
+
+  #throttle(stream: Http2Stream<U>): void {
+    if (stream.isAboveWatermark) return;
+    stream.isAboveWatermark = true;
+    this.#throttled.push(stream);
+    this.#owner.onAboveWatermark(stream);
+  }
+
+  /** The sink has room again. */
+  #unthrottle(): void {
+    const throttled = this.#throttled;
+    this.#throttled = [];
+    for (const stream of throttled) {
+      // Those that have more waiting hear of it once that is sent.
+      if (stream.isClosed || !stream.isAboveWatermark || stream.bufferedBytes * 2 > this.#highBytes) continue;
+      stream.isAboveWatermark = false;
+      this.#owner.onBelowWatermark(stream);
+    }
   }
 
   /** Bytes that one frame of the stream may have now. */
@@ -136,9 +167,10 @@ export class SendSide<U> {
     const output = this.#output;
     for (;;) {
       const stream = this.#waiting.first;
-      if (stream === null || this.connectionWindow <= 0 || output.isFull) return;
+      if (stream === null || this.connectionWindow <= 0 || output.isFull) break;
       this.#next(stream, stream.queue as SendQueue);
     }
+    if (this.#throttled.length > 0 && !output.isFull) this.#unthrottle();
   }
 
   #next(stream: Http2Stream<U>, queue: SendQueue): void {

@@ -7,6 +7,7 @@ import type { Http2Stream } from '../../../wire/http2/stream.ts';
 import { Http2Keepalive, type KeepaliveOwner } from '../../codec/http2-keepalive.ts';
 import type { Http2Settings } from '../../codec/http2-settings.ts';
 import type { Http2CodecScope } from '../../codec/http2-stats.ts';
+import { ReadingBreak } from '../../codec/reading-break.ts';
 import type { ResponseDecoder } from '../../http/codec.ts';
 import type { ConnectTimes } from '../cluster.ts';
 import { TERMINATION } from '../failures.ts';
@@ -58,6 +59,7 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
   /** Exchanges whose stream is not over. */
   activeStreams = 0;
   #isReceiving = false;
+  #break: ReadingBreak | null = null;
   #lastReceivedMs: number;
   #rxCounted = 0;
   #txCounted = 0;
@@ -102,6 +104,7 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
   start(decoder: ResponseDecoder): Http2Exchange {
     this.activeStreams++;
     this.requestCount++;
+    this.#break?.end();
     this.keepalive?.beforeStream(this.#lastReceivedMs);
     return new Http2Exchange(this, decoder);
   }
@@ -111,6 +114,17 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
     const stream = this.http2.openStream(exchange, head, endStream);
     if (stream !== null) this.codecStats.inc(this.codecStats.i.streams_active);
     return stream;
+  }
+
+  /** For an exchange: its reader is slow. While all are, and nobody sends, the connection is not read. */
+  onPaused(): void {
+    if (!this.http2.everyStream(isOnlyHeld)) return;
+    this.#break ??= new ReadingBreak(this.socket, this.#owner.clock);
+    this.#break.begin();
+  }
+
+  onResumed(): void {
+    this.#break?.end();
   }
 
   /** For an exchange: it is answered or given up. */
@@ -211,8 +225,14 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
     this.durationTimer?.disarm();
     this.idleTimer?.disarm();
     this.keepalive?.stop();
+    this.#break?.end();
     this.socket.destroy();
     this.#countBytes();
     this.#owner.onHttp2Closed(this, by, hadRequest);
   }
+}
+
+/** Its request is complete, so it waits for no credit; and its reader is slow. */
+function isOnlyHeld(stream: Http2Stream<Http2Exchange>): boolean {
+  return stream.isLocalClosed && stream.user?.isPaused === true;
 }

@@ -146,7 +146,13 @@ export class Http2Exchange implements RequestEncoder {
     if (this.#pauses++ > 0) return;
     const { stats } = this.#client;
     stats.inc(stats.i.upstream_flow_control_paused_reading_total);
-    if (this.#stream !== null) this.#stream.wasSlow = true;
+    if (this.#stream === null) return;
+    this.#stream.wasSlow = true;
+    this.#client.onPaused();
+  }
+
+  get isPaused(): boolean {
+    return this.#pauses > 0;
   }
 
   resumeReading(): void {
@@ -157,6 +163,7 @@ export class Http2Exchange implements RequestEncoder {
   #readsAgain(): void {
     const { stats, http2 } = this.#client;
     stats.inc(stats.i.upstream_flow_control_resumed_reading_total);
+    this.#client.onResumed();
     const bytes = this.#heldBytes;
     this.#heldBytes = 0;
     if (bytes > 0 && this.#stream !== null) http2.returnCredit(this.#stream, bytes);

@@ -15,6 +15,8 @@ export type Http2Sink = {
   write(chunk: Uint8Array): void;
   /** Bytes that are valid during the call of the owner that brought them; see `ByteStream`. */
   writeBorrowed(chunk: Buffer, start: number, end: number): void;
+  /** Sends what was written now, as far as it goes. */
+  flush(): void;
   /** Bytes that were written and have not left yet. */
   readonly bufferedBytes: number;
   /** DATA waits in its streams while it is true. */
@@ -53,6 +55,8 @@ export class Http2Output implements Lender {
   #lent: Block[] = [];
   #isLender = false;
   #isPending = false;
+  /** Since the last flush. */
+  #wasOffered = false;
   /** Bytes and DATA frames since the connection began. */
   bytesWritten = 0;
   dataFrames = 0;
@@ -74,8 +78,24 @@ export class Http2Output implements Lender {
     this.#owner = owner;
   }
 
+  /** Bytes that were given to the sink and have not left. */
+  get waitingBytes(): number {
+    return this.#sink.bufferedBytes;
+  }
+
+  /** DATA should wait. What this turn has written may only look like much: it is offered to the kernel first, once. */
   get isFull(): boolean {
-    return this.#sink.isAboveHighWatermark;
+    const sink = this.#sink;
+    if (!sink.isAboveHighWatermark || this.#wasOffered) return sink.isAboveHighWatermark;
+    this.#wasOffered = true;
+    this.#handOver();
+    sink.flush();
+    return sink.isAboveHighWatermark;
+  }
+
+  /** Half of the frames that a peer who does not read may make wait. */
+  get isCrowded(): boolean {
+    return this.waitingFrames * 2 > this.#limits.maxOutboundFrames;
   }
 
   /** Frames that the kernel may not have taken yet. */
@@ -100,6 +120,7 @@ export class Http2Output implements Lender {
    */
   flush(): void {
     this.#isPending = false;
+    this.#wasOffered = false;
     if (this.#block === null) return;
     if (this.#sink.bufferedBytes === 0) this.#drop();
     this.#handOver();

@@ -23,6 +23,7 @@ export class MemorySink {
   writeBorrowed(chunk: Buffer, start: number, end: number): void {
     this.write(Buffer.from(chunk.subarray(start, end)));
   }
+  flush(): void {}
   /** Everything written since the last call. */
   take(): Buffer {
     const all = Buffer.concat(this.chunks);
