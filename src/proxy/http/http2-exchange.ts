@@ -96,8 +96,7 @@ export class Http2Exchange implements ResponseEncoder {
     this.pauses = 0;
     if (wire.unreturned > 0) this.#http2.returnCredit(wire, wire.unreturned);
     if (!this.#isAnswered) return;
-    // RFC 9113 §8.1: the rest of the request is not wanted, once the whole answer has left.
-    if (!wire.isRemoteClosed) this.#http2.resetAfterEnd(wire, ERROR.noError);
+    if (!wire.isRemoteClosed) this.#streams.cutShort(wire);
     if (!wire.isClosed && !wire.isLocalClosed) this.#streams.watchFlush(this);
   }
 }

@@ -65,6 +65,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
 
   /** What came up during this turn leaves together. */
   onTurnEnd(): void {
+    this.#streams.onTurnEnd();
     this.http2.flush();
     this.#countPending(this.http2.pendingBytes);
     if (this.hasFailed) {

@@ -22,6 +22,8 @@ type Wire = Http2Stream<Http2Exchange>;
 export class Http2Streams implements Http2Events<Http2Exchange> {
   readonly #connection: Http2ServerConnection;
   readonly #data = new BodyData();
+  /** Their answers were given before all of the request was read; each stream at most once. */
+  #cutShort: Wire[] = [];
   /** Answers that were given and have not left. */
   #flushing: Set<Http2Exchange> | null = null;
   #flushTimer: Timer | null = null;
@@ -121,6 +123,21 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
 
   onBelowWatermark(wire: Wire): void {
     wire.user?.stream?.onBelowWatermark();
+  }
+
+  /** The rest of the request is not wanted; perhaps this turn brings it all the same. */
+  cutShort(wire: Wire): void {
+    this.#cutShort.push(wire);
+  }
+
+  /** RFC 9113 §8.1: resets what is cut short, once the whole answer has left. */
+  onTurnEnd(): void {
+    if (this.#cutShort.length === 0) return;
+    const cut = this.#cutShort;
+    this.#cutShort = [];
+    for (const wire of cut) {
+      if (!wire.isClosed && !wire.isRemoteClosed) this.#connection.http2.resetAfterEnd(wire, ERROR.noError);
+    }
   }
 
   // ─── Answers that wait to leave ─────────────────────────────────────────────────────────────────────────────────
