@@ -10,6 +10,7 @@ import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
 import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
+import { grpcHttp2Groups } from './cases/grpc-http2.ts';
 import { grpcStatsGroups } from './cases/grpc-stats.ts';
 import { grpcWebGroups } from './cases/grpc-web.ts';
 import { http1Groups } from './cases/http1.ts';
@@ -59,6 +60,7 @@ export const allGroups: readonly Group[] = [
   ...grpcWebGroups,
   ...grpcBridgeGroups,
   ...grpcBehaviourGroups,
+  ...grpcHttp2Groups,
   ...observabilityGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
