@@ -103,9 +103,12 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
     } else stream.decodeTrailers(trailers);
   }
 
-  onReset(wire: Wire, reason: Failure): void {
+  onReset(wire: Wire, reason: Failure, code: number): void {
     this.#connection.noteFailure(reason);
-    wire.user?.stream?.onReset(asReset(reason));
+    // A client that resets because of the protocol has, as Envoy sees it, broken it.
+    const isProtocol = code === ERROR.protocol && reason.code === 'downstream_reset' && reason.scope === 'stream';
+    const told = isProtocol ? failure('bad_framing', 'downstream', 'stream', reason.detail) : asReset(reason);
+    wire.user?.stream?.onReset(told);
   }
 
   onClosed(wire: Wire): void {

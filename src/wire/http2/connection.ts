@@ -252,7 +252,6 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     if (this.isDead) return;
     this.isDead = true;
     this.parser.isStopped = true;
-    this.events.count('goaway_sent');
     this.output.goaway(this.lastPeerStreamId, code, debug);
     const failureCode = this.side === 'downstream' ? 'bad_framing' : 'upstream_protocol';
     const reason = failure(failureCode, this.side, 'connection', detail);

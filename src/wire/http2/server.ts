@@ -126,7 +126,7 @@ export class Http2Server<U> extends Http2Connection<U> {
   #trailers(stream: Http2Stream<U>, endStream: boolean, dependency: number, wireBytes: number): void {
     const { heads } = this;
     // Good or bad; Envoy counts those of answers nowhere.
-    this.events.count('trailers');
+    if (!stream.isRemoteClosed) this.events.count('trailers');
     stream.wireBytesReceived += wireBytes;
     stream.headerBytesReceived += wireBytes;
     if (stream.isRemoteClosed) {

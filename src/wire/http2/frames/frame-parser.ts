@@ -195,16 +195,16 @@ export class FrameParser {
     this.#type = type;
     this.#flags = flags;
     this.#streamId = streamId;
-    if (length > this.#limits.maxFrameBytes) {
-      this.#fail(ERROR.frameSize, 'too large frame size');
-      return;
-    }
     if (!this.#sawSettings) {
       if (type !== FRAME.settings || (flags & FLAG_ACK) !== 0) {
         this.#fail(ERROR.protocol, 'SETTINGS expected');
         return;
       }
       this.#sawSettings = true;
+    }
+    if (length > this.#limits.maxFrameBytes) {
+      this.#fail(ERROR.frameSize, 'too large frame size');
+      return;
     }
     if (this.#blockStream !== 0 && (type !== FRAME.continuation || streamId !== this.#blockStream)) {
       this.#fail(ERROR.protocol, 'CONTINUATION expected');
