@@ -40,6 +40,8 @@ export type HttpManager = {
   dateText(): string;
   readonly isSecure: boolean;
   readonly routeSlotCache: WeakMap<Route, RouteSlots>;
+  /** What routes look at; `format` is the stream whose route was looked for last. */
+  readonly matchContext: { -readonly [Key in keyof MatchContext]: MatchContext[Key] };
   /** Live connections, for drain and shutdown. */
   readonly connections: Set<HttpConnection>;
 };
@@ -78,7 +80,6 @@ export class HttpConnection implements ByteStreamHandler {
   #writtenAtDelay = 0;
   #durationTimer: Timer | null = null;
   #drainTimer: Timer | null = null;
-  #matchContext: MatchContext | null = null;
   #prematureResets: PrematureResets | null = null;
   clientCert: ClientCertTexts | null = null;
   #upgrades = 0;
@@ -228,13 +229,9 @@ export class HttpConnection implements ByteStreamHandler {
   }
 
   matchContext(stream: HttpStream): MatchContext {
-    const context = this.#matchContext as { format: HttpStream } | null;
-    if (context !== null) {
-      context.format = stream;
-      return this.#matchContext as MatchContext;
-    }
-    this.#matchContext = { random: this.random, runtime: this.manager.runtime, format: stream };
-    return this.#matchContext;
+    const { matchContext } = this.manager;
+    matchContext.format = stream;
+    return matchContext;
   }
 
   routeSlots(route: Route | null): RouteSlots {

@@ -73,6 +73,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     dateText: context.dateText,
     isSecure: context.isSecure ?? false,
     routeSlotCache: new WeakMap(),
+    matchContext: { random, runtime, format: null as never },
     connections: new Set(),
   };
 }

@@ -4,16 +4,22 @@
 export type Ending = 'unknown' | 'reset' | 'known';
 
 export class ClosedStreams {
-  readonly #ids: Int32Array;
+  /** Grows up to `#size`, and is a ring from then on. */
+  readonly #ids: number[] = [];
+  readonly #size: number;
   #next = 0;
 
   constructor(size: number) {
-    this.#ids = new Int32Array(size);
+    this.#size = size;
   }
 
   add(id: number, isReset: boolean): void {
-    this.#ids[this.#next] = isReset ? -id : id;
-    this.#next = this.#next + 1 === this.#ids.length ? 0 : this.#next + 1;
+    const entry = isReset ? -id : id;
+    if (this.#ids.length < this.#size) this.#ids.push(entry);
+    else {
+      this.#ids[this.#next] = entry;
+      this.#next = this.#next + 1 === this.#size ? 0 : this.#next + 1;
+    }
   }
 
   endingOf(id: number): Ending {

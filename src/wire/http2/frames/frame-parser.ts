@@ -75,7 +75,7 @@ export class FrameParser {
   /** SETTINGS come first on both sides. */
   #sawSettings = false;
   /** A head that did not arrive whole. */
-  readonly #head = Buffer.allocUnsafe(FRAME_HEAD_BYTES);
+  #head: Buffer | null = null;
   #headRead = 0;
   #length = 0;
   #type = 0;
@@ -115,6 +115,7 @@ export class FrameParser {
             this.#readHead(buf, pos);
             pos += FRAME_HEAD_BYTES;
           } else {
+            this.#head ??= Buffer.allocUnsafeSlow(FRAME_HEAD_BYTES);
             while (pos < end && this.#headRead < FRAME_HEAD_BYTES) this.#head[this.#headRead++] = buf[pos++] as number;
             if (this.#headRead < FRAME_HEAD_BYTES) return;
             this.#headRead = 0;

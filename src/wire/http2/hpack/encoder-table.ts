@@ -1,9 +1,9 @@
 // The encoder's dynamic table (RFC 7541 §2.3.2), searched by name.
-import { type HeaderKey, knownHeaderNames } from '../../header-names.ts';
+import type { HeaderKey } from '../../header-names.ts';
 import { ENTRY_OVERHEAD } from './decoder.ts';
 import { STATIC_COUNT } from './static-table.ts';
 
-const FIRST_ENTRIES = 16;
+const FIRST_ENTRIES = 8;
 /** Entries of one name that are looked at, the newest first. */
 const MOST_SEARCHED = 8;
 /** Other values of a name that pass by before the next takes the place of an entry that nobody asked for. */
@@ -24,9 +24,8 @@ export class EncoderTable {
   #count = 0;
   #bytes = 0;
   #maxBytes: number;
-  // Doubles: sequence numbers of a long connection outgrow 32 bits.
-  readonly #newestById = new Float64Array(knownHeaderNames.length);
-  readonly #newestByName = new Map<string, number>();
+  /** Sequence numbers; of names that are known they may be of entries that have gone. */
+  readonly #newest = new Map<HeaderKey, number>();
   /** Grows with every change. */
   generation = 0;
   /** After `find` without success: the index of an entry with that name, else 0. */
@@ -52,7 +51,7 @@ export class EncoderTable {
   /** The index of the field, or 0. */
   find(key: HeaderKey, value: string): number {
     this.nameIndex = 0;
-    let entry = typeof key === 'number' ? (this.#newestById[key] as number) : (this.#newestByName.get(key) ?? 0);
+    let entry = this.#newest.get(key) ?? 0;
     const oldest = this.#next - this.#count;
     if (entry < oldest) return 0;
     this.nameIndex = STATIC_COUNT + this.#next - entry;
@@ -73,7 +72,7 @@ export class EncoderTable {
    */
   isWorth(key: HeaderKey, size: number): boolean {
     if (size + ENTRY_OVERHEAD > this.#maxBytes * 0.75) return false;
-    const newest = typeof key === 'number' ? (this.#newestById[key] as number) : (this.#newestByName.get(key) ?? 0);
+    const newest = this.#newest.get(key) ?? 0;
     if (newest < this.#next - this.#count) return true;
     const slot = newest & this.#mask;
     if (this.#used[slot] === 1 || (this.#misses[slot] as number) >= MISSES_BEFORE_REPLACING) return true;
@@ -89,14 +88,8 @@ export class EncoderTable {
     if (this.#count > this.#mask) this.#grow();
     const entry = this.#next++;
     const slot = entry & this.#mask;
-    let earlier = 0;
-    if (typeof key === 'number') {
-      earlier = this.#newestById[key] as number;
-      this.#newestById[key] = entry;
-    } else {
-      earlier = this.#newestByName.get(key) ?? 0;
-      this.#newestByName.set(key, entry);
-    }
+    const earlier = this.#newest.get(key) ?? 0;
+    this.#newest.set(key, entry);
     this.#keys[slot] = key;
     this.#values[slot] = value;
     this.#sizes[slot] = size;
@@ -112,7 +105,7 @@ export class EncoderTable {
       const entry = this.#next - this.#count;
       const slot = entry & this.#mask;
       const key = this.#keys[slot] as HeaderKey;
-      if (typeof key === 'string' && this.#newestByName.get(key) === entry) this.#newestByName.delete(key);
+      if (typeof key === 'string' && this.#newest.get(key) === entry) this.#newest.delete(key);
       this.#values[slot] = '';
       this.#bytes -= (this.#sizes[slot] as number) + ENTRY_OVERHEAD;
       this.#count--;
