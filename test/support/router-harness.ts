@@ -262,6 +262,7 @@ export function makeRoute(change: RouteChange = {}): Route {
     clusterNotFoundCode: 503,
     timeoutMs: 15_000,
     idleTimeoutMs: undefined,
+    hasStreamDuration: false,
     maxStreamDurationMs: undefined,
     grpcTimeoutHeaderMaxMs: undefined,
     grpcTimeoutHeaderOffsetMs: 0,

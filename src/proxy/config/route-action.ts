@@ -75,6 +75,7 @@ function decodeSettings(message: RouteActionPb, defaults: ActionDefaults, d: Con
     timeoutMs: positive('timeout', message.timeout, d) ?? DEFAULT_TIMEOUT_MS,
     idleTimeoutMs: positive('idle_timeout', message.idle_timeout, d),
     flushTimeoutMs: positive('flush_timeout', message.flush_timeout, d),
+    hasStreamDuration: duration !== undefined,
     maxStreamDurationMs: positive('max_stream_duration', duration?.max_stream_duration, d),
     grpcTimeoutHeaderMaxMs: positive('max_stream_duration', duration?.grpc_timeout_header_max, d),
     grpcTimeoutHeaderOffsetMs: positive('max_stream_duration', duration?.grpc_timeout_header_offset, d) ?? 0,

@@ -141,8 +141,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       if (maxMs !== undefined && maxMs > 0) ms = Math.min(ms, maxMs);
       ms = Math.max(0, ms - forward.grpcTimeoutHeaderOffsetMs);
     }
-    const isNewStyle = maxMs !== undefined || maxStreamDurationMs !== undefined;
-    if (isNewStyle && hasGrpcContentType(requestHeaders)) requestHeaders.set(H['grpc-timeout'], grpcTimeout(ms));
+    if (forward.hasStreamDuration && hasGrpcContentType(requestHeaders)) requestHeaders.set(H['grpc-timeout'], grpcTimeout(ms));
     connection.limitDuration(this, Math.max(1, ms - (connection.clock.nowMs - this.info.startMs)));
   }
 

@@ -13,6 +13,7 @@ export class Forward implements ForwardAction {
   readonly clusterNotFoundCode: number;
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number | undefined;
+  readonly hasStreamDuration: boolean;
   readonly maxStreamDurationMs: number | undefined;
   readonly grpcTimeoutHeaderMaxMs: number | undefined;
   readonly grpcTimeoutHeaderOffsetMs: number;
@@ -34,6 +35,7 @@ export class Forward implements ForwardAction {
     this.clusterNotFoundCode = settings.clusterNotFoundCode;
     this.timeoutMs = settings.timeoutMs;
     this.idleTimeoutMs = settings.idleTimeoutMs;
+    this.hasStreamDuration = settings.hasStreamDuration;
     this.maxStreamDurationMs = settings.maxStreamDurationMs;
     this.grpcTimeoutHeaderMaxMs = settings.grpcTimeoutHeaderMaxMs;
     this.grpcTimeoutHeaderOffsetMs = settings.grpcTimeoutHeaderOffsetMs;

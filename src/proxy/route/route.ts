@@ -91,6 +91,8 @@ export type ForwardAction = {
   readonly timeoutMs: number;
   /** Undefined: the connection manager's stream_idle_timeout. 0 = none. */
   readonly idleTimeoutMs: number | undefined;
+  /** max_stream_duration is set, whatever is in it: the route's timeouts do not count. */
+  readonly hasStreamDuration: boolean;
   readonly maxStreamDurationMs: number | undefined;
   readonly grpcTimeoutHeaderMaxMs: number | undefined;
   readonly grpcTimeoutHeaderOffsetMs: number;

@@ -39,7 +39,7 @@ test('headers override the route and are removed', () => {
 test('a per-try timeout that is not shorter than the whole is none, unless the whole has none', () => {
   assert.equal(read([], 15_000).perTry, 0);
   assert.equal(read(['x-envoy-upstream-rq-timeout-ms: 0'], 20_000).perTry, 20_000);
-  assert.equal(read([], 0, { maxStreamDurationMs: 100 }).global, 0);
+  assert.equal(read([], 0, { hasStreamDuration: true }).global, 0);
 });
 
 test('respect_expected_rq_timeout', () => {
