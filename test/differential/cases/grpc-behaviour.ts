@@ -93,6 +93,8 @@ const timeouts = http({
     route('/header-offset', 'a', {
       max_stream_duration: { grpc_timeout_header_max: '10s', grpc_timeout_header_offset: '0.05s' },
     }),
+    route('/no-duration', 'a', { max_stream_duration: {}, timeout: '0.2s', max_grpc_timeout: '0.2s' }),
+    route('/only-offset', 'a', { max_stream_duration: { grpc_timeout_header_offset: '0.05s' }, timeout: '0.2s' }),
     route('/duration', 'a', { max_stream_duration: { max_stream_duration: '0.2s', grpc_timeout_header_max: '10s' } }),
     route('/both', 'a', { max_grpc_timeout: '0.2s', max_stream_duration: { grpc_timeout_header_max: '10s' } }),
     route('/try', 'a', {
@@ -317,6 +319,10 @@ const timeoutCases: readonly Case[] = [
   timed('/any', '100000000n', 150),
   timed('/header-max', '10S', 500),
   timed('/header-any', '1S', 300),
+  timed('/no-duration', '', 400),
+  timed('/no-duration', '100m', 400),
+  timed('/only-offset', '', 400),
+  timed('/only-offset', '100m', 400),
   timed('/duration', '1H', 400),
   timed('/duration', '', 400),
   timed('/plain', '', 400),

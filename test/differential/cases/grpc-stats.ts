@@ -225,6 +225,24 @@ const connect: readonly Case[] = [
   ),
 ];
 
+/** How the counters are exported, with their tags. */
+const exported: readonly Case[] = [
+  {
+    ...counted('as Prometheus has it', 'dots', call('/pkg.Tagged/Method', message('ping')), ANSWER),
+    admin: ['GET /stats/prometheus?filter=grpc.*total', 'GET /stats?filter=grpc.*success'],
+    view: ({ admin }) => admin,
+  },
+  {
+    ...counted('a service without dots as Prometheus has it', 'list', call('/Plain/Known', message('ping')), ANSWER),
+    admin: ['GET /stats/prometheus?filter=grpc.Plain'],
+    view: ({ admin }) => admin,
+  },
+];
+
 export const grpcStatsGroups: readonly Group[] = [
-  { name: 'grpc stats', config, cases: [...everywhere, ...paths, ...types, ...statuses, ...messages, ...connect] },
+  {
+    name: 'grpc stats',
+    config,
+    cases: [...everywhere, ...paths, ...types, ...statuses, ...messages, ...connect, ...exported],
+  },
 ];
