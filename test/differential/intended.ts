@@ -278,6 +278,11 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
   },
   // Relayed connections.
   {
+    cases: /^tunnel http2 ends \/ (without an authority|with a path)$/,
+    path: /goaways$|goaway_sent$/,
+    reason: 'RFC 9113 §5.4.1: GOAWAY tells why the connection ends; Envoy ends it without a word',
+  },
+  {
     cases: /^connect \/ client gone before the answer$/,
     path: /^stats\.cluster\.full\.upstream_cx_connect_(fail|timeout)$/,
     reason: 'a dial that nobody waits for any more is given up; Envoy lets it run into its timeout',

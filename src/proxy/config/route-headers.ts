@@ -1,8 +1,8 @@
 // Decodes header mutations: headers to add and to remove at one level.
 import { type HeaderKey, headerKey } from '../../wire/header-names.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { compileFormat } from '../formatter/text-formatter.ts';
-import { type AppendAction, type HeaderAddition, HeaderMutations } from '../route/header-mutation.ts';
+import { decodeAddition, isModifiable } from '../route/header-additions.ts';
+import { type HeaderAddition, HeaderMutations } from '../route/header-mutation.ts';
 import { inlineRequestHeaders, inlineResponseHeaders } from '../../wire/inline-headers.ts';
 import type { HeaderValueOptionPb, MutationsPb } from './route-messages.ts';
 
@@ -36,48 +36,4 @@ function decodeMutations(
   }
   const mutations = new HeaderMutations(removed, additions);
   return mutations.isEmpty ? null : mutations;
-}
-
-/** A list of request headers to add, in the field 'headers_to_add'; null when it adds none. */
-export function decodeHeadersToAdd(
-  add: readonly HeaderValueOptionPb[] | undefined,
-  d: ConfigDecoder,
-): HeaderMutations | null {
-  const additions = (add ?? [])
-    .map((option, i) => decodeAddition(option, inlineRequestHeaders, d.at('headers_to_add', i)))
-    .filter((addition) => addition !== null);
-  return additions.length === 0 ? null : new HeaderMutations([], additions);
-}
-
-function isModifiable(name: string): boolean {
-  return !name.startsWith(':') && name.toLowerCase() !== 'host';
-}
-
-function decodeAddition(
-  option: HeaderValueOptionPb,
-  inline: ReadonlySet<HeaderKey>,
-  d: ConfigDecoder,
-): HeaderAddition | null {
-  const name = option.header?.key ?? '';
-  if (!isModifiable(name)) {
-    d.reject('header.key', ':-prefixed or host headers may not be modified');
-    return null;
-  }
-  const hasAction = option.append_action !== undefined && option.append_action !== 'APPEND_IF_EXISTS_OR_ADD';
-  if (option.append !== undefined && hasAction) {
-    d.reject('', "Both append and append_action are set and it's not allowed");
-    return null;
-  }
-  const action =
-    option.append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : (option.append_action ?? 'APPEND_IF_EXISTS_OR_ADD');
-  const key = headerKey(name);
-  const format = compileFormat(option.header?.value ?? '', d.at('header').at('value'), { omitEmptyValues: true });
-  return {
-    key,
-    action: action as AppendAction,
-    literal: format.literal,
-    format,
-    keepEmpty: option.keep_empty_value === true,
-    isInline: inline.has(key),
-  };
 }

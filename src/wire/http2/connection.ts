@@ -161,6 +161,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     if (stream.isClosed) return;
     this.events.count('tx_reset');
     this.output.rstStream(stream.id, code);
+    stream.wireBytesSent += FRAME_HEAD_BYTES + 4;
     this.#drop(stream, true);
     this.events.onClosed(stream);
   }

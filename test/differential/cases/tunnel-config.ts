@@ -5,7 +5,8 @@ import { undated } from './connect-config.ts';
 
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 
-const LOG =
+/** What the log tells of a relayed connection. */
+export const TUNNEL_LOG =
   'flags=%RESPONSE_FLAGS% details=%RESPONSE_CODE_DETAILS% code=%RESPONSE_CODE% rx=%BYTES_RECEIVED% tx=%BYTES_SENT% ' +
   'down=%DOWNSTREAM_WIRE_BYTES_RECEIVED%/%DOWNSTREAM_WIRE_BYTES_SENT% ' +
   'up=%UPSTREAM_WIRE_BYTES_RECEIVED%/%UPSTREAM_WIRE_BYTES_SENT% ' +
@@ -20,10 +21,10 @@ const LOG =
   'plain=%FILTER_STATE(envoy.tcp_proxy.propagate_response_headers:PLAIN)% ' +
   'trailers=%FILTER_STATE(envoy.tcp_proxy.propagate_response_trailers:TYPED)%\n';
 
-const STATS = ['^tcp\\.', '^cluster\\.[^.]+\\.upstream_(cx|rq|flow)_.*$'];
+export const TUNNEL_STATS = ['^tcp\\.', '^cluster\\.[^.]+\\.upstream_(cx|rq|flow)_.*$'];
 
 export function tunnel(name: string, to: string, steps: readonly RelayStep[], around: Partial<Case> = {}): Case {
-  return { name, to, relay: steps, stats: STATS, view: undated, ...around };
+  return { name, to, relay: steps, stats: TUNNEL_STATS, view: undated, ...around };
 }
 
 export const OK = 'HTTP/1.1 200 OK\r\n\r\n';
@@ -53,7 +54,7 @@ function tcp(name: string, tunneling: Fields, options: Options = {}): Fields {
   const terminal = filter('envoy.filters.network.tcp_proxy', TCP_PROXY, {
     stat_prefix: name,
     cluster: 'a',
-    access_log: [textLog(LOG)],
+    access_log: [textLog(TUNNEL_LOG)],
     tunneling_config: { hostname: 'one.example:443', ...tunneling },
     ...proxy,
   });

@@ -20,7 +20,7 @@ import { idleTimeoutOf, pickCluster, type TcpProxyConfig } from './config.ts';
 import type { TunnelConfig } from './tunnel-config.ts';
 import type { TcpProxyScope } from './stats.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
-import { Tunnel } from './tunnel.ts';
+import { isStreamReset, Tunnel } from './tunnel.ts';
 import { UpstreamSide, type UpstreamUser } from './upstream-side.ts';
 
 /** Why there is no upstream, as the number that ends the close reason. Source: Envoy UpstreamFailureReason. */
@@ -544,7 +544,7 @@ function fillUpstream(seen: StreamInfo, { stream, id, times }: UpstreamConnectio
 
 /** The peer sent RST, as against ending in order or falling silent. */
 function isReset(failure: Failure | null): boolean {
-  return failure?.detail.endsWith('(ECONNRESET)') ?? false;
+  return failure !== null && (failure.detail.endsWith('(ECONNRESET)') || isStreamReset(failure));
 }
 
 function connectAgain(session: Session): void {

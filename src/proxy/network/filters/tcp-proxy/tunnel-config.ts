@@ -2,9 +2,8 @@
 import type { Any, TcpProxy_TunnelingConfig } from '../../../../proto/generated/types.d.ts';
 import { type HeaderKey, headerKey } from '../../../../wire/header-names.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
-import { decodeHeadersToAdd } from '../../../config/route-headers.ts';
-import type { HeaderValueOptionPb } from '../../../config/route-messages.ts';
 import { compileFormat, type Formatter } from '../../../formatter/text-formatter.ts';
+import { decodeHeadersToAdd } from '../../../route/header-additions.ts';
 import type { HeaderMutations } from '../../../route/header-mutation.ts';
 
 const UUID_REQUEST_ID = 'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig';
@@ -37,7 +36,7 @@ export function decodeTunneling(message: TcpProxy_TunnelingConfig, d: ConfigDeco
   return Object.freeze({
     hostname: compileFormat(message.hostname ?? '', d.at('hostname')),
     path: isPost ? path || '/' : null,
-    headers: decodeHeadersToAdd(message.headers_to_add as readonly HeaderValueOptionPb[] | undefined, d),
+    headers: decodeHeadersToAdd(message.headers_to_add, d),
     propagatesHeaders: message.propagate_response_headers === true,
     propagatesTrailers: message.propagate_response_trailers === true,
     requestId: decodeRequestId(message, d),

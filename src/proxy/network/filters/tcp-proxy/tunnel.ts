@@ -195,15 +195,14 @@ export class Tunnel implements StreamCallbacks, ByteStream, StreamRequest, Upstr
 
   onReset(reason: Failure): void {
     if (this.#callbacks !== null) this.#fail(reason);
-    else this.#over();
+    else this.#over(isStreamReset(reason) ? reason : null);
   }
 
-  /** However it came about: Envoy tells the client of no more than the end. */
-  #over(): void {
+  #over(reason: Failure | null = null): void {
     this.#encoder = null;
     if (this.isClosed) return;
     this.isClosed = true;
-    this.handler.onClose(null);
+    this.handler.onClose(reason);
   }
 
   onAboveWatermark(): void {
@@ -295,6 +294,14 @@ export class Tunnel implements StreamCallbacks, ByteStream, StreamRequest, Upstr
   /** The codec's connection counts for itself. */
   countBytes(): void {}
   closed(): void {}
+}
+
+/**
+ * Whether the proxy says that the connection behind it was reset. CONNECT_ERROR and the end of its own connection are
+ * mere ends. Source: Envoy HttpUpstream::onResetStream.
+ */
+export function isStreamReset({ code, scope }: Failure): boolean {
+  return scope === 'stream' && (code === 'upstream_reset' || code === 'upstream_refused');
 }
 
 /** What the proxy said, as %FILTER_STATE% shows it. */
