@@ -39,6 +39,7 @@ import { tlsUpstreamGroups } from './cases/tls-upstream.ts';
 import { tlsUpstreamWayGroups } from './cases/tls-upstream-ways.ts';
 import { tlsUpstreamLogGroups } from './cases/tls-upstream-log.ts';
 import { tunnelGroups } from './cases/tunnel.ts';
+import { tunnelHttp2Groups } from './cases/tunnel-http2.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -83,6 +84,7 @@ export const allGroups: readonly Group[] = [
   ...tlsUpstreamGroups,
   ...tlsUpstreamWayGroups,
   ...tunnelGroups,
+  ...tunnelHttp2Groups,
   ...udpGroups,
   ...workerGroups,
   ...laterGroups,
