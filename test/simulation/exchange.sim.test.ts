@@ -1,11 +1,11 @@
 // Random exchanges through a whole proxy in memory, from a seed: every request ends once and nothing stays.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random, Timer } from '../../src/base/clock.ts';
-import type { HttpFilter } from '../../src/proxy/http/filter.ts';
+import { Random } from '../../src/base/clock.ts';
 import { fuzzLimits } from '../fuzz/proto-mutator.ts';
 import { headerValues, isInterim, type Message } from '../support/http1-reader.ts';
 import { chunk, type MemoryClient, MemoryProxy, response, type UpstreamPeer } from './memory-proxy.ts';
+import { watchTimers, whims } from './whims.ts';
 
 const { seconds, seed } = fuzzLimits(5);
 
@@ -92,59 +92,6 @@ function makeRig(random: Random): MemoryProxy {
     },
     filters: random.below(2) === 0 ? { whims: whims(random) } : {},
   });
-}
-
-/** A filter that stops at any time in any way, and goes on, answers or resets later. */
-function whims(random: Random): HttpFilter {
-  type State = { decode: Timer; encode: Timer };
-  const SLOT = 0;
-  const stateOf = (stream: Parameters<NonNullable<HttpFilter['decodeHeaders']>>[0]): State => {
-    const state: State = (stream.slot[SLOT] as State | undefined) ?? {
-      decode: stream.clock.timer(() => later('decode'), null),
-      encode: stream.clock.timer(() => later('encode'), null),
-    };
-    stream.slot[SLOT] = state;
-    const later = (direction: 'decode' | 'encode'): void => {
-      const whim = random.below(10);
-      if (whim === 0) stream.sendLocalReply({ status: 403, body: 'whim', details: 'whim' });
-      else if (whim === 1) stream.resetStream('whim');
-      else if (direction === 'decode') stream.continueDecoding(SLOT);
-      else stream.continueEncoding(SLOT);
-    };
-    return state;
-  };
-  const wait = (timer: Timer): void => {
-    if (!timer.isArmed) timer.arm(1 + random.below(300));
-  };
-  const headers = pick(random, ['stop', 'stop-all-and-buffer', 'stop-all-and-watermark'] as const);
-  const data = pick(random, ['stop-and-buffer', 'stop-and-watermark'] as const);
-  return {
-    decodeHeaders: (stream) => {
-      if (random.below(3) > 0) return 'continue';
-      wait(stateOf(stream).decode);
-      return headers;
-    },
-    decodeData: (stream) => {
-      if (random.below(4) > 0) return 'continue';
-      wait(stateOf(stream).decode);
-      return data;
-    },
-    encodeHeaders: (stream) => {
-      if (random.below(4) > 0) return 'continue';
-      wait(stateOf(stream).encode);
-      return headers;
-    },
-    encodeData: (stream) => {
-      if (random.below(5) > 0) return 'continue';
-      wait(stateOf(stream).encode);
-      return data;
-    },
-    onDestroy: (stream) => {
-      const state = stream.slot[SLOT] as State | undefined;
-      state?.decode.disarm();
-      state?.encode.disarm();
-    },
-  };
 }
 
 function requestText(random: Random, id: number): string {
@@ -308,26 +255,9 @@ function checkQuiet(world: World, all: readonly SimClient[]): void {
   assert.deepEqual(rig.problems, []);
 }
 
-/** Timers that are armed now, by what they call. */
-function armedTimers(act: () => void): { armed: () => Timer[]; restore: () => void } {
-  const known = new Set<Timer>();
-  const { arm } = Timer.prototype;
-  Timer.prototype.arm = function (this: Timer, delayMs: number): void {
-    known.add(this);
-    arm.call(this, delayMs);
-  };
-  act();
-  return {
-    armed: () => [...known].filter((timer) => timer.isArmed),
-    restore: () => {
-      Timer.prototype.arm = arm;
-    },
-  };
-}
-
 function simulate(worldSeed: number): number {
   const random = new Random(worldSeed);
-  const watch = armedTimers(() => undefined);
+  const watch = watchTimers();
   const rig = makeRig(random);
   const world: World = { rig, random, clients: [], waiting: [], logged: [], trace: [] };
   const all: SimClient[] = [];
