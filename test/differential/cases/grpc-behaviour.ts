@@ -64,8 +64,10 @@ const mapped = http({
 const retries = http({
   name: 'retries',
   routes: [
-    ...STATUSES.map((status) => route(`/${status}`, 'a', { retry_policy: { retry_on: status, num_retries: 2 } })),
-    route('/several', 'a', { retry_policy: { retry_on: 'cancelled,unavailable,5xx', num_retries: 3 } }),
+    ...STATUSES.map((status) =>
+      route(`/${status}`, 'a', { timeout: '0s', retry_policy: { retry_on: status, num_retries: 2 } }),
+    ),
+    route('/several', 'a', { timeout: '0s', retry_policy: { retry_on: 'cancelled,unavailable,5xx', num_retries: 3 } }),
     route('/try', 'a', {
       timeout: '5s',
       retry_policy: { retry_on: 'deadline-exceeded,unavailable', num_retries: 2, per_try_timeout: '0.15s' },
