@@ -84,7 +84,7 @@ export class Http2ClientEvents implements Http2Events<Http2Exchange> {
   }
 
   onSettings(): void {
-    this.#client.onRoom();
+    this.#client.onSettings();
   }
 
   onFailed(): void {

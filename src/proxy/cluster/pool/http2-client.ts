@@ -23,6 +23,8 @@ export type Http2ClientOwner = {
   readonly http2: Http2Settings;
   readonly clock: Clock;
   readonly random: Random;
+  /** Streams that the host took at a time when it last spoke of them; at least 1. */
+  peerStreams: number;
   /** An exchange was answered or given up; its stream may still be open. */
   onExchangeOver(): void;
   /** A stream ended, or the peer changed how many there may be: perhaps there is room, or nothing left to do. */
@@ -82,9 +84,10 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
 
   /** How many streams there may be at a time, as far as that is known. */
   get maxStreams(): number {
-    const { maxConcurrentStreams } = this.#owner.http2.wire;
+    const { http2, peerStreams } = this.#owner;
     const { peer } = this.http2;
-    return Math.min(maxConcurrentStreams, peer.isKnown ? peer.maxConcurrentStreams : STREAMS_BEFORE_SETTINGS);
+    const most = peer.isKnown ? peer.maxConcurrentStreams : Math.min(peerStreams, STREAMS_BEFORE_SETTINGS);
+    return Math.min(http2.wire.maxConcurrentStreams, most);
   }
 
   /** Exchanges that may begin now. */
@@ -97,7 +100,8 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
   /** Exchanges that may begin once the peer has said how many it takes, if it takes as many as are configured. */
   get promisedStreams(): number {
     if (this.http2.peer.isKnown || this.isClosed || this.isDraining) return 0;
-    return Math.max(0, this.#owner.http2.wire.maxConcurrentStreams - this.activeStreams);
+    const { http2, peerStreams } = this.#owner;
+    return Math.max(0, Math.min(http2.wire.maxConcurrentStreams, peerStreams) - this.activeStreams);
   }
 
   /** Begins an exchange; there must be a free stream. */
@@ -139,6 +143,11 @@ export class Http2ClientConnection implements ByteStreamHandler, KeepaliveOwner 
     this.#owner.onRoom(this);
     // Envoy's codec takes it for an error that its connection goes while it reads.
     if (this.isClosed && this.#isReceiving) this.stats.inc(this.stats.i.upstream_cx_protocol_error);
+  }
+
+  onSettings(): void {
+    this.#owner.peerStreams = Math.max(1, this.http2.peer.maxConcurrentStreams);
+    this.onRoom();
   }
 
   /** SETTINGS or GOAWAY came. */

@@ -248,6 +248,19 @@ test('before the peer has said how many streams it takes, no more than a hundred
   assert.ok(exchanges.every(({ isComplete }) => isComplete));
 });
 
+test('what a host said of streams counts for its next connections until they say more', () => {
+  const { h, start, accept, stat } = setUp();
+  start();
+  const [peer] = accept({ maxConcurrentStreams: 1 });
+  start();
+  start();
+  assert.equal(h.dialer.dials.length, 2, 'a connection for each');
+  const [more] = accept({ maxConcurrentStreams: 5 });
+  assert.equal(more.requests.length, 2, 'as soon as it is known that there is room');
+  peer.answer(0);
+  assert.equal(stat('upstream_rq_pending_active'), 0);
+});
+
 test('max_concurrent_streams of the configuration', () => {
   const { start, accept, stat } = setUp({ wire: { maxConcurrentStreams: 2 } });
   start();

@@ -23,6 +23,8 @@ export class Http2Pool extends Http1Pool implements Http2ClientOwner {
   readonly #connections = new Set<Http2ClientConnection>();
   /** Those with room, as far as is known; the last one is used until it is full. */
   readonly #ready: Http2ClientConnection[] = [];
+  /** What the host last said of streams: a new connection begins with that until it hears otherwise. */
+  peerStreams = Number.POSITIVE_INFINITY;
 
   constructor(context: PoolContext, address: Address, host: HostCounts, breaker: Breaker, choice: Http2Choice) {
     super(context, address, host, breaker);
@@ -43,9 +45,9 @@ export class Http2Pool extends Http1Pool implements Http2ClientOwner {
   }
 
   protected override get streamsPerDial(): number {
-    const { maxConcurrentStreams } = this.http2.wire;
+    const streams = Math.min(this.http2.wire.maxConcurrentStreams, this.peerStreams);
     const most = this.http.maxRequestsPerConnection;
-    return most > 0 ? Math.min(most, maxConcurrentStreams) : maxConcurrentStreams;
+    return most > 0 ? Math.min(most, streams) : streams;
   }
 
   protected override get promisedStreams(): number {
