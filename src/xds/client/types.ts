@@ -1,0 +1,55 @@
+// What an xDS client is to its users: subscriptions by type and name over one source, whatever the transport.
+import type { Failure } from '../../base/failure.ts';
+
+/** One resource as it came. */
+export type XdsResource = {
+  readonly name: string;
+  /** Of the resource itself (delta) or of the whole response (state of the world). */
+  readonly version: string;
+  /** Full name of the message in `bytes`, which need not be the subscription's (a wrong one is for its user to refuse). */
+  readonly type: string;
+  readonly bytes: Uint8Array;
+};
+
+/** What one response says of one type. */
+export type XdsResponse = {
+  /** Full name of the message: 'envoy.config.cluster.v3.Cluster'. */
+  readonly type: string;
+  /** system_version_info (delta) or version_info. */
+  readonly version: string;
+  readonly resources: readonly XdsResource[];
+  /** Names that the server says do not exist (any more). */
+  readonly removed: readonly string[];
+  /** Listeners and clusters in state of the world: what is not in it is gone. */
+  readonly isComplete: boolean;
+};
+
+export type XdsRefusal = { readonly name: string; readonly reason: string };
+
+/** Who asked. */
+export type XdsListener = {
+  /**
+   * Takes the response on and calls `done` once, perhaps later, with what was refused: then it is acknowledged, or
+   * refused with all reasons (NACK). The type's next response waits until then; only the newest one is kept.
+   */
+  onResponse(response: XdsResponse, done: (refused: readonly XdsRefusal[]) => void): void;
+  /** initial_fetch_timeout is over, and nothing has come for these names ('*' for all there are). */
+  onFetchTimeout(names: readonly string[]): void;
+  /** The stream could not be opened, or ended: null once it stands again. Resources stay as they are. */
+  onConnection(failure: Failure | null): void;
+};
+
+/** The names of one type that are wanted; changes of a turn travel together. */
+export type XdsSubscription = {
+  /** Wants a name, for the first time or again: then the server is asked to send it even if it has not changed. */
+  add(name: string): void;
+  remove(name: string): void;
+  close(): void;
+};
+
+/** One source: an aggregated stream, a stream per type, a directory, a REST server. */
+export type XdsSource = {
+  /** `isWildcard`: all resources of the type there are (listeners and clusters). One subscription for each type. */
+  subscribe(type: string, isWildcard: boolean, initialFetchTimeoutMs: number, listener: XdsListener): XdsSubscription;
+  close(): void;
+};
