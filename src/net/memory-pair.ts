@@ -51,7 +51,8 @@ export function takeLeft(stream: ByteStream): unknown {
  * How bytes go over: when one end sends what was queued, and the other reads and has nothing before it, they are
  * handed over at once, borrowed bytes uncopied: their owner waits until the turn is over. Otherwise they are kept, and
  * the other end is told in a call of its own. At most one handover for each end and flush, so that two ends that answer
- * each other take turns with everybody else; and never in a call of `flush`, where a handler is on the stack.
+ * each other take turns with everybody else; and never in a call of `flush`, where a handler is on the stack: so there
+ * is no recursion between the ends.
  */
 export class MemoryStream extends QueuedStream {
   readonly localAddress: Address;
@@ -196,9 +197,10 @@ export class MemoryStream extends QueuedStream {
 
   /** Once for each flush, and not while it reads already. */
   private canTake(): boolean {
-    const { flushes } = this.turn;
+    const { flushes, flushDepth } = this.turn;
     const isFree = this.isReading && !this.isTaking && this.inboxBytes === 0;
-    if (!isFree || this.handoverFlush === flushes || this.options.nextPieceBytes !== undefined) return false;
+    if (!isFree || flushDepth > 1 || this.handoverFlush === flushes) return false;
+    if (this.options.nextPieceBytes !== undefined) return false;
     this.handoverFlush = flushes;
     return true;
   }

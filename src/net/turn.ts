@@ -23,10 +23,14 @@ export class Turn {
   readonly onBug: OnBug;
   /** Depth of nested entries; 0 outside. */
   depth = 0;
-  /** How often what was written has been sent: a stream in memory hands over once each time. */
+  /** Number of the present flush; a stream in memory hands over once in each. */
   flushes = 0;
+  /** Flushes within flushes: who is handed bytes inside one may need another to go on (TLS, record by record). */
+  flushDepth = 0;
   private dirty: (TurnStream | null)[] = [];
   private dirtyCount = 0;
+  /** Those of `dirty` before it are settled. */
+  private settledCount = 0;
   private notified: TurnStream[] = [];
   private isScheduled = false;
   private readonly settleLate = (): void => {
@@ -87,11 +91,11 @@ export class Turn {
 
   /** Sends everything queued now. On return no stream holds borrowed bytes: they were sent or copied. */
   flush(): void {
-    this.flushes++;
+    if (this.flushDepth++ === 0) this.flushes++;
     const dirty = this.dirty;
-    for (let i = 0; i < this.dirtyCount; i++) {
-      const stream = dirty[i] as TurnStream;
-      dirty[i] = null;
+    while (this.settledCount < this.dirtyCount) {
+      const stream = dirty[this.settledCount] as TurnStream;
+      dirty[this.settledCount++] = null;
       stream.isDirty = false;
       try {
         stream.settle();
@@ -100,6 +104,8 @@ export class Turn {
       }
     }
     this.dirtyCount = 0;
+    this.settledCount = 0;
+    this.flushDepth--;
   }
 
   private settleAll(): void {
