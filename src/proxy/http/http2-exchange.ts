@@ -4,12 +4,13 @@ import { ERROR } from '../../wire/http2/frames/constants.ts';
 import type { Http2Server } from '../../wire/http2/server.ts';
 import type { Http2Stream } from '../../wire/http2/stream.ts';
 import { responseToConnect } from '../../wire/http2/upgrade.ts';
-import type { StreamInfo } from '../stream-info.ts';
+import { Flag, type StreamInfo } from '../stream-info.ts';
 import type { ResetReason, ResponseEncoder } from './codec.ts';
 import type { BodyData } from './filter.ts';
 import type { Http2Streams } from './http2-streams.ts';
 import type { HttpStream } from './stream.ts';
 
+const CONNECT_FAILURES = Flag.UF | Flag.UC | Flag.UR;
 const RESET_CODES = { local: ERROR.internal, protocol: ERROR.protocol, connect: ERROR.connect } as const;
 
 export class Http2Exchange implements ResponseEncoder {
@@ -21,6 +22,8 @@ export class Http2Exchange implements ResponseEncoder {
   /** What an extended CONNECT asks for; '' for anything else. */
   upgrade = '';
   pauses = 0;
+  /** What its stream is reset with when the answer is over before the request. */
+  cutCode: number = ERROR.noError;
   /** Of an answer that waits to leave: bytes at the last look, and until when there must be fewer. */
   unsentBytes = 0;
   flushDueMs = 0;
@@ -90,13 +93,19 @@ export class Http2Exchange implements ResponseEncoder {
   }
 
   finish(): void {
-    const { wire } = this;
+    const { wire, stream } = this;
     this.stream = null;
     if (wire.isClosed) return;
     this.pauses = 0;
     if (wire.unreturned > 0) this.#http2.returnCredit(wire, wire.unreturned);
     if (!this.#isAnswered) return;
-    if (!wire.isRemoteClosed) this.#streams.cutShort(wire);
+    if (isConnectFailure(stream)) this.cutCode = ERROR.connect;
+    if (!wire.isRemoteClosed) this.#streams.cutShort(this);
     if (!wire.isClosed && !wire.isLocalClosed) this.#streams.watchFlush(this);
   }
+}
+
+/** A CONNECT whose upstream could not be reached, or ended. Source: Envoy ConnectionManagerImpl::doEndStream. */
+function isConnectFailure(stream: HttpStream | null): boolean {
+  return stream?.requestHeaders.method === 'CONNECT' && (stream.info.flags & CONNECT_FAILURES) !== 0;
 }

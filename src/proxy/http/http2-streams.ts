@@ -23,7 +23,7 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   readonly #connection: Http2ServerConnection;
   readonly #data = new BodyData();
   /** Their answers were given before all of the request was read; each stream at most once. */
-  #cutShort: Wire[] = [];
+  #cutShort: Http2Exchange[] = [];
   /** Answers that were given and have not left. */
   #flushing: Set<Http2Exchange> | null = null;
   #flushTimer: Timer | null = null;
@@ -129,8 +129,8 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   }
 
   /** The rest of the request is not wanted; perhaps this turn brings it all the same. */
-  cutShort(wire: Wire): void {
-    this.#cutShort.push(wire);
+  cutShort(exchange: Http2Exchange): void {
+    this.#cutShort.push(exchange);
   }
 
   /** RFC 9113 §8.1: resets what is cut short, once the whole answer has left. */
@@ -138,8 +138,8 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
     if (this.#cutShort.length === 0) return;
     const cut = this.#cutShort;
     this.#cutShort = [];
-    for (const wire of cut) {
-      if (!wire.isClosed && !wire.isRemoteClosed) this.#connection.http2.resetAfterEnd(wire, ERROR.noError);
+    for (const { wire, cutCode } of cut) {
+      if (!wire.isClosed && !wire.isRemoteClosed) this.#connection.http2.resetAfterEnd(wire, cutCode);
     }
   }
 
