@@ -114,7 +114,7 @@ export function mutateRequestHeaders(
     if (config.nodeId !== '') headers.set(H['x-envoy-downstream-service-node'], config.nodeId);
   }
   if (config.via !== '') headers.appendValue(H.via, config.via, ', ');
-  if (isExternalKnown) headers.set(H['x-envoy-external-address'], address.address);
+  if (isExternalKnown && hasIp(address)) headers.set(H['x-envoy-external-address'], address.address);
   if (config.generateRequestId) setRequestId(headers, config, isEdge, random);
   return address;
 }
