@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/wire/http2/options.ts';
-import { SETTING } from '../../src/wire/http2/frames/constants.ts';
-import { settings } from '../../src/wire/http2/testing/raw.ts';
 import {
   assertQuiet,
   connectHttp2,
@@ -276,16 +274,6 @@ for (const { name, direction, downstream, upstream } of combinations()) {
 
 // ─── SETTINGS ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Another SETTINGS_INITIAL_WINDOW_SIZE, which the peer's own account of its streams follows. */
-function changeWindow(peer: Http2MemoryPeer, bytes: number): void {
-  const { http2 } = peer;
-  const options = http2.options as { initialStreamWindow: number };
-  const change = bytes - options.initialStreamWindow;
-  options.initialStreamWindow = bytes;
-  for (const { wire } of peer.exchanges) wire.receiveWindow += change;
-  peer.run(() => peer.stream.write(settings(SETTING.initialWindowSize, bytes)));
-}
-
 for (const direction of ['download', 'upload'] as const) {
   test(`${direction}: windows that shrink and grow while data is held lose nothing`, () => {
     const peers = { initialStreamWindow: 65_535, largestStreamWindow: 65_535 };
@@ -296,21 +284,21 @@ for (const direction of ['download', 'upload'] as const) {
       const before = flows.map((flow) => flow.received());
       assert.deepEqual(before, [65_535, 65_535, 65_535]);
       const sink = direction === 'download' ? (rig.client as Http2MemoryPeer) : (rig.upstream?.last as Http2MemoryPeer);
-      changeWindow(sink, 0);
+      sink.changeWindow(0);
       const late = flowOf(rig, '/late', MIB, false);
       settle(rig, [...flows, late]);
       assert.equal(late.received(), 0);
-      changeWindow(sink, 70_000);
+      sink.changeWindow(70_000);
       settle(rig, [...flows, late]);
       assert.ok(late.isComplete(), `${late.received()}`);
       assert.deepEqual(
         flows.map((flow) => flow.received()),
         [70_000, 70_000, 70_000],
       );
-      changeWindow(sink, 100);
+      sink.changeWindow(100);
       for (const flow of flows) flow.goOn();
       settle(rig, flows);
-      changeWindow(sink, 200_000);
+      sink.changeWindow(200_000);
       settle(rig, flows);
       for (const flow of flows) assert.ok(flow.isComplete(), `${flow.received()}`);
       for (const exchange of rig.upstream?.exchanges ?? []) if (direction === 'upload') exchange.respond(200);

@@ -8,10 +8,11 @@ import { Headers } from '../../src/wire/headers.ts';
 import { Http2Client } from '../../src/wire/http2/client.ts';
 import type { Http2Connection } from '../../src/wire/http2/connection.ts';
 import type { Http2Events } from '../../src/wire/http2/events.ts';
-import { ERROR, MAX_STREAM_ID } from '../../src/wire/http2/frames/constants.ts';
+import { ERROR, MAX_STREAM_ID, MAX_WINDOW, SETTING } from '../../src/wire/http2/frames/constants.ts';
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/wire/http2/options.ts';
 import { Http2Server } from '../../src/wire/http2/server.ts';
 import type { Http2Stream } from '../../src/wire/http2/stream.ts';
+import { settings } from '../../src/wire/http2/testing/raw.ts';
 import { LISTENER, MemoryPeer, type MemoryProxy } from './memory-proxy.ts';
 
 export type Field = readonly [name: string, value: string];
@@ -146,6 +147,8 @@ export class Http2MemoryPeer extends MemoryPeer {
   /** The other side has said all that it will say of the exchange. */
   onComplete: (exchange: Http2MemoryExchange) => void = () => undefined;
   onOver: (exchange: Http2MemoryExchange) => void = () => undefined;
+  /** Since `changeWindow`: what new streams begin with. */
+  window = -1;
   readonly #rig: MemoryProxy;
 
   constructor(
@@ -166,6 +169,18 @@ export class Http2MemoryPeer extends MemoryPeer {
   /** Bytes of its own that the other side's windows hold back. */
   get pendingBytes(): number {
     return this.http2.pendingBytes;
+  }
+
+  /** Says another SETTINGS_INITIAL_WINDOW_SIZE, and does not watch from now on whether it is kept: it may cross. */
+  changeWindow(bytes: number): void {
+    this.window = bytes;
+    for (const { wire } of this.exchanges) this.adoptWindow(wire);
+    this.run(() => this.stream.write(settings(SETTING.initialWindowSize, bytes)));
+  }
+  adoptWindow(wire: Http2Stream<Http2MemoryExchange>): void {
+    if (this.window < 0) return;
+    wire.windowBytes = this.window;
+    wire.receiveWindow = MAX_WINDOW;
   }
 
   override onData(chunk: Buffer, start: number, end: number): void {
@@ -207,6 +222,7 @@ class PeerEvents implements Http2Events<Http2MemoryExchange> {
     const exchange = wire.user ?? new Http2MemoryExchange(peer, wire);
     if (isRequest) {
       wire.user = exchange;
+      peer.adoptWindow(wire);
       peer.exchanges.push(exchange);
     }
     exchange.head = headers;
@@ -291,6 +307,7 @@ export class Http2MemoryClient extends Http2MemoryPeer {
       if (wire === null) throw new Error('no stream is free');
       exchange = new Http2MemoryExchange(this, wire);
       wire.user = exchange;
+      this.adoptWindow(wire);
       exchange.isStalled = this.opensStalled;
       this.exchanges.push(exchange);
     });
