@@ -16,8 +16,11 @@ import { grpcWebGroups } from './cases/grpc-web.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
+import { http2OptionGroups } from './cases/http2-options.ts';
+import { http2StreamGroups } from './cases/http2-streams.ts';
 import { http2PoolGroups } from './cases/http2-pool.ts';
 import { internalEndGroups } from './cases/internal-ends.ts';
+import { internalHttpGroups } from './cases/internal-http.ts';
 import { internalListenerGroups } from './cases/internal-listener.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
@@ -49,6 +52,8 @@ export const allGroups: readonly Group[] = [
   ...smugglingGroups,
   ...http2MatrixGroups,
   ...http2HeadGroups,
+  ...http2StreamGroups,
+  ...http2OptionGroups,
   ...http2PoolGroups,
   ...routeMatchGroups,
   ...routeActionGroups,
@@ -74,6 +79,7 @@ export const allGroups: readonly Group[] = [
   ...tcpProxyGroups,
   ...internalListenerGroups,
   ...internalEndGroups,
+  ...internalHttpGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,
   ...tlsIdentityGroups,

@@ -66,7 +66,6 @@ const routes: readonly Fields[] = [
   route('/twice', 'to-twice'),
   route('/metadata', 'to-metadata'),
   route('/original', 'to-original'),
-  route('/one', 'to-one'),
   route('/route-state', 'to-http', {}, routeState([['s.hash', 'envoy.hashable_string', 'of the route', 'ONCE']])),
   {
     ...route('/rerouted', 'a', {}, { name: 'by state' }),
@@ -135,10 +134,6 @@ const clusters: readonly Fields[] = [
   toInternal('to-no-tls', 'inner-http', passing([], clientSide('test.example'))),
   toInternal('to-twice', 'inner-second', passing()),
   toInternal('to-original', 'inner-original', passing()),
-  toInternal('to-one', 'inner-http', {
-    ...passing(),
-    circuit_breakers: { thresholds: [{ max_connection_pools: 1, track_remaining: true }] },
-  }),
   toInternal('to-metadata', 'inner-http', passing(['host.of.host']), {
     metadata: { filter_metadata: { 'of.host': { name: 'h' } } },
     endpoint_id: 'an id',
@@ -153,7 +148,8 @@ function get(path: string, headers: Readonly<Record<string, string>> = {}): stri
 }
 
 /** Requests of one connection, one after the other. */
-const requests = (...list: string[]): NonNullable<Case['send']> => list.flatMap((request, i) => [request, { read: i + 1 }]);
+const requests = (...list: string[]): NonNullable<Case['send']> =>
+  list.flatMap((request, i) => [request, { read: i + 1 }]);
 const calm = { stats: STATS, settleMs: 30 } as const;
 const internal = (name: string, ...list: string[]): Case => ({ name, send: requests(...list), ...calm });
 
@@ -175,11 +171,14 @@ const cases: readonly Case[] = [
   internal('nobody is there, three times', get('/retry')),
   internal('TLS inside', get('/tls'), get('/tls')),
   internal('TLS inside for the wrong name', get('/wrong-tls')),
-  internal('TLS to whom does not speak it', get('/no-tls')),
+  {
+    ...internal('TLS to whom does not speak it', get('/no-tls')),
+    // What is wrong with a ClientHello as HTTP/1 depends on its random bytes.
+    view: ({ clients, log: lines }) => ({ clients, log: lines.filter((line) => line.startsWith('main')) }),
+  },
   internal('metadata of the host', get('/metadata')),
   internal('state of a route', get('/route-state')),
   internal('a route by state', get('/rerouted', { 'x-own': 'elsewhere' }), get('/rerouted')),
-  internal('no more pools than allowed', get('/one'), get('/one', { 'x-hash': 'second' })),
   internal('a connection that fails later', get('/reset')),
   internal('such a one is tried again', get('/retry-reset')),
   {
