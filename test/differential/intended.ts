@@ -47,7 +47,7 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     cases: /^grpc bridge \/ (upgrade|query): protobuf, (no trailers back|HTTP failure)$/,
     path: ANY,
     reason:
-      'only the head of a gRPC message is cut off, and the length goes with it; Envoy cuts any body and keeps the length',
+      'only the head of a gRPC message is cut off, and the length with it; Envoy cuts any body and keeps the length',
   },
   // Framing that two implementations may read differently is refused, where Envoy guesses.
   {
