@@ -9,6 +9,7 @@ import { arePeersRequired } from '../support/find-envoy.ts';
 import { runToEnd } from '../support/proxy-process.ts';
 import { configCases, configText } from './cases/bad-configs.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
+import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { tlsConfigCases } from './cases/tls-configs.ts';
@@ -29,6 +30,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
   const all = [
     ...configCases,
     ...chainConfigCases,
+    ...internalConfigCases,
     ...listenerFilterConfigCases,
     ...networkConfigCases,
     ...tlsConfigCases,
