@@ -61,7 +61,7 @@ function addTimes(common: Message, info: StreamInfo): void {
   add('time_to_first_upstream_rx_byte', info.firstUpstreamRxMs);
   add('time_to_last_upstream_rx_byte', info.lastUpstreamRxMs);
   add('time_to_first_downstream_tx_byte', info.firstDownstreamTxMs);
-  add('time_to_last_downstream_tx_byte', info.lastDownstreamTxMs);
+  if (info.firstDownstreamTxMs > 0) add('time_to_last_downstream_tx_byte', info.lastDownstreamTxMs);
 }
 
 function addUpstream(common: Message, info: StreamInfo): void {
@@ -112,7 +112,9 @@ function tlsProperties(tls: TlsFacts | null, serverName: string, ja3: string): M
   const properties: Message = { tls_sni_hostname: serverName, ja3_fingerprint: ja3 };
   if (tls === null) return properties;
   properties['local_certificate_properties'] = certificateProperties(tls.localCertificate);
-  properties['peer_certificate_properties'] = certificateProperties(tls.peerCertificate);
+  const peer = tls.peerCertificate;
+  properties['peer_certificate_properties'] =
+    peer === null ? {} : { ...certificateProperties(peer), issuer: textOf(peer.issuer) };
   properties['tls_session_id'] = tls.sessionId;
   properties['tls_version'] = TLS_VERSIONS[tls.version] ?? 'VERSION_UNSPECIFIED';
   properties['tls_cipher_suite'] = cipherId(tls.cipher);

@@ -25,6 +25,7 @@ import { type HttpEntrySettings, httpEntry, tcpEntry } from './entries.ts';
 import type { LogServices } from './log-services.ts';
 import { encodeIdentifier, LogStream } from './log-stream.ts';
 import { grpcSender, httpSender, OtelExport, type OtelSender } from './otel-export.ts';
+import { textOf } from './utf8.ts';
 import { compileOtelList, compileOtelValue } from './otel-format.ts';
 
 const COMMON = 'envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig';
@@ -204,8 +205,10 @@ function addFilterState(values: KeyValue[], { info }: FormatContext, keys: reado
   for (const key of keys) {
     const object = findFilterState(info, key);
     if (object === undefined || packFilterState(object) === null) continue;
+    const { typed } = object;
     // 64-bit numbers are texts in protobuf's JSON.
-    values.push({ key, value: { string_value: JSON.stringify(object.typed) } });
+    const json = typeof typed === 'string' ? textOf(typed) : typed;
+    values.push({ key, value: { string_value: JSON.stringify(json) } });
   }
 }
 
