@@ -312,7 +312,7 @@ export class HttpConnection implements ByteStreamHandler {
       info.responseCodeDetails = reason.detail;
     } else if (reason.code === 'downstream_closed' || reason.code === 'downstream_reset') {
       info.flags |= Flag.DC;
-      info.responseCodeDetails = 'downstream_remote_disconnect';
+      info.responseCodeDetails = reason.side === 'local' ? reason.detail : 'downstream_remote_disconnect';
     } else if (reason.code === 'drain' || reason.code === 'local_close') {
       info.responseCodeDetails = reason.detail;
     } else {
@@ -381,9 +381,9 @@ export class HttpConnection implements ByteStreamHandler {
     if (this.#connection.isLogged) this.#connection.info.flags |= Flag.DPE;
   }
 
-  /** HTTP/2: the client broke the protocol; its streams have been told, and GOAWAY is written. */
-  onConnectionError(): void {
-    this.#countProtocolError();
+  /** HTTP/2: the client broke the protocol, or floods; its streams have been told, and GOAWAY is written. */
+  onConnectionError(isFlood: boolean): void {
+    if (!isFlood) this.#countProtocolError();
     this.#drainState = 'closing';
     this.closeDelayed();
   }

@@ -9,6 +9,7 @@ import {
   Http2MemoryUpstream,
 } from '../../../test/simulation/http2-memory.ts';
 import { MemoryProxy, type MemoryProxyOptions, response } from '../../../test/simulation/memory-proxy.ts';
+import { CLIENT_START, data, GET, headers, SETTINGS_ACK } from '../../wire/http2/testing/raw.ts';
 
 const HTTP = 'http.test.';
 
@@ -316,6 +317,22 @@ test('streams above max_concurrent_streams are refused, and cost the others noth
   });
 });
 
+test('a window smaller than the usual one binds whoever knows of it', () => {
+  const custom_settings_parameters = [{ identifier: 4, value: 1_000 }];
+  withProxy({ hcm: { http2_protocol_options: { custom_settings_parameters } } }, (rig, upstream) => {
+    upstream.reply = (exchange) => exchange.respond(200, String(exchange.bytes));
+    const head = headers(1, [...GET.slice(1), [':method', 'POST']], 4);
+    const body = [0, 1, 2, 3].map((i) => data(1, 'x'.repeat(16_000), i === 3 ? 1 : 0));
+    const raw = rig.connect();
+    raw.send(Buffer.concat([CLIENT_START, head, ...body]).toString('latin1'));
+    assert.equal(upstream.lastExchange.bytes, 64_000);
+    assert.match(raw.text, /64000$/);
+    const ours = headers(3, [...GET.slice(1), [':method', 'POST']], 4);
+    raw.send(Buffer.concat([SETTINGS_ACK, ours, data(3, 'x'.repeat(1_001))]).toString('latin1'));
+    assert.equal(rig.stat('http2.tx_reset'), 1);
+  });
+});
+
 // ─── Policies ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('fields with underscores are allowed, dropped, or end their stream', () => {
@@ -357,7 +374,8 @@ test('a client that does not answer PING is left, one that does is not', () => {
       for (let i = 0; i < 3; i++) rig.advance(9_000);
       assert.equal(client.isGone, false);
       assert.equal(rig.stat('http2.keepalive_timeout'), 1);
-      assert.equal(rig.stat(`${HTTP}downstream_cx_destroy_local_active_rq`), 1);
+      // As Envoy counts it.
+      assert.equal(rig.stat(`${HTTP}downstream_cx_destroy_remote_active_rq`), 1);
       dead.resume();
       assert.equal(dead.isGone, true);
       assert.equal(lost.resetBy, 'gone');

@@ -10,6 +10,12 @@ import type { HttpConnection } from './connection-manager.ts';
 import type { Http2Exchange } from './http2-exchange.ts';
 import { Http2Streams } from './http2-streams.ts';
 
+const PING_TIMEOUT = failure(
+  'downstream_closed',
+  'local',
+  'connection',
+  'downstream_local_disconnect(http2_ping_timeout)',
+);
 const CLIENT_GONE = failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect');
 
 export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
@@ -25,6 +31,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   isClosing = false;
   /** GOAWAY is written: the connection ends once it has left. */
   hasFailed = false;
+  isFlooded = false;
   #headTimer: Timer | null = null;
   /** An exchange was under way when the connection failed. */
   #hasFailedInside = false;
@@ -71,7 +78,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
     if (this.hasFailed) {
       this.hasFailed = false;
       this.closedLocally = true;
-      this.owner.onConnectionError();
+      this.owner.onConnectionError(this.isFlooded);
     } else if (this.isClosing && this.http2.activeStreams === 0 && !this.closedLocally) {
       this.closedLocally = true;
       this.owner.closeDelayed();
@@ -129,6 +136,8 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
 
   onKeepaliveTimeout(): void {
     this.stats.inc(this.stats.i.keepalive_timeout);
+    // Envoy counts it as an end by the client.
+    this.#tellGone(PING_TIMEOUT);
     this.closedLocally = true;
     this.owner.closeAtOnce('http2_ping_timeout');
   }

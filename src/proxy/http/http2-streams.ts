@@ -188,8 +188,9 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
     this.#connection.keepalive?.onAck();
   }
 
-  onFailed(): void {
+  onFailed(_reason: Failure, code: number): void {
     this.#connection.hasFailed = true;
+    this.#connection.isFlooded = code === ERROR.enhanceYourCalm;
     this.#connection.socket.announceTurnEnd();
   }
 
