@@ -5,6 +5,7 @@ import { H } from '../../wire/header-names.ts';
 import { responseFlagsText, type StreamInfo, type UpstreamInfo } from '../stream-info.ts';
 import { maskAddress, withoutPort, withPort } from './address-text.ts';
 import { utf8Bytes } from './byte-text.ts';
+import type { FormatContext } from './format-context.ts';
 import { type Command, type CommandUse, number, type Operator, plain, safeText, text, truncated } from './operator.ts';
 
 const orNull = (value: string): string | null => (value === '' ? null : value);
@@ -121,6 +122,15 @@ function joined(details: string): string {
 }
 
 /** NAME_ADDRESS, NAME_ADDRESS_WITHOUT_PORT (with an optional prefix length) and NAME_PORT. */
+/** An address that has none shows nothing, which is not the '-' of an unknown address. */
+function portOf(get: (info: StreamInfo) => Address | null): Operator {
+  const port = ({ info }: FormatContext): number | string | null => {
+    const address = get(info);
+    return address === null ? null : hasIp(address) ? address.port : '';
+  };
+  return { type: 'json', get: port, json: (ctx) => String(port(ctx) || 'null') };
+}
+
 function addressCommands(name: string, get: (info: StreamInfo) => Address | null): Record<string, Command> {
   return {
     [`${name}_ADDRESS`]: plain(
@@ -140,16 +150,12 @@ function addressCommands(name: string, get: (info: StreamInfo) => Address | null
         return text((ctx) => {
           const address = get(ctx.info);
           if (address === null) return null;
-          return bits < 0 ? withoutPort(address) : maskAddress(address, bits);
+          if (bits < 0) return withoutPort(address);
+          return hasIp(address) ? maskAddress(address, bits) : '';
         });
       },
     },
-    [`${name}_PORT`]: plain(
-      number((ctx) => {
-        const address = get(ctx.info);
-        return address === null || !hasIp(address) ? Number.NaN : address.port;
-      }),
-    ),
+    [`${name}_PORT`]: plain(portOf(get)),
   };
 }
 

@@ -1,6 +1,6 @@
 // Differential cases: internal listeners at layer 4 — ends, what is passed on, limits, and who is not there.
 import type { Case, Group, Observation, RelayStep } from '../case.ts';
-import { bootstrap, cluster, type Fields, filter, textLog } from '../config.ts';
+import { bootstrap, cluster, type Fields, fileLog, filter, textLog } from '../config.ts';
 import {
   inner,
   INNER_LOG,
@@ -54,6 +54,26 @@ const chain = (name: string, match: Fields | null, to: string): Fields => ({
   filters: [tcpProxy(name, to)],
 });
 
+/** Values of JSON have types. */
+const jsonLog: Fields = {
+  access_log: [
+    fileLog({
+      log_format: {
+        json_format: {
+          who: '%LISTENER_NAME%',
+          remote: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%',
+          network: '%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(24)%',
+          local: '%DOWNSTREAM_LOCAL_PORT%',
+          upstream: '%UPSTREAM_REMOTE_PORT%',
+          both: '%DOWNSTREAM_LOCAL_PORT%:%UPSTREAM_REMOTE_PORT%',
+          id: '%UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID%',
+          own: '%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%',
+        },
+      },
+    }),
+  ],
+};
+
 const listeners: readonly Fields[] = [
   outer('plain', 'to-plain'),
   inner('inner-plain', [tcpProxy('inner-plain', 'a')]),
@@ -77,6 +97,8 @@ const listeners: readonly Fields[] = [
   inner('inner-limited', [tcpProxy('inner-limited', 'a')]),
   outer('echo', 'to-echo'),
   inner('inner-echo', [filter('envoy.filters.network.echo', 'envoy.extensions.filters.network.echo.v3.Echo')]),
+  outer('json', 'to-json', [], { filter_chains: [{ filters: [tcpProxy('json', 'to-json', jsonLog)] }] }),
+  inner('inner-json', [tcpProxy('inner-json', 'a', jsonLog)]),
   outer('direct', 'to-direct'),
   inner('inner-direct', [
     filter('envoy.filters.network.direct_response', 'envoy.extensions.filters.network.direct_response.v3.Config', {
@@ -170,6 +192,7 @@ const clusters: readonly Fields[] = [
   toInternal('to-one', 'inner-plain', breakers({ max_connections: 1 })),
   toInternal('to-limited', 'inner-limited'),
   toInternal('to-echo', 'inner-echo'),
+  toInternal('to-json', 'inner-json', {}, { endpoint_id: 'of json' }),
   toInternal('to-direct', 'inner-direct'),
   toInternal('to-refused', 'inner-refused'),
   toInternal('to-restored', 'inner-restored', passing([`host.${DESTINATION}`]), metadata),
@@ -274,6 +297,7 @@ const cases: readonly Case[] = [
   ...['restored-only-state', 'chains-state', 'chains-v6', 'no-state'].map((name) =>
     internal(`through ${name}`, through(name)),
   ),
+  internal('through json', through('json')),
   ...['missing', 'missing-3', 'no-chain'].map((name) => internal(`refused at ${name}`, refusedAt(name))),
   // Whether the outer connection stood before the inner one failed is a matter of microseconds.
   internal('refused at refused', refusedAt('refused'), { view: onlyLog('inner-refused') }),
