@@ -11,6 +11,7 @@ import { engine } from './cases/engine.ts';
 import { http1AllFeatures } from './cases/http1-all-features.ts';
 import { http1Minimal } from './cases/http1-minimal.ts';
 import { grpcBidi, grpcUnary } from './cases/grpc.ts';
+import { http2Floods, http2SlowAttacks } from './cases/http2-floods.ts';
 import { http1ThroughHttp2, http2Download, http2Idle, http2Minimal } from './cases/http2.ts';
 import { latency } from './cases/latency.ts';
 import { memoryClusters, memoryConnections, memoryIdle, memoryTcp } from './cases/memory.ts';
@@ -51,6 +52,8 @@ const CASES: readonly BenchCase[] = [
   http1ThroughHttp2,
   grpcUnary,
   grpcBidi,
+  http2Floods,
+  http2SlowAttacks,
   latency,
   memoryIdle,
   memoryClusters,

@@ -1,7 +1,7 @@
 // Programs under measurement: started on one core, their CPU time and memory read from /proc, ended by their pid.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -62,6 +62,15 @@ export function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
 
+/** The same from the scheduler, whose clock is finer; threads that ended are not in it. */
+export function exactCpuMs(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.reduce((sum, thread) => {
+    const [nanoseconds = '0'] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+    return sum + Number(nanoseconds) / 1e6;
+  }, 0);
+}
+
 /** Returns how long the core was busy with anyone's work since it started. */
 export function coreBusyMs(core: number): number {
   const fields = new RegExp(`^cpu${core} (.*)$`, 'm').exec(readFileSync('/proc/stat', 'utf8'))?.[1]?.split(' ') ?? [];
@@ -71,6 +80,16 @@ export function coreBusyMs(core: number): number {
 
 export function rssKb(pid: number): number {
   return Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+/** The most that the process had since it started, or since `resetPeakRss`. */
+export function peakRssKb(pid: number): number {
+  return Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+export function resetPeakRss(pid: number): void {
+  // 5 is the word for it (Linux, Documentation/filesystems/proc.rst).
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** Below the range from which the kernel gives ports to connections, where one may be taken before it is bound. */

@@ -1,0 +1,25 @@
+// Runs one attack on a proxy from a process of its own, on several connections. Arguments: port, name,
+// connections, path of a small and of a large answer. Prints how the connections ended as JSON.
+import { attacks, runAttack } from '../../test/support/http2-attacks.ts';
+
+const AT_ONCE = 4;
+/** Who is not cut off by then leaves. */
+const LINGER_MS = 20;
+
+const [port = '0', name = '', connections = '1', small = '/', large = '/'] = process.argv.slice(2);
+const attack = attacks({ small, large }).find((one) => one.name === name);
+if (attack === undefined) throw new Error(`no attack ${name}`);
+
+const fates: Record<string, number> = {};
+let sentBytes = 0;
+process.stdout.write('started\n');
+let left = Number(connections);
+async function attackInTurn(): Promise<void> {
+  while (left-- > 0) {
+    const outcome = await runAttack(Number(port), attack!, LINGER_MS);
+    fates[outcome.fate] = (fates[outcome.fate] ?? 0) + 1;
+    sentBytes += outcome.sentBytes;
+  }
+}
+await Promise.all(Array.from({ length: AT_ONCE }, attackInTurn));
+process.stdout.write(`${JSON.stringify({ fates, sentBytes })}\n`);
