@@ -209,6 +209,7 @@ export function clusterConfig(change: Partial<ClusterConfig> = {}): ClusterConfi
     localityWeighted: false,
     breakers: { DEFAULT: DEFAULT_LIMITS, HIGH: DEFAULT_LIMITS },
     maxConnectionsPerHost: Number.POSITIVE_INFINITY,
+    preconnectRatio: 1,
     http: DEFAULT_HTTP_CONFIG,
     endpoints: { endpoints: [endpoint(1)], overprovisioningFactor: 140 },
     dial: DEFAULT_DIAL,

@@ -173,6 +173,8 @@ export type ClusterConfig = {
   readonly breakers: { readonly DEFAULT: BreakerLimits; readonly HIGH: BreakerLimits };
   /** per_host_thresholds. */
   readonly maxConnectionsPerHost: number;
+  /** per_upstream_preconnect_ratio: 1 dials only for who waits. */
+  readonly preconnectRatio: number;
   readonly http: UpstreamHttpConfig;
   readonly endpoints: EndpointsConfig;
   /** How sockets leave, by family of where they go. */

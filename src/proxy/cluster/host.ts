@@ -23,6 +23,10 @@ export class HostCounts {
   rqSuccess = 0;
   rqError = 0;
   rqTimeout = 0;
+
+  get isHealthy(): boolean {
+    return true;
+  }
 }
 
 export class HostEntry extends HostCounts implements Host {
@@ -100,7 +104,7 @@ export class HostEntry extends HostCounts implements Host {
   get health(): HealthStatus {
     return this.endpoint.health;
   }
-  get isHealthy(): boolean {
+  override get isHealthy(): boolean {
     return this.endpoint.health === 'HEALTHY';
   }
   get priority(): number {

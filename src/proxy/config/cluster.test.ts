@@ -159,12 +159,16 @@ test('what cannot take effect is refused, with its path', () => {
       withOptions({ auto_config: {} }),
       /auto_config: ALPN configured for cluster up which has a non-ALPN transport socket/,
     ],
-    ...['outlier_detection', 'preconnect_policy', 'track_cluster_stats', 'ring_hash_lb_config', 'maglev_lb_config'].map(
+    ...['outlier_detection', 'track_cluster_stats', 'ring_hash_lb_config', 'maglev_lb_config'].map(
       (field) => [{ [field]: {} }, new RegExp(`^${field}: is not supported yet`)] as const,
     ),
     ...['close_connections_on_host_health_failure', 'ignore_health_on_host_removal', 'track_timeout_budgets'].map(
       (field) => [{ [field]: true }, new RegExp(`^${field}: is not supported yet`)] as const,
     ),
+    [
+      { preconnect_policy: { predictive_preconnect_ratio: 2 } },
+      /^preconnect_policy\.predictive_preconnect_ratio: is not supported yet/,
+    ],
     [{ lb_subset_config: { subset_selectors: [] } }, /^lb_subset_config: is not supported yet/],
     [{ round_robin_lb_config: { slow_start_config: {} } }, /^round_robin_lb_config: is not supported yet/],
     [

@@ -28,8 +28,9 @@ export const CLUSTER_FIELDS = {
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
     least_request_lb_config load_balancing_policy upstream_connection_options metadata transport_socket
-    transport_socket_matches protocol_selection
+    transport_socket_matches protocol_selection preconnect_policy
     ${CLUSTER_DISCOVERY}`,
+  'envoy.config.cluster.v3.Cluster.PreconnectPolicy': 'per_upstream_preconnect_ratio',
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds': `
     priority max_connections max_pending_requests max_requests max_retries retry_budget track_remaining
@@ -98,6 +99,7 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
       HIGH: decodeLimits(breakers?.thresholds, 'HIGH', db),
     },
     maxConnectionsPerHost: perHostLimit(breakers?.per_host_thresholds, db),
+    preconnectRatio: message.preconnect_policy?.per_upstream_preconnect_ratio ?? 1,
     http: decodeClusterHttp(message, d),
     endpoints: decodeHosts(message, discovery, d),
     dial: decodeDial(message, d),

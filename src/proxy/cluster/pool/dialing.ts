@@ -101,6 +101,7 @@ export abstract class DialingPool<C> {
   readonly #dials = new Set<Dial<C>>();
   #last: Pending<C> | null = null;
   #pendingCount = 0;
+  #active = 0;
   /** Removed from the pool while their failure is being told. */
   #purged: Pending<C> | null = null;
 
@@ -120,6 +121,12 @@ export abstract class DialingPool<C> {
   protected get streamsPerDial(): number {
     return 1;
   }
+  /** Exchanges that connections could take at once. */
+  protected get freeStreams(): number {
+    return 0;
+  }
+  /** How many streams there shall be room for, for each that there is; 1: nothing is dialled ahead. */
+  protected preconnectRatio = 1;
   /** How many more wishes connections that stand will probably serve soon. */
   protected get promisedStreams(): number {
     return 0;
@@ -192,6 +199,7 @@ export abstract class DialingPool<C> {
   /** A wish has its connection. */
   protected exchangeStarts(): void {
     const { stats, host } = this;
+    this.#active++;
     host.rqTotal++;
     host.rqActive++;
     stats.inc(stats.i.upstream_rq_total);
@@ -200,6 +208,7 @@ export abstract class DialingPool<C> {
   }
 
   protected exchangeOver(): void {
+    this.#active--;
     this.host.rqActive--;
     this.stats.dec(this.stats.i.upstream_rq_active);
     this.breaker.requests.dec();
@@ -207,10 +216,13 @@ export abstract class DialingPool<C> {
 
   // ─── Dials ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** As many connections as wishes wait for, within the limits. */
-  protected connectMore(): void {
+  /**
+   * Dials as many connections as wishes wait for, within the limits; `isAhead`: also some for wishes to come, if that
+   * is configured. Source: Envoy ConnPoolImplBase::shouldConnect.
+   */
+  protected connectMore(isAhead = true): void {
     for (let i = 0; i < MAX_CONNECTS_AT_ONCE; i++) {
-      if (this.#pendingCount <= this.#dials.size * this.streamsPerDial + this.promisedStreams) return;
+      if (!this.#needsMore(isAhead)) return;
       const stats = this.stats;
       const mayConnect =
         this.breaker.connections.canCreate && this.host.cxActive < this.context.config.maxConnectionsPerHost;
@@ -222,6 +234,15 @@ export abstract class DialingPool<C> {
       this.#connect();
       if (!mayConnect) return;
     }
+  }
+
+  #needsMore(isAhead: boolean): boolean {
+    const pending = this.#pendingCount;
+    const coming = this.#dials.size * this.streamsPerDial + this.promisedStreams;
+    if (pending > coming) return true;
+    const ratio = this.preconnectRatio;
+    if (ratio <= 1 || !isAhead || this.isDraining || !this.host.isHealthy) return false;
+    return (pending + this.#active) * ratio > coming + this.freeStreams + this.#active;
   }
 
   #connect(): void {
@@ -287,7 +308,8 @@ export abstract class DialingPool<C> {
       stats.inc(stats.i.upstream_rq_pending_failure_eject);
       this.tellFailure(pending.callbacks, reason);
     }
-    this.connectMore();
+    // Nothing ahead: it would fail as fast, again and again.
+    this.connectMore(false);
     this.checkDrained();
   }
 

@@ -102,6 +102,20 @@ test('the oldest waiting request gets the connection that comes free', () => {
   assert.equal(stat('upstream_rq_pending_active'), 0);
 });
 
+test('connections ahead of wishes, in proportion to what is in use', () => {
+  const { h, start, stat } = setUp({}, { preconnectRatio: 1.5 });
+  start();
+  assert.equal(h.dialer.dials.length, 2);
+  const [first] = [h.dialer.accept(), h.dialer.accept()];
+  assert.equal(h.dialer.dials.length, 0, 'one in use, one ready: enough for 1.5');
+  start();
+  assert.equal(h.dialer.dials.length, 1, 'two in use: three are wanted');
+  first?.feed(OK);
+  assert.equal(stat('upstream_cx_total'), 3);
+  h.dialer.refuse();
+  assert.equal(h.dialer.dials.length, 0, 'what was dialled ahead and failed is not dialled again at once');
+});
+
 test('one connection is made even when the circuit breaker is open, or nothing would ever be served', () => {
   const limits = { ...DEFAULT_LIMITS, maxConnections: 0 };
   const { h, start, stat } = setUp({}, { breakers: { DEFAULT: limits, HIGH: limits } });

@@ -24,6 +24,7 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
   constructor(context: PoolContext, address: Address, host: HostCounts, breaker: Breaker) {
     super(context, address, host, breaker);
     this.http = context.config.http;
+    this.preconnectRatio = context.config.preconnectRatio;
     this.#idleTimer = context.clock.timer(closeIdle, this);
   }
 
@@ -37,6 +38,7 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
     if (idle.length === 0) return this.wait(callbacks);
     if (this.breaker.requests.canCreate) this.#attach(idle.pop() as Http1Client, callbacks);
     else this.refuse(callbacks);
+    if (this.preconnectRatio > 1) this.connectMore();
     return null;
   }
 
@@ -99,13 +101,17 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
       if (!this.breaker.requests.canCreate) this.refuse(pending.callbacks);
       else this.attachNext(pending.callbacks);
     }
-    if (this.first !== null) this.connectMore();
-    else if (this.isDraining) this.closeAllIdle();
+    if (this.first !== null || this.preconnectRatio > 1) this.connectMore();
+    if (this.first === null && this.isDraining) this.closeAllIdle();
   }
 
   /** Whether a connection can take an exchange now. */
   protected get hasRoom(): boolean {
     return this.#idle.length > 0;
+  }
+
+  protected override get freeStreams(): number {
+    return this.#idle.length;
   }
 
   protected attachNext(callbacks: StreamCallbacks): void {

@@ -50,9 +50,15 @@ export class Http2Pool extends Http1Pool implements Http2ClientOwner {
     return most > 0 ? Math.min(most, streams) : streams;
   }
 
+  protected override get freeStreams(): number {
+    let free = super.freeStreams;
+    for (const client of this.#connections) free += client.freeStreams;
+    return free;
+  }
+
   protected override get promisedStreams(): number {
     let promised = 0;
-    for (const client of this.#connections) promised += client.promisedStreams;
+    for (const client of this.#connections) promised += Math.max(0, client.promisedStreams - client.freeStreams);
     return promised;
   }
 
@@ -61,6 +67,7 @@ export class Http2Pool extends Http1Pool implements Http2ClientOwner {
     if (client === null) return super.newStream(callbacks);
     if (this.breaker.requests.canCreate) this.#begin(client, callbacks);
     else this.refuse(callbacks);
+    if (this.preconnectRatio > 1) this.connectMore();
     return null;
   }
 
