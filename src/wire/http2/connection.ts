@@ -51,6 +51,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   isDead = false;
   /** The peer said GOAWAY. */
   isGoingAway = false;
+  /** Before that, what the peer sends may go by what SETTINGS are without a word. */
+  protected areSettingsAcked = false;
   readonly peer = new PeerSettings();
 
   protected constructor(side: 'server' | 'client', sink: Http2Sink, options: Http2Options, events: Http2Events<U>) {
@@ -566,6 +568,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   // ─── SETTINGS ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   onSettingsAck(): void {
+    this.areSettingsAcked = true;
     this.heads.hpack.setLimit(this.options.hpackTableBytes);
   }
 

@@ -3,7 +3,7 @@ import { failure } from '../../base/failure.ts';
 import type { Headers } from '../headers.ts';
 import { Http2Connection, INVALID_MESSAGE } from './connection.ts';
 import type { Http2Events } from './events.ts';
-import { ERROR, SETTING } from './frames/constants.ts';
+import { DEFAULT_WINDOW, ERROR, SETTING } from './frames/constants.ts';
 import type { Http2Sink } from './frames/output.ts';
 import type { Http2Options } from './options.ts';
 import { Http2Stream } from './stream.ts';
@@ -57,6 +57,8 @@ export class Http2Server<U> extends Http2Connection<U> {
     this.guard.openedStreams++;
     const stream = new Http2Stream<U>(streamId, null, this.options.initialStreamWindow);
     stream.wireBytesReceived = stream.headerBytesReceived = wireBytes;
+    // RFC 9113 §6.9.2: who does not know of a smaller window yet may use the usual one.
+    if (!this.areSettingsAcked) stream.receiveWindow = Math.max(stream.receiveWindow, DEFAULT_WINDOW);
     if (this.streams.size >= this.options.maxConcurrentStreams) {
       this.events.count('stream_refused_errors');
       this.#refuseAlone(stream, ERROR.refusedStream);
