@@ -247,7 +247,10 @@ class PeerEvents implements Http2Events<Http2MemoryExchange> {
     this.#peer.onComplete(user);
   }
   onReset({ user }: Http2Stream<Http2MemoryExchange>, reason: Failure, code: number): void {
-    if (user !== null) user.resetBy = reason === GONE ? 'gone' : (CODES[code] ?? String(code));
+    if (user === null) return;
+    user.resetBy = reason === GONE ? 'gone' : (CODES[code] ?? String(code));
+    const isTheirs = reason === GONE || reason.code === 'downstream_reset' || reason.code === 'upstream_reset';
+    if (!isTheirs) this.#peer.failed ||= `${user.wire.id}: ${reason.detail}`;
   }
   onClosed({ user }: Http2Stream<Http2MemoryExchange>): void {
     if (user === null) return;
