@@ -15,7 +15,7 @@ import { BodyData, type LocalReply, type TerminalStream } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { FilterIteration } from './filter-iteration.ts';
 import { buildLocalReply, headersOnly, replyForFailure } from './local-reply.ts';
-import { type RouteSlots, routeSlotsOf } from './route-slots.ts';
+import type { RouteSlots } from './route-slots.ts';
 
 /** What a stream without a head has. */
 const NO_HEADERS = new Headers();
@@ -25,9 +25,9 @@ const NO_HEADERS = new Headers();
 //                      └─► onReset (below) or resetStream (above) ─► #finish
 export class HttpStream extends FilterIteration implements TerminalStream, RequestDecoder, FormatContext {
   readonly connection: HttpConnection;
-  chain: FilterChain;
+  readonly chain: FilterChain;
   readonly info: StreamInfo;
-  slot: unknown[];
+  readonly slot: unknown[];
   readonly encoder: ResponseEncoder;
   /** In the connection's list of those in progress. */
   next: HttpStream | null = null;
@@ -141,16 +141,9 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       if (maxMs !== undefined && maxMs > 0) ms = Math.min(ms, maxMs);
       ms = Math.max(0, ms - forward.grpcTimeoutHeaderOffsetMs);
     }
-    if (forward.hasStreamDuration && hasGrpcContentType(requestHeaders))
-      requestHeaders.set(H['grpc-timeout'], grpcTimeout(ms));
+    const tellsUpstream = forward.hasStreamDuration && hasGrpcContentType(requestHeaders);
+    if (tellsUpstream) requestHeaders.set(H['grpc-timeout'], grpcTimeout(ms));
     connection.limitDuration(this, Math.max(1, ms - (connection.clock.nowMs - this.info.startMs)));
-  }
-
-  /** Before the first filter: the stream is an upgrade that has filters of its own. */
-  useChain(chain: FilterChain): void {
-    this.chain = chain;
-    this.slot = new Array(chain.filters.length);
-    this.#slots = null;
   }
 
   clearRouteCache(): void {
@@ -161,7 +154,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   /** Per-route configuration and switches of the chain for the present route. */
   #routeSlots(): RouteSlots {
     const route = this.route;
-    this.#slots ??= routeSlotsOf(this.chain, route);
+    this.#slots ??= this.connection.routeSlots(route);
     return this.#slots;
   }
 
