@@ -188,13 +188,13 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
     this.#connection.keepalive?.onAck();
   }
 
-  onFailed(_reason: Failure, code: number): void {
+  onFailed(): void {
     this.#connection.hasFailed = true;
-    this.#connection.isFlooded = code === ERROR.enhanceYourCalm;
     this.#connection.socket.announceTurnEnd();
   }
 
   count(counter: Http2Counter): void {
+    if (counter.endsWith('_flood')) this.#connection.isFlooded = true;
     countHttp2(this.#connection.stats, counter);
   }
 }
