@@ -161,16 +161,22 @@ function decodeOtel(
   const attributes = compileOtelList(message.attributes ?? {}, d.at('attributes'), options);
   const tags = decodeCustomTags(message.custom_tags ?? [], d, 'custom_tags');
   const keys = message.filter_state_objects_to_log ?? [];
+  const common = message.common_config;
+  for (const field of ['filter_state_objects_to_log', 'custom_tags'] as const) {
+    if ((common?.[field]?.length ?? 0) > 0) d.at('common_config').reject(field, 'belongs beside common_config');
+  }
   const sender = decodeSender(message, services, d);
   if (sender === null || services === null) return null;
   const target = services.share(keyOf('otel', OPEN_TELEMETRY, message), () => {
     const settings = {
-      flushMs: d.durationMs(message.buffer_flush_interval, DEFAULT_FLUSH_MS),
-      bufferBytes: message.buffer_size_bytes ?? DEFAULT_BUFFER_BYTES,
+      // Of the two places Envoy 1.40 looks into one: common_config for gRPC, the other for HTTP.
+      flushMs: d.durationMs(message.buffer_flush_interval ?? common?.buffer_flush_interval, DEFAULT_FLUSH_MS),
+      bufferBytes: message.buffer_size_bytes ?? common?.buffer_size_bytes ?? DEFAULT_BUFFER_BYTES,
       resource: resourceOf(message, services),
     };
-    const prefix = message.stat_prefix ? `${OTEL_PREFIX}${message.stat_prefix}.` : OTEL_PREFIX;
-    return new OtelExport(services.http, sender, settings, services.scope(prefix));
+    const prefix = `${OTEL_PREFIX}${message.stat_prefix ?? ''}`;
+    const scope = message.http_service === undefined ? services.scope(prefix) : services.httpScope(prefix);
+    return new OtelExport(services.http, sender, settings, scope);
   });
   const type = registry.message(LOG_RECORD) as MessageType<unknown>;
   return {

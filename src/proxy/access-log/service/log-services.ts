@@ -1,7 +1,7 @@
 // The access log services of a worker: loggers of the same configuration share a buffer and a stream, as in Envoy.
 import type { StatStore } from '../../../telemetry/metrics.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
-import { LOG_SERVICE_STATS, type LogServiceScope } from './log-stream.ts';
+import { LOG_COUNT_STATS, LOG_SERVICE_STATS, type LogCountScope, type LogServiceScope } from './log-stream.ts';
 
 /** Who this proxy is, for those whom it tells. */
 export type LocalInfo = {
@@ -39,5 +39,10 @@ export class LogServices {
   /** `prefix`: 'access_logs.grpc_access_log.'. */
   scope(prefix: string): LogServiceScope {
     return this.#stats.scope(prefix, LOG_SERVICE_STATS);
+  }
+
+  /** The same of a service that is told over HTTP. */
+  httpScope(prefix: string): LogCountScope {
+    return this.#stats.scope(prefix, LOG_COUNT_STATS);
   }
 }

@@ -10,13 +10,14 @@ import type { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import { joinParts, type Part, repeated } from './wire-parts.ts';
 
 /** Under 'access_logs.grpc_access_log.' and 'access_logs.open_telemetry_access_log.'. */
+export const LOG_COUNT_STATS = { logs_dropped: 'counter', logs_written: 'counter' } as const;
 export const LOG_SERVICE_STATS = {
+  ...LOG_COUNT_STATS,
   grpc_entries_flush_failed: 'counter',
   grpc_entries_flushed: 'counter',
-  logs_dropped: 'counter',
-  logs_written: 'counter',
 } as const;
 
+export type LogCountScope = ScopeOf<typeof LOG_COUNT_STATS>;
 export type LogServiceScope = ScopeOf<typeof LOG_SERVICE_STATS>;
 
 export type LogStreamSettings = {

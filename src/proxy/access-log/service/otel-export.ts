@@ -12,7 +12,7 @@ import type { CallRetryPolicy } from '../../cluster/upstream-client/call-retry.t
 import type { GrpcMethod } from '../../cluster/upstream-client/grpc-call.ts';
 import type { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
-import type { LogServiceScope } from './log-stream.ts';
+import type { LogCountScope } from './log-stream.ts';
 import { joinParts, repeated } from './wire-parts.ts';
 
 /** Tells how many records were not taken: all of them where the call failed. */
@@ -41,7 +41,7 @@ export class OtelExport {
   readonly #resource: Uint8Array;
   readonly #flushMs: number;
   readonly #bufferBytes: number;
-  readonly #scope: LogServiceScope;
+  readonly #scope: LogCountScope;
   readonly #timer: Timer;
   #records: Uint8Array[] = [];
   #bytes = 0;
@@ -50,7 +50,7 @@ export class OtelExport {
     client: HttpClient,
     send: OtelSender,
     settings: { readonly flushMs: number; readonly bufferBytes: number; readonly resource: readonly KeyValue[] },
-    scope: LogServiceScope,
+    scope: LogCountScope,
   ) {
     this.#send = send;
     this.#flushMs = settings.flushMs;
