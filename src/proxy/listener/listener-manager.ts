@@ -43,6 +43,8 @@ export class ListenerManager implements AdoptingListeners {
   /** In the order in which they were first added. */
   readonly #names = new Set<string>();
   readonly #draining = new Set<ActiveListener>();
+  /** They were told to accept no more. */
+  readonly #stopped = new WeakSet<ActiveListener>();
   readonly #drainingChains = new Set<FilterChain>();
   /** Listeners by the text of their addresses; made when first needed after a change. */
   #byAddress: Map<string, ActiveListener> | null = null;
@@ -208,8 +210,11 @@ export class ListenerManager implements AdoptingListeners {
   stopAccepting(inboundOnly = false): void {
     const stats = this.#stats;
     for (const { listener, config } of this.#entries.values()) {
-      if (!this.#registry.isListening(listener) || (inboundOnly && !isInbound(config))) continue;
-      this.#registry.release(listener);
+      if (this.#stopped.has(listener) || (inboundOnly && !isInbound(config))) continue;
+      if (!this.#registry.isListening(listener)) continue;
+      this.#stopped.add(listener);
+      // In Envoy too internal listeners go on: who is let in by a socket still reaches what is behind it.
+      if (config.internal === null) this.#registry.release(listener);
       stats.inc(stats.i.listener_stopped);
     }
     for (const { listener, config } of this.#udp.values()) {

@@ -1,6 +1,6 @@
 // Differential cases: how connections through an internal listener end — FIN, RST and close of either side.
 import type { Case, Group, RelayStep } from '../case.ts';
-import { bootstrap, cluster } from '../config.ts';
+import { bootstrap, cluster, type Fields } from '../config.ts';
 import { inner, INTERNAL_EXTENSION, outer, passing, tcpProxy, toInternal } from './internal-config.ts';
 import { relay, without } from './tcp-config.ts';
 
@@ -91,6 +91,39 @@ function* endCases(listener: string): Generator<Case> {
   }
 }
 
+const inbound = { traffic_direction: 'INBOUND' };
+/** One case each: what it does to the proxy stays. */
+const drained = (name: string, request: string, around: Fields): Group => ({
+  name: `internal ${name}`,
+  config: bootstrap({
+    listeners: [outer('main', 'to-inner'), inner('inner', [tcpProxy('inner', 'a')], around)],
+    clusters: [cluster('a'), toInternal('to-inner', 'inner')],
+    around: INTERNAL_EXTENSION,
+  }),
+  cases: [
+    relay(
+      'before and after',
+      [
+        ...talk('main'),
+        ['admin', request],
+        ['wait', 50],
+        ['c', 'send', 'more'],
+        ['u', 'gets', 12],
+        ['c2', 'connect', 'main'],
+        ['c2', 'send', 'new'],
+        ['wait', 100],
+      ],
+      {
+        stats: [...STATS, '^listener_manager\\.'],
+        view: (observation) => ({ ...observation, log: [...observation.log].sort() }),
+      },
+    ),
+  ],
+});
+
 export const internalEndGroups: readonly Group[] = [
   { name: 'internal ends', config, cases: [...endCases('main'), ...endCases('twice')] },
+  drained('listener that stopped', 'POST /drain_listeners?inboundonly', inbound),
+  drained('listener beside those that stopped', 'POST /drain_listeners?inboundonly', {}),
+  drained('listener that drains', 'POST /drain_listeners?graceful&skip_exit&inboundonly', inbound),
 ];
