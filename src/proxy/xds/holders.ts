@@ -1,0 +1,145 @@
+// Resources by name that come from elsewhere: who uses one waits for it, and follows it when it changes.
+import type { ConfigPlace } from './place.ts';
+
+/** A resource that somebody here uses; told to whoever fetches it. */
+export type Want = { readonly type: string; readonly name: string; readonly place: ConfigPlace };
+
+export type WantSink = {
+  /** The first user came, or somebody wants to hear again what it is. */
+  want(want: Want): void;
+  /** The last user left. */
+  unwant(want: Want): void;
+};
+
+/** A resource as its users see it. */
+export class Holder<T> {
+  readonly name: string;
+  readonly place: ConfigPlace;
+  /** The last good value; null before there was any, and when the server said that there is none. */
+  current: T | null = null;
+  /** The first answer is there, or it was waited for long enough. */
+  isSettled = false;
+  users = 0;
+  readonly #listeners = new Set<() => void>();
+  #waiting: (() => void)[] = [];
+
+  constructor(name: string, place: ConfigPlace) {
+    this.name = name;
+    this.place = place;
+  }
+
+  /** Calls back once, perhaps now. */
+  whenSettled(settled: () => void): void {
+    if (this.isSettled) settled();
+    else this.#waiting.push(settled);
+  }
+
+  listen(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  unlisten(listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+
+  set(value: T | null): void {
+    this.current = value;
+    for (const listener of [...this.#listeners]) listener();
+    this.settle();
+  }
+
+  settle(): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const settled of waiting) settled();
+  }
+}
+
+/** All resources of one type. */
+export class Holders<T> {
+  readonly #type: string;
+  readonly #sink: WantSink;
+  readonly #holders = new Map<string, Holder<T>>();
+
+  /** `type` is the full name of the message. */
+  constructor(type: string, sink: WantSink) {
+    this.#type = type;
+    this.#sink = sink;
+  }
+
+  /** The resource of that name from that place; whoever uses it releases it once. */
+  use(name: string, place: ConfigPlace): Holder<T> {
+    const key = keyOf(name, place.key);
+    let holder = this.#holders.get(key);
+    const isNew = holder === undefined;
+    if (holder === undefined) {
+      holder = new Holder(name, place);
+      this.#holders.set(key, holder);
+    }
+    holder.users++;
+    if (isNew) this.#sink.want({ type: this.#type, name, place });
+    return holder;
+  }
+
+  release(holder: Holder<T>): void {
+    if (--holder.users > 0) return;
+    const { name, place } = holder;
+    this.#holders.delete(keyOf(name, place.key));
+    this.#sink.unwant({ type: this.#type, name, place });
+  }
+
+  /** Asks for it again: its user was sent anew, and the server counts on the question. */
+  ask({ name, place }: Holder<T>): void {
+    this.#sink.want({ type: this.#type, name, place });
+  }
+
+  /** From now on it is that; false when nobody uses it. */
+  set(name: string, placeKey: string, value: T | null): boolean {
+    const holder = this.#holders.get(keyOf(name, placeKey));
+    holder?.set(value);
+    return holder !== undefined;
+  }
+
+  find(name: string, placeKey: string): Holder<T> | null {
+    return this.#holders.get(keyOf(name, placeKey)) ?? null;
+  }
+
+  /** The first answer took too long: users go on without. */
+  timedOut(name: string, placeKey: string): void {
+    this.#holders.get(keyOf(name, placeKey))?.settle();
+  }
+}
+
+function keyOf(name: string, placeKey: string): string {
+  return `${placeKey} ${name}`;
+}
+
+/** Keeps wants until somebody fetches, who is made after those who want. */
+export class WantBox implements WantSink {
+  #sink: WantSink | null = null;
+  #kept: Want[] = [];
+
+  want(want: Want): void {
+    if (this.#sink === null) this.#kept.push(want);
+    else this.#sink.want(want);
+  }
+
+  unwant(want: Want): void {
+    if (this.#sink !== null) this.#sink.unwant(want);
+    else {
+      const at = this.#kept.findIndex(
+        ({ type, name, place }) => type === want.type && name === want.name && place.key === want.place.key,
+      );
+      if (at >= 0) this.#kept.splice(at, 1);
+    }
+  }
+
+  attach(sink: WantSink): void {
+    this.#sink = sink;
+    const kept = this.#kept;
+    this.#kept = [];
+    for (const want of kept) sink.want(want);
+  }
+}
