@@ -81,9 +81,15 @@ function headerOperator(use: CommandUse, part: Part): Operator | null {
       return null;
     }
   }
-  const first = headerKey(names[0] as string);
-  const second = names[1] === undefined || names[1] === '' ? null : headerKey(names[1]);
+  const first = lookUpKey(part, names[0] as string);
+  const second = names[1] === undefined || names[1] === '' ? null : lookUpKey(part, names[1]);
   return text(headerGetter(part, first, second));
+}
+
+/** In requests `host` is the authority, as in Envoy's header map. */
+function lookUpKey(part: Part, name: string): HeaderKey {
+  const key = headerKey(name);
+  return part === 'requestHeaders' && key === H.host ? H[':authority'] : key;
 }
 
 /** One closure shape per part, so that each stays monomorphic in what it reads. */

@@ -207,7 +207,7 @@ test('an answer that does not leave is given up after the idle time, one that le
     const young = client.request('/young');
     slow.goOn(700);
     rig.advance(200);
-    assert.equal(dead.resetBy, 'cancel');
+    assert.equal(dead.resetBy, 'internal');
     assert.equal(rig.stat('http2.tx_flush_timeout'), 1);
     assert.deepEqual([slow.resetBy, young.resetBy], ['', ''], 'each has the whole time');
     for (let i = 0; i < 10; i++) {
@@ -219,7 +219,7 @@ test('an answer that does not leave is given up after the idle time, one that le
     slow.goOn();
     assert.equal(slow.text, `200 ${LARGE}`);
     rig.advance(10_100);
-    assert.equal(young.resetBy, 'cancel');
+    assert.equal(young.resetBy, 'internal');
     assert.equal(rig.stat('http2.tx_flush_timeout'), 2);
   });
 });

@@ -170,7 +170,7 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
         exchange.flushDueMs = nowMs + owner.config.streamIdleTimeoutMs;
       } else if (exchange.flushDueMs <= nowMs) {
         stats.inc(stats.i.tx_flush_timeout);
-        http2.resetStream(wire, ERROR.cancel);
+        http2.resetStream(wire, ERROR.internal);
         continue;
       }
       dueMs = Math.min(dueMs, exchange.flushDueMs);

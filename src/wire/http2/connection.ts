@@ -219,7 +219,6 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
   /** Says that the connection will take no more streams soon; those on their way are still taken. */
   announceShutdown(): void {
     if (this.isDead || this.lastAcceptedId < MAX_STREAM_ID) return;
-    this.events.count('goaway_sent');
     this.output.goaway(MAX_STREAM_ID, ERROR.noError, '');
   }
 
