@@ -96,13 +96,6 @@ const earlyEnds: readonly Case[] = [
     STALLED,
   ),
   one('413 before the request is complete', early({ head: head(413), end: true }), STALLED),
-  one('answer, the rest of the request comes later', early({ head: head(200) }, { data: 'early', end: true }), [
-    POST.slice(0, -2),
-    { read: 1 },
-    { wait: 30 },
-    'lo',
-    { wait: 30 },
-  ]),
 ];
 
 const resets: readonly Case[] = [
@@ -368,10 +361,56 @@ const config = bootstrap({
   ],
 });
 
+const AHEAD_STATS = ['^cluster\\.[^.]+\\.upstream_cx_(active|total|preconnect_skipped|destroy.*|overflow)$'];
+const get = (path: string): string => GET.replace('/x', path);
+const RATIOS = [
+  ['1_2', 1.2],
+  ['1_5', 1.5],
+  ['2', 2],
+  ['3', 3],
+] as const;
+/** Connections that are dialled ahead, with one and with two requests at a time. */
+const ahead = RATIOS.flatMap(([ratio]): Case[] => [
+  { name: `ratio ${ratio}`, send: [get(`/h1-${ratio}`), { read: 1 }], stats: AHEAD_STATS, settleMs: 60 },
+  {
+    name: `ratio ${ratio}, two at a time`,
+    clients: [
+      { steps: [get(`/h1-${ratio}`), { read: 1 }] },
+      { steps: [{ awaitUpstream: 1 }, { wait: 30 }, get(`/h1-${ratio}`), { read: 1 }] },
+    ],
+    upstream: [{ on: 'head', actions: [{ wait: 100 }, 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'] }],
+    stats: AHEAD_STATS,
+    settleMs: 60,
+  },
+  {
+    name: `ratio ${ratio}, HTTP/2`,
+    send: [get(`/h2-${ratio}`), { read: 1 }],
+    stats: AHEAD_STATS,
+    settleMs: 60,
+    upstream: { a: { replies: [], http2: {} } },
+  },
+]);
+const aheadConfig = bootstrap({
+  listeners: [
+    http({
+      name: 'main',
+      routes: RATIOS.flatMap(([ratio]) => [route(`/h1-${ratio}`, `h1-${ratio}`), route(`/h2-${ratio}`, `h2-${ratio}`)]),
+    }),
+  ],
+  clusters: RATIOS.flatMap(([ratio, value]) => {
+    const policy = { preconnect_policy: { per_upstream_preconnect_ratio: value } };
+    return [
+      cluster(`h1-${ratio}`, ['a'], policy),
+      cluster(`h2-${ratio}`, ['a'], { ...http2({ max_concurrent_streams: 1 }), ...policy }),
+    ];
+  }),
+});
+
 export const http2PoolGroups: readonly Group[] = [
   {
     name: 'http2 pool',
     config,
     cases: [...exchanges, ...earlyEnds, ...resets, ...retries, ...goaways, ...broken, ...upgrades, ...limits],
   },
+  { name: 'connections ahead', config: aheadConfig, cases: ahead },
 ];
