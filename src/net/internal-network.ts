@@ -161,6 +161,8 @@ class InternalDial implements PendingConnect, TurnStream {
   }
 
   cancel(): void {
+    // Once it was answered the stream is its owner's.
+    if (this.#callback === null) return;
     this.#callback = null;
     this.#ends?.[0].destroy();
   }

@@ -69,6 +69,7 @@ export class MemoryStream extends QueuedStream {
   /** The flush in which bytes were handed over last. */
   private handoverFlush = -1;
   private isTaking = false;
+  private isSending = false;
   private readonly options: MemoryPairOptions;
   private readonly capacityBytes: number;
 
@@ -170,13 +171,25 @@ export class MemoryStream extends QueuedStream {
 
   private send(mayHandOver: boolean): void {
     this.pushText();
+    if (this.isSending) {
+      // Whoever is handed bytes made this side write more: that goes behind what is on its way.
+      this.keepBorrowed();
+      return;
+    }
+    this.isSending = true;
+    this.sendQueue(mayHandOver);
+    this.isSending = false;
+    if (this.parts.length > 0) this.touch();
+  }
+
+  private sendQueue(mayHandOver: boolean): void {
     const { peer } = this;
     if (peer === null || this.bufferedBytes === this.pendingBytes) return;
     if (peer.isClosed) {
       this.writeFailed(streamFailure(this.role, 'write', 'EPIPE'));
       return;
     }
-    const { parts, borrowed } = this;
+    const { parts } = this;
     this.parts = [];
     this.borrowed = null;
     let at = 0;
@@ -190,7 +203,7 @@ export class MemoryStream extends QueuedStream {
       this.writeFailed(streamFailure(this.role, 'write', 'EPIPE'));
       return;
     }
-    for (; at < parts.length; at++) this.keepFor(peer, parts[at] as string | Uint8Array, borrowed);
+    for (; at < parts.length; at++) this.keepFor(peer, parts[at] as string | Uint8Array);
     this.taken();
     if (peer.inboxBytes > 0) peer.wake();
   }
@@ -207,17 +220,18 @@ export class MemoryStream extends QueuedStream {
 
   private handOver(part: string | Uint8Array, peer: MemoryStream): void {
     const chunk = bufferOf(part);
-    this.sent(chunk.length);
     try {
       peer.take(chunk, chunk.length);
     } catch (error) {
       this.turn.contain(peer, error, 'event');
     }
+    // Only now: who lent us its memory uses it again as soon as nothing is buffered.
+    if (!this.isClosed) this.sent(chunk.length);
   }
 
-  private keepFor(peer: MemoryStream, part: string | Uint8Array, borrowed: readonly Uint8Array[] | null): void {
-    const isBorrowed = typeof part !== 'string' && borrowed !== null && borrowed.includes(part);
-    const chunk = isBorrowed ? copyOf(part, 0, part.length) : bufferOf(part);
+  /** Always a copy: what is not buffered any more may be written over, and the reader may come much later. */
+  private keepFor(peer: MemoryStream, part: string | Uint8Array): void {
+    const chunk = typeof part === 'string' ? bufferOf(part) : copyOf(part, 0, part.length);
     peer.inbox.push(chunk);
     peer.inboxBytes += chunk.length;
     this.pendingBytes += chunk.length;
