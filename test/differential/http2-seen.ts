@@ -23,10 +23,18 @@ export function seenStreams(
 export function seenConnection(record: Http2ConnectionRecord, isAsked = false): SeenHttp2 {
   const { settings, laterSettings, goaways, pongs, errors, firstCredit } = record;
   return {
-    ...(isAsked ? { settings, firstCredit } : {}),
+    ...(isAsked ? { settings: saying(settings), firstCredit } : {}),
     ...(laterSettings.length === 0 ? {} : { laterSettings }),
     ...(goaways.length === 0 ? {} : { goaways }),
     ...(pongs.length === 0 ? {} : { pongs }),
     ...(errors.length === 0 ? {} : { errors }),
   };
+}
+
+/** Without what is so anyway. */
+function saying(settings: Record<string, number> | null): Record<string, number> | null {
+  const entries = Object.entries(settings ?? {}).filter(
+    ([name, value]) => name !== 'ENABLE_CONNECT_PROTOCOL' || value !== 0,
+  );
+  return settings === null ? null : Object.fromEntries(entries);
 }

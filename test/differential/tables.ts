@@ -18,6 +18,7 @@ import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
 import { http2OptionGroups } from './cases/http2-options.ts';
 import { http2StreamGroups } from './cases/http2-streams.ts';
+import { http2TimeGroups } from './cases/http2-times.ts';
 import { http2PoolGroups } from './cases/http2-pool.ts';
 import { internalEndGroups } from './cases/internal-ends.ts';
 import { internalHttpGroups } from './cases/internal-http.ts';
@@ -54,6 +55,7 @@ export const allGroups: readonly Group[] = [
   ...http2HeadGroups,
   ...http2StreamGroups,
   ...http2OptionGroups,
+  ...http2TimeGroups,
   ...http2PoolGroups,
   ...routeMatchGroups,
   ...routeActionGroups,

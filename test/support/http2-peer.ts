@@ -69,6 +69,7 @@ type Sending = { window: number; readonly queue: Queued[] };
 
 const DEFAULT_WINDOW = 65_535;
 const LONGEST_PAYLOAD = 16_384;
+const EMPTY_TABLE = 0x20;
 const CONNECTION_CREDIT = 1 << 24;
 
 export class Http2Peer {
@@ -93,6 +94,8 @@ export class Http2Peer {
   #window = DEFAULT_WINDOW;
   #initialWindow = DEFAULT_WINDOW;
   #hasSentData = false;
+  /** RFC 7541, section 4.2: who is told of a smaller table says so in the next block. */
+  #owesTableSize = false;
 
   constructor(
     socket: Socket,
@@ -169,7 +172,9 @@ export class Http2Peer {
   }
 
   #writeHead(id: number, fields: readonly Http2Field[], isLast: boolean): void {
-    const block = writeFields(fields);
+    const update = Buffer.of(...(this.#owesTableSize ? [EMPTY_TABLE] : []));
+    this.#owesTableSize = false;
+    const block = Buffer.concat([update, writeFields(fields)]);
     const parts: Buffer[] = [];
     for (let at = 0; at === 0 || at < block.length; at += LONGEST_PAYLOAD) {
       const end = at + LONGEST_PAYLOAD >= block.length ? FLAG.endHeaders : 0;
@@ -270,6 +275,7 @@ export class Http2Peer {
     const settings = readSettings(read.payload);
     if (this.record.settings === null) this.record.settings = settings;
     else this.record.laterSettings.push(settings);
+    this.#owesTableSize = settings['HEADER_TABLE_SIZE'] !== undefined;
     const window = settings['INITIAL_WINDOW_SIZE'];
     if (window !== undefined) {
       for (const sending of this.#sending.values()) sending.window += window - this.#initialWindow;
