@@ -1,4 +1,4 @@
-// envoy.data.accesslog.v3.AccessLogCommon: what entries of HTTP and of TCP have in common.
+// What entries of HTTP and of TCP have in common: envoy.data.accesslog.v3.AccessLogCommon.
 import type { Address, CertificateFacts, TlsFacts } from '../../../base/byte-stream.ts';
 import { packAny } from '../../../proto/any.ts';
 import type { Message, MessageType } from '../../../proto/message-type.ts';
