@@ -86,3 +86,51 @@ test('events never nest and none follows onClose', () => {
   });
   assert.deepEqual(log, ['data', 'close']);
 });
+
+test('memory that is not buffered any more belongs to the writer again', () => {
+  for (const options of [{}, { capacityBytes: 1024 }, { nextPieceBytes: () => 3 }]) {
+    const engine = createMemoryEngine({ clock: new Clock({ manual: true }), onBug });
+    const [client, server] = engine.pair(options);
+    const lent = Buffer.from('first');
+    let text = '';
+    server.handler = {
+      ...quiet,
+      onData(chunk, start, end) {
+        // As a connection does that writes its frames into the same memory again and again.
+        if (client.bufferedBytes === 0) lent.fill('x');
+        text += chunk.latin1Slice(start, end);
+      },
+    };
+    engine.run(() => client.write(lent));
+    engine.run(() => server.pause());
+    lent.write('later');
+    engine.run(() => client.write(lent));
+    if (client.bufferedBytes === 0) lent.fill('y');
+    engine.run(() => server.resume());
+    assert.equal(text, 'firstlater', JSON.stringify(options));
+  }
+});
+
+test('what is written while bytes are handed over comes behind them', () => {
+  const engine = createMemoryEngine({ clock: new Clock({ manual: true }), onBug });
+  const [client, server] = engine.pair();
+  let text = '';
+  server.handler = {
+    ...quiet,
+    onData(chunk, start, end) {
+      if (text === '') {
+        client.writeBorrowed(Buffer.alloc(10_000, 'd'), 0, 10_000);
+        // Whoever reads may let others go on, which TLS does record by record.
+        engine.flush();
+      }
+      text += chunk.latin1Slice(start, end);
+    },
+  };
+  engine.run(() => {
+    client.write(Buffer.from('a'));
+    client.writeLatin1('b');
+    client.write(Buffer.from('c'));
+  });
+  assert.equal(text, `abc${'d'.repeat(10_000)}`);
+  assert.equal(client.bufferedBytes, 0);
+});
