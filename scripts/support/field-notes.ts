@@ -54,33 +54,31 @@ export const OTHER_EXTENSIONS: readonly (readonly [kind: string, type: string])[
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 const CLUSTER = 'envoy.config.cluster.v3.Cluster';
 const UPSTREAM_HTTP = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const NO_HTTP2 = 'refused: HTTP/2 to upstreams is not supported yet';
+const NO_METADATA = 'refused: METADATA frames are not supported';
 const NO_HTTP3 = 'refused: HTTP/3 to upstreams is not supported';
 
 /** Messages that the tables know only so that they can be refused with a better reason than a missing field. */
-export const REFUSED_WHOLE: ReadonlySet<string> = new Set([
-  `${UPSTREAM_HTTP}.AutoHttpConfig`,
-  'envoy.config.core.v3.Http2ProtocolOptions',
-  'envoy.config.core.v3.Http3ProtocolOptions',
-]);
+export const REFUSED_WHOLE: ReadonlySet<string> = new Set(['envoy.config.core.v3.Http3ProtocolOptions']);
 
 /** Message and field → which values are taken; 'refused: ' starts what decoding refuses whatever the value. */
 export const LIMITS: ReadonlyMap<string, string> = new Map([
   ['envoy.config.core.v3.SocketAddress.address', 'an IP address; endpoints of DNS clusters have names'],
   ['envoy.config.listener.v3.Listener.udp_listener_config', 'only where the address is UDP'],
   ['envoy.config.listener.v3.FilterChain.filters', 'the last one ends the chain, and no other does'],
-  [`${HCM}.codec_type`, 'HTTP1 or AUTO'],
+  [`${HCM}.codec_type`, 'AUTO, HTTP1 or HTTP2'],
   [`${HCM}.route_config`, 'is required'],
   [`${CLUSTER}.type`, 'STATIC, STRICT_DNS, LOGICAL_DNS or ORIGINAL_DST'],
   [`${CLUSTER}.cluster_type`, 'the same by their names, or a DnsCluster'],
   [`${CLUSTER}.lb_policy`, 'ROUND_ROBIN, LEAST_REQUEST or RANDOM; CLUSTER_PROVIDED for ORIGINAL_DST'],
   [`${CLUSTER}.dns_lookup_family`, 'of DNS clusters; others resolve no names, in Envoy too'],
-  [`${CLUSTER}.http2_protocol_options`, NO_HTTP2],
+  [`${CLUSTER}.preconnect_policy`, 'for HTTP; TCP connections are dialled when they are asked for'],
   ['envoy.config.cluster.v3.CircuitBreakers.per_host_thresholds', 'only max_connections, as in Envoy'],
-  [`${UPSTREAM_HTTP}.auto_config`, NO_HTTP2],
-  [`${UPSTREAM_HTTP}.ExplicitHttpConfig.http2_protocol_options`, NO_HTTP2],
+  [`${UPSTREAM_HTTP}.auto_config`, 'needs a TLS transport socket, as in Envoy'],
   [`${UPSTREAM_HTTP}.ExplicitHttpConfig.http3_protocol_options`, NO_HTTP3],
-  [`${UPSTREAM_HTTP}.UseDownstreamHttpConfig.http2_protocol_options`, NO_HTTP2],
+  [`${UPSTREAM_HTTP}.AutoHttpConfig.http3_protocol_options`, NO_HTTP3],
+  ['envoy.config.core.v3.Http2ProtocolOptions.allow_metadata', NO_METADATA],
+  ['envoy.config.core.v3.Http2ProtocolOptions.max_metadata_size', NO_METADATA],
+  ['envoy.config.core.v3.Http2ProtocolOptions.use_oghttp2_codec', 'only false'],
   [`${UPSTREAM_HTTP}.UseDownstreamHttpConfig.http3_protocol_options`, NO_HTTP3],
   [
     'envoy.config.core.v3.Http1ProtocolOptions.use_balsa_parser',
