@@ -37,6 +37,7 @@ async function measureAttacks(isHeavy: boolean, context: BenchContext): Promise<
   const rounds = Math.min(context.rounds, MOST_ROUNDS);
   const rows: Row[] = [];
   for (const attack of attacks({ small: PATHS.small, large: PATHS.large })) {
+    if (attack.options !== undefined) continue;
     if ((attack.isHeavy === true) === isHeavy)
       rows.push(...(await measureAttack(attack, { ...context, peers, rounds })));
   }

@@ -30,6 +30,7 @@ export type RunningHop = { readonly port: number; readonly proxy: ProxyProcess; 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 /** Interop servers sleep, and clients wait for it: nothing here is about the proxy's own timeouts. */
 const ROUTE_TIMEOUT = '0s';
+const MANY = 10_000;
 
 export async function startHop(hop: Hop, upstreamPort: number, directory: string): Promise<RunningHop> {
   const port = await freePort();
@@ -86,6 +87,7 @@ function hopConfig(hop: Hop, port: number, upstreamPort: number): Json {
     name: 'up',
     connect_timeout: '2s',
     load_assignment: { cluster_name: 'up', endpoints },
+    circuit_breakers: { thresholds: [{ max_connections: MANY, max_pending_requests: MANY, max_requests: MANY }] },
     ...(hop.upstream === 'http2' ? { typed_extension_protocol_options: HTTP2_PROTOCOL } : {}),
     ...upstreamTls(hop),
   };
