@@ -12,7 +12,7 @@ import { ERROR, MAX_STREAM_ID, MAX_WINDOW, SETTING } from '../../src/wire/http2/
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/wire/http2/options.ts';
 import { Http2Server } from '../../src/wire/http2/server.ts';
 import type { Http2Stream } from '../../src/wire/http2/stream.ts';
-import { settings } from '../../src/wire/http2/testing/raw.ts';
+import { settings, windowUpdate } from '../../src/wire/http2/testing/raw.ts';
 import { LISTENER, MemoryPeer, type MemoryProxy } from './memory-proxy.ts';
 
 export type Field = readonly [name: string, value: string];
@@ -174,8 +174,15 @@ export class Http2MemoryPeer extends MemoryPeer {
   /** Says another SETTINGS_INITIAL_WINDOW_SIZE, and does not watch from now on whether it is kept: it may cross. */
   changeWindow(bytes: number): void {
     this.window = bytes;
-    for (const { wire } of this.exchanges) this.adoptWindow(wire);
-    this.run(() => this.stream.write(settings(SETTING.initialWindowSize, bytes)));
+    this.run(() => {
+      for (const { wire } of this.exchanges) {
+        this.adoptWindow(wire);
+        // What was too little to be told of may be too much by now.
+        if (wire.returned > 0 && !wire.isClosed) this.stream.write(windowUpdate(wire.id, wire.returned));
+        wire.returned = 0;
+      }
+      this.stream.write(settings(SETTING.initialWindowSize, bytes));
+    });
   }
   adoptWindow(wire: Http2Stream<Http2MemoryExchange>): void {
     if (this.window < 0) return;
