@@ -362,7 +362,7 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
   {
     cases:
       /^(tunnel http2 ends \/ (without an authority|with a path)|websocket places \/ h2: not allowed by the codec)$/,
-    path: /goaways$|goaway_sent$/,
+    path: /goaways$|goaway_sent$|fate$/,
     reason: 'RFC 9113 §5.4.1: GOAWAY tells why the connection ends; Envoy ends it without a word',
   },
   {

@@ -37,7 +37,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   ...HTTP2_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'name typed_config is_optional disabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
-    'upgrade_type enabled',
+    'upgrade_type filters enabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig':
     'unix_sockets cidr_ranges',
   'envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension': 'typed_config',
@@ -65,6 +65,8 @@ export type HttpFilterSpec = {
 export type HttpManagerConfig = {
   readonly config: Omit<HttpConfig, 'chain'>;
   readonly filters: readonly HttpFilterSpec[];
+  /** Of upgrades that have their own, by type (lower case). */
+  readonly upgradeFilters: ReadonlyMap<string, readonly HttpFilterSpec[]>;
 };
 
 /** What decoding takes from the process around it. */
@@ -88,7 +90,8 @@ export function decodeHttpConnectionManager(
     d.reject('strip_any_host_port', 'only one of strip_matching_host_port and strip_any_host_port can be set');
   }
   const routes = decodeRoutes(message, d);
-  const filters = decodeFilters(message.http_filters ?? [], d, environment);
+  const filters = decodeFilters(message.http_filters ?? [], 'http_filters', d, environment);
+  const upgradeFilters = decodeUpgradeFilters(message, d, environment);
   const common = message.common_http_protocol_options ?? {};
   const dc = d.at('common_http_protocol_options');
   const config: Omit<HttpConfig, 'chain'> = {
@@ -139,12 +142,7 @@ export function decodeHttpConnectionManager(
     stripAnyHostPort: message.strip_any_host_port ?? false,
     stripTrailingHostDot: message.strip_trailing_host_dot ?? false,
     proxy100Continue: message.proxy_100_continue ?? false,
-    upgrades: new Map(
-      (message.upgrade_configs ?? []).map((upgrade) => [
-        (upgrade.upgrade_type ?? '').toLowerCase(),
-        upgrade.enabled ?? true,
-      ]),
-    ),
+    upgrades: decodeUpgrades(message, d),
     accessLogs: decodeAccessLogs(message.access_log ?? [], d.at('access_log')),
     localReply:
       message.local_reply_config === undefined
@@ -153,7 +151,7 @@ export function decodeHttpConnectionManager(
     routes,
     bufferLimitBytes,
   };
-  return { config, filters };
+  return { config, filters, upgradeFilters };
 }
 
 function named<T extends string>(value: T | number | undefined, fallback: T): T {
@@ -214,14 +212,39 @@ function internalAddresses(message: HttpConnectionManager, d: ConfigDecoder): (a
   return (address) => set.contains(address) || (unixSockets && address.startsWith('/'));
 }
 
+function decodeUpgrades({ upgrade_configs = [] }: HttpConnectionManager, d: ConfigDecoder): Map<string, boolean> {
+  const upgrades = new Map<string, boolean>();
+  for (const [i, { upgrade_type: given = '', enabled = true }] of upgrade_configs.entries()) {
+    const type = given.toLowerCase();
+    const text = `Error: multiple upgrade configs with the same name: '${given}'`;
+    if (upgrades.has(type)) d.at('upgrade_configs', i).reject('', text);
+    upgrades.set(type, enabled);
+  }
+  return upgrades;
+}
+
+function decodeUpgradeFilters(
+  { upgrade_configs = [] }: HttpConnectionManager,
+  d: ConfigDecoder,
+  environment: HttpManagerEnvironment,
+): Map<string, readonly HttpFilterSpec[]> {
+  const chains = new Map<string, readonly HttpFilterSpec[]>();
+  for (const [i, { upgrade_type: type = '', filters = [] }] of upgrade_configs.entries()) {
+    if (filters.length === 0) continue;
+    chains.set(type.toLowerCase(), decodeFilters(filters, 'filters', d.at('upgrade_configs', i), environment));
+  }
+  return chains;
+}
+
 function decodeFilters(
   messages: readonly HttpFilterPb[],
+  field: 'http_filters' | 'filters',
   d: ConfigDecoder,
   environment: HttpManagerEnvironment,
 ): HttpFilterSpec[] {
   const specs: HttpFilterSpec[] = [];
   for (const [i, message] of messages.entries()) {
-    const df = d.at('http_filters', i);
+    const df = d.at(field, i);
     if (message.typed_config === undefined) {
       df.reject('typed_config', `is required: filter ${JSON.stringify(message.name ?? '')} has no configuration`);
       continue;
@@ -232,12 +255,12 @@ function decodeFilters(
   const last = specs.at(-1);
   for (const [i, spec] of specs.entries()) {
     if (spec.factory.isTerminal === true && spec !== last) {
-      d.at('http_filters', i).reject('', `terminal filter ${spec.name} must be the last filter of the chain`);
+      d.at(field, i).reject('', `terminal filter ${spec.name} must be the last filter of the chain`);
     }
   }
-  if (messages.length === 0) d.reject('http_filters', 'is required: the last filter must be envoy.filters.http.router');
+  if (messages.length === 0) d.reject(field, 'is required: the last filter must be envoy.filters.http.router');
   else if (last !== undefined && last.factory.isTerminal !== true && specs.length === messages.length) {
-    d.at('http_filters', messages.length - 1).reject(
+    d.at(field, messages.length - 1).reject(
       '',
       `non-terminal filter ${last.name} is the last filter of the chain; envoy.filters.http.router must be`,
     );

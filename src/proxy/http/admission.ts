@@ -97,10 +97,14 @@ export function acceptUpgrade(connection: HttpConnection, stream: HttpStream, ro
   const byRoute = route?.forward?.upgrades.get(type);
   if (byRoute ?? connection.config.upgrades.get(type) ?? false) {
     connection.countUpgrade(stream);
+    const chain = connection.manager.upgradeChains.get(type);
+    if (chain !== undefined) stream.useChain(chain);
     return true;
   }
   if (route === null) return true;
   stats.inc(stats.i.downstream_rq_ws_on_non_ws_route);
+  // What the client may have sent behind it must not be taken for a request.
+  connection.startDrain();
   stream.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
   return false;
 }

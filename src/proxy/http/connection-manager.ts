@@ -6,19 +6,19 @@ import { H } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { Http2CodecScope } from '../codec/http2-stats.ts';
 import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
-import type { MatchContext, Route } from '../route/route.ts';
+import type { MatchContext } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
 import type { ClientCertTexts } from './client-cert-header.ts';
 import type { ResponseEncoder, ServerCodec } from './codec.ts';
 import { couldBeHttp2, isHttp2 } from './codec-choice.ts';
 import type { LocalReply, Runtime } from './filter.ts';
+import type { FilterChain } from './filter-chain.ts';
 import { mutateResponseHeaders } from './headers-policy.ts';
 import { Http1ServerConnection } from './http1-server.ts';
 import { Http2ServerConnection } from './http2-server.ts';
 import { dropUnderscores } from './http1-request.ts';
 import type { HttpConfig } from './http-config.ts';
 import { PrematureResets } from './premature-resets.ts';
-import { makeRouteSlots, type RouteSlots } from './route-slots.ts';
 import { countStatus, type Http1CodecScope, type HttpScope, type ListenerHttpScope } from './stats.ts';
 import { HttpStream } from './stream.ts';
 import { checkTimes } from './stream-times.ts';
@@ -39,7 +39,8 @@ export type HttpManager = {
   /** The Date header's value for now; one string per second. */
   dateText(): string;
   readonly isSecure: boolean;
-  readonly routeSlotCache: WeakMap<Route, RouteSlots>;
+  /** Of upgrades that have filters of their own, by type. */
+  readonly upgradeChains: ReadonlyMap<string, FilterChain>;
   /** What routes look at; `format` is the stream whose route was looked for last. */
   readonly matchContext: { -readonly [Key in keyof MatchContext]: MatchContext[Key] };
   /** Live connections, for drain and shutdown. */
@@ -171,7 +172,7 @@ export class HttpConnection implements ByteStreamHandler {
     this.#requests++;
     if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) {
       stats.inc(stats.i.downstream_cx_max_requests_reached);
-      this.#startDrain();
+      this.startDrain();
     }
     const now = this.clock.nowMs;
     if (stream.idleTimeoutMs > 0) this.watch(now + stream.idleTimeoutMs);
@@ -234,16 +235,6 @@ export class HttpConnection implements ByteStreamHandler {
     return matchContext;
   }
 
-  routeSlots(route: Route | null): RouteSlots {
-    if (route === null) return makeRouteSlots(this.config.chain, null);
-    let slots = this.manager.routeSlotCache.get(route);
-    if (slots === undefined) {
-      slots = makeRouteSlots(this.config.chain, route);
-      this.manager.routeSlotCache.set(route, slots);
-    }
-    return slots;
-  }
-
   // ─── Responses ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The last changes to a response head before it is written. */
@@ -261,7 +252,7 @@ export class HttpConnection implements ByteStreamHandler {
       if (!stream.isRequestComplete) stats.inc(stats.i.downstream_rq_response_before_rq_complete);
       if (isDrained) {
         stats.inc(stats.i.downstream_cx_drain_close);
-        this.#startDrain();
+        this.startDrain();
       }
     } else if (!isTunnel(stream, headers.status)) {
       if (!stream.isRequestComplete) {
@@ -531,7 +522,7 @@ export class HttpConnection implements ByteStreamHandler {
   }
 
   /** The next answer is the last: HTTP/1 says so with it, HTTP/2 now and once more when drain_timeout is over. */
-  #startDrain(): void {
+  startDrain(): void {
     if (this.#isHttp2) this.#startDrainSequence();
     else this.#drainState = 'closing';
   }

@@ -1,5 +1,7 @@
 // A chain of HTTP filters compiled for iteration: one list per phase, empty phases cost one comparison.
+import type { Route } from '../route/route.ts';
 import type { HttpFilter } from './filter.ts';
+import type { RouteSlots } from './route-slots.ts';
 
 /** The filters of one connection manager in order, the router last; slot numbers are positions. */
 export type FilterChain = {
@@ -15,6 +17,8 @@ export type FilterChain = {
   readonly encode1xx: readonly number[];
   readonly onDestroy: readonly number[];
   readonly hasDisabledByDefault: boolean;
+  /** What the routes that were met say of its filters. */
+  readonly routeSlots: WeakMap<Route, RouteSlots>;
 };
 
 export type ChainEntry = { readonly name: string; readonly filter: HttpFilter; readonly disabled: boolean };
@@ -36,5 +40,6 @@ export function compileFilterChain(entries: readonly ChainEntry[]): FilterChain 
     encode1xx: slots('encode1xx', true),
     onDestroy: slots('onDestroy', false),
     hasDisabledByDefault: entries.some((entry) => entry.disabled),
+    routeSlots: new WeakMap(),
   });
 }

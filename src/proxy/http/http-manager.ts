@@ -3,21 +3,25 @@ import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { DrainDecision, NetworkConnection, NetworkFilter } from '../network/filter.ts';
-import { type ChainEntry, compileFilterChain } from './filter-chain.ts';
+import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
 import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
 import { HttpConnection, type HttpManager } from './connection-manager.ts';
 import { type Http2CodecScope, HTTP2_CODEC_STATS } from '../codec/http2-stats.ts';
 import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
 
+type FilterSpec = {
+  readonly name: string;
+  readonly factory: HttpFilterFactory;
+  readonly config: unknown;
+  readonly disabled: boolean;
+};
+
 export type HttpManagerParts = {
   readonly config: Omit<HttpConfig, 'chain'>;
-  readonly filters: readonly {
-    readonly name: string;
-    readonly factory: HttpFilterFactory;
-    readonly config: unknown;
-    readonly disabled: boolean;
-  }[];
+  readonly filters: readonly FilterSpec[];
+  /** Of upgrades that have their own, by type (lower case). */
+  readonly upgradeFilters?: ReadonlyMap<string, readonly FilterSpec[]>;
 };
 
 export type HttpManagerContext = {
@@ -40,25 +44,12 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const statPrefix = `http.${parts.config.statPrefix}.`;
   const scope = stats.scope(statPrefix, HTTP_STATS);
   stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
-  const entries: ChainEntry[] = [];
-  for (const spec of parts.filters) {
-    const filterContext: FilterContext = {
-      slot: entries.length,
-      statPrefix,
-      stats,
-      scope,
-      clock,
-      random,
-      runtime,
-      ...(context.shared === undefined ? {} : { shared: context.shared }),
-    };
-    const filter = spec.factory.create(spec.config as never, filterContext);
-    // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
-    if (filter !== null) entries.push({ name: spec.name, filter: filter as HttpFilter, disabled: spec.disabled });
-  }
+  const { shared } = context;
+  const common = { statPrefix, stats, scope, clock, random, runtime, ...(shared === undefined ? {} : { shared }) };
+  const upgrades = [...(parts.upgradeFilters ?? [])];
   let http2Stats: Http2CodecScope | null = null;
   return {
-    config: Object.freeze({ ...parts.config, chain: compileFilterChain(entries) }),
+    config: Object.freeze({ ...parts.config, chain: makeChain(parts.filters, common) }),
     clock,
     random,
     runtime,
@@ -72,10 +63,20 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     drain: context.drain,
     dateText: context.dateText,
     isSecure: context.isSecure ?? false,
-    routeSlotCache: new WeakMap(),
+    upgradeChains: new Map(upgrades.map(([type, filters]) => [type, makeChain(filters, common)])),
     matchContext: { random, runtime, format: null as never },
     connections: new Set(),
   };
+}
+
+function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'slot'>): FilterChain {
+  const entries: ChainEntry[] = [];
+  for (const { name, factory, config, disabled } of specs) {
+    const filter = factory.create(config as never, { slot: entries.length, ...common });
+    // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
+    if (filter !== null) entries.push({ name, filter: filter as HttpFilter, disabled });
+  }
+  return compileFilterChain(entries);
 }
 
 /** The connection manager as the last network filter of its chain. */

@@ -4,13 +4,12 @@ import { ERROR } from '../../wire/http2/frames/constants.ts';
 import type { Http2Server } from '../../wire/http2/server.ts';
 import type { Http2Stream } from '../../wire/http2/stream.ts';
 import { responseToConnect } from '../../wire/http2/upgrade.ts';
-import { Flag, type StreamInfo } from '../stream-info.ts';
+import type { StreamInfo } from '../stream-info.ts';
 import type { ResetReason, ResponseEncoder } from './codec.ts';
 import type { BodyData } from './filter.ts';
 import type { Http2Streams } from './http2-streams.ts';
 import type { HttpStream } from './stream.ts';
 
-const CONNECT_FAILURES = Flag.UF | Flag.UC | Flag.UR;
 const RESET_CODES = { local: ERROR.internal, protocol: ERROR.protocol, connect: ERROR.connect } as const;
 
 export class Http2Exchange implements ResponseEncoder {
@@ -99,13 +98,8 @@ export class Http2Exchange implements ResponseEncoder {
     this.pauses = 0;
     if (wire.unreturned > 0) this.#http2.returnCredit(wire, wire.unreturned);
     if (!this.#isAnswered) return;
-    if (isConnectFailure(stream)) this.cutCode = ERROR.connect;
+    if (stream?.isConnectFailure === true) this.cutCode = ERROR.connect;
     if (!wire.isRemoteClosed) this.#streams.cutShort(this);
     if (!wire.isClosed && !wire.isLocalClosed) this.#streams.watchFlush(this);
   }
-}
-
-/** A CONNECT whose upstream could not be reached, or ended. Source: Envoy ConnectionManagerImpl::doEndStream. */
-function isConnectFailure(stream: HttpStream | null): boolean {
-  return stream?.requestHeaders.method === 'CONNECT' && (stream.info.flags & CONNECT_FAILURES) !== 0;
 }

@@ -9,7 +9,18 @@ export type RouteSlots = {
   readonly disabled: readonly boolean[] | null;
 };
 
-export function makeRouteSlots(chain: FilterChain, route: Route | null): RouteSlots {
+/** Made once for each route. */
+export function routeSlotsOf(chain: FilterChain, route: Route | null): RouteSlots {
+  if (route === null) return makeRouteSlots(chain, null);
+  let slots = chain.routeSlots.get(route);
+  if (slots === undefined) {
+    slots = makeRouteSlots(chain, route);
+    chain.routeSlots.set(route, slots);
+  }
+  return slots;
+}
+
+function makeRouteSlots(chain: FilterChain, route: Route | null): RouteSlots {
   const mostSpecific: unknown[] = [];
   const all: (readonly unknown[])[] = [];
   const disabled = chain.disabledByDefault.slice();

@@ -15,7 +15,7 @@ import { BodyData, type LocalReply, type TerminalStream } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { FilterIteration } from './filter-iteration.ts';
 import { buildLocalReply, headersOnly, replyForFailure } from './local-reply.ts';
-import type { RouteSlots } from './route-slots.ts';
+import { type RouteSlots, routeSlotsOf } from './route-slots.ts';
 
 /** What a stream without a head has. */
 const NO_HEADERS = new Headers();
@@ -25,9 +25,9 @@ const NO_HEADERS = new Headers();
 //                      └─► onReset (below) or resetStream (above) ─► #finish
 export class HttpStream extends FilterIteration implements TerminalStream, RequestDecoder, FormatContext {
   readonly connection: HttpConnection;
-  readonly chain: FilterChain;
+  chain: FilterChain;
   readonly info: StreamInfo;
-  readonly slot: unknown[];
+  slot: unknown[];
   readonly encoder: ResponseEncoder;
   /** In the connection's list of those in progress. */
   next: HttpStream | null = null;
@@ -146,6 +146,13 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     connection.limitDuration(this, Math.max(1, ms - (connection.clock.nowMs - this.info.startMs)));
   }
 
+  /** Before the first filter: the stream is an upgrade that has filters of its own. */
+  useChain(chain: FilterChain): void {
+    this.chain = chain;
+    this.slot = new Array(chain.filters.length);
+    this.#slots = null;
+  }
+
   clearRouteCache(): void {
     this.#routeIsFresh = false;
     this.#slots = null;
@@ -154,7 +161,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   /** Per-route configuration and switches of the chain for the present route. */
   #routeSlots(): RouteSlots {
     const route = this.route;
-    this.#slots ??= this.connection.routeSlots(route);
+    this.#slots ??= routeSlotsOf(this.chain, route);
     return this.#slots;
   }
 
@@ -425,11 +432,16 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     } else this.sendLocalReply(replyForFailure(reason));
   }
 
+  /** An upgrade or CONNECT whose upstream could not be reached, or ended. */
+  get isConnectFailure(): boolean {
+    return this.isUpgrade && (this.info.flags & (Flag.UF | Flag.UC)) !== 0;
+  }
+
   resetStream(details: string): void {
     if (this.isDestroyed) return;
     if (this.info.responseCodeDetails === '' || this.isResponseStarted) this.info.responseCodeDetails = details;
     this.connection.stats.inc(this.connection.stats.i.downstream_rq_tx_reset);
-    this.encoder.resetStream(this.requestHeaders.method === 'CONNECT' ? 'connect' : 'local');
+    this.encoder.resetStream(this.isConnectFailure ? 'connect' : 'local');
     this.#finish();
   }
 

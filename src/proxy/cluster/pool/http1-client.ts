@@ -320,16 +320,18 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
     this.#fail('local', PROTOCOL_ERROR);
   }
 
-  /** It is this side that closes the connection. */
   onEnd(): void {
-    this.#onGone('local');
+    this.#onGone(this.#endsWithRequest ? 'local' : 'remote');
   }
 
   onClose(failure: Failure | null): void {
-    this.#onGone(failure === null ? 'local' : 'remote');
+    this.#onGone(this.#endsWithRequest && failure === null ? 'local' : 'remote');
   }
 
-  /** The peer will send nothing more: that may be how the body ends, or cut the response off. */
+  /**
+   * The peer will send nothing more: that may be how the body ends, or cut the response off. It closes the connection,
+   * but one of CONNECT may be half open until this side does.
+   */
   #onGone(by: 'local' | 'remote'): void {
     if (this.isClosed) return;
     if (this.#responseComplete) {

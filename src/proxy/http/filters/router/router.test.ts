@@ -175,7 +175,7 @@ test('a body until close ends with the connection', () => {
   socket.fin();
   assert.ok(request.isComplete);
   assert.equal(request.body, 'abc');
-  assert.equal(h.stat('cluster.up.upstream_cx_destroy_local'), 1);
+  assert.equal(h.stat('cluster.up.upstream_cx_destroy_remote'), 1);
   assert.equal(h.stat('cluster.up.upstream_cx_close_notify'), 0);
 });
 
