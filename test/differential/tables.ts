@@ -46,6 +46,7 @@ import { tunnelGroups } from './cases/tunnel.ts';
 import { tunnelHttp2Groups } from './cases/tunnel-http2.ts';
 import { udpGroups } from './cases/udp.ts';
 import { upstreamGroups } from './cases/upstream.ts';
+import { websocketGroups } from './cases/websocket.ts';
 import { workerGroups } from './cases/workers.ts';
 
 export const allGroups: readonly Group[] = [
@@ -94,6 +95,7 @@ export const allGroups: readonly Group[] = [
   ...tunnelGroups,
   ...tunnelHttp2Groups,
   ...udpGroups,
+  ...websocketGroups,
   ...workerGroups,
   ...laterGroups,
 ];
