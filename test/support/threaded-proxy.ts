@@ -4,7 +4,7 @@ import { encodeBinary } from '../../src/proto/binary-encode.ts';
 import { fromJson } from '../../src/proto/json-decode.ts';
 import { registry } from '../../src/proto/registry.ts';
 import { Report } from '../../src/proto/report.ts';
-import { DEFAULT_PROXY_OPTIONS } from '../../src/proxy/options.ts';
+import { DEFAULT_PROXY_OPTIONS, type ProxyOptions } from '../../src/proxy/options.ts';
 import { type RunningProxy, startThreadedProxy } from '../../src/proxy/proxy.ts';
 import type { ResourceUpdate, UpdateOutcome } from '../../src/proxy/workers/contract.ts';
 import type { ThreadCrew } from '../../src/proxy/workers/thread-crew.ts';
@@ -21,11 +21,15 @@ export type ThreadedProxy = {
   stop(): Promise<void>;
 };
 
-export async function startThreaded(config: unknown, concurrency: number): Promise<ThreadedProxy> {
+export async function startThreaded(
+  config: unknown,
+  concurrency: number,
+  more: Partial<ProxyOptions> = {},
+): Promise<ThreadedProxy> {
   const log: string[] = [];
   const logs = LogRegistry.open({ level: 'warning', write: (line) => log.push(line) });
   assert.ok(typeof logs !== 'string');
-  const options = { ...DEFAULT_PROXY_OPTIONS, configYaml: JSON.stringify(config), concurrency };
+  const options = { ...DEFAULT_PROXY_OPTIONS, configYaml: JSON.stringify(config), concurrency, ...more };
   const proxy = await startThreadedProxy({ options, logs, variables: {}, version: '0.0.0' });
   if ('error' in proxy) throw new Error(proxy.error);
   const crew = proxy.crew as ThreadCrew;
