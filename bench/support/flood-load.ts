@@ -1,6 +1,7 @@
 // Runs one attack on a proxy from a process of its own, on several connections. Arguments: port, name,
 // connections, path of a small and of a large answer. Prints how the connections ended as JSON.
-import { attacks, runAttack } from '../../test/support/http2-attacks.ts';
+import { runAttack } from '../../test/support/http2-attacker.ts';
+import { attacks } from '../../test/support/http2-attacks.ts';
 
 const AT_ONCE = 4;
 /** Who is not cut off by then leaves. */

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:http2';
 import { after, before, describe, it } from 'node:test';
-import { type Attack, type AttackOutcome, attacks, runAttack } from '../support/http2-attacks.ts';
+import { type AttackOutcome, runAttack } from '../support/http2-attacker.ts';
+import { type Attack, attacks } from '../support/http2-attacks.ts';
 import { type RunningHop, startHop } from '../support/http2-hops.ts';
 import { scratchFolder, stat, until } from './heddle.ts';
 

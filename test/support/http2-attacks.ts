@@ -1,6 +1,5 @@
-// The published attacks on HTTP/2 as scripts of frames, bounded in bytes, and the client that runs them.
-import { connect } from 'node:net';
-import { ERROR, FRAME, PREFACE, SETTING } from '../../src/wire/http2/frames/constants.ts';
+// The published attacks on HTTP/2 as scripts of frames, bounded in bytes.
+import { ERROR, FRAME, SETTING } from '../../src/wire/http2/frames/constants.ts';
 import * as raw from '../../src/wire/http2/testing/raw.ts';
 
 export type Attack = {
@@ -23,11 +22,6 @@ export type Attack = {
 
 export type AttackPaths = { readonly small: string; readonly large: string };
 
-/** A connection that a script opens and does not end is ended by the client after so long without progress. */
-const STALL_MS = 1_500;
-/** How long an ending is waited for. */
-const LINGER_MS = 300;
-const LONGEST_MS = 20_000;
 /** Frames in one piece. */
 const PIECE = 100;
 const LARGE_WINDOW = 0x7fff_ffff;
@@ -64,8 +58,12 @@ const streamId = (index: number): number => 2 * index + 1;
 const END_HEADERS = 4;
 const END_STREAM = 1;
 
-export function attacks({ small, large }: AttackPaths): readonly Attack[] {
-  const open = raw.headers(1, postFields(small), END_HEADERS);
+export function attacks(paths: AttackPaths): readonly Attack[] {
+  return [...resets(paths), ...blocks(paths), ...floods(paths), ...slowReaders(paths)];
+}
+
+/** Streams that end as soon as they began. */
+function resets({ small, large }: AttackPaths): Attack[] {
   return [
     {
       name: 'rapid-reset',
@@ -98,6 +96,12 @@ export function attacks({ small, large }: AttackPaths): readonly Attack[] {
       isHeavy: true,
       script: () => pieces(12_000, (i) => raw.headers(streamId(i), postFields(small), END_HEADERS)),
     },
+  ];
+}
+
+/** Header blocks that are endless, or larger than they look. */
+function blocks({ small }: AttackPaths): Attack[] {
+  return [
     {
       name: 'continuation-flood',
       published: 'CVE-2024-27316, CVE-2024-30255',
@@ -114,6 +118,28 @@ export function attacks({ small, large }: AttackPaths): readonly Attack[] {
         return same(60, raw.frame(FRAME.continuation, 0, 1, block), [raw.headers(1, getFields(small), END_STREAM)]);
       },
     },
+    {
+      name: 'hpack-bomb',
+      published: 'CVE-2016-6581',
+      isHeavy: true,
+      script: () => hpackBomb(small),
+    },
+    {
+      name: 'zero-length-headers',
+      published: 'CVE-2019-9516',
+      // Names and values without a letter, one of them as a Huffman string.
+      script: () => {
+        const block = Buffer.concat([raw.block(getFields(small)), Buffer.alloc(3 * 90, Buffer.of(0x40, 0x80, 0x00))]);
+        return pieces(500, (i) => raw.frame(FRAME.headers, END_HEADERS | END_STREAM, streamId(i), block));
+      },
+    },
+  ];
+}
+
+/** Frames that cost their sender nothing. */
+function floods({ small }: AttackPaths): Attack[] {
+  const open = raw.headers(1, postFields(small), END_HEADERS);
+  return [
     {
       name: 'settings-flood',
       published: 'CVE-2019-9515',
@@ -149,21 +175,12 @@ export function attacks({ small, large }: AttackPaths): readonly Attack[] {
           ),
         ),
     },
-    {
-      name: 'hpack-bomb',
-      published: 'CVE-2016-6581',
-      isHeavy: true,
-      script: () => hpackBomb(small),
-    },
-    {
-      name: 'zero-length-headers',
-      published: 'CVE-2019-9516',
-      // Names and values without a letter, one of them as a Huffman string.
-      script: () => {
-        const block = Buffer.concat([raw.block(getFields(small)), Buffer.alloc(3 * 90, Buffer.of(0x40, 0x80, 0x00))]);
-        return pieces(500, (i) => raw.frame(FRAME.headers, END_HEADERS | END_STREAM, streamId(i), block));
-      },
-    },
+  ];
+}
+
+/** Answers that are asked for and not taken. */
+function slowReaders({ large }: AttackPaths): Attack[] {
+  return [
     {
       name: 'data-dribble',
       published: 'CVE-2019-9511',
@@ -199,10 +216,10 @@ export function attacks({ small, large }: AttackPaths): readonly Attack[] {
       name: 'outbound-frames',
       published: 'Envoy: max_outbound_frames',
       isDeaf: true,
-      holdMs: 500,
-      options: { max_outbound_frames: 500 },
+      holdMs: 1_500,
+      options: { max_outbound_frames: 200 },
       script: () =>
-        pieces(500, (i) => raw.headers(streamId(i), getFields(large), END_HEADERS | END_STREAM), [
+        pieces(200, (i) => raw.headers(streamId(i), getFields(large), END_HEADERS | END_STREAM), [
           raw.settings(SETTING.initialWindowSize, LARGE_WINDOW),
           raw.windowUpdate(0, LARGE_WINDOW - 65_535),
         ]),
@@ -233,84 +250,5 @@ function* dribble(path: string): Generator<Buffer> {
   ]);
   for (let round = 0; round < 200; round++) {
     yield Buffer.concat(Array.from({ length: streams }, (_, i) => raw.windowUpdate(streamId(i), 1)));
-  }
-}
-
-/** How the connection ended: `goaway CODE`, `closed` without a word, or `open` until the client left. */
-export type AttackOutcome = { readonly fate: string; readonly sentBytes: number; readonly isSent: boolean };
-
-/** Runs one connection to its end, for whose reason `lingerMs` are waited; never rejects because of what the proxy does. */
-export async function runAttack(port: number, attack: Attack, lingerMs = LINGER_MS): Promise<AttackOutcome> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  let fate = 'open';
-  let isOver = false;
-  let wake = (): void => {};
-  const reader = new GoawayReader((code) => {
-    fate = `goaway ${code}`;
-  });
-  socket.on('error', () => {});
-  socket.on('data', (chunk: Buffer) => reader.read(chunk));
-  socket.on('close', () => {
-    if (fate === 'open') fate = 'closed';
-    isOver = true;
-    wake();
-  });
-  socket.on('end', () => socket.destroy());
-  socket.on('drain', () => wake());
-  const over = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, isOver ? 0 : ms);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  const deadline = performance.now() + LONGEST_MS;
-  socket.write(PREFACE);
-  if (attack.isDeaf) socket.pause();
-  let isSent = true;
-  for (const piece of attack.script()) {
-    if (isOver || performance.now() > deadline) isSent = false;
-    else if (!socket.write(piece)) {
-      await over(STALL_MS);
-      if (socket.writableNeedDrain) isSent = false;
-    }
-    if (!isSent) break;
-    if (attack.paceMs !== undefined) await over(attack.paceMs);
-  }
-  if (attack.holdMs !== undefined) await over(attack.holdMs);
-  socket.resume();
-  // Whoever was cut off reads the reason now.
-  if (!isOver) await over(isSent && fate === 'open' ? lingerMs : STALL_MS);
-  const outcome = { fate, sentBytes: socket.bytesWritten, isSent };
-  socket.destroy();
-  return outcome;
-}
-
-/** Looks for GOAWAY and skips everything else without keeping it. */
-class GoawayReader {
-  readonly #onGoaway: (code: number) => void;
-  #rest = Buffer.alloc(0);
-  #skip = 0;
-
-  constructor(onGoaway: (code: number) => void) {
-    this.#onGoaway = onGoaway;
-  }
-
-  read(chunk: Buffer): void {
-    let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    for (;;) {
-      const skipped = Math.min(this.#skip, bytes.length);
-      this.#skip -= skipped;
-      bytes = bytes.subarray(skipped);
-      if (bytes.length < 9) break;
-      const length = bytes.readUIntBE(0, 3);
-      if (bytes[3] === FRAME.goaway) {
-        if (bytes.length < 17) break;
-        this.#onGoaway(bytes.readUInt32BE(13));
-      }
-      this.#skip = 9 + length;
-    }
-    this.#rest = Buffer.from(bytes);
   }
 }
