@@ -16,10 +16,11 @@ import { type FrameHandler, FrameParser } from './frames/frame-parser.ts';
 import { Http2Output, type Http2Sink, type OutputOwner } from './frames/output.ts';
 import { HeadDecoder } from './head-decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
-import { type Http2Options, MOST_BLOCK_GROWTH, REMEMBERED_CLOSED } from './options.ts';
+import { customSetting, type Http2Options, MOST_BLOCK_GROWTH, REMEMBERED_CLOSED } from './options.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { type SendOwner, SendSide } from './send-side.ts';
 import type { Http2Stream } from './stream.ts';
+import { codecError, FLOOD_TEXTS, INVALID_MESSAGE } from './wording.ts';
 
 /**
  * Created when the bytes may flow: its SETTINGS are output at once. The owner feeds `receive`, calls `flush` when the
@@ -591,25 +592,4 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     }
     this.events.onSettings();
   }
-}
-
-/** What Envoy says of floods. */
-const FLOOD_TEXTS: Partial<Record<Http2Counter, string>> = {
-  inbound_empty_frames_flood: 'Too many consecutive frames with an empty payload',
-  inbound_priority_frames_flood: 'Too many PRIORITY frames',
-  inbound_window_update_frames_flood: 'Too many WINDOW_UPDATE frames',
-  outbound_control_flood: 'Too many control frames in the outbound queue.',
-  outbound_flood: 'Too many frames in the outbound queue.',
-};
-
-/** What Envoy says of streams whose connection ended for another's message. */
-export const INVALID_MESSAGE = 'codec_error:The_user_callback_function_failed';
-
-function codecError(text: string): string {
-  return `codec_error:${text.replaceAll(' ', '_')}`;
-}
-
-function customSetting(settings: readonly number[], id: number): number | undefined {
-  for (let i = 0; i < settings.length; i += 2) if (settings[i] === id) return settings[i + 1];
-  return undefined;
 }

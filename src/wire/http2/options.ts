@@ -74,3 +74,9 @@ export const MAX_SETTINGS = 32;
 export const REMEMBERED_CLOSED = 128;
 /** A compressed block is at most so many times as large as the head that it may become. */
 export const MOST_BLOCK_GROWTH = 2;
+
+/** The value of one of `customSettings`. */
+export function customSetting(settings: readonly number[], id: number): number | undefined {
+  for (let i = 0; i < settings.length; i += 2) if (settings[i] === id) return settings[i + 1];
+  return undefined;
+}

@@ -1,12 +1,13 @@
 // The server's side of a connection: requests come, answers go.
 import { failure } from '../../base/failure.ts';
 import type { Headers } from '../headers.ts';
-import { Http2Connection, INVALID_MESSAGE } from './connection.ts';
+import { Http2Connection } from './connection.ts';
 import type { Http2Events } from './events.ts';
 import { DEFAULT_WINDOW, ERROR, SETTING } from './frames/constants.ts';
 import type { Http2Sink } from './frames/output.ts';
 import type { Http2Options } from './options.ts';
 import { Http2Stream } from './stream.ts';
+import { INVALID_MESSAGE } from './wording.ts';
 
 export class Http2Server<U> extends Http2Connection<U> {
   constructor(sink: Http2Sink, options: Http2Options, events: Http2Events<U>) {

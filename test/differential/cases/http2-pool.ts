@@ -52,7 +52,8 @@ const exchanges: readonly Case[] = [
   ]),
   one('POST', {}, [POST, { read: 1 }]),
   one('POST, chunked, with trailers', {}, [
-    'POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n',
+    'POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n' +
+      '5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n',
     { read: 1 },
   ]),
   one(
@@ -73,7 +74,8 @@ const exchanges: readonly Case[] = [
   ),
   one('103, then 200', replies([{ head: head(103, ['link', 'x']) }, { head: head(200) }, { data: 'ok', end: true }])),
   one('cookies and te', {}, [
-    'GET /x HTTP/1.1\r\nhost: a\r\ncookie: a=1\r\ncookie: b=2\r\nte: trailers, gzip\r\nconnection: te, x-hop\r\nx-hop: 1\r\nkeep-alive: 5\r\nproxy-connection: x\r\n\r\n',
+    'GET /x HTTP/1.1\r\nhost: a\r\ncookie: a=1\r\ncookie: b=2\r\nte: trailers, gzip\r\n' +
+      'connection: te, x-hop\r\nx-hop: 1\r\nkeep-alive: 5\r\nproxy-connection: x\r\n\r\n',
     { read: 1 },
   ]),
   one('host and absolute target', {}, ['GET http://other.example/y HTTP/1.1\r\nhost: a\r\n\r\n', { read: 1 }]),
