@@ -323,11 +323,25 @@ function finishAll(world: World): void {
 
 /** In a gentle world everything arrives. */
 function checkDelivery(world: World): void {
-  for (const { plan, incoming } of world.parties) {
-    const name = `response ${plan.id}`;
+  const { parties, attempts } = world;
+  for (const client of parties) {
+    const { plan, incoming } = client;
+    const name = `exchange ${plan.id}`;
     assert.equal(incoming.status, 200, name);
     assert.ok(incoming.isComplete, `${name}: ${incoming.checker.bytes} bytes of ${plan.response.bytes}`);
+    const upstream = attempts.all.find(({ party }) => party.plan === plan)?.party as Party;
+    assert.ok(upstream.incoming.isComplete, `${name}: the request is not complete`);
+    checkTrailers(client, upstream, 'request');
+    checkTrailers(upstream, client, 'response');
   }
+}
+
+/** Trailers arrive where both ends have a place for them: HTTP/1 only behind chunks. */
+function checkTrailers(from: Party, to: Party, side: 'request' | 'response'): void {
+  const { hasTrailers, hasLength } = from.plan[side];
+  const isSent = hasTrailers && (from.protocol === 'http2' || !hasLength);
+  const isCarried = to.protocol === 'http2' || !to.incoming.losesTrailers;
+  assert.equal(to.incoming.hasTrailers, isSent && isCarried, `${side} ${from.plan.id}: trailers`);
 }
 
 /** What must hold when everybody has gone and all timeouts are over. */

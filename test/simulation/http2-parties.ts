@@ -53,6 +53,7 @@ function newIncoming(body: number): Incoming {
 export type Party = {
   readonly plan: Plan;
   readonly incoming: Incoming;
+  readonly protocol: 'http1' | 'http2';
   sender: BodySender | null;
   /** Nothing more comes, and nothing can go. */
   isOver(): boolean;
@@ -85,6 +86,7 @@ function http2Party(plan: Plan, exchange: Http2MemoryExchange, body: number): Pa
   return {
     plan,
     incoming,
+    protocol: 'http2',
     sender: null,
     isOver: () => exchange.isClosed,
     look: () => {
@@ -186,6 +188,7 @@ export function beginHttp1(client: MemoryClient, plan: Plan, nth: number): Party
   return {
     plan,
     incoming,
+    protocol: 'http1',
     sender: new BodySender(requestBody(plan), request.bytes, request.hasTrailers, http1Sink(client, request)),
     isOver: () => client.isGone || client.responses[nth]?.complete === true,
     look: () => {
@@ -205,6 +208,7 @@ function acceptHttp1(peer: UpstreamPeer, message: Message, plan: Plan): Party {
   return {
     plan,
     incoming,
+    protocol: 'http1',
     sender: null,
     isOver: () => peer.isGone,
     look: () => lookAt(message, incoming),
