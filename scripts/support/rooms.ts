@@ -107,7 +107,12 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/formatter/', may: FILTER },
   {
     path: 'src/proxy/access-log/',
-    may: ['src/proxy/config/grpc-service.ts', 'src/proxy/cluster/upstream-client/', ...FILTER],
+    may: [
+      'src/proxy/config/grpc-service.ts',
+      'src/proxy/config/http-service.ts',
+      'src/proxy/cluster/upstream-client/',
+      ...FILTER,
+    ],
     types: PROXY_TYPES,
   },
   { path: 'src/proxy/matcher/', may: FILTER, types: PROXY_TYPES },
@@ -219,6 +224,7 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   // The companion of decoders; the rest of its room is for those who put a configuration together.
   ['src/proxy/config/matcher.ts', ['src/proxy/']],
   ['src/proxy/config/grpc-service.ts', ['src/proxy/']],
+  ['src/proxy/config/http-service.ts', ['src/proxy/']],
   ['src/proxy/http/filters/', ['src/proxy/http/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/network/filters/', ['src/proxy/network/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/listener/filters/', ['src/proxy/listener/filters/', 'src/proxy/extensions.ts']],

@@ -169,7 +169,7 @@ test('log records over HTTP', () => {
   const { logger, reasons } = decode(OPEN_TELEMETRY, {
     http_service: {
       http_uri: { uri: 'https://collector.example:4318/v1/logs?a=b', cluster: 'up', timeout: '2s' },
-      request_headers_to_add: [{ header: { key: 'x-key', value: 'secret' } }],
+      request_headers_to_add: [{ header: { key: 'x-key', value: '%HOSTNAME%' } }],
     },
     buffer_size_bytes: 1,
     stat_prefix: 'mine',
@@ -181,7 +181,7 @@ test('log records over HTTP', () => {
   headers?.forEach((name, value) => fields.push(`${name}: ${value}`));
   assert.deepEqual(fields.slice(0, 7), [
     ...[':method: POST', ':path: /v1/logs?a=b', ':authority: collector.example:4318', ':scheme: http'],
-    ...['content-type: application/x-protobuf', 'user-agent: OTel-OTLP-Exporter-Heddle/1.2.3', 'x-key: secret'],
+    ...['content-type: application/x-protobuf', 'user-agent: OTel-OTLP-Exporter-Heddle/1.2.3', 'x-key: vm'],
   ]);
   up.last.head({ ':status': '503' }, true);
   assert.equal(up.store.find('access_logs.open_telemetry_access_log.mine.logs_dropped'), 1);
@@ -210,7 +210,7 @@ test('what is refused', () => {
       { common_config: { log_name: 'a', grpc_service: SERVICE, custom_tags: [{ tag: 'a', literal: {} }] } },
       /^common_config\.custom_tags: belongs/,
     ],
-    [OPEN_TELEMETRY, { http_service: { http_uri: { uri: '/path', cluster: 'up' } } }, /^http_service\.http_uri\.uri: /],
+    [OPEN_TELEMETRY, { http_service: {} }, /^http_service\.http_uri: is required/],
     [HTTP_GRPC, { common_config: { grpc_service: SERVICE, transport_api_version: 'V2' } }, /transport_api_version: V2/],
     [HTTP_GRPC, { common_config: { grpc_service: SERVICE, custom_tags: [{ tag: 'a' }] } }, /custom_tags\[0\]: has no/],
   ];

@@ -12,8 +12,8 @@ import type {
 import type { MessageType } from '../../../proto/message-type.ts';
 import { registry } from '../../../proto/registry.ts';
 import { type HeaderKey, headerKey } from '../../../wire/header-names.ts';
-import type { Headers } from '../../../wire/headers.ts';
 import { decodeCallRetry, decodeGrpcService, GRPC_SERVICE_FIELDS } from '../../config/grpc-service.ts';
+import { decodeHttpService, HTTP_SERVICE_FIELDS } from '../../config/http-service.ts';
 import { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import type { ConfigDecoder } from '../../config-decoder.ts';
 import type { FormatContext } from '../../formatter/format-context.ts';
@@ -49,8 +49,7 @@ export const LOG_SERVICE_FIELDS = {
   'opentelemetry.proto.common.v1.ArrayValue': '*',
   'opentelemetry.proto.common.v1.KeyValue': 'key value',
   'opentelemetry.proto.common.v1.KeyValueList': '*',
-  'envoy.config.core.v3.HttpService': 'http_uri request_headers_to_add',
-  'envoy.config.core.v3.HttpUri': 'uri cluster timeout',
+  ...HTTP_SERVICE_FIELDS,
   ...GRPC_SERVICE_FIELDS,
   ...CUSTOM_TAG_FIELDS,
 } as const;
@@ -261,28 +260,7 @@ function decodeSender(
 }
 
 function decodeHttpSender(message: HttpService, services: LogServices | null, d: ConfigDecoder): OtelSender | null {
-  const uri = message.http_uri;
-  const parsed = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]+)(\/[^#]*)?$/.exec(uri?.uri ?? '');
-  if (uri === undefined || parsed === null) {
-    d.reject('http_uri.uri', 'is no absolute URI');
-    return null;
-  }
-  const additions = (message.request_headers_to_add ?? []).map(({ header }, i) => {
-    const key = header?.key ?? '';
-    if (key.startsWith(':') || key.toLowerCase() === 'host') {
-      d.at('request_headers_to_add', i).reject('header.key', ':-prefixed or host headers may not be modified');
-    }
-    return [headerKey(key), header?.value ?? ''] as const;
-  });
-  if (services === null) return null;
-  return httpSender(services.http, {
-    clusterName: uri.cluster ?? '',
-    authority: parsed[1] as string,
-    path: parsed[2] ?? '/',
-    timeoutMs: d.durationMs(uri.timeout, 0),
-    userAgent: `OTel-OTLP-Exporter-Heddle/${services.local.version}`,
-    addHeaders: (headers: Headers) => {
-      for (const [key, value] of additions) headers.set(key, value);
-    },
-  });
+  const target = decodeHttpService(message, d);
+  if (target === null || services === null) return null;
+  return httpSender(services.http, target, `OTel-OTLP-Exporter-Heddle/${services.local.version}`);
 }

@@ -12,6 +12,7 @@ import type { CallRetryPolicy } from '../../cluster/upstream-client/call-retry.t
 import type { GrpcMethod } from '../../cluster/upstream-client/grpc-call.ts';
 import type { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
+import type { HttpServiceTarget } from '../../config/http-service.ts';
 import type { LogCountScope } from './log-stream.ts';
 import { joinParts, repeated } from './wire-parts.ts';
 
@@ -104,17 +105,8 @@ function rejectedOf(response: Response): number {
   return Number(response.partial_success?.rejected_log_records ?? 0);
 }
 
-export type HttpSettings = {
-  readonly clusterName: string;
-  readonly authority: string;
-  readonly path: string;
-  readonly timeoutMs: number;
-  readonly addHeaders: (headers: Headers) => void;
-  readonly userAgent: string;
-};
-
-export function httpSender(client: HttpClient, settings: HttpSettings): OtelSender {
-  const { clusterName, authority, path, timeoutMs, addHeaders, userAgent } = settings;
+export function httpSender(client: HttpClient, target: HttpServiceTarget, userAgent: string): OtelSender {
+  const { clusterName, authority, path, timeoutMs, addHeaders } = target;
   return (request, onEnd) => {
     const headers = new Headers();
     headers.method = 'POST';

@@ -50,7 +50,7 @@ test('a unary call', () => {
   assert.deepEqual(sent, [
     ...[':method: POST', ':path: /grpc.health.v1.Health/Check', ':authority: health', ':scheme: http'],
     ...['te: trailers', 'grpc-timeout: 2500m', 'content-type: application/grpc', 'x-token: t'],
-    ...['x-envoy-internal: true', 'x-forwarded-for: 10.0.0.9'],
+    ...['x-envoy-internal: true', 'x-forwarded-for: 10.0.0.9', 'x-envoy-expected-rq-timeout-ms: 2500'],
   ]);
   assert.deepEqual(decodeBinary(CHECK.request, stream.body.subarray(5)), { service: 'a' });
   assert.ok(stream.isEnded);

@@ -115,7 +115,7 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
   start(endStream: boolean): void {
     const { headers } = this;
     const { parts, scope } = this.#client;
-    const { skipsEnvoyHeaders, retry } = this.#options;
+    const { skipsEnvoyHeaders, retry, timeoutMs } = this.#options;
     const cluster = parts.clusters.get(this.#clusterName);
     if (cluster === null) {
       this.#fail({ status: 503, text: NO_CLUSTER, isAfterStart: false });
@@ -126,6 +126,8 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
       headers.set(H['x-envoy-internal'], 'true');
       if (parts.localAddress !== '') headers.appendValue(H['x-forwarded-for'], parts.localAddress);
     }
+    // Source: Envoy Router::FilterUtility::finalTimeout.
+    if (timeoutMs > 0) headers.set(H['x-envoy-expected-rq-timeout-ms'], String(Math.ceil(timeoutMs)));
     scope.inc(scope.i.rq_total);
     if (retry !== undefined && retry !== null) this.#retry = new CallRetry(retry, this.random);
     this.#isEnded = endStream;
