@@ -14,6 +14,7 @@ const LARGE = 'y'.repeat(100 * 1024);
 /** Attackers at a time, and what the proxy may take at most: answers for windows that are shut wait in it. */
 const ATTACKERS = 4;
 const MOST_MB = 450;
+const CUT_OFF_WITHIN_MS = 3_000;
 
 type Expected = {
   /** Of an attacker's connection; those who only waste their own time are left alone. */
@@ -27,6 +28,8 @@ const PROTOCOL_ERROR = 'http.test.downstream_cx_protocol_error';
 const CUT_OFF = /^(?:goaway|closed)/;
 const CALM_DOWN = /^(?:goaway 11|closed)$/;
 const LEFT_ALONE = /^open$/;
+/** Updates that come faster than the bytes they ask for are a flood. */
+const DRIBBLE = /^(?:open|goaway 11)$/;
 
 const EXPECTED: Readonly<Record<string, Expected>> = {
   'rapid-reset': { fate: CUT_OFF, counter: PREMATURE },
@@ -41,8 +44,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   'priority-flood': { fate: CALM_DOWN, counter: 'http2.inbound_priority_frames_flood' },
   'hpack-bomb': { fate: CUT_OFF, counter: 'http2.header_list_size_too_large' },
   'zero-length-headers': { fate: CUT_OFF, counter: 'http2.rx_messaging_error' },
-  // Updates that come faster than the bytes they ask for are a flood.
-  'data-dribble': { fate: /^(?:open|goaway 11)$/ },
+  'data-dribble': { fate: DRIBBLE },
   'zero-windows': { fate: LEFT_ALONE },
   'internal-buffering': { fate: LEFT_ALONE },
   'outbound-frames': { fate: CUT_OFF, counter: 'http2.outbound_flood' },
@@ -116,7 +118,8 @@ describe('attacks on HTTP/2', () => {
     const victim = attack.options === undefined ? hop : strict;
     // There is none before the first connection.
     const before = counter === undefined ? 0 : await stat(victim.proxy, counter).catch(() => 0);
-    const attackers = Array.from({ length: ATTACKERS }, () => runAttack(victim.port, attack));
+    const lingerMs = fate === LEFT_ALONE || fate === DRIBBLE ? 100 : CUT_OFF_WITHIN_MS;
+    const attackers = Array.from({ length: ATTACKERS }, () => runAttack(victim.port, attack, lingerMs));
     const [outcomes] = await Promise.all([Promise.all(attackers), goodClient(victim, 10)]);
     for (const outcome of outcomes as AttackOutcome[]) assert.match(outcome.fate, fate);
     if (counter !== undefined) assert.ok((await stat(victim.proxy, counter)) > before, `${counter} did not grow`);

@@ -20,6 +20,7 @@ export async function runAttack(port: number, attack: Attack, lingerMs = LINGER_
   let wake = (): void => {};
   const reader = new GoawayReader((code) => {
     fate = `goaway ${code}`;
+    wake();
   });
   socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => reader.read(chunk));
@@ -54,7 +55,8 @@ export async function runAttack(port: number, attack: Attack, lingerMs = LINGER_
   if (attack.holdMs !== undefined) await over(attack.holdMs);
   socket.resume();
   // Whoever was cut off reads the reason now.
-  if (!isOver) await over(isSent && fate === 'open' ? lingerMs : STALL_MS);
+  const patience = performance.now() + lingerMs;
+  while (fate === 'open' && performance.now() < patience) await over(patience - performance.now());
   const outcome = { fate, sentBytes: socket.bytesWritten, isSent };
   socket.destroy();
   return outcome;
