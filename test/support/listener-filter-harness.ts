@@ -66,8 +66,8 @@ export class ListenerFilterHarness {
   }
 }
 
-export function makeSocket(remote: Address = REMOTE): SocketFacts {
-  return new SocketFacts({ localAddress: LOCAL, remoteAddress: remote } as ByteStream, '');
+export function makeSocket(remote: Address = REMOTE, local: Address = LOCAL): SocketFacts {
+  return new SocketFacts({ localAddress: local, remoteAddress: remote } as ByteStream, '');
 }
 
 export function singleBytes(bytes: Buffer): Buffer[] {

@@ -218,3 +218,48 @@ test('a cluster is initialised once its transports have their secrets', () => {
   transport.becomeReady();
   assert.equal(isInitialized, true);
 });
+
+function shared(value: string, isHashable: boolean): Partial<TransportWishes> {
+  const object = { value, typed: null, isReadOnly: false, lifeSpan: 'request', sharing: 'once', isHashable } as const;
+  return { sharedState: new Map([['key', object]]) };
+}
+
+test('hashable objects that go along upstream keep connections apart; others only where the other end sees them', () => {
+  const isShared = (passesState: boolean, ...both: (Partial<TransportWishes> | null)[]): boolean => {
+    const { h, transport, wish, stat } = rig();
+    Object.assign(transport, { passesState });
+    wish(both[0]);
+    const socket = h.dialer.accept();
+    transport.finish();
+    socket.feed(OK);
+    wish(both[1]);
+    return stat('upstream_cx_total') === 1;
+  };
+  for (const passesState of [false, true]) {
+    assert.equal(isShared(passesState, shared('a', true), shared('b', true)), false);
+    assert.equal(isShared(passesState, shared('a', true), shared('a', true)), true);
+    assert.equal(isShared(passesState, shared('a', true), null), false);
+    assert.equal(isShared(passesState, shared('a', false), shared('b', false)), true);
+    assert.equal(isShared(passesState, null, shared('a', false)), !passesState);
+  }
+});
+
+test('a connection of layer 4 that passes state on is nobody else’s', () => {
+  const { h, transport, cluster } = rig();
+  Object.assign(transport, { passesState: true });
+  const seen: unknown[] = [];
+  for (const value of ['first', 'second']) {
+    const wishes = { ...NO_WISHES, ...shared(value, false) };
+    cluster.hosts[0]?.newConnection(
+      'DEFAULT',
+      { source: null, wishes },
+      {
+        onConnected: () => undefined,
+        onConnectFailed: () => undefined,
+      },
+    );
+    h.dialer.accept();
+    seen.push(transport.finish().sharedState?.get('key')?.value);
+  }
+  assert.deepEqual(seen, ['first', 'second']);
+});

@@ -1,6 +1,8 @@
 // The listener filters that decide when a socket is accepted: original_src, original_dst, local_ratelimit.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Address } from '../../../base/byte-stream.ts';
+import { addressText, internalAddress, parseAddress } from '../../../net/address.ts';
 import { reasonsOf } from '../../../../test/support/filter-harness.ts';
 import { ListenerFilterHarness, makeSocket } from '../../../../test/support/listener-filter-harness.ts';
 import { listenerLocalRateLimit } from './local-rate-limit.ts';
@@ -24,6 +26,33 @@ test('original_src makes upstream connections leave with the client’s address'
 test('original_dst leaves a connection alone of which the system knows nothing', () => {
   const { status, socket } = new ListenerFilterHarness(originalDst).run([]);
   assert.deepEqual([status, socket.isLocalAddressRestored], ['continue', false]);
+});
+
+test('original_dst restores on internal connections what the dialling side tells', () => {
+  const NAMESPACE = 'envoy.filters.listener.original_dst';
+  const restored = (local: unknown, state: Record<string, string>) => {
+    const socket = makeSocket(internalAddress('internal_client_address'), internalAddress('in'));
+    socket.dynamicMetadata = local === undefined ? null : new Map([[NAMESPACE, { local }]]);
+    socket.filterState = new Map(
+      Object.entries(state).map(([key, text]) => {
+        const address = parseAddress(text) as Address;
+        return [
+          `${NAMESPACE}.${key}`,
+          { value: text, typed: null, isReadOnly: false, lifeSpan: 'connection', address },
+        ];
+      }),
+    );
+    new ListenerFilterHarness(originalDst).run([], socket);
+    const { localAddress, remoteAddress, isLocalAddressRestored } = socket;
+    return [isLocalAddressRestored, addressText(localAddress), addressText(remoteAddress)];
+  };
+  const CLIENT = 'envoy://internal_client_address/';
+  assert.deepEqual(restored(undefined, {}), [false, 'envoy://in/', CLIENT]);
+  assert.deepEqual(restored('1.2.3.4:5', {}), [true, '1.2.3.4:5', CLIENT]);
+  assert.deepEqual(restored('[::1]:5', { local_ip: '6.6.6.6:6' }), [true, '[::1]:5', CLIENT]);
+  assert.deepEqual(restored('nonsense', { local_ip: '6.6.6.6:6' }), [false, 'envoy://in/', CLIENT]);
+  assert.deepEqual(restored(7, { local_ip: '6.6.6.6:6' }), [true, '6.6.6.6:6', CLIENT]);
+  assert.deepEqual(restored(undefined, { remote_ip: '7.7.7.7:7' }), [false, 'envoy://in/', '7.7.7.7:7']);
 });
 
 const BUCKET = { max_tokens: 2, fill_interval: { seconds: 1, nanos: 0 } };
