@@ -18,6 +18,8 @@ const FALSE_WORDS = new Set(['false', 'f', 'no', 'n', '0']);
 export const OBJECT_KINDS: ReadonlyMap<string, ObjectKind> = new Map<string, ObjectKind>([
   ['envoy.string', (bytes) => ({ value: bytes, typed: bytes })],
   ['envoy.hashable_string', (bytes) => ({ value: bytes, typed: bytes, isHashable: true })],
+  // Of Istio's proxy: principals, and where a CONNECT request goes.
+  ['istio.hashable_string', (bytes) => ({ value: bytes, typed: bytes, isHashable: true })],
   ['envoy.bool', makeBool],
   ['envoy.tcp_proxy.cluster', untyped],
   ['envoy.tcp_proxy.disable_tunneling', (bytes) => ({ value: String(bytes === 'true'), typed: bytes === 'true' })],
