@@ -98,6 +98,8 @@ function makeCluster(name: string, message: GrpcService_GoogleGrpc, target: Targ
     name,
     alt_stat_name: `google_grpc_${message.stat_prefix ?? ''}`,
     type: isName ? 'STRICT_DNS' : 'STATIC',
+    // As gRPC does: whichever address answers.
+    ...(isName ? { dns_lookup_family: 'ALL' } : {}),
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(options, {
