@@ -12,7 +12,7 @@ import { PATHS } from '../support/upstream.ts';
 const LOAD = join(import.meta.dirname, '../support/flood-load.ts');
 const PEERS: readonly PeerName[] = ['envoy', 'heddle'];
 /** Connections of a round. */
-const CONNECTIONS = 60;
+const CONNECTIONS = 200;
 const HEAVY_CONNECTIONS = 8;
 const WARM_UP_SECONDS = 1;
 /** Each attack waits for more than it computes; more rounds would only take longer. */

@@ -3,7 +3,7 @@
 import { runAttack } from '../../test/support/http2-attacker.ts';
 import { attacks } from '../../test/support/http2-attacks.ts';
 
-const AT_ONCE = 4;
+const MOST_AT_ONCE = 10;
 /** Who is not cut off by then leaves. */
 const LINGER_MS = 20;
 
@@ -22,5 +22,5 @@ async function attackInTurn(): Promise<void> {
     sentBytes += outcome.sentBytes;
   }
 }
-await Promise.all(Array.from({ length: AT_ONCE }, attackInTurn));
+await Promise.all(Array.from({ length: Math.min(MOST_AT_ONCE, Number(connections) / 2) }, attackInTurn));
 process.stdout.write(`${JSON.stringify({ fates, sentBytes })}\n`);
