@@ -21,6 +21,7 @@ import { http2StreamGroups } from './cases/http2-streams.ts';
 import { http2TimeGroups } from './cases/http2-times.ts';
 import { http2PoolGroups } from './cases/http2-pool.ts';
 import { internalEndGroups } from './cases/internal-ends.ts';
+import { internalHboneGroups } from './cases/internal-hbone.ts';
 import { internalHttpGroups } from './cases/internal-http.ts';
 import { internalListenerGroups } from './cases/internal-listener.ts';
 import { laterGroups } from './cases/later.ts';
@@ -83,6 +84,7 @@ export const allGroups: readonly Group[] = [
   ...internalListenerGroups,
   ...internalEndGroups,
   ...internalHttpGroups,
+  ...internalHboneGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,
   ...tlsIdentityGroups,
