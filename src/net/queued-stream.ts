@@ -335,8 +335,8 @@ export abstract class QueuedStream implements ByteStream, TurnStream {
   }
 
   /**
-   * Bytes that stay valid until they are sent: a copy, unless the owner of the memory can wait (`loans`). `total` is what
-   * the call is about in all.
+   * Bytes that stay valid until they are sent: a copy, unless the owner of the memory can wait (`loans`). `total` is
+   * what the call is about in all.
    */
   protected keep(part: Uint8Array, _total: number): Uint8Array {
     return copyOf(part, 0, part.length);

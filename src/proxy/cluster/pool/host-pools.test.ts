@@ -224,7 +224,7 @@ function shared(value: string, isHashable: boolean): Partial<TransportWishes> {
   return { sharedState: new Map([['key', object]]) };
 }
 
-test('hashable objects that go along upstream keep connections apart; others only where the other end sees them', () => {
+test('hashable objects that go along keep connections apart, others only where the other end sees them', () => {
   const isShared = (passesState: boolean, ...both: (Partial<TransportWishes> | null)[]): boolean => {
     const { h, transport, wish, stat } = rig();
     Object.assign(transport, { passesState });
