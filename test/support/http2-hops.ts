@@ -20,9 +20,16 @@ export type Hop = {
   readonly upstreamCa?: string;
   /** Of the connection manager. */
   readonly manager?: Json;
+  /** Of the only route's action. */
+  readonly route?: Json;
+  /** Of the cluster. */
+  readonly cluster?: Json;
   /** In front of the router. */
   readonly filters?: readonly Json[];
   readonly http2Options?: Json;
+  /** The same of the cluster, and the buffer limit of both. */
+  readonly upstreamHttp2?: Json;
+  readonly buffers?: number;
 };
 
 export type RunningHop = { readonly port: number; readonly proxy: ProxyProcess; stop(): Promise<void> };
@@ -70,7 +77,7 @@ export function typed(type: string, fields: Json = {}): Json {
 
 function hopConfig(hop: Hop, port: number, upstreamPort: number): Json {
   const address = (of: number): Json => ({ socket_address: { address: '127.0.0.1', port_value: of } });
-  const route = { cluster: 'up', timeout: ROUTE_TIMEOUT };
+  const route = { cluster: 'up', timeout: ROUTE_TIMEOUT, ...hop.route };
   const manager = typed('filters.network.http_connection_manager.v3.HttpConnectionManager', {
     stat_prefix: 'test',
     route_config: {
@@ -82,29 +89,34 @@ function hopConfig(hop: Hop, port: number, upstreamPort: number): Json {
     ...hop.manager,
   });
   const chain = { filters: [{ name: 'hcm', typed_config: manager }], ...listenerTls(hop) };
+  const buffers = hop.buffers === undefined ? {} : { per_connection_buffer_limit_bytes: hop.buffers };
   const endpoints = [{ lb_endpoints: [{ endpoint: { address: address(upstreamPort) } }] }];
   const cluster = {
     name: 'up',
     connect_timeout: '2s',
     load_assignment: { cluster_name: 'up', endpoints },
     circuit_breakers: { thresholds: [{ max_connections: MANY, max_pending_requests: MANY, max_requests: MANY }] },
-    ...(hop.upstream === 'http2' ? { typed_extension_protocol_options: HTTP2_PROTOCOL } : {}),
+    ...(hop.upstream === 'http2' ? { typed_extension_protocol_options: http2Protocol(hop.upstreamHttp2) } : {}),
+    ...buffers,
     ...upstreamTls(hop),
+    ...hop.cluster,
   };
   return {
     admin: { address: address(0) },
     static_resources: {
-      listeners: [{ name: 'front', address: address(port), filter_chains: [chain] }],
+      listeners: [{ name: 'front', address: address(port), filter_chains: [chain], ...buffers }],
       clusters: [cluster],
     },
   };
 }
 
-const HTTP2_PROTOCOL = {
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed('upstreams.http.v3.HttpProtocolOptions', {
-    explicit_http_config: { http2_protocol_options: {} },
-  }),
-};
+function http2Protocol(http2: Json = {}): Json {
+  return {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed('upstreams.http.v3.HttpProtocolOptions', {
+      explicit_http_config: { http2_protocol_options: http2 },
+    }),
+  };
+}
 
 function listenerTls({ certificate, clientCa, alpn = ['h2', 'http/1.1'] }: Hop): Json {
   if (certificate === undefined) return {};
