@@ -105,7 +105,7 @@ export const PEERS_TABLE: readonly Peer[] = [
     source: { from: 'go', module: 'connectrpc.com/conformance', version: 'v1.0.5', directory: 'cmd/grpcserver' },
   },
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
-  { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' }, benchOnly: true },
+  { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' } },
   {
     name: 'nginx',
     why: 'the upstream and a peer of the bench',
