@@ -47,9 +47,11 @@ export function wishesOf(info: Wisher, wants: TransportWants | null): TransportW
 
 /** Objects that go along upstream, those of the connection first. Source: Envoy objectsSharedWithUpstreamConnection. */
 function sharedStateOf({ filterState, connection }: Wisher): SharedState | null {
+  const inherited = connection?.filterState ?? null;
+  if (filterState === null && inherited === null) return null;
   let shared: Map<string, FilterStateObject> | null = null;
-  for (const state of [connection?.filterState, filterState]) {
-    if (state === undefined || state === null) continue;
+  for (const state of [inherited, filterState]) {
+    if (state === null) continue;
     for (const [key, object] of state) {
       if (object.sharing === undefined) continue;
       shared ??= new Map();
