@@ -289,6 +289,12 @@ const asking_: readonly Case[] = [
     ),
   ),
   asks(
+    'the server ends, and wants no more',
+    'asks',
+    [{ readRaw: 3 }, 'read-close'],
+    from(status(200), { data: 'bye', end: true }, { wait: 30 }, { rst: 'NO_ERROR' }),
+  ),
+  asks(
     'the client resets',
     'asks',
     [{ readRaw: 5 }, 'reset'],

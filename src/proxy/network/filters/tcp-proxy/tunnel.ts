@@ -195,7 +195,8 @@ export class Tunnel implements StreamCallbacks, ByteStream, StreamRequest, Upstr
 
   onReset(reason: Failure): void {
     if (this.#callbacks !== null) this.#fail(reason);
-    else this.#over(isStreamReset(reason) ? reason : null);
+    // RFC 9113 §8.1: a reset behind END_STREAM says that the rest is not wanted, not that something was lost.
+    else this.#over(isStreamReset(reason) && !this.#isPeerEnded ? reason : null);
   }
 
   #over(reason: Failure | null = null): void {
