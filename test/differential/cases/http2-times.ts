@@ -123,7 +123,8 @@ const connections: readonly Case[] = [
     'main',
     [ask('/upstream-old'), { awaitUpstream: 1 }, { wait: 130 }, ask('/upstream-old', 3), { until: 'end', on: 3 }, END],
     [{ on: 'head', actions: [{ wait: 160 }, ...OK] }, OK],
-    { probeMs: 5, settleMs: 5 },
+    // What is counted while the second connection is closed by this test depends on the moment.
+    { probeMs: 5, settleMs: 5, view: ({ clients, upstream, log }) => ({ clients, upstream, log }) },
   ),
 ];
 
@@ -257,7 +258,8 @@ export const http2TimeGroups: readonly Group[] = [
     config: bootstrap({
       listeners: [
         ...Object.entries(HCMS).map(([name, hcm]) => anyVersion({ name, routes, hcm })),
-        anyVersion({ name: 'log', routes, log: [textLog(LOG)] }),
+        // The time in x-envoy-upstream-service-time has one digit or two, which %RESPONSE_HEADERS_BYTES% tells.
+        anyVersion({ name: 'log', routes, log: [textLog(LOG)], router: { suppress_envoy_headers: true } }),
       ],
       clusters,
     }),
