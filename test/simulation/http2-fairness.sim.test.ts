@@ -43,7 +43,8 @@ type Flow = {
   /** Body bytes that have left the one end, and have come to the other. */
   sent(): number;
   received(): number;
-  goOn(): void;
+  /** So many bytes; all that come from now on without a number, which HTTP/1 always means. */
+  goOn(bytes?: number): void;
   isComplete(): boolean;
 };
 
@@ -90,7 +91,7 @@ type End = {
   taken(): number;
   /** Reads no more once it has so many bytes. */
   stallAt(bytes: number): void;
-  goOn(): void;
+  goOn(bytes?: number): void;
 };
 
 function http2End(exchange: Http2MemoryExchange): End {
@@ -110,9 +111,9 @@ function http2End(exchange: Http2MemoryExchange): End {
         if (bytes > 0 && exchange.bytes >= bytes) exchange.isStalled = true;
       };
     },
-    goOn: () => {
-      exchange.onData = () => undefined;
-      exchange.goOn();
+    goOn: (bytes) => {
+      if (bytes === undefined) exchange.onData = () => undefined;
+      exchange.goOn(bytes);
     },
   };
 }
@@ -183,7 +184,7 @@ function flowOf(rig: Rig, path: string, bytes: number, stalls: boolean): Flow {
   return {
     sent: () => source.given(),
     received: () => sink.taken(),
-    goOn: () => sink.goOn(),
+    goOn: (more) => sink.goOn(more),
     isComplete: () => sink.taken() >= bytes,
   };
 }
@@ -269,6 +270,39 @@ for (const { name, direction, downstream, upstream } of combinations()) {
   test(`${name}: windows that have grown are the limit of what is held`, () => {
     const most = checkFairness({ ...setup, stalled: 3, stalledBytes: 80 * MIB, quickBytes: 40 * MIB });
     assert.ok(most <= mostOf(from, MIB, DEFAULT_HTTP2_OPTIONS.largestStreamWindow), `${most} bytes are held`);
+  });
+}
+
+/** Reads a long body in small bits; returns the most that was held of it. */
+function holdWhileSlow(setup: Setup): number {
+  const rig = makeRig(setup);
+  try {
+    const flow = flowOf(rig, '/slow', 60 * MIB, true);
+    settle(rig, [flow]);
+    let most = 0;
+    for (let i = 0; i < 150; i++) {
+      flow.goOn(100_000);
+      settle(rig, [flow]);
+      most = Math.max(most, flow.sent() - flow.received());
+    }
+    assert.ok(flow.received() > 10 * MIB, `${flow.received()}`);
+    flow.goOn();
+    settle(rig, [flow]);
+    assert.ok(flow.isComplete(), `${flow.received()} received in the end`);
+    return most;
+  } finally {
+    rig.proxy.stop();
+  }
+}
+
+for (const { name, direction, downstream, upstream } of combinations()) {
+  const sink = direction === 'upload' ? upstream : downstream;
+  if (sink === 'http1') continue;
+  test(`${name}: the window of a slow reader does not grow`, () => {
+    const peers = { initialStreamWindow: 256 * 1024, largestStreamWindow: 256 * 1024 };
+    const most = holdWhileSlow({ direction, downstream, upstream, stalled: 1, peers });
+    const from = direction === 'upload' ? downstream : upstream;
+    assert.ok(most <= mostOf(from, MIB, 2 * MIB) + 256 * 1024, `${most} bytes are held`);
   });
 }
 
