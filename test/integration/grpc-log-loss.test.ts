@@ -143,14 +143,14 @@ test('every worker tells of its own requests', { timeout: 60_000 }, async () => 
 
 test('a target of the gRPC library', { timeout: 60_000 }, async () => {
   const target = (port: number): Json => ({
-    google_grpc: { target_uri: `ipv4:127.0.0.1:${port}`, stat_prefix: 'library' },
+    google_grpc: { target_uri: `dns:///localhost:${port}`, stat_prefix: 'library' },
   });
   const { proxy, port, logPort } = await start({ grpc_service: target as never }, () => []);
   const service = new LogService(logPort);
   try {
     await ask(port, 2);
     await until('the entries', () => service.entries('http_logs').length === 2, 10_000);
-    assert.ok(service.heads[0]?.includes(`:authority: 127.0.0.1:${logPort}`));
+    assert.ok(service.heads[0]?.includes(`:authority: localhost:${logPort}`));
     assert.ok((await stat(proxy, 'grpc.library.streams_total')) >= 1);
   } finally {
     await proxy.stop();

@@ -97,8 +97,8 @@ function makeCluster(name: string, message: GrpcService_GoogleGrpc, target: Targ
   return {
     name,
     alt_stat_name: `google_grpc_${message.stat_prefix ?? ''}`,
-    type: isName ? 'STRICT_DNS' : 'STATIC',
-    // As gRPC does: whichever address answers.
+    type: isName ? 'LOGICAL_DNS' : 'STATIC',
+    // As gRPC does: one host, at whichever of its addresses answers.
     ...(isName ? { dns_lookup_family: 'ALL' } : {}),
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
     typed_extension_protocol_options: {
