@@ -13,7 +13,7 @@ function showMessage(mark: string, message: SeenMessage): void {
     .filter(([name]) => !OBVIOUS.has(name))
     .flatMap(([name, values]) => values.map((value) => `${name}: ${value}`));
   const trailers = Object.keys(message.trailers).length > 0 ? ` trailers ${JSON.stringify(message.trailers)}` : '';
-  const end = message.complete ? '' : ' (incomplete)';
+  const end = (message.complete ? '' : ' (incomplete)') + (message.error === undefined ? '' : ` (${message.error})`);
   console.log(`  ${mark} ${message.line} [${headers.join(', ')}] ${JSON.stringify(message.body)}${trailers}${end}`);
 }
 
@@ -22,11 +22,14 @@ function show(observation: unknown): void {
     console.log(`  ${JSON.stringify(observation)}`);
     return;
   }
-  const { clients, datagrams, relay, upstream, log, stats, admin, upstreamFates, upstreamTls } =
+  const { clients, datagrams, relay, upstream, log, stats, admin, upstreamFates, upstreamTls, upstreamHttp2 } =
     observation as Observation;
   for (const client of clients) {
     for (const message of client.responses) showMessage('<', message);
-    console.log(`  connection: ${client.fate} ${client.timedOut.join(', ')}`);
+    for (const [id, messages] of Object.entries(client.streams ?? {})) {
+      for (const message of messages) showMessage(`< ${id}`, message);
+    }
+    console.log(`  connection: ${client.fate} ${client.timedOut.join(', ')} ${JSON.stringify(client.http2 ?? '')}`);
     if (client.tls !== undefined) console.log(`  tls: ${JSON.stringify(client.tls)}`);
   }
   if (datagrams !== undefined) console.log(`  datagrams: ${JSON.stringify(datagrams)}`);
@@ -36,6 +39,7 @@ function show(observation: unknown): void {
   }
   if (upstreamFates !== undefined) console.log(`  upstream connections: ${JSON.stringify(upstreamFates)}`);
   if (upstreamTls !== undefined) console.log(`  upstream tls: ${JSON.stringify(upstreamTls)}`);
+  if (upstreamHttp2 !== undefined) console.log(`  upstream HTTP/2: ${JSON.stringify(upstreamHttp2)}`);
   for (const line of log) console.log(`  log: ${line}`);
   console.log(`  statistics: ${JSON.stringify(stats)}`);
   if (admin !== undefined) console.log(`  admin: ${JSON.stringify(admin, null, 1)}`);

@@ -75,7 +75,9 @@ it('answers a client of Node', async () => {
   const head: readonly Http2Field[] = [[':status', '201']];
   upstream.beginCase({
     replies: [],
-    http2: { paths: { '/echo': { on: 'head', actions: [{ head }, { echo: true }] }, '/reset': [{ rst: 'REFUSED_STREAM' }] } },
+    http2: {
+      paths: { '/echo': { on: 'head', actions: [{ head }, { echo: true }] }, '/reset': [{ rst: 'REFUSED_STREAM' }] },
+    },
   });
   const session = connect(`http://127.0.0.1:${port}`);
   const echoed = session.request({ ':path': '/echo', ':method': 'POST', 'x-a': PRINTABLE });
