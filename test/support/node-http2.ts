@@ -65,28 +65,9 @@ export async function startNodeServer(kind: 'http1' | 'http2'): Promise<NodeServ
   const sessions = new Set<http2.ServerHttp2Session>();
   const stalled: Readable[] = [];
   let requests = 0;
-  const serve = async ({ path, request, respond, trailers }: Exchange): Promise<void> => {
+  const serve = (exchange: Exchange): void => {
     requests++;
-    const [, what = '', bytes = '0', seed = '0'] = path.split('/');
-    if (what === 'echo') {
-      const hash = createHash('sha256');
-      const response = respond(true);
-      request.on('data', (piece: Buffer) => hash.update(piece));
-      request.on('end', () => trailers({ 'x-hash': hash.digest('hex') }));
-      await pipeline(request, response);
-      return;
-    }
-    if (what === 'get') {
-      request.resume();
-      await pipeline(noise(Number(bytes), Number(seed)), respond(false));
-      return;
-    }
-    if (what === 'stall') {
-      request.pause();
-      stalled.push(request);
-    } else if (what === 'release') for (const one of stalled.splice(0)) one.resume();
-    const { bytes: read, hash } = await readAll(request);
-    respond(false).end(`${read} ${hash}`);
+    serveExchange(exchange, stalled).catch(() => {});
   };
   const server = kind === 'http2' ? http2.createServer({ settings: { enableConnectProtocol: true } }) : null;
   const old = kind === 'http1' ? http.createServer({ keepAliveTimeout: 60_000 }) : null;
@@ -106,7 +87,7 @@ export async function startNodeServer(kind: 'http1' | 'http2'): Promise<NodeServ
     const trailers = (fields: Record<string, string>): void => {
       last = fields;
     };
-    serve({ path: headers[':path'] ?? '', request: stream, respond, trailers }).catch(() => {});
+    serve({ path: headers[':path'] ?? '', request: stream, respond, trailers });
   });
   old?.on('request', (request, response) => {
     request.on('error', () => {});
@@ -115,7 +96,7 @@ export async function startNodeServer(kind: 'http1' | 'http2'): Promise<NodeServ
       return response;
     };
     const trailers = (fields: Record<string, string>): void => response.addTrailers(fields);
-    serve({ path: request.url ?? '', request, respond, trailers }).catch(() => {});
+    serve({ path: request.url ?? '', request, respond, trailers });
   });
   const listening = (server ?? old) as http.Server | http2.Http2Server;
   listening.listen(0, '127.0.0.1');
@@ -133,6 +114,29 @@ export async function startNodeServer(kind: 'http1' | 'http2'): Promise<NodeServ
       await once(listening, 'close');
     },
   };
+}
+
+async function serveExchange({ path, request, respond, trailers }: Exchange, stalled: Readable[]): Promise<void> {
+  const [, what = '', bytes = '0', seed = '0'] = path.split('/');
+  if (what === 'echo') {
+    const hash = createHash('sha256');
+    const response = respond(true);
+    request.on('data', (piece: Buffer) => hash.update(piece));
+    request.on('end', () => trailers({ 'x-hash': hash.digest('hex') }));
+    await pipeline(request, response);
+    return;
+  }
+  if (what === 'get') {
+    request.resume();
+    await pipeline(noise(Number(bytes), Number(seed)), respond(false));
+    return;
+  }
+  if (what === 'stall') {
+    request.pause();
+    stalled.push(request);
+  } else if (what === 'release') for (const one of stalled.splice(0)) one.resume();
+  const { bytes: read, hash } = await readAll(request);
+  respond(false).end(`${read} ${hash}`);
 }
 
 export type Answer = {

@@ -8,7 +8,7 @@ import {
   http2Cluster,
   Http2MemoryUpstream,
 } from '../../../test/simulation/http2-memory.ts';
-import { MemoryProxy, type MemoryProxyOptions, response } from '../../../test/simulation/memory-proxy.ts';
+import { chunk, MemoryProxy, type MemoryProxyOptions, response } from '../../../test/simulation/memory-proxy.ts';
 import { CLIENT_START, data, GET, headers, SETTINGS_ACK } from '../../wire/http2/testing/raw.ts';
 
 const HTTP = 'http.test.';
@@ -152,8 +152,10 @@ const HTTP1_WITH_TRAILERS = {
 
 test('HTTP/1 upstreams serve HTTP/2 clients', () => {
   withProxy({ cluster: HTTP1_WITH_TRAILERS }, (rig) => {
-    rig.upstream.reply = ({ body }) =>
-      `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\nx-sum: ${body.length}\r\n\r\n`;
+    rig.upstream.reply = ({ body }) => {
+      const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n';
+      return `${head}${chunk(body)}0\r\nx-sum: ${body.length}\r\n\r\n`;
+    };
     const client = connectHttp2(rig);
     const exchange = client.post('/', null);
     exchange.send('abc');
