@@ -163,6 +163,35 @@ const requestBodies: readonly Case[] = ['main', 'tolerant'].flatMap((to): Case[]
   request(`${to}: CR LF in trailers`, [post(), { data: 'ab' }, { trailers: [['x-end', 'a\r\nb: c']] }, END], to),
 ]);
 
+/** Everything that says whether a connection outlives bad messages. */
+const TOLERANCE: Readonly<Record<string, Fields>> = {
+  'tolerant-manager': { stream_error_on_invalid_http_message: true },
+  'tolerant-manager-only': {
+    stream_error_on_invalid_http_message: true,
+    http2_protocol_options: { override_stream_error_on_invalid_http_message: false },
+  },
+  'tolerant-codec-only': {
+    stream_error_on_invalid_http_message: false,
+    http2_protocol_options: { override_stream_error_on_invalid_http_message: true },
+  },
+  'tolerant-old': { http2_protocol_options: { stream_error_on_invalid_http_messaging: true } },
+  'tolerant-old-only': {
+    stream_error_on_invalid_http_message: false,
+    http2_protocol_options: { stream_error_on_invalid_http_messaging: true },
+  },
+};
+const tolerance: readonly Case[] = Object.keys(TOLERANCE).map((to) => ({
+  name: `request, ${to}: upper case name`,
+  to,
+  http2: [
+    { head: [...GET, ['X-Upper', '1']], end: true },
+    { until: 'end' },
+    { head: GET, on: 3, end: true },
+    { until: 'end', on: 3 },
+  ],
+  upstream: scripted([OK]),
+}));
+
 const get = (...headers: Http2Field[]): Http2Step => ({ head: h2Head('GET', '/', headers), end: true });
 const limits: readonly Case[] = [
   request('a head of 59 KiB', [get(...many(59).map(([name]): Http2Field => [name, long(1000)])), END]),
@@ -394,6 +423,7 @@ export const http2HeadGroups: readonly Group[] = [
           routes: headRoutes(),
           hcm: { http2_protocol_options: { override_stream_error_on_invalid_http_message: true } },
         }),
+        ...Object.entries(TOLERANCE).map(([name, hcm]) => anyVersion({ name, routes: headRoutes(), hcm })),
         anyVersion({
           name: 'limited',
           hcm: { max_request_headers_kb: 2, common_http_protocol_options: { max_headers_count: 10 } },
@@ -418,7 +448,7 @@ export const http2HeadGroups: readonly Group[] = [
         ),
       ],
     }),
-    cases: [...requestHeads, ...requestBodies, ...limits, ...responseHeads, ...responseBodies],
+    cases: [...requestHeads, ...tolerance, ...requestBodies, ...limits, ...responseHeads, ...responseBodies],
   },
 ];
 

@@ -189,6 +189,20 @@ const floods: readonly Case[] = [
       flood: stats['http2.outbound_control_flood'],
     }),
   }),
+  {
+    name: 'answers: many at once',
+    to: 'frames',
+    http2: [...Array.from({ length: 60 }, (_, i) => ask('/direct', 2 * i + 1)), CLOSE],
+    view: ({ clients, stats }) => ({ fate: clients[0]?.fate !== 'open', flood: stats['http2.outbound_flood'] }),
+  },
+  http2('METADATA', 'plain', [post, { frame: [0x4d, 4, 1, '\0\x01a\x01b'] }, { data: 'x', end: true }, END]),
+  http2('METADATA: many without payload', 'empty', [
+    post,
+    { awaitUpstream: 1 },
+    times(20, [0x4d, 4, 1]),
+    { data: '', end: true },
+    END,
+  ]),
   http2(
     'rapid resets: above the burst',
     'resets',
