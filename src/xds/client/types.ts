@@ -6,9 +6,11 @@ export type XdsResource = {
   readonly name: string;
   /** Of the resource itself (delta) or of the whole response (state of the world). */
   readonly version: string;
-  /** Full name of the message in `bytes`, which need not be the subscription's (a wrong one is for its user to refuse). */
+  /** Full name of the message in `bytes`: always that of the response. */
   readonly type: string;
   readonly bytes: Uint8Array;
+  /** Other names by which it was asked for (virtual hosts). */
+  readonly aliases: readonly string[];
 };
 
 /** What one response says of one type. */
@@ -18,7 +20,7 @@ export type XdsResponse = {
   /** system_version_info (delta) or version_info. */
   readonly version: string;
   readonly resources: readonly XdsResource[];
-  /** Names that the server says do not exist (any more). */
+  /** Names that the server says do not exist (any more), and those whose time to live is over. */
   readonly removed: readonly string[];
   /** Listeners and clusters in state of the world: what is not in it is gone. */
   readonly isComplete: boolean;
@@ -30,7 +32,7 @@ export type XdsRefusal = { readonly name: string; readonly reason: string };
 export type XdsListener = {
   /**
    * Takes the response on and calls `done` once, perhaps later, with what was refused: then it is acknowledged, or
-   * refused with all reasons (NACK). The type's next response waits until then; only the newest one is kept.
+   * refused with all reasons (NACK). The type's next response waits until then; what comes meanwhile is made one.
    */
   onResponse(response: XdsResponse, done: (refused: readonly XdsRefusal[]) => void): void;
   /** initial_fetch_timeout is over, and nothing has come for these names ('*' for all there are). */
@@ -39,17 +41,50 @@ export type XdsListener = {
   onConnection(failure: Failure | null): void;
 };
 
+/** Counts how it goes with one question: all resources of a type, or one name. */
+export type UpdateCounts = {
+  attempted(): void;
+  succeeded(version: string, durationMs: number): void;
+  /** Nothing could be fetched. */
+  failed(): void;
+  rejected(): void;
+  timedOut(): void;
+  /** The stream behind it, where it is not shared with other types; null: its stream is counted elsewhere. */
+  readonly stream: StreamCounts | null;
+};
+
+/** Counts how it goes with a stream. */
+export type StreamCounts = {
+  connected(isConnected: boolean): void;
+  rateLimited(): void;
+  /** Requests that wait. */
+  pending(requests: number): void;
+  identifier(controlPlane: string): void;
+};
+
 /** The names of one type that are wanted; changes of a turn travel together. */
 export type XdsSubscription = {
-  /** Wants a name, for the first time or again: then the server is asked to send it even if it has not changed. */
-  add(name: string): void;
+  /**
+   * Wants a name, for the first time or again: then the server is asked to send it even if it has not changed, and
+   * the time to wait begins anew. `counts` are the name's own.
+   */
+  add(name: string, counts?: UpdateCounts | null): void;
   remove(name: string): void;
   close(): void;
 };
 
 /** One source: an aggregated stream, a stream per type, a directory, a REST server. */
 export type XdsSource = {
-  /** `isWildcard`: all resources of the type there are (listeners and clusters). One subscription for each type. */
-  subscribe(type: string, isWildcard: boolean, initialFetchTimeoutMs: number, listener: XdsListener): XdsSubscription;
+  /**
+   * `isWildcard`: all resources of the type there are (listeners and clusters); `counts` are of this question. One
+   * subscription for each type. An `initialFetchTimeoutMs` of 0 waits for ever.
+   */
+  subscribe(
+    type: string,
+    isWildcard: boolean,
+    initialFetchTimeoutMs: number,
+    listener: XdsListener,
+    counts?: UpdateCounts | null,
+  ): XdsSubscription;
   close(): void;
 };

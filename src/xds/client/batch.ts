@@ -1,0 +1,101 @@
+// What is handed to a listener at once: one response, or several that came while it was busy, made one.
+import type { CutResource, Received } from './received.ts';
+import type { XdsRefusal, XdsResponse } from './types.ts';
+
+/** A response of the batch: what its answer needs. */
+export type BatchPart = {
+  readonly nonce: string;
+  readonly version: string;
+  /** Numbers the stream that it came on. */
+  readonly stream: number;
+  readonly broken: readonly XdsRefusal[];
+};
+
+/** What a response without resources may take. */
+const PART_BYTES = 256;
+
+export class Batch {
+  readonly type: string;
+  /** The newest of each name. */
+  readonly resources = new Map<string, CutResource>();
+  readonly removed = new Set<string>();
+  parts: BatchPart[] = [];
+  /** Held by it, more or less. */
+  bytes = 0;
+  /** The response that each resource is of. */
+  readonly #partOf = new Map<string, BatchPart>();
+  #isComplete = false;
+
+  constructor(type: string) {
+    this.type = type;
+  }
+
+  /** Takes what of a response is wanted. */
+  take(received: Received, stream: number, isWanted: (resource: CutResource) => boolean): void {
+    const { nonce, version, broken } = received;
+    if (received.isComplete) this.#forgetAll();
+    const part: BatchPart = { nonce, version, stream, broken };
+    this.parts.push(part);
+    this.bytes += PART_BYTES * (1 + broken.length);
+    for (const resource of received.resources) {
+      if (!isWanted(resource)) continue;
+      const { name } = resource;
+      this.drop(name);
+      this.bytes += resource.bytes.length;
+      this.resources.set(name, resource);
+      this.#partOf.set(name, part);
+    }
+  }
+
+  /** What is complete leaves nothing of what was before. */
+  #forgetAll(): void {
+    this.resources.clear();
+    this.#partOf.clear();
+    this.removed.clear();
+    this.parts = [];
+    this.bytes = 0;
+    this.#isComplete = true;
+  }
+
+  remove(name: string): void {
+    this.drop(name);
+    this.removed.add(name);
+    this.bytes += name.length;
+  }
+
+  /** Nobody wants it any more. */
+  drop(name: string): void {
+    const known = this.resources.get(name);
+    if (known !== undefined) {
+      this.bytes -= known.bytes.length;
+      this.resources.delete(name);
+      this.#partOf.delete(name);
+    }
+    if (this.removed.delete(name)) this.bytes -= name.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.resources.size === 0 && this.removed.size === 0;
+  }
+
+  /** Refused before any listener saw it. */
+  get broken(): XdsRefusal[] {
+    return this.parts.flatMap(({ broken }) => broken);
+  }
+
+  get version(): string {
+    return this.parts.at(-1)?.version ?? '';
+  }
+
+  /** The response that a refusal is of; what names nothing that was sent is of the newest one. */
+  partOf(refusal: XdsRefusal): BatchPart | null {
+    const own = this.#partOf.get(refusal.name) ?? this.parts.find(({ broken }) => broken.includes(refusal));
+    return own ?? this.parts.at(-1) ?? null;
+  }
+
+  get response(): XdsResponse {
+    const { type, version } = this;
+    const resources = [...this.resources.values()];
+    return { type, version, resources, removed: [...this.removed], isComplete: this.#isComplete };
+  }
+}

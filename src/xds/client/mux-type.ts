@@ -1,0 +1,292 @@
+// One type on a stream: its subscription, the response that is being taken on, and what waits behind it.
+import type { Failure } from '../../base/failure.ts';
+import { typeUrlOf } from '../../proto/type-url.ts';
+import { Batch } from './batch.ts';
+import { Deadlines } from './deadlines.ts';
+import { WILDCARD } from './delta-state.ts';
+import type { XdsMux } from './mux.ts';
+import type { CutResource, Received } from './received.ts';
+import { refusalText } from './refusals.ts';
+import type { TypeState } from './type-state.ts';
+import type { StreamCounts, UpdateCounts, XdsListener, XdsRefusal, XdsSubscription } from './types.ts';
+
+//        ┌── waits (one batch) ◄── response ── the listener is busy
+// idle ──┴── response ──► listener ── done ──► answered ──► idle
+export class MuxType {
+  readonly type: string;
+  readonly state: TypeState;
+  listener: XdsListener | null = null;
+  isQueued = false;
+  /** Responses that are being taken on elsewhere, and hold requests of this type. */
+  pauses: number;
+  readonly #mux: XdsMux;
+  readonly #fetches: Deadlines;
+  readonly #lives: Deadlines;
+  #fetchTimeoutMs = 0;
+  /** Of the question for all resources; and by name. */
+  #counts: UpdateCounts | null = null;
+  readonly #nameCounts = new Map<string, UpdateCounts>();
+  #waiting: Batch | null = null;
+  #isBusy = false;
+  /** Numbers the subscriptions: answers for an older one are not for this one. */
+  #generation = 0;
+
+  constructor(mux: XdsMux, state: TypeState, pauses: number) {
+    this.#mux = mux;
+    this.state = state;
+    this.type = state.type;
+    this.pauses = pauses;
+    this.#fetches = new Deadlines(mux.clock, (names) => this.#fetchTimedOut(names));
+    this.#lives = new Deadlines(mux.clock, (names) => this.#expired(names));
+  }
+
+  // ─── The subscription ───────────────────────────────────────────────────────────────────────────────────────────
+
+  subscribe(isWildcard: boolean, fetchTimeoutMs: number, listener: XdsListener, counts: UpdateCounts | null): void {
+    if (this.listener !== null) throw new Error(`${this.type} is subscribed to already`);
+    this.#generation++;
+    this.listener = listener;
+    this.#fetchTimeoutMs = fetchTimeoutMs;
+    this.#counts = counts;
+    this.#mux.tellStream(counts);
+    if (!isWildcard) return;
+    this.state.setWildcard(true);
+    counts?.attempted();
+    if (fetchTimeoutMs > 0) this.#fetches.set(WILDCARD, fetchTimeoutMs);
+    this.#mux.queue(this);
+  }
+
+  get subscription(): XdsSubscription {
+    const generation = this.#generation;
+    const isOver = (): boolean => generation !== this.#generation || this.listener === null;
+    return {
+      add: (name, counts = null) => {
+        if (!isOver()) this.#add(name, counts);
+      },
+      remove: (name) => {
+        if (!isOver()) this.#remove(name);
+      },
+      close: () => {
+        if (!isOver()) this.#unsubscribe();
+      },
+    };
+  }
+
+  #add(name: string, counts: UpdateCounts | null): void {
+    if (counts !== null) {
+      this.#nameCounts.set(name, counts);
+      this.#mux.tellStream(counts);
+    }
+    this.#nameCounts.get(name)?.attempted();
+    if (this.#fetchTimeoutMs > 0) this.#fetches.set(name, this.#fetchTimeoutMs);
+    this.state.add(name);
+    this.#mux.queue(this);
+  }
+
+  #remove(name: string): void {
+    this.#nameCounts.delete(name);
+    this.#fetches.clear(name);
+    if (!this.state.isWildcard) {
+      this.#lives.clear(name);
+      this.#dropWaiting(name);
+    }
+    this.state.remove(name);
+    this.#mux.queue(this);
+  }
+
+  #dropWaiting(name: string): void {
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    const before = waiting.bytes;
+    waiting.drop(name);
+    this.#mux.addWaiting(waiting.bytes - before);
+  }
+
+  #unsubscribe(): void {
+    this.close();
+    for (const name of [...this.state.names]) this.state.remove(name);
+    this.state.setWildcard(false);
+    this.#mux.queue(this);
+  }
+
+  /** Nobody listens any more. */
+  close(): void {
+    this.#generation++;
+    this.listener = null;
+    this.#counts = null;
+    this.#nameCounts.clear();
+    this.#fetches.clearAll();
+    this.#lives.clearAll();
+    if (this.#waiting !== null) this.#mux.addWaiting(-this.#waiting.bytes);
+    this.#waiting = null;
+  }
+
+  #fetchTimedOut(names: readonly string[]): void {
+    for (const name of names) {
+      const counts = name === WILDCARD ? this.#counts : this.#nameCounts.get(name);
+      counts?.timedOut();
+      counts?.attempted();
+    }
+    this.#mux.log('warning', `gRPC config: initial fetch timed out for ${typeUrlOf(this.type)}`);
+    this.listener?.onFetchTimeout(names);
+  }
+
+  // ─── Responses ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  receive(message: unknown): void {
+    const { state } = this;
+    const received = state.read(message);
+    if (typeof received === 'string') {
+      this.#rejectedWhole(received);
+      state.refuseWhole(message, received);
+    } else if (this.listener === null) state.unwanted(received);
+    else {
+      this.#noteArrival(received);
+      this.#take(received);
+      return;
+    }
+    this.#mux.queue(this);
+  }
+
+  #rejectedWhole(reason: string): void {
+    this.#logRefusal(reason);
+    for (const counts of [this.#counts, ...this.#nameCounts.values()]) {
+      counts?.rejected();
+      counts?.attempted();
+    }
+  }
+
+  #logRefusal(text: string): void {
+    this.#mux.log('warning', `gRPC config for ${typeUrlOf(this.type)} rejected: ${text}`);
+  }
+
+  #isWanted(name: string): boolean {
+    return this.state.isWildcard || this.state.names.has(name);
+  }
+
+  #noteArrival({ resources, heartbeats, removed }: Received): void {
+    const fetches = this.#fetches;
+    if (fetches.size > 0) {
+      fetches.clear(WILDCARD);
+      for (const { name, aliases } of resources) {
+        fetches.clear(name);
+        for (const alias of aliases) fetches.clear(alias);
+      }
+      for (const name of removed) fetches.clear(name);
+    }
+    for (const { name, ttlMs } of heartbeats) this.#setLife(name, ttlMs);
+    for (const { name, ttlMs } of resources) this.#setLife(name, ttlMs);
+    if (this.#lives.size > 0) for (const name of removed) this.#lives.clear(name);
+  }
+
+  #setLife(name: string, ttlMs: number): void {
+    if (ttlMs > 0 && this.#isWanted(name)) this.#lives.set(name, ttlMs);
+    else if (this.#lives.size > 0) this.#lives.clear(name);
+  }
+
+  #take(received: Received): void {
+    const isWanted = ({ name, aliases }: CutResource): boolean =>
+      this.#isWanted(name) || aliases.some((alias) => this.#isWanted(alias));
+    const batch = this.#waiting ?? new Batch(this.type);
+    const before = batch.bytes;
+    batch.take(received, this.#mux.stream, isWanted);
+    for (const name of received.removed) if (this.#isWanted(name)) batch.remove(name);
+    this.#deliverOrKeep(batch, before);
+  }
+
+  /** Time to live is over: as if the server had said that they are gone. */
+  #expired(names: readonly string[]): void {
+    this.state.forget(names);
+    const batch = this.#waiting ?? new Batch(this.type);
+    const before = batch.bytes;
+    for (const name of names) batch.remove(name);
+    this.#deliverOrKeep(batch, before);
+  }
+
+  #deliverOrKeep(batch: Batch, before: number): void {
+    if (this.#isBusy) {
+      this.#mux.addWaiting(batch.bytes - (this.#waiting === null ? 0 : before));
+      this.#waiting = batch;
+    } else this.#deliver(batch);
+  }
+
+  #deliver(batch: Batch): void {
+    const { listener } = this;
+    if (listener === null) return;
+    const { broken } = batch;
+    const mux = this.#mux;
+    // Whoever has all there are hears of an empty response, too: it may be the first.
+    if (batch.isEmpty && !this.state.isWildcard) {
+      this.#finish(batch, broken, 0);
+      return;
+    }
+    const generation = this.#generation;
+    const startMs = mux.clock.nowMs;
+    let isDone = false;
+    this.#isBusy = true;
+    mux.pause(this);
+    listener.onResponse(batch.response, (refused) => {
+      if (isDone) return;
+      isDone = true;
+      this.#isBusy = false;
+      mux.resume(this);
+      if (mux.isClosed) return;
+      const all = broken.length === 0 ? refused : [...broken, ...refused];
+      const durationMs = mux.clock.nowMs - startMs;
+      if (generation === this.#generation) this.#finish(batch, all, durationMs);
+      else this.#answer(batch, all);
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    const waiting = this.#waiting;
+    if (waiting === null || this.#isBusy) return;
+    this.#waiting = null;
+    this.#mux.addWaiting(-waiting.bytes);
+    this.#deliver(waiting);
+  }
+
+  #finish(batch: Batch, refused: readonly XdsRefusal[], durationMs: number): void {
+    if (refused.length > 0) this.#logRefusal(refusalText(this.type, refused));
+    this.#count(batch, refused, durationMs);
+    this.#answer(batch, refused);
+  }
+
+  #answer(batch: Batch, refused: readonly XdsRefusal[]): void {
+    this.state.finish(batch, refused, this.#mux.stream);
+    this.#mux.queue(this);
+  }
+
+  #count(batch: Batch, refused: readonly XdsRefusal[], durationMs: number): void {
+    const { version } = batch;
+    const count = (counts: UpdateCounts | null | undefined, isRefused: boolean): void => {
+      if (counts === null || counts === undefined) return;
+      counts.attempted();
+      if (isRefused) counts.rejected();
+      else counts.succeeded(version, durationMs);
+    };
+    if (this.state.isWildcard) count(this.#counts, refused.length > 0);
+    if (this.#nameCounts.size === 0) return;
+    const names = new Set(refused.map(({ name }) => name));
+    for (const name of batch.resources.keys()) count(this.#nameCounts.get(name), names.has(name));
+    for (const name of batch.removed) count(this.#nameCounts.get(name), false);
+  }
+
+  // ─── The stream ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  failed(reason: Failure): void {
+    if (this.listener === null) return;
+    const counts = this.state.isWildcard ? [this.#counts, ...this.#nameCounts.values()] : this.#nameCounts.values();
+    for (const one of counts) {
+      one?.failed();
+      one?.attempted();
+    }
+    this.listener.onConnection(reason);
+  }
+
+  eachStreamCounts(count: (counts: StreamCounts) => void): void {
+    if (this.#counts?.stream != null) count(this.#counts.stream);
+    for (const { stream } of this.#nameCounts.values()) if (stream !== null) count(stream);
+  }
+}

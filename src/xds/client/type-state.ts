@@ -1,0 +1,32 @@
+// What both forms of the protocol have in common: one type on one stream.
+import type { Node } from '../../proto/generated/types.d.ts';
+import type { Batch } from './batch.ts';
+import type { Received } from './received.ts';
+import type { XdsRefusal } from './types.ts';
+
+export type TypeState = {
+  readonly type: string;
+  readonly names: ReadonlySet<string>;
+  readonly isWildcard: boolean;
+  readonly wantsAnything: boolean;
+  /** There is something to say. */
+  readonly isRequestDue: boolean;
+  readonly isHeldWhileApplying: boolean;
+  add(name: string): void;
+  remove(name: string): void;
+  setWildcard(isWildcard: boolean): void;
+  /** A new stream stands: everything is to be said again. */
+  onStream(): void;
+  /** Cuts a response; a text says why it is refused whole. */
+  read(message: unknown): Received | string;
+  /** The response that could not be read. */
+  refuseWhole(message: unknown, reason: string): void;
+  /** A response that nobody waits for. */
+  unwanted(received: Received): void;
+  /** The batch was taken on but for what was refused; `stream` is the number of the stream that stands now. */
+  finish(batch: Batch, refused: readonly XdsRefusal[], stream: number): void;
+  /** These are gone by themselves. */
+  forget(names: readonly string[]): void;
+  /** The next request; `node` null: without one. */
+  request(node: Node | null): unknown;
+};
