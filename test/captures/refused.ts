@@ -1,0 +1,46 @@
+// What the proxy refuses of the captures: how many resources for each reason, and what will bring it.
+export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  'This issue': {
+    'filters: is not supported yet': 1212,
+    'tracing: is not supported yet': 440,
+    'use_request_id_for_trace_sampling: is not supported yet': 440,
+    'value: io.istio.http.peer_metadata.Config is not supported yet': 420,
+    'typed_config: no filter of type stats.PluginConfig': 406,
+    'typed_config: no filter of type io.istio.http.peer_metadata.Config': 409,
+    'typed_config: istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig is not supported yet': 378,
+    'resources of type istio.networking.nds.v1.NameTable are not supported yet': 45,
+    'resources of type envoy.config.core.v3.TypedExtensionConfig are not supported yet': 4,
+    'config_discovery: is not supported yet': 26,
+    'typed_config: is required': 25,
+    'typed_config: is required: filter "my-ext" has no configuration': 1,
+    'filter_state_objects_to_log: belongs beside common_config': 51,
+    'trace_sampled: is not supported yet': 4,
+    'retry_priority: is not supported yet': 2,
+    'uri_template: is not supported yet': 1,
+    'rules: not supported: uri_template': 1,
+    'typed_config: envoy.extensions.filters.http.ext_authz.v3.ExtAuthz is not supported yet': 2,
+    'typed_config: envoy.extensions.filters.network.ext_authz.v3.ExtAuthz is not supported yet': 1,
+    'typed_config: envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication is not supported yet': 1,
+    'typed_config: envoy.extensions.filters.http.ratelimit.v3.RateLimit is not supported yet': 1,
+    'rate_limits: is not supported yet': 1,
+  },
+  'HTTP in full: Lua, CEL, forward proxies that look names up': {
+    'extension_filter: is not supported yet': 51,
+    'typed_config: envoy.extensions.filters.http.lua.v3.Lua is not supported yet': 12,
+    'typed_config: envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig is not supported yet': 2,
+    'typed_config: envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
+    'typed_config: envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
+  },
+  'Balancing in full': {
+    'outlier_detection: is not supported yet': 1,
+  },
+  'Ambient: made for its nodes, which are no proxies of this kind': {
+    'resources of type istio.workload.Address are not supported yet': 88,
+    'resources of type istio.security.Authorization are not supported yet': 4,
+  },
+  'None: made for gRPC clients, and Envoy refuses it with the same words': {
+    'validation_context_sds_secret_config: value is required': 2,
+    'stat_prefix: value length must be at least 1 characters': 3,
+    'name: value length must be at least 1 characters': 1,
+  },
+};
