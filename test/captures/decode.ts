@@ -1,4 +1,4 @@
-// Decodes captured resources as a worker does after an xDS response: JSON → message → bytes → runtime object, or why not.
+// Decodes captured resources as a worker does after an xDS response: JSON → bytes → runtime object, or why not.
 import type { Bootstrap } from '../../src/proto/generated/types.d.ts';
 import { encodeBinary } from '../../src/proto/binary-encode.ts';
 import { fromJson } from '../../src/proto/json-decode.ts';
