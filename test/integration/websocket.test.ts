@@ -92,21 +92,6 @@ function frameCases(from: Version, to: Version): void {
     await finish(client, server);
   });
 
-  it('a byte at a time', TIMEOUT, async () => {
-    const { client, server } = await pair(from, to);
-    const whole = Buffer.concat([frameOf('slow'), frameOf('slower')]);
-    for (const byte of whole) {
-      client.stream.write(Buffer.from([byte]));
-      await sleep(1);
-    }
-    await client.until('echoes', () => client.messages.length === 2);
-    assert.deepEqual(
-      client.messages.map(({ data }) => data.toString()),
-      ['slow', 'slower'],
-    );
-    await finish(client, server);
-  });
-
   it('reserved bits and compressed messages pass as they are', TIMEOUT, async () => {
     const offer = { 'sec-websocket-extensions': 'permessage-deflate; client_no_context_takeover' };
     const { client, server } = await pair(from, to, echo, offer);
@@ -129,6 +114,21 @@ function frameOf(text: string): Buffer {
 }
 
 function loadCases(from: Version, to: Version): void {
+  it('a byte at a time', TIMEOUT, async () => {
+    const { client, server } = await pair(from, to);
+    const whole = Buffer.concat([frameOf('slow'), frameOf('slower')]);
+    for (const byte of whole) {
+      client.stream.write(Buffer.from([byte]));
+      await sleep(1);
+    }
+    await client.until('echoes', () => client.messages.length === 2);
+    assert.deepEqual(
+      client.messages.map(({ data }) => data.toString()),
+      ['slow', 'slower'],
+    );
+    await finish(client, server);
+  });
+
   it('a large message in one frame, both ways', TIMEOUT, async () => {
     const { client, server } = await pair(from, to);
     const data = randomBytes(LARGE_BYTES);

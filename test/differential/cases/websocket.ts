@@ -90,7 +90,8 @@ const KEY: readonly Http2Field[] = [
 const fields = (all: readonly Http2Field[]): string => all.map(([name, value]) => `${name}: ${value}\r\n`).join('');
 
 function h1Ask(path: string, type = 'websocket', more: readonly Http2Field[] = []): string {
-  return `GET ${path} HTTP/1.1\r\nhost: one.example\r\nconnection: Upgrade\r\nupgrade: ${type}\r\n${fields([...KEY, ...more])}\r\n`;
+  const asked: Http2Field[] = [['host', 'one.example'], ['connection', 'Upgrade'], ['upgrade', type], ...KEY, ...more];
+  return `GET ${path} HTTP/1.1\r\n${fields(asked)}\r\n`;
 }
 
 function h2Ask(path: string, type = 'websocket', more: readonly Http2Field[] = []): Http2Field[] {
