@@ -1,4 +1,5 @@
 // Decodes typed_per_filter_config of every level and merges the levels for each route.
+import { type Any, unpackAny } from '../../proto/any.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { RouteFilterConfig } from '../route/route.ts';
 import { routeEnvironment } from './route-environment.ts';
@@ -39,7 +40,7 @@ export function decodeLevelFilters(
 function decodeFilter(name: string, any: unknown, d: ConfigDecoder): LevelFilter | null {
   let inner = any;
   let isOptional = false;
-  if (typeUrlOf(any).endsWith(`/${FILTER_CONFIG}`)) {
+  if (typeOf(any) === FILTER_CONFIG) {
     const unpacked = d.environment.unpack(any, d);
     if (unpacked === null) return null;
     const wrapper = unpacked.message as FilterConfigPb;
@@ -60,9 +61,9 @@ function decodeFilter(name: string, any: unknown, d: ConfigDecoder): LevelFilter
   return decoded === null ? null : { config: decoded.config, hasConfig: true, disabled: false };
 }
 
-function typeUrlOf(any: unknown): string {
-  const url = (any as { type_url?: unknown } | null)?.type_url;
-  return typeof url === 'string' ? url : '';
+/** The type of what is in it, which may stand in a TypedStruct. */
+function typeOf(any: unknown): string {
+  return unpackAny(any as Any)?.type.fullName ?? '';
 }
 
 /** Merges levels, the least specific first; equal inputs give one shared map. */
