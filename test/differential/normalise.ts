@@ -29,8 +29,8 @@ const HEADER_RULES: ReadonlyMap<string, Rule> = new Map([
     'x-envoy-expected-rq-timeout-ms',
     {
       what: 'time left of a request timeout',
-      why: 'a retry has less time left; above a second it is rounded up to tenths',
-      apply: (text) => (Number(text) > 1000 ? String(Math.ceil(Number(text) / 100) * 100) : text),
+      why: 'a retry has less time left, and on a busy machine it comes late; above a second it is rounded up to halves',
+      apply: (text) => (Number(text) > 1000 ? String(Math.ceil(Number(text) / 500) * 500) : text),
     },
   ],
 ]);
