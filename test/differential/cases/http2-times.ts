@@ -122,8 +122,8 @@ const connections: readonly Case[] = [
   http2(
     'old upstream connection with a stream',
     'main',
-    [ask('/upstream-old'), { awaitUpstream: 1 }, { wait: 130 }, ask('/upstream-old', 3), { until: 'end', on: 3 }, END],
-    [{ on: 'head', actions: [{ wait: 160 }, ...OK] }, OK],
+    [ask('/upstream-old'), { awaitUpstream: 1 }, { wait: 200 }, ask('/upstream-old', 3), { until: 'end', on: 3 }, END],
+    [{ on: 'head', actions: [{ wait: 240 }, ...OK] }, OK],
     // What is counted while the second connection is closed by this test depends on the moment.
     { probeMs: 5, settleMs: 5, view: ({ clients, upstream, log }) => ({ clients, upstream, log }) },
   ),
