@@ -2,9 +2,10 @@
 import type { SharedCells } from '../base/shared-cells.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { FractionalPercent } from './http/filter.ts';
-import type { RouteTable } from './route/route.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
+import type { ConfigSource } from '../proto/generated/types.d.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
+import type { ConfigPlace } from './xds/place.ts';
 
 export type Reason = { readonly path: string; readonly reason: string };
 
@@ -61,8 +62,10 @@ export type DecodeEnvironment = {
   readonly shared?: SharedCells;
   /** Resource and version that are being decoded, the same in all workers: with a path it names what they share. */
   readonly version?: string;
-  /** Where route configurations of a name are found, now and after each update; absent in static configuration. */
-  readonly routeHolder?: (name: string) => { readonly current: RouteTable | null };
+  /** Where resources come from that are only named; absent where only a part is decoded. */
+  readonly configPlace?: (message: ConfigSource | undefined, d: ConfigDecoder) => ConfigPlace | null;
+  /** There is dynamic_resources.ads_config. */
+  readonly hasAds?: boolean;
   /** static_resources.secrets; absent where only a part is decoded. */
   readonly staticSecrets?: StaticSecrets;
   /** The transport socket of a type, for clusters; absent where there is none. */

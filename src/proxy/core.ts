@@ -35,7 +35,6 @@ import {
 } from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { ProxyOptions } from './options.ts';
-import { RouteHolders } from './route/route-holders.ts';
 import { LayeredRuntime } from './runtime.ts';
 import { SERVER_STATS, type ServerScope } from './server-stats.ts';
 import { SECRET_TYPE } from './tls/secret-files.ts';
@@ -44,6 +43,7 @@ import { StaticSecrets } from './tls/static-secrets.ts';
 import { SECRET_FIELDS } from './tls/tls-fields.ts';
 import type { TransportServices } from './transport/transport.ts';
 import type { WorkerSeams } from './workers/contract.ts';
+import { makeHolders, type WorkerHolders } from './xds/worker-holders.ts';
 import { singleWorker } from './workers/single.ts';
 
 export type CoreParts = {
@@ -110,6 +110,8 @@ export type Decoded = {
   readonly environment: ProxyDecodeEnvironment;
   readonly extensions: Extensions;
   readonly listenerEnvironment: ListenerEnvironment;
+  /** What is used by name and fetched from elsewhere. */
+  readonly holders: WorkerHolders;
   /** What transport sockets of listeners and clusters share. */
   readonly transports: TransportServices;
 };
@@ -120,8 +122,10 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const { clock, random, engine, stats, runtime, accessLogs, seams } = core;
   const { shared } = seams;
   const staticSecrets = new StaticSecrets();
-  const transports = makeTransportServices(parts, core, staticSecrets);
+  const holders = makeHolders();
+  const transports = makeTransportServices(parts, core, staticSecrets, holders);
   const clusters = new ClusterTable({
+    endpoints: holders.endpoints,
     ...{ dialer: engine, clock, random, stats, runtime, shared, transports },
     makeResolver: (settings) => createResolver(settings, { engine, clock, random, stats }),
   });
@@ -151,12 +155,12 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     upstreamTransports: transportFactories,
     runtime,
     random,
-    routes: new RouteHolders(),
     shared,
     version: 'bootstrap',
     staticSecrets,
     httpClient,
     logServices: new LogServices(httpClient, stats, localInfo(parts, bootstrap, zone)),
+    hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
     hasCluster: (name) => names.has(name),
   });
   const reasons: Reason[] = [];
@@ -164,6 +168,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
   stats.setFilter(statsSettings.filter);
   const manager = makeHttpConnectionManager({
+    routes: holders.routes,
     filterFactory: environment.filterFactory,
     serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
     nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
@@ -179,7 +184,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const listenerEnvironment = factoriesByType(extensions, decodeBootstrapExtensions(bootstrap, d));
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
-  return { config, statsSettings, clusters, environment, extensions, listenerEnvironment, transports };
+  return { config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports };
 }
 
 /** Who this proxy is, for the services that it tells. */
@@ -199,7 +204,12 @@ function localInfo({ options, version }: CoreParts, { node = {} }: Bootstrap, zo
   };
 }
 
-function makeTransportServices(parts: CoreParts, core: Core, statics: StaticSecrets): TransportServices {
+function makeTransportServices(
+  parts: CoreParts,
+  core: Core,
+  statics: StaticSecrets,
+  holders: WorkerHolders,
+): TransportServices {
   const { clock, random, stats, runtime, accessLogs, seams } = core;
   const log = parts.logs.logger('config');
   // All workers read the same files: one tells of them.
@@ -209,6 +219,7 @@ function makeTransportServices(parts: CoreParts, core: Core, statics: StaticSecr
   const support = mergeSupport(SECRET_FIELDS);
   const secrets = new Secrets({
     ...{ clock, stats, statics, warn },
+    holders: holders.secrets,
     watcher: new FileWatch(),
     environment: { unpack: unpackExtension, ...{ variables: parts.variables } },
     findUnsupported: (secret) => findUnsupported(registry.message(SECRET_TYPE) as never, secret, support),

@@ -28,6 +28,13 @@ export class Worker {
   /** The Date header's value for now. */
   readonly dateText: () => string;
 
+  /** Ends of the waits for first configurations from elsewhere. */
+  #firstClusters: (() => void) | null = null;
+  #firstListeners: (() => void) | null = null;
+  /** Connections come in. */
+  isOpen = false;
+  #onOpen: (() => void)[] = [];
+
   constructor(context: WorkerContext, clusters: ClusterTable) {
     this.clusters = clusters;
     this.dateText = new DateText(context.clock).now;
@@ -53,8 +60,46 @@ export class Worker {
       this.listeners.stopAccepting();
       return `listener ${JSON.stringify(listener.name)}: ${outcome.error}`;
     }
-    this.clusters.whenInitialized(() => this.listeners.whenSettled(() => this.listeners.open()));
+    const { dynamic } = config;
+    if (dynamic.clusters !== null) this.#firstClusters = this.clusters.hold();
+    let hasListeners = dynamic.listeners === null;
+    const settle = (): void => {
+      if (hasListeners) this.listeners.whenSettled(() => this.#open());
+    };
+    let areClustersReady = false;
+    if (!hasListeners) {
+      this.#firstListeners = () => {
+        hasListeners = true;
+        if (areClustersReady) settle();
+      };
+    }
+    this.clusters.whenInitialized(() => {
+      areClustersReady = true;
+      settle();
+    });
     return null;
+  }
+
+  #open(): void {
+    this.isOpen = true;
+    this.listeners.open();
+    const told = this.#onOpen;
+    this.#onOpen = [];
+    for (const opened of told) opened();
+  }
+
+  /** Calls back once, perhaps now: connections come in. */
+  whenOpen(opened: () => void): void {
+    if (this.isOpen) opened();
+    else this.#onOpen.push(opened);
+  }
+
+  /** The first clusters, or listeners, that come from elsewhere are there, or were waited for long enough. */
+  firstCame(kind: 'clusters' | 'listeners'): void {
+    const came = kind === 'clusters' ? this.#firstClusters : this.#firstListeners;
+    if (kind === 'clusters') this.#firstClusters = null;
+    else this.#firstListeners = null;
+    came?.();
   }
 }
 

@@ -6,6 +6,7 @@ import type { Http1Limits } from '../../wire/http1/parser.ts';
 import { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from '../codec/http2-settings.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportConfig, UpstreamTransport } from '../transport/transport.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
 import type { DialOptions } from './pool/dialing.ts';
 
@@ -47,7 +48,14 @@ export type EndpointsConfig = {
 };
 
 /** Where a cluster's hosts come from. */
-export type DiscoveryConfig = { readonly kind: 'STATIC' } | DnsDiscoveryConfig | OriginalDstConfig;
+export type DiscoveryConfig = { readonly kind: 'STATIC' } | DnsDiscoveryConfig | OriginalDstConfig | EdsConfig;
+
+export type EdsConfig = {
+  readonly kind: 'EDS';
+  /** service_name, else the cluster's. */
+  readonly serviceName: string;
+  readonly place: ConfigPlace;
+};
 
 /** STRICT_DNS, LOGICAL_DNS and envoy.cluster.dns; times in ms. */
 export type DnsDiscoveryConfig = {

@@ -9,16 +9,19 @@ import type { Runtime } from '../http/filter.ts';
 import { type Http2CodecScope, http2StatsOf } from '../codec/http2-stats.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportServices } from '../transport/transport.ts';
+import type { Holders } from '../xds/holders.ts';
 import { Breaker } from './circuit-breaker.ts';
 import type { Cluster, LoadBalancer, Priority, TransportWants } from './cluster.ts';
 import type {
   ClusterConfig,
   DnsDiscoveryConfig,
+  EdsConfig,
   EndpointConfig,
   EndpointsConfig,
   OriginalDstConfig,
 } from './cluster-config.ts';
 import { DnsDiscovery } from './discovery/dns.ts';
+import { EdsDiscovery } from './discovery/eds.ts';
 import { OriginalDstLoadBalancer } from './discovery/original-dst.ts';
 import { HostEntry, hostKey } from './host.ts';
 import { PriorityLoadBalancer } from './lb/load-balancer.ts';
@@ -37,6 +40,8 @@ export type ClusterDependencies = {
   readonly shared?: SharedCells;
   /** Absent where no cluster has a transport socket. */
   readonly transports?: TransportServices;
+  /** Assignments of EDS clusters; absent where there is no such cluster. */
+  readonly endpoints?: Holders<EndpointsConfig>;
   /** For DNS clusters; asked once per different settings. */
   readonly makeResolver: (settings: ResolverSettings) => Resolver;
 };
@@ -75,7 +80,7 @@ export class ClusterEntry implements Cluster {
   readonly #transports: ClusterTransports | null;
   readonly wants: TransportWants | null;
   /** What keeps the hosts up to date besides the configuration. */
-  readonly #discovery: DnsDiscovery | OriginalDstLoadBalancer | null;
+  readonly #discovery: DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer | null;
   /** Hosts came or went; set by the table of clusters once the cluster is in use. */
   onHostsChanged: (() => void) | null = null;
   /** Of `#byKey`; made when asked for. */
@@ -119,9 +124,16 @@ export class ClusterEntry implements Cluster {
     this.setEndpoints(config.endpoints);
   }
 
-  #discover(config: DnsDiscoveryConfig | OriginalDstConfig): DnsDiscovery | OriginalDstLoadBalancer {
+  #discover(
+    config: DnsDiscoveryConfig | EdsConfig | OriginalDstConfig,
+  ): DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer {
     const { clock, random, resolverFor, isOwnAddress } = this.#dependencies;
     const stats = this.scope;
+    if (config.kind === 'EDS') {
+      const { endpoints: holders } = this.#dependencies;
+      if (holders === undefined) throw new Error(`cluster ${this.name}: there is nobody to ask for endpoints`);
+      return new EdsDiscovery(config, { holders, stats, onEndpoints: (endpoints) => this.setEndpoints(endpoints) });
+    }
     if (config.kind === 'ORIGINAL_DST') {
       return new OriginalDstLoadBalancer(config, {
         clock,
@@ -153,7 +165,7 @@ export class ClusterEntry implements Cluster {
     };
     if (this.#transports === null) done();
     else this.#transports.whenSettled(done);
-    if (this.#discovery instanceof DnsDiscovery) {
+    if (this.#discovery instanceof DnsDiscovery || this.#discovery instanceof EdsDiscovery) {
       this.#discovery.start(done);
       return;
     }

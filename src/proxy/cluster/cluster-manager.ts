@@ -30,6 +30,8 @@ export class ClusterTable implements ClusterManager {
   /** Clusters of the start that are not initialised yet, and what waits for them. */
   readonly #initializing = new Set<ClusterEntry>();
   #onInitialized: (() => void)[] = [];
+  /** Who will still bring clusters of the start. */
+  #holds = 0;
   #isStarting = true;
   /** Whether a listener of this proxy is bound to the address; the worker sets it. */
   isOwnAddress: (address: Address) => boolean = () => false;
@@ -115,8 +117,20 @@ export class ClusterTable implements ClusterManager {
     this.#checkStarted();
   }
 
+  /** Puts the end of the start off: more clusters come. The caller says once when that is over. */
+  hold(): () => void {
+    this.#holds++;
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#holds--;
+      this.#checkStarted();
+    };
+  }
+
   #checkStarted(): void {
-    if (this.#initializing.size > 0 || this.#onInitialized.length === 0) return;
+    if (this.#initializing.size > 0 || this.#holds > 0 || this.#onInitialized.length === 0) return;
     this.#isStarting = false;
     const callbacks = this.#onInitialized;
     this.#onInitialized = [];

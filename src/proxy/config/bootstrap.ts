@@ -21,6 +21,7 @@ import { FILTER_PREDICATE_FIELDS } from '../listener/filter-predicate.ts';
 import { ADDRESS_FIELDS, decodeAddress } from './address.ts';
 import { BOOTSTRAP_EXTENSION_FIELDS } from './bootstrap-extensions.ts';
 import { CLUSTER_FIELDS, decodeCluster } from './cluster.ts';
+import { CONFIG_SOURCE_FIELDS, decodeApiSource, decodeConfigSource } from './config-source.ts';
 import { FILTER_CHAIN_MATCH_FIELDS } from './filter-chain-match.ts';
 import { HTTP_CONNECTION_MANAGER_FIELDS } from './http-connection-manager.ts';
 import { decodeListener, LISTENER_FIELDS, type ListenerEnvironment } from './listener.ts';
@@ -28,6 +29,7 @@ import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
 import { MATCHER_FIELDS } from './matcher.ts';
 import { ROUTE_FIELDS } from './route-fields.ts';
 import { SOCKET_OPTION_FIELDS } from './socket-options.ts';
+import type { ConfigPlace, PlaceSource } from '../xds/place.ts';
 import { findUnsupported, mergeSupport, type SupportTable } from './support.ts';
 import { UDP_LISTENER_FIELDS } from './udp-listener.ts';
 
@@ -37,7 +39,8 @@ const STATS_FLUSH_INTERVAL_MS = 5_000;
 export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
     node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
-    bootstrap_extensions`,
+    bootstrap_extensions dynamic_resources`,
+  'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': 'lds_config cds_config ads_config',
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
   'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
@@ -56,6 +59,14 @@ export type BootstrapConfig = {
   readonly admin: { readonly address: Address; readonly accessLogs: readonly AccessLog[] } | null;
   readonly runtimeLayers: readonly RuntimeLayerConfig[];
   readonly statsFlushIntervalMs: number;
+  readonly dynamic: DynamicConfig;
+};
+
+/** dynamic_resources; null where nothing comes from there. */
+export type DynamicConfig = {
+  readonly ads: PlaceSource | null;
+  readonly clusters: ConfigPlace | null;
+  readonly listeners: ConfigPlace | null;
 };
 
 /** The table of everything that takes effect, filters included, and `more`. */
@@ -69,6 +80,7 @@ export function supportedFields(
   return mergeSupport(
     BOOTSTRAP_FIELDS,
     BOOTSTRAP_EXTENSION_FIELDS,
+    CONFIG_SOURCE_FIELDS,
     STATS_CONFIG_FIELDS,
     ADDRESS_FIELDS,
     SOCKET_OPTION_FIELDS,
@@ -139,6 +151,16 @@ export function decodeBootstrap(
     admin: decodeAdmin(message, d),
     runtimeLayers: decodeRuntime(message, d),
     statsFlushIntervalMs: d.durationMs(message.stats_flush_interval, STATS_FLUSH_INTERVAL_MS),
+    dynamic: decodeDynamic(message, d.at('dynamic_resources')),
+  };
+}
+
+function decodeDynamic(message: Bootstrap, d: ConfigDecoder): DynamicConfig {
+  const { ads_config, cds_config, lds_config } = message.dynamic_resources ?? {};
+  return {
+    ads: ads_config === undefined ? null : decodeApiSource(ads_config, d.at('ads_config')),
+    clusters: cds_config === undefined ? null : decodeConfigSource(cds_config, d.at('cds_config')),
+    listeners: lds_config === undefined ? null : decodeConfigSource(lds_config, d.at('lds_config')),
   };
 }
 

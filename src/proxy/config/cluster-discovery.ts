@@ -13,6 +13,7 @@ import {
   DEFAULT_DNS_REFRESH_MS,
   type DiscoveryConfig,
   type DnsDiscoveryConfig,
+  type EdsConfig,
   type OriginalDstConfig,
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -37,11 +38,12 @@ const LEGACY_DNS_FIELDS = [
 const ORIGINAL_DST_FIELDS = ['original_dst_lb_config', 'cleanup_interval'] as const;
 
 /** Fields of Cluster that are decoded here. */
-export const CLUSTER_DISCOVERY = `type cluster_type dns_lookup_family wait_for_warm_on_init
+export const CLUSTER_DISCOVERY = `type cluster_type eds_cluster_config dns_lookup_family wait_for_warm_on_init
   ${LEGACY_DNS_FIELDS.join(' ')} ${ORIGINAL_DST_FIELDS.join(' ')}`;
 
 export const DISCOVERY_FIELDS = {
   'envoy.config.cluster.v3.Cluster.CustomClusterType': 'name typed_config',
+  'envoy.config.cluster.v3.Cluster.EdsClusterConfig': 'eds_config service_name',
   'envoy.config.cluster.v3.Cluster.RefreshRate': 'base_interval max_interval',
   'envoy.config.cluster.v3.Cluster.OriginalDstLbConfig':
     'use_http_header http_header_name upstream_port_override metadata_key',
@@ -63,6 +65,7 @@ const TYPES: Readonly<Record<string, string>> = {
   'envoy.cluster.strict_dns': 'STRICT_DNS',
   'envoy.cluster.logical_dns': 'LOGICAL_DNS',
   'envoy.cluster.original_dst': 'ORIGINAL_DST',
+  'envoy.cluster.eds': 'EDS',
 };
 /** Source: Envoy Cluster.RefreshRate.max_interval, in base intervals. */
 const MAX_FAILURE_INTERVALS = 10;
@@ -115,8 +118,11 @@ export function decodeDiscovery(message: Cluster, d: ConfigDecoder): DiscoveryCo
   if (!isDns) refuseFields(message, LEGACY_DNS_FIELDS, 'takes no effect: only DNS clusters resolve names', d);
   if (type !== 'ORIGINAL_DST')
     refuseFields(message, ORIGINAL_DST_FIELDS, 'takes no effect: the type is no ORIGINAL_DST', d);
+  if (type !== 'EDS') refuseFields(message, ['eds_cluster_config'], 'takes no effect: the type is not EDS', d);
   if (isDns) return decodeDns(message, message, type === 'LOGICAL_DNS', d, d);
   switch (type) {
+    case 'EDS':
+      return decodeEds(message, d);
     case 'STATIC':
       return STATIC;
     case 'ORIGINAL_DST':
@@ -129,6 +135,20 @@ export function decodeDiscovery(message: Cluster, d: ConfigDecoder): DiscoveryCo
 }
 
 const STATIC = Object.freeze({ kind: 'STATIC' } as const);
+
+function decodeEds(message: Cluster, d: ConfigDecoder): EdsConfig | null {
+  const eds = message.eds_cluster_config;
+  if (eds === undefined) {
+    d.reject('eds_cluster_config', 'cannot create an EDS cluster without an EDS config');
+    return null;
+  }
+  if (message.load_assignment !== undefined) d.reject('load_assignment', 'takes no effect: the type is EDS');
+  const { configPlace } = d.environment;
+  const place = configPlace?.(eds.eds_config, d.at('eds_cluster_config').at('eds_config')) ?? null;
+  return place === null
+    ? null
+    : Object.freeze({ kind: 'EDS', serviceName: eds.service_name || (message.name ?? ''), place });
+}
 
 function refuseFields(message: Cluster, fields: readonly (keyof Cluster)[], reason: string, d: ConfigDecoder): void {
   for (const field of fields) {

@@ -141,7 +141,7 @@ test('protocol options, typed and older', () => {
 
 test('what cannot take effect is refused, with its path', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
-    [{ type: 'EDS' }, /^type: EDS is not supported yet/],
+    [{ type: 'EDS' }, /^eds_cluster_config: cannot create an EDS cluster without an EDS config/],
     [{ lb_policy: 'MAGLEV' }, /^lb_policy: MAGLEV is not supported yet/],
     [
       { http_protocol_options: {}, http2_protocol_options: {} },

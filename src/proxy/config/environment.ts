@@ -9,9 +9,9 @@ import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
-import type { RouteHolders } from '../route/route-holders.ts';
 import type { StaticSecrets } from '../tls/static-secrets.ts';
 import type { UpstreamTransportFactory } from '../transport/transport.ts';
+import { decodeConfigSource } from './config-source.ts';
 import type { RouteEnvironment } from './route-environment.ts';
 
 export type EnvironmentParts = {
@@ -25,12 +25,11 @@ export type EnvironmentParts = {
   readonly runtime: Runtime;
   readonly random: Random;
   readonly hasCluster: (name: string) => boolean;
-  /** Route configurations that connection managers name. */
-  readonly routes: RouteHolders;
   /** As in DecodeEnvironment. */
   readonly shared?: SharedCells;
   readonly version?: string;
   readonly staticSecrets?: StaticSecrets;
+  readonly hasAds?: boolean;
   readonly httpClient?: HttpClient;
   readonly logServices?: LogServices;
 };
@@ -48,6 +47,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
   }
   return {
     ...parts,
+    configPlace: decodeConfigSource,
     filterFactory: (type) => byType.get(type) ?? null,
     upstreamTransport: (type) => parts.upstreamTransports?.find(({ configType }) => configType === type) ?? null,
     unpack: unpackExtension,

@@ -8,6 +8,8 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import type { HttpFilterFactory } from '../http/filter.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
+import type { Holders } from '../xds/holders.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
 import { decodeLocalReply } from './local-reply.ts';
@@ -24,7 +26,7 @@ const MAX_HEADERS_COUNT = 100;
 
 export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': `
-    codec_type stat_prefix route_config http_filters add_user_agent http_protocol_options http2_protocol_options
+    codec_type stat_prefix route_config rds http_filters add_user_agent http_protocol_options http2_protocol_options
     common_http_protocol_options server_name drain_timeout access_log use_remote_address generate_request_id
     proxy_100_continue xff_num_trusted_hops represent_ipv4_remote_address_as_ipv4_mapped_ipv6 skip_xff_append via
     upgrade_configs stream_idle_timeout internal_address_config delayed_close_timeout request_timeout
@@ -35,6 +37,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
   ...HTTP2_FIELDS,
+  'envoy.extensions.filters.network.http_connection_manager.v3.Rds': 'config_source route_config_name',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'name typed_config is_optional disabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
     'upgrade_type filters enabled',
@@ -64,6 +67,7 @@ export type HttpFilterSpec = {
 
 export type HttpManagerConfig = {
   readonly config: Omit<HttpConfig, 'chain'>;
+  readonly rds: { readonly name: string; readonly place: ConfigPlace } | null;
   readonly filters: readonly HttpFilterSpec[];
   /** Of upgrades that have their own, by type (lower case). */
   readonly upgradeFilters: ReadonlyMap<string, readonly HttpFilterSpec[]>;
@@ -71,6 +75,8 @@ export type HttpManagerConfig = {
 
 /** What decoding takes from the process around it. */
 export type HttpManagerEnvironment = {
+  /** Route configurations by name; absent where only a part is decoded. */
+  readonly routes?: Holders<RouteTable>;
   readonly filterFactory: (type: string) => HttpFilterFactory | null;
   readonly serviceCluster: string;
   readonly nodeId: string;
@@ -151,7 +157,7 @@ export function decodeHttpConnectionManager(
     routes,
     bufferLimitBytes,
   };
-  return { config, filters, upgradeFilters };
+  return { config, rds: decodeRds(message, d), filters, upgradeFilters };
 }
 
 function named<T extends string>(value: T | number | undefined, fallback: T): T {
@@ -187,17 +193,26 @@ function decodeHttp1(message: HttpConnectionManager, d: ConfigDecoder): HttpConf
   };
 }
 
-/** Since Envoy 1.33 no address is internal unless it is said here. */
-/** A route configuration of its own, or the one of a name that updates bring. */
+/** A route configuration of its own. */
 function decodeRoutes(message: HttpConnectionManager, d: ConfigDecoder): { readonly current: RouteTable | null } {
-  const { routeHolder } = d.environment;
   if (message.route_config !== undefined) {
     return { current: decodeRouteConfiguration(message.route_config, d.at('route_config')) };
   }
-  if (message.rds !== undefined && routeHolder !== undefined) return routeHolder(message.rds.route_config_name ?? '');
-  d.reject('route_config', 'is required: rds and scoped_routes are not supported yet');
+  if (message.rds === undefined) d.reject('route_config', 'is required, or rds: scoped_routes are not supported yet');
   return { current: null };
 }
+
+/** Or one that comes from elsewhere. */
+function decodeRds(message: HttpConnectionManager, d: ConfigDecoder): HttpManagerConfig['rds'] {
+  if (message.rds === undefined) return null;
+  const dr = d.at('rds');
+  const name = message.rds.route_config_name ?? '';
+  if (name === '') dr.reject('route_config_name', 'is required');
+  const place = d.environment.configPlace?.(message.rds.config_source, dr.at('config_source')) ?? null;
+  return place === null ? null : { name, place };
+}
+
+/** Since Envoy 1.33 no address is internal unless it is said here. */
 
 function internalAddresses(message: HttpConnectionManager, d: ConfigDecoder): (address: string) => boolean {
   const config = message.internal_address_config;

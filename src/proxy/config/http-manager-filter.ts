@@ -16,6 +16,10 @@ export function makeHttpConnectionManager(environment: HttpManagerEnvironment): 
     fields: {},
     isTerminal: true,
     decode: (message, d, chain) => decodeHttpConnectionManager(message, d, environment, chain.bufferLimitBytes),
-    create: (config, context) => new HttpManagerFilter(makeHttpManager(config, context)),
+    create: (config, context) => {
+      const { routes = null } = environment;
+      const manager = makeHttpManager(config, routes === null ? context : { ...context, routes });
+      return new HttpManagerFilter(manager, routes);
+    },
   });
 }

@@ -6,8 +6,9 @@ import { H } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { Http2CodecScope } from '../codec/http2-stats.ts';
 import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
-import type { MatchContext } from '../route/route.ts';
+import type { MatchContext, RouteTable } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
+import type { Holder } from '../xds/holders.ts';
 import type { ClientCertTexts } from './client-cert-header.ts';
 import type { ResponseEncoder, ServerCodec } from './codec.ts';
 import { couldBeHttp2, isHttp2 } from './codec-choice.ts';
@@ -43,6 +44,8 @@ export type HttpManager = {
   readonly upgradeChains: ReadonlyMap<string, FilterChain>;
   /** What routes look at; `format` is the stream whose route was looked for last. */
   readonly matchContext: { -readonly [Key in keyof MatchContext]: MatchContext[Key] };
+  /** The route configuration, if it comes from elsewhere. */
+  readonly rds: Holder<RouteTable> | null;
   /** Live connections, for drain and shutdown. */
   readonly connections: Set<HttpConnection>;
 };

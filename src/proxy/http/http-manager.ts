@@ -3,6 +3,9 @@ import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { DrainDecision, NetworkConnection, NetworkFilter } from '../network/filter.ts';
+import type { RouteTable } from '../route/route.ts';
+import type { Holders } from '../xds/holders.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
 import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
@@ -20,6 +23,8 @@ type FilterSpec = {
 export type HttpManagerParts = {
   readonly config: Omit<HttpConfig, 'chain'>;
   readonly filters: readonly FilterSpec[];
+  /** The route configuration that comes from elsewhere; then `config.routes` is empty. */
+  readonly rds?: { readonly name: string; readonly place: ConfigPlace } | null;
   /** Of upgrades that have their own, by type (lower case). */
   readonly upgradeFilters?: ReadonlyMap<string, readonly FilterSpec[]>;
 };
@@ -37,6 +42,8 @@ export type HttpManagerContext = {
   readonly listenerPrefix: string;
   /** The chain speaks TLS. */
   readonly isSecure?: boolean;
+  /** Route configurations by name; absent where all are written in place. */
+  readonly routes?: Holders<RouteTable>;
 };
 
 export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerContext): HttpManager {
@@ -47,9 +54,17 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const { shared } = context;
   const common = { statPrefix, stats, scope, clock, random, runtime, ...(shared === undefined ? {} : { shared }) };
   const upgrades = [...(parts.upgradeFilters ?? [])];
+  const { rds = null } = parts;
+  const holder =
+    rds === null ? null : (context.routes?.use(rds.name, rds.place, `${statPrefix}rds.${rds.name}.`) ?? null);
   let http2Stats: Http2CodecScope | null = null;
   return {
-    config: Object.freeze({ ...parts.config, chain: makeChain(parts.filters, common) }),
+    config: Object.freeze({
+      ...parts.config,
+      ...(holder === null ? {} : { routes: holder }),
+      chain: makeChain(parts.filters, common),
+    }),
+    rds: holder,
     clock,
     random,
     runtime,
@@ -82,9 +97,20 @@ function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'sl
 /** The connection manager as the last network filter of its chain. */
 export class HttpManagerFilter implements NetworkFilter {
   readonly #manager: HttpManager;
+  readonly #routes: Holders<RouteTable> | null;
 
-  constructor(manager: HttpManager) {
+  constructor(manager: HttpManager, routes: Holders<RouteTable> | null = null) {
     this.#manager = manager;
+    this.#routes = routes;
+  }
+
+  whenSettled(settled: () => void): void {
+    if (this.#manager.rds === null) settled();
+    else this.#manager.rds.whenSettled(settled);
+  }
+
+  close(): void {
+    if (this.#manager.rds !== null) this.#routes?.release(this.#manager.rds);
   }
 
   start(connection: NetworkConnection): void {

@@ -39,7 +39,8 @@ export class AddressRegistry {
 
   /**
    * Listens on every address of a listener's configuration, or on none of those that are new; sockets that are there
-   * already change their owner only with `own`. Returns why it cannot, or null.
+   * already change their owner only with `own`, and new ones let connections in from then on. Returns why it cannot, or
+   * null.
    */
   bind(listener: ActiveListener, config: ListenerConfig): string | null {
     const fresh: BoundSocket[] = [];
@@ -65,7 +66,9 @@ export class AddressRegistry {
   own(listener: ActiveListener, config: ListenerConfig): void {
     for (const { address } of config.addresses) {
       const socket = this.#sockets.get(socketKey(config, address));
-      if (socket !== undefined) socket.listener = listener;
+      if (socket === undefined) continue;
+      socket.listener = listener;
+      if (this.#isOpen) socket.acceptor.resume();
     }
   }
 
@@ -130,7 +133,7 @@ export class AddressRegistry {
     };
     const acceptor = engine.listen(wanted.address, listenOptions, config.isExactBalance ? balanced : accept);
     if (isListenError(acceptor)) return acceptor.detail;
-    if (!this.#isOpen) acceptor.pause();
+    acceptor.pause();
     bound = new BoundSocket(key, options, acceptor, listener);
     return bound;
   }

@@ -48,6 +48,9 @@ export class ListenerManager implements AdoptingListeners {
   readonly #drainingChains = new Set<FilterChain>();
   /** Listeners by the text of their addresses; made when first needed after a change. */
   #byAddress: Map<string, ActiveListener> | null = null;
+  /** Versions that wait for what they need. */
+  readonly #warming = new Map<string, { readonly config: ListenerConfig; readonly cancel: () => void }>();
+  #isOpen = false;
   #hasInert = false;
   #localIps: ReadonlySet<string> = new Set();
   #localIpsUntilMs = -1;
@@ -66,6 +69,11 @@ export class ListenerManager implements AdoptingListeners {
     this.#names.add(config.name);
     if (config.udp !== null) return this.#setUdp(config);
     const stats = this.#stats;
+    const warming = this.#warming.get(config.name);
+    if (warming !== undefined) {
+      if (isSameVersion(warming.config, config)) return 'unchanged';
+      this.#cancelWarming(config.name);
+    }
     const old = this.#entries.get(config.name);
     if (old !== undefined && old.config.fingerprint === config.fingerprint) {
       if (sameChains(old.config, config)) return 'unchanged';
@@ -80,20 +88,64 @@ export class ListenerManager implements AdoptingListeners {
         stats.inc(stats.i.listener_create_failure);
         return { error: problem };
       }
-      this.#registry.own(listener, config);
     }
-    this.#entries.set(config.name, { listener, drain, config });
     stats.inc(old === undefined ? stats.i.listener_added : stats.i.listener_modified);
     stats.inc(stats.i.listener_create_success);
-    if (old !== undefined) this.#drainListener(old);
-    this.#countActive();
+    const entry = { listener, drain, config };
+    const activate = (): void => {
+      if (config.bindToPort) this.#registry.own(listener, config);
+      const before = this.#entries.get(config.name);
+      this.#entries.set(config.name, entry);
+      if (before !== undefined) this.#drainListener(before);
+      this.#countActive();
+    };
+    const cancel = (): void => this.#drainListener(entry);
+    this.#warm(config, listener, activate, cancel);
     return old === undefined ? 'added' : 'updated';
+  }
+
+  /**
+   * Lets a version serve once it has what it needs. Until then the one before it serves. At the start of the proxy all
+   * listeners wait together.
+   */
+  #warm(
+    config: ListenerConfig,
+    version: { whenSettled(settled: () => void): void },
+    activate: () => void,
+    cancel: () => void,
+  ): void {
+    if (!this.#isOpen) {
+      activate();
+      return;
+    }
+    const warming = { config, cancel };
+    this.#warming.set(config.name, warming);
+    version.whenSettled(() => {
+      if (this.#warming.get(config.name) !== warming) return;
+      this.#warming.delete(config.name);
+      this.#countWarming();
+      activate();
+    });
+    this.#countWarming();
+  }
+
+  #cancelWarming(name: string): void {
+    const warming = this.#warming.get(name);
+    this.#warming.delete(name);
+    this.#countWarming();
+    warming?.cancel();
+  }
+
+  #countWarming(): void {
+    this.#stats.set(this.#stats.i.total_listeners_warming, this.#warming.size);
   }
 
   remove(name: string): boolean {
     const udp = this.#udp.get(name);
     const entry = this.#entries.get(name);
-    if (udp === undefined && entry === undefined) return false;
+    const isWarming = this.#warming.has(name);
+    if (isWarming) this.#cancelWarming(name);
+    if (udp === undefined && entry === undefined && !isWarming) return false;
     this.#udp.delete(name);
     this.#entries.delete(name);
     this.#names.delete(name);
@@ -125,13 +177,17 @@ export class ListenerManager implements AdoptingListeners {
 
   #updateInPlace(entry: Entry, config: ListenerConfig): void {
     const stats = this.#stats;
-    entry.config = config;
-    const removed = entry.listener.updateChains(config);
     stats.inc(stats.i.listener_modified);
     stats.inc(stats.i.listener_create_success);
-    stats.inc(stats.i.listener_in_place_updated);
-    this.#countInert();
-    for (const chain of removed) this.#drainChain(chain);
+    const prepared = entry.listener.prepareChains(config);
+    const activate = (): void => {
+      entry.config = config;
+      const removed = entry.listener.updateChains(config, prepared);
+      stats.inc(stats.i.listener_in_place_updated);
+      this.#countInert();
+      for (const chain of removed) this.#drainChain(chain);
+    };
+    this.#warm(config, prepared, activate, () => prepared.cancel());
   }
 
   /** Connections of a chain that is no longer configured have the drain time to come to their end. */
@@ -202,6 +258,7 @@ export class ListenerManager implements AdoptingListeners {
 
   /** Everything is ready: connections that waited come in. */
   open(): void {
+    this.#isOpen = true;
     this.#registry.open();
     this.#stats.set(this.#stats.i.workers_started, 1);
   }
@@ -312,6 +369,10 @@ export function inertFilters(config: ListenerConfig): string[] {
 
 function isInbound(config: ListenerConfig): boolean {
   return config.trafficDirection === 'INBOUND';
+}
+
+function isSameVersion(a: ListenerConfig, b: ListenerConfig): boolean {
+  return a.fingerprint === b.fingerprint && sameChains(a, b);
 }
 
 function sameChains(a: ListenerConfig, b: ListenerConfig): boolean {

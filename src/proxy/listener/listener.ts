@@ -55,6 +55,17 @@ export type ListenerContext = {
 
 const NO_BYTES = Buffer.alloc(0);
 
+const NO_CHAINS: ReadonlyMap<string, FilterChain> = new Map();
+
+/** Chains of a version that does not serve yet. */
+export type PreparedChains = {
+  readonly chains: ReadonlyMap<string, FilterChain>;
+  /** Calls back once, perhaps now: all of them have what they need, or go on without. */
+  whenSettled(settled: () => void): void;
+  /** They will not serve. */
+  cancel(): void;
+};
+
 export class ActiveListener implements PendingOwner {
   config: ListenerConfig;
   readonly clock: Clock;
@@ -119,24 +130,43 @@ export class ActiveListener implements PendingOwner {
     return this.#chains.values();
   }
 
+  /** Makes the chains of a version that are not there yet: they may have to wait for what they need. */
+  prepareChains(config: ListenerConfig): PreparedChains {
+    const chains = new Map<string, FilterChain>();
+    const configs = config.chains.map(({ chain }) => chain);
+    if (config.defaultChain !== null) configs.push(config.defaultChain);
+    for (const chain of configs) {
+      const { fingerprint } = chain;
+      if (!this.#chains.has(fingerprint) && !chains.has(fingerprint)) chains.set(fingerprint, this.#makeChain(chain));
+    }
+    return {
+      chains,
+      whenSettled: (settled) => whenAll(chains.values(), (chain, called) => chain.whenSettled(called), settled),
+      cancel: () => {
+        for (const chain of chains.values()) chain.drain(() => undefined);
+      },
+    };
+  }
+
   /**
    * Takes on a version that differs in its chains only: equal chains stay with their connections. Returns the chains
    * that are no longer there; the caller drains them.
    */
-  updateChains(config: ListenerConfig): FilterChain[] {
+  updateChains(config: ListenerConfig, prepared: PreparedChains): FilterChain[] {
     const before = this.#chains;
     this.config = config;
-    this.#compile(config);
+    this.#compile(config, prepared.chains);
     return [...before].filter(([key]) => !this.#chains.has(key)).map(([, chain]) => chain);
   }
 
-  #compile(config: ListenerConfig): void {
+  #compile(config: ListenerConfig, prepared: ReadonlyMap<string, FilterChain> = NO_CHAINS): void {
     const before = this.#chains;
     const chains = new Map<string, FilterChain>();
     const make = (chainConfig: FilterChainConfig): FilterChain => {
-      const known = chains.get(chainConfig.fingerprint) ?? before.get(chainConfig.fingerprint);
+      const { fingerprint } = chainConfig;
+      const known = chains.get(fingerprint) ?? before.get(fingerprint) ?? prepared.get(fingerprint);
       const chain = known ?? this.#makeChain(chainConfig);
-      chains.set(chainConfig.fingerprint, chain);
+      chains.set(fingerprint, chain);
       return chain;
     };
     const matched = config.chains.map(({ match, chain }) => ({ match, value: make(chain) }));

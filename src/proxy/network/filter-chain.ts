@@ -1,4 +1,5 @@
 // A filter chain at run time: its network filters, the connections that it serves, and whether it drains.
+import { whenAll } from '../../base/when-all.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { DownstreamTransport, TransportConfig, TransportServices } from '../transport/transport.ts';
 import type { DownstreamConnection } from './connection.ts';
@@ -83,8 +84,17 @@ export class FilterChain {
 
   /** Calls back once, perhaps now: the transport has its secrets, or goes on without. */
   whenSettled(settled: () => void): void {
-    if (this.transport === null) settled();
-    else this.transport.whenSettled(settled);
+    const { terminal, transport } = this;
+    if (terminal.whenSettled === undefined) {
+      if (transport === null) settled();
+      else transport.whenSettled(settled);
+      return;
+    }
+    whenAll(
+      [transport, terminal],
+      (one, called) => (one?.whenSettled === undefined ? called() : one.whenSettled(called)),
+      settled,
+    );
   }
 
   /** A connection is over. */
@@ -108,6 +118,8 @@ export class FilterChain {
 
   #drained(): void {
     this.transport?.close();
+    this.terminal.close?.();
+    for (const filter of this.filters) filter.close?.();
     const told = this.onDrained;
     this.onDrained = null;
     told?.();

@@ -68,6 +68,10 @@ export type NetworkFilter = {
   onDestroy?(connection: NetworkConnection): void;
   /** Terminal filters only: all filters before let the connection in. It takes `connection.stream.handler` over. */
   start?(connection: NetworkConnection): void;
+  /** Calls back once, perhaps now: what the filter needs from elsewhere is there, or it goes on without. */
+  whenSettled?(settled: () => void): void;
+  /** The chain is gone. */
+  close?(): void;
   /** Terminal filters only: the process is about to end; connections that carry nothing close now. */
   drainConnections?(): void;
 };

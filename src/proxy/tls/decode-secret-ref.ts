@@ -41,9 +41,8 @@ function decodeSource(message: ConfigSource, d: ConfigDecoder): SecretSource | n
     return fileSource(path, watched_directory?.path ?? '', d.at('path_config_source'));
   }
   if (message.path !== undefined) return fileSource(message.path, '', d);
-  const field = (['ads', 'api_config_source', 'self'] as const).find((one) => message[one] !== undefined);
-  d.reject(field ?? '', 'is not supported yet: secrets come from static_resources or from path_config_source');
-  return null;
+  const place = d.environment.configPlace?.(message, d) ?? null;
+  return place === null ? null : { kind: 'server', place };
 }
 
 function fileSource(path: string, watchedDirectory: string, d: ConfigDecoder): SecretSource | null {

@@ -1,11 +1,14 @@
 // Finds secrets for TLS contexts: those written in place, static ones, and files that may change.
 import { whenAll } from '../../base/when-all.ts';
+import type { Holder, Holders } from '../xds/holders.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 import { fingerprintOf } from './decode-certificate.ts';
-import type { SecretKind, SecretValues } from './decode-secret.ts';
+import { SECRET_KIND_NAMES, type SecretKind, type SecretValues } from './decode-secret.ts';
 import { FileSecret, type FileSecretContext, type FileSecretUser } from './file-secret.ts';
 import type { StaticSecrets } from './static-secrets.ts';
 import type {
   CertificateSecret,
+  NamedSecret,
   SecretHandle,
   SecretRef,
   SecretStore,
@@ -13,7 +16,11 @@ import type {
   ValidationSecret,
 } from './tls-config.ts';
 
-export type SecretStoreContext = FileSecretContext & { readonly statics: StaticSecrets };
+export type SecretStoreContext = FileSecretContext & {
+  readonly statics: StaticSecrets;
+  /** Secrets that servers send; absent where there are no servers. */
+  readonly holders?: Holders<NamedSecret>;
+};
 
 /** The secrets of a worker: who asks for the same file twice is served by one watch. */
 export class Secrets implements SecretStore {
@@ -36,9 +43,22 @@ export class Secrets implements SecretStore {
     return this.#handle('ticketKeys', ref);
   }
 
+  #fromServer<K extends SecretKind>(
+    kind: K,
+    name: string,
+    place: ConfigPlace,
+    check: (value: SecretValues[K]) => string | null,
+  ): SecretHandle<SecretValues[K]> {
+    const { holders, warn } = this.#context;
+    if (holders === undefined) throw new Error(`secret '${name}': there is nobody to ask`);
+    const holder = holders.use(name, place, `sds.${name}.`);
+    return new ServerHandle(kind, holders, holder, check, warn);
+  }
+
   #handle<K extends SecretKind>(kind: K, ref: SecretRef<SecretValues[K]>): SecretHandle<SecretValues[K]> {
     if (ref.kind === 'inline') return new FixedHandle(ref.value);
     if (ref.source.kind === 'static') return new FixedHandle(this.#context.statics.get(kind, ref.name));
+    if (ref.source.kind === 'server') return this.#fromServer(kind, ref.name, ref.source.place, ref.check ?? fits);
     const { path, watchedDirectory } = ref.source;
     const key = JSON.stringify([kind, ref.name, path, watchedDirectory]);
     let file = this.#files.get(key) as FileSecret<K> | undefined;
@@ -53,6 +73,67 @@ export class Secrets implements SecretStore {
     });
     if (handle.refusal !== null) this.#context.warn(`secret '${ref.name}' of ${path}: ${handle.refusal}`);
     return handle;
+  }
+}
+
+/** A secret that a server sends. */
+class ServerHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]> {
+  readonly #kind: K;
+  readonly #holders: Holders<NamedSecret>;
+  readonly #holder: Holder<NamedSecret>;
+  readonly #check: (value: SecretValues[K]) => string | null;
+  readonly #warn: (text: string) => void;
+  #current: SecretValues[K] | null = null;
+  #listeners: (() => void)[] = [];
+  readonly #changed = (): void => {
+    if (this.#take()) for (const listener of this.#listeners) listener();
+  };
+
+  constructor(
+    kind: K,
+    holders: Holders<NamedSecret>,
+    holder: Holder<NamedSecret>,
+    check: (value: SecretValues[K]) => string | null,
+    warn: (text: string) => void,
+  ) {
+    this.#kind = kind;
+    this.#holders = holders;
+    this.#holder = holder;
+    this.#check = check;
+    this.#warn = warn;
+    this.#take();
+    holder.listen(this.#changed);
+  }
+
+  /** False when what is there will not do for this user, who keeps the last that would. */
+  #take(): boolean {
+    const secret = this.#holder.current;
+    if (secret === null) return false;
+    const refusal =
+      secret.kind === this.#kind
+        ? this.#check(secret.value as SecretValues[K])
+        : `is a ${SECRET_KIND_NAMES[secret.kind]}, not a ${SECRET_KIND_NAMES[this.#kind]}`;
+    if (refusal === null) this.#current = secret.value as SecretValues[K];
+    else this.#warn(`secret '${this.#holder.name}': ${refusal}`);
+    return refusal === null;
+  }
+
+  get current(): SecretValues[K] | null {
+    return this.#current;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  whenSettled(settled: () => void): void {
+    this.#holder.whenSettled(settled);
+  }
+
+  release(): void {
+    this.#listeners = [];
+    this.#holder.unlisten(this.#changed);
+    this.#holders.release(this.#holder);
   }
 }
 

@@ -1,6 +1,7 @@
 // TLS configuration at run time, decoded from transport_sockets.tls: what both sides have in common, and secrets.
 import type { StringMatcher } from '../../base/matcher.ts';
 import type { Cidr } from '../../base/ip.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 
 /** A certificate with its key, as OpenSSL takes it; checked to fit together when it was decoded. */
 export type CertificateSecret = {
@@ -52,6 +53,12 @@ export type ValidationSecret = {
 /** Session ticket keys: the first one encrypts, all decrypt. */
 export type TicketKeysSecret = { readonly keys: readonly Buffer[]; readonly fingerprint: string };
 
+/** A secret as servers send them: of one kind. */
+export type NamedSecret =
+  | { readonly kind: 'certificate'; readonly value: CertificateSecret }
+  | { readonly kind: 'validation'; readonly value: ValidationSecret }
+  | { readonly kind: 'ticketKeys'; readonly value: TicketKeysSecret };
+
 /** A secret that is written into the configuration, or that comes from elsewhere and may change. */
 export type SecretRef<T> =
   | { readonly kind: 'inline'; readonly value: T }
@@ -67,6 +74,8 @@ export type SecretRef<T> =
 export type SecretSource =
   /** A file in form of a DiscoveryResponse (or one Secret); watched through its directory. */
   | { readonly kind: 'file'; readonly path: string; readonly watchedDirectory: string }
+  /** A server. */
+  | { readonly kind: 'server'; readonly place: ConfigPlace }
   /** static_resources.secrets (no sds_config). */
   | { readonly kind: 'static' };
 

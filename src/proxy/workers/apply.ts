@@ -1,21 +1,17 @@
 // Takes configuration updates on while traffic goes on: decodes in slices, then swaps one resource after another.
 import type { Core, Decoded } from '../core.ts';
 import type { Worker } from '../worker.ts';
+import type { WorkerHolders } from '../xds/worker-holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
-import {
-  CLUSTER_TYPE,
-  LISTENER_TYPE,
-  type Resource,
-  ResourceDecoder,
-  ROUTE_TYPE,
-  typeName,
-} from './resource-decoder.ts';
+import { ADS_KEY } from '../xds/place.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../xds/types.ts';
+import { type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
 
 /** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
 const SLICE_MS = 0.3;
 
 /** In this order resources come that others refer to; they go in the opposite one. */
-const ORDER = [CLUSTER_TYPE, ROUTE_TYPE, LISTENER_TYPE];
+const ORDER = [SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE];
 
 type Change = { readonly update: ResourceUpdate; readonly generation: number };
 type Ready = Change & { readonly resource: Resource };
@@ -81,7 +77,7 @@ export class ConfigApplier {
       yield;
     }
     for (const { update, generation, resource } of ready) {
-      const problem = this.#swap(update.name, resource, generation);
+      const problem = this.#swap(update, resource, generation);
       if (problem === null) this.#current.set(keyOf(update), update.bytes as Uint8Array);
       else refused.push(refusalOf(update, problem));
       yield;
@@ -95,23 +91,45 @@ export class ConfigApplier {
   }
 
   /** From now on it serves; says why it cannot, or null. */
-  #swap(name: string, resource: Resource, generation: number): string | null {
-    if (resource.kind === 'cluster') this.#worker.clusters.set(resource.config, generation);
-    else if (resource.kind === 'routes') this.#decoded.environment.routes.set(name, resource.table);
-    else {
-      const outcome = this.#worker.listeners.set(resource.config);
-      if (typeof outcome === 'object') return outcome.error;
+  #swap({ name, place = ADS_KEY }: ResourceUpdate, resource: Resource, generation: number): string | null {
+    const { holders } = this.#decoded;
+    switch (resource.kind) {
+      case 'cluster':
+        this.#worker.clusters.set(resource.config, generation);
+        return null;
+      case 'endpoints':
+        holders.endpoints.set(name, place, resource.endpoints);
+        return null;
+      case 'routes':
+        holders.routes.set(name, place, resource.table);
+        return null;
+      case 'secret':
+        holders.secrets.set(name, place, resource.secret);
+        return null;
+      default: {
+        const outcome = this.#worker.listeners.set(resource.config);
+        return typeof outcome === 'object' ? outcome.error : null;
+      }
     }
-    return null;
   }
 
   #remove(update: ResourceUpdate): void {
-    const { typeUrl, name } = update;
-    this.#current.delete(keyOf(update));
+    const { typeUrl, name, place = ADS_KEY, isTimeout = false } = update;
     const type = typeName(typeUrl);
     if (type === CLUSTER_TYPE) this.#worker.clusters.remove(name);
     else if (type === LISTENER_TYPE) this.#worker.listeners.remove(name);
-    else this.#decoded.environment.routes.set(name, null);
+    else {
+      const named = this.#holdersOf(type);
+      if (isTimeout) named.timedOut(name, place);
+      else named.set(name, place, null);
+    }
+    if (!isTimeout) this.#current.delete(keyOf(update));
+  }
+
+  #holdersOf(type: string): WorkerHolders['endpoints' | 'routes' | 'secrets'] {
+    const { endpoints, routes, secrets } = this.#decoded.holders;
+    if (type === ENDPOINTS_TYPE) return endpoints;
+    return type === ROUTE_TYPE ? routes : secrets;
   }
 }
 
@@ -131,8 +149,8 @@ export function runInSlices<T>(core: Pick<Core, 'clock'>, work: Generator<void, 
   clock.defer(slice);
 }
 
-export function keyOf({ typeUrl, name }: ResourceUpdate): string {
-  return `${typeUrl} ${name}`;
+export function keyOf({ typeUrl, name, place = '' }: ResourceUpdate): string {
+  return `${typeUrl} ${place} ${name}`;
 }
 
 /** Whether the bytes are those that serve already. */

@@ -61,6 +61,10 @@ export type ResourceUpdate = {
   readonly typeUrl: string;
   readonly name: string;
   readonly bytes: Uint8Array | null;
+  /** For what is used by name (endpoints, routes, secrets): the key of its place; absent: the ADS stream. */
+  readonly place?: string;
+  /** The wait for its first answer is over, and none came: `bytes` is null. */
+  readonly isTimeout?: boolean;
 };
 
 /** A set of changes that one generation brings; what a worker answers when all of it serves. */

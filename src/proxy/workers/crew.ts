@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { StatSource } from '../../telemetry/metrics.ts';
 import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
+import type { WantSink } from '../xds/holders.ts';
 import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 
 export type Crew = {
@@ -33,6 +34,12 @@ export type Crew = {
   stopListeners(inboundOnly?: boolean): void;
   /** Changes configuration in all workers; `done` is called when all of it serves everywhere, or is refused. */
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void;
+  /** Resources that workers use by name: from now on `sink` hears of them, those of before first. */
+  attachWants(sink: WantSink): void;
+  /** The first clusters, or listeners, that come from elsewhere are there, or were waited for long enough. */
+  firstCame(kind: 'clusters' | 'listeners'): void;
+  /** Calls back once, perhaps now: every cluster of the start has its hosts, in all workers. */
+  whenClustersReady(ready: () => void): void;
   /** The process is about to go: listeners close, logs are written; bounded in time. */
   end(done: () => void): void;
 };

@@ -3,6 +3,7 @@ import type { Core, Decoded } from '../core.ts';
 import type { Worker } from '../worker.ts';
 import { ConfigApplier } from './apply.ts';
 import { clusterStatus } from './cluster-status.ts';
+import type { WantSink } from '../xds/holders.ts';
 import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
 
@@ -27,7 +28,7 @@ export class LocalCrew implements Crew {
   }
 
   get isInitialized(): boolean {
-    return this.#worker.clusters.isInitialized;
+    return this.#worker.isOpen;
   }
 
   refresh(done: () => void): void {
@@ -73,6 +74,18 @@ export class LocalCrew implements Crew {
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {
     this.#applier ??= new ConfigApplier(this.#worker, this.#core, this.#decoded);
     this.#applier.apply(update, done);
+  }
+
+  attachWants(sink: WantSink): void {
+    this.#decoded.holders.wants.attach(sink);
+  }
+
+  firstCame(kind: 'clusters' | 'listeners'): void {
+    this.#worker.firstCame(kind);
+  }
+
+  whenClustersReady(ready: () => void): void {
+    this.#worker.clusters.whenInitialized(ready);
   }
 
   end(done: () => void): void {

@@ -1,10 +1,19 @@
 // What supervisor and worker threads say to each other. All of it is copied; descriptors are numbers of one process.
 import type { Address } from '../../base/byte-stream.ts';
+import type { ConfigSource } from '../../proto/generated/types.d.ts';
 import type { LogOptions } from '../../telemetry/log.ts';
 import type { StatReport } from '../../telemetry/stat-journal.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, ListenerStatus } from './crew.ts';
+
+/** A `Want` without what cannot cross threads. */
+export type PostedWant = {
+  readonly type: string;
+  readonly name: string;
+  readonly statPrefix: string;
+  readonly place: ConfigSource;
+};
 
 /** A descriptor for an address of the configuration; addresses that occur twice (port 0) come in order. */
 export type SocketGrant = {
@@ -31,6 +40,8 @@ export type WorkerStart = {
   readonly runtime: ReadonlyMap<string, string>;
   readonly logLevels: readonly string[];
   readonly drain: { readonly isStarted: boolean; readonly isHealthCheckFailed: boolean };
+  /** What has come from elsewhere already. */
+  readonly came: readonly ('clusters' | 'listeners')[];
   readonly sockets: readonly SocketGrant[];
 };
 
@@ -47,6 +58,7 @@ export type ToWorker =
   | { readonly kind: 'log-levels'; readonly query: string }
   | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'health-check'; readonly failed: boolean }
+  | { readonly kind: 'first-came'; readonly what: 'clusters' | 'listeners' }
   | { readonly kind: 'stop-listeners'; readonly id: number; readonly inboundOnly: boolean }
   | { readonly kind: 'end'; readonly id: number }
   | { readonly kind: 'reset-counters' | 'reopen-logs' | 'start-drain' | 'drain-inbound' };
@@ -57,8 +69,10 @@ export type HandOver = { readonly fd: number; readonly family: Address['family']
 export type FromWorker =
   | { readonly kind: 'started'; readonly cells: SharedArrayBuffer; readonly listeners: readonly ListenerStatus[] }
   | { readonly kind: 'refused'; readonly reason: string }
-  /** All clusters have had their first answers: connections come in. */
-  | { readonly kind: 'initialized' }
+  /** All clusters have had their first answers; connections come in. */
+  | { readonly kind: 'initialized' | 'open' }
+  /** Something is used by name, or no longer. */
+  | { readonly kind: 'want' | 'unwant'; readonly want: PostedWant }
   | { readonly kind: 'report'; readonly id: number; readonly report: StatReport }
   | {
       readonly kind: 'clusters';

@@ -5,9 +5,10 @@ import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
 import { FieldCursor } from '../../proto/wire-reader.ts';
-import type { ClusterConfig } from '../cluster/cluster-config.ts';
+import type { ClusterConfig, EndpointsConfig } from '../cluster/cluster-config.ts';
 import { supportedFields } from '../config/bootstrap.ts';
 import { decodeCluster } from '../config/cluster.ts';
+import { decodeEndpoints } from '../config/endpoint.ts';
 import { decodeListener } from '../config/listener.ts';
 import { decodeRouteConfigurationInSteps } from '../config/route.ts';
 import { dropNested, findUnsupported } from '../config/support.ts';
@@ -15,27 +16,23 @@ import { ConfigDecoder } from '../config-decoder.ts';
 import type { Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RouteTable } from '../route/route.ts';
+import { decodeSecret, secretKind } from '../tls/decode-secret.ts';
+import type { NamedSecret } from '../tls/tls-config.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../xds/types.ts';
 import type { ResourceUpdate } from './contract.ts';
 
-export const CLUSTER_TYPE = 'envoy.config.cluster.v3.Cluster';
-export const LISTENER_TYPE = 'envoy.config.listener.v3.Listener';
-export const ROUTE_TYPE = 'envoy.config.route.v3.RouteConfiguration';
 const VIRTUAL_HOST_TYPE = 'envoy.config.route.v3.VirtualHost';
 /** Number of RouteConfiguration.virtual_hosts. */
 const VIRTUAL_HOSTS_FIELD = 2;
 
-/** What only updates may say. */
-const DYNAMIC_FIELDS = {
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': 'rds',
-  'envoy.extensions.filters.network.http_connection_manager.v3.Rds': 'config_source route_config_name',
-  'envoy.config.core.v3.ConfigSource': 'ads resource_api_version',
-  'envoy.config.core.v3.AggregatedConfigSource': '',
-};
+const TYPES: ReadonlySet<string> = new Set([CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE]);
 
 export type Resource =
   | { readonly kind: 'cluster'; readonly config: ClusterConfig }
   | { readonly kind: 'listener'; readonly config: ListenerConfig }
-  | { readonly kind: 'routes'; readonly table: RouteTable };
+  | { readonly kind: 'routes'; readonly table: RouteTable }
+  | { readonly kind: 'endpoints'; readonly endpoints: EndpointsConfig }
+  | { readonly kind: 'secret'; readonly secret: NamedSecret };
 
 export class ResourceDecoder {
   readonly #decoded: Decoded;
@@ -46,7 +43,7 @@ export class ResourceDecoder {
   constructor(decoded: Decoded) {
     const { clusters, listeners } = decoded.config;
     this.#decoded = decoded;
-    this.#support = supportedFields(decoded.extensions, DYNAMIC_FIELDS);
+    this.#support = supportedFields(decoded.extensions);
     this.#static = new Set([
       ...clusters.map(({ name }) => `${CLUSTER_TYPE} ${name}`),
       ...listeners.map(({ name }) => `${LISTENER_TYPE} ${name}`),
@@ -56,9 +53,7 @@ export class ResourceDecoder {
   /** Why an update must not touch the resource, or null. */
   refusal({ typeUrl, name }: ResourceUpdate): string | null {
     const type = typeName(typeUrl);
-    if (type !== CLUSTER_TYPE && type !== LISTENER_TYPE && type !== ROUTE_TYPE) {
-      return `resources of type ${type} are not supported yet`;
-    }
+    if (!TYPES.has(type)) return `resources of type ${type} are not supported yet`;
     return this.#static.has(`${type} ${name}`) ? 'is static configuration, which no update changes' : null;
   }
 
@@ -66,11 +61,11 @@ export class ResourceDecoder {
   *decode(resource: ResourceUpdate, generation: number): Generator<void, Resource | string> {
     const { name } = resource;
     const type = typeName(resource.typeUrl);
-    const { routes } = this.#decoded.environment;
     const d = new ConfigDecoder({
       ...this.#decoded.environment,
       version: `${type} ${name} ${generation}`,
-      routeHolder: (route: string) => routes.holder(route),
+      // What came by itself knows whom to ask.
+      hasAds: true,
     });
     const decoded = yield* this.#decodeAs(type, resource, d);
     if (decoded !== null && d.reasons.length === 0) return decoded;
@@ -84,7 +79,13 @@ export class ResourceDecoder {
     const message = this.#read(type, bytes, d);
     if (message === null) return null;
     yield;
+    if (type === ENDPOINTS_TYPE) {
+      const { cluster_name: found } = message as { cluster_name?: string };
+      if (found !== name) d.reject('cluster_name', `Unexpected EDS cluster (expecting ${name}): ${found ?? ''}`);
+      return { kind: 'endpoints', endpoints: decodeEndpoints(message as never, d) };
+    }
     checkName(message, name, d);
+    if (type === SECRET_TYPE) return decodeNamedSecret(message, d);
     if (type === CLUSTER_TYPE) {
       const config = decodeCluster(message as never, d);
       return config === null ? null : { kind: 'cluster', config: { ...config, addedViaApi: true } };
@@ -126,6 +127,16 @@ export class ResourceDecoder {
     for (const { path, reason } of findUnsupported(type as never, message, this.#support)) d.reject(path, reason);
     return message;
   }
+}
+
+function decodeNamedSecret(message: object, d: ConfigDecoder): Resource | null {
+  const kind = secretKind(message as never);
+  if (kind === null) {
+    d.reject('', 'is of a kind that is not supported: a certificate, a validation context or ticket keys');
+    return null;
+  }
+  const value = decodeSecret(message as never, kind, d);
+  return value === null ? null : { kind: 'secret', secret: { kind, value } as NamedSecret };
 }
 
 function checkName(message: object, name: string, d: ConfigDecoder): void {

@@ -3,7 +3,8 @@ import type { Core, Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import { isSame, keyOf, runInSlices } from './apply.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
-import { LISTENER_TYPE, ResourceDecoder, typeName } from './resource-decoder.ts';
+import { LISTENER_TYPE } from '../xds/types.ts';
+import { ResourceDecoder, typeName } from './resource-decoder.ts';
 
 type Refused = UpdateOutcome['refused'][number];
 type Kept = { readonly resource: ResourceUpdate; readonly generation: number };
@@ -69,7 +70,7 @@ export class Resources {
         }
         if (decoded.kind === 'listener') listeners.push(decoded.config);
       }
-      changed.push({ typeUrl, name, bytes: bytes === null ? null : sharedCopy(bytes) });
+      changed.push({ ...resource, bytes: bytes === null ? null : sharedCopy(bytes) });
       yield;
     }
     return { update: { generation, resources: changed }, listeners, refused };

@@ -11,14 +11,18 @@ import { DOWNSTREAM_CONNECTIONS } from '../listener/listener.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { ProxyOptions } from '../options.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
+import { ConfigDecoder } from '../config-decoder.ts';
+import type { WantSink } from '../xds/holders.ts';
+import { SharedWants } from '../xds/shared-wants.ts';
 import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
 import { closeGrants, KeptSockets } from './kept-sockets.ts';
-import type { FromWorker, HandOver, ToWorker, WorkerStart } from './messages.ts';
+import type { FromWorker, HandOver, PostedWant, ToWorker, WorkerStart } from './messages.ts';
 import { Questions } from './questions.ts';
-import { LISTENER_TYPE, typeName } from './resource-decoder.ts';
+import { LISTENER_TYPE } from '../xds/types.ts';
+import { typeName } from './resource-decoder.ts';
 import { type CheckedUpdate, Resources } from './resources.ts';
 import { Seat, type SeatOwner } from './seat.ts';
 
@@ -74,7 +78,12 @@ export class ThreadCrew implements Crew, SeatOwner {
   readonly #runtime = new Map<string, string>();
   readonly #logLevels: string[] = [];
   #listeners: readonly ListenerStatus[] = [];
-  /** Seats whose worker has been initialised once. */
+  readonly #wants = new SharedWants();
+  readonly #came: ('clusters' | 'listeners')[] = [];
+  /** Seats whose clusters have been ready once, and who waits for all. */
+  readonly #ready = new Set<number>();
+  #onReady: (() => void)[] = [];
+  /** Seats whose worker has let connections in once. */
   readonly #initialized = new Set<number>();
   #nextHandOver = 1;
   #isDraining = false;
@@ -163,6 +172,7 @@ export class ThreadCrew implements Crew, SeatOwner {
       runtime: this.#runtime,
       logLevels: this.#logLevels,
       drain: { isStarted: this.#isDraining, isHealthCheckFailed: this.#isHealthCheckFailed },
+      came: this.#came,
       sockets: this.#sockets.grantsFor(index),
     };
   }
@@ -174,6 +184,7 @@ export class ThreadCrew implements Crew, SeatOwner {
   died(seat: Seat, why: string): boolean {
     const scope = this.#scope;
     this.#shared.forget(seat.index + 1);
+    this.#wants.gone(seat.index);
     seat.stats?.end();
     seat.stats = null;
     this.#questions.gone(seat);
@@ -212,7 +223,15 @@ export class ThreadCrew implements Crew, SeatOwner {
         }
         break;
       case 'initialized':
+        this.#ready.add(seat.index);
+        this.#tellReady();
+        break;
+      case 'open':
         this.#initialized.add(seat.index);
+        break;
+      case 'want':
+      case 'unwant':
+        this.#wanted(seat, message.kind, message.want);
         break;
       case 'refused':
         if (this.#onStarted !== null) this.#started(message.reason);
@@ -241,6 +260,21 @@ export class ThreadCrew implements Crew, SeatOwner {
       default:
         this.#questions.answered(message.id, seat);
     }
+  }
+
+  #wanted(seat: Seat, kind: 'want' | 'unwant', { place: message, ...rest }: PostedWant): void {
+    const { environment } = this.#settings.decoded;
+    const place = environment.configPlace?.(message, new ConfigDecoder({ ...environment, hasAds: true })) ?? null;
+    if (place === null) return;
+    if (kind === 'want') this.#wants.want(seat.index, { ...rest, place });
+    else this.#wants.unwant(seat.index, { ...rest, place });
+  }
+
+  #tellReady(): void {
+    if (this.#ready.size < this.#seats.length) return;
+    const told = this.#onReady;
+    this.#onReady = [];
+    for (const ready of told) ready();
   }
 
   #started(problem: string | null): void {
@@ -288,6 +322,20 @@ export class ThreadCrew implements Crew, SeatOwner {
       counter.dec();
     }
     counter.release();
+  }
+
+  attachWants(sink: WantSink): void {
+    this.#wants.attach(sink);
+  }
+
+  firstCame(what: 'clusters' | 'listeners'): void {
+    this.#came.push(what);
+    this.#tellAll({ kind: 'first-came', what });
+  }
+
+  whenClustersReady(ready: () => void): void {
+    this.#onReady.push(ready);
+    this.#tellReady();
   }
 
   // ─── Crew ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,8 @@ import { StatJournal } from '../../telemetry/stat-journal.ts';
 import { type Core, type CoreParts, decodeProxy, makeCore } from '../core.ts';
 import { DrainManager } from '../listener/drain.ts';
 import { Worker } from '../worker.ts';
+import type { Want } from '../xds/holders.ts';
+import type { WorkerHolders } from '../xds/worker-holders.ts';
 import { ConfigApplier } from './apply.ts';
 import { ExactBalancer } from './balancer.ts';
 import { decodeBootstrapBytes } from './bootstrap-bytes.ts';
@@ -71,6 +73,9 @@ class WorkerThread {
         break;
       case 'adopt':
         this.#adopt(message);
+        break;
+      case 'first-came':
+        this.#worker.firstCame(message.what);
         break;
       case 'health-check':
         this.#drain.healthCheckFailed = message.failed;
@@ -163,6 +168,7 @@ type ThreadParts = {
   readonly journal: StatJournal;
   readonly sockets: GrantedSockets;
   readonly balancer: ExactBalancer;
+  readonly holders: WorkerHolders;
 };
 
 /** Everything that the thread runs, or why it cannot. */
@@ -183,14 +189,15 @@ function makeParts(start: WorkerStart, send: (message: FromWorker) => void): Thr
   const decoded = decodeProxy(parts, core, bootstrap);
   if ('error' in decoded) return decoded.error;
   const { clock, random, engine, stats, runtime } = core;
-  const { config, clusters, transports } = decoded;
+  const { config, clusters, holders, transports } = decoded;
   runtime.load(config.runtimeLayers);
   runtime.modify(start.runtime);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams, transports }, clusters);
   const problem = worker.start(config);
   if (problem !== null) return problem;
-  return { core, worker, applier: new ConfigApplier(worker, core, decoded), drain, logs, journal, sockets, balancer };
+  const applier = new ConfigApplier(worker, core, decoded);
+  return { core, worker, applier, drain, logs, journal, sockets, balancer, holders };
 }
 
 function main(): void {
@@ -204,13 +211,20 @@ function main(): void {
     return;
   }
   new WorkerThread(port, parts, start);
-  const { core, worker, applier, sockets } = parts;
+  const { core, worker, applier, sockets, holders } = parts;
   const started = (): void => {
     sockets.closeRest();
     send({ kind: 'started', cells: core.stats.memory, listeners: worker.listeners.statuses() });
   };
-  applier.applyAll(start.updates, started);
+  applier.applyAll(start.updates, () => {
+    started();
+    for (const what of start.came) worker.firstCame(what);
+  });
   worker.clusters.whenInitialized(() => send({ kind: 'initialized' }));
+  worker.whenOpen(() => send({ kind: 'open' }));
+  const post = (kind: 'want' | 'unwant', { type, name, statPrefix, place }: Want): void =>
+    send({ kind, want: { type, name, statPrefix, place: place.message } });
+  holders.wants.attach({ want: (want) => post('want', want), unwant: (want) => post('unwant', want) });
 }
 
 main();

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Holders, type Want, WantBox } from './holders.ts';
 import { ADS_KEY, type ConfigPlace } from './place.ts';
 
-const PLACE: ConfigPlace = { key: ADS_KEY, source: { kind: 'ads' }, initialFetchTimeoutMs: 0 };
+const PLACE: ConfigPlace = { key: ADS_KEY, source: { kind: 'ads' }, message: { ads: {} }, initialFetchTimeoutMs: 0 };
 const OTHER: ConfigPlace = { ...PLACE, key: 'other' };
 
 class Log {
@@ -20,9 +20,9 @@ class Log {
 test('a resource is asked for with its first user and let go with its last', () => {
   const log = new Log();
   const holders = new Holders<string>('t', log);
-  const one = holders.use('a', PLACE);
-  assert.equal(holders.use('a', PLACE), one);
-  const elsewhere = holders.use('a', OTHER);
+  const one = holders.use('a', PLACE, 'x.');
+  assert.equal(holders.use('a', PLACE, 'x.'), one);
+  const elsewhere = holders.use('a', OTHER, 'x.');
   assert.notEqual(elsewhere, one);
   holders.release(one);
   assert.deepEqual(log.lines, ['want t a of ads', 'want t a of other']);
@@ -34,7 +34,7 @@ test('a resource is asked for with its first user and let go with its last', () 
 
 test('users hear of values, and wait until the first answer or the end of time', () => {
   const holders = new Holders<string>('t', new Log());
-  const holder = holders.use('a', PLACE);
+  const holder = holders.use('a', PLACE, 'x.');
   const heard: (string | null)[] = [];
   const listener = (): void => void heard.push(holder.current);
   holder.listen(listener);
@@ -48,7 +48,7 @@ test('users hear of values, and wait until the first answer or the end of time',
   holders.set('a', ADS_KEY, 'three');
   assert.deepEqual([heard, settled], [['one', null], 2]);
 
-  const slow = holders.use('b', PLACE);
+  const slow = holders.use('b', PLACE, 'x.');
   slow.whenSettled(() => settled++);
   holders.timedOut('b', ADS_KEY);
   assert.deepEqual([settled, slow.current], [3, null]);
@@ -57,10 +57,10 @@ test('users hear of values, and wait until the first answer or the end of time',
 test('wants wait for who fetches', () => {
   const box = new WantBox();
   const holders = new Holders<string>('t', box);
-  holders.use('a', PLACE);
-  holders.release(holders.use('b', PLACE));
+  holders.use('a', PLACE, 'x.');
+  holders.release(holders.use('b', PLACE, 'x.'));
   const log = new Log();
   box.attach(log);
-  holders.use('c', PLACE);
+  holders.use('c', PLACE, 'x.');
   assert.deepEqual(log.lines, ['want t a of ads', 'want t c of ads']);
 });

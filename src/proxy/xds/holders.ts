@@ -2,7 +2,13 @@
 import type { ConfigPlace } from './place.ts';
 
 /** A resource that somebody here uses; told to whoever fetches it. */
-export type Want = { readonly type: string; readonly name: string; readonly place: ConfigPlace };
+export type Want = {
+  readonly type: string;
+  readonly name: string;
+  readonly place: ConfigPlace;
+  /** Of the first user: under which the question's statistics stand ('cluster.NAME.', 'sds.NAME.'). */
+  readonly statPrefix: string;
+};
 
 export type WantSink = {
   /** The first user came, or somebody wants to hear again what it is. */
@@ -15,6 +21,7 @@ export type WantSink = {
 export class Holder<T> {
   readonly name: string;
   readonly place: ConfigPlace;
+  readonly statPrefix: string;
   /** The last good value; null before there was any, and when the server said that there is none. */
   current: T | null = null;
   /** The first answer is there, or it was waited for long enough. */
@@ -23,9 +30,10 @@ export class Holder<T> {
   readonly #listeners = new Set<() => void>();
   #waiting: (() => void)[] = [];
 
-  constructor(name: string, place: ConfigPlace) {
+  constructor(name: string, place: ConfigPlace, statPrefix: string) {
     this.name = name;
     this.place = place;
+    this.statPrefix = statPrefix;
   }
 
   /** Calls back once, perhaps now. */
@@ -70,29 +78,29 @@ export class Holders<T> {
   }
 
   /** The resource of that name from that place; whoever uses it releases it once. */
-  use(name: string, place: ConfigPlace): Holder<T> {
+  use(name: string, place: ConfigPlace, statPrefix: string): Holder<T> {
     const key = keyOf(name, place.key);
     let holder = this.#holders.get(key);
     const isNew = holder === undefined;
     if (holder === undefined) {
-      holder = new Holder(name, place);
+      holder = new Holder(name, place, statPrefix);
       this.#holders.set(key, holder);
     }
     holder.users++;
-    if (isNew) this.#sink.want({ type: this.#type, name, place });
+    if (isNew) this.ask(holder);
     return holder;
   }
 
   release(holder: Holder<T>): void {
     if (--holder.users > 0) return;
-    const { name, place } = holder;
+    const { name, place, statPrefix } = holder;
     this.#holders.delete(keyOf(name, place.key));
-    this.#sink.unwant({ type: this.#type, name, place });
+    this.#sink.unwant({ type: this.#type, name, place, statPrefix });
   }
 
   /** Asks for it again: its user was sent anew, and the server counts on the question. */
-  ask({ name, place }: Holder<T>): void {
-    this.#sink.want({ type: this.#type, name, place });
+  ask({ name, place, statPrefix }: Holder<T>): void {
+    this.#sink.want({ type: this.#type, name, place, statPrefix });
   }
 
   /** From now on it is that; false when nobody uses it. */

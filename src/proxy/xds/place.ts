@@ -1,4 +1,5 @@
 // Where resources come from that a configuration only names: ConfigSource at run time.
+import type { ConfigSource } from '../../proto/generated/types.d.ts';
 import type { GrpcTarget } from '../cluster/upstream-client/grpc-call.ts';
 
 /** Times in ms. Source: envoy.config.core.v3.ConfigSource. */
@@ -6,6 +7,8 @@ export type ConfigPlace = {
   /** Equal places have equal keys: what is asked for twice is asked for once. */
   readonly key: string;
   readonly source: PlaceSource;
+  /** What it was decoded of: it crosses threads, what it became does not. */
+  readonly message: ConfigSource;
   /** How long the first answer is waited for; 0: for ever. */
   readonly initialFetchTimeoutMs: number;
 };

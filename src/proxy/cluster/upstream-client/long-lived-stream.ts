@@ -8,13 +8,15 @@ export type LongLivedHandler<Response> = {
   /** A new stream stands open (its connection may still be made): what begins every stream is to be sent. */
   onOpen(): void;
   onMessage(message: Response): void;
-  /** The stream ended; another one is opened after `retryMs`. */
-  onClose(status: number, message: string, retryMs: number): void;
+  /** The stream ended; another one is opened after `retryMs`. `isRemote`: the server said so. */
+  onClose(status: number, message: string, retryMs: number, isRemote: boolean): void;
   onDrain?(): void;
 };
 
 /** Source: Envoy Config::SubscriptionFactory::RetryInitialDelayMs, RetryMaxDelayMs. */
 export const STREAM_BACK_OFF: BackOffConfig = Object.freeze({ baseMs: 500, maxMs: 30_000 });
+
+type Closed = { readonly status: number; readonly message: string; readonly isRemote: boolean };
 
 // idle ──start──► open ──ends──► waiting ──timer──► open
 export class LongLivedStream<Request, Response> {
@@ -62,7 +64,7 @@ export class LongLivedStream<Request, Response> {
     if (this.#isStopped || this.#call !== null) return;
     const handler = this.#handler;
     const generation = ++this.#generation;
-    let closed: { readonly status: number; readonly message: string } | null = null;
+    let closed: Closed | null = null;
     let isStarting = true;
     const call = this.#client.stream(
       this.#method,
@@ -72,30 +74,31 @@ export class LongLivedStream<Request, Response> {
           this.#backOff.reset();
           handler.onMessage(message);
         },
-        onClose: (status, message) => {
-          if (isStarting) closed = { status, message };
-          else if (generation === this.#generation) this.#closed(status, message);
+        onClose: (status, message, trailers) => {
+          const end = { status, message, isRemote: trailers !== null };
+          if (isStarting) closed = end;
+          else if (generation === this.#generation) this.#closed(end);
         },
         onDrain: () => handler.onDrain?.(),
       },
       this.#options,
     );
     isStarting = false;
-    const failed = closed as { readonly status: number; readonly message: string } | null;
+    const failed = closed as Closed | null;
     if (failed !== null) {
-      this.#closed(failed.status, failed.message);
+      this.#closed(failed);
       return;
     }
     this.#call = call;
     handler.onOpen();
   }
 
-  #closed(status: number, message: string): void {
+  #closed({ status, message, isRemote }: Closed): void {
     this.#call = null;
     if (this.#isStopped) return;
     const retryMs = this.#backOff.nextMs();
     this.#timer.arm(retryMs);
-    this.#handler.onClose(status, message, retryMs);
+    this.#handler.onClose(status, message, retryMs, isRemote);
   }
 
   /** False when there is no stream to send on. */

@@ -388,8 +388,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       this.#dropRetry();
       return !this.#isDone;
     }
-    if (isConnect || status < 200 || status >= 300) return true;
-    // Envoy: only the status of a success that is no upgrade reaches the client.
+    if (isConnect || status < 200 || status >= 300 || this.#encoder?.protocol === 'HTTP/2') return true;
+    // Envoy: of HTTP/1 only the status of a success that is no upgrade reaches the client.
     this.#abandonAttempt();
     this.#reply(status, '', 'websocket_handshake_unsuccessful', 0, false);
     return false;

@@ -22,7 +22,8 @@ export function readTimeouts(
   // Envoy: a route with max_stream_duration has no route timeout unless the request asks for one.
   let global = forward.hasStreamDuration ? 0 : forward.timeoutMs;
   let perTry = perTryMs;
-  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined && !forward.hasStreamDuration) global = grpcDeadline(forward, headers);
+  if (isGrpc && forward.maxGrpcTimeoutMs !== undefined && !forward.hasStreamDuration)
+    global = grpcDeadline(forward, headers);
   const expected = config.respectExpectedTimeout ? headers.get(H['x-envoy-expected-rq-timeout-ms']) : undefined;
   if (expected !== undefined) global = milliseconds(expected) ?? global;
   else {

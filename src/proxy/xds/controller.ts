@@ -1,0 +1,189 @@
+// Brings what a control plane sends to the workers: subscribes to what is wanted, and answers with what was refused.
+import type { Failure } from '../../base/failure.ts';
+import type {
+  UpdateCounts,
+  XdsListener,
+  XdsRefusal,
+  XdsResponse,
+  XdsSource,
+  XdsSubscription,
+} from '../../xds/client/types.ts';
+import type { DynamicConfig } from '../config/bootstrap.ts';
+import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from '../workers/contract.ts';
+import type { Want, WantSink } from './holders.ts';
+import { ADS_KEY, type ConfigPlace } from './place.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE } from './types.ts';
+
+/** The workers, as the controller needs them. */
+export type ControlledCrew = {
+  update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void;
+  attachWants(sink: WantSink): void;
+  firstCame(kind: 'clusters' | 'listeners'): void;
+  whenClustersReady(ready: () => void): void;
+};
+
+export type ControllerContext = {
+  readonly crew: ControlledCrew;
+  readonly dynamic: DynamicConfig;
+  /** Opens a source; asked once for each place that is used. */
+  readonly openSource: (place: ConfigPlace) => XdsSource;
+  /** Statistics of a question, under 'cluster_manager.cds.', 'cluster.NAME.', … */
+  readonly countsFor: (statPrefix: string) => UpdateCounts;
+  /** For the operator. */
+  readonly warn: (text: string) => void;
+};
+
+/** All names, for a subscription of everything there is. */
+const EVERYTHING = '*';
+
+export class XdsController implements WantSink {
+  readonly #context: ControllerContext;
+  readonly #sources = new Map<string, XdsSource>();
+  readonly #subscriptions = new Map<string, TypeSubscription>();
+  /** Of updates: each changes the version of what it brings. */
+  #generation = 0;
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+  }
+
+  /** Clusters first; listeners once those have their hosts. Source: Envoy's order of initialisation. */
+  start(): void {
+    const { crew, dynamic } = this.#context;
+    const { clusters, listeners } = dynamic;
+    if (clusters !== null) this.#subscribeToAll(CLUSTER_TYPE, clusters, () => crew.firstCame('clusters'));
+    crew.attachWants(this);
+    if (listeners === null) return;
+    crew.whenClustersReady(() => {
+      this.#subscribeToAll(LISTENER_TYPE, listeners, () => crew.firstCame('listeners'));
+    });
+  }
+
+  close(): void {
+    for (const source of this.#sources.values()) source.close();
+    this.#sources.clear();
+    this.#subscriptions.clear();
+  }
+
+  #subscribeToAll(type: string, place: ConfigPlace, firstCame: () => void): void {
+    const prefix = type === CLUSTER_TYPE ? 'cluster_manager.cds.' : 'listener_manager.lds.';
+    this.#open(type, place, this.#context.countsFor(prefix)).whenFirst(firstCame);
+  }
+
+  want({ type, name, place, statPrefix }: Want): void {
+    const known = this.#subscriptions.get(keyOf(type, place));
+    (known ?? this.#open(type, place, null)).add(name, this.#context.countsFor(statPrefix));
+  }
+
+  unwant({ type, name, place }: Want): void {
+    this.#subscriptions.get(keyOf(type, place))?.remove(name);
+  }
+
+  /** `counts`: of a subscription of everything there is; null: names are added to it. */
+  #open(type: string, place: ConfigPlace, counts: UpdateCounts | null): TypeSubscription {
+    const source = this.#sources.get(place.key) ?? this.#context.openSource(place);
+    this.#sources.set(place.key, source);
+    const opened = new TypeSubscription(type, place, this);
+    this.#subscriptions.set(keyOf(type, place), opened);
+    opened.start(source.subscribe(type, counts !== null, place.initialFetchTimeoutMs, opened, counts));
+    return opened;
+  }
+
+  /** For subscriptions. */
+  update(resources: readonly ResourceUpdate[], done: (refused: readonly XdsRefusal[]) => void): void {
+    if (resources.length === 0) {
+      done([]);
+      return;
+    }
+    this.#context.crew.update({ generation: ++this.#generation, resources }, ({ refused }) => {
+      for (const { typeUrl, name, reason } of refused) this.warn(`${typeUrl} ${JSON.stringify(name)}: ${reason}`);
+      done(refused);
+    });
+  }
+
+  warn(text: string): void {
+    this.#context.warn(text);
+  }
+}
+
+/** What one place says of one type. */
+class TypeSubscription implements XdsListener {
+  readonly #type: string;
+  readonly #place: ConfigPlace;
+  readonly #controller: XdsController;
+  #subscription: XdsSubscription | null = null;
+  /** Of subscriptions of everything: what is there now. */
+  readonly #known = new Set<string>();
+  #onFirst: (() => void) | null = null;
+  #hasFirst = false;
+
+  constructor(type: string, place: ConfigPlace, controller: XdsController) {
+    this.#type = type;
+    this.#place = place;
+    this.#controller = controller;
+  }
+
+  start(subscription: XdsSubscription): void {
+    this.#subscription = subscription;
+  }
+
+  whenFirst(came: () => void): void {
+    if (this.#hasFirst) came();
+    else this.#onFirst = came;
+  }
+
+  add(name: string, counts: UpdateCounts): void {
+    this.#subscription?.add(name, counts);
+  }
+
+  remove(name: string): void {
+    this.#known.delete(name);
+    this.#subscription?.remove(name);
+  }
+
+  onResponse(response: XdsResponse, done: (refused: readonly XdsRefusal[]) => void): void {
+    const refused: XdsRefusal[] = [];
+    const updates: ResourceUpdate[] = [];
+    const names = new Set<string>();
+    for (const { name, type, bytes } of response.resources) {
+      if (names.has(name)) refused.push({ name, reason: `duplicate ${this.#type} ${name} found` });
+      else if (type !== this.#type) refused.push({ name, reason: `is a ${type}, not a ${this.#type}` });
+      else updates.push(this.#updateOf(name, bytes));
+      names.add(name);
+    }
+    const gone = response.isComplete ? [...this.#known].filter((name) => !names.has(name)) : response.removed;
+    for (const name of gone) updates.push(this.#updateOf(name, null));
+    this.#controller.update(updates, (more) => {
+      for (const name of names) this.#known.add(name);
+      for (const name of gone) this.#known.delete(name);
+      done([...refused, ...more]);
+      this.#first();
+    });
+  }
+
+  #updateOf(name: string, bytes: Uint8Array | null): ResourceUpdate {
+    const { key } = this.#place;
+    return { typeUrl: this.#type, name, bytes, ...(key === ADS_KEY ? {} : { place: key }) };
+  }
+
+  #first(): void {
+    this.#hasFirst = true;
+    const told = this.#onFirst;
+    this.#onFirst = null;
+    told?.();
+  }
+
+  onFetchTimeout(names: readonly string[]): void {
+    const named = names.filter((name) => name !== EVERYTHING);
+    const updates = named.map((name) => ({ ...this.#updateOf(name, null), isTimeout: true }));
+    this.#controller.update(updates, () => this.#first());
+  }
+
+  onConnection(failure: Failure | null): void {
+    if (failure !== null) this.#controller.warn(`${this.#type}: ${failure.detail}`);
+  }
+}
+
+function keyOf(type: string, place: ConfigPlace): string {
+  return `${type} ${place.key}`;
+}
