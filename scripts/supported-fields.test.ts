@@ -54,7 +54,7 @@ test('a field whose message is not known counts as refused', () => {
   const support = readSupport();
   const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
   const state = (name: string) => stateOf(type as never, type.fieldByName(name)!, support).state;
-  assert.equal(state('dynamic_resources'), 'refused');
+  assert.equal(state('hds_config'), 'refused');
   assert.equal(state('static_resources'), 'effect');
   assert.equal(state('enable_dispatcher_stats'), 'no effect');
 });
