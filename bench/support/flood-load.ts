@@ -11,13 +11,17 @@ const [port = '0', name = '', connections = '1', small = '/', large = '/'] = pro
 const attack = attacks({ small, large }).find((one) => one.name === name);
 if (attack === undefined) throw new Error(`no attack ${name}`);
 
+/** Made once: the attacker's own price is not measured. */
+const pieces = [...attack.script()];
+const prepared = { ...attack, script: () => pieces };
+
 const fates: Record<string, number> = {};
 let sentBytes = 0;
 process.stdout.write('started\n');
 let left = Number(connections);
 async function attackInTurn(): Promise<void> {
   while (left-- > 0) {
-    const outcome = await runAttack(Number(port), attack!, LINGER_MS);
+    const outcome = await runAttack(Number(port), prepared, LINGER_MS);
     fates[outcome.fate] = (fates[outcome.fate] ?? 0) + 1;
     sentBytes += outcome.sentBytes;
   }
