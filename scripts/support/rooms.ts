@@ -205,6 +205,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/transport/passed-on.ts', may: ['src/net/memory-pair.ts', ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/transport/', may: ['src/wire/', ...DECODE, ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/admin/', may: ['src/proxy/', 'src/proto/', 'src/net/', 'src/wire/', ...FLOOR] },
+  { path: 'src/proxy/xds/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
   { path: 'src/proxy/', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
 
   {
