@@ -7,6 +7,7 @@ import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bri
 import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
 import { makeGrpcWeb } from './http/filters/grpc-web/grpc-web.ts';
 import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
+import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
@@ -54,7 +55,8 @@ export type Extensions = {
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
-  return [cors, fault, ...grpc, headerMutation, localRateLimit, rbac, httpSetFilterState, makeRouter(parts)];
+  const istio = [makeIstioAlpn(parts)];
+  return [cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, rbac, httpSetFilterState, makeRouter(parts)];
 }
 
 export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {

@@ -19,6 +19,7 @@ import type {
   EndpointConfig,
   EndpointsConfig,
   OriginalDstConfig,
+  UpstreamProtocol,
 } from './cluster-config.ts';
 import { DnsDiscovery } from './discovery/dns.ts';
 import { EdsDiscovery } from './discovery/eds.ts';
@@ -68,6 +69,7 @@ export class ClusterEntry implements Cluster {
   readonly breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
   readonly maxStreamDurationMs: number;
   readonly bufferLimitBytes: number;
+  readonly httpProtocol: UpstreamProtocol;
   readonly #dependencies: ClusterContext;
   readonly #context: PoolContext;
   /** Made with the first connection of HTTP/2. */
@@ -98,6 +100,7 @@ export class ClusterEntry implements Cluster {
     this.statName = config.statName;
     this.metadata = config.metadata;
     this.maxStreamDurationMs = config.http.maxStreamDurationMs;
+    this.httpProtocol = config.http.protocol;
     this.bufferLimitBytes = config.bufferLimitBytes;
     this.#dependencies = dependencies;
     this.scope = stats.scope(`cluster.${config.statName}.`, CLUSTER_STATS);

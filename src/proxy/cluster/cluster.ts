@@ -7,7 +7,7 @@ import type { StreamCallbacks } from '../http/codec.ts';
 import type { ConnectionInfo, Metadata, Protocol, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
 import type { TransportWishes } from '../transport/transport.ts';
-import type { AutoNames } from './cluster-config.ts';
+import type { AutoNames, UpstreamProtocol } from './cluster-config.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -146,6 +146,8 @@ export type Cluster = {
   readonly hosts: readonly Host[];
   /** Buffer limit of its connections, bytes. */
   readonly bufferLimitBytes: number;
+  /** Which protocol its connections speak; absent: HTTP/1. */
+  readonly httpProtocol?: UpstreamProtocol;
 };
 
 /** Finds clusters by name; the router looks up at each request, so a swap takes effect at once. */

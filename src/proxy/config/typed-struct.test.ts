@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Any } from '../../proto/any.ts';
 import { fromJson } from '../../proto/json-decode.ts';
 import { registry } from '../../proto/registry.ts';
+import { Report } from '../../proto/report.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
 import { unpackExtension } from './environment.ts';
 import { decodeTable, oneRoute, requestOf, routeOf, tableOf } from './route-test-table.ts';
@@ -45,7 +46,7 @@ test('so may the message that switches a filter off, and what is in it', () => {
 
 test('what is wrong in one is refused with its path', () => {
   const reasonsOf = (json: object): string[] => {
-    const any = fromJson(registry.message('google.protobuf.Any' as string), json) as unknown as Any;
+    const any = fromJson(registry.message('google.protobuf.Any' as string), json, new Report()) as unknown as Any;
     const d = new ConfigDecoder({ unpack: unpackExtension }, 'http_filters[0].typed_config');
     unpackExtension(any, d);
     return d.reasons.map(({ path, reason }) => `${path}: ${reason}`);
