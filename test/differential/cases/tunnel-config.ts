@@ -81,6 +81,14 @@ function state(key: string, value: string): Fields {
   });
 }
 
+function typedState(key: string, value: string): Fields {
+  const type = 'envoy.extensions.filters.network.set_filter_state.v3.Config';
+  const format_string = { text_format_source: { inline_string: value } };
+  return filter('envoy.filters.network.set_filter_state', type, {
+    on_new_connection: [{ object_key: key, format_string }],
+  });
+}
+
 const to = (name: string, fields: Fields = {}): Options => ({ proxy: { cluster: name, ...fields } });
 const twice = (name: string): Options => to(name, { max_connect_attempts: 2 });
 
@@ -88,6 +96,8 @@ const listeners: readonly Fields[] = [
   tcp('main', {}),
   tcp('bare-host', { hostname: 'one.example' }),
   tcp('state-host', { hostname: '%FILTER_STATE(my.host:PLAIN)%' }, { before: [state('my.host', 'two.example:80')] }),
+  tcp('no-tunnel', {}, { before: [typedState('envoy.tcp_proxy.disable_tunneling', 'true')] }),
+  tcp('tunnel-after-all', {}, { before: [typedState('envoy.tcp_proxy.disable_tunneling', 'false')] }),
   tcp('sni-host', { hostname: '%REQUESTED_SERVER_NAME%:443' }),
   tcp('address-host', { hostname: '%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%:1' }),
   tcp('headers', {

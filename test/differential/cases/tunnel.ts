@@ -25,6 +25,8 @@ const requests: readonly Case[] = [
   talks('hostname from SNI that there is not', 'sni-host'),
   talks('hostname from an address', 'address-host'),
   talks('headers', 'headers'),
+  talks('switched off for a connection', 'no-tunnel'),
+  talks('not switched off for a connection', 'tunnel-after-all'),
   talks('POST', 'post'),
   talks('POST with a path', 'post-path'),
   talks('request id', 'request-id'),

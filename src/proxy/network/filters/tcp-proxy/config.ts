@@ -167,3 +167,9 @@ export function idleTimeoutOf(config: TcpProxyConfig, connection: ConnectionInfo
   if (own !== undefined) return Number(own.value);
   return config.idleTimeoutMs === 0 ? null : config.idleTimeoutMs;
 }
+
+/** How a proxy is asked to carry the connection on; null: not at all. A filter before this one may have said so. */
+export function tunnelOf({ tunnel }: TcpProxyConfig, connection: ConnectionInfo): TunnelConfig | null {
+  if (tunnel === null) return null;
+  return connection.filterState?.get('envoy.tcp_proxy.disable_tunneling')?.value === 'true' ? null : tunnel;
+}

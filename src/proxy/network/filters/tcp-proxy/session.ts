@@ -16,7 +16,7 @@ import { tcpLogContext, type TcpLogType } from '../../../formatter/tcp-log-conte
 import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { TransportWishes } from '../../../transport/transport.ts';
 import type { CloseKind, NetworkConnection } from '../../filter.ts';
-import { idleTimeoutOf, pickCluster, type TcpProxyConfig } from './config.ts';
+import { idleTimeoutOf, pickCluster, type TcpProxyConfig, tunnelOf } from './config.ts';
 import type { TunnelConfig } from './tunnel-config.ts';
 import type { TcpProxyScope } from './stats.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
@@ -183,10 +183,9 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     const { wants } = this.cluster as Cluster;
     // To ask for `info` makes one, and at this layer all filter state is the connection's.
     const wishes = wishesOf({ filterState: null, connection: this.network.connection }, wants);
+    const tunnel = tunnelOf(this.config, this.network.connection);
     const request =
-      this.config.tunnel === null
-        ? host.newConnection('DEFAULT', { source, wishes }, this)
-        : this.openTunnel(this.config.tunnel, host, wishes);
+      tunnel === null ? host.newConnection('DEFAULT', { source, wishes }, this) : this.openTunnel(tunnel, host, wishes);
     // The answer may have come during the call.
     if (this.up === null && this.host === host && this.closeReason === '') this.request = request;
   }
