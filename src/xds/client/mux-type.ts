@@ -1,14 +1,37 @@
 // One type on a stream: its subscription, the response that is being taken on, and what waits behind it.
 import type { Failure } from '../../base/failure.ts';
-import { typeUrlOf } from '../../proto/type-url.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { LogLevel } from '../../telemetry/log.ts';
 import { Batch } from './batch.ts';
 import { Deadlines } from './deadlines.ts';
 import { WILDCARD } from './delta-state.ts';
-import type { XdsMux } from './mux.ts';
 import type { CutResource, Received } from './received.ts';
 import { refusalText } from './refusals.ts';
 import type { TypeState } from './type-state.ts';
 import type { StreamCounts, UpdateCounts, XdsListener, XdsRefusal, XdsSubscription } from './types.ts';
+
+/** What a type stands on: a stream, or something that is asked again and again. */
+export type MuxHost = {
+  readonly clock: Clock;
+  /** Numbers the streams. */
+  readonly stream: number;
+  readonly isClosed: boolean;
+  /** Each outcome counts as an attempt; otherwise the host counts them. */
+  readonly countsOutcomes: boolean;
+  /** There may be something to say. */
+  queue(entry: MuxType): void;
+  /** Holds requests for what depends on the type, and for the type itself. */
+  pause(entry: MuxType): void;
+  /** What was held goes before what the caller queues then. */
+  resume(entry: MuxType): void;
+  /** Counts of a question that came later know of the stream, too. */
+  tellStream(counts: UpdateCounts): void;
+  /** So many bytes more (or less) wait for a listener. */
+  addWaiting(bytes: number): void;
+  log(level: LogLevel, text: string): void;
+  refusedText(type: string, reason: string): string;
+  timedOutText(type: string): string;
+};
 
 //        ┌── waits (one batch) ◄── response ── the listener is busy
 // idle ──┴── response ──► listener ── done ──► answered ──► idle
@@ -19,10 +42,12 @@ export class MuxType {
   isQueued = false;
   /** Responses that are being taken on elsewhere, and hold requests of this type. */
   pauses: number;
-  readonly #mux: XdsMux;
+  readonly #mux: MuxHost;
   readonly #fetches: Deadlines;
   readonly #lives: Deadlines;
   #fetchTimeoutMs = 0;
+  /** Names of which nothing came yet. */
+  readonly #unanswered = new Set<string>();
   /** Of the question for all resources; and by name. */
   #counts: UpdateCounts | null = null;
   readonly #nameCounts = new Map<string, UpdateCounts>();
@@ -31,7 +56,7 @@ export class MuxType {
   /** Numbers the subscriptions: answers for an older one are not for this one. */
   #generation = 0;
 
-  constructor(mux: XdsMux, state: TypeState, pauses: number) {
+  constructor(mux: MuxHost, state: TypeState, pauses: number) {
     this.#mux = mux;
     this.state = state;
     this.type = state.type;
@@ -48,11 +73,11 @@ export class MuxType {
     this.listener = listener;
     this.#fetchTimeoutMs = fetchTimeoutMs;
     this.#counts = counts;
-    this.#mux.tellStream(counts);
+    if (counts !== null) this.#mux.tellStream(counts);
     if (!isWildcard) return;
     this.state.setWildcard(true);
-    counts?.attempted();
-    if (fetchTimeoutMs > 0) this.#fetches.set(WILDCARD, fetchTimeoutMs);
+    this.#attempt(counts);
+    this.#awaits(WILDCARD);
     this.#mux.queue(this);
   }
 
@@ -77,15 +102,28 @@ export class MuxType {
       this.#nameCounts.set(name, counts);
       this.#mux.tellStream(counts);
     }
-    this.#nameCounts.get(name)?.attempted();
-    if (this.#fetchTimeoutMs > 0) this.#fetches.set(name, this.#fetchTimeoutMs);
+    this.#attempt(this.#nameCounts.get(name));
+    this.#awaits(name);
     this.state.add(name);
     this.#mux.queue(this);
   }
 
+  #attempt(counts: UpdateCounts | null | undefined): void {
+    if (this.#mux.countsOutcomes) counts?.attempted();
+  }
+
+  #awaits(name: string): void {
+    this.#unanswered.add(name);
+    if (this.#fetchTimeoutMs > 0) this.#fetches.set(name, this.#fetchTimeoutMs);
+  }
+
+  #arrived(name: string): void {
+    if (this.#unanswered.delete(name)) this.#fetches.clear(name);
+  }
+
   #remove(name: string): void {
     this.#nameCounts.delete(name);
-    this.#fetches.clear(name);
+    this.#arrived(name);
     if (!this.state.isWildcard) {
       this.#lives.clear(name);
       this.#dropWaiting(name);
@@ -115,6 +153,7 @@ export class MuxType {
     this.listener = null;
     this.#counts = null;
     this.#nameCounts.clear();
+    this.#unanswered.clear();
     this.#fetches.clearAll();
     this.#lives.clearAll();
     if (this.#waiting !== null) this.#mux.addWaiting(-this.#waiting.bytes);
@@ -123,12 +162,20 @@ export class MuxType {
 
   #fetchTimedOut(names: readonly string[]): void {
     for (const name of names) {
+      this.#unanswered.delete(name);
       const counts = name === WILDCARD ? this.#counts : this.#nameCounts.get(name);
       counts?.timedOut();
-      counts?.attempted();
+      this.#attempt(counts);
     }
-    this.#mux.log('warning', `gRPC config: initial fetch timed out for ${typeUrlOf(this.type)}`);
+    this.#mux.log('warning', this.#mux.timedOutText(this.type));
     this.listener?.onFetchTimeout(names);
+  }
+
+  /** What came is of no use: nobody goes on waiting. */
+  #giveUp(names: readonly string[]): void {
+    const waiting = names.filter((name) => this.#unanswered.has(name));
+    for (const name of waiting) this.#arrived(name);
+    if (waiting.length > 0) this.listener?.onFetchTimeout(waiting);
   }
 
   // ─── Responses ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,27 +184,50 @@ export class MuxType {
     const { state } = this;
     const received = state.read(message);
     if (typeof received === 'string') {
-      this.#rejectedWhole(received);
       state.refuseWhole(message, received);
+      this.refused(received);
     } else if (this.listener === null) state.unwanted(received);
     else {
       this.#noteArrival(received);
       this.#take(received);
+      if (received.broken.length > 0) this.#giveUpBroken(received);
       return;
     }
     this.#mux.queue(this);
   }
 
-  #rejectedWhole(reason: string): void {
+  /** All that came is of no use. */
+  refused(reason: string): void {
     this.#logRefusal(reason);
-    for (const counts of [this.#counts, ...this.#nameCounts.values()]) {
-      counts?.rejected();
-      counts?.attempted();
+    this.eachCounts((counts) => {
+      counts.rejected();
+      this.#attempt(counts);
+    });
+    this.giveUpAll();
+  }
+
+  /** Nobody goes on waiting for what has not come. */
+  giveUpAll(): void {
+    this.#giveUp([...this.#unanswered]);
+  }
+
+  #giveUpBroken({ broken }: Received): void {
+    const isUnnamed = broken.some(({ name }) => name === '');
+    this.#giveUp(isUnnamed ? [...this.#unanswered] : broken.map(({ name }) => name));
+  }
+
+  /** Names that are wanted and of which nothing came, though all there is was sent. */
+  settleAbsent(reasonOf: (name: string) => string): void {
+    const absent = [...this.#unanswered].filter((name) => name !== WILDCARD);
+    for (const name of absent) {
+      this.#logRefusal(reasonOf(name));
+      this.#nameCounts.get(name)?.rejected();
     }
+    this.#giveUp(absent);
   }
 
   #logRefusal(text: string): void {
-    this.#mux.log('warning', `gRPC config for ${typeUrlOf(this.type)} rejected: ${text}`);
+    this.#mux.log('warning', this.#mux.refusedText(this.type, text));
   }
 
   #isWanted(name: string): boolean {
@@ -165,14 +235,13 @@ export class MuxType {
   }
 
   #noteArrival({ resources, heartbeats, removed }: Received): void {
-    const fetches = this.#fetches;
-    if (fetches.size > 0) {
-      fetches.clear(WILDCARD);
+    if (this.#unanswered.size > 0) {
+      this.#arrived(WILDCARD);
       for (const { name, aliases } of resources) {
-        fetches.clear(name);
-        for (const alias of aliases) fetches.clear(alias);
+        this.#arrived(name);
+        for (const alias of aliases) this.#arrived(alias);
       }
-      for (const name of removed) fetches.clear(name);
+      for (const name of removed) this.#arrived(name);
     }
     for (const { name, ttlMs } of heartbeats) this.#setLife(name, ttlMs);
     for (const { name, ttlMs } of resources) this.#setLife(name, ttlMs);
@@ -262,7 +331,7 @@ export class MuxType {
     const { version } = batch;
     const count = (counts: UpdateCounts | null | undefined, isRefused: boolean): void => {
       if (counts === null || counts === undefined) return;
-      counts.attempted();
+      this.#attempt(counts);
       if (isRefused) counts.rejected();
       else counts.succeeded(version, durationMs);
     };
@@ -277,16 +346,21 @@ export class MuxType {
 
   failed(reason: Failure): void {
     if (this.listener === null) return;
-    const counts = this.state.isWildcard ? [this.#counts, ...this.#nameCounts.values()] : this.#nameCounts.values();
-    for (const one of counts) {
-      one?.failed();
-      one?.attempted();
-    }
+    this.eachCounts((counts) => {
+      counts.failed();
+      this.#attempt(counts);
+    });
     this.listener.onConnection(reason);
   }
 
+  eachCounts(count: (counts: UpdateCounts) => void): void {
+    if (this.state.isWildcard && this.#counts !== null) count(this.#counts);
+    for (const counts of this.#nameCounts.values()) count(counts);
+  }
+
   eachStreamCounts(count: (counts: StreamCounts) => void): void {
-    if (this.#counts?.stream != null) count(this.#counts.stream);
-    for (const { stream } of this.#nameCounts.values()) if (stream !== null) count(stream);
+    this.eachCounts(({ stream }) => {
+      if (stream !== null) count(stream);
+    });
   }
 }

@@ -305,9 +305,9 @@ test('too much that waits stops the stream', async () => {
   const { rig, listener, subscription } = await opened(ENDPOINT_TYPE, false);
   listener.isSlow = true;
   for (let i = 0; i < 4; i++) subscription.add(`e${i}`);
-  const bytes = encodeBinary(registry.message(ENDPOINT_TYPE), {
-    ...{ cluster_name: 'c', policy: {}, endpoints: [{ locality: { region: 'x'.repeat(30 << 20) } }] },
-  });
+  // The name, and an unknown field of 30 MiB.
+  const head = encodeBinary(registry.message(ENDPOINT_TYPE), { cluster_name: 'c' });
+  const bytes = Buffer.concat([head, Uint8Array.of(0xf2, 0x3f, 0x80, 0x80, 0x80, 0x0f), Buffer.alloc(30 << 20)]);
   const big = (name: string) =>
     wrapped({ name, version: '1', resource: { type_url: typeUrlOf(ENDPOINT_TYPE), value: bytes } });
   rig.sotw(ENDPOINT_TYPE, '1', 'n1', [endpoints('e0')]);

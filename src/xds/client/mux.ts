@@ -2,7 +2,7 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import { failure } from '../../base/failure.ts';
 import type { Node } from '../../proto/generated/types.d.ts';
-import { typeUrlName } from '../../proto/type-url.ts';
+import { typeUrlName, typeUrlOf } from '../../proto/type-url.ts';
 import type { LogLevel } from '../../telemetry/log.ts';
 import type { XdsChannel, XdsChannelHandler } from './channel.ts';
 import { CloseLog } from './close-log.ts';
@@ -18,7 +18,7 @@ import {
   SECRET_TYPE,
 } from './services.ts';
 import { SotwState } from './sotw-state.ts';
-import { MuxType } from './mux-type.ts';
+import { type MuxHost, MuxType } from './mux-type.ts';
 import type { StreamCounts, UpdateCounts, XdsListener, XdsSource, XdsSubscription } from './types.ts';
 
 export type MuxParts = {
@@ -54,8 +54,9 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /** Types on one stream. */
 const MAX_TYPES = 1000;
 
-export class XdsMux implements XdsSource, XdsChannelHandler {
+export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
   readonly clock: Clock;
+  readonly countsOutcomes = true;
   readonly #parts: MuxParts;
   readonly #options: MuxOptions;
   readonly #channel: XdsChannel;
@@ -130,7 +131,6 @@ export class XdsMux implements XdsSource, XdsChannelHandler {
 
   // ─── Requests ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** For types: there is something to say. */
   queue(entry: MuxType): void {
     // A new stream says everything.
     if (this.#isClosed || entry.isQueued || entry.pauses > 0 || !this.#channel.isOpen) return;
@@ -176,7 +176,6 @@ export class XdsMux implements XdsSource, XdsChannelHandler {
     }
   }
 
-  /** For types: holds requests for what depends on the type, and for the type itself. */
   pause(entry: MuxType): void {
     for (const type of this.#held(entry)) {
       this.#paused.set(type, (this.#paused.get(type) ?? 0) + 1);
@@ -185,7 +184,6 @@ export class XdsMux implements XdsSource, XdsChannelHandler {
     }
   }
 
-  /** What was held goes before what the caller queues then. */
   resume(entry: MuxType): void {
     for (const type of this.#held(entry)) {
       this.#paused.set(type, (this.#paused.get(type) ?? 0) - 1);
@@ -265,12 +263,10 @@ export class XdsMux implements XdsSource, XdsChannelHandler {
     else for (const entry of this.#types.values()) entry.eachStreamCounts(count);
   }
 
-  /** For types: counts of a question that came later know of the stream, too. */
-  tellStream(counts: UpdateCounts | null): void {
-    if (this.#options.counts === null) counts?.stream?.connected(this.#isConnected);
+  tellStream({ stream }: UpdateCounts): void {
+    if (this.#options.counts === null) stream?.connected(this.#isConnected);
   }
 
-  /** For types: so many bytes more (or less) wait for a listener. */
   addWaiting(bytes: number): void {
     this.#waitingBytes += bytes;
     this.#holdBack();
@@ -286,6 +282,14 @@ export class XdsMux implements XdsSource, XdsChannelHandler {
 
   log(level: LogLevel, text: string): void {
     this.#parts.log(level, text);
+  }
+
+  refusedText(type: string, reason: string): string {
+    return `gRPC config for ${typeUrlOf(type)} rejected: ${reason}`;
+  }
+
+  timedOutText(type: string): string {
+    return `gRPC config: initial fetch timed out for ${typeUrlOf(type)}`;
   }
 
   get isClosed(): boolean {

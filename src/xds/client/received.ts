@@ -90,7 +90,7 @@ function readName(bytes: Uint8Array, isNamed: boolean): string | null {
   return name;
 }
 
-/** State of the world. `known`: the version that was taken on last; a resource without a body says that it is still so. */
+/** State of the world. `known`: the version that was taken on last, which a resource without a body confirms. */
 export function readSotw(message: DiscoveryResponse, type: string, known: string): Received {
   const nameOf = nameReader(type);
   const version = message.version_info ?? '';

@@ -35,7 +35,10 @@ export type XdsListener = {
    * refused with all reasons (NACK). The type's next response waits until then; what comes meanwhile is made one.
    */
   onResponse(response: XdsResponse, done: (refused: readonly XdsRefusal[]) => void): void;
-  /** initial_fetch_timeout is over, and nothing has come for these names ('*' for all there are). */
+  /**
+   * Nothing has come for these names ('*' for all there are), and initial_fetch_timeout is over, or what came could not
+   * even be handed over: there is no use in waiting longer. It may still come.
+   */
   onFetchTimeout(names: readonly string[]): void;
   /** The stream could not be opened, or ended: null once it stands again. Resources stay as they are. */
   onConnection(failure: Failure | null): void;

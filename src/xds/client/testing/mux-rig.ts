@@ -1,5 +1,4 @@
 // For tests: the protocol over a channel that the test opens, closes and speaks on by hand, and a listener that notes.
-import { setImmediate } from 'node:timers/promises';
 import { Clock } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { Any } from '../../../proto/any.ts';
@@ -18,9 +17,11 @@ import type { XdsChannel, XdsChannelHandler } from '../channel.ts';
 import { type MuxOptions, XdsMux } from '../mux.ts';
 import type { StreamCounts, UpdateCounts, XdsListener, XdsRefusal, XdsResponse } from '../types.ts';
 
+const turns = new Clock({ manual: true });
+
 /** Lets everything run that was put off. */
-export async function tick(turns = 2): Promise<void> {
-  for (let i = 0; i < turns; i++) await setImmediate();
+export async function tick(count = 2): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise<void>((resolve) => turns.defer(resolve));
 }
 
 export class FakeChannel implements XdsChannel {

@@ -1,0 +1,58 @@
+// Servers of xDS over gRPC: one stream for all types, or a stream for each.
+import type { Clock } from '../../../base/clock.ts';
+import type { Node } from '../../../proto/generated/types.d.ts';
+import type { LogLevel } from '../../../telemetry/log.ts';
+import type { XdsChannel, XdsChannelHandler } from '../../../xds/client/channel.ts';
+import { type MuxOptions, XdsMux } from '../../../xds/client/mux.ts';
+import { AGGREGATED_SERVICE, type DiscoveryService, SERVICES } from '../../../xds/client/services.ts';
+import { XdsStreams } from '../../../xds/client/streams.ts';
+import type { StreamCounts, XdsSource } from '../../../xds/client/types.ts';
+import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
+import type { GrpcPlace } from '../place.ts';
+import { grpcChannel } from './grpc-channel.ts';
+
+export type SourceParts = {
+  readonly clock: Clock;
+  readonly http: HttpClient;
+  /** What requests say of this proxy. */
+  readonly node: () => Node;
+  readonly log: (level: LogLevel, text: string) => void;
+};
+
+/**
+ * `counts` are of the aggregated stream; of a stream for one type they come with its subscriptions. The first
+ * subscription opens a stream.
+ */
+export function grpcSource(parts: SourceParts, place: GrpcPlace, counts: StreamCounts | null): XdsSource {
+  const { isDelta, isAggregated, setsNodeOnFirstOnly, rateLimit, target } = place;
+  const pathOf = (service: DiscoveryService): string => (isDelta ? service.delta : service.stream);
+  const optionsOf = (service: DiscoveryService): MuxOptions => {
+    const path = pathOf(service);
+    const method = path.slice(path.lastIndexOf('/') + 1);
+    return { isDelta, setsNodeOnFirstOnly, rateLimit, method, destination: target.clusterName, counts: null };
+  };
+  const connect = (service: DiscoveryService, handler: XdsChannelHandler): XdsChannel =>
+    grpcChannel(parts.http, target, pathOf(service), isDelta, handler);
+  if (isAggregated) {
+    const options = { ...optionsOf(AGGREGATED_SERVICE), counts };
+    return new XdsMux(parts, options, (handler) => connect(AGGREGATED_SERVICE, handler));
+  }
+  return new XdsStreams(
+    parts,
+    (type) => optionsOf(serviceOf(type, isDelta)),
+    (type, handler) => connect(serviceOf(type, isDelta), handler),
+  );
+}
+
+/** Whether there is a service that serves the type alone. */
+export function hasOwnService(type: string, isDelta: boolean): boolean {
+  const service = SERVICES.get(type);
+  return service !== undefined && (isDelta ? service.delta : service.stream) !== '';
+}
+
+function serviceOf(type: string, isDelta: boolean): DiscoveryService {
+  const service = SERVICES.get(type);
+  // Configuration is refused before it comes to this.
+  if (service === undefined || !hasOwnService(type, isDelta)) throw new Error(`no service of its own serves ${type}`);
+  return service;
+}
