@@ -13,6 +13,7 @@ import {
   networkFilters,
   upstreamTransports,
 } from '../src/proxy/extensions.ts';
+import { NO_NODE } from '../src/proxy/istio/node.ts';
 import { udpProxy } from '../src/proxy/udp/udp-proxy.ts';
 import {
   EXTENSION_GROUP,
@@ -66,7 +67,7 @@ under [Extensions](#extensions). Ask before you deploy: \`heddle proxy --mode va
 
 export function readSupport(): Support {
   // Factories only keep their parts until a chain is built, and none is built here.
-  const parts = { clusters: null as never, zone: '', localAddress: '' };
+  const parts = { clusters: null as never, zone: '', localAddress: '', node: NO_NODE };
   const extensions = {
     httpFilters: httpFilters(parts),
     networkFilters: networkFilters(parts),

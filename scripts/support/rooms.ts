@@ -18,7 +18,15 @@ const DECODE = [
   'src/proxy/formatter/',
   'src/proxy/stream-info.ts',
 ];
-const FILTER = [...DECODE, 'src/proxy/filter-state/', 'src/proxy/rate-limit/', 'src/wire/grpc/', ...HEADERS, ...FLOOR];
+const FILTER = [
+  ...DECODE,
+  'src/proxy/filter-state/',
+  'src/proxy/istio/',
+  'src/proxy/rate-limit/',
+  'src/wire/grpc/',
+  ...HEADERS,
+  ...FLOOR,
+];
 const PROXY_TYPES = ['src/proxy/', 'src/wire/', 'src/net/'];
 
 /** The first room whose path begins a file's path is that file's room. */
@@ -103,6 +111,7 @@ export const ROOMS: readonly Room[] = [
   // Shared by filters, routes and access logs: values in, values out.
   { path: 'src/proxy/stream-info.ts', may: [...HEADERS, ...FLOOR] },
   { path: 'src/proxy/filter-state/', may: [...DECODE, ...FLOOR] },
+  { path: 'src/proxy/istio/', may: [...DECODE, 'src/wire/grpc/', ...HEADERS, ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/rate-limit/', may: ['src/proxy/config-decoder.ts', ...FLOOR] },
   { path: 'src/proxy/formatter/', may: FILTER },
   {

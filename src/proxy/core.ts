@@ -34,6 +34,7 @@ import {
   upstreamTransports,
 } from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
+import { localNode } from './istio/node.ts';
 import type { ProxyOptions } from './options.ts';
 import { LayeredRuntime } from './runtime.ts';
 import { SERVER_STATS, type ServerScope } from './server-stats.ts';
@@ -131,7 +132,8 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   });
   const localAddress = findLocalAddress(options.localAddressIpVersion);
   const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
-  const extensionParts = { clusters, zone, localAddress };
+  const node = localNode(bootstrap.node, options.serviceNode, options.serviceZone);
+  const extensionParts = { clusters, zone, localAddress, node };
   const addCluster = (own: ClusterConfig): void => void clusters.set(own);
   const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
   const off = new Map<string, string>();

@@ -9,9 +9,11 @@ import { makeGrpcWeb } from './http/filters/grpc-web/grpc-web.ts';
 import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
 import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
+import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import { httpSetFilterState } from './http/filters/set-filter-state.ts';
+import type { LocalNode } from './istio/node.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
 import { httpInspector } from './listener/filters/http-inspector.ts';
 import { listenerLocalRateLimit } from './listener/filters/local-rate-limit.ts';
@@ -41,6 +43,8 @@ export type ExtensionParts = {
   readonly zone: string;
   /** This machine's address. */
   readonly localAddress: string;
+  /** As Istio's peers get to know it. */
+  readonly node: LocalNode;
 };
 
 export type Extensions = {
@@ -55,7 +59,7 @@ export type Extensions = {
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
-  const istio = [makeIstioAlpn(parts)];
+  const istio = [makeIstioAlpn(parts), makePeerMetadata(parts)];
   return [cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, rbac, httpSetFilterState, makeRouter(parts)];
 }
 

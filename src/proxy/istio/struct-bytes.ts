@@ -1,4 +1,4 @@
-// google.protobuf.Struct as bytes: with sorted keys, so that what a workload says of itself is always the same text.
+// The protobuf type google.protobuf.Struct as bytes: with sorted keys, so that what a workload says of itself is always the same text.
 import { type Any, packAnyBytes, unpackAnyContent } from '../../proto/any.ts';
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import { encodeBinary } from '../../proto/binary-encode.ts';

@@ -1,8 +1,10 @@
 // Istio's ALPN filter (istio.alpn): which protocols the upstream's TLS is offered, by the protocol of the request.
 import type { Cluster, ClusterManager } from '../../../cluster/cluster.ts';
 import type { FilterStateObject, Protocol } from '../../../stream-info.ts';
+import type { Headers } from '../../../../wire/headers.ts';
 import { defineHttpFilter } from '../../filter.ts';
 import type { FilterStream, HttpFilter, HttpFilterFactory } from '../../filter.ts';
+import { clusterOf } from '../grpc-stats/method-stats.ts';
 
 const TYPE = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
 /** Source: Envoy Network::ApplicationProtocols. */
@@ -35,10 +37,9 @@ class IstioAlpn implements HttpFilter {
     this.#clusters = clusters;
   }
 
-  decodeHeaders(stream: FilterStream): 'continue' {
-    const { route, info } = stream;
-    if (route === null || route.forward === null) return 'continue';
-    const cluster = this.#clusters.get(route.clusterName);
+  decodeHeaders(stream: FilterStream, headers: Headers): 'continue' {
+    const { info } = stream;
+    const cluster = clusterOf(stream.route, headers, this.#clusters);
     if (cluster === null || cluster.metadata?.get('istio')?.['alpn_override'] === 'false') return 'continue';
     const offered = this.#config[upstreamProtocol(cluster, info.protocol)];
     if (offered === null) return 'continue';
