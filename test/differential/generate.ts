@@ -2,11 +2,13 @@
 import type { Case, Group, Reply } from './case.ts';
 import type { Fields } from './config.ts';
 import { any, bootstrap, cluster, filter, http } from './config.ts';
+import { inWay, type Way } from './http2-of-http1.ts';
 import { chunked, head, response } from './messages.ts';
 import { Random } from './random.ts';
 
 export type Generated = {
   readonly seed: number;
+  readonly way: Way;
   readonly listener: Fields;
   readonly cases: readonly Case[];
 };
@@ -413,8 +415,8 @@ function randomRequest(random: Random): string {
   return `${[`${method} ${path} HTTP/1.1`, ...lines, ...length].join('\r\n')}\r\n\r\n${body}`;
 }
 
-/** One listener called `name` with its requests. */
-export function generate(seed: number, requestCount: number): Generated {
+/** One listener called `name` with its requests; the way changes how they are said, and nothing else. */
+export function generate(seed: number, requestCount: number, way: Way = 'h1 to h1'): Generated {
   const random = new Random(seed);
   const name = `g${seed}`;
   const listener = http({
@@ -438,7 +440,7 @@ export function generate(seed: number, requestCount: number): Generated {
   });
   const cases = Array.from({ length: requestCount }, (_, index): Case => {
     const replies = random.many(0, 3, () => randomReply(random));
-    return {
+    const test: Case = {
       name: `seed ${seed} request ${index}`,
       to: name,
       send: randomRequest(random),
@@ -446,16 +448,31 @@ export function generate(seed: number, requestCount: number): Generated {
       probeMs: 2,
       timeoutMs: 3000,
     };
+    return inWay(test, way);
   });
-  return { seed, listener, cases };
+  return { seed, way, listener, cases };
 }
 
+const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP2: Fields = {
+  typed_extension_protocol_options: {
+    [PROTOCOL_OPTIONS]: any(PROTOCOL_OPTIONS, { explicit_http_config: { http2_protocol_options: {} } }),
+  },
+};
+
+/** Of one way to the upstreams. */
 export function groupOf(generated: readonly Generated[]): Group {
+  const speaks = generated.some(({ way }) => way.endsWith('h2')) ? HTTP2 : {};
   return {
     name: `generated ${generated.map(({ seed }) => seed).join(',')}`,
     config: bootstrap({
       listeners: generated.map(({ listener }) => listener),
-      clusters: [cluster('a'), cluster('b'), cluster('empty', []), cluster('refused', ['free.refused'])],
+      clusters: [
+        cluster('a', ['a'], speaks),
+        cluster('b', ['b'], speaks),
+        cluster('empty', [], speaks),
+        cluster('refused', ['free.refused'], speaks),
+      ],
     }),
     cases: generated.flatMap(({ cases }) => cases),
   };

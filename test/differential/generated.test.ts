@@ -1,5 +1,6 @@
 // Runs random configurations with random requests through the real Envoy and Heddle: one test per seed.
 // HEDDLE_DIFF_SEED=first seed, HEDDLE_DIFF_CONFIGS=how many, HEDDLE_DIFF_REQUESTS=requests per configuration,
+// HEDDLE_DIFF_HTTP2=how many of each way that has HTTP/2 on a side or on both,
 // HEDDLE_DIFF_SHRINK=tries to make a differing configuration smaller.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -8,6 +9,7 @@ import { describeDifferences } from './compare.ts';
 import { toYaml } from './config.ts';
 import { generate, groupOf } from './generate.ts';
 import type { Generated } from './generate.ts';
+import type { Way } from './http2-of-http1.ts';
 import { other, reasonToSkip } from './options.ts';
 import { Pair } from './run-group.ts';
 import { shrink } from './shrink.ts';
@@ -16,6 +18,7 @@ const PER_PROCESS = 5;
 const firstSeed = Number(process.env['HEDDLE_DIFF_SEED'] ?? 1);
 const configCount = Number(process.env['HEDDLE_DIFF_CONFIGS'] ?? 20);
 const requestCount = Number(process.env['HEDDLE_DIFF_REQUESTS'] ?? 30);
+const http2Count = Number(process.env['HEDDLE_DIFF_HTTP2'] ?? 5);
 const mostTries = Number(process.env['HEDDLE_DIFF_SHRINK'] ?? 20);
 const skip = reasonToSkip();
 let shrinksLeft = 2;
@@ -32,20 +35,24 @@ async function runSeed(pair: Pair, generated: Generated): Promise<void> {
     const { ok, differences } = await pair.run(test);
     const path = differences[0]?.path ?? '';
     if (ok || examples.has(path)) continue;
-    examples.set(path, `${test.name}:\n${String(test.send)}\n${describeDifferences(differences, other)}`);
+    examples.set(
+      path,
+      `${test.name}:\n${JSON.stringify(test.send ?? test.http2)}\n${describeDifferences(differences, other)}`,
+    );
     if (mostTries === 0 || shrinksLeft === 0 || examples.size > 1) continue;
     shrinksLeft--;
-    const listener = await shrink(generated.seed, generated.listener, test, path, other, mostTries);
+    const listener = await shrink(generated, test, path, other, mostTries);
     smallest = listener === null ? 'it did not show alone' : toYaml(listener);
   }
   if (examples.size > 0) assert.fail(`\n${[...examples.values(), smallest].join('\n')}`);
 }
 
 describe('generated configurations', { skip, concurrency: 2 }, () => {
-  const all = Array.from({ length: configCount }, (_, index) => generate(firstSeed + index, requestCount));
-  for (let start = 0; start < all.length; start += PER_PROCESS) {
-    const batch = all.slice(start, start + PER_PROCESS);
-    describe(`seeds ${batch[0]!.seed} to ${batch.at(-1)!.seed}`, { concurrency: 1 }, () => {
+  const ofWay = (count: number, way: Way): Generated[] =>
+    Array.from({ length: count }, (_, index) => generate(firstSeed + index, requestCount, way));
+  const ways = (['h2 to h1', 'h1 to h2', 'h2 to h2'] as const).map((way) => ofWay(http2Count, way));
+  for (const batch of [ofWay(configCount, 'h1 to h1'), ...ways].flatMap(batches)) {
+    describe(`${batch[0]!.way}, seeds ${batch[0]!.seed} to ${batch.at(-1)!.seed}`, { concurrency: 1 }, () => {
       let pair: Pair | undefined;
       before(async () => {
         pair = await Pair.start(groupOf(batch), other);
@@ -54,7 +61,7 @@ describe('generated configurations', { skip, concurrency: 2 }, () => {
         await pair?.stop();
       });
       for (const generated of batch) {
-        it(`seed ${generated.seed}`, async () => {
+        it(`seed ${generated.seed}, ${generated.way}`, async () => {
           assert(pair !== undefined, 'the proxies did not start');
           await runSeed(pair, generated);
         });
@@ -62,3 +69,8 @@ describe('generated configurations', { skip, concurrency: 2 }, () => {
     });
   }
 });
+
+function batches(all: readonly Generated[]): Generated[][] {
+  const count = Math.ceil(all.length / PER_PROCESS);
+  return Array.from({ length: count }, (_, i) => all.slice(i * PER_PROCESS, (i + 1) * PER_PROCESS));
+}

@@ -1,7 +1,7 @@
 // Makes a configuration that shows a difference smaller while the difference stays.
 import type { Case } from './case.ts';
 import type { Fields } from './config.ts';
-import { groupOf } from './generate.ts';
+import { groupOf, type Generated } from './generate.ts';
 import { runGroup } from './run-group.ts';
 import type { ProxyKind } from '../support/proxy-process.ts';
 
@@ -48,9 +48,9 @@ function without(value: unknown, path: Path): unknown {
 }
 
 /** Runs one case and says whether it differs at this path: another difference would be another story. */
-async function differs(seed: number, listener: Fields, test: Case, other: ProxyKind, path: string): Promise<boolean> {
+async function differs(generated: Generated, test: Case, other: ProxyKind, path: string): Promise<boolean> {
   try {
-    const results = await runGroup(groupOf([{ seed, listener, cases: [test] }]), other);
+    const results = await runGroup(groupOf([{ ...generated, cases: [test] }]), other);
     return results.some(({ differences }) => differences.some((difference) => difference.path === path));
   } catch {
     return false;
@@ -59,15 +59,14 @@ async function differs(seed: number, listener: Fields, test: Case, other: ProxyK
 
 /** Returns a listener with less in it, or null when the difference did not show again. */
 export async function shrink(
-  seed: number,
-  listener: Fields,
+  generated: Generated,
   test: Case,
   path: string,
   other: ProxyKind,
   mostTries: number,
 ): Promise<Fields | null> {
-  if (!(await differs(seed, listener, test, other, path))) return null;
-  let smallest = listener;
+  if (!(await differs(generated, test, other, path))) return null;
+  let smallest = generated.listener;
   let tries = 0;
   let position = 0;
   while (tries < mostTries) {
@@ -76,7 +75,7 @@ export async function shrink(
     if (part === undefined) break;
     tries++;
     const candidate = without(smallest, part) as Fields;
-    if (await differs(seed, candidate, test, other, path)) smallest = candidate;
+    if (await differs({ ...generated, listener: candidate }, test, other, path)) smallest = candidate;
     else position++;
   }
   return smallest;

@@ -99,7 +99,8 @@ export class Http2ServerConnection {
     const path = stream.head?.find(([name]) => name === ':path')?.[1] ?? '';
     const byPath = this.#script.paths?.[path];
     const number = byPath === undefined ? this.#count() : 0;
-    const reply = byPath ?? this.#script.replies?.[number] ?? standardReply(this.#name, number);
+    const isHead = stream.head?.some(([name, value]) => name === ':method' && value === 'HEAD') === true;
+    const reply = byPath ?? this.#script.replies?.[number] ?? standardReply(this.#name, number, isHead);
     const actions = 'actions' in reply ? reply.actions : reply;
     const start = 'actions' in reply ? Promise.resolve() : this.#until(() => stream.isEnded || stream.reset !== '');
     void start.then(() => this.#perform(actions, stream.id));
@@ -196,12 +197,12 @@ export function toMessage(stream: Http2StreamRecord): Message {
   };
 }
 
-function standardReply(name: string, number: number): Http2Reply {
+function standardReply(name: string, number: number, isHead: boolean): Http2Reply {
   const body = `${name} ${number}`;
   const head: Http2Field[] = [
     [':status', '200'],
     ['x-backend', name],
     ['content-length', String(body.length)],
   ];
-  return [{ head }, { data: body, end: true }];
+  return isHead ? [{ head, end: true }] : [{ head }, { data: body, end: true }];
 }
