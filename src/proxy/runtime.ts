@@ -58,7 +58,7 @@ export class LayeredRuntime implements Runtime {
     return typeof value === 'boolean' ? value : fallback;
   }
 
-  featureEnabled(key: string, fallback: FractionalPercent, random: Random): boolean {
+  featureEnabled(key: string, fallback: FractionalPercent, random: Pick<Random, 'below'>): boolean {
     let { numerator, denominator }: { numerator: number; denominator: number } = fallback;
     if (key !== '' && this.#merged.size > 0) {
       const value = this.#merged.get(key);

@@ -22,6 +22,9 @@ export const Flag = Object.fromEntries(RESPONSE_FLAGS.map(([name], bit) => [name
   readonly [name in FlagName]: number;
 };
 
+/** Why an exchange is traced: 'forced' by x-envoy-force-trace, 'client' by x-client-trace-id. */
+export type TraceReason = 'none' | 'sampled' | 'forced' | 'client';
+
 export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'HTTP/3';
 
 /** How upstream connections of a downstream connection leave (original_src). */
@@ -143,6 +146,7 @@ export class StreamInfo {
   requestId = '';
   traceId = '';
   spanId = '';
+  traceReason: TraceReason = 'none';
   /** The downstream peer by Envoy's rules for x-forwarded-for; the connection's until the HCM decided otherwise. */
   remoteAddress: Address;
   isHealthCheck = false;

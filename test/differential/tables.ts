@@ -43,6 +43,7 @@ import { tlsSessionGroups } from './cases/tls-sessions.ts';
 import { tlsUpstreamGroups } from './cases/tls-upstream.ts';
 import { tlsUpstreamWayGroups } from './cases/tls-upstream-ways.ts';
 import { tlsUpstreamLogGroups } from './cases/tls-upstream-log.ts';
+import { tracingGroups } from './cases/tracing.ts';
 import { tunnelGroups } from './cases/tunnel.ts';
 import { tunnelHttp2Groups } from './cases/tunnel-http2.ts';
 import { udpGroups } from './cases/udp.ts';
@@ -94,6 +95,7 @@ export const allGroups: readonly Group[] = [
   ...tlsUpstreamLogGroups,
   ...tlsUpstreamGroups,
   ...tlsUpstreamWayGroups,
+  ...tracingGroups,
   ...tunnelGroups,
   ...tunnelHttp2Groups,
   ...udpGroups,

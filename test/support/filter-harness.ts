@@ -36,7 +36,7 @@ export class FakeRuntime implements Runtime {
     return typeof value === 'boolean' ? value : fallback;
   }
 
-  featureEnabled(key: string, fallback: FractionalPercent, random: Random): boolean {
+  featureEnabled(key: string, fallback: FractionalPercent, random: Pick<Random, 'below'>): boolean {
     const value = this.values.size === 0 ? undefined : this.values.get(key);
     const numerator = typeof value === 'number' ? value : fallback.numerator;
     const denominator = typeof value === 'number' ? 100 : fallback.denominator;

@@ -295,6 +295,7 @@ export function makeRoute(change: RouteChange = {}): Route {
     filterConfigs: new Map(),
     metadata: null,
     decorator: null,
+    tracing: null,
     requestBufferLimitBytes: undefined,
     requestBufferLimitIsCapped: false,
     finalizeRequest() {},

@@ -97,7 +97,7 @@ test('filters', () => {
     [{ not_health_check_filter: {} }, true],
     [{ not_health_check_filter: {} }, false, ({ info }) => (info.isHealthCheck = true)],
     [{ traceable_filter: {} }, false],
-    [{ traceable_filter: {} }, true, ({ info }) => (info.traceId = 'a')],
+    [{ traceable_filter: {} }, true, ({ info }) => (info.traceReason = 'forced')],
     [{ response_flag_filter: {} }, true],
     [{ response_flag_filter: { flags: ['UF', 'UC'] } }, true],
     [{ response_flag_filter: { flags: ['UF'] } }, false],

@@ -80,7 +80,7 @@ export function decodeAccessLogFilter(message: AccessLogFilterPb, d: ConfigDecod
   }
   if (message.not_health_check_filter !== undefined) return { matches: (ctx) => !ctx.info.isHealthCheck };
   if (message.traceable_filter !== undefined) {
-    return { matches: (ctx) => ctx.info.traceId !== '' && !ctx.info.isHealthCheck };
+    return { matches: (ctx) => ctx.info.traceReason === 'forced' && !ctx.info.isHealthCheck };
   }
   if (message.runtime_filter !== undefined) return decodeRuntimeFilter(message.runtime_filter, d.at('runtime_filter'));
   if (message.and_filter !== undefined) {

@@ -150,6 +150,7 @@ const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
   generateRequestId: false,
   preserveExternalRequestId: false,
   alwaysSetRequestIdInResponse: false,
+  tracing: null,
   streamIdleTimeoutMs: 300_000,
   requestTimeoutMs: 0,
   requestHeadersTimeoutMs: 0,

@@ -15,6 +15,7 @@ import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
+import { decodeTracing, TRACING_FIELDS } from './tracing.ts';
 
 /** Defaults. Source: envoy http_connection_manager.proto and protocol.proto. */
 const STREAM_IDLE_TIMEOUT_MS = 300_000;
@@ -31,11 +32,12 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     proxy_100_continue xff_num_trusted_hops represent_ipv4_remote_address_as_ipv4_mapped_ipv6 skip_xff_append via
     upgrade_configs stream_idle_timeout internal_address_config delayed_close_timeout request_timeout
     max_request_headers_kb normalize_path preserve_external_request_id merge_slashes server_header_transformation
-    request_id_extension always_set_request_id_in_response local_reply_config strip_matching_host_port
+    request_id_extension tracing always_set_request_id_in_response local_reply_config strip_matching_host_port
     stream_error_on_invalid_http_message request_headers_timeout strip_any_host_port
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
+  ...TRACING_FIELDS,
   ...HTTP2_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.Rds': 'config_source route_config_name',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'name typed_config is_optional disabled',
@@ -44,7 +46,6 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig':
     'unix_sockets cidr_ranges',
   'envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension': 'typed_config',
-  'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': '',
   'envoy.config.core.v3.SchemeHeaderTransformation': 'scheme_to_overwrite',
   'envoy.config.core.v3.HttpProtocolOptions': `
     idle_timeout max_headers_count max_connection_duration max_stream_duration headers_with_underscores_action
@@ -119,6 +120,7 @@ export function decodeHttpConnectionManager(
     generateRequestId: message.generate_request_id ?? true,
     preserveExternalRequestId: message.preserve_external_request_id ?? false,
     alwaysSetRequestIdInResponse: message.always_set_request_id_in_response ?? false,
+    tracing: decodeTracing(message, d),
     streamIdleTimeoutMs: d.durationMs(message.stream_idle_timeout, STREAM_IDLE_TIMEOUT_MS),
     requestTimeoutMs: d.durationMs(message.request_timeout, 0),
     requestHeadersTimeoutMs: d.durationMs(message.request_headers_timeout, 0),

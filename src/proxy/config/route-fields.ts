@@ -19,7 +19,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata',
   'envoy.config.route.v3.VirtualCluster': 'headers name',
   'envoy.config.route.v3.Route':
-    `name match route redirect direct_response metadata typed_per_filter_config ${MUTATIONS} ` +
+    `name match route redirect direct_response metadata decorator tracing typed_per_filter_config ${MUTATIONS} ` +
     'per_request_buffer_limit_bytes request_body_buffer_limit stat_prefix',
   'envoy.config.route.v3.RouteMatch':
     'prefix path safe_regex connect_matcher path_separated_prefix case_sensitive runtime_fraction headers ' +
@@ -64,6 +64,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'path_rewrite response_code strip_query',
   'envoy.config.route.v3.DirectResponseAction': 'status body body_format',
   'envoy.config.route.v3.Decorator': 'operation propagate',
+  'envoy.config.route.v3.Tracing': 'client_sampling random_sampling overall_sampling',
   'envoy.config.route.v3.FilterConfig': 'config is_optional disabled',
   'envoy.config.route.v3.CorsPolicy': CORS,
   'envoy.config.core.v3.Metadata': 'filter_metadata typed_filter_metadata',

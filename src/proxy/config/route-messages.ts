@@ -6,6 +6,7 @@ import type {
   MetadataMatcherPb,
   QueryParameterMatcherPb,
   RegexMatcherPb,
+  FractionalPercentPb,
   RuntimeFractionalPercentPb,
 } from './matcher.ts';
 
@@ -166,6 +167,12 @@ export type RouteMatchPb = {
   filter_state?: FilterStateMatcherPb[];
 };
 
+export type RouteTracingPb = {
+  client_sampling?: FractionalPercentPb;
+  random_sampling?: FractionalPercentPb;
+  overall_sampling?: FractionalPercentPb;
+};
+
 export type RoutePb = MutationsPb & {
   name?: string;
   match?: RouteMatchPb;
@@ -174,6 +181,7 @@ export type RoutePb = MutationsPb & {
   direct_response?: DirectResponseActionPb;
   metadata?: MetadataPb;
   decorator?: { operation?: string; propagate?: boolean };
+  tracing?: RouteTracingPb;
   typed_per_filter_config?: Record<string, unknown>;
   per_request_buffer_limit_bytes?: number;
   request_body_buffer_limit?: number | bigint;

@@ -24,6 +24,7 @@ import { decodeRouteMatch } from './route-match.ts';
 import type { MetadataPb, RouteConfigurationPb, RoutePb, VirtualHostPb } from './route-messages.ts';
 import { decodeDirectResponse, decodePathRewrite, decodeRedirect } from './route-response.ts';
 import { decodeRetryPolicy } from './route-retry.ts';
+import { decodeRouteTracing } from './tracing.ts';
 
 /** Source: Envoy DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES. */
 const DEFAULT_MAX_DIRECT_BODY_BYTES = 4096;
@@ -143,6 +144,7 @@ const EMPTY_LEAF: Omit<LeafSettings, 'virtualHost'> = {
   filterConfigs: new Map(),
   metadata: null,
   decorator: null,
+  tracing: null,
   requestBufferLimitBytes: undefined,
   requestBufferLimitIsCapped: false,
   requestMutations: [],
@@ -208,6 +210,7 @@ function decodeRoute(
       message.decorator === undefined
         ? null
         : { operation: bytesOf(message.decorator.operation ?? ''), propagate: message.decorator.propagate ?? true },
+    tracing: decodeRouteTracing(message.tracing, d),
     requestBufferLimitBytes: limit.bytes,
     requestBufferLimitIsCapped: limit.isCapped,
     ...orderMutations(mutations, levels.mostSpecificWins),

@@ -42,8 +42,16 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
   },
-  'envoy.config.route.v3.Route': {
-    decorator: 'names spans, and tracing is refused',
+  'envoy.config.route.v3.Tracing': {
+    custom_tags: 'are written into spans, and there is no tracer to send them to',
+  },
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing': {
+    verbose: 'adds to spans, and there is no tracer to send them to',
+    max_path_tag_length: 'cuts what is written into spans, and there is no tracer to send them to',
+    custom_tags: 'are written into spans, and there is no tracer to send them to',
+    spawn_upstream_span: 'there is no span to start',
+    operation: 'names spans, and there is no tracer to send them to',
+    upstream_operation: 'names spans, and there is no tracer to send them to',
   },
   'envoy.config.bootstrap.v3.Admin': {
     profile_path: 'where Envoy’s CPU profiler writes, which is not here',

@@ -23,6 +23,7 @@ import { PrematureResets } from './premature-resets.ts';
 import { countStatus, type Http1CodecScope, type HttpScope, type ListenerHttpScope } from './stats.ts';
 import { HttpStream } from './stream.ts';
 import { checkTimes } from './stream-times.ts';
+import { countTracing, decorateResponse, type TracingScope } from './tracing.ts';
 
 /** What all connections of one filter chain share. */
 export type HttpManager = {
@@ -31,6 +32,7 @@ export type HttpManager = {
   readonly random: Random;
   readonly runtime: Runtime;
   readonly stats: HttpScope;
+  readonly tracingStats: TracingScope;
   readonly listenerStats: ListenerHttpScope;
   readonly codecStats: Http1CodecScope;
   /** Made with the first HTTP/2 connection, as Envoy's. */
@@ -270,6 +272,10 @@ export class HttpConnection implements ByteStreamHandler {
     } else if (isDrained) {
       stats.inc(stats.i.downstream_cx_drain_close);
       this.#drainState = 'closing';
+    }
+    if (config.tracing !== null) {
+      decorateResponse(headers, stream.decoratedOperation, this.info);
+      countTracing(stream.info, this.manager.tracingStats);
     }
     this.countStatus(headers.status);
   }

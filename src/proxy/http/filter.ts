@@ -185,7 +185,7 @@ export type Runtime = {
   number(key: string, fallback: number): number;
   boolean(key: string, fallback: boolean): boolean;
   /** Whether a fractional percent holds for this draw: value numerator/denominator, overridden by `key`. */
-  featureEnabled(key: string, fallback: FractionalPercent, random: Random): boolean;
+  featureEnabled(key: string, fallback: FractionalPercent, random: Pick<Random, 'below'>): boolean;
 };
 
 export type FractionalPercent = { readonly numerator: number; readonly denominator: 100 | 10_000 | 1_000_000 };

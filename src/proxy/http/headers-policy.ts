@@ -120,8 +120,9 @@ export function mutateRequestHeaders(
 }
 
 function setRequestId(headers: Headers, config: HttpConfig, isEdge: boolean, random: Random): void {
-  if (headers.mayHave(H['x-request-id']) && headers.has(H['x-request-id'])) {
-    if (!isEdge || config.preserveExternalRequestId) return;
+  const given = headers.mayHave(H['x-request-id']) ? headers.get(H['x-request-id']) : undefined;
+  if (given !== undefined) {
+    if (given !== '' && (!isEdge || config.preserveExternalRequestId)) return;
     headers.set(H['x-request-id'], random.uuid());
     return;
   }

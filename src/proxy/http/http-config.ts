@@ -8,6 +8,7 @@ import type { RouteTable } from '../route/route.ts';
 import type { Http2Settings } from '../codec/http2-settings.ts';
 import type { ClientCertChoice } from './client-cert-header.ts';
 import type { FilterChain } from './filter-chain.ts';
+import type { TracingConfig } from './tracing.ts';
 
 /**
  * Field names follow envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager; times in ms,
@@ -35,6 +36,7 @@ export type HttpConfig = {
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
+  readonly tracing: TracingConfig | null;
   readonly streamIdleTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly requestHeadersTimeoutMs: number;

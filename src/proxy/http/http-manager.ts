@@ -50,7 +50,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const { clock, random, runtime, stats } = context;
   const statPrefix = `http.${parts.config.statPrefix}.`;
   const scope = stats.scope(statPrefix, HTTP_STATS);
-  stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
+  const tracingStats = stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
   const { shared } = context;
   const common = { statPrefix, stats, scope, clock, random, runtime, ...(shared === undefined ? {} : { shared }) };
   const upgrades = [...(parts.upgradeFilters ?? [])];
@@ -69,6 +69,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     random,
     runtime,
     stats: scope,
+    tracingStats,
     listenerStats: stats.scope(`${context.listenerPrefix}${statPrefix}`, LISTENER_HTTP_STATS),
     codecStats: stats.scope('http1.', HTTP1_CODEC_STATS),
     http2Stats: () => {

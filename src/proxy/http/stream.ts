@@ -16,6 +16,7 @@ import type { FilterChain } from './filter-chain.ts';
 import { FilterIteration } from './filter-iteration.ts';
 import { buildLocalReply, headersOnly, replyForFailure } from './local-reply.ts';
 import { type RouteSlots, routeSlotsOf } from './route-slots.ts';
+import { decideTracing, decorateRequest, type TracingConfig } from './tracing.ts';
 
 /** What a stream without a head has. */
 const NO_HEADERS = new Headers();
@@ -57,6 +58,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #responsePauses = 0;
   #isAboveWatermark = false;
   responseWatermarks: TerminalStream['responseWatermarks'] = null;
+  /** What the answer says of the operation's name; '' for nothing. */
+  decoratedOperation = '';
   /** Counted as an upgrade of its connection. */
   isUpgradeCounted = false;
   /** For the connection's timer; times of the clock, 0 = none. */
@@ -194,9 +197,18 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (endStream) info.lastDownstreamRxMs = info.startMs;
     if (!acceptRequest(this.connection, this, headers)) return;
     this.#findRoute();
+    const { tracing } = this.connection.config;
+    if (tracing !== null) this.#decideTracing(tracing);
     if (this.isUpgrade && !acceptUpgrade(this.connection, this, this.#route)) return;
+    if (tracing !== null) this.decoratedOperation = decorateRequest(headers, this.#route, this.connection.info);
     this.#isChainRunning = true;
     this.iterateDecodeHeaders(0, endStream);
+  }
+
+  #decideTracing(tracing: TracingConfig): void {
+    const { info, requestHeaders, connection } = this;
+    info.traceReason = decideTracing(requestHeaders, tracing, this.#route, connection.manager.runtime, this.random);
+    info.requestId = requestHeaders.get(H['x-request-id']) ?? '';
   }
 
   decodeData(data: BodyData, endStream: boolean): void {

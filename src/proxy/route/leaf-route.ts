@@ -10,6 +10,7 @@ import type {
   Route,
   RouteFilterConfig,
   RouteMetadata,
+  RouteTracing,
   VirtualHost,
 } from './route.ts';
 
@@ -25,6 +26,7 @@ export type LeafSettings = {
   readonly filterConfigs: ReadonlyMap<string, RouteFilterConfig>;
   readonly metadata: RouteMetadata | null;
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
+  readonly tracing: RouteTracing | null;
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;
   /** In the order in which they are evaluated. */
@@ -53,6 +55,7 @@ export class LeafRoute implements Route {
   readonly filterConfigs: ReadonlyMap<string, RouteFilterConfig>;
   readonly metadata: RouteMetadata | null;
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
+  readonly tracing: RouteTracing | null;
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;
   readonly hasRequestMutations: boolean;
@@ -79,6 +82,7 @@ export class LeafRoute implements Route {
     this.filterConfigs = settings.filterConfigs;
     this.metadata = settings.metadata;
     this.decorator = settings.decorator;
+    this.tracing = settings.tracing;
     this.requestBufferLimitBytes = settings.requestBufferLimitBytes;
     this.requestBufferLimitIsCapped = settings.requestBufferLimitIsCapped;
     this.#requestMutations = settings.requestMutations;

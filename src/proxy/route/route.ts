@@ -61,6 +61,8 @@ export type Route = {
   readonly filterConfigs: ReadonlyMap<string, RouteFilterConfig>;
   readonly metadata: RouteMetadata | null;
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
+  /** What is traced of its requests; null: as the connection manager says. */
+  readonly tracing: RouteTracing | null;
   /** request_body_buffer_limit, or per_request_buffer_limit_bytes (cut to the connection's limit); else undefined. */
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;
@@ -73,6 +75,12 @@ export type Route = {
   finalizeResponse(headers: Headers, format: FormatContext): void;
   readonly hasRequestMutations: boolean;
   readonly hasResponseMutations: boolean;
+};
+
+export type RouteTracing = {
+  readonly client: FractionalPercent;
+  readonly random: FractionalPercent;
+  readonly overall: FractionalPercent;
 };
 
 export type RouteFilterConfig = {
