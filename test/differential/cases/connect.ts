@@ -206,8 +206,6 @@ const posts: readonly Case[] = [
     ['u', 'fin'],
     ['c', 'gets', OK_BYTES + 15],
     ['wait', 40],
-    ['c', 'send', chunk('question')],
-    ['wait', 40],
   ]),
   relay('a complete request', 'post', [
     ['c', 'connect'],
