@@ -208,7 +208,15 @@ export const ROOMS: readonly Room[] = [
   },
   {
     path: 'src/proxy/tls/',
-    may: ['src/net/', 'src/wire/', 'src/proxy/route/xxhash64.ts', ...DECODE, ...FLOOR],
+    may: [
+      'src/net/',
+      'src/wire/',
+      'src/proxy/route/xxhash64.ts',
+      'src/proxy/xds/sources/discovery-file.ts',
+      'src/proxy/xds/sources/watched-file.ts',
+      ...DECODE,
+      ...FLOOR,
+    ],
     types: PROXY_TYPES,
   },
   { path: 'src/proxy/transport/passed-on.ts', may: ['src/net/memory-pair.ts', ...FLOOR], types: PROXY_TYPES },

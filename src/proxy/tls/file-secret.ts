@@ -1,5 +1,4 @@
 // One secret from a file, for all who use it: read, watched, and kept as it was when what comes next is broken.
-import { basename, dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { DirectoryListener, DirectoryWatch, DirectoryWatcher } from '../../net/file-watch.ts';
 import type { Secret } from '../../proto/generated/types.d.ts';
@@ -7,7 +6,8 @@ import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import { ConfigDecoder, type DecodeEnvironment, type Reason } from '../config-decoder.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 import { decodeSecret, secretKind, type SecretKind, type SecretValues } from './decode-secret.ts';
-import { fileIdentity, partsIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
+import { WatchedFile } from '../xds/sources/watched-file.ts';
+import { partsIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
 
 /** Under 'sds.NAME.'; each worker reads the file, and what they count alike is shown once. */
 const SDS_STATS = {
@@ -48,17 +48,13 @@ export class FileSecret<K extends SecretKind> {
   readonly #name: string;
   readonly #path: string;
   readonly #stats: ScopeOf<typeof SDS_STATS>;
-  readonly #watch: DirectoryWatch | null;
-  /** What was read last, good or not. */
-  #identity: string | null = null;
-  #isLastReadGood = true;
+  readonly #file: WatchedFile;
   /** The message behind `current`: its files may change alone. */
   #message: Secret | null = null;
   #partWatches: readonly DirectoryWatch[] = [];
   #arePartsGood = true;
   /** State of its files when they were read last. */
   #parts = '';
-  #isReadDue = false;
   #partsDue = 0;
   #isClosed = false;
 
@@ -73,56 +69,26 @@ export class FileSecret<K extends SecretKind> {
     this.#path = source.path;
     this.#context = context;
     this.#stats = context.stats.scope(`sds.${name}.`, SDS_STATS);
-    this.#watch = this.#watchFile(source.watchedDirectory);
+    this.#file = new WatchedFile(context, source.path, source.watchedDirectory, () => this.#read());
+    if (this.#file.error !== null) context.warn(`secret '${name}': ${this.#file.error}`);
     this.#read();
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#watch?.close();
+    this.#file.close();
     for (const watch of this.#partWatches) watch.close();
     this.#stats.release();
   }
 
   // ─── The file itself ────────────────────────────────────────────────────────────────────────────────────────────
 
-  #watchFile(watchedDirectory: string): DirectoryWatch | null {
-    const own = basename(this.#path);
-    const isOurs = (name: string): boolean => watchedDirectory !== '' || name === own;
-    return this.#open(watchedDirectory === '' ? dirname(this.#path) : watchedDirectory, {
-      onMoved: (name) => {
-        if (isOurs(name)) this.#readSoon();
-      },
-      // What was moved here half written is read again when it is whole.
-      onChanged: () => {
-        if (!this.#isLastReadGood) this.#readSoon();
-      },
-    });
-  }
-
-  #open(directory: string, listener: DirectoryListener): DirectoryWatch | null {
-    const opened = this.#context.watcher.watch(directory, listener);
-    if (typeof opened !== 'string') return opened;
-    this.#context.warn(`secret '${this.#name}': ${opened}`);
-    return null;
-  }
-
-  #readSoon(): void {
-    if (this.#isReadDue) return;
-    this.#isReadDue = true;
-    this.#context.clock.defer(() => {
-      this.#isReadDue = false;
-      // Other files come into the directory, too.
-      if (!this.#isClosed && fileIdentity(this.#path) !== this.#identity) this.#read();
-    });
-  }
-
   #read(): void {
     const stats = this.#stats;
     stats.inc(stats.i.update_attempt);
-    this.#identity = fileIdentity(this.#path);
+    this.#file.noteReading();
     const found = readSecretFile(this.#path, this.#name);
-    this.#isLastReadGood = !('error' in found);
+    this.#file.isGood = !('error' in found);
     if ('error' in found) {
       stats.inc(found.isUnreadable ? stats.i.update_failure : stats.i.update_rejected);
       this.#warn(found.isUnreadable ? 'failure' : 'rejected', found.error);
@@ -130,7 +96,7 @@ export class FileSecret<K extends SecretKind> {
     }
     const value = this.#decode(found.secret);
     if (typeof value === 'string') {
-      this.#isLastReadGood = false;
+      this.#file.isGood = false;
       stats.inc(stats.i.update_rejected);
       this.#warn('rejected', value);
       return;
@@ -175,6 +141,13 @@ export class FileSecret<K extends SecretKind> {
   }
 
   // ─── Files that the secret names ────────────────────────────────────────────────────────────────────────────────
+
+  #open(directory: string, listener: DirectoryListener): DirectoryWatch | null {
+    const opened = this.#context.watcher.watch(directory, listener);
+    if (typeof opened !== 'string') return opened;
+    this.#context.warn(`secret '${this.#name}': ${opened}`);
+    return null;
+  }
 
   #watchParts(message: Secret): void {
     const before = this.#partWatches;
