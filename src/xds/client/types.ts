@@ -33,6 +33,8 @@ export type XdsListener = {
   /**
    * Takes the response on and calls `done` once, perhaps later, with what was refused: then it is acknowledged, or
    * refused with all reasons (NACK). The type's next response waits until then; what comes meanwhile is made one.
+   * Requests for what clusters and listeners need (endpoints, routes, secrets) are held until then, too, and so travel
+   * together: `done` must not wait for their answers.
    */
   onResponse(response: XdsResponse, done: (refused: readonly XdsRefusal[]) => void): void;
   /**
