@@ -1,6 +1,6 @@
 // Runs every table of cases through the real Envoy and Heddle: one test per case.
 // HEDDLE_DIFF_ONLY=pattern chooses cases, HEDDLE_DIFF_SELF=1 puts Envoy on both sides,
-// HEDDLE_DIFF_JSON=file names the result file.
+// HEDDLE_DIFF_WAY='h2 to h1' says in HTTP/2 what can be said so, HEDDLE_DIFF_JSON=file names the result file.
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { PROJECT_ROOT, arePeersRequired } from '../support/find-envoy.ts';
 import { describeDifferences } from './compare.ts';
 import { INTENDED_DIFFERENCES } from './intended.ts';
-import { isWholeRun, only, other, reasonToSkip } from './options.ts';
+import { groupInWay, type Way } from './http2-of-http1.ts';
+import { isWholeRun, only, other, reasonToSkip, way } from './options.ts';
 import { Pair, usedIntentions } from './run-group.ts';
 import type { CaseResult } from './run-group.ts';
 import { allGroups } from './tables.ts';
@@ -27,7 +28,8 @@ describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, 
   skip,
   concurrency: GROUPS_AT_ONCE,
 }, () => {
-  for (const group of allGroups) {
+  const groups = way === undefined ? allGroups : allGroups.flatMap((group) => groupInWay(group, way as Way) ?? []);
+  for (const group of groups) {
     const cases = group.cases.filter((test) => only.test(`${group.name} / ${test.name}`));
     if (cases.length === 0) continue;
     describe(group.name, { concurrency: 1 }, () => {

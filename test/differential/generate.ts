@@ -2,7 +2,7 @@
 import type { Case, Group, Reply } from './case.ts';
 import type { Fields } from './config.ts';
 import { any, bootstrap, cluster, filter, http } from './config.ts';
-import { inWay, type Way } from './http2-of-http1.ts';
+import { HTTP2, inWay, type Way } from './http2-of-http1.ts';
 import { chunked, head, response } from './messages.ts';
 import { Random } from './random.ts';
 
@@ -452,13 +452,6 @@ export function generate(seed: number, requestCount: number, way: Way = 'h1 to h
   });
   return { seed, way, listener, cases };
 }
-
-const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const HTTP2: Fields = {
-  typed_extension_protocol_options: {
-    [PROTOCOL_OPTIONS]: any(PROTOCOL_OPTIONS, { explicit_http_config: { http2_protocol_options: {} } }),
-  },
-};
 
 /** Of one way to the upstreams. */
 export function groupOf(generated: readonly Generated[]): Group {

@@ -1,9 +1,67 @@
 // Says in HTTP/2 what a text says in HTTP/1: requests of clients and replies of upstreams.
 import { Http1Reader, type HeaderList, type Message } from '../support/http1-reader.ts';
-import type { Case, Http2Action, Http2Field, Http2Reply, Http2Step, Reply, UpstreamScript } from './case.ts';
+import type { Case, Group, Http2Action, Http2Field, Http2Reply, Http2Step, Reply, UpstreamScript } from './case.ts';
+import { any, type Fields } from './config.ts';
+
+const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** What makes a cluster speak HTTP/2. */
+export const HTTP2: Fields = {
+  typed_extension_protocol_options: {
+    [PROTOCOL_OPTIONS]: any(PROTOCOL_OPTIONS, { explicit_http_config: { http2_protocol_options: {} } }),
+  },
+};
 
 /** What the client speaks, and what the upstream. */
 export type Way = 'h1 to h1' | 'h2 to h1' | 'h1 to h2' | 'h2 to h2';
+
+export const WAYS: readonly Way[] = ['h1 to h1', 'h2 to h1', 'h1 to h2', 'h2 to h2'];
+
+/** The cases of a group that can be said another way: those of one whole request, and whole or no answers. */
+export function groupInWay(group: Group, way: Way): Group | null {
+  const cases = group.cases.filter((test) => isPlain(test, way)).map((test) => inWay(wholeSend(test), way));
+  if (cases.length === 0) return null;
+  const config = way.endsWith('h2') ? withHttp2Clusters(group.config as Bootstrap) : group.config;
+  return { ...group, config, cases };
+}
+
+type Bootstrap = { readonly static_resources: { readonly clusters: readonly Fields[] } };
+
+/** Those that speak HTTP/1 without having been told. */
+function withHttp2Clusters(config: Bootstrap): Bootstrap {
+  const { static_resources } = config;
+  const clusters = static_resources.clusters.map((cluster) => ({ ...HTTP2, ...cluster }));
+  return { ...config, static_resources: { ...static_resources, clusters } };
+}
+
+function wholeSend(test: Case): Case {
+  return typeof test.send === 'string' || test.send === undefined ? test : { ...test, send: String(test.send[0]) };
+}
+
+const OF_HTTP1 = /^(connection|upgrade|transfer-encoding|keep-alive|proxy-connection):/im;
+
+function isPlain(test: Case, way: Way): boolean {
+  const { send, to } = test;
+  const [first, then] = typeof send === 'string' ? [send, { read: 1 }] : (send ?? []);
+  if (to === 'admin' || typeof first !== 'string' || typeof then !== 'object' || !('read' in then)) return false;
+  if (then.read !== 1 || (typeof send !== 'string' && send?.length !== 2)) return false;
+  if (OF_HTTP1.test(first) || !/^[A-Z]+ \/\S* HTTP\/1\.1\r\n/.test(first)) return false;
+  const reader = new Http1Reader('request');
+  reader.feed(first);
+  if (reader.messages.length !== 1 || reader.messages[0]?.complete !== true) return false;
+  return way === 'h2 to h1' || repliesOf(test).every((replies) => replies.every(isPlainReply));
+}
+
+function repliesOf({ upstream = [] }: Case): (readonly Reply[])[] {
+  const all = Array.isArray(upstream) ? [upstream as readonly Reply[]] : Object.values(upstream);
+  return all.map((script) => (Array.isArray(script) ? script : ['']) as readonly Reply[]);
+}
+
+function isPlainReply(reply: Reply): boolean {
+  if (typeof reply !== 'string')
+    return Array.isArray(reply) && reply.length === 1 && /^(fin|rst)$/.test(String(reply[0]));
+  return /^HTTP\/1\.1 [2-5]\d\d/.test(reply) && !/^(connection|upgrade|transfer-encoding|keep-alive):/im.test(reply);
+}
 
 /** The same case, said another way; its requests are one text, its replies texts or single words. */
 export function inWay(test: Case, way: Way): Case {

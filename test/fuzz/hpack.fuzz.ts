@@ -145,6 +145,7 @@ class SocketSink {
   writeBorrowed(chunk: Buffer, start: number, end: number): void {
     this.#socket.write(Buffer.from(chunk.subarray(start, end)));
   }
+  flush(): void {}
 }
 
 function drive(socket: net.Socket, connection: Http2Connection<Exchange>, recorder: Recorder): void {
