@@ -11,6 +11,7 @@ import {
   httpFilters,
   listenerFilters,
   networkFilters,
+  upstreamFilters,
   upstreamTransports,
 } from '../src/proxy/extensions.ts';
 import { NO_NODE } from '../src/proxy/istio/node.ts';
@@ -74,6 +75,7 @@ export function readSupport(): Support {
     listenerFilters: listenerFilters(),
     downstreamTransports: downstreamTransports(),
     upstreamTransports: upstreamTransports(),
+    upstreamFilters: upstreamFilters(parts),
   };
   const inert = extensions.networkFilters.filter((filter) => filter.isInert === true);
   const transports = [...extensions.downstreamTransports, ...extensions.upstreamTransports];
@@ -84,6 +86,7 @@ export function readSupport(): Support {
       .map((filter) => ownerOf('Network filter', filter)),
     ...inert.map((filter) => ({ ...ownerOf('Inert network filter', filter), title: INERT_TITLE })),
     ...extensions.listenerFilters.map((filter) => ownerOf('Listener filter', filter)),
+    ...extensions.upstreamFilters.map((filter) => ownerOf('Network filter of clusters', filter)),
     ownerOf('UDP listener filter', { ...udpProxy, name: 'envoy.filters.udp_listener.udp_proxy' }),
     ...transports.map((transport) => ownerOf('Transport socket', transport)),
   ];

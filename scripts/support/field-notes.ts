@@ -96,6 +96,7 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
 ]);
 
 const ZONES = 'needs the name of the local cluster in cluster_manager, which is refused: Envoy ignores it then too';
+const NO_WORKLOADS = 'nobody is found: no control plane tells of workloads';
 const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
 /** Why fields of an inert filter change nothing. */
@@ -124,4 +125,6 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
     'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit.vh_rate_limits',
     'chooses among rate limits of routes, which are not read yet',
   ],
+  ['io.istio.http.peer_metadata.Config.DiscoveryMethod.workload_discovery', NO_WORKLOADS],
+  ['envoy.tcp.metadataexchange.config.MetadataExchange.enable_discovery', NO_WORKLOADS],
 ]);

@@ -1,5 +1,6 @@
 // Collects what a configuration means and every reason why it cannot be: the companion of all decode functions.
 import type { SharedCells } from '../base/shared-cells.ts';
+import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { FractionalPercent } from './http/filter.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
@@ -70,6 +71,8 @@ export type DecodeEnvironment = {
   readonly staticSecrets?: StaticSecrets;
   /** The transport socket of a type, for clusters; absent where there is none. */
   readonly upstreamTransport?: (type: string) => UpstreamTransportFactory | null;
+  /** The network filter of a type, for clusters; absent where there is none. */
+  readonly upstreamFilter?: (type: string) => UpstreamFilterFactory | null;
   /** How the proxy itself calls services; absent where only a part is decoded. */
   readonly httpClient?: HttpClient;
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */

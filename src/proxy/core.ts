@@ -31,6 +31,7 @@ import {
   httpFilters,
   listenerFilters,
   networkFilters,
+  upstreamFilters,
   upstreamTransports,
 } from './extensions.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
@@ -148,6 +149,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const filters = enabled([...(parts.extraHttpFilters ?? []), ...httpFilters(extensionParts)]);
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const transportFactories = enabled(upstreamTransports());
+  const clusterFilters = enabled(upstreamFilters(extensionParts));
   const environment = makeDecodeEnvironment({
     clock,
     hostname: hostname(),
@@ -155,6 +157,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     accessLogFiles: accessLogs,
     httpFilters: filters,
     upstreamTransports: transportFactories,
+    upstreamFilters: clusterFilters,
     runtime,
     random,
     shared,
@@ -182,6 +185,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     listenerFilters: enabled(listenerFilters()),
     downstreamTransports: enabled(downstreamTransports()),
     upstreamTransports: transportFactories,
+    upstreamFilters: clusterFilters,
   };
   const listenerEnvironment = factoriesByType(extensions, decodeBootstrapExtensions(bootstrap, d));
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);

@@ -1,5 +1,6 @@
 // Every listener, network and HTTP filter and transport socket there is, in lists; nothing registers itself.
 import type { ClusterManager } from './cluster/cluster.ts';
+import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { cors } from './http/filters/cors.ts';
 import { fault } from './http/filters/fault/fault.ts';
@@ -27,6 +28,10 @@ import { directResponse } from './network/filters/direct-response.ts';
 import { echo } from './network/filters/echo.ts';
 import { inertNetworkFilters } from './network/filters/inert.ts';
 import { networkLocalRateLimit } from './network/filters/local-rate-limit.ts';
+import {
+  makeMetadataExchange,
+  makeUpstreamMetadataExchange,
+} from './network/filters/metadata-exchange/metadata-exchange.ts';
 import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
@@ -54,6 +59,8 @@ export type Extensions = {
   readonly listenerFilters: readonly ListenerFilterFactory[];
   readonly downstreamTransports: readonly DownstreamTransportFactory[];
   readonly upstreamTransports: readonly UpstreamTransportFactory[];
+  /** Network filters of clusters. */
+  readonly upstreamFilters: readonly UpstreamFilterFactory[];
 };
 
 /** The HTTP filters of a worker, the terminal one last. */
@@ -72,6 +79,7 @@ export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
     sniCluster,
     directResponse,
     echo,
+    makeMetadataExchange(parts),
     makeTcpProxy(parts),
     ...inertNetworkFilters,
   ];
@@ -88,4 +96,8 @@ export function downstreamTransports(): DownstreamTransportFactory[] {
 
 export function upstreamTransports(): UpstreamTransportFactory[] {
   return [upstreamTls, upstreamProxyProtocol, internalUpstream];
+}
+
+export function upstreamFilters(parts: ExtensionParts): UpstreamFilterFactory[] {
+  return [makeUpstreamMetadataExchange(parts)];
 }

@@ -154,6 +154,8 @@ export class StreamInfo {
   /** Namespace → JSON object; made when first written. */
   dynamicMetadata: Map<string, Record<string, unknown>> | null = null;
   filterState: Map<string, FilterStateObject> | null = null;
+  /** What filters of the cluster know of the upstream connection, and may go on learning. */
+  upstreamFilterState: ReadonlyMap<string, FilterStateObject> | null = null;
   /** Metadata of the configuration objects that the exchange met, as formats and matchers read it. */
   clusterMetadata: Metadata | null = null;
   upstreamHostMetadata: Metadata | null = null;

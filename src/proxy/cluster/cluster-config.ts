@@ -9,6 +9,7 @@ import type { TransportConfig, UpstreamTransport } from '../transport/transport.
 import type { ConfigPlace } from '../xds/place.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
 import type { DialOptions } from './pool/dialing.ts';
+import type { UpstreamFilterConfig } from './upstream-filter.ts';
 
 export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
 
@@ -191,6 +192,8 @@ export type ClusterConfig = {
   readonly transport: TransportConfig<UpstreamTransport> | null;
   /** For hosts whose metadata matches, instead of `transport`; the first one counts. */
   readonly transportMatches: readonly TransportMatch[];
+  /** What looks at every connection, the first one next to the socket; absent: nothing. */
+  readonly filters?: readonly UpstreamFilterConfig[];
   readonly metadata: Metadata | null;
   readonly addedViaApi: boolean;
 };

@@ -110,7 +110,9 @@ export class ClusterEntry implements Cluster {
       HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope, cells),
     };
     const http2Stats = () => (this.#http2Stats ??= http2StatsOf(this.scope));
-    this.#context = { config, dialer, clock, random, stats: this.scope, http2Stats };
+    const made = config.filters?.map(({ factory, config: own }) => factory.create(own as never, { stats }));
+    const filters = made === undefined || made.length === 0 ? undefined : { filters: made };
+    this.#context = { config, dialer, clock, random, stats: this.scope, http2Stats, ...filters };
     const isPlain = config.transport === null && config.transportMatches.length === 0;
     this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);
     const needsConnection = this.#transports?.needsConnection ?? false;

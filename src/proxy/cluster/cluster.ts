@@ -4,7 +4,8 @@ import type { Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
-import type { ConnectionInfo, Metadata, Protocol, StreamInfo, UpstreamInfo, UpstreamSource } from '../stream-info.ts';
+import type { ConnectionInfo, FilterStateObject, Metadata, Protocol, StreamInfo } from '../stream-info.ts';
+import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
 import type { TransportWishes } from '../transport/transport.ts';
 import type { AutoNames, UpstreamProtocol } from './cluster-config.ts';
@@ -96,6 +97,8 @@ export type UpstreamConnection = {
   readonly stream: ByteStream;
   readonly host: Host;
   readonly times: ConnectTimes;
+  /** What filters of the cluster know of it; they may go on learning. Absent or null: there are none. */
+  readonly filterState?: ReadonlyMap<string, FilterStateObject> | null;
   /** Adds what the stream carried since the last call to the cluster's byte counters; `closed` does so too. */
   countBytes(): void;
   /**

@@ -75,7 +75,7 @@ export function supportedFields(
   more: SupportTable = {},
 ): Map<string, ReadonlySet<string> | '*'> {
   const { httpFilters, networkFilters, listenerFilters, downstreamTransports, upstreamTransports } = extensions;
-  const filters = [...httpFilters, ...networkFilters, ...listenerFilters];
+  const filters = [...httpFilters, ...networkFilters, ...listenerFilters, ...extensions.upstreamFilters];
   const transports = [...downstreamTransports, ...upstreamTransports];
   return mergeSupport(
     BOOTSTRAP_FIELDS,

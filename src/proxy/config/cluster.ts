@@ -17,6 +17,7 @@ import {
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
+import { CLUSTER_FILTER_FIELDS, decodeClusterFilters } from './cluster-filters.ts';
 import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
 import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
 import { CLUSTER_TRANSPORT_FIELDS, decodeTransports } from './cluster-transport.ts';
@@ -28,7 +29,7 @@ export const CLUSTER_FIELDS = {
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
     least_request_lb_config load_balancing_policy upstream_connection_options metadata transport_socket
-    transport_socket_matches protocol_selection preconnect_policy
+    transport_socket_matches protocol_selection preconnect_policy filters
     ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.Cluster.PreconnectPolicy': 'per_upstream_preconnect_ratio',
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
@@ -61,6 +62,7 @@ export const CLUSTER_FIELDS = {
   ...DISCOVERY_FIELDS,
   ...DIAL_FIELDS,
   ...CLUSTER_TRANSPORT_FIELDS,
+  ...CLUSTER_FILTER_FIELDS,
 } as const;
 
 /** Source: Envoy Cluster.CommonLbConfig, per cent. */
@@ -104,6 +106,7 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     endpoints: decodeHosts(message, discovery, d),
     dial: decodeDial(message, d),
     ...decodeTransports(message, d),
+    filters: decodeClusterFilters(message.filters as never, d),
     metadata: decodeMetadata(message.metadata),
     addedViaApi: false,
   });

@@ -5,6 +5,7 @@ import { Report } from '../../proto/report.ts';
 import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
+import type { UpstreamFilterFactory } from '../cluster/upstream-filter.ts';
 import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
@@ -21,6 +22,7 @@ export type EnvironmentParts = {
   /** Absent when nothing may be opened (validation). */
   readonly accessLogFiles: AccessLogFiles | undefined;
   readonly httpFilters: readonly HttpFilterFactory[];
+  readonly upstreamFilters?: readonly UpstreamFilterFactory[];
   readonly upstreamTransports?: readonly UpstreamTransportFactory[];
   readonly runtime: Runtime;
   readonly random: Random;
@@ -49,6 +51,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
     ...parts,
     configPlace: decodeConfigSource,
     filterFactory: (type) => byType.get(type) ?? null,
+    upstreamFilter: (type) => parts.upstreamFilters?.find(({ configType }) => configType === type) ?? null,
     upstreamTransport: (type) => parts.upstreamTransports?.find(({ configType }) => configType === type) ?? null,
     unpack: unpackExtension,
     readFile(path) {

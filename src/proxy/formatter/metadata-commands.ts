@@ -79,9 +79,11 @@ function metadataOperator(use: CommandUse, source: Source, param: string): Opera
 
 type FindObject = (info: StreamInfo, key: string) => FilterStateObject | undefined;
 
-/** What the upstream connection carries: the objects that were made to be shared with it. */
+/** What the upstream connection carries: what its own filters know, and the objects that are shared with it. */
 function findShared(info: StreamInfo, key: string): FilterStateObject | undefined {
   if (info.upstreamLocalAddress === null) return undefined;
+  const own = info.upstreamFilterState?.get(key);
+  if (own !== undefined) return own;
   const object = findFilterState(info, key);
   return object?.sharing === undefined ? undefined : object;
 }

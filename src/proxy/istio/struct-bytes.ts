@@ -1,4 +1,4 @@
-// The protobuf type google.protobuf.Struct as bytes: with sorted keys, so that what a workload says of itself is always the same text.
+// Structs of protobuf as bytes, with sorted keys: what a workload says of itself is always the same text.
 import { type Any, packAnyBytes, unpackAnyContent } from '../../proto/any.ts';
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import { encodeBinary } from '../../proto/binary-encode.ts';

@@ -157,6 +157,11 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     this.start();
   }
 
+  writeOwn(bytes: Buffer): void {
+    if (this.stream instanceof FilteredStream) this.stream.writeOwn(bytes);
+    else this.stream.write(bytes);
+  }
+
   close(kind: CloseKind, reason: string, details = ''): void {
     if (this.isClosed) return;
     if (this.localCloseReason === '') this.localCloseReason = reason;
@@ -220,7 +225,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     return this;
   }
   get isLogged(): boolean {
-    return this.listener.isLogged;
+    return this.listener.isLogged || this.chain.readsInfo;
   }
 
   get info(): StreamInfo {

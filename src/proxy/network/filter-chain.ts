@@ -26,8 +26,8 @@ export type FilterChainConfig = {
   readonly filters: readonly NetworkFilterConfig[];
 };
 
-/** What istio.metadata_exchange would speak, which is inert: its peer's preamble would reach the application. */
-const INERT_PROTOCOLS: readonly string[] = ['istio-peer-exchange'];
+/** What istio.metadata_exchange speaks: in a chain without it, its peer's preamble would reach the application. */
+const PREAMBLE_PROTOCOLS: readonly string[] = ['istio-peer-exchange'];
 
 export class FilterChain {
   readonly config: FilterChainConfig;
@@ -36,6 +36,8 @@ export class FilterChain {
   readonly transport: DownstreamTransport | null;
   /** Some filter before the terminal one reads the bytes. */
   readonly readsData: boolean;
+  /** Some filter before the terminal one reads what is known of the connection. */
+  readonly readsInfo: boolean;
   readonly slots: number;
   readonly connections = new Set<DownstreamConnection>();
   /** An update has removed it; its connections end with their exchanges. */
@@ -75,11 +77,12 @@ export class FilterChain {
         ? null
         : transport.factory.create(transport.config as never, {
             ...transports,
-            unspokenProtocols: INERT_PROTOCOLS,
+            unspokenProtocols: PREAMBLE_PROTOCOLS.filter((name) => !isSpoken(name, filters)),
             statPrefix: context.listenerPrefix,
           });
     this.filters = filters;
     this.readsData = filters.some((filter) => filter.onData !== undefined);
+    this.readsInfo = filters.some((filter) => filter.readsInfo === true);
   }
 
   /** Calls back once, perhaps now: the transport has its secrets, or goes on without. */
@@ -124,6 +127,10 @@ export class FilterChain {
     this.onDrained = null;
     told?.();
   }
+}
+
+function isSpoken(protocol: string, filters: readonly NetworkFilter[]): boolean {
+  return filters.some(({ speaks }) => speaks?.includes(protocol) === true);
 }
 
 /** A chain that was removed drains at once, whatever the listener does. Source: Envoy FilterChainFactoryContextImpl. */

@@ -28,10 +28,12 @@ export type NetworkConnection = {
   readonly slot: unknown[];
   /** All filters let it in: the terminal one has it. */
   readonly isStarted: boolean;
-  /** The listener logs it: `info` is worth completing. */
+  /** The listener logs it, or a filter reads it: `info` is worth completing. */
   readonly isLogged: boolean;
   /** Goes on after a filter stopped; does nothing once the connection is closed. */
   continueReading(): void;
+  /** Writes what is a filter's own: the peer's filter takes it out again, and nobody else counts it. */
+  writeOwn(bytes: Buffer): void;
   /**
    * Ends the connection. `reason` becomes %DOWNSTREAM_LOCAL_CLOSE_REASON%, `details` (when given) the connection's
    * termination details: Envoy keeps the two apart. Before the terminal filter started the chain handles what follows;
@@ -52,7 +54,8 @@ export type NetworkFilter = {
   /**
    * Bytes on their way to the terminal filter; borrowed, and not to be changed. `endStream`: the peer sent FIN (the
    * range may be empty). After 'stop' the bytes are kept and given to the *next* filter once reading continues. A
-   * chain of which no filter has this method hands the socket itself to the terminal filter.
+   * Buffer goes on instead of them: what of them is not the filter's own. A chain of which no filter has this method
+   * hands the socket itself to the terminal filter.
    */
   onData?(
     connection: NetworkConnection,
@@ -60,7 +63,11 @@ export type NetworkFilter = {
     start: number,
     end: number,
     endStream: boolean,
-  ): NetworkFilterStatus;
+  ): NetworkFilterStatus | Buffer;
+  /** Protocols of ALPN that the filter speaks before the connection's own bytes. */
+  readonly speaks?: readonly string[];
+  /** It reads `info`, which is completed for it. */
+  readonly readsInfo?: boolean;
   /**
    * The connection is over, and the listener has logged it; called once for every filter that heard of the connection,
    * and for the terminal one even if it did not `start`: it counts and logs connections that others turned away too.

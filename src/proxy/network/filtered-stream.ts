@@ -15,6 +15,9 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
   #resumeAt = -1;
   #kept = EMPTY;
   #isEndKept = false;
+  /** Bytes that filters took for themselves, and bytes that they wrote: they are not the connection's. */
+  #taken = 0;
+  #own = 0;
 
   constructor(socket: ByteStream, connection: NetworkConnection, filters: readonly NetworkFilter[]) {
     this.#socket = socket;
@@ -27,12 +30,12 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
 
   onData(chunk: Buffer, start: number, end: number): void {
     if (this.#resumeAt >= 0) this.#keep(chunk, start, end);
-    else if (this.#pass(0, chunk, start, end, false)) this.handler.onData(chunk, start, end);
+    else this.#pass(0, chunk, start, end, false);
   }
 
   onEnd(): void {
     if (this.#resumeAt >= 0) this.#isEndKept = true;
-    else if (this.#pass(0, EMPTY, 0, 0, true)) this.handler.onEnd();
+    else this.#pass(0, EMPTY, 0, 0, true);
   }
 
   onDrain(): void {
@@ -49,7 +52,7 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
     handler.onClose(failure);
   }
 
-  /** True when every filter from `first` on let the bytes through and the connection still stands. */
+  /** To every filter from `first` on and to the owner; false when a filter stopped it or the connection ended. */
   #pass(first: number, chunk: Buffer, start: number, end: number, endStream: boolean): boolean {
     const filters = this.#filters;
     for (let at = first; at < filters.length; at++) {
@@ -64,7 +67,15 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
         this.#socket.pause();
         return false;
       }
+      if (status === 'continue') continue;
+      this.#taken += end - start - status.length;
+      chunk = status;
+      start = 0;
+      end = status.length;
+      if (end === 0 && !endStream) return true;
     }
+    if (end > start) this.handler.onData(chunk, start, end);
+    if (endStream && !this.#socket.isClosed) this.handler.onEnd();
     return true;
   }
 
@@ -83,16 +94,17 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
     this.#kept = EMPTY;
     this.#isEndKept = false;
     this.#socket.resume();
-    if (kept.length > 0) {
-      if (!this.#pass(at, kept, 0, kept.length, false)) {
-        if (endKept) this.#isEndKept = true;
-        return;
-      }
-      this.handler.onData(kept, 0, kept.length);
+    if (kept.length > 0 && !this.#pass(at, kept, 0, kept.length, false)) {
+      if (endKept) this.#isEndKept = true;
+      return;
     }
-    if (endKept && !this.#socket.isClosed && this.#pass(kept.length > 0 ? 0 : at, EMPTY, 0, 0, true)) {
-      this.handler.onEnd();
-    }
+    if (endKept && !this.#socket.isClosed) this.#pass(kept.length > 0 ? 0 : at, EMPTY, 0, 0, true);
+  }
+
+  /** Bytes of a filter's own. */
+  writeOwn(bytes: Buffer): void {
+    this.#own += bytes.length;
+    this.#socket.write(bytes);
   }
 
   // ─── Everything else is the socket's ────────────────────────────────────────────────────────────────────────────
@@ -110,10 +122,10 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
     return this.#socket.tls;
   }
   get bytesRead(): number {
-    return this.#socket.bytesRead;
+    return this.#socket.bytesRead - this.#taken;
   }
   get bytesWritten(): number {
-    return this.#socket.bytesWritten;
+    return Math.max(0, this.#socket.bytesWritten - this.#own);
   }
   get bufferedBytes(): number {
     return this.#socket.bufferedBytes;

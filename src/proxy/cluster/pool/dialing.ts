@@ -12,6 +12,7 @@ import type { ClusterConfig } from '../cluster-config.ts';
 import { CONNECT_TIMEOUT, PENDING_OVERFLOW } from '../failures.ts';
 import type { HostCounts } from '../host.ts';
 import type { ClusterScope } from '../stats.ts';
+import { filterUpstream, type UpstreamFilter } from '../upstream-filter.ts';
 import { dialHost } from './happy-eyeballs.ts';
 
 export type Cancel = { cancel(): void };
@@ -41,6 +42,8 @@ export type PoolContext = {
   readonly clock: Clock;
   readonly random: Random;
   readonly stats: ClusterScope;
+  /** Absent: there are none. */
+  readonly filters?: readonly UpstreamFilter[];
   /** Made when first asked for. */
   readonly http2Stats: () => Http2CodecScope;
 };
@@ -276,7 +279,9 @@ export abstract class DialingPool<C> {
     const { startedMs: startMs } = dial;
     stats.record(stats.i.upstream_cx_connect_ms, Math.round(nowMs - startMs));
     stream.setWatermarks(this.context.config.bufferLimitBytes);
-    this.dialled(stream, { startMs, endMs: socketMs ?? nowMs, handshakeEndMs: stream.tls === null ? 0 : nowMs });
+    const { filters } = this.context;
+    const filtered = filters === undefined ? stream : filterUpstream(stream, filters);
+    this.dialled(filtered, { startMs, endMs: socketMs ?? nowMs, handshakeEndMs: stream.tls === null ? 0 : nowMs });
   }
 
   /** For the connect timer. */

@@ -2,10 +2,11 @@
 import type { ByteStream } from '../../../base/byte-stream.ts';
 import type { Failure } from '../../../base/failure.ts';
 import { dialTransparent, mark } from '../../../net/socket-options.ts';
-import type { UpstreamSource } from '../../stream-info.ts';
+import type { FilterStateObject, UpstreamSource } from '../../stream-info.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectTimes, Host, StreamRequest, UpstreamConnection } from '../cluster.ts';
 import type { HostCounts } from '../host.ts';
+import { upstreamStateOf } from '../upstream-filter.ts';
 import { type DialOptions, DialingPool, type EndedBy, type PoolContext } from './dialing.ts';
 
 export class TcpPool extends DialingPool<ConnectionCallbacks> {
@@ -88,6 +89,10 @@ class TcpConnection implements UpstreamConnection {
     this.stream = stream;
     this.host = host;
     this.times = times;
+  }
+
+  get filterState(): ReadonlyMap<string, FilterStateObject> | null {
+    return upstreamStateOf(this.stream);
   }
 
   countBytes(): void {

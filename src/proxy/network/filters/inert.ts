@@ -5,9 +5,6 @@ import type { NetworkFilterFactory } from '../filter.ts';
  * Each passes every byte on in Envoy too. Fields that ask for more are refused: `delay` of mongo_proxy, and the
  * metadata that rules may go by (rbac refuses to read what these filters would write). What ends a chain (redis_proxy),
  * guards it (ext_authz, wasm) or changes what passes is not here, and so is refused.
- *
- * istio.metadata_exchange speaks first on connections whose ALPN is 'istio-peer-exchange': TLS must not agree to that
- * protocol as long as the filter is inert.
  */
 const OBSERVERS: readonly (readonly [name: string, type: string, fields: string])[] = [
   [
@@ -17,7 +14,6 @@ const OBSERVERS: readonly (readonly [name: string, type: string, fields: string]
   ],
   ['envoy.filters.network.mysql_proxy', 'envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy', '*'],
   ['envoy.filters.network.zookeeper_proxy', 'envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy', '*'],
-  ['istio.metadata_exchange', 'envoy.tcp.metadataexchange.config.MetadataExchange', '*'],
   ['istio.stats', 'stats.PluginConfig', '*'],
 ];
 
@@ -34,6 +30,7 @@ export const inertNetworkFilters: readonly NetworkFilterFactory[] = OBSERVERS.ma
   configType,
   fields: { [configType]: fields, ...INNER_FIELDS[configType] },
   isInert: true,
+  standIns: () => [{ name, effect: 'inert' as const }],
   decode: () => null,
   create: () => null,
 }));

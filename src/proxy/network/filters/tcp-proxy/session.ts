@@ -531,7 +531,8 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
 }
 
 /** What a log tells of the upstream connection. */
-function fillUpstream(seen: StreamInfo, { stream, id, times }: UpstreamConnection): void {
+function fillUpstream(seen: StreamInfo, { stream, id, times, filterState }: UpstreamConnection): void {
+  seen.upstreamFilterState = filterState ?? null;
   seen.upstreamLocalAddress = stream.localAddress;
   seen.upstreamRemoteAddress = stream.remoteAddress;
   seen.upstreamConnectionId = id;
