@@ -20,6 +20,7 @@ import {
   EXTENSION_GROUP,
   GROUPS,
   INERT,
+  NOT_BUILT,
   LIMITS,
   NO_EFFECT,
   OTHER_EXTENSIONS,
@@ -49,6 +50,7 @@ export type Support = {
 };
 
 const INERT_TITLE = 'Inert network filters';
+const NOT_BUILT_TITLE = 'Filters that are not built';
 
 const INTRODUCTION = `# Supported fields
 
@@ -80,11 +82,14 @@ export function readSupport(): Support {
   const inert = extensions.networkFilters.filter((filter) => filter.isInert === true);
   const transports = [...extensions.downstreamTransports, ...extensions.upstreamTransports];
   const owners = [
-    ...extensions.httpFilters.map((filter) => ownerOf('HTTP filter', filter)),
+    ...extensions.httpFilters.filter(isBuilt).map((filter) => ownerOf('HTTP filter', filter)),
     ...extensions.networkFilters
-      .filter((filter) => filter.isInert !== true)
+      .filter((filter) => filter.isInert !== true && isBuilt(filter))
       .map((filter) => ownerOf('Network filter', filter)),
     ...inert.map((filter) => ({ ...ownerOf('Inert network filter', filter), title: INERT_TITLE })),
+    ...[...extensions.httpFilters, ...extensions.networkFilters]
+      .filter((filter) => !isBuilt(filter))
+      .map((filter) => ({ ...ownerOf('Stand-in', filter), title: NOT_BUILT_TITLE })),
     ...extensions.listenerFilters.map((filter) => ownerOf('Listener filter', filter)),
     ...extensions.upstreamFilters.map((filter) => ownerOf('Network filter of clusters', filter)),
     ownerOf('UDP listener filter', { ...udpProxy, name: 'envoy.filters.udp_listener.udp_proxy' }),
@@ -105,6 +110,11 @@ type Extension = {
   readonly fields: Readonly<Record<string, string>>;
 };
 
+/** Not: a stand-in, which takes any configuration. */
+function isBuilt({ configType, fields }: Extension): boolean {
+  return fields[configType] !== '**';
+}
+
 function ownerOf(kind: string, { name, configType, fields }: Extension): Owner {
   return { kind, title: `${kind} ${name}`, configType, messages: new Set(Object.keys(fields)) };
 }
@@ -116,6 +126,10 @@ function renderPage(): string {
   for (const [title, names] of groups) {
     parts.push(`## ${title}\n`);
     if (title === INERT_TITLE) parts.push(`${INERT}\n`);
+    if (title === NOT_BUILT_TITLE) {
+      parts.push(`${NOT_BUILT}\n`, ...names.map((name) => `- ${code(name)}`), '');
+      continue;
+    }
     const whole = names.filter((name) => isWhole(name, support));
     for (const name of names) if (!whole.includes(name)) parts.push(renderMessage(name, support));
     if (whole.length > 0) parts.push(renderWhole(whole));

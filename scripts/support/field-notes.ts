@@ -100,6 +100,11 @@ const NO_WORKLOADS = 'nobody is found: no control plane tells of workloads';
 const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
 /** Why fields of an inert filter change nothing. */
+export const NOT_BUILT =
+  'Their fields are not looked at. Where one would guard access, it denies: HTTP requests with 403, connections by ' +
+  'closing them, both with the details `unsupported_filter{NAME}`. `jwt_authn` does so when it has rules, `ext_authz` ' +
+  'for what `filter_enabled` and `filter_enabled_metadata` choose, `ratelimit` with `failure_mode_deny`, `wasm` ' +
+  'unless it fails open. Otherwise, and where a route says `disabled`, it lets everything pass.';
 export const INERT = 'The filters of this group only observe, and do nothing here but let every byte pass.';
 
 /** Message and field → why a field that the tables accept changes nothing. */

@@ -13,6 +13,7 @@ import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit
 import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
+import { unsupportedGuards } from './http/filters/unsupported/guards.ts';
 import { httpSetFilterState } from './http/filters/set-filter-state.ts';
 import type { LocalNode } from './istio/node.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
@@ -36,6 +37,7 @@ import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
+import { unsupportedNetworkGuards } from './network/filters/unsupported.ts';
 import { upstreamTls } from './tls/upstream-tls.ts';
 import { internalUpstream } from './transport/internal-upstream.ts';
 import { upstreamProxyProtocol } from './transport/upstream-proxy-protocol.ts';
@@ -67,7 +69,11 @@ export type Extensions = {
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts)];
-  return [cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, rbac, httpSetFilterState, makeRouter(parts)];
+  return [
+    ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, rbac, httpSetFilterState],
+    ...unsupportedGuards,
+    makeRouter(parts),
+  ];
 }
 
 export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
@@ -82,6 +88,7 @@ export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
     makeMetadataExchange(parts),
     makeTcpProxy(parts),
     ...inertNetworkFilters,
+    ...unsupportedNetworkGuards,
   ];
 }
 

@@ -8,7 +8,7 @@ import type { Reason } from './config-decoder.ts';
 import { loadBootstrap } from './config/load.ts';
 import { type Core, type CoreParts, type Decoded, decodeProxy, makeCore } from './core.ts';
 import { DrainManager } from './listener/drain.ts';
-import { inertFilters } from './listener/listener-manager.ts';
+import { standInWarnings } from './listener/stand-ins.ts';
 import { RUNTIME_STATS } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
@@ -105,11 +105,7 @@ function prepare(parts: ProxyParts): Prepared | Failed {
   serverStats.set(serverStats.i.version, Number(override ?? versionNumber(parts.version)));
   warnOfFields(parts, bootstrap, loaded.warnings);
   for (const listener of config.listeners) {
-    for (const name of new Set(inertFilters(listener))) {
-      parts.logs
-        .logger('config')
-        .warn(`listener ${JSON.stringify(listener.name)}: ${name} is accepted but does nothing`);
-    }
+    for (const text of standInWarnings(listener)) parts.logs.logger('config').warn(text);
   }
   return { ...decoded, core, bootstrap };
 }

@@ -1,13 +1,7 @@
 // What the proxy refuses of the captures: how many resources for each reason, and what will bring it.
 export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'This issue': {
-    'filters: is not supported yet': 1212,
-    'tracing: is not supported yet': 440,
-    'use_request_id_for_trace_sampling: is not supported yet': 440,
-    'value: io.istio.http.peer_metadata.Config is not supported yet': 420,
     'typed_config: no filter of type stats.PluginConfig': 406,
-    'typed_config: no filter of type io.istio.http.peer_metadata.Config': 409,
-    'typed_config: istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig is not supported yet': 378,
     'resources of type istio.networking.nds.v1.NameTable are not supported yet': 45,
     'resources of type envoy.config.core.v3.TypedExtensionConfig are not supported yet': 4,
     'config_discovery: is not supported yet': 26,
@@ -18,11 +12,6 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>>
     'retry_priority: is not supported yet': 2,
     'uri_template: is not supported yet': 1,
     'rules: not supported: uri_template': 1,
-    'typed_config: envoy.extensions.filters.http.ext_authz.v3.ExtAuthz is not supported yet': 2,
-    'typed_config: envoy.extensions.filters.network.ext_authz.v3.ExtAuthz is not supported yet': 1,
-    'typed_config: envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication is not supported yet': 1,
-    'typed_config: envoy.extensions.filters.http.ratelimit.v3.RateLimit is not supported yet': 1,
-    'rate_limits: is not supported yet': 1,
   },
   'HTTP in full: Lua, CEL, forward proxies that look names up': {
     'extension_filter: is not supported yet': 51,
@@ -30,6 +19,9 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>>
     'typed_config: envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig is not supported yet': 2,
     'typed_config: envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
     'typed_config: envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
+  },
+  Tracers: {
+    'provider: is not supported yet': 55,
   },
   'Balancing in full': {
     'outlier_detection: is not supported yet': 1,

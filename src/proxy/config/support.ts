@@ -5,7 +5,10 @@ import { Report } from '../../proto/report.ts';
 import { walk } from '../../proto/walk.ts';
 import type { Reason } from '../config-decoder.ts';
 
-/** Message full name → its fields that take effect, separated by spaces; '*' for all. */
+/**
+ * Message full name → its fields that take effect, separated by spaces; '*' for all, '**' for all and what is below
+ * them, whatever it is: nothing of such a message is looked at.
+ */
 export type SupportTable = Readonly<Record<string, string>>;
 
 /**
@@ -32,6 +35,8 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   },
   'envoy.config.route.v3.RouteAction': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
+    rate_limits: 'what to ask a rate limit service, which nothing does here',
+    include_vh_rate_limits: 'what to ask a rate limit service, which nothing does here',
   },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
@@ -42,14 +47,20 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
   },
+  'envoy.config.route.v3.VirtualHost': {
+    rate_limits: 'what to ask a rate limit service, which nothing does here',
+  },
   'envoy.config.route.v3.Tracing': {
     custom_tags: 'are written into spans, and there is no tracer to send them to',
+    operation: 'names spans, and there is no tracer to send them to',
+    upstream_operation: 'names spans, and there is no tracer to send them to',
   },
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing': {
     verbose: 'adds to spans, and there is no tracer to send them to',
     max_path_tag_length: 'cuts what is written into spans, and there is no tracer to send them to',
     custom_tags: 'are written into spans, and there is no tracer to send them to',
     spawn_upstream_span: 'there is no span to start',
+    no_context_propagation: 'there is no tracer to write its headers',
     operation: 'names spans, and there is no tracer to send them to',
     upstream_operation: 'names spans, and there is no tracer to send them to',
   },
@@ -95,6 +106,7 @@ export function findUnsupported(
     message as Message,
     (visited, at, where) => {
       const fields = support.get(visited.fullName);
+      if (fields !== '*' && fields?.has('**') === true) return false;
       if (fields === '*' || isSkipped(at, support)) return fields === '*' ? undefined : false;
       const tuning = TUNING_FIELDS[visited.fullName];
       if (fields === undefined && tuning === undefined) {

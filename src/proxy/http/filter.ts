@@ -202,6 +202,8 @@ export type HttpFilterFactory = {
   readonly fields: Readonly<Record<string, string>>;
   /** Whether it must end the chain (router). */
   readonly isTerminal?: boolean;
+  /** It is not built: 'inert' passes everything on instead, 'deny' lets nobody in. */
+  standsIn?(config: never): 'inert' | 'deny';
   /** Protobuf object (snake_case) → frozen runtime configuration; reasons go to `d.reject`. */
   decode(message: never, d: ConfigDecoder): unknown;
   decodeRoute?(message: never, d: ConfigDecoder): unknown;

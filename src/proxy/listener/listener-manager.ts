@@ -13,6 +13,7 @@ import { AddressRegistry } from './address-registry.ts';
 import type { DrainManager } from './drain.ts';
 import { ActiveListener, type ListenerContext } from './listener.ts';
 import type { ListenerConfig } from './listener-config.ts';
+import { standInsOf } from './stand-ins.ts';
 import { LISTENER_MANAGER_STATS, type ListenerManagerScope } from './stats.ts';
 
 export type ListenerManagerContext = Omit<ListenerContext, 'drain' | 'listenerFor' | 'isOwnAddress'> & {
@@ -51,7 +52,7 @@ export class ListenerManager implements AdoptingListeners {
   /** Versions that wait for what they need. */
   readonly #warming = new Map<string, { readonly config: ListenerConfig; readonly cancel: () => void }>();
   #isOpen = false;
-  #hasInert = false;
+  #hasStandIns = false;
   #localIps: ReadonlySet<string> = new Set();
   #localIpsUntilMs = -1;
 
@@ -184,7 +185,7 @@ export class ListenerManager implements AdoptingListeners {
       entry.config = config;
       const removed = entry.listener.updateChains(config, prepared);
       stats.inc(stats.i.listener_in_place_updated);
-      this.#countInert();
+      this.#countStandIns();
       for (const chain of removed) this.#drainChain(chain);
     };
     this.#warm(config, prepared, activate, () => prepared.cancel());
@@ -227,17 +228,18 @@ export class ListenerManager implements AdoptingListeners {
 
   #countActive(): void {
     this.#byAddress = null;
-    this.#countInert();
+    this.#countStandIns();
     this.#stats.set(this.#stats.i.total_listeners_active, this.#entries.size + this.#udp.size);
   }
 
-  /** Filters that were accepted although they do nothing here; the statistic is there once there is one. */
-  #countInert(): void {
-    let inert = 0;
-    for (const { config } of this.#entries.values()) inert += inertFilters(config).length;
-    if (inert === 0 && !this.#hasInert) return;
-    this.#hasInert = true;
-    this.#stats.set(this.#stats.dynamicGauge('inert_filters'), inert);
+  /** Filters that were accepted although they are not built; the statistics are there once there is one. */
+  #countStandIns(): void {
+    const counts = { inert: 0, deny: 0 };
+    for (const { config } of this.#entries.values()) for (const { effect } of standInsOf(config)) counts[effect]++;
+    if (counts.inert + counts.deny === 0 && !this.#hasStandIns) return;
+    this.#hasStandIns = true;
+    this.#stats.set(this.#stats.dynamicGauge('inert_filters'), counts.inert);
+    this.#stats.set(this.#stats.dynamicGauge('deny_all_filters'), counts.deny);
   }
 
   #listenerContext(drain: DrainManager): ListenerContext {
@@ -355,16 +357,6 @@ export class ListenerManager implements AdoptingListeners {
     }
     return this.#localIps.has(ip) || ip.startsWith('127.');
   }
-}
-
-/** Names of the filters of a listener that only observe and are not built. */
-export function inertFilters(config: ListenerConfig): string[] {
-  const chains = [
-    ...config.chains.map(({ chain }) => chain),
-    ...(config.defaultChain === null ? [] : [config.defaultChain]),
-  ];
-  const filters = chains.flatMap((chain) => chain.filters);
-  return filters.filter(({ factory }) => factory.isInert === true).map(({ factory }) => factory.name);
 }
 
 function isInbound(config: ListenerConfig): boolean {

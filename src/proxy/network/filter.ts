@@ -113,6 +113,9 @@ export type NetworkFilterContext = {
   readonly isSecure?: boolean;
 };
 
+/** A filter that was accepted although it is not built: 'inert' passes everything on, 'deny' lets nobody in. */
+export type StandIn = { readonly name: string; readonly effect: 'inert' | 'deny' };
+
 /** A kind of network filter; `extensions.ts` lists them all. */
 export type NetworkFilterFactory = {
   /** Envoy's extension name, e.g. 'envoy.filters.network.tcp_proxy'; for messages only: the type URL decides. */
@@ -125,6 +128,8 @@ export type NetworkFilterFactory = {
   readonly isTerminal?: boolean;
   /** Only observes and is not built: accepted, listed as inert, passes everything on. */
   readonly isInert?: boolean;
+  /** Itself, or filters inside of it, of which something else stands in their place. */
+  standIns?(config: never): readonly StandIn[];
   /** Protobuf object (snake_case) → frozen runtime configuration; reasons go to `d.reject`. */
   decode(message: never, d: ConfigDecoder, chain: ChainDecodeContext): unknown;
   /** Null when the configuration does nothing. */
@@ -140,6 +145,7 @@ export function defineNetworkFilter<Config, Message = never>(factory: {
   configType: string;
   fields: Readonly<Record<string, string>>;
   isTerminal?: boolean;
+  standIns?(config: Config): readonly StandIn[];
   decode(message: Message, d: ConfigDecoder, chain: ChainDecodeContext): Config;
   create(config: Config, context: NetworkFilterContext): NetworkFilter | null;
 }): NetworkFilterFactory {

@@ -1,5 +1,6 @@
 // Takes configuration updates on while traffic goes on: decodes in slices, then swaps one resource after another.
 import type { Core, Decoded } from '../core.ts';
+import { standInWarnings } from '../listener/stand-ins.ts';
 import type { Worker } from '../worker.ts';
 import type { WorkerHolders } from '../xds/worker-holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
@@ -92,7 +93,7 @@ export class ConfigApplier {
 
   /** From now on it serves; says why it cannot, or null. */
   #swap({ name, place = ADS_KEY }: ResourceUpdate, resource: Resource, generation: number): string | null {
-    const { holders } = this.#decoded;
+    const { holders, transports } = this.#decoded;
     switch (resource.kind) {
       case 'cluster':
         this.#worker.clusters.set(resource.config, generation);
@@ -108,6 +109,7 @@ export class ConfigApplier {
         return null;
       default: {
         const outcome = this.#worker.listeners.set(resource.config);
+        if (typeof outcome !== 'object') for (const text of standInWarnings(resource.config)) transports.warn(text);
         return typeof outcome === 'object' ? outcome.error : null;
       }
     }

@@ -31,6 +31,7 @@ export const inertNetworkFilters: readonly NetworkFilterFactory[] = OBSERVERS.ma
   fields: { [configType]: fields, ...INNER_FIELDS[configType] },
   isInert: true,
   standIns: () => [{ name, effect: 'inert' as const }],
+  standIns: () => [{ name, effect: 'inert' as const }],
   decode: () => null,
   create: () => null,
 }));
