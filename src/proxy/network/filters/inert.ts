@@ -31,7 +31,6 @@ export const inertNetworkFilters: readonly NetworkFilterFactory[] = OBSERVERS.ma
   fields: { [configType]: fields, ...INNER_FIELDS[configType] },
   isInert: true,
   standIns: () => [{ name, effect: 'inert' as const }],
-  standIns: () => [{ name, effect: 'inert' as const }],
   decode: () => null,
   create: () => null,
 }));
