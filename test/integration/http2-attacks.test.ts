@@ -72,10 +72,10 @@ describe('attacks on HTTP/2', () => {
     await goodClient(hop, 5);
   });
   after(async () => {
-    await hop.stop();
-    await strict.stop();
     upstream.close();
     upstream.closeAllConnections();
+    await hop?.stop();
+    await strict?.stop();
   });
 
   /** Others are served as ever: one request after the other on a connection of its own. */

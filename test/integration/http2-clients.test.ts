@@ -58,10 +58,10 @@ describe('HTTP/2 clients', () => {
     secure = await startHop({ upstream: 'http1', certificate: serverCertificate }, port, scratchFolder());
   });
   after(async () => {
-    await plain.stop();
-    await secure.stop();
     upstream.close();
     upstream.closeAllConnections();
+    await plain?.stop();
+    await secure?.stop();
   });
 
   describe('curl', { skip: curl === null ? 'there is no curl' : false }, () => {
