@@ -171,3 +171,25 @@ function releaseAll(worker: TestWorker): void {
   const scopes = [...worker.store.scopes()];
   for (const scope of scopes) while (scope.references > 0) scope.release();
 }
+
+test('statistics with tags of their own are summed by name and tags', () => {
+  const { merged, workers } = rig();
+  const schema = { hits: 'counter', size: 'histogram' } as const;
+  for (const [i, { store }] of workers.entries()) {
+    for (const to of ['a', `own${i}`]) {
+      const scope = store.taggedScope('istiocustom.', ['to', to], schema);
+      scope.inc(scope.i.hits);
+      scope.record(scope.i.size, 5);
+    }
+  }
+  for (const worker of workers) worker.report();
+  merged.flush();
+  const shown = text(merged, 'format=prometheus');
+  assert.match(shown, /^hits\{to="a"\} 2\nhits\{to="own0"\} 1\nhits\{to="own1"\} 1$/m);
+  assert.match(shown, /^size_count\{to="a"\} 2$/m);
+  const released = workers[1]!.store.taggedScope('istiocustom.', ['to', 'own1'], schema);
+  released.release();
+  released.release();
+  for (const worker of workers) worker.report();
+  assert.doesNotMatch(text(merged, 'format=prometheus'), /own1/);
+});

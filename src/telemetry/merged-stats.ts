@@ -1,8 +1,9 @@
 // The statistics of all threads as one: counters and gauges summed from shared memory, histograms merged as they come.
 import { Histogram } from './histogram.ts';
-import { type CompiledSchema, compileSchema, type Stat, type StatFilter, type StatGroup } from './metrics.ts';
+import { type CompiledSchema, compileSchema, named, type Stat, type StatFilter, type StatGroup } from './metrics.ts';
 import type { StatKinds, StatSchema, StatSource, StatStore } from './metrics.ts';
 import type { StatChange, StatReport } from './stat-journal.ts';
+import { type Tag, type TagList, tagsOf } from './tagged-name.ts';
 
 /** What a cell holds before anybody wrote to it. */
 const UNUSED = -0;
@@ -16,6 +17,9 @@ type Extra = { readonly isGauge: boolean; readonly isOnce: boolean; readonly at:
 /** All scopes of one prefix and schema, whichever thread they are in. */
 class MergedGroup implements StatGroup {
   readonly prefix: string;
+  readonly tags: readonly Tag[] | null;
+  /** By what the groups find it. */
+  readonly key: string;
   readonly schema: CompiledSchema;
   readonly parts = new Set<Part>();
   readonly extra = new Map<string, Extra>();
@@ -25,26 +29,28 @@ class MergedGroup implements StatGroup {
   /** What counters of threads that are gone had reached. */
   #kept: Float64Array | null = null;
 
-  constructor(prefix: string, schema: CompiledSchema, filter: StatFilter | null) {
+  constructor(prefix: string, tags: TagList | null, key: string, schema: CompiledSchema, filter: StatFilter | null) {
     this.prefix = prefix;
+    this.tags = tags === null ? null : tagsOf(tags);
+    this.key = key;
     this.schema = schema;
-    this.#isWanted = filter === null ? () => true : (name) => filter(prefix + name);
+    this.#isWanted = filter === null ? () => true : (name) => filter(named(this, name).name);
   }
 
   *stats(kinds: StatKinds = ALL_KINDS): Generator<Stat> {
-    const { schema, prefix } = this;
+    const { schema } = this;
     if (kinds.has('counter') || kinds.has('gauge')) {
       for (const [index, name] of schema.cellNames.entries()) {
         const kind = schema.isGauge[index] === true ? 'gauge' : 'counter';
         if (!kinds.has(kind) || !this.#isWanted(name)) continue;
         const value = this.#cell(index);
-        yield { kind, name: prefix + name, value: value + 0, isUsed: !Object.is(value, UNUSED) };
+        yield { kind, ...named(this, name), value: value + 0, isUsed: !Object.is(value, UNUSED) };
       }
       for (const [name, extra] of this.extra) {
         const kind = extra.isGauge ? 'gauge' : 'counter';
         if (!kinds.has(kind) || !this.#isWanted(name)) continue;
         const value = this.#extra(extra);
-        yield { kind, name: prefix + name, value: value + 0, isUsed: !Object.is(value, UNUSED) };
+        yield { kind, ...named(this, name), value: value + 0, isUsed: !Object.is(value, UNUSED) };
       }
     }
     if (kinds.has('text-readout')) yield* this.#textStats();
@@ -101,21 +107,21 @@ class MergedGroup implements StatGroup {
     for (const [index, name] of this.schema.textNames.entries()) {
       if (!this.#isWanted(name)) continue;
       const text = this.texts[index];
-      yield { kind: 'text-readout', name: this.prefix + name, text: text ?? '', isUsed: text !== undefined };
+      yield { kind: 'text-readout', ...named(this, name), text: text ?? '', isUsed: text !== undefined };
     }
   }
 
   *#histogramStats(): Generator<Stat> {
-    const { schema, prefix } = this;
+    const { schema } = this;
     for (const [index, name] of schema.histogramNames.entries()) {
       if (!this.#isWanted(name)) continue;
       const empty = schema.isPercent[index] === true ? NEVER_RECORDED_PERCENT : NEVER_RECORDED;
       const histogram = this.histograms.get(name) ?? empty;
-      yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
+      yield { kind: 'histogram', ...named(this, name), histogram, isUsed: histogram.isUsed };
     }
     for (const [name, histogram] of this.histograms) {
       if (schema.histogramNames.includes(name) || !this.#isWanted(name)) continue;
-      yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
+      yield { kind: 'histogram', ...named(this, name), histogram, isUsed: histogram.isUsed };
     }
   }
 }
@@ -188,8 +194,8 @@ export class WorkerStats {
       return;
     }
     if (change.op === 'scope') {
-      const { prefix, base } = change;
-      const group = this.#merged.group(prefix, this.#schemas[change.schema] as CompiledSchema);
+      const { prefix, base, tags = null } = change;
+      const group = this.#merged.group(prefix, tags, this.#schemas[change.schema] as CompiledSchema);
       const part = { cells: this.#cells, base };
       group.parts.add(part);
       this.#scopes.set(change.scope, { group, part, histogramNames: new Map() });
@@ -281,15 +287,16 @@ export class MergedStats implements StatSource {
     return schema;
   }
 
-  group(prefix: string, schema: CompiledSchema): MergedGroup {
-    let bySchema = this.#groups.get(prefix);
+  group(prefix: string, tags: TagList | null, schema: CompiledSchema): MergedGroup {
+    const key = tags === null ? prefix : `${prefix}\0${tags.join('\0')}`;
+    let bySchema = this.#groups.get(key);
     if (bySchema === undefined) {
       bySchema = new Map();
-      this.#groups.set(prefix, bySchema);
+      this.#groups.set(key, bySchema);
     }
     let group = bySchema.get(schema);
     if (group === undefined) {
-      group = new MergedGroup(prefix, schema, this.#filter);
+      group = new MergedGroup(prefix, tags, key, schema, this.#filter);
       bySchema.set(schema, group);
     }
     return group;
@@ -298,8 +305,8 @@ export class MergedStats implements StatSource {
   /** Removes a group that has no part left. */
   drop(group: MergedGroup): void {
     if (group.parts.size > 0) return;
-    const bySchema = this.#groups.get(group.prefix);
+    const bySchema = this.#groups.get(group.key);
     bySchema?.delete(group.schema);
-    if (bySchema?.size === 0) this.#groups.delete(group.prefix);
+    if (bySchema?.size === 0) this.#groups.delete(group.key);
   }
 }

@@ -1,6 +1,7 @@
 // Statistics: schemas of names declared once per kind, scopes of numeric cells, full names made only when dumped.
 import { Histogram } from './histogram.ts';
 import type { StatJournal } from './stat-journal.ts';
+import { nameWithTags, type Tag, type TaggedName, type TagList, tagsOf } from './tagged-name.ts';
 
 /** What every worker counts alike, as the members of a cluster, is of a kind '…-once': it is shown once, not summed. */
 export type StatKind =
@@ -13,11 +14,12 @@ export type StatKind =
   | 'text-readout';
 export type StatSchema = Readonly<Record<string, StatKind>>;
 
-/** One statistic as dumps see it. */
-export type Stat =
-  | { readonly kind: 'counter' | 'gauge'; readonly name: string; readonly value: number; readonly isUsed: boolean }
-  | { readonly kind: 'text-readout'; readonly name: string; readonly text: string; readonly isUsed: boolean }
-  | { readonly kind: 'histogram'; readonly name: string; readonly histogram: Histogram; readonly isUsed: boolean };
+/** One statistic as dumps see it. `tagged`: of one that was given its tags; those of others are found in the name. */
+export type Stat = { readonly name: string; readonly isUsed: boolean; readonly tagged?: TaggedName } & (
+  | { readonly kind: 'counter' | 'gauge'; readonly value: number }
+  | { readonly kind: 'text-readout'; readonly text: string }
+  | { readonly kind: 'histogram'; readonly histogram: Histogram }
+);
 
 /** Statistics under one prefix, as dumps read them. */
 export type StatGroup = { readonly prefix: string; stats(kinds?: StatKinds): Iterable<Stat> };
@@ -58,6 +60,10 @@ export class Scope implements StatGroup {
   readonly id: number;
   /** With its final dot; '' for the root. */
   readonly prefix: string;
+  /** What all its statistics are tagged with; null: their tags are found in their names. */
+  readonly tags: readonly Tag[] | null;
+  /** For the store only: by what it finds the scope. */
+  readonly key: string;
   readonly i: Readonly<Record<string, number>>;
   readonly store: StatStore;
   /** For the store only. */
@@ -72,10 +78,19 @@ export class Scope implements StatGroup {
   /** Names that the stats matcher rejected; null when none. */
   rejected: Set<string> | null = null;
 
-  constructor(store: StatStore, id: number, prefix: string, schema: CompiledSchema, cells: Float64Array, base: number) {
+  constructor(
+    store: StatStore,
+    id: number,
+    name: ScopeName,
+    schema: CompiledSchema,
+    cells: Float64Array,
+    base: number,
+  ) {
     this.id = id;
     this.store = store;
-    this.prefix = prefix;
+    this.prefix = name.prefix;
+    this.tags = name.tags === null ? null : tagsOf(name.tags);
+    this.key = name.key;
     this.schema = schema;
     this.i = schema.i;
     this.cells = cells;
@@ -146,6 +161,8 @@ export class Scope implements StatGroup {
   }
 }
 
+type ScopeName = { readonly prefix: string; readonly tags: TagList | null; readonly key: string };
+
 /** The scope of a schema: `i` has the number of each of its names. */
 export type ScopeOf<S extends StatSchema> = Scope & { readonly i: { readonly [name in keyof S]: number } };
 
@@ -192,17 +209,29 @@ export class StatStore implements StatSource {
    */
   scope<S extends StatSchema>(prefix: string, schema: S): ScopeOf<S> {
     const clean = sanitizePrefix(prefix);
+    return this.#scope({ prefix: clean, tags: null, key: clean }, schema);
+  }
+
+  /**
+   * As `scope`, of statistics that all have these tags: name, value, name, value, … in the order in which they are
+   * shown. The tags follow the names.
+   */
+  taggedScope<S extends StatSchema>(prefix: string, tags: TagList, schema: S): ScopeOf<S> {
+    return this.#scope({ prefix, tags, key: `${prefix}\0${tags.join('\0')}` }, schema);
+  }
+
+  #scope<S extends StatSchema>(name: ScopeName, schema: S): ScopeOf<S> {
     const compiled = compileSchema(schema);
-    let bySchema = this.#scopes.get(clean);
+    let bySchema = this.#scopes.get(name.key);
     if (bySchema === undefined) {
       bySchema = new Map();
-      this.#scopes.set(clean, bySchema);
+      this.#scopes.set(name.key, bySchema);
     }
     let scope = bySchema.get(compiled);
     if (scope === undefined) {
       const base = this.#allocate(compiled.cellNames.length);
-      scope = new Scope(this, this.#nextId++, clean, compiled, base < 0 ? NO_CELLS : this.#cells, Math.max(base, 0));
-      this.#journal?.scopeMade(scope, base);
+      scope = new Scope(this, this.#nextId++, name, compiled, base < 0 ? NO_CELLS : this.#cells, Math.max(base, 0));
+      this.#journal?.scopeMade(scope, base, name.tags);
       if (this.#filter !== null) scope.rejected = rejectedNames(scope, this.#filter);
       bySchema.set(compiled, scope);
     } else {
@@ -287,7 +316,7 @@ export class StatStore implements StatSource {
     scope.extra.cells.set(name, at - scope.base);
     if (isGauge) scope.extra.gauges.add(name);
     this.#journal?.cellMade(scope, name, at, isGauge, isOnce);
-    if (this.#filter !== null && !this.#filter(scope.prefix + name)) {
+    if (this.#filter !== null && !this.#filter(fullName(scope, name))) {
       scope.rejected ??= new Set();
       scope.rejected.add(name);
     }
@@ -302,7 +331,7 @@ export class StatStore implements StatSource {
     const number = scope.schema.histogramNames.length + scope.extra.histograms.size;
     scope.extra.histograms.set(name, number);
     this.#journal?.histogramNamed(scope, name, number);
-    if (this.#filter !== null && !this.#filter(scope.prefix + name)) {
+    if (this.#filter !== null && !this.#filter(fullName(scope, name))) {
       scope.rejected ??= new Set();
       scope.rejected.add(name);
     }
@@ -315,9 +344,9 @@ export class StatStore implements StatSource {
     scope.references--;
     if (scope.references > 0) return;
     this.#journal?.scopeReleased(scope);
-    const bySchema = this.#scopes.get(scope.prefix);
+    const bySchema = this.#scopes.get(scope.key);
     bySchema?.delete(scope.schema);
-    if (bySchema?.size === 0) this.#scopes.delete(scope.prefix);
+    if (bySchema?.size === 0) this.#scopes.delete(scope.key);
     if (scope.cells !== NO_CELLS) {
       this.#giveBack(scope.base, scope.schema.cellNames.length);
       if (scope.extra !== null) for (const cell of scope.extra.cells.values()) this.#giveBack(scope.base + cell, 1);
@@ -401,28 +430,29 @@ function* cellStats(scope: Scope, counters: boolean, gauges: boolean): Generator
   }
 }
 
-function* textStats({ prefix, schema, rejected, texts }: Scope): Generator<Stat> {
+function* textStats(scope: Scope): Generator<Stat> {
+  const { schema, rejected, texts } = scope;
   for (let text = 0; text < schema.textNames.length; text++) {
     const name = schema.textNames[text] as string;
     if (rejected?.has(name) === true) continue;
     const value = texts?.[text];
-    yield { kind: 'text-readout', name: prefix + name, text: value ?? '', isUsed: value !== undefined };
+    yield { kind: 'text-readout', ...named(scope, name), text: value ?? '', isUsed: value !== undefined };
   }
 }
 
 function* histogramStats(scope: Scope): Generator<Stat> {
-  const { prefix, schema, rejected, extra } = scope;
+  const { schema, rejected, extra } = scope;
   for (let index = 0; index < schema.histogramNames.length; index++) {
     const name = schema.histogramNames[index] as string;
     if (rejected?.has(name) === true) continue;
     const histogram = scope.histograms?.[index] ?? (schema.isPercent[index] ? NEVER_RECORDED_PERCENT : NEVER_RECORDED);
-    yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
+    yield { kind: 'histogram', ...named(scope, name), histogram, isUsed: histogram.isUsed };
   }
   if (extra === null) return;
   for (const [name, index] of extra.histograms) {
     if (rejected?.has(name) === true) continue;
     const histogram = scope.histograms?.[index] ?? NEVER_RECORDED;
-    yield { kind: 'histogram', name: prefix + name, histogram, isUsed: histogram.isUsed };
+    yield { kind: 'histogram', ...named(scope, name), histogram, isUsed: histogram.isUsed };
   }
 }
 const NEVER_RECORDED = new Histogram('', false);
@@ -430,12 +460,23 @@ const NEVER_RECORDED_PERCENT = new Histogram('', true);
 
 function cellStat(scope: Scope, name: string, cell: number, isGauge: boolean): Stat {
   const value = scope.cells[scope.base + cell] ?? UNUSED;
-  return {
-    kind: isGauge ? 'gauge' : 'counter',
-    name: scope.prefix + name,
-    value: value + 0,
-    isUsed: !Object.is(value, UNUSED),
-  };
+  const kind = isGauge ? 'gauge' : 'counter';
+  const isUsed = !Object.is(value, UNUSED);
+  if (scope.tags === null) return { kind, name: scope.prefix + name, value: value + 0, isUsed };
+  return { kind, ...named(scope, name), value: value + 0, isUsed };
+}
+
+/** What a scope calls one of its statistics. */
+export function named(
+  { prefix, tags }: { readonly prefix: string; readonly tags: readonly Tag[] | null },
+  name: string,
+): { readonly name: string; readonly tagged?: TaggedName } {
+  const own = prefix + name;
+  return tags === null ? { name: own } : { name: nameWithTags(own, tags), tagged: { name: own, tags } };
+}
+
+function fullName(scope: Scope, name: string): string {
+  return named(scope, name).name;
 }
 
 /** Which names of a scope the filter does not want; null for none. */
@@ -445,7 +486,7 @@ function rejectedNames(scope: Scope, filter: StatFilter): Set<string> | null {
   const extraNames = scope.extra === null ? [] : [...scope.extra.cells.keys(), ...scope.extra.histograms.keys()];
   for (const names of [cellNames, histogramNames, textNames, extraNames]) {
     for (const name of names) {
-      if (filter(scope.prefix + name)) continue;
+      if (filter(fullName(scope, name))) continue;
       rejected ??= new Set();
       rejected.add(name);
     }

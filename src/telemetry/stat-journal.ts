@@ -2,6 +2,7 @@
 //
 // The values themselves lie in shared memory, where the supervisor reads them; only names and histograms travel.
 import type { Scope, StatSchema, StatStore } from './metrics.ts';
+import type { TagList } from './tagged-name.ts';
 
 /** One message holds about this many entries: neither side stalls over it. */
 const PIECE = 500;
@@ -12,6 +13,8 @@ export type StatChange =
       readonly op: 'scope';
       readonly scope: number;
       readonly prefix: string;
+      /** Absent: the statistics were given no tags. */
+      readonly tags?: TagList;
       readonly schema: number;
       /** Its first cell; -1 when there was no room. */
       readonly base: number;
@@ -48,7 +51,7 @@ export class StatJournal {
   #freedBefore: [number, number][] = [];
   readonly #texts = new Map<Scope, string[]>();
 
-  scopeMade(scope: Scope, base: number): void {
+  scopeMade(scope: Scope, base: number, tags: TagList | null): void {
     const { source } = scope.schema;
     let schema = this.#schemas.get(source);
     if (schema === undefined) {
@@ -56,7 +59,8 @@ export class StatJournal {
       this.#schemas.set(source, schema);
       this.#add({ op: 'schema', schema, source });
     }
-    this.#add({ op: 'scope', scope: scope.id, prefix: scope.prefix, schema, base });
+    const made = { op: 'scope', scope: scope.id, prefix: scope.prefix, schema, base } as const;
+    this.#add(tags === null ? made : { ...made, tags });
   }
 
   cellMade(scope: Scope, name: string, at: number, isGauge: boolean, isOnce: boolean): void {

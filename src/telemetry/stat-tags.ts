@@ -1,9 +1,5 @@
 // Tags: parts of a statistic's name that become labels; found when statistics are dumped, never before.
-
-export type Tag = { readonly name: string; readonly value: string };
-
-/** A name without its tags, and the tags in order. */
-export type TaggedName = { readonly name: string; readonly tags: readonly Tag[] };
+import type { Tag, TaggedName } from './tagged-name.ts';
 
 /** Finds one tag in a name; null when it is not there. */
 export type TagRule = {

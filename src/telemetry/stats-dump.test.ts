@@ -151,3 +151,33 @@ test('two scopes of one name are one statistic; the root lies among the others',
   assert.equal(dump(store, ''), 'a: 0\ns.a.b.m: 0\ns.a.n: 2\ns.a.z: 0\ns.b: 1\n');
   assert.match(dump(store, 'format=prometheus'), /envoy_s_a_n\{\} 2\n/);
 });
+
+test('statistics that were given their tags show them in that order, under names of their own namespace', () => {
+  const store = new StatStore();
+  const schema = { istio_requests_total: 'counter', istio_request_bytes: 'histogram' } as const;
+  const of = (...tags: string[]) => store.taggedScope('istiocustom.', tags, schema);
+  const a = of('reporter', 'source', 'destination_principal', 'spiffe://a/b', 'grpc_response_status', '', 'x', 'a.b');
+  a.inc(a.i.istio_requests_total);
+  a.record(a.i.istio_request_bytes, 700);
+  const b = of('reporter', 'destination');
+  b.add(b.i.istio_requests_total, 3);
+  store.flush();
+  assert.equal(of('reporter', 'destination'), b);
+  const name = 'istiocustom.istio_requests_total.reporter.';
+  const text = dump(store, 'filter=requests');
+  const full = `${name}source.destination_principal.spiffe://a/b.grpc_response_status.x.a.b`;
+  assert.equal(text, `${name}destination: 3\n${full}: 1\n`);
+  const labels = 'reporter="source",destination_principal="spiffe://a/b",grpc_response_status="",x="a.b"';
+  assert.equal(
+    dump(store, 'format=prometheus&filter=requests'),
+    `# TYPE istio_requests_total counter\nistio_requests_total{reporter="destination"} 3\n` +
+      `istio_requests_total{${labels}} 1\n`,
+  );
+  assert.match(dump(store, 'format=prometheus'), /istio_request_bytes_bucket\{reporter="source",.*,le="1000"\} 1\n/);
+  assert.equal(store.find(full), 1);
+  b.release();
+  b.release();
+  assert.equal(dump(store, 'filter=requests'), `${full}: 1\n`);
+  store.setFilter((stat) => !stat.includes('reporter.source'));
+  assert.equal(dump(store, 'filter=requests'), '');
+});

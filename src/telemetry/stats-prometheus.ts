@@ -1,7 +1,7 @@
 // The text exposition format of Prometheus, with the names and labels of Envoy.
 import { type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
 import type { Stat, StatSource } from './metrics.ts';
-import type { TaggedName } from './stat-tags.ts';
+import type { TaggedName } from './tagged-name.ts';
 import type { StatsConfig } from './stats-config.ts';
 import { compareNames, sortInSteps } from './stats-order.ts';
 import { isWanted, type StatsParams } from './stats-params.ts';
@@ -61,7 +61,7 @@ function* collect(
     for (const stat of scope.stats(kinds)) {
       if (++steps % STEP === 0) yield '';
       if (!isWanted(stat, params)) continue;
-      const tagged = config.tags.extract(stat.name);
+      const tagged = stat.tagged ?? config.tags.extract(stat.name);
       metricOf(metrics, tagged).members.push({ stat, name: stat.name, labels: labelText(tagged) });
     }
   }
@@ -77,13 +77,22 @@ function metricOf(metrics: Map<string, Metric>, tagged: TaggedName): Metric {
   if (known !== undefined) return known;
   // Names are compared token by token, so the dot sorts before everything.
   const metric: Metric = {
-    name: `envoy_${tagged.name.replace(/[^A-Za-z0-9_]/g, '_')}`,
+    name: exportedName(tagged.name),
     key: tagged.name.replaceAll('.', '\0'),
     members: [],
   };
   metrics.set(tagged.name, metric);
   return metric;
 }
+
+/** Source: Envoy PrometheusStatsFormatter::metricName, CustomStatNamespaces. */
+function exportedName(name: string): string {
+  const isCustom = name.startsWith(CUSTOM_NAMESPACE);
+  const clean = (isCustom ? name.slice(CUSTOM_NAMESPACE.length) : name).replace(/[^A-Za-z0-9_]/g, '_');
+  return isCustom ? clean : `envoy_${clean}`;
+}
+/** Of Istio's metrics, which have names of their own. */
+const CUSTOM_NAMESPACE = 'istiocustom.';
 
 function compareMetrics(a: Metric, b: Metric): number {
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
