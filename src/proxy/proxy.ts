@@ -14,6 +14,7 @@ import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
 import type { Crew } from './workers/crew.ts';
 import { LocalCrew } from './workers/local-crew.ts';
+import { isDynamic, startXds } from './xds/start-xds.ts';
 
 export type ProxyParts = Omit<CoreParts, 'journal' | 'seams'>;
 
@@ -49,6 +50,7 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
   const supervisor = new Supervisor(proxy);
   if (parts.options.mode !== 'validate') {
     const problem = worker.start(config) ?? supervisor.start();
+    if (problem === null && isDynamic(prepared)) startXds({ parts, core, decoded: prepared, crew });
     if (problem !== null) {
       worker.listeners.stopAccepting();
       supervisor.stop();
@@ -72,7 +74,14 @@ export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProx
   const proxy = supervised(parts, prepared, crew, drain);
   const supervisor = new Supervisor(proxy);
   const problem = supervisor.start();
-  if (problem === null) return { ...proxy, supervisor };
+  if (problem === null) {
+    if (isDynamic(prepared)) {
+      // The control plane is asked over clusters of this thread.
+      for (const cluster of prepared.config.clusters) prepared.clusters.set(cluster);
+      startXds({ parts, core, decoded: prepared, crew });
+    }
+    return { ...proxy, supervisor };
+  }
   supervisor.stop();
   await new Promise<void>((resolve) => crew.end(resolve));
   return { error: problem };

@@ -66,6 +66,12 @@ export class Logger {
     this.debugEnabled = level <= 1;
   }
 
+  /** For those who are told of the level. */
+  write(level: LogLevel, message: string): void {
+    const number = LOG_LEVELS.indexOf(level);
+    if (this.#level <= number) this.#registry.emit(number, this.component, message);
+  }
+
   trace(message: string): void {
     if (this.#level <= 0) this.#registry.emit(0, this.component, message);
   }

@@ -28,7 +28,7 @@ export type ControllerContext = {
   /** Opens a source; asked once for each place that is used. */
   readonly openSource: (place: ConfigPlace) => XdsSource;
   /** Statistics of a question, under 'cluster_manager.cds.', 'cluster.NAME.', … */
-  readonly countsFor: (statPrefix: string) => UpdateCounts;
+  readonly countsFor: (statPrefix: string, place: ConfigPlace) => UpdateCounts;
   /** For the operator. */
   readonly warn: (text: string) => void;
 };
@@ -67,12 +67,12 @@ export class XdsController implements WantSink {
 
   #subscribeToAll(type: string, place: ConfigPlace, firstCame: () => void): void {
     const prefix = type === CLUSTER_TYPE ? 'cluster_manager.cds.' : 'listener_manager.lds.';
-    this.#open(type, place, this.#context.countsFor(prefix)).whenFirst(firstCame);
+    this.#open(type, place, this.#context.countsFor(prefix, place)).whenFirst(firstCame);
   }
 
   want({ type, name, place, statPrefix }: Want): void {
     const known = this.#subscriptions.get(keyOf(type, place));
-    (known ?? this.#open(type, place, null)).add(name, this.#context.countsFor(statPrefix));
+    (known ?? this.#open(type, place, null)).add(name, this.#context.countsFor(statPrefix, place));
   }
 
   unwant({ type, name, place }: Want): void {
