@@ -6,7 +6,7 @@ import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts'
 import { FileWatch } from '../net/file-watch.ts';
 import { MOST_FLOW_BUFFERS } from '../net/flow-buffers.ts';
 import { createResolver } from '../net/resolver/resolver.ts';
-import type { Bootstrap } from '../proto/generated/types.d.ts';
+import type { Bootstrap, Node } from '../proto/generated/types.d.ts';
 import { registry } from '../proto/registry.ts';
 import { AccessLogFiles } from '../telemetry/access-log-file.ts';
 import { StatStore } from '../telemetry/metrics.ts';
@@ -112,6 +112,8 @@ export type Decoded = {
   readonly environment: ProxyDecodeEnvironment;
   readonly extensions: Extensions;
   readonly listenerEnvironment: ListenerEnvironment;
+  /** Who this proxy is, as servers are told. */
+  readonly node: Node;
   /** What is used by name and fetched from elsewhere. */
   readonly holders: WorkerHolders;
   /** What transport sockets of listeners and clusters share. */
@@ -150,6 +152,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const transportFactories = enabled(upstreamTransports());
   const clusterFilters = enabled(upstreamFilters(extensionParts));
+  const local = localInfo(parts, bootstrap, zone);
   const environment = makeDecodeEnvironment({
     clock,
     hostname: hostname(),
@@ -164,7 +167,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     version: 'bootstrap',
     staticSecrets,
     httpClient,
-    logServices: new LogServices(httpClient, stats, localInfo(parts, bootstrap, zone)),
+    logServices: new LogServices(httpClient, stats, local),
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
     hasCluster: (name) => names.has(name),
   });
@@ -190,7 +193,17 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const listenerEnvironment = factoriesByType(extensions, decodeBootstrapExtensions(bootstrap, d));
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
-  return { config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports };
+  return {
+    config,
+    statsSettings,
+    clusters,
+    environment,
+    extensions,
+    listenerEnvironment,
+    holders,
+    transports,
+    node: local.node,
+  };
 }
 
 /** Who this proxy is, for the services that it tells. */
