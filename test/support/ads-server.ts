@@ -10,7 +10,14 @@ import { encodeBinary } from '../../src/proto/binary-encode.ts';
 import { registry } from '../../src/proto/registry.ts';
 import { typeUrlOf } from '../../src/proto/type-url.ts';
 import { AGGREGATED_SERVICE, SERVICES } from '../../src/xds/client/services.ts';
-import { type AdsRequest, AdsStream, type ServedResource, type Snapshot, type TypeSnapshot } from './ads-stream.ts';
+import {
+  type AdsCall,
+  type AdsRequest,
+  AdsStream,
+  type ServedResource,
+  type Snapshot,
+  type TypeSnapshot,
+} from './ads-stream.ts';
 
 export type { AdsRequest, ServedResource } from './ads-stream.ts';
 
@@ -84,13 +91,16 @@ export class AdsServer {
       path,
       request: registry.message(request),
       response: registry.message(response),
-      start: (call) => {
-        const stream = new AdsStream(this, call, ++this.streamCount, path, isDelta, type);
-        this.streams.add(stream);
-        if (this.refuseWith !== null) stream.close(this.refuseWith.code, this.refuseWith.message);
-        return stream;
-      },
+      start: (call) => this.connect(call, path, isDelta, type),
     };
+  }
+
+  /** Serves a stream, which need not come over a socket. */
+  connect(call: AdsCall, path: string, isDelta: boolean, type: string | null): AdsStream {
+    const stream = new AdsStream(this, call, ++this.streamCount, path, isDelta, type);
+    this.streams.add(stream);
+    if (this.refuseWith !== null) stream.close(this.refuseWith.code, this.refuseWith.message);
+    return stream;
   }
 
   stop(): void {

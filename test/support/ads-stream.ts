@@ -51,6 +51,9 @@ export type AdsRequest = {
   readonly error: string | null;
 };
 
+/** What a stream sends by. */
+export type AdsCall = Pick<ServerCall<unknown>, 'send' | 'sendBytes' | 'end'>;
+
 /** What one stream knows of one type. */
 type TypeState = {
   names: ReadonlySet<string>;
@@ -73,14 +76,14 @@ export class AdsStream implements ServerCallHandler<unknown> {
   nodeId = '';
   isOver = false;
   readonly #server: AdsServer;
-  readonly #call: ServerCall<unknown>;
+  readonly #call: AdsCall;
   /** Of a stream that is for one type. */
   readonly #onlyType: string | null;
   #nonces = 0;
 
   constructor(
     server: AdsServer,
-    call: ServerCall<unknown>,
+    call: AdsCall,
     number: number,
     path: string,
     isDelta: boolean,
@@ -169,6 +172,7 @@ export class AdsStream implements ServerCallHandler<unknown> {
     if (isNew) state.isWildcard = names.length === 0;
     else if (names.length > 0) state.isWildcard = false;
     state.names = new Set(names);
+    for (const name of state.has.keys()) if (!state.isWildcard && !state.names.has(name)) state.has.delete(name);
     state.answeredNonce = nonce;
     state.isRefused = error !== null;
     const snapshot = this.#server.snapshotOf(this.nodeId).get(type);

@@ -26,7 +26,7 @@ export class DeltaState implements TypeState {
   readonly #subscribe = new Set<string>();
   readonly #unsubscribe = new Set<string>();
   #answers: Answer[] = [];
-  #isFirst = true;
+  isFirst = true;
 
   constructor(type: string) {
     this.type = type;
@@ -38,7 +38,7 @@ export class DeltaState implements TypeState {
 
   get isRequestDue(): boolean {
     if (this.#answers.length > 0) return true;
-    return this.#isFirst ? this.wantsAnything : this.#subscribe.size > 0 || this.#unsubscribe.size > 0;
+    return this.isFirst ? this.wantsAnything : this.#subscribe.size > 0 || this.#unsubscribe.size > 0;
   }
 
   add(name: string): void {
@@ -73,7 +73,7 @@ export class DeltaState implements TypeState {
   }
 
   onStream(): void {
-    this.#isFirst = true;
+    this.isFirst = true;
     this.#answers = [];
     this.#told.clear();
     this.#subscribe.clear();
@@ -93,11 +93,11 @@ export class DeltaState implements TypeState {
     this.#answers.push({ nonce, error: null });
   }
 
-  finish(batch: Batch, refused: readonly XdsRefusal[], stream: number): void {
+  finish(batch: Batch, refused: readonly XdsRefusal[], stream: number, anew: ReadonlySet<string>): void {
     const bad = new Set(refused.map(({ name }) => name));
     for (const { name, version } of batch.resources.values()) {
       // What was refused is not here: a server that is asked anew is to send it again.
-      if (!bad.has(name) && this.#isWanted(name)) this.#versions.set(name, version);
+      if (!bad.has(name) && !anew.has(name) && this.#isWanted(name)) this.#versions.set(name, version);
     }
     this.forget([...batch.removed]);
     const refusedOf = Map.groupBy(refused, (refusal) => batch.partOf(refusal));
@@ -119,8 +119,8 @@ export class DeltaState implements TypeState {
 
   request(node: Node | null): DeltaDiscoveryRequest {
     const answer = this.#answers.shift();
-    const isFirst = this.#isFirst;
-    this.#isFirst = false;
+    const isFirst = this.isFirst;
+    this.isFirst = false;
     const subscribe = isFirst ? this.#allNames() : [...this.#subscribe].sort();
     const unsubscribe = [...this.#unsubscribe].sort();
     const has = isFirst ? [...this.#versions] : [];

@@ -144,7 +144,10 @@ test('what is broken is refused by name, the rest is taken on', async () => {
   await tick();
   assert.deepEqual(listener.log, ['sn1 [a]']);
   const [nack = ''] = rig.sent();
-  assert.match(nack, /^Cluster n1 NACK 13 .*\(s\) w: type URL .*, h: Unable to unpack as .*, m: the resource is missing$/);
+  assert.match(
+    nack,
+    /^Cluster n1 NACK 13 .*\(s\) w: type URL .*, h: Unable to unpack as .*, m: the resource is missing$/,
+  );
   rig.channel.close(14, '');
   rig.channel.open();
   await tick();
@@ -177,10 +180,13 @@ test('aliases: what was asked for by another name, found or not', async () => {
   const vhost = { name: 'r/v', version: '1', aliases: ['r/one.example'], resource: named(VIRTUAL_HOST_TYPE, 'v') };
   rig.delta(VIRTUAL_HOST_TYPE, 'n1', [vhost, { name: 'r/two.example', version: '', aliases: ['r/two.example'] }]);
   const [response] = listener.responses;
-  assert.deepEqual(response?.resources.map(({ name, aliases, bytes }) => [name, aliases, bytes.length > 0]), [
-    ['r/v', ['r/one.example'], true],
-    ['r/two.example', ['r/two.example'], false],
-  ]);
+  assert.deepEqual(
+    response?.resources.map(({ name, aliases, bytes }) => [name, aliases, bytes.length > 0]),
+    [
+      ['r/v', ['r/one.example'], true],
+      ['r/two.example', ['r/two.example'], false],
+    ],
+  );
 });
 
 test('routes are held while listeners are applied, answers for clusters are not', async () => {

@@ -53,6 +53,8 @@ export class MuxType {
   readonly #nameCounts = new Map<string, UpdateCounts>();
   #waiting: Batch | null = null;
   #isBusy = false;
+  /** Names that were asked for while the listener is busy. */
+  #anew = new Set<string>();
   /** Numbers the subscriptions: answers for an older one are not for this one. */
   #generation = 0;
 
@@ -63,6 +65,12 @@ export class MuxType {
     this.pauses = pauses;
     this.#fetches = new Deadlines(mux.clock, (names) => this.#fetchTimedOut(names));
     this.#lives = new Deadlines(mux.clock, (names) => this.#expired(names));
+  }
+
+  /** There is something to say, and nothing holds it. */
+  get maySpeak(): boolean {
+    const { state } = this;
+    return state.isRequestDue && this.pauses === 0 && !(state.isFirst && this.#isBusy);
   }
 
   // ─── The subscription ───────────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +112,7 @@ export class MuxType {
     }
     this.#attempt(this.#nameCounts.get(name));
     this.#awaits(name);
+    if (this.#isBusy) this.#anew.add(name);
     this.state.add(name);
     this.#mux.queue(this);
   }
@@ -323,7 +332,8 @@ export class MuxType {
   }
 
   #answer(batch: Batch, refused: readonly XdsRefusal[]): void {
-    this.state.finish(batch, refused, this.#mux.stream);
+    this.state.finish(batch, refused, this.#mux.stream, this.#anew);
+    if (this.#anew.size > 0) this.#anew = new Set();
     this.#mux.queue(this);
   }
 

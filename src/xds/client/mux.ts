@@ -133,8 +133,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
 
   queue(entry: MuxType): void {
     // A new stream says everything.
-    if (this.#isClosed || entry.isQueued || entry.pauses > 0 || !this.#channel.isOpen) return;
-    if (!entry.state.isRequestDue) return;
+    if (this.#isClosed || entry.isQueued || !this.#channel.isOpen || !entry.maySpeak) return;
     entry.isQueued = true;
     this.#queue.push(entry);
     this.#flushSoon();
@@ -152,7 +151,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     const rate = this.#rate;
     while (this.#queue.length > 0 && this.#channel.isOpen) {
       const entry = this.#queue[0] as MuxType;
-      const isHeld = entry.pauses > 0 || !entry.state.isRequestDue;
+      const isHeld = !entry.maySpeak;
       if (!isHeld && rate !== null && !rate.take(this.clock.nowMs)) {
         this.#countStream((counts) => counts.rateLimited());
         this.#rateTimer.arm(rate.waitMs);

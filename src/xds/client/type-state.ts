@@ -12,6 +12,8 @@ export type TypeState = {
   /** There is something to say. */
   readonly isRequestDue: boolean;
   readonly isHeldWhileApplying: boolean;
+  /** The next request is the stream's first: it must know what is still being taken on. */
+  readonly isFirst: boolean;
   add(name: string): void;
   remove(name: string): void;
   setWildcard(isWildcard: boolean): void;
@@ -23,8 +25,11 @@ export type TypeState = {
   refuseWhole(message: unknown, reason: string): void;
   /** A response that nobody waits for. */
   unwanted(received: Received): void;
-  /** The batch was taken on but for what was refused; `stream` is the number of the stream that stands now. */
-  finish(batch: Batch, refused: readonly XdsRefusal[], stream: number): void;
+  /**
+   * The batch was taken on, but for what was refused and for `anew`: who asked for that meanwhile may have forgotten it.
+   * `stream` is the number of the stream that stands now.
+   */
+  finish(batch: Batch, refused: readonly XdsRefusal[], stream: number, anew: ReadonlySet<string>): void;
   /** These are gone by themselves. */
   forget(names: readonly string[]): void;
   /** The next request; `node` null: without one. */
