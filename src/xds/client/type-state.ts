@@ -26,7 +26,7 @@ export type TypeState = {
   /** A response that nobody waits for. */
   unwanted(received: Received): void;
   /**
-   * The batch was taken on, but for what was refused and for `anew`: who asked for that meanwhile may have forgotten it.
+   * The batch was taken on, but for what was refused and for `anew`: who asked for that since may have forgotten it.
    * `stream` is the number of the stream that stands now.
    */
   finish(batch: Batch, refused: readonly XdsRefusal[], stream: number, anew: ReadonlySet<string>): void;
