@@ -72,6 +72,7 @@ const ROOTS: readonly string[] = [
   'google.rpc.Status',
   'grpc.health.v1.HealthCheckRequest',
   'grpc.health.v1.HealthCheckResponse',
+  'heddle.certificate_client.v1.CertificateClient',
   'istio.v1.auth.IstioCertificateRequest',
   'istio.v1.auth.IstioCertificateResponse',
 ];

@@ -4811,6 +4811,15 @@ export type HealthCheckResponse_ServingStatus =
   | 'SERVICE_UNKNOWN'
   | number;
 
+/** heddle.certificate_client.v1.CertificateClient */
+export type Heddle_CertificateClient = {
+  certificate_authority?: GrpcService | undefined;
+  token_path?: string | undefined;
+  identity?: string | undefined;
+  validity?: Duration | undefined;
+  sds_cluster_name?: string | undefined;
+};
+
 /** istio.v1.auth.IstioCertificateRequest */
 export type Istio_IstioCertificateRequest = {
   csr?: string | undefined;
@@ -5474,6 +5483,7 @@ export interface MessageTypes {
   'google.rpc.Status': Status;
   'grpc.health.v1.HealthCheckRequest': V1_HealthCheckRequest;
   'grpc.health.v1.HealthCheckResponse': HealthCheckResponse;
+  'heddle.certificate_client.v1.CertificateClient': Heddle_CertificateClient;
   'istio.v1.auth.IstioCertificateRequest': Istio_IstioCertificateRequest;
   'istio.v1.auth.IstioCertificateResponse': Istio_IstioCertificateResponse;
   'opentelemetry.proto.common.v1.AnyValue': Opentelemetry_AnyValue;
