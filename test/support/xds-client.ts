@@ -15,7 +15,14 @@ import { grpcSource } from '../../src/proxy/xds/sources/grpc-source.ts';
 import { StatStore } from '../../src/telemetry/metrics.ts';
 import { ScopeStreamCounts, ScopeUpdateCounts } from '../../src/xds/client/counts.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../../src/xds/client/services.ts';
-import type { XdsListener, XdsRefusal, XdsResponse, XdsSource, XdsSubscription } from '../../src/xds/client/types.ts';
+import type {
+  UpdateCounts,
+  XdsListener,
+  XdsRefusal,
+  XdsResponse,
+  XdsSource,
+  XdsSubscription,
+} from '../../src/xds/client/types.ts';
 import { decodedCluster } from './cluster-decoding.ts';
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -91,6 +98,24 @@ export class XdsClientRig {
     return new ScopeUpdateCounts({ stats, clock, hash: xxHash64 }, prefix, stream);
   }
 
+  /** Of a question on an aggregated stream. */
+  sharedCounts(prefix: string): ScopeUpdateCounts {
+    const { stats, clock } = this;
+    return new ScopeUpdateCounts({ stats, clock, hash: xxHash64 }, prefix);
+  }
+
+  /** 'name: value' of all statistics but histograms. */
+  statLines(): string[] {
+    const lines: string[] = [];
+    for (const scope of this.stats.scopes()) {
+      for (const stat of scope.stats()) {
+        if (stat.kind === 'text-readout') lines.push(`${stat.name}: "${stat.text}"`);
+        else if (stat.kind !== 'histogram') lines.push(`${stat.name}: ${stat.value}`);
+      }
+    }
+    return lines;
+  }
+
   stat(name: string): number {
     return this.stats.find(name) ?? 0;
   }
@@ -154,13 +179,15 @@ export class MiniProxy {
   readonly #wantedEndpoints = new Set<string>();
   readonly #wantedRoutes = new Set<string>();
   #hasListeners = false;
+  readonly #countsOf: (prefix: string) => UpdateCounts | null;
 
-  constructor(source: XdsSource) {
+  constructor(source: XdsSource, countsOf: (prefix: string) => UpdateCounts | null = () => null) {
     this.#source = source;
+    this.#countsOf = countsOf;
     this.clusters.onChange = () => this.#clustersChanged();
     this.endpoints.onChange = () => this.#startListeners();
     this.listeners.onChange = () => this.#listenersChanged();
-    source.subscribe(CLUSTER_TYPE, true, 0, this.clusters);
+    source.subscribe(CLUSTER_TYPE, true, 0, this.clusters, countsOf('cluster_manager.cds.'));
   }
 
   #clustersChanged(): void {
@@ -169,14 +196,14 @@ export class MiniProxy {
       return cluster.type === 'EDS' ? [name] : [];
     });
     this.#endpointNames ??= this.#source.subscribe(ENDPOINT_TYPE, false, 0, this.endpoints);
-    follow(this.#endpointNames, this.#wantedEndpoints, names);
+    follow(this.#endpointNames, this.#wantedEndpoints, names, (name) => this.#countsOf(`cluster.${name}.`));
     this.#startListeners();
   }
 
   #startListeners(): void {
     if (this.#hasListeners || [...this.#wantedEndpoints].some((name) => !this.endpoints.has.has(name))) return;
     this.#hasListeners = true;
-    this.#source.subscribe(LISTENER_TYPE, true, 0, this.listeners);
+    this.#source.subscribe(LISTENER_TYPE, true, 0, this.listeners, this.#countsOf('listener_manager.lds.'));
   }
 
   #listenersChanged(): void {
@@ -187,11 +214,16 @@ export class MiniProxy {
       );
     });
     this.#routeNames ??= this.#source.subscribe(ROUTE_TYPE, false, 0, this.routes);
-    follow(this.#routeNames, this.#wantedRoutes, names);
+    follow(this.#routeNames, this.#wantedRoutes, names, (name) => this.#countsOf(`http.in.rds.${name}.`));
   }
 }
 
-function follow(subscription: XdsSubscription, wanted: Set<string>, names: readonly string[]): void {
+function follow(
+  subscription: XdsSubscription,
+  wanted: Set<string>,
+  names: readonly string[],
+  countsOf: (name: string) => UpdateCounts | null,
+): void {
   for (const name of wanted) {
     if (names.includes(name)) continue;
     wanted.delete(name);
@@ -200,6 +232,6 @@ function follow(subscription: XdsSubscription, wanted: Set<string>, names: reado
   for (const name of names) {
     if (wanted.has(name)) continue;
     wanted.add(name);
-    subscription.add(name);
+    subscription.add(name, countsOf(name));
   }
 }

@@ -70,6 +70,7 @@ export class ScopeUpdateCounts implements UpdateCounts {
 
   release(): void {
     this.#scope.release();
+    this.stream?.release();
   }
 }
 

@@ -19,6 +19,7 @@ export class DeltaState implements TypeState {
   readonly names = new Set<string>();
   isWildcard = false;
   readonly isHeldWhileApplying = false;
+  readonly refusalAttempts = 2;
   /** Of resources that were taken on, on any stream. */
   readonly #versions = new Map<string, string>();
   /** Of names that the server of this stream was told of. */

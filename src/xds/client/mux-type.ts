@@ -107,7 +107,10 @@ export class MuxType {
 
   #add(name: string, counts: UpdateCounts | null): void {
     if (counts !== null) {
+      const before = this.#nameCounts.get(name);
       this.#nameCounts.set(name, counts);
+      // Only now: what both count is not begun anew.
+      before?.release();
       this.#mux.tellStream(counts);
     }
     this.#attempt(this.#nameCounts.get(name));
@@ -131,6 +134,7 @@ export class MuxType {
   }
 
   #remove(name: string): void {
+    this.#nameCounts.get(name)?.release();
     this.#nameCounts.delete(name);
     this.#arrived(name);
     if (!this.state.isWildcard) {
@@ -160,7 +164,9 @@ export class MuxType {
   close(): void {
     this.#generation++;
     this.listener = null;
+    this.#counts?.release();
     this.#counts = null;
+    for (const counts of this.#nameCounts.values()) counts.release();
     this.#nameCounts.clear();
     this.#unanswered.clear();
     this.#fetches.clearAll();
@@ -341,7 +347,7 @@ export class MuxType {
     const { version } = batch;
     const count = (counts: UpdateCounts | null | undefined, isRefused: boolean): void => {
       if (counts === null || counts === undefined) return;
-      this.#attempt(counts);
+      for (let i = isRefused ? this.state.refusalAttempts : 1; i > 0; i--) this.#attempt(counts);
       if (isRefused) counts.rejected();
       else counts.succeeded(version, durationMs);
     };

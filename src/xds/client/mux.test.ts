@@ -81,10 +81,13 @@ test('names: one request for the changes of a turn, and only what is wanted arri
   await tick();
   const again = ['ClusterLoadAssignment v2 n2 [c]', 'ClusterLoadAssignment v2 n2 [a c]'];
   assert.deepEqual(rig.sent(), again, 'asked for again');
+  const later = new FakeUpdateCounts();
+  subscription.add('c', later);
   subscription.remove('a');
   subscription.remove('c');
   await tick();
   assert.deepEqual(rig.sent(), ['ClusterLoadAssignment v2 n2']);
+  assert.deepEqual([counts.log.at(-1), later.log], ['released', ['attempt', 'released']]);
 });
 
 test('one response at a time; what comes meanwhile is made one', async () => {
@@ -298,7 +301,7 @@ test('a stream for one question is counted with it', async () => {
   rig.channel.close(0, '');
   rig.mux.close();
   assert.deepEqual(counts.stream?.log, [
-    ...['connected false', 'connected true', 'from me', 'connected false', 'connected false'],
+    ...['connected false', 'connected true', 'from me', 'connected false', 'connected false', 'released'],
   ]);
 });
 

@@ -127,6 +127,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     this.#channel.stop();
     this.#setConnected(false);
     for (const entry of this.#types.values()) entry.close();
+    this.#options.counts?.release();
   }
 
   // ─── Requests ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ export class PollState implements TypeState {
   /** Somebody wants something new: it is asked for before its time. */
   isRequestDue = false;
   readonly isHeldWhileApplying = false;
+  readonly refusalAttempts = 1;
   readonly isFirst = false;
   #version = '';
 

@@ -21,6 +21,7 @@ export class SotwState implements TypeState {
   readonly isFirst = false;
   /** Requests say all at once: while one response is taken on, others of the type wait. */
   readonly isHeldWhileApplying = true;
+  readonly refusalAttempts = 1;
   /** Of what was taken on last, on any stream. */
   #version = '';
   /** Of what came last on this stream. */

@@ -12,6 +12,8 @@ export type TypeState = {
   /** There is something to say. */
   readonly isRequestDue: boolean;
   readonly isHeldWhileApplying: boolean;
+  /** Attempts that a refusal counts as: Envoy's delta subscription counts the update, and that it failed. */
+  readonly refusalAttempts: number;
   /** The next request is the stream's first: it must know what is still being taken on. */
   readonly isFirst: boolean;
   add(name: string): void;

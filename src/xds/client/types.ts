@@ -56,6 +56,8 @@ export type UpdateCounts = {
   timedOut(): void;
   /** The stream behind it, where it is not shared with other types; null: its stream is counted elsewhere. */
   readonly stream: StreamCounts | null;
+  /** The question is over, or others count it. */
+  release(): void;
 };
 
 /** Counts how it goes with a stream. */
@@ -65,13 +67,14 @@ export type StreamCounts = {
   /** Requests that wait. */
   pending(requests: number): void;
   identifier(controlPlane: string): void;
+  release(): void;
 };
 
 /** The names of one type that are wanted; changes of a turn travel together. */
 export type XdsSubscription = {
   /**
    * Wants a name, for the first time or again: then the server is asked to send it even if it has not changed, and
-   * the time to wait begins anew. `counts` are the name's own.
+   * the time to wait begins anew. `counts` are the name's own, and the subscription's from now on.
    */
   add(name: string, counts?: UpdateCounts | null): void;
   remove(name: string): void;

@@ -102,6 +102,9 @@ export class FakeStreamCounts implements StreamCounts {
   identifier(controlPlane: string): void {
     this.log.push(`from ${controlPlane}`);
   }
+  release(): void {
+    this.log.push('released');
+  }
 }
 
 export class FakeUpdateCounts implements UpdateCounts {
@@ -124,6 +127,10 @@ export class FakeUpdateCounts implements UpdateCounts {
   }
   timedOut(): void {
     this.log.push('timeout');
+  }
+  release(): void {
+    this.log.push('released');
+    this.stream?.release();
   }
 }
 
