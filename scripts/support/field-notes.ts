@@ -62,6 +62,10 @@ export const REFUSED_WHOLE: ReadonlySet<string> = new Set(['envoy.config.core.v3
 
 /** Message and field → which values are taken; 'refused: ' starts what decoding refuses whatever the value. */
 export const LIMITS: ReadonlyMap<string, string> = new Map([
+  [
+    'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig.common_config',
+    'as in Envoy 1.40 its `filter_state_objects_to_log` and `custom_tags` change nothing: they belong beside it',
+  ],
   ['envoy.config.core.v3.SocketAddress.address', 'an IP address; endpoints of DNS clusters have names'],
   ['envoy.config.listener.v3.Listener.udp_listener_config', 'only where the address is UDP'],
   ['envoy.config.listener.v3.FilterChain.filters', 'the last one ends the chain, and no other does'],
@@ -99,12 +103,14 @@ const ZONES = 'needs the name of the local cluster in cluster_manager, which is 
 const NO_WORKLOADS = 'nobody is found: no control plane tells of workloads';
 const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
-/** Why fields of an inert filter change nothing. */
+/** What becomes of filters that something stands in for. */
 export const NOT_BUILT =
   'Their fields are not looked at. Where one would guard access, it denies: HTTP requests with 403, connections by ' +
   'closing them, both with the details `unsupported_filter{NAME}`. `jwt_authn` does so when it has rules, `ext_authz` ' +
   'for what `filter_enabled` and `filter_enabled_metadata` choose, `ratelimit` with `failure_mode_deny`, `wasm` ' +
   'unless it fails open. Otherwise, and where a route says `disabled`, it lets everything pass.';
+
+/** Why fields of an inert filter change nothing. */
 export const INERT = 'The filters of this group only observe, and do nothing here but let every byte pass.';
 
 /** Message and field → why a field that the tables accept changes nothing. */

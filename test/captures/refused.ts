@@ -7,11 +7,6 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>>
     'config_discovery: is not supported yet': 26,
     'typed_config: is required': 25,
     'typed_config: is required: filter "my-ext" has no configuration': 1,
-    'filter_state_objects_to_log: belongs beside common_config': 51,
-    'trace_sampled: is not supported yet': 4,
-    'retry_priority: is not supported yet': 2,
-    'uri_template: is not supported yet': 1,
-    'rules: not supported: uri_template': 1,
   },
   'HTTP in full: Lua, CEL, forward proxies that look names up': {
     'extension_filter: is not supported yet': 51,

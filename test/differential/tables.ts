@@ -28,7 +28,9 @@ import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
+import { pathTemplateGroups } from './cases/path-template.ts';
 import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
+import { retryPriorityGroups } from './cases/retry-priority.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
@@ -61,6 +63,7 @@ export const allGroups: readonly Group[] = [
   ...http2TimeGroups,
   ...http2PoolGroups,
   ...routeMatchGroups,
+  ...retryPriorityGroups,
   ...routeActionGroups,
   ...upstreamGroups,
   ...connectionManagerGroups,
@@ -76,6 +79,7 @@ export const allGroups: readonly Group[] = [
   ...networkFilterGroups,
   ...chainMatchGroups,
   ...listenerFilterGroups,
+  ...pathTemplateGroups,
   ...proxyProtocolGroups,
   ...clusterDnsGroups,
   ...clusterOriginalDstGroups,

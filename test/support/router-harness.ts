@@ -233,6 +233,7 @@ export function retryPolicy(change: Partial<RetryPolicy> = {}): RetryPolicy {
     baseIntervalMs: 25,
     maxIntervalMs: 250,
     avoidPreviousHosts: false,
+    previousPriorities: 0,
     hostSelectionMaxAttempts: 1,
     rateLimitedBackOff: null,
     ...change,

@@ -9,6 +9,7 @@ import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
 import type { TransportWishes } from '../transport/transport.ts';
 import type { AutoNames, UpstreamProtocol } from './cluster-config.ts';
+import type { PreviousPriorities } from './lb/previous-priorities.ts';
 import type { ClusterCodeStats, ClusterScope } from './stats.ts';
 
 /** What a load balancer may look at. */
@@ -24,6 +25,8 @@ export type LoadBalancerContext = {
   /** Whether a host is worth trying (retries avoid hosts that failed); asked up to `hostSelectionMaxAttempts` times. */
   shouldSelectAnother(host: Host): boolean;
   readonly hostSelectionMaxAttempts: number;
+  /** Of a retry that leaves the priorities which were tried; absent or null: load decides. */
+  readonly retryPriority?: PreviousPriorities | null;
 };
 
 export type LoadBalancer = {
@@ -35,6 +38,8 @@ export type Priority = 'DEFAULT' | 'HIGH';
 
 /** One upstream address with all that outlives a configuration change: pools, counts, health. */
 export type Host = UpstreamInfo & {
+  /** Of its endpoint, 0 the first; absent where there are none. */
+  readonly priority?: number;
   readonly address: Address;
   readonly hostname: string;
   /** 'ip:port', as statistics and logs print it. */

@@ -63,10 +63,7 @@ export function computePriorityLoad(
   overprovisioning: number,
   panicThreshold: number,
 ): PriorityLoad {
-  const healthOf = (count: number, total: number): number =>
-    total === 0 ? 0 : Math.min(100, Math.floor((overprovisioning * count) / total));
-  const healthyHealth = priorities.map((p) => healthOf(p.healthy.length, p.hosts.length));
-  const degradedHealth = priorities.map((p) => healthOf(p.degraded.length, p.hosts.length));
+  const { healthy: healthyHealth, degraded: degradedHealth } = computeAvailability(priorities, overprovisioning);
   const total = Math.min(100, sum(healthyHealth) + sum(degradedHealth));
 
   const isPanicking = priorities.map((p) => {
@@ -95,6 +92,21 @@ export function computePriorityLoad(
     }
   }
   return { healthy, degraded, isPanicking };
+}
+
+/** How much each priority can take, in per cent. */
+export type PriorityAvailability = { readonly healthy: readonly number[]; readonly degraded: readonly number[] };
+
+export function computeAvailability(
+  priorities: readonly PriorityHosts[],
+  overprovisioning: number,
+): PriorityAvailability {
+  const share = (count: number, total: number): number =>
+    total === 0 ? 0 : Math.min(100, Math.floor((overprovisioning * count) / total));
+  return {
+    healthy: priorities.map((p) => share(p.healthy.length, p.hosts.length)),
+    degraded: priorities.map((p) => share(p.degraded.length, p.hosts.length)),
+  };
 }
 
 /** When every priority panics, load follows the numbers of hosts. */

@@ -39,6 +39,7 @@ export type RetryPolicyPb = {
   num_retries?: number;
   per_try_timeout?: DurationPb;
   per_try_idle_timeout?: DurationPb;
+  retry_priority?: { name?: string; typed_config?: unknown };
   retry_host_predicate?: { name?: string; typed_config?: unknown }[];
   host_selection_retry_max_attempts?: number | bigint;
   retriable_status_codes?: number[];

@@ -12,6 +12,7 @@ const DEFAULT_BASE_INTERVAL_MS = 25;
 const MAX_INTERVAL_FACTOR = 10;
 const DEFAULT_RATE_LIMITED_MAX_INTERVAL_MS = 300_000;
 
+const PREVIOUS_PRIORITIES = 'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig';
 const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
 export function decodeRetryPolicy(message: RetryPolicyPb | undefined, d: ConfigDecoder): RetryPolicy | null {
@@ -29,6 +30,7 @@ export function decodeRetryPolicy(message: RetryPolicyPb | undefined, d: ConfigD
     ...backOff,
     avoidPreviousHosts: decodeHostPredicates(message, d),
     hostSelectionMaxAttempts: Number(message.host_selection_retry_max_attempts ?? 1),
+    previousPriorities: decodeRetryPriority(message, d),
     rateLimitedBackOff:
       limited === undefined
         ? null
@@ -63,6 +65,23 @@ function decodeBackOff(message: RetryPolicyPb, d: ConfigDecoder): { baseInterval
     d.at('retry_back_off').reject('', 'retry_policy.max_interval must greater than or equal to the base_interval');
   }
   return { baseIntervalMs, maxIntervalMs };
+}
+
+/** After how many attempts the priorities that were tried are left; 0 for never. */
+function decodeRetryPriority({ retry_priority: priority }: RetryPolicyPb, d: ConfigDecoder): number {
+  if (priority === undefined) return 0;
+  const at = d.at('retry_priority');
+  if (priority.typed_config === undefined) {
+    at.reject('typed_config', 'is required');
+    return 0;
+  }
+  const unpacked = d.environment.unpack(priority.typed_config, at.at('typed_config'));
+  if (unpacked === null) return 0;
+  if (unpacked.type !== PREVIOUS_PRIORITIES) {
+    at.reject('', `${unpacked.type} is not supported yet; previous_priorities is`);
+    return 0;
+  }
+  return (unpacked.message as { update_frequency?: number }).update_frequency ?? 0;
 }
 
 /** Whether previous hosts are avoided; other predicates are refused. */

@@ -47,6 +47,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
   },
+  'envoy.config.route.v3.RouteAction.RequestMirrorPolicy': {
+    trace_sampled: 'is about spans of copies, and there is no tracer to send them to',
+  },
   'envoy.config.route.v3.VirtualHost': {
     rate_limits: 'what to ask a rate limit service, which nothing does here',
   },

@@ -1,4 +1,6 @@
 // Decodes envoy.config.rbac.v3.RBAC into an engine; shared by the HTTP and the network filter.
+import { compilePathTemplate } from '../../base/path-template.ts';
+import { compileRegex } from '../../base/regex.ts';
 import { CidrSet } from '../../base/ip.ts';
 import type { Any } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
@@ -54,6 +56,7 @@ export type PermissionPb = {
   metadata?: MetadataMatcherPb;
   not_rule?: PermissionPb;
   requested_server_name?: StringMatcherPb;
+  uri_template?: { typed_config?: Any };
   sourced_metadata?: SourcedMetadataPb;
 };
 
@@ -87,14 +90,17 @@ export type RbacPb = {
   audit_logging_options?: object;
 };
 
+const PATH_TEMPLATE = 'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig';
+
 /** Supported fields, for the `fields` of a filter. Left out and so refused: CEL conditions, extensions, audit logs. */
 export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.RBAC': 'action policies',
   'envoy.config.rbac.v3.Policy': 'permissions principals',
   'envoy.config.rbac.v3.Permission':
     'and_rules or_rules any header url_path destination_ip destination_port destination_port_range metadata not_rule ' +
-    'requested_server_name sourced_metadata',
+    'requested_server_name uri_template sourced_metadata',
   'envoy.config.rbac.v3.Permission.Set': 'rules',
+  [PATH_TEMPLATE]: 'path_template',
   'envoy.config.rbac.v3.Principal':
     'and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header url_path metadata filter_state ' +
     'not_id sourced_metadata custom',
@@ -141,9 +147,25 @@ function decodePermission(message: PermissionPb, d: ConfigDecoder): Rule {
   if (message.requested_server_name !== undefined) {
     return new ServerNameRule(decodeStringMatcher(message.requested_server_name, d.at('requested_server_name')));
   }
+  if (message.uri_template !== undefined) return decodePathTemplate(message.uri_template, d.at('uri_template'));
   const rule = decodeCommon(message, d);
   if (rule === null) d.reject('', `not supported: ${kindOf(message)}`);
   return rule ?? NEVER;
+}
+
+function decodePathTemplate({ typed_config }: { typed_config?: Any }, above: ConfigDecoder): Rule {
+  const d = above.at('typed_config');
+  const unpacked = typed_config === undefined ? null : d.environment.unpack(typed_config, d);
+  if (unpacked?.type !== PATH_TEMPLATE) {
+    d.reject('', `not supported: only ${PATH_TEMPLATE} is`);
+    return NEVER;
+  }
+  const { path_template: text = '' } = unpacked.message as { path_template?: string };
+  const template = compilePathTemplate(text);
+  const regex = 'error' in template ? template : compileRegex(template.regex);
+  if (!('error' in regex)) return new UrlPathRule(regex);
+  d.reject('path_template', `is not a valid path template: ${regex.error}`);
+  return NEVER;
 }
 
 function decodePrincipal(message: PrincipalPb, d: ConfigDecoder): Rule {

@@ -201,6 +201,8 @@ export type RetryPolicy = {
   /** previous_hosts predicate configured. */
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
+  /** update_frequency of previous_priorities; 0: priorities are left to load. */
+  readonly previousPriorities: number;
   readonly rateLimitedBackOff: {
     readonly resetHeaders: readonly {
       readonly name: string;

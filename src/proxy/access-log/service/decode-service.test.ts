@@ -205,11 +205,6 @@ test('what is refused', () => {
     [OPEN_TELEMETRY, {}, /one of grpc_service, http_service/],
     [OPEN_TELEMETRY, { grpc_service: SERVICE, http_service: {} }, /only one of/],
     [OPEN_TELEMETRY, { grpc_service: SERVICE, body: { int_value: '1' } }, /^body: Only string values/],
-    [
-      OPEN_TELEMETRY,
-      { common_config: { log_name: 'a', grpc_service: SERVICE, custom_tags: [{ tag: 'a', literal: {} }] } },
-      /^common_config\.custom_tags: belongs/,
-    ],
     [OPEN_TELEMETRY, { http_service: {} }, /^http_service\.http_uri: is required/],
     [HTTP_GRPC, { common_config: { grpc_service: SERVICE, transport_api_version: 'V2' } }, /transport_api_version: V2/],
     [HTTP_GRPC, { common_config: { grpc_service: SERVICE, custom_tags: [{ tag: 'a' }] } }, /custom_tags\[0\]: has no/],

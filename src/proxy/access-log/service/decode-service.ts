@@ -161,9 +161,6 @@ function decodeOtel(
   const tags = decodeCustomTags(message.custom_tags ?? [], d, 'custom_tags');
   const keys = message.filter_state_objects_to_log ?? [];
   const common = message.common_config;
-  for (const field of ['filter_state_objects_to_log', 'custom_tags'] as const) {
-    if ((common?.[field]?.length ?? 0) > 0) d.at('common_config').reject(field, 'belongs beside common_config');
-  }
   const sender = decodeSender(message, services, d);
   if (sender === null || services === null) return null;
   const target = services.share(keyOf('otel', OPEN_TELEMETRY, message), () => {

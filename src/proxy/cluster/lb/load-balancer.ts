@@ -4,9 +4,17 @@ import type { Runtime } from '../../http/filter.ts';
 import type { Host, LoadBalancer, LoadBalancerContext } from '../cluster.ts';
 import type { ClusterConfig } from '../cluster-config.ts';
 import type { HostEntry } from '../host.ts';
-import { computePriorityLoad, type LocalityHosts, type PriorityHosts, type PriorityLoad } from '../priority-set.ts';
+import {
+  computeAvailability,
+  computePriorityLoad,
+  type LocalityHosts,
+  type PriorityAvailability,
+  type PriorityHosts,
+  type PriorityLoad,
+} from '../priority-set.ts';
 import type { ClusterScope } from '../stats.ts';
 import { EdfScheduler } from './edf.ts';
+import type { PreviousPriorities } from './previous-priorities.ts';
 
 /** Picks among hosts that are equally allowed; one object per list of hosts, thrown away with it. */
 type Picker = { pick(random: Random): HostEntry | null };
@@ -23,6 +31,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
   readonly #stats: ClusterScope;
   readonly #random: Random;
   #load: PriorityLoad = { healthy: [], degraded: [], isPanicking: [] };
+  #availability: PriorityAvailability = { healthy: [], degraded: [] };
   #healthy: Picker[] = [];
   #degraded: Picker[] = [];
   #all: Picker[] = [];
@@ -40,6 +49,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
   /** Takes new hosts on. */
   update(priorities: readonly PriorityHosts[], overprovisioning: number): void {
     this.#load = computePriorityLoad(priorities, overprovisioning, this.#options.panicThreshold);
+    this.#availability = computeAvailability(priorities, overprovisioning);
     this.#healthy = priorities.map((p) => this.#picker(p, 'healthy'));
     this.#degraded = priorities.map((p) => this.#picker(p, 'degraded'));
     this.#all = priorities.map((p) => this.#picker(p, 'hosts'));
@@ -63,14 +73,16 @@ export class PriorityLoadBalancer implements LoadBalancer {
 
   #choose(context: LoadBalancerContext): HostEntry | null {
     const only = this.#only;
-    return only !== null ? only.pick(context.random) : this.#chooseByLoad(context);
+    const retry = context.retryPriority ?? null;
+    return only !== null && retry === null ? only.pick(context.random) : this.#chooseByLoad(context, retry);
   }
 
-  #chooseByLoad(context: LoadBalancerContext): HostEntry | null {
-    const { healthy, degraded, isPanicking } = this.#load;
+  #chooseByLoad(context: LoadBalancerContext, retry: PreviousPriorities | null): HostEntry | null {
+    const { isPanicking } = this.#load;
+    const { healthy, degraded } = retry === null ? this.#load : retry.adjust(this.#availability, this.#load);
     let priority = 0;
     let isDegraded = false;
-    if (!this.#isOnePriority) {
+    if (!this.#isOnePriority || retry !== null) {
       let draw = (context.hash === null ? context.random.uint32() : context.hash) % 100;
       priority = healthy.findIndex((share) => (draw -= share) < 0);
       if (priority < 0) {

@@ -19,6 +19,7 @@ import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from 
 import { countRoute, type RouteStats } from './route-stats.ts';
 import type { Router, RouterStream } from './router.ts';
 import { startShadows, type Shadow } from './shadow.ts';
+import { type PreviousPriorities, Tried } from './tried.ts';
 import { expectedTimeout, readTimeouts, setExpectedTimeout, setGrpcTimeout, timeouts } from './timeouts.ts';
 
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
@@ -53,7 +54,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #isRetry = false;
   #isTimeoutRetry = false;
   #retry: RetryState | null = null;
-  #triedHosts: Host[] | null = null;
+  #tried: Tried | null = null;
+  retryPriority: PreviousPriorities | null = null;
   #wasSent = false;
   #requestEnded = false;
   /** -1 before that. */
@@ -111,7 +113,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     return this.#isRetry ? (this.#retry?.policy?.hostSelectionMaxAttempts ?? 1) : 0;
   }
   shouldSelectAnother(host: Host): boolean {
-    return this.#triedHosts !== null && this.#triedHosts.includes(host);
+    return this.#tried?.includes(host) === true;
   }
 
   // ─── The request ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,10 +283,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   #noteHost(host: Host): void {
     this.#reachedHost = true;
-    if (this.#retry?.policy?.avoidPreviousHosts === true) {
-      this.#triedHosts ??= [];
-      this.#triedHosts.push(host);
-    }
+    const policy = this.#retry?.policy ?? null;
+    if (policy !== null) this.retryPriority = (this.#tried ??= new Tried(policy)).note(host);
   }
 
   onPoolFailure(reason: Failure): void {

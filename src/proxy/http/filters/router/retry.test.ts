@@ -154,6 +154,28 @@ test('retries avoid hosts that were tried', () => {
   assert.equal(h.dialer.accept().remoteAddress.port, other.remoteAddress.port);
 });
 
+/** Ports that one request with six attempts goes to; the port is 1 + the priority. */
+function portsTried(previousPriorities: number): number[] {
+  const endpoints = [1, 2, 3].map((port) => ({ ...endpoint(port), priority: port - 1 }));
+  const h = new RouterHarness([clusterConfig({ endpoints: { endpoints, overprovisioningFactor: 140 } })]);
+  const route = retrying(RETRY_ON['5xx'], { previousPriorities, numRetries: 5 });
+  h.request('/', [], { route });
+  const tried: number[] = [];
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const socket = h.dialer.accept();
+    tried.push(socket.remoteAddress.port);
+    socket.feed('HTTP/1.1 503 N\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    h.clock.advance(1000);
+  }
+  return tried;
+}
+
+test('retries leave the priorities that were tried, and begin again when all were', () => {
+  assert.deepEqual(portsTried(0), [1, 1, 1, 1, 1, 1]);
+  assert.deepEqual(portsTried(1), [1, 2, 3, 1, 2, 3]);
+  assert.deepEqual(portsTried(2), [1, 1, 2, 2, 3, 3]);
+});
+
 test('a body too large to be kept ends retries', () => {
   const h = new RouterHarness();
   const route = makeRoute({

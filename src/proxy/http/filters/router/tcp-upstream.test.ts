@@ -100,6 +100,7 @@ const RETRY: RetryPolicy = {
   baseIntervalMs: 25,
   maxIntervalMs: 250,
   avoidPreviousHosts: false,
+  previousPriorities: 0,
   hostSelectionMaxAttempts: 1,
   rateLimitedBackOff: null,
 };
