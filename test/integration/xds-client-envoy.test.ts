@@ -64,9 +64,12 @@ const STEPS: readonly ((server: AdsServer) => unknown)[] = [
   (server) => server.closeStreams(8, 'too many'),
 ];
 
+const PREFIXES = /^(control_plane|cluster_manager.cds|listener_manager.lds|cluster.\w|http.in.rds.\w)[.]/;
+const NAMES =
+  /[.](init_fetch_timeout|update_(attempt|failure|rejected|success)|version|version_text|\w+_state|identifier)/;
 /** 'name: value' */
-const COUNTED =
-  /^(control_plane[.]|(cluster_manager.cds|listener_manager.lds|cluster.\w|http.in.rds.\w)[.](init_|update_(?!time|dur|emp|no_)|version))/;
+const isCounted = (line: string): boolean =>
+  PREFIXES.test(line) && NAMES.test(line) && !/^cluster[.]\w[.](ext_|warm)/.test(line);
 
 /** Requests by step, each type's in order: between types the order is shown where it is certain. */
 async function record(
@@ -96,7 +99,7 @@ async function record(
     }
     assert.equal(server.requests[0]?.isDelta, isDelta);
     assert.equal(server.requests[1]?.hasNode, !isNodeOnFirstOnly);
-    const stats = (await client.stats()).filter((line) => COUNTED.test(line)).sort();
+    const stats = (await client.stats()).filter(isCounted).sort();
     // The number of a version is as exact as a float.
     return { steps, stats: stats.map((line) => line.replace(/(version: \d{15})\d+/, '$1')) };
   } finally {
