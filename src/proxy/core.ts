@@ -169,7 +169,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     httpClient,
     logServices: new LogServices(httpClient, stats, local),
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
-    hasCluster: (name) => names.has(name),
+    hasCluster: (name) => names.has(name) || clusters.knows(name),
   });
   const reasons: Reason[] = [];
   const d = new ConfigDecoder(environment, '', reasons);

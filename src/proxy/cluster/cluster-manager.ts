@@ -51,6 +51,11 @@ export class ClusterTable implements ClusterManager {
     return this.#clusters.get(name) ?? null;
   }
 
+  /** Whether it serves, or will once it is warm. */
+  knows(name: string): boolean {
+    return this.#clusters.has(name) || this.#warming.has(name);
+  }
+
   /** In order of their names' first addition. */
   all(): IterableIterator<ClusterEntry> {
     return this.#clusters.values();

@@ -83,6 +83,7 @@ export class ConfigApplier {
       else refused.push(refusalOf(update, problem));
       yield;
     }
+    this.#decoder.pendingClusters.clear();
     for (const { update } of inOrder(changes.filter((change) => change.update.bytes === null)).reverse()) {
       const refusal = this.#decoder.refusal(update);
       if (refusal === null) this.#remove(update);

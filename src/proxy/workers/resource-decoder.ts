@@ -39,6 +39,8 @@ export class ResourceDecoder {
   readonly #support: ReadonlyMap<string, ReadonlySet<string> | '*'>;
   /** 'TYPE NAME' of what the bootstrap has; updates leave it alone, as Envoy does. */
   readonly #static: ReadonlySet<string>;
+  /** Clusters that were decoded and do not serve yet: what comes with them may name them. */
+  readonly pendingClusters = new Set<string>();
 
   constructor(decoded: Decoded) {
     const { clusters, listeners } = decoded.config;
@@ -60,15 +62,21 @@ export class ResourceDecoder {
   /** Yields between steps; a text says why the bytes cannot be served. */
   *decode(resource: ResourceUpdate, generation: number): Generator<void, Resource | string> {
     const { name } = resource;
+    const { hasCluster } = this.#decoded.environment;
     const type = typeName(resource.typeUrl);
-    const d = new ConfigDecoder({
+    const environment: Decoded['environment'] = {
       ...this.#decoded.environment,
       version: `${type} ${name} ${generation}`,
       // What came by itself knows whom to ask.
       hasAds: true,
-    });
+      hasCluster: (cluster) => hasCluster(cluster) || this.pendingClusters.has(cluster),
+    };
+    const d = new ConfigDecoder(environment);
     const decoded = yield* this.#decodeAs(type, resource, d);
-    if (decoded !== null && d.reasons.length === 0) return decoded;
+    if (decoded !== null && d.reasons.length === 0) {
+      if (decoded.kind === 'cluster') this.pendingClusters.add(name);
+      return decoded;
+    }
     const reasons = dropNested(d.reasons).map(({ path, reason }) => (path === '' ? reason : `${path}: ${reason}`));
     return reasons.join('\n') || 'cannot be decoded';
   }
