@@ -12,8 +12,7 @@ import { defaultOf, fromFields, isDefault } from './well-known.ts';
 export function decodeText<T>(type: MessageType<T>, text: string, report: Report): T | undefined {
   const reader = new TextReader(text);
   try {
-    const message = reader.message(type as MessageType, '');
-    return message as T;
+    return reader.read(type as MessageType) as T;
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     report.add('', 'malformed', `${reader.place}: ${error.reason}`);
@@ -48,7 +47,11 @@ class TextReader {
 
   constructor(text: string) {
     this.#text = text;
+  }
+
+  read(type: MessageType): unknown {
     this.#next();
+    return this.message(type, '');
   }
 
   /** 'line:column' of the token that is next. */
