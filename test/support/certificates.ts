@@ -33,7 +33,7 @@ export type CertificateSpec = {
   readonly subject?: string | readonly (readonly [string, string | Der])[] | Der;
   /** Absent: signed by itself. */
   readonly issuer?: TestCertificate;
-  /** A kind to make one of, or a pair to use. Default p256. */
+  /** A kind to make one of, or a pair to use, or the public half of one. Default p256. */
   readonly key?: KeyKind | crypto.KeyObject;
   readonly sans?: readonly San[];
   readonly notBefore?: Date;
@@ -116,6 +116,8 @@ export function makeCertificate(spec: CertificateSpec = {}): TestCertificate {
   const key = typeof spec.key === 'object' ? spec.key : makeKey(spec.key ?? 'p256');
   const subjectDer = nameDer(spec.subject ?? [['CN', 'test']]);
   const serial = spec.serial ?? ++lastSerial;
+  // The key of a request: its owner has the other half.
+  const isPublic = key.type === 'public';
   const signer = issuer?.key ?? key;
   const algorithm = signatureAlgorithm(signer, hash);
   const extensions = [...standardExtensions(spec), ...(spec.extensions ?? [])];
@@ -127,7 +129,7 @@ export function makeCertificate(spec: CertificateSpec = {}): TestCertificate {
     issuer?.subjectDer ?? subjectDer,
     sequence(time(notBefore ?? new Date(now - DAY_MS)), time(notAfter ?? new Date(now + 30 * DAY_MS))),
     subjectDer,
-    crypto.createPublicKey(key as never).export({ type: 'spki', format: 'der' }),
+    (isPublic ? key : crypto.createPublicKey(key as never)).export({ type: 'spki', format: 'der' }),
     ...(extensions.length === 0 ? [] : [explicit(3, sequence(...extensions.map(extensionDer)))]),
   );
   const whole = sequence(body, algorithm, bits(sign(signer, hash, body)));
@@ -136,7 +138,7 @@ export function makeCertificate(spec: CertificateSpec = {}): TestCertificate {
     der: whole,
     pem,
     key,
-    keyPem: key.export({ type: 'pkcs8', format: 'pem' }) as string,
+    keyPem: isPublic ? '' : (key.export({ type: 'pkcs8', format: 'pem' }) as string),
     subjectDer,
     serial,
     isSelfSigned: issuer === undefined,

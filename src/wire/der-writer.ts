@@ -1,0 +1,61 @@
+// Writes DER (X.690), as far as certificate requests need it.
+import { contextTag, DER_BIT_STRING, DER_INTEGER, DER_OCTET_STRING, DER_OID, DER_SEQUENCE, DER_SET } from './der.ts';
+
+/** One element: identifier octet, length, contents. */
+export function writeDer(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat(contents);
+  return Buffer.concat([Buffer.from([tag, ...lengthOctets(body.length)]), body]);
+}
+
+export function derSequence(...contents: readonly Uint8Array[]): Buffer {
+  return writeDer(DER_SEQUENCE, ...contents);
+}
+
+/** The caller sorts the elements, as DER has it. */
+export function derSet(...contents: readonly Uint8Array[]): Buffer {
+  return writeDer(DER_SET, ...contents);
+}
+
+export function derOctets(contents: Uint8Array): Buffer {
+  return writeDer(DER_OCTET_STRING, contents);
+}
+
+/** Whole octets. */
+export function derBits(contents: Uint8Array): Buffer {
+  return writeDer(DER_BIT_STRING, Buffer.from([0]), contents);
+}
+
+/** Of 0 to 127. */
+export function derSmallInteger(value: number): Buffer {
+  return writeDer(DER_INTEGER, Buffer.from([value]));
+}
+
+/** [number], constructed: contents that are elements themselves. */
+export function derContext(number: number, ...contents: readonly Uint8Array[]): Buffer {
+  return writeDer(contextTag(number, true), ...contents);
+}
+
+/** [number] IMPLICIT IA5String, as GeneralName has its texts. */
+export function derContextText(number: number, text: string): Buffer {
+  return writeDer(contextTag(number, false), Buffer.from(text, 'latin1'));
+}
+
+/** Of '1.2.840…'. */
+export function derOid(dotted: string): Buffer {
+  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
+  return writeDer(DER_OID, Buffer.from([first * 40 + second, ...rest].flatMap(base128)));
+}
+
+function base128(value: number): number[] {
+  const octets = [value % 128];
+  for (let left = Math.floor(value / 128); left > 0; left = Math.floor(left / 128)) octets.unshift((left % 128) + 128);
+  return octets;
+}
+
+/** The shortest form. */
+function lengthOctets(length: number): number[] {
+  if (length < 0x80) return [length];
+  const octets: number[] = [];
+  for (let left = length; left > 0; left = Math.floor(left / 256)) octets.unshift(left % 256);
+  return [0x80 + octets.length, ...octets];
+}
