@@ -118,6 +118,7 @@ export type Decoded = {
   readonly holders: WorkerHolders;
   /** What transport sockets of listeners and clusters share. */
   readonly transports: TransportServices;
+  readonly bootstrapExtensions: BootstrapExtensions;
 };
 
 /** The bootstrap as runtime objects, or every reason why not. */
@@ -126,7 +127,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const { clock, random, engine, stats, runtime, accessLogs, seams } = core;
   const { shared } = seams;
   const staticSecrets = new StaticSecrets();
-  const holders = makeHolders();
+  const holders = makeHolders(() => clock.wallMs);
   const transports = makeTransportServices(parts, core, staticSecrets, holders);
   const clusters = new ClusterTable({
     endpoints: holders.endpoints,
@@ -177,6 +178,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   stats.setFilter(statsSettings.filter);
   const manager = makeHttpConnectionManager({
     routes: holders.routes,
+    extensions: holders.extensions,
     filterFactory: environment.filterFactory,
     serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
     nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
@@ -190,7 +192,8 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     upstreamTransports: transportFactories,
     upstreamFilters: clusterFilters,
   };
-  const listenerEnvironment = factoriesByType(extensions, decodeBootstrapExtensions(bootstrap, d));
+  const bootstrapExtensions = decodeBootstrapExtensions(bootstrap, d);
+  const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions);
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   return {
@@ -202,6 +205,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     listenerEnvironment,
     holders,
     transports,
+    bootstrapExtensions,
     node: local.node,
   };
 }

@@ -14,6 +14,7 @@ import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
 import type { Crew } from './workers/crew.ts';
 import { LocalCrew } from './workers/local-crew.ts';
+import type { ConfigRecord } from './xds/config-record.ts';
 import { isDynamic, startXds } from './xds/start-xds.ts';
 
 export type ProxyParts = Omit<CoreParts, 'journal' | 'seams'>;
@@ -28,6 +29,8 @@ export type SupervisedProxy = Core & {
   readonly statsSettings: StatsConfig;
   readonly drain: DrainManager;
   readonly crew: Crew;
+  /** What has come from control planes. */
+  readonly record: ConfigRecord;
 };
 
 export type RunningProxy = SupervisedProxy & { readonly supervisor: Supervisor };
@@ -124,8 +127,9 @@ function makeDrain({ options }: ProxyParts, { clock, random }: Core): DrainManag
 }
 
 function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: DrainManager): SupervisedProxy {
-  const { core, bootstrap, config, statsSettings } = prepared;
-  return { ...core, parts, bootstrap, config, startedWallMs: core.clock.wallMs, statsSettings, drain, crew };
+  const { core, bootstrap, config, statsSettings, holders } = prepared;
+  const { record } = holders;
+  return { ...core, parts, bootstrap, config, startedWallMs: core.clock.wallMs, statsSettings, drain, crew, record };
 }
 
 /** '1.2.3' as the number 10203, for server.version. */

@@ -1,10 +1,13 @@
-// Runtime values (layered_runtime): static and admin layers, the later layer wins.
+// Runtime values (layered_runtime): static, admin and fetched layers, the later layer wins.
 import type { Random } from '../base/clock.ts';
 import type { FractionalPercent, Runtime } from './http/filter.ts';
+import type { ConfigPlace } from './xds/place.ts';
 
 export type RuntimeLayerConfig = {
   readonly name: string;
   readonly values: Readonly<Record<string, unknown>> | 'admin';
+  /** rtds_layer: its values come from there, under that name. */
+  readonly discovery?: { readonly name: string; readonly place: ConfigPlace };
 };
 
 /** Flattened values of all layers; the admin layer can be changed while it runs. */
@@ -12,12 +15,16 @@ export class LayeredRuntime implements Runtime {
   layers: readonly { readonly name: string; readonly values: Map<string, unknown> }[] = [];
   #admin: Map<string, unknown> | null = null;
   #merged = new Map<string, unknown>();
+  /** Layers by the name under which they are fetched. */
+  readonly #fetched = new Map<string, Map<string, unknown>>();
 
   /** Takes the layers of a bootstrap; before that every value is its default. */
   load(layers: readonly RuntimeLayerConfig[]): void {
     this.#admin = null;
+    this.#fetched.clear();
     this.layers = layers.map((layer) => {
       const values = new Map<string, unknown>();
+      if (layer.discovery !== undefined) this.#fetched.set(layer.discovery.name, values);
       if (layer.values === 'admin') this.#admin = values;
       else flatten(layer.values, '', values);
       return { name: layer.name, values };
@@ -38,6 +45,15 @@ export class LayeredRuntime implements Runtime {
     }
     this.#merge();
     return true;
+  }
+
+  /** Takes all values of a layer that is fetched by that name. */
+  setLayer(name: string, values: Readonly<Record<string, unknown>>): void {
+    const layer = this.#fetched.get(name);
+    if (layer === undefined) return;
+    layer.clear();
+    flatten(values, '', layer);
+    this.#merge();
   }
 
   #merge(): void {

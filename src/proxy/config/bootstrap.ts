@@ -44,7 +44,9 @@ export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
   'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
-  'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer admin_layer',
+  'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer admin_layer rtds_layer',
+  'envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer': 'name rtds_config',
+  'envoy.service.runtime.v3.Runtime': 'name layer',
   'envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer': '',
   'envoy.config.core.v3.Node': '*',
   'envoy.config.core.v3.Locality': '*',
@@ -199,6 +201,10 @@ function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig
       if (layers.some((other) => other.values === 'admin'))
         dl.reject('admin_layer', 'there may be only one admin layer');
       layers.push({ name, values: 'admin' });
+    } else if (layer.rtds_layer !== undefined) {
+      const { name: resource = '', rtds_config } = layer.rtds_layer;
+      const place = decodeConfigSource(rtds_config, dl.at('rtds_layer').at('rtds_config'));
+      if (place !== null) layers.push({ name, values: {}, discovery: { name: resource, place } });
     } else layers.push({ name, values: (layer.static_layer ?? {}) as Record<string, unknown> });
   }
   return layers;

@@ -38,18 +38,27 @@ export type EnvironmentParts = {
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &
   EnvironmentParts &
-  RouteEnvironment & { readonly filterFactory: (type: string) => HttpFilterFactory | null };
+  RouteEnvironment & {
+    readonly filterFactory: (type: string) => HttpFilterFactory | null;
+    /** Whether anything that was decoded comes from elsewhere. */
+    readonly usesPlaces: () => boolean;
+  };
 
 export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvironment {
   const byType = new Map<string, HttpFilterFactory>();
   const byRouteType = new Map<string, HttpFilterFactory>();
+  let usesPlaces = false;
   for (const factory of parts.httpFilters) {
     byType.set(factory.configType, factory);
     byRouteType.set(factory.routeConfigType ?? factory.configType, factory);
   }
   return {
     ...parts,
-    configPlace: decodeConfigSource,
+    usesPlaces: () => usesPlaces,
+    configPlace: (message, d) => {
+      usesPlaces = true;
+      return decodeConfigSource(message, d);
+    },
     filterFactory: (type) => byType.get(type) ?? null,
     upstreamFilter: (type) => parts.upstreamFilters?.find(({ configType }) => configType === type) ?? null,
     upstreamTransport: (type) => parts.upstreamTransports?.find(({ configType }) => configType === type) ?? null,

@@ -6,12 +6,14 @@ import type { Spelling } from '../../wire/http1/encoder.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { HttpFilterFactory } from '../http/filter.ts';
+import type { FilterSpec, HttpExtension } from '../http/filter-discovery.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
+import { decodeFilterDiscovery, FILTER_DISCOVERY_FIELDS } from './filter-discovery.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
@@ -40,7 +42,9 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   ...TRACING_FIELDS,
   ...HTTP2_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.Rds': 'config_source route_config_name',
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': 'name typed_config is_optional disabled',
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter':
+    'name typed_config is_optional disabled config_discovery',
+  ...FILTER_DISCOVERY_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
     'upgrade_type filters enabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig':
@@ -59,12 +63,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig': '',
 } as const;
 
-export type HttpFilterSpec = {
-  readonly name: string;
-  readonly factory: HttpFilterFactory;
-  readonly config: unknown;
-  readonly disabled: boolean;
-};
+export type HttpFilterSpec = FilterSpec;
 
 export type HttpManagerConfig = {
   readonly config: Omit<HttpConfig, 'chain'>;
@@ -78,6 +77,7 @@ export type HttpManagerConfig = {
 export type HttpManagerEnvironment = {
   /** Route configurations by name; absent where only a part is decoded. */
   readonly routes?: Holders<RouteTable>;
+  readonly extensions?: Holders<HttpExtension>;
   readonly filterFactory: (type: string) => HttpFilterFactory | null;
   readonly serviceCluster: string;
   readonly nodeId: string;
@@ -262,6 +262,12 @@ function decodeFilters(
   const specs: HttpFilterSpec[] = [];
   for (const [i, message] of messages.entries()) {
     const df = d.at(field, i);
+    if (message.config_discovery !== undefined) {
+      const discovery = decodeFilterDiscovery(message, df, environment.filterFactory);
+      const { name = '', disabled = false } = message;
+      if (discovery !== null) specs.push({ name, disabled, factory: null, discovery });
+      continue;
+    }
     if (message.typed_config === undefined) {
       df.reject('typed_config', `is required: filter ${JSON.stringify(message.name ?? '')} has no configuration`);
       continue;
@@ -271,12 +277,12 @@ function decodeFilters(
   }
   const last = specs.at(-1);
   for (const [i, spec] of specs.entries()) {
-    if (spec.factory.isTerminal === true && spec !== last) {
+    if (spec.factory?.isTerminal === true && spec !== last) {
       d.at(field, i).reject('', `terminal filter ${spec.name} must be the last filter of the chain`);
     }
   }
   if (messages.length === 0) d.reject(field, 'is required: the last filter must be envoy.filters.http.router');
-  else if (last !== undefined && last.factory.isTerminal !== true && specs.length === messages.length) {
+  else if (last?.factory != null && last.factory.isTerminal !== true && specs.length === messages.length) {
     d.at(field, messages.length - 1).reject(
       '',
       `non-terminal filter ${last.name} is the last filter of the chain; envoy.filters.http.router must be`,

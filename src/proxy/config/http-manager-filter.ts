@@ -1,5 +1,6 @@
 // The HTTP connection manager as a network filter: where HTTP begins for a chain.
 import type { HttpConnectionManager } from '../../proto/generated/types.d.ts';
+import type { DiscoveredChain } from '../http/filter-discovery.ts';
 import { HttpManagerFilter, makeHttpManager } from '../http/http-manager.ts';
 import { defineNetworkFilter, type NetworkFilterFactory, type StandIn } from '../network/filter.ts';
 import {
@@ -10,7 +11,9 @@ import {
 } from './http-connection-manager.ts';
 
 function standInsOf(filters: readonly HttpFilterSpec[]): StandIn[] {
-  return filters.flatMap(({ factory, config }) => {
+  return filters.flatMap((spec) => {
+    if (spec.factory === null) return [];
+    const { factory, config } = spec;
     const effect = factory.standsIn?.(config as never);
     return effect === undefined ? [] : [{ name: factory.name, effect }];
   });
@@ -26,9 +29,14 @@ export function makeHttpConnectionManager(environment: HttpManagerEnvironment): 
     standIns: ({ filters, upgradeFilters }) => standInsOf([...filters, ...[...upgradeFilters.values()].flat()]),
     decode: (message, d, chain) => decodeHttpConnectionManager(message, d, environment, chain.bufferLimitBytes),
     create: (config, context) => {
-      const { routes = null } = environment;
-      const manager = makeHttpManager(config, routes === null ? context : { ...context, routes });
-      return new HttpManagerFilter(manager, routes);
+      const { routes = null, extensions } = environment;
+      const discovered: DiscoveredChain[] = [];
+      const manager = makeHttpManager(config, {
+        ...{ ...context, discovered },
+        ...(routes === null ? {} : { routes }),
+        ...(extensions === undefined ? {} : { extensions }),
+      });
+      return new HttpManagerFilter(manager, routes, discovered);
     },
   });
 }

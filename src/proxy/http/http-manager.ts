@@ -1,24 +1,19 @@
 // Builds the shared side of a connection manager: its filters, statistics and the chain compiled from them.
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
+import { whenAll } from '../../base/when-all.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { DrainDecision, NetworkConnection, NetworkFilter } from '../network/filter.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
-import type { FilterContext, HttpFilter, HttpFilterFactory, Runtime } from './filter.ts';
+import { DiscoveredChain, type FilterSpec, type HttpExtension, isDiscovered } from './filter-discovery.ts';
+import type { FilterContext, HttpFilter, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
 import { HttpConnection, type HttpManager } from './connection-manager.ts';
 import { type Http2CodecScope, HTTP2_CODEC_STATS } from '../codec/http2-stats.ts';
 import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
-
-type FilterSpec = {
-  readonly name: string;
-  readonly factory: HttpFilterFactory;
-  readonly config: unknown;
-  readonly disabled: boolean;
-};
 
 export type HttpManagerParts = {
   readonly config: Omit<HttpConfig, 'chain'>;
@@ -44,6 +39,10 @@ export type HttpManagerContext = {
   readonly isSecure?: boolean;
   /** Route configurations by name; absent where all are written in place. */
   readonly routes?: Holders<RouteTable>;
+  /** Filters by name; absent where all are written in place. */
+  readonly extensions?: Holders<HttpExtension>;
+  /** Gets the chains that follow filters from elsewhere, to be closed with the manager. */
+  readonly discovered?: DiscoveredChain[];
 };
 
 export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerContext): HttpManager {
@@ -58,12 +57,29 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const holder =
     rds === null ? null : (context.routes?.use(rds.name, rds.place, `${statPrefix}rds.${rds.name}.`) ?? null);
   let http2Stats: Http2CodecScope | null = null;
-  return {
-    config: Object.freeze({
-      ...parts.config,
-      ...(holder === null ? {} : { routes: holder }),
-      chain: makeChain(parts.filters, common),
+  const chainOf = (specs: readonly FilterSpec[], changed: (chain: FilterChain) => void): FilterChain => {
+    const { extensions, discovered } = context;
+    if (extensions === undefined || !specs.some(isDiscovered)) return makeChain(specs, common);
+    const followed = new DiscoveredChain(specs, common, extensions, changed);
+    discovered?.push(followed);
+    return followed.chain;
+  };
+  const config = {
+    ...parts.config,
+    ...(holder === null ? {} : { routes: holder }),
+    chain: chainOf(parts.filters, (chain) => {
+      config.chain = chain;
     }),
+  };
+  const upgradeChains = new Map<string, FilterChain>();
+  for (const [type, filters] of upgrades) {
+    upgradeChains.set(
+      type,
+      chainOf(filters, (chain) => void upgradeChains.set(type, chain)),
+    );
+  }
+  return {
+    config,
     rds: holder,
     clock,
     random,
@@ -79,7 +95,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     drain: context.drain,
     dateText: context.dateText,
     isSecure: context.isSecure ?? false,
-    upgradeChains: new Map(upgrades.map(([type, filters]) => [type, makeChain(filters, common)])),
+    upgradeChains,
     matchContext: { random, runtime, format: null as never },
     connections: new Set(),
   };
@@ -87,7 +103,9 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
 
 function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'slot'>): FilterChain {
   const entries: ChainEntry[] = [];
-  for (const { name, factory, config, disabled } of specs) {
+  for (const spec of specs) {
+    if (spec.factory === null) continue;
+    const { name, factory, config, disabled } = spec;
     const filter = factory.create(config as never, { slot: entries.length, ...common });
     // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
     if (filter !== null) entries.push({ name, filter: filter as HttpFilter, disabled });
@@ -99,18 +117,27 @@ function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'sl
 export class HttpManagerFilter implements NetworkFilter {
   readonly #manager: HttpManager;
   readonly #routes: Holders<RouteTable> | null;
+  readonly #discovered: readonly DiscoveredChain[];
 
-  constructor(manager: HttpManager, routes: Holders<RouteTable> | null = null) {
+  constructor(
+    manager: HttpManager,
+    routes: Holders<RouteTable> | null = null,
+    discovered: readonly DiscoveredChain[] = [],
+  ) {
     this.#manager = manager;
     this.#routes = routes;
+    this.#discovered = discovered;
   }
 
   whenSettled(settled: () => void): void {
-    if (this.#manager.rds === null) settled();
-    else this.#manager.rds.whenSettled(settled);
+    const { rds } = this.#manager;
+    const awaited: { whenSettled(called: () => void): void }[] = [...this.#discovered];
+    if (rds !== null) awaited.push(rds);
+    whenAll(awaited, (one, called) => one.whenSettled(called), settled);
   }
 
   close(): void {
+    for (const one of this.#discovered) one.close();
     if (this.#manager.rds !== null) this.#routes?.release(this.#manager.rds);
   }
 

@@ -5,14 +5,22 @@ import type { Worker } from '../worker.ts';
 import type { WorkerHolders } from '../xds/worker-holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { ADS_KEY } from '../xds/place.ts';
-import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../xds/types.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  EXTENSION_TYPE,
+  LISTENER_TYPE,
+  ROUTE_TYPE,
+  RUNTIME_TYPE,
+  SECRET_TYPE,
+} from '../xds/types.ts';
 import { type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
 
 /** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
 const SLICE_MS = 0.3;
 
 /** In this order resources come that others refer to; they go in the opposite one. */
-const ORDER = [SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+const ORDER = [RUNTIME_TYPE, SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE];
 
 type Change = { readonly update: ResourceUpdate; readonly generation: number };
 type Ready = Change & { readonly resource: Resource };
@@ -108,6 +116,14 @@ export class ConfigApplier {
       case 'secret':
         holders.secrets.set(name, place, resource.secret);
         return null;
+      case 'extension': {
+        const refusal = holders.extensions.find(name, place)?.refusal(resource.extension) ?? null;
+        if (refusal === null) holders.extensions.set(name, place, resource.extension);
+        return refusal;
+      }
+      case 'runtime':
+        this.#core.runtime.setLayer(name, resource.values);
+        return null;
       default: {
         const outcome = this.#worker.listeners.set(resource.config);
         if (typeof outcome !== 'object') for (const text of standInWarnings(resource.config)) transports.warn(text);
@@ -121,7 +137,9 @@ export class ConfigApplier {
     const type = typeName(typeUrl);
     if (type === CLUSTER_TYPE) this.#worker.clusters.remove(name);
     else if (type === LISTENER_TYPE) this.#worker.listeners.remove(name);
-    else {
+    else if (type === RUNTIME_TYPE) {
+      if (!isTimeout) this.#core.runtime.setLayer(name, {});
+    } else {
       const named = this.#holdersOf(type);
       if (isTimeout) named.timedOut(name, place);
       else named.set(name, place, null);
@@ -129,9 +147,10 @@ export class ConfigApplier {
     if (!isTimeout) this.#current.delete(keyOf(update));
   }
 
-  #holdersOf(type: string): WorkerHolders['endpoints' | 'routes' | 'secrets'] {
-    const { endpoints, routes, secrets } = this.#decoded.holders;
+  #holdersOf(type: string): WorkerHolders['endpoints' | 'routes' | 'secrets' | 'extensions'] {
+    const { endpoints, routes, secrets, extensions } = this.#decoded.holders;
     if (type === ENDPOINTS_TYPE) return endpoints;
+    if (type === EXTENSION_TYPE) return extensions;
     return type === ROUTE_TYPE ? routes : secrets;
   }
 }

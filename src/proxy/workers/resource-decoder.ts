@@ -16,23 +16,44 @@ import { ConfigDecoder } from '../config-decoder.ts';
 import type { Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RouteTable } from '../route/route.ts';
+import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
+import type { HttpFilterFactory } from '../http/filter.ts';
 import { decodeSecret, secretKind } from '../tls/decode-secret.ts';
 import type { NamedSecret } from '../tls/tls-config.ts';
-import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../xds/types.ts';
+import type { HttpExtension } from '../http/filter-discovery.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  EXTENSION_TYPE,
+  LISTENER_TYPE,
+  ROUTE_TYPE,
+  RUNTIME_TYPE,
+  SECRET_TYPE,
+} from '../xds/types.ts';
 import type { ResourceUpdate } from './contract.ts';
 
 const VIRTUAL_HOST_TYPE = 'envoy.config.route.v3.VirtualHost';
 /** Number of RouteConfiguration.virtual_hosts. */
 const VIRTUAL_HOSTS_FIELD = 2;
 
-const TYPES: ReadonlySet<string> = new Set([CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE]);
+const TYPES: ReadonlySet<string> = new Set([
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  EXTENSION_TYPE,
+  LISTENER_TYPE,
+  ROUTE_TYPE,
+  RUNTIME_TYPE,
+  SECRET_TYPE,
+]);
 
 export type Resource =
   | { readonly kind: 'cluster'; readonly config: ClusterConfig }
   | { readonly kind: 'listener'; readonly config: ListenerConfig }
   | { readonly kind: 'routes'; readonly table: RouteTable }
   | { readonly kind: 'endpoints'; readonly endpoints: EndpointsConfig }
-  | { readonly kind: 'secret'; readonly secret: NamedSecret };
+  | { readonly kind: 'secret'; readonly secret: NamedSecret }
+  | { readonly kind: 'extension'; readonly extension: HttpExtension }
+  | { readonly kind: 'runtime'; readonly values: Readonly<Record<string, unknown>> };
 
 export class ResourceDecoder {
   readonly #decoded: Decoded;
@@ -94,6 +115,9 @@ export class ResourceDecoder {
     }
     checkName(message, name, d);
     if (type === SECRET_TYPE) return decodeNamedSecret(message, d);
+    if (type === EXTENSION_TYPE) return decodeExtension(message, d, this.#decoded.environment.filterFactory);
+    if (type === RUNTIME_TYPE)
+      return { kind: 'runtime', values: (message as { layer?: Record<string, unknown> }).layer ?? {} };
     if (type === CLUSTER_TYPE) {
       const config = decodeCluster(message as never, d);
       return config === null ? null : { kind: 'cluster', config: { ...config, addedViaApi: true } };
@@ -145,6 +169,29 @@ function decodeNamedSecret(message: object, d: ConfigDecoder): Resource | null {
   }
   const value = decodeSecret(message as never, kind, d);
   return value === null ? null : { kind: 'secret', secret: { kind, value } as NamedSecret };
+}
+
+/** Source: Envoy's texts in source/common/config and source/common/filter/config_discovery_impl. */
+function decodeExtension(
+  { name = '', typed_config }: TypedExtensionConfig,
+  d: ConfigDecoder,
+  filterFactory: (type: string) => HttpFilterFactory | null,
+): Resource | null {
+  const dc = d.at('typed_config');
+  const unpacked = typed_config === undefined ? null : d.environment.unpack(typed_config, dc);
+  if (unpacked === null) {
+    if (typed_config === undefined) dc.reject('', 'is required');
+    return null;
+  }
+  const { type } = unpacked;
+  const factory = filterFactory(type);
+  if (factory === null) {
+    const text = `Didn't find a registered implementation for '${name}' with type URL: '${type}'`;
+    dc.reject('', text);
+    return null;
+  }
+  const config = factory.decode(unpacked.message as never, dc);
+  return { kind: 'extension', extension: { name, type, factory, config } };
 }
 
 function checkName(message: object, name: string, d: ConfigDecoder): void {

@@ -1,5 +1,6 @@
 // Brings what a control plane sends to the workers: subscribes to what is wanted, and answers with what was refused.
 import type { Failure } from '../../base/failure.ts';
+import { whenAll } from '../../base/when-all.ts';
 import type {
   UpdateCounts,
   XdsListener,
@@ -11,8 +12,9 @@ import type {
 import type { DynamicConfig } from '../config/bootstrap.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from '../workers/contract.ts';
 import type { Want, WantSink } from './holders.ts';
-import { ADS_KEY, type ConfigPlace } from './place.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE } from './types.ts';
+import { ADS_KEY, ADS_PLACE, type ConfigPlace } from './place.ts';
+import type { ConfigRecord } from './config-record.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, RUNTIME_TYPE } from './types.ts';
 
 /** The workers, as the controller needs them. */
 export type ControlledCrew = {
@@ -25,12 +27,25 @@ export type ControlledCrew = {
 export type ControllerContext = {
   readonly crew: ControlledCrew;
   readonly dynamic: DynamicConfig;
+  /** Layers of runtime values that come from elsewhere: everything else waits for their first answers, as in Envoy. */
+  readonly runtimeLayers: readonly { readonly name: string; readonly place: ConfigPlace }[];
+  /** Types that are asked for whole and only kept: for others of this process. */
+  readonly keptTypes: readonly string[];
+  /** What has come, for the admin interface. */
+  readonly record: ConfigRecord;
+  /** Runtime values have come; null: they are gone. */
+  readonly tookRuntime: (name: string, bytes: Uint8Array | null) => void;
   /** Opens a source; asked once for each place that is used. */
   readonly openSource: (place: ConfigPlace) => XdsSource;
   /** Statistics of a question, under 'cluster_manager.cds.', 'cluster.NAME.', … */
   readonly countsFor: (statPrefix: string, place: ConfigPlace) => UpdateCounts;
   /** For the operator. */
   readonly warn: (text: string) => void;
+};
+
+const PREFIXES: Readonly<Record<string, string>> = {
+  [CLUSTER_TYPE]: 'cluster_manager.cds.',
+  [LISTENER_TYPE]: 'listener_manager.lds.',
 };
 
 /** All names, for a subscription of everything there is. */
@@ -49,8 +64,20 @@ export class XdsController implements WantSink {
 
   /** Clusters first; listeners once those have their hosts. Source: Envoy's order of initialisation. */
   start(): void {
-    const { crew, dynamic } = this.#context;
+    const { runtimeLayers } = this.#context;
+    for (const { name, place } of runtimeLayers) this.want({ type: RUNTIME_TYPE, name, place, statPrefix: 'runtime.' });
+    const places = new Set(runtimeLayers.map(({ place }) => keyOf(RUNTIME_TYPE, place)));
+    whenAll(
+      places,
+      (key, came) => this.#subscriptions.get(key)?.whenFirst(came),
+      () => this.#startResources(),
+    );
+  }
+
+  #startResources(): void {
+    const { crew, dynamic, keptTypes } = this.#context;
     const { clusters, listeners } = dynamic;
+    for (const type of keptTypes) this.#subscribeToAll(type, ADS_PLACE, () => {});
     if (clusters !== null) this.#subscribeToAll(CLUSTER_TYPE, clusters, () => crew.firstCame('clusters'));
     crew.attachWants(this);
     if (listeners === null) return;
@@ -66,7 +93,7 @@ export class XdsController implements WantSink {
   }
 
   #subscribeToAll(type: string, place: ConfigPlace, firstCame: () => void): void {
-    const prefix = type === CLUSTER_TYPE ? 'cluster_manager.cds.' : 'listener_manager.lds.';
+    const prefix = PREFIXES[type] ?? `xds.${type}.`;
     this.#open(type, place, this.#context.countsFor(prefix, place)).whenFirst(firstCame);
   }
 
@@ -95,10 +122,26 @@ export class XdsController implements WantSink {
       done([]);
       return;
     }
+    if (this.#context.keptTypes.includes(resources[0]?.typeUrl ?? '')) {
+      done([]);
+      return;
+    }
     this.#context.crew.update({ generation: ++this.#generation, resources }, ({ refused }) => {
+      this.#tellOfRuntime(resources, refused);
       for (const { typeUrl, name, reason } of refused) this.warn(`${typeUrl} ${JSON.stringify(name)}: ${reason}`);
       done(refused);
     });
+  }
+
+  #tellOfRuntime(resources: readonly ResourceUpdate[], refused: readonly XdsRefusal[]): void {
+    for (const { typeUrl, name, bytes, isTimeout = false } of resources) {
+      if (typeUrl !== RUNTIME_TYPE || isTimeout || refused.some((one) => one.name === name)) continue;
+      this.#context.tookRuntime(name, bytes);
+    }
+  }
+
+  get record(): ConfigRecord {
+    return this.#context.record;
   }
 
   warn(text: string): void {
@@ -156,7 +199,9 @@ class TypeSubscription implements XdsListener {
     this.#controller.update(updates, (more) => {
       for (const name of names) this.#known.add(name);
       for (const name of gone) this.#known.delete(name);
-      done([...refused, ...more]);
+      const all = [...refused, ...more];
+      this.#controller.record.took(this.#type, this.#place.key, response, gone, all);
+      done(all);
       this.#first();
     });
   }
@@ -180,6 +225,7 @@ class TypeSubscription implements XdsListener {
   }
 
   onConnection(failure: Failure | null): void {
+    this.#controller.record.connection(this.#type, this.#place.key, failure === null);
     if (failure !== null) this.#controller.warn(`${this.#type}: ${failure.detail}`);
   }
 }

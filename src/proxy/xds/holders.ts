@@ -27,6 +27,8 @@ export class Holder<T> {
   /** The first answer is there, or it was waited for long enough. */
   isSettled = false;
   users = 0;
+  /** Users who cannot take every value: each says why not, or null. */
+  readonly checks = new Set<(value: T) => string | null>();
   readonly #listeners = new Set<() => void>();
   #waiting: (() => void)[] = [];
 
@@ -40,6 +42,15 @@ export class Holder<T> {
   whenSettled(settled: () => void): void {
     if (this.isSettled) settled();
     else this.#waiting.push(settled);
+  }
+
+  /** Why a user cannot take the value, or null. */
+  refusal(value: T): string | null {
+    for (const check of this.checks) {
+      const reason = check(value);
+      if (reason !== null) return reason;
+    }
+    return null;
   }
 
   listen(listener: () => void): void {

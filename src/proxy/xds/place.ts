@@ -39,3 +39,9 @@ export type RestPlace = {
 };
 
 export const ADS_KEY = 'ads';
+
+/** The ADS stream for types that no configuration names. */
+export const ADS_PLACE: ConfigPlace = Object.freeze({
+  ...{ key: ADS_KEY, source: { kind: 'ads' } as const, message: { ads: {} } },
+  initialFetchTimeoutMs: 0,
+});

@@ -3,13 +3,20 @@ import { FileWatch } from '../../net/file-watch.ts';
 import type { LogLevel } from '../../telemetry/log.ts';
 import { ScopeStreamCounts, ScopeUpdateCounts } from '../../xds/client/counts.ts';
 import type { XdsSource } from '../../xds/client/types.ts';
+import { decodeBinary } from '../../proto/binary-decode.ts';
+import { registry } from '../../proto/registry.ts';
+import { Report } from '../../proto/report.ts';
 import type { Core, CoreParts, Decoded } from '../core.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 import { type ControlledCrew, XdsController } from './controller.ts';
+import { RUNTIME_STATS } from '../server-stats.ts';
 import { ADS_KEY, type ConfigPlace, type PlaceSource } from './place.ts';
+import { certificateClient } from './sources/certificate-signer.ts';
 import { grpcSource } from './sources/grpc-source.ts';
+import { OwnSecrets } from './sources/own-secrets.ts';
 import { pathSource } from './sources/path-source.ts';
 import { restSource } from './sources/rest-source.ts';
+import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE, RUNTIME_TYPE } from './types.ts';
 
 export type XdsParts = {
   readonly parts: CoreParts;
@@ -19,13 +26,12 @@ export type XdsParts = {
 };
 
 /** Whether anything of the configuration comes from elsewhere. */
-export function isDynamic({ config }: Decoded): boolean {
+export function isDynamic({ config, environment }: Decoded): boolean {
   const { ads, clusters, listeners } = config.dynamic;
-  return ads !== null || clusters !== null || listeners !== null || usesPlaces(config);
-}
-
-function usesPlaces({ clusters }: Decoded['config']): boolean {
-  return clusters.some(({ discovery }) => discovery.kind === 'EDS');
+  const hasSources = ads !== null || clusters !== null || listeners !== null;
+  return (
+    hasSources || config.runtimeLayers.some(({ discovery }) => discovery !== undefined) || environment.usesPlaces()
+  );
 }
 
 export function startXds({ parts, core, decoded, crew }: XdsParts): XdsController {
@@ -39,11 +45,20 @@ export function startXds({ parts, core, decoded, crew }: XdsParts): XdsControlle
     ...{ clock, http, node: () => node, watcher: new FileWatch() },
     log: (level: LogLevel, text: string) => logger.write(level, text),
   };
+  const { certificateClient: ownConfig } = decoded.bootstrapExtensions;
+  const ownParts = { clock, random: core.random, stats, log: common.log };
+  const own = ownConfig && {
+    clusterName: ownConfig.sdsClusterName,
+    client: certificateClient(ownParts, http, ownConfig),
+  };
   const open = (source: PlaceSource, isAds: boolean): XdsSource => {
     switch (source.kind) {
       case 'grpc': {
         const place = isAds ? { ...source, isAggregated: true } : source;
-        return grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null);
+        const openServer = (): XdsSource =>
+          grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null);
+        if (own === null || isAds || source.target.clusterName !== own.clusterName) return openServer();
+        return new OwnSecrets({ clock, client: own.client, openServer });
       }
       case 'rest':
         return restSource(common, source);
@@ -60,10 +75,34 @@ export function startXds({ parts, core, decoded, crew }: XdsParts): XdsControlle
     return new ScopeUpdateCounts(countParts, prefix, hasOwnStream ? new ScopeStreamCounts(stats, prefix) : null);
   };
   const controller = new XdsController({
-    ...{ crew, dynamic, countsFor },
+    ...{ crew, dynamic, countsFor, record: decoded.holders.record },
+    runtimeLayers: decoded.config.runtimeLayers.flatMap(({ discovery }) => discovery ?? []),
+    keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata),
+    tookRuntime: (name, bytes) => takeRuntime(core, name, bytes),
     openSource: (place) => open(place.source, false),
     warn: (text) => logger.warn(text),
   });
   controller.start();
   return controller;
+}
+
+/** Istio's own types, for which its agents ask when the node's metadata says so. */
+function keptTypes(metadata: unknown): string[] {
+  const values = (metadata ?? {}) as Readonly<Record<string, unknown>>;
+  const isOn = (name: string): boolean => values[name] === true || values[name] === 'true';
+  return [
+    ...(isOn('DNS_CAPTURE') ? [NAME_TABLE_TYPE] : []),
+    ...(isOn('PROXY_CONFIG_XDS_AGENT') ? [PROXY_CONFIG_TYPE] : []),
+  ];
+}
+
+/** The supervisor's own values; workers have theirs already. */
+function takeRuntime({ runtime, stats }: Core, name: string, bytes: Uint8Array | null): void {
+  const report = new Report();
+  const message = bytes === null ? {} : decodeBinary(registry.message(RUNTIME_TYPE), bytes, report);
+  if (message === undefined) return;
+  runtime.setLayer(name, (message as { layer?: Record<string, unknown> }).layer ?? {});
+  const scope = stats.scope('runtime.', RUNTIME_STATS);
+  scope.inc(scope.i.load_success);
+  scope.set(scope.i.num_keys, runtime.entries.size);
 }

@@ -4,3 +4,9 @@ export const ENDPOINTS_TYPE = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 export const LISTENER_TYPE = 'envoy.config.listener.v3.Listener';
 export const ROUTE_TYPE = 'envoy.config.route.v3.RouteConfiguration';
 export const SECRET_TYPE = 'envoy.extensions.transport_sockets.tls.v3.Secret';
+/** An extension by name (ECDS). */
+export const EXTENSION_TYPE = 'envoy.config.core.v3.TypedExtensionConfig';
+export const RUNTIME_TYPE = 'envoy.service.runtime.v3.Runtime';
+/** Istio's table of names for a DNS server (NDS). */
+export const NAME_TABLE_TYPE = 'istio.networking.nds.v1.NameTable';
+export const PROXY_CONFIG_TYPE = 'istio.mesh.v1alpha1.ProxyConfig';

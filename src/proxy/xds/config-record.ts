@@ -1,0 +1,103 @@
+// What has come from control planes, as the admin interface tells it: resources in force, and what was refused and why.
+import type { XdsRefusal, XdsResponse } from '../../xds/client/types.ts';
+
+/** One resource. Times are ms since 1970. */
+export type RecordedResource = {
+  readonly name: string;
+  /** Of its place: 'ads', or whatever it is. */
+  readonly place: string;
+  /** In force; null: nothing good has come yet. */
+  readonly active: { readonly version: string; readonly bytes: Uint8Array; readonly updatedWallMs: number } | null;
+  /** What was refused last, if nothing good has come since. */
+  readonly error: RecordedError | null;
+};
+
+export type RecordedError = {
+  readonly version: string;
+  readonly bytes: Uint8Array;
+  readonly details: string;
+  readonly attemptWallMs: number;
+};
+
+/** Refused resources that are kept of a type besides good ones of the same names: a server may invent names. */
+const MAX_REFUSED = 1_000;
+
+class RecordedType {
+  /** Of the last response, that was good in whole or in part. */
+  version = '';
+  readonly resources = new Map<string, RecordedResource>();
+}
+
+export class ConfigRecord {
+  readonly #wallMs: () => number;
+  readonly #types = new Map<string, RecordedType>();
+  /** Questions whose stream is down, and since when. */
+  readonly #down = new Map<string, number>();
+  /** When anything was last heard of a control plane; 0: never. */
+  lastHeardWallMs = 0;
+
+  constructor(wallMs: () => number) {
+    this.#wallMs = wallMs;
+  }
+
+  /** A response has been applied, save what was refused of it. */
+  took(
+    type: string,
+    place: string,
+    { version, resources }: Pick<XdsResponse, 'version' | 'resources'>,
+    gone: readonly string[],
+    refused: readonly XdsRefusal[],
+  ): void {
+    const now = this.#wallMs();
+    const recorded = this.#types.get(type) ?? new RecordedType();
+    this.#types.set(type, recorded);
+    this.lastHeardWallMs = now;
+    // As Envoy says it: a response that was refused has no version.
+    if (refused.length === 0) recorded.version = version;
+    const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
+    for (const name of gone) recorded.resources.delete(keyOf(place, name));
+    for (const { name, version: own, bytes } of resources) {
+      const key = keyOf(place, name);
+      const known = recorded.resources.get(key);
+      const reason = reasons.get(name);
+      if (reason === undefined) {
+        const isSame = known?.active != null && Buffer.compare(known.active.bytes, bytes) === 0;
+        const updatedWallMs = isSame ? (known.active?.updatedWallMs ?? now) : now;
+        recorded.resources.set(key, { name, place, active: { version: own, bytes, updatedWallMs }, error: null });
+      } else if (known !== undefined || recorded.resources.size < MAX_REFUSED) {
+        const error = { version: own, bytes, details: reason, attemptWallMs: now };
+        recorded.resources.set(key, { name, place, active: known?.active ?? null, error });
+      }
+    }
+  }
+
+  /** A question's stream stands, or is down. */
+  connection(type: string, place: string, isUp: boolean): void {
+    const key = keyOf(place, type);
+    if (isUp) this.#down.delete(key);
+    else if (!this.#down.has(key)) this.#down.set(key, this.#wallMs());
+  }
+
+  /** How long a part of the configuration has had no server that could change it; 0: all have theirs. */
+  get orphanedMs(): number {
+    let since = Number.POSITIVE_INFINITY;
+    for (const one of this.#down.values()) since = Math.min(since, one);
+    return since === Number.POSITIVE_INFINITY ? 0 : Math.max(0, this.#wallMs() - since);
+  }
+
+  versionOf(type: string): string {
+    return this.#types.get(type)?.version ?? '';
+  }
+
+  of(type: string): Iterable<RecordedResource> {
+    return this.#types.get(type)?.resources.values() ?? [];
+  }
+
+  get types(): Iterable<string> {
+    return this.#types.keys();
+  }
+}
+
+function keyOf(place: string, name: string): string {
+  return `${place} ${name}`;
+}

@@ -1,0 +1,147 @@
+// Filters, runtime values and name tables from a control plane: first answers, changes, refusals and their end.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { stat, until } from './heddle.ts';
+import {
+  ADS,
+  answer,
+  discovered,
+  EXTENSION,
+  HEADER_MUTATION,
+  LISTENER,
+  listener,
+  mutation,
+  NAME_TABLE,
+  PROXY_CONFIG,
+  put,
+  ROUTES,
+  routes,
+  RUNTIME,
+  startRig,
+  typed,
+} from './xds-types-rig.ts';
+
+const WAYS = [['GRPC'], ['DELTA_GRPC'], ['DELTA_GRPC', '--concurrency', '2']] as const;
+
+for (const [type, ...args] of WAYS) {
+  const how = [type, ...args].join(' ');
+
+  test(`a filter that is only named comes from the server, and changes (${how})`, async () => {
+    const rig = await startRig(
+      'heddle',
+      type,
+      (ads, port) => {
+        put(ads, LISTENER, 'main', listener('main', port, [discovered('versions')]));
+        put(ads, EXTENSION, 'versions', mutation('versions', 'first'));
+      },
+      {},
+      args,
+    );
+    const { ads, proxy, port } = rig;
+    try {
+      await until('the filter serves', async () => (await answer(port)) === 'first', 10_000);
+      put(ads, EXTENSION, 'versions', mutation('versions', 'second'));
+      await until('the filter changes', async () => (await answer(port)) === 'second');
+      assert.equal(ads.nacks.length, 0);
+      const fault = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
+      put(ads, EXTENSION, 'versions', { name: 'versions', typed_config: typed(fault) });
+      await ads.until(() => ads.nacks.length > 0);
+      assert.match(ads.nacks[0]?.error ?? '', new RegExp(`has type URL ${fault} but expect ${HEADER_MUTATION}`));
+      assert.equal(await answer(port), 'second');
+      const prefix = 'extension_config_discovery.http_filter.versions.';
+      assert.ok((await stat(proxy, `${prefix}config_fail`)) > 0);
+      assert.ok((await stat(proxy, `${prefix}config_reload`)) >= 2);
+      if (type === 'DELTA_GRPC') {
+        ads.remove(EXTENSION, 'versions');
+        await until('nothing passes without the filter', async () => (await answer(port)) === '500');
+      }
+    } finally {
+      await rig.stop();
+    }
+  });
+
+  test(`a filter's default serves until it comes; the listener waits where it must (${how})`, async () => {
+    const instead = { default_config: mutation('', 'default')['typed_config'] };
+    const rig = await startRig(
+      'heddle',
+      type,
+      (ads, port) => {
+        const more = { ...instead, apply_default_config_without_warming: true };
+        put(ads, LISTENER, 'main', listener('main', port, [discovered('late', more)]));
+      },
+      {},
+      args,
+    );
+    const { ads, port } = rig;
+    try {
+      await until('the default serves', async () => (await answer(port)) === 'default', 10_000);
+      put(ads, EXTENSION, 'late', mutation('late', 'come'));
+      await until('the filter serves', async () => (await answer(port)) === 'come');
+    } finally {
+      await rig.stop();
+    }
+  });
+
+  test(`runtime values come from the server before anything else (${how})`, async () => {
+    const rig = await startRig(
+      'heddle',
+      type,
+      (ads, port) => {
+        put(ads, LISTENER, 'main', listener('main', port));
+        put(ads, RUNTIME, 'values', { name: 'values', layer: { half: { key: 100 }, text: 'yes' } });
+        const runtime_fraction = { default_value: { numerator: 0 }, runtime_key: 'half.key' };
+        const direct = { match: { prefix: '/', runtime_fraction }, direct_response: { status: 418 } };
+        const rest = { match: { prefix: '/' }, route: { cluster: 'one' } };
+        put(ads, ROUTES, 'routes', routes('routes', { routes: [direct, rest] }));
+      },
+      {
+        layered_runtime: {
+          layers: [
+            { name: 'fetched', rtds_layer: { name: 'values', rtds_config: ADS } },
+            { name: 'admin', admin_layer: {} },
+          ],
+        },
+      },
+      args,
+    );
+    const { ads, proxy, port } = rig;
+    try {
+      await until('the value holds', async () => (await answer(port)) === '418', 10_000);
+      assert.match((await proxy.admin('/runtime')).body, /"half\.key": \{\s*"final_value": "100"/);
+      put(ads, RUNTIME, 'values', { name: 'values', layer: { half: { key: 0 } } });
+      await until('the value changes', async () => (await answer(port)) === 'none');
+      await until('and shows', async () => !(await proxy.admin('/runtime')).body.includes('text'));
+      const names = ads.requests.map((request) => request.type);
+      assert.equal(names[0], RUNTIME, 'it is asked for first');
+      assert.ok((await stat(proxy, 'runtime.update_success')) >= 2);
+    } finally {
+      await rig.stop();
+    }
+  });
+}
+
+test('Istio’s own types are asked for only when the node says so', async () => {
+  const metadata = { DNS_CAPTURE: 'true', PROXY_CONFIG_XDS_AGENT: true };
+  const table = { table: { 'web.shop': { ips: ['10.0.0.1'], registry: 'Kubernetes' } } };
+  const isTold = { node: { id: 'proxy', cluster: 'test', metadata } };
+  for (const more of [isTold, {}]) {
+    const rig = await startRig(
+      'heddle',
+      'DELTA_GRPC',
+      (ads, port) => {
+        put(ads, LISTENER, 'main', listener('main', port));
+        put(ads, NAME_TABLE, '', table);
+      },
+      more,
+    );
+    const { ads, port } = rig;
+    try {
+      await until('the proxy serves', async () => (await answer(port)) === 'none', 10_000);
+      const asked = [NAME_TABLE, PROXY_CONFIG].filter((type) => ads.of(type).length > 0);
+      assert.deepEqual(asked, more === isTold ? [NAME_TABLE, PROXY_CONFIG] : []);
+      if (more === isTold) await ads.until(() => ads.isAcked(NAME_TABLE));
+    } finally {
+      await rig.stop();
+    }
+  }
+});
