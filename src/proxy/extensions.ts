@@ -9,6 +9,7 @@ import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
 import { makeGrpcWeb } from './http/filters/grpc-web/grpc-web.ts';
 import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
 import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
+import { makeIstioStats } from './http/filters/istio-stats/istio-stats.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts';
 import { rbac } from './http/filters/rbac.ts';
@@ -29,6 +30,7 @@ import { directResponse } from './network/filters/direct-response.ts';
 import { echo } from './network/filters/echo.ts';
 import { inertNetworkFilters } from './network/filters/inert.ts';
 import { networkLocalRateLimit } from './network/filters/local-rate-limit.ts';
+import { makeNetworkIstioStats } from './network/filters/istio-stats/istio-stats.ts';
 import {
   makeMetadataExchange,
   makeUpstreamMetadataExchange,
@@ -68,7 +70,7 @@ export type Extensions = {
 /** The HTTP filters of a worker, the terminal one last. */
 export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
-  const istio = [makeIstioAlpn(parts), makePeerMetadata(parts)];
+  const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, rbac, httpSetFilterState],
     ...unsupportedGuards,
@@ -86,6 +88,7 @@ export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
     directResponse,
     echo,
     makeMetadataExchange(parts),
+    makeNetworkIstioStats(parts),
     makeTcpProxy(parts),
     ...inertNetworkFilters,
     ...unsupportedNetworkGuards,

@@ -67,6 +67,16 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
     operation: 'names spans, and there is no tracer to send them to',
     upstream_operation: 'names spans, and there is no tracer to send them to',
   },
+  'stats.PluginConfig': {
+    debug: 'of the extension in Wasm that came before; Istio’s filter reserves it',
+    max_peer_cache_size: 'of the extension in Wasm that came before; Istio’s filter reserves it',
+    stat_prefix: 'of the extension in Wasm that came before; Istio’s filter reserves it',
+    field_separator: 'of the extension in Wasm that came before; Istio’s filter reserves it',
+    value_separator: 'of the extension in Wasm that came before; Istio’s filter reserves it',
+  },
+  'stats.MetricConfig': {
+    match: 'is not implemented by Istio’s filter either',
+  },
   'envoy.config.bootstrap.v3.Admin': {
     profile_path: 'where Envoy’s CPU profiler writes, which is not here',
   },

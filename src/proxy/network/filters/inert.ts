@@ -14,12 +14,10 @@ const OBSERVERS: readonly (readonly [name: string, type: string, fields: string]
   ],
   ['envoy.filters.network.mysql_proxy', 'envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy', '*'],
   ['envoy.filters.network.zookeeper_proxy', 'envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy', '*'],
-  ['istio.stats', 'stats.PluginConfig', '*'],
 ];
 
 /** Messages inside them. */
 const INNER_FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'stats.PluginConfig': { 'stats.MetricConfig': '*', 'stats.MetricDefinition': '*' },
   'envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy': {
     'envoy.extensions.filters.network.zookeeper_proxy.v3.LatencyThresholdOverride': '*',
   },
