@@ -17,6 +17,8 @@ export type ServerCodec = ByteStreamHandler & {
   announceShutdown(): void;
   /** Ends the connection as soon as no exchange is in progress. */
   closeWhenIdle(): void;
+  /** The connection closes at once: what was read already is not looked at. */
+  stopReading(): void;
 };
 
 /** Downstream: what a stream writes its answer to; implemented by the server codecs. */

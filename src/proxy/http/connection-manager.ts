@@ -412,6 +412,7 @@ export class HttpConnection implements ByteStreamHandler {
 
   closeAtOnce(reason: string): void {
     this.#closedLocally = true;
+    this.#codec?.stopReading();
     this.#connection.close('no-flush', reason);
   }
 

@@ -371,6 +371,10 @@ export class Http1ServerConnection implements ServerCodec, Http1Events, Response
 
   announceShutdown(): void {}
 
+  stopReading(): void {
+    this.#isClosing = true;
+  }
+
   closeWhenIdle(): void {
     this.#closeAfterResponse = true;
     if (this.#stream === null && !this.#isClosing) this.#closeNow();

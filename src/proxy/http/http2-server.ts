@@ -18,6 +18,9 @@ const PING_TIMEOUT = failure(
 );
 const CLIENT_GONE = failure('downstream_closed', 'downstream', 'connection', 'downstream_remote_disconnect');
 
+/** Bytes that are read and thrown away while a connection waits for its client to close. */
+const MOST_DISCARDED_BYTES = 16 * 1024;
+
 export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   readonly protocol = 'HTTP/2';
   readonly socket: ByteStream;
@@ -32,6 +35,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   /** GOAWAY is written: the connection ends once it has left. */
   hasFailed = false;
   isFlooded = false;
+  #discarded = 0;
   #headTimer: Timer | null = null;
   /** An exchange was under way when the connection failed. */
   #hasFailedInside = false;
@@ -50,8 +54,23 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   }
 
   onData(chunk: Buffer, start: number, end: number): void {
+    if (this.http2.isDead) {
+      this.#discard(end - start);
+      return;
+    }
     this.http2.receive(chunk, start, end, this.owner.clock.nowMs);
     if (this.owner.config.requestHeadersTimeoutMs > 0) this.#watchHead(this.owner.config.requestHeadersTimeoutMs);
+  }
+
+  /** What a client sends that has been told GOAWAY is soon not read any more: it may be a flood. */
+  #discard(bytes: number): void {
+    if (this.#discarded > MOST_DISCARDED_BYTES) return;
+    this.#discarded += bytes;
+    if (this.#discarded > MOST_DISCARDED_BYTES) this.socket.pause();
+  }
+
+  stopReading(): void {
+    this.http2.stopReading();
   }
 
   /** request_headers_timeout: a head that comes in pieces holds up all that the connection brings. */

@@ -142,7 +142,7 @@ group('frames that are wrong', () => {
 
   test('windows', () => {
     goaway([raw.windowUpdate(0, 0)], 1);
-    reset([OPEN, raw.windowUpdate(1, 0)], 1);
+    goaway([OPEN, raw.windowUpdate(1, 0)], 1);
     goaway([raw.windowUpdate(0, 0x7fff_ffff)], 3);
     reset([OPEN, raw.windowUpdate(1, 0x7fff_ffff)], 3);
     goaway([OPEN, raw.windowUpdate(1, 0x7fff_ffff - 65_535), raw.settings(4, 70_000)], 3);

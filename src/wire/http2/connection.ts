@@ -125,6 +125,11 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     return this.parser.isInBlock;
   }
 
+  /** The owner closes: what was read already is not looked at. */
+  stopReading(): void {
+    this.parser.isStopped = true;
+  }
+
   /** The peer asks too much: ends the connection with GOAWAY, as for a flood. */
   giveUp(debug: string): void {
     this.fail(ERROR.enhanceYourCalm, debug);
@@ -535,8 +540,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
       if (this.isIdle(streamId)) this.fail(ERROR.protocol, 'WINDOW_UPDATE to idle stream');
       return;
     }
-    if (increment === 0 && this.side === 'upstream') this.fail(ERROR.protocol, 'WINDOW_UPDATE of nothing');
-    else if (increment === 0) this.failStream(stream, ERROR.protocol, this.violation('WINDOW_UPDATE of nothing'));
+    // RFC 9113 §6.9 lets it be an error of all: nobody means it well, and each stream that it ends costs a request.
+    if (increment === 0) this.fail(ERROR.protocol, 'WINDOW_UPDATE: window_size_increment == 0');
     else if (!this.sending.addStreamWindow(stream, increment)) {
       this.failStream(stream, ERROR.flowControl, this.violation('WINDOW_UPDATE makes the window too large'));
     }

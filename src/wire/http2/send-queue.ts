@@ -33,6 +33,14 @@ export class SendQueue {
       return;
     }
     let from = start;
+    if (length >= MAX_BLOCK_BYTES) {
+      // One copy of its own costs less than several blocks.
+      this.#seal();
+      const copy = Buffer.allocUnsafeSlow(length);
+      chunk.copy(copy, 0, start, end);
+      this.#chunks.push(copy);
+      return;
+    }
     while (from < end) {
       if (this.#filled < 0) this.#open(end - from);
       const block = this.#chunks[this.#chunks.length - 1] as Buffer;

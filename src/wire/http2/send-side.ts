@@ -6,6 +6,9 @@ import type { HpackEncoder } from './hpack/encoder.ts';
 import { SendQueue } from './send-queue.ts';
 import { type Http2Stream, StreamList } from './stream.ts';
 
+/** Bytes of a stream without a window that wait before its source is asked to pause. */
+const MOST_STALLED_BYTES = 16 * 1024;
+
 export type SendOwner<U> = {
   /** END_STREAM is written. */
   onEndSent(stream: Http2Stream<U>): void;
@@ -151,7 +154,9 @@ export class SendSide<U> {
     this.pendingBytes += end - start;
     if (endStream) queue.hasEnd = true;
     if (stream.list === null) this.#enlist(stream);
-    if (queue.bytes > this.#highBytes && !stream.isAboveWatermark) {
+    // What a window of the peer holds up need not be read ahead: more of it would only fill the memory.
+    const mostBytes = stream.list === this.#stalled ? Math.min(MOST_STALLED_BYTES, this.#highBytes) : this.#highBytes;
+    if (queue.bytes > mostBytes && !stream.isAboveWatermark) {
       stream.isAboveWatermark = true;
       this.#owner.onAboveWatermark(stream);
     }
