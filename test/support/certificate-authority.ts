@@ -37,7 +37,8 @@ export class CertificateAuthority {
   lifeMs = 3_600_000;
   subject = 'workload';
   sans: readonly { readonly uri: string }[] = [{ uri: 'spiffe://test/ns/a/sa/b' }];
-  refuses = false;
+  /** How many of the next requests are refused. */
+  refusals = 0;
   readonly signed: Signed[] = [];
   readonly #server: GrpcServer;
 
@@ -55,7 +56,7 @@ export class CertificateAuthority {
       registry.message('istio.v1.auth.IstioCertificateResponse') as never,
       (request, call, reply) => {
         const token = call.headers.get(headerKey('authorization')) ?? '';
-        if (this.refuses) reply(null, { code: PERMISSION_DENIED, message: 'not today' });
+        if (this.refusals-- > 0) reply(null, { code: PERMISSION_DENIED, message: 'not today' });
         else reply({ cert_chain: [...this.#sign(request, token)] });
         return undefined;
       },
