@@ -72,6 +72,15 @@ export function sharedStateKey(shared: SharedState | null): string {
   return key;
 }
 
+/** Equal texts give the same list: with Istio's ALPN filter every request has one, and its key is found by it. */
 function listOf({ value }: FilterStateObject): readonly string[] {
-  return value.split(',').filter((one) => one !== '');
+  let list = lists.get(value);
+  if (list === undefined) {
+    if (lists.size >= MAX_LISTS) lists.clear();
+    list = Object.freeze(value.split(',').filter((one) => one !== ''));
+    lists.set(value, list);
+  }
+  return list;
 }
+const lists = new Map<string, readonly string[]>();
+const MAX_LISTS = 1000;

@@ -140,7 +140,9 @@ export class UpstreamTls implements UpstreamTransport {
   readonly needsConnection = false;
 
   keyOf({ serverName, subjectAltNames, applicationProtocols }: TransportWishes): string {
-    if (subjectAltNames === null && applicationProtocols === null) return serverName.toLowerCase();
+    if (applicationProtocols === null) {
+      if (subjectAltNames === null) return serverName.toLowerCase();
+    } else if (subjectAltNames === null && serverName === '') return protocolsKey(applicationProtocols);
     return JSON.stringify([serverName.toLowerCase(), subjectAltNames, applicationProtocols]);
   }
 
@@ -280,3 +282,15 @@ export const upstreamTls: UpstreamTransportFactory = {
   decode: (message, d) => decodeUpstreamTls(message, d),
   create: (config, context) => new UpstreamTls(config, context),
 };
+
+/** Lists of protocols are few, and the same one comes with every request. */
+const protocolsKeys = new WeakMap<readonly string[], string>();
+
+function protocolsKey(protocols: readonly string[]): string {
+  let key = protocolsKeys.get(protocols);
+  if (key === undefined) {
+    key = JSON.stringify(['', null, protocols]);
+    protocolsKeys.set(protocols, key);
+  }
+  return key;
+}
