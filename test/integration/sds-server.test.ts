@@ -80,6 +80,9 @@ for (const [way, ...args] of ways) {
     await server.until(() => server.nacks.length > 0);
     assert.match(server.nacks[0]?.error ?? '', /default.*KEY_VALUES_MISMATCH/s);
     assert.equal(await rig.ask('a', { certificate: client }), 'CN=two');
+    put(server, 'default', trust('default', ca));
+    await server.until(() => server.nacks.some(({ error }) => /is a CertificateValidation/.test(error ?? '')));
+    assert.match(server.nacks.at(-1)?.error ?? '', /default: is a CertificateValidationContext, not a TlsCertificate/);
     put(server, 'default', certificate('default', good));
     await until(
       'and the next good one is taken',
@@ -109,6 +112,39 @@ describe('a listener', () => {
     server.release();
     const rig = await starting;
     assert.equal(await rig.ask('a'), 'CN=late');
+    await stop(rig);
+  });
+
+  it('goes on without its secret when what comes first is wrong, as Envoy', async () => {
+    const server = new AdsServer();
+    put(server, 'default', certificate('default', { chainPem: 'none', keyPem: 'none' }));
+    const rig = await start(server, { way: 'GRPC', listeners: [{ name: 'a', tls: serverOnly('GRPC', '0s') }] });
+    assert.equal(await rig.ask('a'), '');
+    put(server, 'default', certificate('default', issue('late')));
+    await until('it comes', async () => (await rig.ask('a')) === 'CN=late');
+    const { update_rejected, update_success } = await rig.stats('sds.default.');
+    assert.deepEqual([update_rejected, update_success], ['1', '1']);
+    await stop(rig);
+  });
+
+  it('is not kept from its secret by another that uses the name for something else', async () => {
+    const server = new AdsServer();
+    put(server, 'default', certificate('default', issue('one')));
+    const wrong = {
+      common_tls_context: {
+        tls_certificate_sds_secret_configs: [named('default', 'GRPC')],
+        validation_context_sds_secret_config: named('default', 'GRPC'),
+      },
+    };
+    const listeners = [
+      { name: 'wrong', tls: wrong },
+      { name: 'a', tls: serverOnly('GRPC') },
+    ];
+    const rig = await start(server, { way: 'GRPC', listeners });
+    assert.equal(await rig.ask('a'), 'CN=one');
+    put(server, 'default', certificate('default', issue('two')));
+    await until('it changes', async () => (await rig.ask('a')) === 'CN=two');
+    assert.equal(await rig.ask('wrong'), '');
     await stop(rig);
   });
 

@@ -89,6 +89,12 @@ class ServerHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]
     if (this.#take()) for (const listener of this.#listeners) listener();
   };
 
+  /** Why the secret will not do for this user. */
+  readonly #refusal = (secret: NamedSecret): string | null =>
+    secret.kind === this.#kind
+      ? this.#check(secret.value as SecretValues[K])
+      : `is a ${SECRET_KIND_NAMES[secret.kind]}, not a ${SECRET_KIND_NAMES[this.#kind]}`;
+
   constructor(
     kind: K,
     holders: Holders<NamedSecret>,
@@ -102,6 +108,7 @@ class ServerHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]
     this.#check = check;
     this.#warn = warn;
     this.#take();
+    holder.checks.add(this.#refusal);
     holder.listen(this.#changed);
   }
 
@@ -109,10 +116,7 @@ class ServerHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]
   #take(): boolean {
     const secret = this.#holder.current;
     if (secret === null) return false;
-    const refusal =
-      secret.kind === this.#kind
-        ? this.#check(secret.value as SecretValues[K])
-        : `is a ${SECRET_KIND_NAMES[secret.kind]}, not a ${SECRET_KIND_NAMES[this.#kind]}`;
+    const refusal = this.#refusal(secret);
     if (refusal === null) this.#current = secret.value as SecretValues[K];
     else this.#warn(`secret '${this.#holder.name}': ${refusal}`);
     return refusal === null;
@@ -132,6 +136,7 @@ class ServerHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]
 
   release(): void {
     this.#listeners = [];
+    this.#holder.checks.delete(this.#refusal);
     this.#holder.unlisten(this.#changed);
     this.#holders.release(this.#holder);
   }

@@ -22,6 +22,9 @@ const SLICE_MS = 0.3;
 /** In this order resources come that others refer to; they go in the opposite one. */
 const ORDER = [RUNTIME_TYPE, SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE];
 
+/** What waits for whoever uses it by name. */
+const HELD_TYPES: ReadonlySet<string> = new Set([SECRET_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, ROUTE_TYPE]);
+
 type Change = { readonly update: ResourceUpdate; readonly generation: number };
 type Ready = Change & { readonly resource: Resource };
 type Refused = UpdateOutcome['refused'][number];
@@ -81,14 +84,14 @@ export class ConfigApplier {
     for (const { update, generation } of inOrder(changes.filter((change) => change.update.bytes !== null))) {
       if (isSame(this.#current.get(keyOf(update)), update.bytes)) continue;
       const resource = this.#decoder.refusal(update) ?? (yield* this.#decoder.decode(update, generation));
-      if (typeof resource === 'string') refused.push(refusalOf(update, resource));
+      if (typeof resource === 'string') refused.push(this.#refuse(update, resource));
       else ready.push({ update, generation, resource });
       yield;
     }
     for (const { update, generation, resource } of ready) {
       const problem = this.#swap(update, resource, generation);
       if (problem === null) this.#current.set(keyOf(update), update.bytes as Uint8Array);
-      else refused.push(refusalOf(update, problem));
+      else refused.push(this.#refuse(update, problem));
       yield;
     }
     this.#decoder.pendingClusters.clear();
@@ -113,9 +116,13 @@ export class ConfigApplier {
       case 'routes':
         holders.routes.set(name, place, resource.table);
         return null;
-      case 'secret':
-        holders.secrets.set(name, place, resource.secret);
-        return null;
+      case 'secret': {
+        const holder = holders.secrets.find(name, place);
+        const refusal = holder?.refusal(resource.secret) ?? null;
+        // One user's mistake must not keep the others from what they can use.
+        if (refusal === null || holder?.fitsSome(resource.secret)) holders.secrets.set(name, place, resource.secret);
+        return refusal;
+      }
       case 'extension': {
         const refusal = holders.extensions.find(name, place)?.refusal(resource.extension) ?? null;
         if (refusal === null) holders.extensions.set(name, place, resource.extension);
@@ -130,6 +137,13 @@ export class ConfigApplier {
         return typeof outcome === 'object' ? outcome.error : null;
       }
     }
+  }
+
+  /** Who waits for the first answer has one: it goes on without. Source: Envoy's onConfigUpdateFailed. */
+  #refuse(update: ResourceUpdate, reason: string): Refused {
+    const type = typeName(update.typeUrl);
+    if (HELD_TYPES.has(type)) this.#holdersOf(type).timedOut(update.name, update.place ?? ADS_KEY);
+    return refusalOf(update, reason);
   }
 
   #remove(update: ResourceUpdate): void {

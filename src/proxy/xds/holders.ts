@@ -53,6 +53,12 @@ export class Holder<T> {
     return null;
   }
 
+  /** Whether a user can take the value. */
+  fitsSome(value: T): boolean {
+    for (const check of this.checks) if (check(value) === null) return true;
+    return false;
+  }
+
   listen(listener: () => void): void {
     this.#listeners.add(listener);
   }
