@@ -1,10 +1,14 @@
 // Filters, runtime values and name tables from a control plane: first answers, changes, refusals and their end.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { findEnvoy } from '../support/find-envoy.ts';
+import { freePort } from '../support/free-ports.ts';
 import { stat, until } from './heddle.ts';
 import {
   ADS,
   answer,
+  CLUSTER,
+  cluster,
   discovered,
   EXTENSION,
   HEADER_MUTATION,
@@ -16,6 +20,7 @@ import {
   put,
   ROUTES,
   routes,
+  type Rig,
   RUNTIME,
   startRig,
   typed,
@@ -143,5 +148,62 @@ test('Istio’s own types are asked for only when the node says so', async () =>
     } finally {
       await rig.stop();
     }
+  }
+});
+
+type Dump = Readonly<Record<string, unknown>>;
+
+async function resources(rig: Rig, field: string): Promise<readonly Dump[]> {
+  const { body } = await rig.proxy.admin(`/config_dump?resource=${field}`);
+  return (JSON.parse(body) as { configs?: Dump[] }).configs ?? [];
+}
+
+/** Without what differs from run to run. */
+function lasting(dumps: readonly Dump[]): unknown {
+  return JSON.parse(JSON.stringify(dumps, (key, value) => (key === 'last_updated' ? 'a time' : value)));
+}
+
+test('/config_dump shows what came as Envoy does, and what was refused', async (t) => {
+  const rigs: Rig[] = [];
+  try {
+    const port = await freePort();
+    for (const kind of ['heddle', 'envoy'] as const) {
+      if (kind === 'envoy' && findEnvoy().path === null) continue;
+      const rig = await startRig(kind, 'GRPC', (ads) => {
+        put(ads, LISTENER, 'main', listener('main', port, [discovered('versions')]));
+        put(ads, EXTENSION, 'versions', mutation('versions', 'first'));
+      });
+      rigs.push(rig);
+      await until('all of it is there', async () => (await resources(rig, 'ecds_filters')).length > 0, 10_000);
+      await until('routes, too', async () => (await resources(rig, 'dynamic_route_configs')).length > 0);
+      put(rig.ads, CLUSTER, 'warm', cluster('warm'));
+      await until('a cluster warms', async () => (await resources(rig, 'dynamic_warming_clusters')).length > 0);
+    }
+    const [heddle, envoy] = rigs;
+    assert.ok(heddle !== undefined);
+    if (envoy === undefined) t.diagnostic('compared with nothing: there is no Envoy');
+    else {
+      const fields = ['dynamic_active_clusters', 'dynamic_warming_clusters', 'dynamic_listeners', 'ecds_filters'];
+      for (const field of [...fields, 'dynamic_route_configs']) {
+        assert.deepEqual(lasting(await resources(heddle, field)), lasting(await resources(envoy, field)), field);
+      }
+    }
+    const regex_rewrite = { pattern: { regex: '(' }, substitution: '' };
+    const wrong = { match: { prefix: '/' }, redirect: { regex_rewrite } };
+    put(heddle.ads, ROUTES, 'routes', routes('routes', { routes: [wrong] }));
+    await heddle.ads.until(() => heddle.ads.nacks.length > 0);
+    const [refused] = await resources(heddle, 'dynamic_route_configs');
+    const { details, version_info } = (refused?.['error_state'] ?? {}) as Dump;
+    assert.match(String(details), /regex_rewrite/);
+    assert.notEqual(version_info, refused?.['version_info']);
+    assert.equal((await heddle.proxy.admin('/init_dump')).body.trim(), '{}');
+    assert.match((await heddle.proxy.admin('/clusters')).body, /^one::added_via_api::true$/m);
+    heddle.ads.stop();
+    const age = 'heddle.xds.without_control_plane_ms';
+    await until('the loss shows', async () => (await stat(heddle.proxy, age)) > 0, 10_000);
+    const { status, body } = await heddle.proxy.admin('/ready');
+    assert.match(`${status} ${body}`, /^200 LIVE\nno control plane for \d+ s\n$/);
+  } finally {
+    for (const rig of rigs) await rig.stop();
   }
 });

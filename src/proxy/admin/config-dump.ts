@@ -4,11 +4,27 @@ import { toJson } from '../../proto/json-encode.ts';
 import { registry } from '../../proto/registry.ts';
 import type { HttpConnectionManager, Listener } from '../../proto/generated/types.d.ts';
 import { unpackAny } from '../../proto/any.ts';
-import type { AdminHandler, AdminRequest, AdminResponse } from './admin-filter.ts';
+import { TYPE_URL_PREFIX, typeUrlName } from '../../proto/type-url.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../xds/types.ts';
+import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
+import { applyMask, type JsonObject, parseMask, redact } from './dump-json.ts';
+import {
+  decodeResource,
+  type DumpView,
+  dynamicClusters,
+  dynamicFilters,
+  dynamicListeners,
+  dynamicRoutes,
+  dynamicSecrets,
+  endpointErrors,
+  messageJson,
+  timeText,
+} from './dynamic-dump.ts';
+import { endpointDump } from './endpoint-dump.ts';
 import type { AdminContext } from './handlers.ts';
 import { json } from './server.ts';
 
-const PREFIX = 'type.googleapis.com/';
+const ADMIN_PREFIX = `${TYPE_URL_PREFIX}envoy.admin.v3.`;
 
 type Dump = Record<string, unknown> & { '@type': string };
 
@@ -23,81 +39,149 @@ export function configDumpHandlers(context: AdminContext): AdminHandler[] {
   ];
 }
 
-function configDump({ proxy }: AdminContext, request: AdminRequest): AdminResponse {
-  const nameRegex = request.query.get('name_regex');
+function configDump(context: AdminContext, request: AdminRequest): AdminResponse | LaterAdminResponse {
+  const { crew } = context.proxy;
+  const { query } = request;
+  const nameRegex = query.get('name_regex');
   const regex = nameRegex === null ? null : compileRegex(nameRegex);
   if (regex !== null && 'error' in regex)
     return { status: 400, body: `Error while parsing name_regex from ${nameRegex}\n` };
-  const wanted = (name: string): boolean => regex === null || regex.matches(name);
-  if (request.query.has('mask')) return { status: 501, body: 'mask is not supported yet\n' };
+  const isWanted = (name: string): boolean => regex === null || regex.matches(name);
+  const hasEndpoints = query.has('include_eds');
+  return {
+    later: (answer) =>
+      crew.refresh(() => {
+        const view = viewOf(context, isWanted);
+        const dumps = makeDumps(context, view);
+        const finish = (): void => {
+          redact(dumps);
+          answer(answerOf(dumps.map(withoutEmpty), query));
+        };
+        if (!hasEndpoints) {
+          finish();
+          return;
+        }
+        crew.clusters((clusters) => {
+          const endpoints = endpointDump(clusters, isWanted, endpointErrors(view));
+          const at = dumps.findIndex(({ '@type': type }) => type.endsWith('ListenersConfigDump'));
+          dumps.splice(at, 0, { '@type': `${ADMIN_PREFIX}EndpointsConfigDump`, ...endpoints });
+          finish();
+        });
+      }),
+  };
+}
+
+function viewOf({ proxy }: AdminContext, isWanted: (name: string) => boolean): DumpView {
+  const { crew, record } = proxy;
+  const listening = new Set(crew.listeners().map(({ name }) => name));
+  return {
+    ...{ record, isWanted },
+    isWarmingCluster: (name) => crew.stats.find(`cluster.${name.replaceAll(':', '_')}.warming_state`) === 1,
+    isListening: (name) => listening.has(name),
+  };
+}
+
+function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
   const statics = proxy.bootstrap.static_resources ?? {};
-  const lastUpdated = new Date(proxy.startedWallMs).toISOString();
-  const wrap = (type: string, message: unknown): unknown => ({
-    '@type': PREFIX + type,
-    ...(toJson(registry.find(type) as never, message as never, { preserveProtoFieldNames: true }) as object),
-  });
-  const clusters = (statics.clusters ?? []).filter((c) => wanted(c.name ?? ''));
-  const listeners = (statics.listeners ?? []).filter((l) => wanted(l.name ?? ''));
-  const routes = (statics.listeners ?? [])
-    .flatMap(routeConfigurations)
-    .filter((r) => wanted((r as { name?: string }).name ?? ''));
-  const dumps: Dump[] = [
-    {
-      '@type': `${PREFIX}envoy.admin.v3.BootstrapConfigDump`,
+  const { isWanted, record } = view;
+  const updated = { last_updated: timeText(proxy.startedWallMs) };
+  const clusters = (statics.clusters ?? []).filter((one) => isWanted(one.name ?? ''));
+  const listeners = (statics.listeners ?? []).filter((one) => isWanted(one.name ?? ''));
+  const dynamics = [...record.of(LISTENER_TYPE)].flatMap(({ active }) =>
+    active === null
+      ? []
+      : routeConfigurations(decodeResource(LISTENER_TYPE, active.bytes) as Listener).map((config) => ({
+          config,
+          last_updated: timeText(active.updatedWallMs),
+        })),
+  );
+  const routes = [
+    ...(statics.listeners ?? []).flatMap(routeConfigurations).map((config) => ({ config, ...updated })),
+    ...dynamics,
+  ].filter(({ config }) => isWanted((config as { name?: string }).name ?? ''));
+  const filters = dynamicFilters(view);
+  const ecds = (filters['ecds_filters'] as readonly unknown[]).length === 0 ? [] : [dump('Ecds', filters)];
+  return [
+    dump('Bootstrap', {
       bootstrap: toJson(registry.message('envoy.config.bootstrap.v3.Bootstrap'), proxy.bootstrap, {
         preserveProtoFieldNames: true,
       }),
-      last_updated: lastUpdated,
-    },
-    {
-      '@type': `${PREFIX}envoy.admin.v3.ClustersConfigDump`,
-      static_clusters: clusters.map((c) => ({
-        cluster: wrap('envoy.config.cluster.v3.Cluster', c),
-        last_updated: lastUpdated,
+      ...updated,
+    }),
+    dump('Clusters', {
+      version_info: '',
+      static_clusters: clusters.map((one) => ({ cluster: messageJson(CLUSTER_TYPE, one), ...updated })),
+      ...dynamicClusters(view),
+    }),
+    ...ecds,
+    dump('Listeners', {
+      version_info: '',
+      static_listeners: listeners.map((one) => ({ listener: messageJson(LISTENER_TYPE, one), ...updated })),
+      ...dynamicListeners(view),
+    }),
+    dump('ScopedRoutes', {}),
+    dump('Routes', {
+      static_route_configs: routes.map(({ config, last_updated }) => ({
+        route_config: messageJson(ROUTE_TYPE, config),
+        last_updated,
       })),
-    },
-    {
-      '@type': `${PREFIX}envoy.admin.v3.ListenersConfigDump`,
-      static_listeners: listeners.map((l) => ({
-        listener: wrap('envoy.config.listener.v3.Listener', l),
-        last_updated: lastUpdated,
-      })),
-    },
-    { '@type': `${PREFIX}envoy.admin.v3.ScopedRoutesConfigDump` },
-    {
-      '@type': `${PREFIX}envoy.admin.v3.RoutesConfigDump`,
-      static_route_configs: routes.map((r) => ({
-        route_config: wrap('envoy.config.route.v3.RouteConfiguration', r),
-        last_updated: lastUpdated,
-      })),
-    },
-    { '@type': `${PREFIX}envoy.admin.v3.SecretsConfigDump` },
+      ...dynamicRoutes(view),
+    }),
+    dump('Secrets', dynamicSecrets(view)),
   ];
-  return answer(dumps.map(withoutEmpty), request.query.get('resource'));
 }
 
-/** `resource` picks one repeated field out of all dumps. */
-function answer(dumps: readonly Dump[], resource: string | null): AdminResponse {
-  if (resource === null) return { status: 200, contentType: 'application/json', body: json({ configs: dumps }) };
-  for (const dump of dumps) {
-    const field = dump[resource];
-    if (!Array.isArray(field)) continue;
-    const type = (dump['@type'] as string).replace(/ConfigDump$/, 'ConfigDump.');
-    const configs = field.map((entry) => ({ '@type': type + entryType(resource), ...(entry as object) }));
-    return { status: 200, contentType: 'application/json', body: json({ configs }) };
+function dump(kind: string, fields: JsonObject): Dump {
+  return { '@type': `${ADMIN_PREFIX}${kind}ConfigDump`, ...fields };
+}
+
+/** `resource` picks one repeated field out of all dumps; `mask` fields of each. */
+function answerOf(dumps: readonly Dump[], query: URLSearchParams): AdminResponse {
+  const resource = query.get('resource');
+  const paths = parseMask(query.get('mask'));
+  if (resource !== null) return resourceAnswer(dumps, resource, paths);
+  if (paths.length === 0) return ok(dumps);
+  // A mask that does not fit a dump is no error: it may fit another.
+  return ok(dumps.flatMap<JsonObject>((one) => applyMask(typeUrlName(one['@type']), one, paths) ?? []));
+}
+
+function resourceAnswer(dumps: readonly Dump[], resource: string, paths: readonly string[]): AdminResponse {
+  // Endpoints are dumped only when they are asked for: then they are among the dumps.
+  for (const one of dumps) {
+    const typeName = typeUrlName(one['@type']);
+    const field = registry.find(typeName)?.fieldByName(resource);
+    if (field === undefined) continue;
+    if (!field.repeated) {
+      const text = `${resource} is not a repeated field. Use ?mask=${resource} to get only this field`;
+      return { status: 400, contentType: 'text/plain', body: text };
+    }
+    const type = field.message.fullName;
+    const configs: JsonObject[] = [];
+    for (const entry of (one[resource] ?? []) as readonly JsonObject[]) {
+      const typed = { '@type': TYPE_URL_PREFIX + type, ...entry };
+      const kept = paths.length === 0 ? typed : applyMask(type, typed, paths);
+      if (kept === null) return { status: 400, contentType: 'text/plain', body: badMask(paths) };
+      configs.push(kept);
+    }
+    return ok(configs);
   }
   return { status: 404, contentType: 'text/plain', body: `${resource} not found in config dump` };
 }
 
-/** 'static_route_configs' → 'StaticRouteConfig'. */
-function entryType(field: string): string {
-  return field.replace(/s$/, '').replace(/(^|_)([a-z])/g, (_, _before: string, letter: string) => letter.toUpperCase());
+/** Envoy prints the mask in protobuf's debug form. */
+function badMask(paths: readonly string[]): string {
+  const lines = paths.map((path) => `paths: ${JSON.stringify(path)}\n`).join('');
+  return `FieldMask goo.gle/debugproto   \n${lines} could not be successfully used.`;
+}
+
+function ok(configs: readonly JsonObject[]): AdminResponse {
+  return { status: 200, contentType: 'application/json', body: json(configs.length === 0 ? {} : { configs }) };
 }
 
 function withoutEmpty(dump: Dump): Dump {
   const kept: Dump = { '@type': dump['@type'] };
   for (const [key, value] of Object.entries(dump)) {
-    if (!Array.isArray(value) || value.length > 0) kept[key] = value;
+    if (value !== '' && (!Array.isArray(value) || value.length > 0)) kept[key] = value;
   }
   return kept;
 }

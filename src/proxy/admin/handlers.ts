@@ -4,6 +4,7 @@ import type { Supervisor } from '../supervisor.ts';
 import type { AdminHandler } from './admin-filter.ts';
 import { clustersHandlers } from './clusters.ts';
 import { configDumpHandlers } from './config-dump.ts';
+import { initDumpHandlers } from './init-dump.ts';
 import { listenersHandlers } from './listeners.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serverHandlers } from './server.ts';
@@ -19,6 +20,7 @@ export function adminHandlers(proxy: SupervisedProxy, supervisor: Supervisor): A
     ...clustersHandlers(context),
     ...statsHandlers(context),
     ...configDumpHandlers(context),
+    ...initDumpHandlers(context),
     ...runtimeHandlers(context),
   ];
 }

@@ -12,7 +12,7 @@ export function serverHandlers(context: AdminContext): AdminHandler[] {
       path: '/ready',
       help: 'print server state, return 200 if LIVE, otherwise return 503',
       mutates: false,
-      handle: () => ({ status: supervisor.state === 'LIVE' ? 200 : 503, body: `${supervisor.state}\n` }),
+      handle: () => ({ status: supervisor.state === 'LIVE' ? 200 : 503, body: readyText(context) }),
     },
     {
       path: '/server_info',
@@ -46,6 +46,13 @@ export function serverHandlers(context: AdminContext): AdminHandler[] {
     },
     ...maintenanceHandlers(context),
   ];
+}
+
+/** Envoy's line, and one more while no control plane could change the configuration. */
+function readyText({ proxy, supervisor }: AdminContext): string {
+  const { orphanedMs } = proxy.record;
+  const more = orphanedMs === 0 ? '' : `no control plane for ${Math.floor(orphanedMs / 1000)} s\n`;
+  return `${supervisor.state}\n${more}`;
 }
 
 /** What operators do to a running process. */

@@ -5,6 +5,9 @@ import { parseStatsParams, type StatsParams } from '../../telemetry/stats-params
 import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
 import type { AdminContext } from './handlers.ts';
 
+/** How long no server could change the configuration (0 while all are there), and when one last did. */
+const AGE_STATS = { without_control_plane_ms: 'gauge', last_response_age_ms: 'gauge' } as const;
+
 export function statsHandlers(context: AdminContext): AdminHandler[] {
   return [
     {
@@ -35,9 +38,19 @@ function stats(
     later: (answer) =>
       crew.refresh(() => {
         supervisor.updateServerStats();
+        updateAges(proxy);
         answer(dump(proxy, params));
       }),
   };
+}
+
+/** Of proxies that a control plane told anything. */
+function updateAges({ stats, record, clock }: AdminContext['proxy']): void {
+  const { lastHeardWallMs } = record;
+  if (lastHeardWallMs === 0) return;
+  const scope = stats.scope('heddle.xds.', AGE_STATS);
+  scope.set(scope.i.without_control_plane_ms, record.orphanedMs);
+  scope.set(scope.i.last_response_age_ms, Math.max(0, clock.wallMs - lastHeardWallMs));
 }
 
 function dump({ crew, statsSettings }: AdminContext['proxy'], params: StatsParams): AdminResponse {

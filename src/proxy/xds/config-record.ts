@@ -31,6 +31,8 @@ class RecordedType {
 export class ConfigRecord {
   readonly #wallMs: () => number;
   readonly #types = new Map<string, RecordedType>();
+  /** Names that are asked for, by type; those of everything there is are not among them. */
+  readonly #wanted = new Map<string, Set<string>>();
   /** Questions whose stream is down, and since when. */
   readonly #down = new Map<string, number>();
   /** When anything was last heard of a control plane; 0: never. */
@@ -62,13 +64,33 @@ export class ConfigRecord {
       const reason = reasons.get(name);
       if (reason === undefined) {
         const isSame = known?.active != null && Buffer.compare(known.active.bytes, bytes) === 0;
-        const updatedWallMs = isSame ? (known.active?.updatedWallMs ?? now) : now;
-        recorded.resources.set(key, { name, place, active: { version: own, bytes, updatedWallMs }, error: null });
+        // What did not change keeps the version in which it came, as Envoy's.
+        const active = isSame ? known.active : { version: own, bytes, updatedWallMs: now };
+        recorded.resources.set(key, { name, place, active, error: null });
       } else if (known !== undefined || recorded.resources.size < MAX_REFUSED) {
         const error = { version: own, bytes, details: reason, attemptWallMs: now };
         recorded.resources.set(key, { name, place, active: known?.active ?? null, error });
       }
     }
+  }
+
+  wanted(type: string, name: string): void {
+    const names = this.#wanted.get(type);
+    if (names === undefined) this.#wanted.set(type, new Set([name]));
+    else names.add(name);
+  }
+
+  /** Nobody uses it any more. */
+  unwanted(type: string, place: string, name: string): void {
+    this.#wanted.get(type)?.delete(name);
+    this.#types.get(type)?.resources.delete(keyOf(place, name));
+  }
+
+  /** Names that are asked for and of which nothing good has come. */
+  *awaited(type: string): Generator<string> {
+    const come = new Set<string>();
+    for (const { name, active } of this.of(type)) if (active !== null) come.add(name);
+    for (const name of this.#wanted.get(type) ?? []) if (!come.has(name)) yield name;
   }
 
   /** A question's stream stands, or is down. */

@@ -98,11 +98,13 @@ export class XdsController implements WantSink {
   }
 
   want({ type, name, place, statPrefix }: Want): void {
+    this.record.wanted(type, name);
     const known = this.#subscriptions.get(keyOf(type, place));
     (known ?? this.#open(type, place, null)).add(name, this.#context.countsFor(statPrefix, place));
   }
 
   unwant({ type, name, place }: Want): void {
+    this.record.unwanted(type, place.key, name);
     this.#subscriptions.get(keyOf(type, place))?.remove(name);
   }
 

@@ -1,0 +1,127 @@
+// What control planes brought, as the parts of /config_dump: resources in force, on their way in, and refused.
+import { decodeBinary } from '../../proto/binary-decode.ts';
+import { toJson } from '../../proto/json-encode.ts';
+import { registry } from '../../proto/registry.ts';
+import { Report } from '../../proto/report.ts';
+import { TYPE_URL_PREFIX } from '../../proto/type-url.ts';
+import type { ConfigRecord, RecordedError, RecordedResource } from '../xds/config-record.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../xds/types.ts';
+import type { JsonObject } from './dump-json.ts';
+
+/** Which names are wanted, and what is on its way in. */
+export type DumpView = {
+  readonly record: ConfigRecord;
+  readonly isWanted: (name: string) => boolean;
+  readonly isWarmingCluster: (name: string) => boolean;
+  readonly isListening: (name: string) => boolean;
+};
+
+/** A message of that type as JSON with its type. */
+export function messageJson(type: string, message: unknown): JsonObject {
+  const json = toJson(registry.find(type) as never, message as never, { preserveProtoFieldNames: true });
+  return { '@type': TYPE_URL_PREFIX + type, ...(json as object) };
+}
+
+export function decodeResource(type: string, bytes: Uint8Array): unknown {
+  return decodeBinary(registry.message(type), bytes, new Report()) ?? {};
+}
+
+function resourceJson(type: string, bytes: Uint8Array): JsonObject {
+  return messageJson(type, decodeResource(type, bytes));
+}
+
+export function timeText(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
+
+export function dynamicClusters(view: DumpView): JsonObject {
+  const active: JsonObject[] = [];
+  const warming: JsonObject[] = [];
+  for (const resource of wanted(view, CLUSTER_TYPE)) {
+    const into = resource.active !== null && view.isWarmingCluster(resource.name) ? warming : active;
+    into.push(entryOf(CLUSTER_TYPE, 'cluster', resource));
+  }
+  return {
+    ...versionOf(view, CLUSTER_TYPE),
+    dynamic_active_clusters: active,
+    dynamic_warming_clusters: warming,
+  };
+}
+
+export function dynamicListeners(view: DumpView): JsonObject {
+  const listeners = wanted(view, LISTENER_TYPE).map((resource) => {
+    const { name, active, error } = resource;
+    if (active === null) return { name, ...errorOf(LISTENER_TYPE, error) };
+    const state = {
+      version_info: active.version,
+      listener: resourceJson(LISTENER_TYPE, active.bytes),
+      last_updated: timeText(active.updatedWallMs),
+    };
+    const which = view.isListening(name) ? 'active_state' : 'warming_state';
+    return { name, [which]: state, ...errorOf(LISTENER_TYPE, error) };
+  });
+  return { ...versionOf(view, LISTENER_TYPE), dynamic_listeners: listeners };
+}
+
+export function dynamicRoutes(view: DumpView): JsonObject {
+  return { dynamic_route_configs: entries(view, ROUTE_TYPE, 'route_config') };
+}
+
+export function dynamicSecrets(view: DumpView): JsonObject {
+  const secrets = wanted(view, SECRET_TYPE).map((resource) => ({
+    name: resource.name,
+    ...entryOf(SECRET_TYPE, 'secret', resource),
+  }));
+  return { dynamic_active_secrets: secrets };
+}
+
+export function dynamicFilters(view: DumpView): JsonObject {
+  return { ecds_filters: entries(view, EXTENSION_TYPE, 'ecds_filter') };
+}
+
+/** With what was refused; what is in force comes from the clusters themselves. */
+export function endpointErrors(view: DumpView): Map<string, JsonObject> {
+  const errors = new Map<string, JsonObject>();
+  for (const { name, error } of wanted(view, ENDPOINTS_TYPE)) {
+    if (error !== null) errors.set(name, errorOf(ENDPOINTS_TYPE, error));
+  }
+  return errors;
+}
+
+function wanted({ record, isWanted }: DumpView, type: string): RecordedResource[] {
+  return [...record.of(type)].filter(({ name }) => isWanted(name));
+}
+
+function versionOf({ record }: DumpView, type: string): JsonObject {
+  const version = record.versionOf(type);
+  return version === '' ? {} : { version_info: version };
+}
+
+function entries(view: DumpView, type: string, field: string): JsonObject[] {
+  return wanted(view, type).map((resource) => entryOf(type, field, resource));
+}
+
+function entryOf(type: string, field: string, { active, error }: RecordedResource): JsonObject {
+  const good =
+    active === null
+      ? {}
+      : {
+          version_info: active.version,
+          [field]: resourceJson(type, active.bytes),
+          last_updated: timeText(active.updatedWallMs),
+        };
+  return { ...good, ...errorOf(type, error) };
+}
+
+/** Source: envoy.admin.v3.UpdateFailureState. */
+function errorOf(type: string, error: RecordedError | null): JsonObject {
+  if (error === null) return {};
+  return {
+    error_state: {
+      failed_configuration: resourceJson(type, error.bytes),
+      last_update_attempt: timeText(error.attemptWallMs),
+      details: error.details,
+      version_info: error.version,
+    },
+  };
+}
