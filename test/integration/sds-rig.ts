@@ -64,20 +64,22 @@ export const named = (name: string, way: Way, timeout?: string): Json => ({
   sds_config: sdsConfig(way, timeout),
 });
 
-export type ListenerSpec = { readonly name: string; readonly tls: Json };
+/** `tls` null: plain text. Answers by itself, or has `cluster` answer. */
+export type ListenerSpec = { readonly name: string; readonly tls: Json | null; readonly cluster?: string };
 
-export function httpsListener({ name, tls }: ListenerSpec, port: number): Json {
-  const hosts = [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: answer }] }];
+export function httpsListener({ name, tls, cluster }: ListenerSpec, port: number): Json {
+  const action = cluster === undefined ? { direct_response: answer } : { route: { cluster } };
+  const hosts = [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, ...action }] }];
   const manager = typed(HCM, {
     stat_prefix: name,
     route_config: { name: 'local', virtual_hosts: hosts },
     http_filters: [{ name: 'router', typed_config: typed(ROUTER) }],
   });
-  const socket = { name: 'tls', typed_config: typed(DOWNSTREAM, tls) };
+  const socket = tls === null ? {} : { transport_socket: { name: 'tls', typed_config: typed(DOWNSTREAM, tls) } };
   return {
     name,
     address: { socket_address: { address: '127.0.0.1', port_value: port } },
-    filter_chains: [{ filters: [{ name: 'http', typed_config: manager }], transport_socket: socket }],
+    filter_chains: [{ filters: [{ name: 'http', typed_config: manager }], ...socket }],
   };
 }
 
@@ -102,7 +104,7 @@ export type RigOptions = {
   readonly arguments?: readonly string[];
   /** Over the bootstrap. */
   readonly more?: Json;
-  readonly clusters?: readonly Json[];
+  readonly clusters?: readonly Json[] | ((port: (listener: string) => number) => readonly Json[]);
 };
 
 export class SdsRig {
@@ -126,13 +128,14 @@ export class SdsRig {
     const pipe = way === 'UNIX' ? await forward(path, server.port) : null;
     const ports = new Map<string, number>();
     for (const { name } of listeners) ports.set(name, await freePort());
+    const others = typeof clusters === 'function' ? clusters((name) => ports.get(name) as number) : clusters;
     const address = way === 'UNIX' ? { pipe: { path } } : local(server.port);
     const config = {
       node: { id: 'proxy', cluster: 'test' },
       admin: { address: local(0) },
       ...(way === 'ADS' ? { dynamic_resources: { ads_config: apiSource('GRPC', 'sds-grpc') } } : {}),
       static_resources: {
-        clusters: [http2Cluster('sds-grpc', address), ...clusters],
+        clusters: [http2Cluster('sds-grpc', address), ...others],
         listeners: listeners.map((one) => httpsListener(one, ports.get(one.name) as number)),
       },
       ...more,
@@ -162,6 +165,17 @@ export class SdsRig {
     return result.responses.length === 1 ? (result.tls?.server ?? '') : '';
   }
 
+  /** The status of an answer in plain text; 0 when there was none. */
+  async plain(listener: string): Promise<number> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.port(listener)}/`, { headers: { connection: 'close' } });
+      await response.text();
+      return response.status;
+    } catch {
+      return 0;
+    }
+  }
+
   /** All statistics whose name begins so, with the rest of the name. */
   async stats(prefix: string): Promise<Record<string, string>> {
     const { body } = await this.proxy.admin(`/stats?filter=^${prefix.replaceAll('.', '\\.')}`);
@@ -174,6 +188,20 @@ export class SdsRig {
     this.#pipe?.close();
     this.server.stop();
   }
+}
+
+const UPSTREAM = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
+
+/** A cluster that reaches a listener by mutual TLS, a connection for each request. */
+export function mutualCluster(name: string, port: number, common: Json): Json {
+  const tls = { common_tls_context: common, max_session_keys: 0 };
+  return {
+    name,
+    connect_timeout: '1s',
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: local(port) } }] }] },
+    max_requests_per_connection: 1,
+    transport_socket: { name: 'tls', typed_config: typed(UPSTREAM, tls) },
+  };
 }
 
 /** A unix socket that leads to a port. */

@@ -1,10 +1,26 @@
 // Secrets from servers: listeners wait for them, follow them, and keep the last good one when what comes is wrong.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AdsServer } from '../support/ads-server.ts';
 import { makeCa, makeCertificate } from '../support/certificates.ts';
 import { until } from './heddle.ts';
-import { ca, certificate, issue, named, put, SdsRig, SECRET, trust, type RigOptions, type Way } from './sds-rig.ts';
+import {
+  ca,
+  certificate,
+  issue,
+  mutualCluster,
+  named,
+  put,
+  SdsRig,
+  SECRET,
+  trust,
+  type RigOptions,
+  type Way,
+} from './sds-rig.ts';
+
+/** For the proxy to take on what the server has, and for what is on its way to arrive. */
+const SETTLE_MS = 200;
 
 const running = new Set<SdsRig>();
 after(async () => {
@@ -157,6 +173,59 @@ describe('a listener', () => {
     assert.equal((await rig.stats('sds.default.'))['init_fetch_timeout'], '1');
     server.release();
     await until('it comes', async () => (await rig.ask('a')) === 'CN=late');
+    await stop(rig);
+  });
+});
+
+describe('both ends of mutual TLS', () => {
+  it('change certificates and roots under load without a failed request, whatever is wrong between', async () => {
+    const server = new AdsServer();
+    let root = ca;
+    put(server, 'default', certificate('default', issue('first')));
+    put(server, 'ROOTCA', trust('ROOTCA', root));
+    const common = {
+      tls_certificate_sds_secret_configs: [named('default', 'UNIX')],
+      validation_context_sds_secret_config: named('ROOTCA', 'UNIX'),
+    };
+    const rig = await start(server, {
+      way: 'UNIX',
+      listeners: [
+        { name: 'secure', tls: { require_client_certificate: true, common_tls_context: common } },
+        { name: 'front', tls: null, cluster: 'secure' },
+      ],
+      clusters: (port) => [mutualCluster('secure', port('secure'), common)],
+    });
+    // The cluster waited for its secrets, too.
+    assert.equal(await rig.plain('front'), 200);
+    let isOver = false;
+    let count = 0;
+    const failures: number[] = [];
+    const load = async (): Promise<void> => {
+      while (!isOver) {
+        const status = await rig.plain('front');
+        if (status === 200) count++;
+        else failures.push(status);
+      }
+    };
+    const loads = [load(), load(), load()];
+    for (let round = 0; round < 6; round++) {
+      const next = round % 2 === 0 ? root : makeCa(`root ${round}`);
+      put(server, 'ROOTCA', trust('ROOTCA', ...new Set([next, root])));
+      put(server, 'default', certificate('default', { chainPem: 'broken', keyPem: 'broken' }));
+      await sleep(SETTLE_MS);
+      put(server, 'default', certificate('default', issue(`round ${round}`, next)));
+      await sleep(SETTLE_MS);
+      root = next;
+      put(server, 'ROOTCA', trust('ROOTCA', root));
+      await sleep(SETTLE_MS);
+    }
+    isOver = true;
+    await Promise.all(loads);
+    assert.deepEqual(failures, []);
+    assert.ok(count > 50, `only ${count} requests`);
+    assert.ok(server.nacks.length >= 6, `${server.nacks.length} refusals`);
+    const handshakes = await rig.stats('cluster.secure.ssl.');
+    assert.ok(Number(handshakes['handshake']) >= count, JSON.stringify(handshakes));
     await stop(rig);
   });
 });
