@@ -1,4 +1,4 @@
-// Lets an HTTP/2 connection unread for a moment while all its streams wait for slow readers: then the sender waits, too.
+// Leaves an HTTP/2 connection unread for a moment while all its streams wait for slow readers: the sender waits, too.
 import type { ByteStream } from '../../base/byte-stream.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 

@@ -73,7 +73,7 @@ export const MAX_SETTINGS = 32;
 /** Streams whose frames may still be on their way after they were closed. */
 export const REMEMBERED_CLOSED = 128;
 /** A compressed block is at most so many times as large as the head that it may become. */
-export const MOST_BLOCK_GROWTH = 1.25;
+export const MOST_BLOCK_GROWTH = 2;
 
 /** The value of one of `customSettings`. */
 export function customSetting(settings: readonly number[], id: number): number | undefined {
