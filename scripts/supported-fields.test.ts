@@ -22,7 +22,7 @@ test('every message and field of the tables and notes exists', () => {
   for (const [name, fields] of known) {
     const type = registry.find(name);
     assert.ok(type !== undefined, name);
-    if (fields === '*') continue;
+    if (fields === '*' || fields.has('**')) continue;
     for (const field of fields) assert.ok(type.fieldByName(field)?.name === field, `${name}.${field}`);
   }
   for (const name of REFUSED_WHOLE) assert.ok(known.has(name), name);

@@ -140,15 +140,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const extensionParts = { clusters, zone, localAddress, node };
   const addCluster = (own: ClusterConfig): void => void clusters.set(own);
   const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
-  const off = new Map<string, string>();
-  const enabled = <Factory extends { readonly name: string; readonly configType: string }>(
-    factories: readonly Factory[],
-  ): Factory[] =>
-    factories.filter(({ name, configType }) => {
-      if (!options.disabledExtensions.includes(name)) return true;
-      off.set(configType, `${name} is off (--disable-extensions)`);
-      return false;
-    });
+  const { off, enabled } = switches(options);
   const filters = enabled([...(parts.extraHttpFilters ?? []), ...httpFilters(extensionParts)]);
   const names = new Set((bootstrap.static_resources?.clusters ?? []).map((cluster) => cluster.name ?? ''));
   const transportFactories = enabled(upstreamTransports());
@@ -177,12 +169,8 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
   stats.setFilter(statsSettings.filter);
   const manager = makeHttpConnectionManager({
-    routes: holders.routes,
-    extensions: holders.extensions,
-    filterFactory: environment.filterFactory,
-    serviceCluster: options.serviceCluster || (bootstrap.node?.cluster ?? ''),
-    nodeId: options.serviceNode || (bootstrap.node?.id ?? ''),
-    localAddress,
+    ...{ routes: holders.routes, extensions: holders.extensions, filterFactory: environment.filterFactory },
+    ...{ serviceCluster: local.clusterName, nodeId: local.nodeName, localAddress },
   });
   const extensions: Extensions = {
     httpFilters: filters,
@@ -196,17 +184,27 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions);
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
+  const { node: told } = local;
   return {
-    config,
-    statsSettings,
-    clusters,
-    environment,
-    extensions,
-    listenerEnvironment,
-    holders,
-    transports,
-    bootstrapExtensions,
-    node: local.node,
+    ...{ config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports },
+    ...{ bootstrapExtensions, node: told },
+  };
+}
+
+/** Extensions that are on, and why the others are not: by the types of their configurations. */
+function switches({ disabledExtensions }: ProxyOptions): {
+  readonly off: ReadonlyMap<string, string>;
+  readonly enabled: <F extends { readonly name: string; readonly configType: string }>(factories: readonly F[]) => F[];
+} {
+  const off = new Map<string, string>();
+  return {
+    off,
+    enabled: (factories) =>
+      factories.filter(({ name, configType }) => {
+        if (!disabledExtensions.includes(name)) return true;
+        off.set(configType, `${name} is off (--disable-extensions)`);
+        return false;
+      }),
   };
 }
 

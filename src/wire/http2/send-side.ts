@@ -21,8 +21,8 @@ export type SendOwner<U> = {
 //   (no queue) ──no window, or others wait──► waiting ──its window is used up──► stalled
 //        ▲────────all sent────────────────────┘  ▲──────WINDOW_UPDATE, SETTINGS────┘
 //
-// While nothing waits, DATA goes on to the sink as it comes, also somewhat above the sink's watermark: there it need not
-// be copied, and its source is told to pause (`throttled`). Beyond that it waits here.
+// While nothing waits, DATA goes on to the sink as it comes, also somewhat above the sink's watermark: there it is not
+// copied, and its source is told to pause (`throttled`). Beyond that it waits here.
 // `waiting` is served in turns of one frame while the connection's window and the sink have room.
 export class SendSide<U> {
   readonly #output: Http2Output;
