@@ -158,14 +158,14 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'Envoy mirrors through an internal client with statistics of its own that appends the machine address',
   },
   {
-    cases: /^admin \/ admin (home|help|GET of \/(runtime_modify|cpuprofiler|heapprofiler)|certs|contention|init_dump)$/,
+    cases: /^admin \/ admin (home|help|GET of \/(runtime_modify|cpuprofiler|heapprofiler)|certs|contention)$/,
     path: ANY,
     reason: 'pages of Envoy internals (profilers, mutexes), or of features not built yet, do not exist',
   },
   {
-    cases: /^admin \/ admin (server_info|config_dump (by mask|unknown resource))$/,
+    cases: /^admin \/ admin (server_info|config_dump unknown resource)$/,
     path: ANY,
-    reason: 'hot restart does not exist yet, masks come with the whole admin interface, one nosniff header is enough',
+    reason: 'hot restart does not exist yet, one nosniff header is enough',
   },
   {
     cases: /^admin \/ admin head of ready$/,

@@ -21,7 +21,7 @@ export function initDumpHandlers({ proxy }: AdminContext): AdminHandler[] {
         const mask = request.query.get('mask');
         const isShown = mask === null || mask === 'listener';
         const dumps = isShown ? unready(proxy) : [];
-        const body = json(dumps.length === 0 ? {} : { unready_targets_dumps: dumps });
+        const body = `${json(dumps.length === 0 ? {} : { unready_targets_dumps: dumps })}\n`;
         return { status: 200, contentType: 'application/json', body };
       },
     },
