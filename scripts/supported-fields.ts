@@ -70,7 +70,7 @@ under [Extensions](#extensions). Ask before you deploy: \`heddle proxy --mode va
 
 export function readSupport(): Support {
   // Factories only keep their parts until a chain is built, and none is built here.
-  const parts = { clusters: null as never, zone: '', localAddress: '', node: NO_NODE };
+  const parts = { clusters: null as never, zone: '', localAddress: '', node: NO_NODE, metricExpiryMs: 0 };
   const extensions = {
     httpFilters: httpFilters(parts),
     networkFilters: networkFilters(parts),

@@ -17,7 +17,7 @@ import type { ClusterConfig } from './cluster/cluster-config.ts';
 import { HttpClient } from './cluster/upstream-client/http-client.ts';
 import { LogServices, type LocalInfo } from './access-log/service/log-services.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
-import { type BootstrapConfig, decodeBootstrap } from './config/bootstrap.ts';
+import { type BootstrapConfig, decodeBootstrap, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment, type ProxyDecodeEnvironment, unpackExtension } from './config/environment.ts';
@@ -137,7 +137,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const localAddress = findLocalAddress(options.localAddressIpVersion);
   const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
   const node = localNode(bootstrap.node, options.serviceNode, options.serviceZone);
-  const extensionParts = { clusters, zone, localAddress, node };
+  const extensionParts = { clusters, zone, localAddress, node, metricExpiryMs: evictionMs(bootstrap) };
   const addCluster = (own: ClusterConfig): void => void clusters.set(own);
   const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
   const { off, enabled } = switches(options);

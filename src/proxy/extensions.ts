@@ -54,6 +54,8 @@ export type ExtensionParts = {
   readonly localAddress: string;
   /** As Istio's peers get to know it. */
   readonly node: LocalNode;
+  /** Istio's metrics that were unused for so long are forgotten; 0: never. */
+  readonly metricExpiryMs: number;
 };
 
 export type Extensions = {

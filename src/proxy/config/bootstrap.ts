@@ -39,6 +39,7 @@ const STATS_FLUSH_INTERVAL_MS = 5_000;
 export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
     node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
+    stats_eviction_interval
     bootstrap_extensions dynamic_resources`,
   'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': 'lds_config cds_config ads_config',
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
@@ -147,14 +148,23 @@ export function decodeBootstrap(
     }
     listeners.push(config);
   }
+  const statsFlushIntervalMs = d.durationMs(message.stats_flush_interval, STATS_FLUSH_INTERVAL_MS);
+  if (evictionMs(message) % statsFlushIntervalMs !== 0) {
+    d.reject('stats_eviction_interval', 'must be a multiple of stats_flush_interval');
+  }
   return {
     clusters,
     listeners,
     admin: decodeAdmin(message, d),
     runtimeLayers: decodeRuntime(message, d),
-    statsFlushIntervalMs: d.durationMs(message.stats_flush_interval, STATS_FLUSH_INTERVAL_MS),
+    statsFlushIntervalMs,
     dynamic: decodeDynamic(message, d.at('dynamic_resources')),
   };
+}
+
+/** How long metrics may be unused before they are forgotten; 0: for ever. */
+export function evictionMs({ stats_eviction_interval: interval }: Bootstrap): number {
+  return interval === undefined ? 0 : Number(interval.seconds) * 1000 + interval.nanos / 1e6;
 }
 
 function decodeDynamic(message: Bootstrap, d: ConfigDecoder): DynamicConfig {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openCapture } from '../../../test/captures/captures.ts';
 import { localNode, NO_NODE } from './node.ts';
-import { exchangeBytes, MAX_PEER_BYTES, PeerReader } from './peer-exchange.ts';
+import { exchangeBytes, KnownPeers, MAX_PEER_BYTES, PeerReader } from './peer-exchange.ts';
 import { decodeStructAny } from './struct-bytes.ts';
 
 const NONE: ReadonlySet<string> = new Set();
@@ -29,7 +29,7 @@ test('magic, length, and an Any with what the node says of itself', () => {
 test('it is read in whatever pieces it comes, and what follows is left alone', () => {
   const all = Buffer.concat([bytes, Buffer.from('hello')]);
   for (const size of [1, 3, 7, 8, 9, 100, bytes.length, all.length]) {
-    const reader = new PeerReader(NONE);
+    const reader = new PeerReader(new KnownPeers(NONE));
     let rest = '';
     for (let at = 0; at < all.length; at += size) {
       if (reader.outcome === 'more') rest += read(reader, all.subarray(at, at + size));
@@ -42,32 +42,45 @@ test('it is read in whatever pieces it comes, and what follows is left alone', (
 });
 
 test('a peer that does not speak so keeps its bytes', () => {
-  const reader = new PeerReader(NONE);
+  const reader = new PeerReader(new KnownPeers(NONE));
   assert.equal(read(reader, Buffer.from('GET')), '');
   assert.equal(read(reader, Buffer.from(' / HTTP/1.1')), 'GET / HTTP/1.1');
   assert.equal(reader.outcome, 'no-head');
-  const short = new PeerReader(NONE);
+  const short = new PeerReader(new KnownPeers(NONE));
   assert.equal(read(short, Buffer.from('GET')), '');
   assert.equal(short.end().latin1Slice(), 'GET');
 });
 
 test('what cannot be read or is too long, and ends in the middle', () => {
   const garbage = Buffer.concat([bytes.subarray(0, 4), Buffer.from([0, 0, 0, 2, 0xff, 0xff]), Buffer.from('hello')]);
-  const reader = new PeerReader(NONE);
+  const reader = new PeerReader(new KnownPeers(NONE));
   assert.equal(read(reader, garbage), 'hello');
   assert.deepEqual([reader.outcome, reader.peer], ['no-peer', null]);
 
   const long = Buffer.from(bytes.subarray(0, 8));
   long.writeUInt32BE(MAX_PEER_BYTES + 1, 4);
-  const tooLong = new PeerReader(NONE);
+  const tooLong = new PeerReader(new KnownPeers(NONE));
   assert.equal(read(tooLong, long), '');
   assert.equal(tooLong.outcome, 'too-long');
 
-  const cut = new PeerReader(NONE);
+  const cut = new PeerReader(new KnownPeers(NONE));
   assert.equal(read(cut, bytes.subarray(0, 50)), '');
   assert.equal(cut.end().length, 0);
 
-  const empty = new PeerReader(NONE);
+  const empty = new PeerReader(new KnownPeers(NONE));
   read(empty, Buffer.concat([bytes.subarray(0, 4), Buffer.alloc(4)]));
   assert.deepEqual([empty.outcome, empty.peer], ['found', null]);
+});
+
+test('who says the same again is the same', () => {
+  const known = new KnownPeers(NONE);
+  const any = bytes.subarray(8);
+  const first = known.find(any);
+  assert.equal(first?.workload, 'productpage-v1');
+  assert.equal(known.find(Buffer.from(any)), first);
+  for (let i = 0; i < 600; i++) {
+    const other = exchangeBytes({ ...NO_NODE, id: String(i) }, NONE).subarray(8);
+    assert.equal(known.find(other)?.workload, '');
+  }
+  assert.deepEqual(known.find(any), first);
 });

@@ -8,6 +8,7 @@ const MAGIC = 0x3d230467;
 const HEAD_BYTES = 8;
 /** A peer that says more than this of itself is none. */
 export const MAX_PEER_BYTES = 64 * 1024;
+const MAX_KNOWN = 500;
 const EMPTY = Buffer.alloc(0);
 
 const PEER = 'x-envoy-peer-metadata';
@@ -29,6 +30,31 @@ export function exchangeBytes(node: LocalNode, additional: ReadonlySet<string>):
  */
 export type ExchangeOutcome = 'more' | 'found' | 'no-head' | 'no-peer' | 'too-long';
 
+/** Peers by what they said: a workload says the same on each of its connections, and is read once. */
+export class KnownPeers {
+  readonly #additional: ReadonlySet<string>;
+  /** Null: an Any that says nothing of a peer. */
+  readonly #peers = new Map<string, Peer | null>();
+
+  constructor(additional: ReadonlySet<string>) {
+    this.#additional = additional;
+  }
+
+  /** Undefined when the bytes are no Any. */
+  find(any: Buffer): Peer | null | undefined {
+    const text = any.latin1Slice();
+    const known = this.#peers.get(text);
+    if (known !== undefined) return known;
+    const struct = decodeStructAny(any);
+    if (struct === null) return undefined;
+    const metadata = objectAt(struct, PEER);
+    const peer = metadata === undefined ? null : peerOfMetadata(metadata, this.#additional);
+    if (this.#peers.size >= MAX_KNOWN) this.#peers.clear();
+    this.#peers.set(text, peer);
+    return peer;
+  }
+}
+
 /** Reads what the peer says; the connection's own bytes follow. */
 export class PeerReader {
   outcome: ExchangeOutcome = 'more';
@@ -36,11 +62,11 @@ export class PeerReader {
   peer: Peer | null = null;
   /** Fewer bytes than a head. */
   isHeadMissing = true;
-  readonly #additional: ReadonlySet<string>;
+  readonly #known: KnownPeers;
   #kept: Buffer = EMPTY;
 
-  constructor(additional: ReadonlySet<string>) {
-    this.#additional = additional;
+  constructor(known: KnownPeers) {
+    this.#known = known;
   }
 
   /** Returns what of the bytes, and of those before, is the connection's; borrowed like the chunk, or owned. */
@@ -72,10 +98,9 @@ export class PeerReader {
     const length = bytes.readUInt32BE(4);
     if (length > MAX_PEER_BYTES) return 'too-long';
     if (bytes.length < HEAD_BYTES + length) return 'more';
-    const struct = decodeStructAny(bytes.subarray(HEAD_BYTES, HEAD_BYTES + length));
-    if (struct === null) return 'no-peer';
-    const metadata = objectAt(struct, PEER);
-    if (metadata !== undefined) this.peer = peerOfMetadata(metadata, this.#additional);
+    const peer = this.#known.find(bytes.subarray(HEAD_BYTES, HEAD_BYTES + length));
+    if (peer === undefined) return 'no-peer';
+    this.peer = peer;
     return 'found';
   }
 }

@@ -43,11 +43,12 @@ const DEFAULT_REPORT_MS = 5000;
 const DEFAULT_GRACE_MS = 300_000;
 const MIN_GRACE_MS = 1000;
 
-export function decodePlugin(message: PluginPb, d: ConfigDecoder): PluginConfig {
+/** `defaultExpiryMs`: where the configuration names no rotation. */
+export function decodePlugin(message: PluginPb, d: ConfigDecoder, defaultExpiryMs = 0): PluginConfig {
   const rotationMs = d.durationMs(message.rotation_interval, 0);
   const graceMs = d.durationMs(message.graceful_deletion_interval, DEFAULT_GRACE_MS);
   if (graceMs < MIN_GRACE_MS) d.reject('graceful_deletion_interval', 'must be at least 1 s');
-  const expiryMs = rotationMs === 0 ? 0 : rotationMs + graceMs;
+  const expiryMs = rotationMs === 0 ? defaultExpiryMs : rotationMs + graceMs;
   return Object.freeze({
     usesHost: message.disable_host_header_fallback !== true,
     reportMs: d.durationMs(message.tcp_reporting_duration, DEFAULT_REPORT_MS),

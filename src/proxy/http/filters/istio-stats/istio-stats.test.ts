@@ -328,6 +328,17 @@ test('series that nobody uses are forgotten after rotation and grace', () => {
   );
 });
 
+test('the bootstrap’s interval counts where no rotation is configured', () => {
+  const factory = makeIstioStats({ clusters: { get: () => null }, node: client, metricExpiryMs: 10_000 });
+  const harness = new FilterHarness(factory, {});
+  harness.connection = makeConnection({ trafficDirection: 'OUTBOUND' });
+  exchange(harness);
+  harness.clock.advance(9000);
+  assert.equal(requests(harness).length, 1);
+  harness.clock.advance(9000);
+  assert.equal(requests(harness).length, 0);
+});
+
 test('filters of equal configuration count together', () => {
   const harness = rig({}, client, 'OUTBOUND');
   const factory = harness.factory;

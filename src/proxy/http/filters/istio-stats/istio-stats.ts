@@ -142,12 +142,13 @@ function grpcStatus({ responseTrailers, responseHeaders, info }: FilterStream): 
 export function makeIstioStats(parts: {
   readonly clusters: ClusterManager;
   readonly node: LocalNode;
+  readonly metricExpiryMs?: number;
 }): HttpFilterFactory {
   return defineHttpFilter<PluginConfig, unknown, PluginPb>({
     name: 'istio.stats',
     configType: PLUGIN_TYPE,
     fields: PLUGIN_FIELDS,
-    decode: decodePlugin,
+    decode: (message, d) => decodePlugin(message, d, parts.metricExpiryMs),
     create: (config, context) => new IstioStats(config, context, parts.clusters, parts.node),
   });
 }

@@ -103,12 +103,13 @@ function report(filter: TcpStats): void {
 export function makeNetworkIstioStats(parts: {
   readonly clusters: ClusterManager;
   readonly node: LocalNode;
+  readonly metricExpiryMs?: number;
 }): NetworkFilterFactory {
   return defineNetworkFilter<PluginConfig, PluginPb>({
     name: 'istio.stats',
     configType: PLUGIN_TYPE,
     fields: PLUGIN_FIELDS,
-    decode: decodePlugin,
+    decode: (message, d) => decodePlugin(message, d, parts.metricExpiryMs),
     create: (config, context) => new TcpStats(config, context, parts.clusters, parts.node),
   });
 }

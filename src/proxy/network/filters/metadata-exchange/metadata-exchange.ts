@@ -1,6 +1,6 @@
 // Istio's TCP metadata exchange (istio.metadata_exchange): who the peers are, said before a connection's own bytes.
 import type { LocalNode } from '../../../istio/node.ts';
-import { exchangeBytes, PeerReader } from '../../../istio/peer-exchange.ts';
+import { exchangeBytes, KnownPeers, PeerReader } from '../../../istio/peer-exchange.ts';
 import { DOWNSTREAM_PEER, peerStates } from '../../../istio/peer-state.ts';
 import type { UpstreamFilterFactory } from '../../../cluster/upstream-filter.ts';
 import { defineNetworkFilter } from '../../filter.ts';
@@ -22,6 +22,7 @@ class MetadataExchange implements NetworkFilter {
   readonly #slot: number;
   readonly #stats: ExchangeScope;
   readonly #bytes: Buffer;
+  readonly #known = new KnownPeers(NO_LABELS);
 
   constructor({ protocol }: ExchangeConfig, { stats, slot }: NetworkFilterContext, node: LocalNode) {
     this.#protocol = protocol;
@@ -39,7 +40,7 @@ class MetadataExchange implements NetworkFilter {
       return 'continue';
     }
     stats.inc(stats.i.alpn_protocol_found);
-    connection.slot[this.#slot] = new PeerReader(NO_LABELS);
+    connection.slot[this.#slot] = new PeerReader(this.#known);
     connection.writeOwn(this.#bytes);
     stats.inc(stats.i.metadata_added);
     return 'continue';

@@ -2,7 +2,7 @@
 import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../../../base/byte-stream.ts';
 import type { Failure } from '../../../../base/failure.ts';
 import type { UpstreamFilter, UpstreamState } from '../../../cluster/upstream-filter.ts';
-import { PeerReader } from '../../../istio/peer-exchange.ts';
+import { KnownPeers, PeerReader } from '../../../istio/peer-exchange.ts';
 import { peerStates, UPSTREAM_PEER } from '../../../istio/peer-state.ts';
 import { countOutcome, type ExchangeScope } from './exchange-config.ts';
 
@@ -13,6 +13,7 @@ export class UpstreamExchange implements UpstreamFilter {
   readonly #protocol: string;
   readonly #bytes: Buffer;
   readonly #stats: ExchangeScope;
+  readonly #known = new KnownPeers(NO_LABELS);
 
   /** `bytes`: what this proxy says of itself. */
   constructor(protocol: string, bytes: Buffer, stats: ExchangeScope) {
@@ -30,7 +31,7 @@ export class UpstreamExchange implements UpstreamFilter {
     }
     stats.inc(stats.i.alpn_protocol_found);
     stats.inc(stats.i.metadata_added);
-    return new ExchangingStream(stream, this.#bytes, state, stats);
+    return new ExchangingStream(stream, this.#bytes, new PeerReader(this.#known), state, stats);
   }
 }
 
@@ -41,12 +42,13 @@ class ExchangingStream implements ByteStream, ByteStreamHandler {
   readonly #stats: ExchangeScope;
   readonly #ownBytes: number;
   /** Null once the exchange is over. */
-  #reader: PeerReader | null = new PeerReader(NO_LABELS);
+  #reader: PeerReader | null;
   #owner: ByteStreamHandler = NO_HANDLER;
   #taken = 0;
 
-  constructor(socket: ByteStream, bytes: Buffer, state: UpstreamState, stats: ExchangeScope) {
+  constructor(socket: ByteStream, bytes: Buffer, reader: PeerReader, state: UpstreamState, stats: ExchangeScope) {
     this.#socket = socket;
+    this.#reader = reader;
     this.#state = state;
     this.#stats = stats;
     this.#ownBytes = bytes.length;
