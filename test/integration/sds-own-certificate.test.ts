@@ -8,11 +8,26 @@ import { AdsServer } from '../support/ads-server.ts';
 import { CertificateAuthority } from '../support/certificate-authority.ts';
 import { makeCa, makeCertificate, type TestCertificate } from '../support/certificates.ts';
 import { type Json, scratchFolder, until } from './heddle.ts';
-import { certificate, http2Cluster, issue, local, named, put, SdsRig, SECRET, typed } from './sds-rig.ts';
+import {
+  apiSource,
+  certificate,
+  http2Cluster,
+  issue,
+  local,
+  mutualCluster,
+  mutualGate,
+  named,
+  put,
+  SdsRig,
+  SECRET,
+  typed,
+} from './sds-rig.ts';
 
 /** HEDDLE_ROTATION_S runs it longer: 5 minutes with certificates of 20 s is the bar. */
 const SECONDS = Number(process.env['HEDDLE_ROTATION_S'] ?? 30);
 const LIFE_MS = 20_000;
+/** What is asked for, and so how long an old root counts: peers show certificates under it to the end. */
+const VALIDITY_S = SECONDS * 2;
 const CLIENTS = 3;
 const IDENTITY = 'spiffe://test/ns/a/sa/b';
 
@@ -62,7 +77,12 @@ async function startOwn(prepare: (signer: CertificateAuthority) => void, ...args
       { name: 'other', tls: mutual('gateway') },
     ],
     clusters: [http2Cluster('ca', local(signer.port))],
-    more: extension({ certificate_authority: authority, token_path: tokenPath, identity: IDENTITY, validity: '60s' }),
+    more: extension({
+      certificate_authority: authority,
+      token_path: tokenPath,
+      identity: IDENTITY,
+      validity: `${VALIDITY_S}s`,
+    }),
     arguments: args,
   });
   const stop = async (): Promise<void> => {
@@ -82,7 +102,7 @@ for (const args of [[], ['--concurrency', '2']]) {
     const { rig, server, authority: signer } = own;
     const client = peer(signer.root);
     await until('it serves', async () => (await rig.ask('own', { certificate: client })) === 'CN=workload');
-    assert.deepEqual(signer.signed, [{ token: 'Bearer first', names: `URI:${IDENTITY}`, validityS: 60 }]);
+    assert.deepEqual(signer.signed, [{ token: 'Bearer first', names: `URI:${IDENTITY}`, validityS: VALIDITY_S }]);
     // Other secrets still come from the server, which is not asked for the proxy's own.
     assert.equal(await rig.ask('other', { certificate: client }), 'CN=gateway');
     assert.deepEqual([...new Set(server.of(SECRET).flatMap(({ names }) => names))], ['gateway']);
@@ -93,6 +113,39 @@ for (const args of [[], ['--concurrency', '2']]) {
     assert.ok(endsInS > 3500 && endsInS <= 3600, String(endsInS));
     assert.equal((await rig.stats('sds.default.'))['update_success'], '1');
     await own.stop();
+  });
+}
+
+for (const args of [[], ['--concurrency', '2']]) {
+  it(`shows its certificate to its own control plane (${args.join(' ')})`, async () => {
+    const signer = new CertificateAuthority();
+    const server = new AdsServer();
+    put(server, 'gateway', certificate('gateway', issue('gateway', signer.root)));
+    const gate = await mutualGate(server.port, issue('gate', signer.root), signer.root);
+    const { port } = gate.address() as { port: number };
+    const context = {
+      tls_certificate_sds_secret_configs: [named('default', 'GRPC', '0s')],
+      validation_context_sds_secret_config: named('ROOTCA', 'GRPC', '0s'),
+    };
+    const { transport_socket } = mutualCluster('gate', port, context);
+    const gatePlace = { api_config_source: apiSource('GRPC', 'gate'), resource_api_version: 'V3' };
+    const secret = { name: 'gateway', sds_config: { ...gatePlace, initial_fetch_timeout: '0s' } };
+    const rig = await SdsRig.start(server, {
+      way: 'GRPC',
+      listeners: [{ name: 'a', tls: { common_tls_context: { tls_certificate_sds_secret_configs: [secret] } } }],
+      clusters: [http2Cluster('ca', local(signer.port)), { ...http2Cluster('gate', local(port)), transport_socket }],
+      more: extension({ certificate_authority: authority }),
+      arguments: args,
+    });
+    const stop = async (): Promise<void> => {
+      stops.delete(stop);
+      await rig.stop();
+      gate.close();
+      signer.stop();
+    };
+    stops.add(stop);
+    assert.equal(await rig.ask('a'), 'CN=gateway');
+    await stop();
   });
 }
 

@@ -1,5 +1,6 @@
 // A proxy with HTTPS listeners whose secrets come from an SDS server of the test.
-import { createServer, connect, type Server } from 'node:net';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { join } from 'node:path';
 import { fromJson } from '../../src/proto/json-decode.ts';
 import { registry } from '../../src/proto/registry.ts';
@@ -204,19 +205,30 @@ export function mutualCluster(name: string, port: number, common: Json): Json {
   };
 }
 
+/** Ends mutual TLS in front of a port; resolves to its own port. */
+export async function mutualGate(port: number, own: TestCertificate, root: TestCertificate): Promise<TlsServer> {
+  const options = { cert: own.chainPem, key: own.keyPem, ca: root.pem, requestCert: true, rejectUnauthorized: true };
+  const server = createTlsServer(options, (from) => relay(from, connect(port, '127.0.0.1')));
+  server.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server.unref();
+  return server;
+}
+
+function relay(from: Socket, to: Socket): void {
+  for (const [a, b] of [
+    [from, to],
+    [to, from],
+  ] as const) {
+    a.on('error', () => b.destroy());
+    a.on('close', () => b.destroy());
+    a.pipe(b);
+  }
+}
+
 /** A unix socket that leads to a port. */
 async function forward(path: string, port: number): Promise<Server> {
-  const server = createServer((from) => {
-    const to = connect(port, '127.0.0.1');
-    for (const [a, b] of [
-      [from, to],
-      [to, from],
-    ] as const) {
-      a.on('error', () => b.destroy());
-      a.on('close', () => b.destroy());
-      a.pipe(b);
-    }
-  });
+  const server = createServer((from) => relay(from, connect(port, '127.0.0.1')));
   await new Promise<void>((resolve) => server.listen(path, resolve));
   server.unref();
   return server;

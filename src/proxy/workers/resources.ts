@@ -3,7 +3,9 @@ import type { Core, Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import { isSame, keyOf, runInSlices } from './apply.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
-import { LISTENER_TYPE } from '../xds/types.ts';
+import { ADS_KEY } from '../xds/place.ts';
+import type { WorkerHolders } from '../xds/worker-holders.ts';
+import { ENDPOINTS_TYPE, LISTENER_TYPE, SECRET_TYPE } from '../xds/types.ts';
 import { ResourceDecoder, typeName } from './resource-decoder.ts';
 
 type Refused = UpdateOutcome['refused'][number];
@@ -20,12 +22,15 @@ export type CheckedUpdate = {
 export class Resources {
   readonly #core: Core;
   readonly #decoder: ResourceDecoder;
+  /** What the supervisor's own clusters use, over which it asks servers. */
+  readonly #holders: WorkerHolders;
   readonly #kept = new Map<string, Kept>();
   readonly #listeners = new Map<string, ListenerConfig>();
 
   constructor(core: Core, decoded: Decoded) {
     this.#core = core;
     this.#decoder = new ResourceDecoder(decoded);
+    this.#holders = decoded.holders;
     for (const listener of decoded.config.listeners) this.#listeners.set(listener.name, listener);
   }
 
@@ -70,10 +75,26 @@ export class Resources {
         }
         if (decoded.kind === 'listener') listeners.push(decoded.config);
       }
+      yield* this.#take(resource, generation);
       changed.push({ ...resource, bytes: bytes === null ? null : sharedCopy(bytes) });
       yield;
     }
     return { update: { generation, resources: changed }, listeners, refused };
+  }
+
+  /** Takes on what a cluster of this thread uses; if it is wrong, workers say so, too. */
+  *#take(resource: ResourceUpdate, generation: number): Generator<void, void> {
+    const { name, bytes, place = ADS_KEY, isTimeout = false } = resource;
+    const type = typeName(resource.typeUrl);
+    if (type !== SECRET_TYPE && type !== ENDPOINTS_TYPE) return;
+    const { secrets, endpoints } = this.#holders;
+    const named = type === SECRET_TYPE ? secrets : endpoints;
+    if (named.find(name, place) === null) return;
+    const decoded = bytes === null ? null : yield* this.#decoder.decode(resource, generation);
+    if (decoded === null && !isTimeout) named.set(name, place, null);
+    else if (decoded === null || typeof decoded === 'string') named.timedOut(name, place);
+    else if (decoded.kind === 'secret') secrets.set(name, place, decoded.secret);
+    else if (decoded.kind === 'endpoints') endpoints.set(name, place, decoded.endpoints);
   }
 
   /** All workers serve it now, save what they refused. */

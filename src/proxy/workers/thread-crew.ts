@@ -12,7 +12,7 @@ import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { ProxyOptions } from '../options.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
-import type { WantSink } from '../xds/holders.ts';
+import type { Want, WantSink } from '../xds/holders.ts';
 import { SharedWants } from '../xds/shared-wants.ts';
 import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
@@ -21,7 +21,7 @@ import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } fro
 import { closeGrants, KeptSockets } from './kept-sockets.ts';
 import type { FromWorker, HandOver, PostedWant, ToWorker, WorkerStart } from './messages.ts';
 import { Questions } from './questions.ts';
-import { LISTENER_TYPE } from '../xds/types.ts';
+import { ENDPOINTS_TYPE, LISTENER_TYPE, SECRET_TYPE } from '../xds/types.ts';
 import { typeName } from './resource-decoder.ts';
 import { type CheckedUpdate, Resources } from './resources.ts';
 import { Seat, type SeatOwner } from './seat.ts';
@@ -326,6 +326,13 @@ export class ThreadCrew implements Crew, SeatOwner {
 
   attachWants(sink: WantSink): void {
     this.#wants.attach(sink);
+    // The supervisor's own clusters, over which it asks servers, may need secrets and endpoints of servers, too.
+    const own = this.#seats.length;
+    const isOwn = ({ type }: Want): boolean => type === SECRET_TYPE || type === ENDPOINTS_TYPE;
+    this.#settings.decoded.holders.wants.attach({
+      want: (want) => void (isOwn(want) && this.#wants.want(own, want)),
+      unwant: (want) => void (isOwn(want) && this.#wants.unwant(own, want)),
+    });
   }
 
   firstCame(what: 'clusters' | 'listeners'): void {
