@@ -105,6 +105,11 @@ for (const [way, ...args] of ways) {
       async () => (await rig.ask('a', { certificate: client })) === 'CN=three',
     );
 
+    // A secret that is removed stays.
+    server.remove(SECRET, 'default');
+    await sleep(SETTLE_MS);
+    assert.equal(await rig.ask('a', { certificate: client }), 'CN=three');
+
     // Roots change: who was trusted is not, and the other way round.
     put(server, 'ROOTCA', trust('ROOTCA', makeCa('nobody')));
     await until('trust changes', async () => (await rig.ask('a', { certificate: client })) === '');

@@ -155,7 +155,8 @@ export class ConfigApplier {
       if (!isTimeout) this.#core.runtime.setLayer(name, {});
     } else {
       const named = this.#holdersOf(type);
-      if (isTimeout) named.timedOut(name, place);
+      // Source: Envoy SdsApi, which ignores removals.
+      if (isTimeout || type === SECRET_TYPE) named.timedOut(name, place);
       else named.set(name, place, null);
     }
     if (!isTimeout) this.#current.delete(keyOf(update));

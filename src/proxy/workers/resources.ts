@@ -91,7 +91,7 @@ export class Resources {
     const named = type === SECRET_TYPE ? secrets : endpoints;
     if (named.find(name, place) === null) return;
     const decoded = bytes === null ? null : yield* this.#decoder.decode(resource, generation);
-    if (decoded === null && !isTimeout) named.set(name, place, null);
+    if (decoded === null && !isTimeout && type === ENDPOINTS_TYPE) named.set(name, place, null);
     else if (decoded === null || typeof decoded === 'string') named.timedOut(name, place);
     else if (decoded.kind === 'secret') secrets.set(name, place, decoded.secret);
     else if (decoded.kind === 'endpoints') endpoints.set(name, place, decoded.endpoints);
