@@ -330,7 +330,6 @@ export class HttpConnection implements ByteStreamHandler {
     if (isCutOff) stats.inc(stats.i.downstream_rq_rx_reset);
     this.#unlink(stream);
     if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
-    stream.encoder.tellBytes(info);
     const logs = config.accessLogs;
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
     this.#countBytes();

@@ -471,6 +471,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (body === null && bytesReceived > 0) return false;
     const { encoder, requestHeaders, requestTrailers, connection } = this;
     this.isDestroyed = true;
+    encoder.tellBytes(this.info);
     this.#destroyFilters(0);
     connection.onStreamEnd(this);
     const successor = connection.replaceStream(encoder);
@@ -487,6 +488,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const info = this.info;
     info.endMs = this.connection.clock.nowMs;
     info.lastDownstreamTxMs = info.endMs;
+    // Filters that measure exchanges look at the sizes when they are destroyed.
+    this.encoder.tellBytes(info);
     try {
       if (this.#isChainRunning) this.#destroyFilters(0);
     } finally {
