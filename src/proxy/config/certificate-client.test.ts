@@ -34,6 +34,7 @@ const wrong: Readonly<Record<string, readonly [object, RegExp]>> = {
   ],
   'another scheme': [{ identity: 'https://a/b' }, /^identity: is no SPIFFE ID: "https:\/\/a\/b"$/],
   'no path': [{ identity: 'spiffe://a' }, /^identity: is no SPIFFE ID/],
+  'a path upwards': [{ identity: 'spiffe://a/ns/../b' }, /^identity: is no SPIFFE ID/],
   'no validity': [{ validity: '0s' }, /^validity: must be whole seconds/],
   'parts of seconds': [{ validity: '1.5s' }, /^validity: must be whole seconds/],
   'a validity without end': [{ validity: '999999999s' }, /^validity: must be whole seconds/],

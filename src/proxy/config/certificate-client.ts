@@ -29,8 +29,8 @@ const DEFAULT_VALIDITY_S = 86_400;
 const MAX_VALIDITY_S = 10 * 365 * 86_400;
 /** Name of the agent's cluster in Istio's configurations. */
 const DEFAULT_SDS_CLUSTER = 'sds-grpc';
-/** SPIFFE-ID, section 2: a trust domain and a path, without query, fragment, port or empty segments. */
-const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(\/[A-Za-z0-9._-]+)+$/;
+/** SPIFFE-ID, section 2: a trust domain and a path, without query, fragment, port, empty or dotted segments. */
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.\.?(\/|$))[A-Za-z0-9._-]+)+$/;
 const MAX_SPIFFE_ID = 2048;
 
 export function decodeCertificateClient(
