@@ -33,7 +33,7 @@ const DRIBBLE = /^(?:open|goaway 11)$/;
 
 const EXPECTED: Readonly<Record<string, Expected>> = {
   'rapid-reset': { fate: CUT_OFF, counter: PREMATURE },
-  'made-you-reset': { fate: CUT_OFF, counter: 'http2.tx_reset' },
+  'made-you-reset': { fate: /^goaway 1$/, counter: PROTOCOL_ERROR },
   'reset-flood': { fate: CUT_OFF, counter: 'http2.stream_refused_errors' },
   'continuation-flood': { fate: CALM_DOWN, counter: PROTOCOL_ERROR },
   'endless-header-list': { fate: CALM_DOWN, counter: PROTOCOL_ERROR },
