@@ -1,7 +1,6 @@
 // What the proxy refuses of the captures: how many resources for each reason, and what will bring it.
 export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'This issue': {
-    'typed_config: no filter of type stats.PluginConfig': 406,
     'resources of type istio.networking.nds.v1.NameTable are not supported yet': 45,
     'resources of type envoy.config.core.v3.TypedExtensionConfig are not supported yet': 4,
     'config_discovery: is not supported yet': 26,
