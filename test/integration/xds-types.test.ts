@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findEnvoy } from '../support/find-envoy.ts';
 import { freePort } from '../support/free-ports.ts';
-import { stat, until } from './heddle.ts';
+import { type Json, stat, until } from './heddle.ts';
 import {
   ADS,
   answer,
@@ -206,4 +206,61 @@ test('/config_dump shows what came as Envoy does, and what was refused', async (
   } finally {
     for (const rig of rigs) await rig.stop();
   }
+});
+
+test('scopes choose the route configuration by headers, as in Envoy', async () => {
+  const answers: string[][] = [];
+  const status = (code: number): Json => ({
+    routes: [{ match: { prefix: '/' }, direct_response: { status: code } }],
+  });
+  const scoped_routes = {
+    name: 'scopes',
+    scope_key_builder: {
+      fragments: [
+        {
+          header_value_extractor: { name: 'x-where', element_separator: ';', element: { separator: '=', key: 'zone' } },
+        },
+        { header_value_extractor: { name: 'x-who', element_separator: ',', index: 1 } },
+      ],
+    },
+    scoped_route_configurations_list: {
+      scoped_route_configurations: [
+        {
+          name: 'inline',
+          route_configuration: routes('inline', status(211)),
+          key: { fragments: [{ string_key: 'a' }, { string_key: 'me' }] },
+        },
+        {
+          name: 'other',
+          route_configuration: routes('other', status(222)),
+          key: { fragments: [{ string_key: 'b' }, { string_key: 'me' }] },
+        },
+      ],
+    },
+  };
+  for (const kind of ['heddle', 'envoy'] as const) {
+    if (kind === 'envoy' && findEnvoy().path === null) continue;
+    const rig = await startRig(kind, 'DELTA_GRPC', (ads, port) => {
+      put(ads, LISTENER, 'main', listener('main', port, [], { rds: undefined, scoped_routes }));
+    });
+    try {
+      const ask = async (where: string, who: string): Promise<string> => {
+        const headers = { 'x-where': where, 'x-who': who, connection: 'close' };
+        const response = await fetch(`http://127.0.0.1:${rig.port}/`, { headers });
+        await response.text();
+        return String(response.status);
+      };
+      await until('the listener is there', async () => (await answer(rig.port)) === '404', 10_000);
+      const asked: string[] = [];
+      for (const where of ['zone=a', 'zone=b', 'x=y;zone=a', 'zone', 'zone=c', 'ZONE=a', 'zone=a;zone=b']) {
+        for (const who of ['x,me', 'me', 'x,me,y', 'x, me']) asked.push(`${where} ${who} ${await ask(where, who)}`);
+      }
+      answers.push(asked);
+    } finally {
+      await rig.stop();
+    }
+  }
+  const [ours = [], theirs = ours] = answers;
+  assert.deepEqual(ours, theirs);
+  assert.ok(ours.includes('x=y;zone=a x,me 211'), ours.join('\n'));
 });

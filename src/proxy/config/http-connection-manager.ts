@@ -17,6 +17,7 @@ import { decodeFilterDiscovery, FILTER_DISCOVERY_FIELDS } from './filter-discove
 import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
+import { decodeScopedRoutes, SCOPED_ROUTES_FIELDS } from './scoped-routes.ts';
 import { decodeTracing, TRACING_FIELDS } from './tracing.ts';
 
 /** Defaults. Source: envoy http_connection_manager.proto and protocol.proto. */
@@ -29,7 +30,7 @@ const MAX_HEADERS_COUNT = 100;
 
 export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': `
-    codec_type stat_prefix route_config rds http_filters add_user_agent http_protocol_options http2_protocol_options
+    codec_type stat_prefix route_config rds scoped_routes http_filters add_user_agent http_protocol_options http2_protocol_options
     common_http_protocol_options server_name drain_timeout access_log use_remote_address generate_request_id
     proxy_100_continue xff_num_trusted_hops represent_ipv4_remote_address_as_ipv4_mapped_ipv6 skip_xff_append via
     upgrade_configs stream_idle_timeout internal_address_config delayed_close_timeout request_timeout
@@ -45,6 +46,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter':
     'name typed_config is_optional disabled config_discovery',
   ...FILTER_DISCOVERY_FIELDS,
+  ...SCOPED_ROUTES_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
     'upgrade_type filters enabled',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig':
@@ -200,7 +202,10 @@ function decodeRoutes(message: HttpConnectionManager, d: ConfigDecoder): { reado
   if (message.route_config !== undefined) {
     return { current: decodeRouteConfiguration(message.route_config, d.at('route_config')) };
   }
-  if (message.rds === undefined) d.reject('route_config', 'is required, or rds: scoped_routes are not supported yet');
+  if (message.scoped_routes !== undefined) {
+    return { current: decodeScopedRoutes(message.scoped_routes, d.at('scoped_routes')) };
+  }
+  if (message.rds === undefined) d.reject('route_config', 'is required, or rds, or scoped_routes');
   return { current: null };
 }
 
