@@ -9,9 +9,11 @@ import { type EndFacts, endLabels, type LocalLabels, needsHost, type Service, se
 import { isSpecialRoute } from './telemetry-labels.ts';
 
 /** Label sets of one configuration; beyond that the oldest are forgotten, and begin anew when they are used again. */
-const MAX_LABEL_SETS = 20_000;
+export const MAX_LABEL_SETS = 10_000;
 /** Series of one pair of ends and one family. */
-const MAX_SERIES = 2000;
+export const MAX_SERIES = 2000;
+/** What the limits took away. */
+const TABLE_STATS = { label_sets_dropped: 'counter', series_dropped: 'counter' } as const;
 /** What is found without making a text of what is known: clusters, peers of a cluster, facts of a peer. */
 const MAX_CLUSTERS = 10_000;
 const MAX_PEERS = 1000;
@@ -63,6 +65,8 @@ export class LabelSet {
       for (const [oldest, series] of ofFamily) {
         series.release();
         ofFamily.delete(oldest);
+        const stats = tableStats(store);
+        stats.inc(stats.i.series_dropped);
         break;
       }
     }
@@ -181,6 +185,8 @@ export class LabelTable {
     for (const [key, set] of this.#sets) {
       set.forget();
       this.#sets.delete(key);
+      const stats = tableStats(this.store);
+      stats.inc(stats.i.label_sets_dropped);
       return;
     }
   }
@@ -206,6 +212,11 @@ function isAlike(a: EndFacts, b: SeenFacts, hostCounts: boolean): boolean {
     (a.routeName === b.routeName || (!isSpecialRoute(a.routeName) && !isSpecialRoute(b.routeName))) &&
     (!hostCounts || a.host === b.host)
   );
+}
+
+/** Made when first needed: most proxies never come to their limits. */
+function tableStats(store: StatStore) {
+  return store.scope('istio_stats.', TABLE_STATS);
 }
 
 /** Of a source nothing is said, because the other side knows better. */
