@@ -139,12 +139,14 @@ test('Istio’s own types are asked for only when the node says so', async () =>
       },
       more,
     );
-    const { ads, port } = rig;
+    const { ads, port, proxy } = rig;
     try {
       await until('the proxy serves', async () => (await answer(port)) === 'none', 10_000);
       const asked = [NAME_TABLE, PROXY_CONFIG].filter((type) => ads.of(type).length > 0);
       assert.deepEqual(asked, more === isTold ? [NAME_TABLE, PROXY_CONFIG] : []);
       if (more === isTold) await ads.until(() => ads.isAcked(NAME_TABLE));
+      const { body } = await proxy.admin('/config_dump');
+      assert.equal(body.includes('"web.shop"'), more === isTold);
     } finally {
       await rig.stop();
     }

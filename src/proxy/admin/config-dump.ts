@@ -17,6 +17,7 @@ import {
   dynamicRoutes,
   dynamicSecrets,
   endpointErrors,
+  keptMessages,
   messageJson,
   timeText,
 } from './dynamic-dump.ts';
@@ -128,6 +129,7 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
       ...dynamicRoutes(view),
     }),
     dump('Secrets', dynamicSecrets(view)),
+    ...(keptMessages(view) as Dump[]),
   ];
 }
 

@@ -5,7 +5,16 @@ import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { TYPE_URL_PREFIX } from '../../proto/type-url.ts';
 import type { ConfigRecord, RecordedError, RecordedResource } from '../xds/config-record.ts';
-import { CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../xds/types.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  EXTENSION_TYPE,
+  LISTENER_TYPE,
+  NAME_TABLE_TYPE,
+  PROXY_CONFIG_TYPE,
+  ROUTE_TYPE,
+  SECRET_TYPE,
+} from '../xds/types.ts';
 import type { JsonObject } from './dump-json.ts';
 
 /** Which names are wanted, and what is on its way in. */
@@ -77,6 +86,13 @@ export function dynamicSecrets(view: DumpView): JsonObject {
 
 export function dynamicFilters(view: DumpView): JsonObject {
   return { ecds_filters: entries(view, EXTENSION_TYPE, 'ecds_filter') };
+}
+
+/** Istio's own messages, each as it came: Envoy has no dump for them. */
+export function keptMessages({ record }: DumpView): JsonObject[] {
+  return [NAME_TABLE_TYPE, PROXY_CONFIG_TYPE].flatMap((type) =>
+    [...record.of(type)].flatMap<JsonObject>(({ active }) => (active === null ? [] : resourceJson(type, active.bytes))),
+  );
 }
 
 /** With what was refused; what is in force comes from the clusters themselves. */
