@@ -16,7 +16,13 @@ import { type FrameHandler, FrameParser } from './frames/frame-parser.ts';
 import { Http2Output, type Http2Sink, type OutputOwner } from './frames/output.ts';
 import { HeadDecoder } from './head-decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
-import { customSetting, type Http2Options, MOST_BLOCK_GROWTH, REMEMBERED_CLOSED } from './options.ts';
+import {
+  customSetting,
+  type Http2Options,
+  MOST_BLOCK_GROWTH,
+  MOST_STALLED_BYTES,
+  REMEMBERED_CLOSED,
+} from './options.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { type SendOwner, SendSide } from './send-side.ts';
 import type { Http2Stream } from './stream.ts';
@@ -68,7 +74,8 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     this.parser = new FrameParser(side, limits, this);
     this.output = new Http2Output(sink, options, this);
     this.encoder = new HpackEncoder(options.hpackTableBytes, options.useHuffman);
-    this.sending = new SendSide(this.output, this.encoder, options.streamBufferBytes, this);
+    const stalledBytes = side === 'server' ? MOST_STALLED_BYTES : options.streamBufferBytes;
+    this.sending = new SendSide(this.output, this.encoder, options.streamBufferBytes, stalledBytes, this);
     this.heads = new HeadDecoder(options.hpackTableBytes, options);
     this.guard = new FloodGuard(options);
     this.#receiveWindow = options.initialConnectionWindow;

@@ -68,6 +68,11 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   maxContinuations: 512,
 };
 
+/**
+ * Bytes of an answer that waits for the client's window before its source is asked to pause: who keeps windows shut
+ * fills little memory.
+ */
+export const MOST_STALLED_BYTES = 16 * 1024;
 /** Settings in one frame; more are refused. */
 export const MAX_SETTINGS = 32;
 /** Streams whose frames may still be on their way after they were closed. */

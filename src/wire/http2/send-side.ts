@@ -6,9 +6,6 @@ import type { HpackEncoder } from './hpack/encoder.ts';
 import { SendQueue } from './send-queue.ts';
 import { type Http2Stream, StreamList } from './stream.ts';
 
-/** Bytes of a stream without a window that wait before its source is asked to pause. */
-const MOST_STALLED_BYTES = 16 * 1024;
-
 export type SendOwner<U> = {
   /** END_STREAM is written. */
   onEndSent(stream: Http2Stream<U>): void;
@@ -29,6 +26,8 @@ export class SendSide<U> {
   readonly #encoder: HpackEncoder;
   readonly #owner: SendOwner<U>;
   readonly #highBytes: number;
+  /** The same of a stream without a window. */
+  readonly #stalledBytes: number;
   readonly #waiting = new StreamList<U>();
   readonly #stalled = new StreamList<U>();
   /** Told to pause because the sink was full. */
@@ -41,10 +40,17 @@ export class SendSide<U> {
   /** No stream's `sendCredit` has been above this. */
   #mostCredit = 0;
 
-  constructor(output: Http2Output, encoder: HpackEncoder, highBytes: number, owner: SendOwner<U>) {
+  constructor(
+    output: Http2Output,
+    encoder: HpackEncoder,
+    highBytes: number,
+    stalledBytes: number,
+    owner: SendOwner<U>,
+  ) {
     this.#output = output;
     this.#encoder = encoder;
     this.#highBytes = highBytes;
+    this.#stalledBytes = Math.min(highBytes, stalledBytes);
     this.#owner = owner;
   }
 
@@ -154,8 +160,7 @@ export class SendSide<U> {
     this.pendingBytes += end - start;
     if (endStream) queue.hasEnd = true;
     if (stream.list === null) this.#enlist(stream);
-    // What a window of the peer holds up need not be read ahead: more of it would only fill the memory.
-    const mostBytes = stream.list === this.#stalled ? Math.min(MOST_STALLED_BYTES, this.#highBytes) : this.#highBytes;
+    const mostBytes = stream.list === this.#stalled ? this.#stalledBytes : this.#highBytes;
     if (queue.bytes > mostBytes && !stream.isAboveWatermark) {
       stream.isAboveWatermark = true;
       this.#owner.onAboveWatermark(stream);

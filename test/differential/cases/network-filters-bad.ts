@@ -135,13 +135,4 @@ export const networkConfigCases: readonly ConfigCase[] = [
     mentions: ['emit_dynamic_metadata'],
     stricter: 'rules could not see it',
   },
-  {
-    name: 'network ext_authz',
-    config: before('ext_authz.v3.ExtAuthz', {
-      stat_prefix: 'p',
-      grpc_service: { envoy_grpc: { cluster_name: 'a' } },
-    }),
-    mentions: ['ext_authz'],
-    stricter: 'a guard that is not built lets nobody in, and so does not start',
-  },
 ];

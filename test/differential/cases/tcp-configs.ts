@@ -80,11 +80,6 @@ const bad: Readonly<Record<string, readonly [Fields, ...string[]]>> = {
 };
 
 const stricter: Readonly<Record<string, readonly [Fields, string, string]>> = {
-  'tcp_proxy tunnel': [
-    withProxy({ tunneling_config: { hostname: 'host:443' } }),
-    'TCP over HTTP CONNECT is not built yet',
-    'tunneling_config',
-  ],
   'tcp_proxy PROXY TLVs': [
     withProxy({ proxy_protocol_tlvs: [{ type: 1, value: 'YQ==' }] }),
     'no PROXY header is sent upstream yet',
