@@ -30,8 +30,9 @@ const MAX_HEADERS_COUNT = 100;
 
 export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': `
-    codec_type stat_prefix route_config rds scoped_routes http_filters add_user_agent http_protocol_options http2_protocol_options
-    common_http_protocol_options server_name drain_timeout access_log use_remote_address generate_request_id
+    codec_type stat_prefix route_config rds scoped_routes http_filters add_user_agent http_protocol_options
+    http2_protocol_options common_http_protocol_options server_name drain_timeout access_log use_remote_address
+    generate_request_id
     proxy_100_continue xff_num_trusted_hops represent_ipv4_remote_address_as_ipv4_mapped_ipv6 skip_xff_append via
     upgrade_configs stream_idle_timeout internal_address_config delayed_close_timeout request_timeout
     max_request_headers_kb normalize_path preserve_external_request_id merge_slashes server_header_transformation

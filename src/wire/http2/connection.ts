@@ -4,25 +4,12 @@ import type { Headers } from '../headers.ts';
 import { ClosedStreams, type Ending } from './closed-streams.ts';
 import type { Http2Events } from './events.ts';
 import { FloodGuard, type Http2Counter } from './flood-guard.ts';
-import {
-  DEFAULT_FRAME_BYTES,
-  DEFAULT_WINDOW,
-  ERROR,
-  FRAME_HEAD_BYTES,
-  MAX_STREAM_ID,
-  SETTING,
-} from './frames/constants.ts';
+import { DEFAULT_WINDOW, ERROR, FRAME_HEAD_BYTES, MAX_STREAM_ID, SETTING } from './frames/constants.ts';
 import { type FrameHandler, FrameParser } from './frames/frame-parser.ts';
 import { Http2Output, type Http2Sink, type OutputOwner } from './frames/output.ts';
 import { HeadDecoder } from './head-decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
-import {
-  customSetting,
-  type Http2Options,
-  MOST_BLOCK_GROWTH,
-  MOST_STALLED_BYTES,
-  REMEMBERED_CLOSED,
-} from './options.ts';
+import { frameLimits, type Http2Options, REMEMBERED_CLOSED, stalledBytes } from './options.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { type SendOwner, SendSide } from './send-side.ts';
 import type { Http2Stream } from './stream.ts';
@@ -66,16 +53,11 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     this.options = options;
     this.events = events;
     this.side = side === 'server' ? 'downstream' : 'upstream';
-    const limits = {
-      maxFrameBytes: customSetting(options.customSettings, SETTING.maxFrameSize) ?? DEFAULT_FRAME_BYTES,
-      maxBlockBytes: Math.max(options.maxHeadBytes * MOST_BLOCK_GROWTH, DEFAULT_FRAME_BYTES),
-      maxContinuations: options.maxContinuations,
-    };
-    this.parser = new FrameParser(side, limits, this);
+    this.parser = new FrameParser(side, frameLimits(options), this);
     this.output = new Http2Output(sink, options, this);
     this.encoder = new HpackEncoder(options.hpackTableBytes, options.useHuffman);
-    const stalledBytes = side === 'server' ? MOST_STALLED_BYTES : options.streamBufferBytes;
-    this.sending = new SendSide(this.output, this.encoder, options.streamBufferBytes, stalledBytes, this);
+    const stalled = stalledBytes(side, options);
+    this.sending = new SendSide(this.output, this.encoder, options.streamBufferBytes, stalled, this);
     this.heads = new HeadDecoder(options.hpackTableBytes, options);
     this.guard = new FloodGuard(options);
     this.#receiveWindow = options.initialConnectionWindow;

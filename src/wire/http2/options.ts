@@ -1,4 +1,6 @@
 // What a connection is told by configuration: Envoy's http2_protocol_options, its defaults, and limits of our own.
+import { DEFAULT_FRAME_BYTES, SETTING } from './frames/constants.ts';
+import type { FrameLimits } from './frames/frame-parser.ts';
 import type { OutputLimits } from './frames/output.ts';
 import type { HeadLimits } from './head-decoder.ts';
 
@@ -72,16 +74,30 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
  * Bytes of an answer that waits for the client's window before its source is asked to pause: who keeps windows shut
  * fills little memory.
  */
-export const MOST_STALLED_BYTES = 16 * 1024;
+const MOST_STALLED_BYTES = 16 * 1024;
 /** Settings in one frame; more are refused. */
 export const MAX_SETTINGS = 32;
 /** Streams whose frames may still be on their way after they were closed. */
 export const REMEMBERED_CLOSED = 128;
 /** A compressed block is at most so many times as large as the head that it may become. */
-export const MOST_BLOCK_GROWTH = 2;
+const MOST_BLOCK_GROWTH = 2;
 
 /** The value of one of `customSettings`. */
 export function customSetting(settings: readonly number[], id: number): number | undefined {
   for (let i = 0; i < settings.length; i += 2) if (settings[i] === id) return settings[i + 1];
   return undefined;
+}
+
+/** What holds for the frames of a connection with these options. */
+export function frameLimits(options: Http2Options): FrameLimits {
+  return {
+    maxFrameBytes: customSetting(options.customSettings, SETTING.maxFrameSize) ?? DEFAULT_FRAME_BYTES,
+    maxBlockBytes: Math.max(options.maxHeadBytes * MOST_BLOCK_GROWTH, DEFAULT_FRAME_BYTES),
+    maxContinuations: options.maxContinuations,
+  };
+}
+
+/** Bytes of a stream without a window that wait before its source is asked to pause. */
+export function stalledBytes(side: 'server' | 'client', { streamBufferBytes }: Http2Options): number {
+  return side === 'server' ? MOST_STALLED_BYTES : streamBufferBytes;
 }
