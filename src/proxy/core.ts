@@ -161,6 +161,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     staticSecrets,
     httpClient,
     logServices: new LogServices(httpClient, stats, local),
+    localNode: node,
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
     hasCluster: (name) => names.has(name) || clusters.knows(name),
   });

@@ -2,14 +2,12 @@
 export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'This issue': {
     'resources of type istio.networking.nds.v1.NameTable are not supported yet': 45,
-    'resources of type envoy.config.core.v3.TypedExtensionConfig are not supported yet': 4,
-    'config_discovery: is not supported yet': 26,
+    'config_discovery: is not supported yet': 25,
     'typed_config: is required': 25,
-    'typed_config: is required: filter "my-ext" has no configuration': 1,
   },
-  'HTTP in full: Lua, CEL, forward proxies that look names up': {
-    'extension_filter: is not supported yet': 51,
-    'typed_config: envoy.extensions.filters.http.lua.v3.Lua is not supported yet': 12,
+  'HTTP in full: Lua, forward proxies that look names up': {
+    'typed_config: envoy.extensions.filters.http.lua.v3.Lua is not supported yet': 13,
+    'type_urls: Error: no factory found for a required type URL envoy.extensions.filters.http.lua.v3.Lua.': 1,
     'typed_config: envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig is not supported yet': 2,
     'typed_config: envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
     'typed_config: envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
@@ -28,5 +26,8 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>>
     'validation_context_sds_secret_config: value is required': 2,
     'stat_prefix: value length must be at least 1 characters': 3,
     'name: value length must be at least 1 characters': 1,
+  },
+  'None: the agent fetches the module, and writes its hash, before a proxy sees it': {
+    'sha256: value length must be at least 1 characters': 1,
   },
 };

@@ -26,6 +26,7 @@ import { internalHttpGroups } from './cases/internal-http.ts';
 import { internalListenerGroups } from './cases/internal-listener.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
+import { logExpressionGroups } from './cases/log-expressions.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
 import { pathTemplateGroups } from './cases/path-template.ts';
@@ -76,6 +77,7 @@ export const allGroups: readonly Group[] = [
   ...grpcBehaviourGroups,
   ...grpcHttp2Groups,
   ...observabilityGroups,
+  ...logExpressionGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
   ...listenerFilterGroups,

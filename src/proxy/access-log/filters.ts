@@ -2,6 +2,7 @@
 import type {
   AccessLogFilter as AccessLogFilterPb,
   ComparisonFilter,
+  ExtensionFilter,
   GrpcStatusFilter,
   MetadataFilter,
   RuntimeFilter,
@@ -19,6 +20,7 @@ import type { FormatContext } from '../formatter/format-context.ts';
 import { grpcStatus } from '../formatter/header-commands.ts';
 import { formatEnvironment } from '../formatter/operator.ts';
 import type { Runtime } from '../http/filter.ts';
+import { decodeExpressionFilter, EXPRESSION_FILTER } from './expression-filter.ts';
 import { RESPONSE_FLAGS } from '../stream-info.ts';
 
 export type AccessLogFilter = { matches(ctx: FormatContext): boolean };
@@ -27,7 +29,8 @@ export type AccessLogFilter = { matches(ctx: FormatContext): boolean };
 export const ACCESS_LOG_FILTER_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.accesslog.v3.AccessLogFilter':
     'status_code_filter duration_filter not_health_check_filter traceable_filter runtime_filter and_filter ' +
-    'or_filter header_filter response_flag_filter grpc_status_filter metadata_filter log_type_filter',
+    'or_filter header_filter response_flag_filter grpc_status_filter metadata_filter log_type_filter ' +
+    'extension_filter',
   'envoy.config.accesslog.v3.StatusCodeFilter': 'comparison',
   'envoy.config.accesslog.v3.DurationFilter': 'comparison',
   'envoy.config.accesslog.v3.ComparisonFilter': 'op value',
@@ -42,6 +45,8 @@ export const ACCESS_LOG_FILTER_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.accesslog.v3.GrpcStatusFilter': 'statuses exclude',
   'envoy.config.accesslog.v3.MetadataFilter': 'matcher match_if_key_not_found',
   'envoy.config.accesslog.v3.LogTypeFilter': 'types exclude',
+  'envoy.config.accesslog.v3.ExtensionFilter': 'name typed_config',
+  [EXPRESSION_FILTER]: 'expression',
 };
 
 /** What filters need of the decoder's environment. */
@@ -113,12 +118,23 @@ function decodeOtherFilter(message: AccessLogFilterPb, d: ConfigDecoder): Access
     const names = new Set(types.map((type) => (typeof type === 'number' ? LOG_TYPES[type] : type)));
     return { matches: (ctx) => names.has(ctx.accessLogType) !== exclude };
   }
-  if (message.extension_filter !== undefined) {
-    d.reject('extension_filter', `access-log filter '${message.extension_filter.name ?? ''}' is not supported yet`);
-  } else {
-    d.reject('', 'no filter is set');
-  }
+  const { extension_filter: extension } = message;
+  if (extension !== undefined) return decodeExtension(extension, d.at('extension_filter'));
+  d.reject('', 'no filter is set');
   return NOTHING;
+}
+
+function decodeExtension({ name = '', typed_config }: ExtensionFilter, d: ConfigDecoder): AccessLogFilter {
+  const at = d.at('typed_config');
+  const unpacked = typed_config === undefined ? null : d.environment.unpack(typed_config, at);
+  if (unpacked?.type !== EXPRESSION_FILTER) {
+    if (typed_config === undefined || unpacked !== null) {
+      d.reject('', `access-log filter '${name}' is not supported yet`);
+    }
+    return NOTHING;
+  }
+  const matches = decodeExpressionFilter(unpacked.message, at);
+  return matches === null ? NOTHING : { matches };
 }
 
 function decodeList(messages: readonly AccessLogFilterPb[] | undefined, d: ConfigDecoder): AccessLogFilter[] {

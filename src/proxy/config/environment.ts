@@ -10,6 +10,7 @@ import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
+import type { LocalNode } from '../istio/node.ts';
 import type { StaticSecrets } from '../tls/static-secrets.ts';
 import type { UpstreamTransportFactory } from '../transport/transport.ts';
 import { decodeConfigSource } from './config-source.ts';
@@ -34,6 +35,7 @@ export type EnvironmentParts = {
   readonly hasAds?: boolean;
   readonly httpClient?: HttpClient;
   readonly logServices?: LogServices;
+  readonly localNode?: LocalNode;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &
