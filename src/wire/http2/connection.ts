@@ -9,7 +9,7 @@ import { type FrameHandler, FrameParser } from './frames/frame-parser.ts';
 import { Http2Output, type Http2Sink, type OutputOwner } from './frames/output.ts';
 import { HeadDecoder } from './head-decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
-import { frameLimits, type Http2Options, REMEMBERED_CLOSED, stalledBytes } from './options.ts';
+import { frameLimits, type Http2Options, REMEMBERED_CLOSED } from './options.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { type SendOwner, SendSide } from './send-side.ts';
 import type { Http2Stream } from './stream.ts';
@@ -56,8 +56,7 @@ export abstract class Http2Connection<U> implements FrameHandler, OutputOwner, S
     this.parser = new FrameParser(side, frameLimits(options), this);
     this.output = new Http2Output(sink, options, this);
     this.encoder = new HpackEncoder(options.hpackTableBytes, options.useHuffman);
-    const stalled = stalledBytes(side, options);
-    this.sending = new SendSide(this.output, this.encoder, options.streamBufferBytes, stalled, this);
+    this.sending = new SendSide(this.output, this.encoder, options.streamBufferBytes, this);
     this.heads = new HeadDecoder(options.hpackTableBytes, options);
     this.guard = new FloodGuard(options);
     this.#receiveWindow = options.initialConnectionWindow;

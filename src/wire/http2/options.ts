@@ -70,11 +70,6 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   maxContinuations: 512,
 };
 
-/**
- * Bytes of an answer that waits for the client's window before its source is asked to pause: who keeps windows shut
- * fills little memory.
- */
-const MOST_STALLED_BYTES = 16 * 1024;
 /** Settings in one frame; more are refused. */
 export const MAX_SETTINGS = 32;
 /** Streams whose frames may still be on their way after they were closed. */
@@ -95,9 +90,4 @@ export function frameLimits(options: Http2Options): FrameLimits {
     maxBlockBytes: Math.max(options.maxHeadBytes * MOST_BLOCK_GROWTH, DEFAULT_FRAME_BYTES),
     maxContinuations: options.maxContinuations,
   };
-}
-
-/** Bytes of a stream without a window that wait before its source is asked to pause. */
-export function stalledBytes(side: 'server' | 'client', { streamBufferBytes }: Http2Options): number {
-  return side === 'server' ? MOST_STALLED_BYTES : streamBufferBytes;
 }

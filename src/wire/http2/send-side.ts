@@ -26,8 +26,6 @@ export class SendSide<U> {
   readonly #encoder: HpackEncoder;
   readonly #owner: SendOwner<U>;
   readonly #highBytes: number;
-  /** The same of a stream without a window. */
-  readonly #stalledBytes: number;
   readonly #waiting = new StreamList<U>();
   readonly #stalled = new StreamList<U>();
   /** Told to pause because the sink was full. */
@@ -40,17 +38,10 @@ export class SendSide<U> {
   /** No stream's `sendCredit` has been above this. */
   #mostCredit = 0;
 
-  constructor(
-    output: Http2Output,
-    encoder: HpackEncoder,
-    highBytes: number,
-    stalledBytes: number,
-    owner: SendOwner<U>,
-  ) {
+  constructor(output: Http2Output, encoder: HpackEncoder, highBytes: number, owner: SendOwner<U>) {
     this.#output = output;
     this.#encoder = encoder;
     this.#highBytes = highBytes;
-    this.#stalledBytes = Math.min(highBytes, stalledBytes);
     this.#owner = owner;
   }
 
@@ -160,8 +151,7 @@ export class SendSide<U> {
     this.pendingBytes += end - start;
     if (endStream) queue.hasEnd = true;
     if (stream.list === null) this.#enlist(stream);
-    const mostBytes = stream.list === this.#stalled ? this.#stalledBytes : this.#highBytes;
-    if (queue.bytes > mostBytes && !stream.isAboveWatermark) {
+    if (queue.bytes > this.#highBytes && !stream.isAboveWatermark) {
       stream.isAboveWatermark = true;
       this.#owner.onAboveWatermark(stream);
     }
