@@ -107,7 +107,8 @@ const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 export const NOT_BUILT =
   'Their fields are not looked at. Where one would guard access, it denies: HTTP requests with 403, connections by ' +
   'closing them, both with the details `unsupported_filter{NAME}`. `jwt_authn` does so when it has rules, ' +
-  '`ext_authz` for what `filter_enabled` and `filter_enabled_metadata` choose, `ratelimit` with `failure_mode_deny`, `wasm` ' +
+  '`ext_authz` for what `filter_enabled` and `filter_enabled_metadata` choose, `ratelimit` with `failure_mode_deny`, ' +
+  '`wasm` ' +
   'unless it fails open. Otherwise, and where a route says `disabled`, it lets everything pass.';
 
 /** Why fields of an inert filter change nothing. */

@@ -1,5 +1,5 @@
-// Every capture over real gRPC, one after another to one proxy, in both forms of xDS: all that is not on the list of what
-// is refused is taken and active, and what is refused is refused alone, by name.
+// Every capture over real gRPC, one after another to one proxy, in both forms of xDS: all that is not on the list of
+// what is refused is taken and active, and what is refused is refused alone, by name.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
