@@ -14,6 +14,7 @@ import {
   RUNTIME_TYPE,
   SECRET_TYPE,
 } from '../xds/types.ts';
+import { countReload } from './reload-stats.ts';
 import { type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
 
 /** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
@@ -101,6 +102,8 @@ export class ConfigApplier {
       else refused.push(refusalOf(update, refusal));
       yield;
     }
+    const takesClusters = ready.some(({ resource }) => resource.kind === 'cluster');
+    if (takesClusters || changes.some(isRemovedCluster)) countReload(this.#core, 'cluster_manager.cds.');
   }
 
   /** From now on it serves; says why it cannot, or null. */
@@ -114,7 +117,9 @@ export class ConfigApplier {
         holders.endpoints.set(name, place, resource.endpoints);
         return null;
       case 'routes':
-        holders.routes.set(name, place, resource.table);
+        if (holders.routes.set(name, place, resource.table)) {
+          countReload(this.#core, holders.routes.find(name, place)?.statPrefix ?? '');
+        }
         return null;
       case 'secret': {
         const holder = holders.secrets.find(name, place);
@@ -197,6 +202,10 @@ export function isSame(a: Uint8Array | undefined, b: Uint8Array | null): boolean
 
 function refusalOf({ typeUrl, name }: ResourceUpdate, reason: string): Refused {
   return { typeUrl, name, reason };
+}
+
+function isRemovedCluster({ update }: Change): boolean {
+  return update.bytes === null && typeName(update.typeUrl) === CLUSTER_TYPE;
 }
 
 function inOrder(changes: readonly Change[]): Change[] {
