@@ -37,7 +37,13 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
 ]);
 
 /** What one response must touch. */
-type Touched = { readonly kind: Kind; readonly changed: readonly string[]; readonly removed: readonly string[] };
+type Touched = {
+  readonly kind: Kind;
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  /** Clusters of a new version, which have their hosts with the next endpoints, whatever those are. */
+  readonly renewed: ReadonlySet<string>;
+};
 
 const RESPONSES = {
   sotw: 'envoy.service.discovery.v3.DiscoveryResponse',
@@ -85,8 +91,10 @@ async function replay(form: Form): Promise<void> {
       await send(ads, form, response);
     }
     const proxy = await starting;
+    let renewed: ReadonlySet<string> = new Set();
     for (const { kind, response } of responses) {
-      const touched = touchedBy(form, kind, response, known);
+      const touched = { ...touchedBy(form, kind, response, known), renewed };
+      if (kind === 'clusters') renewed = new Set([...renewed, ...touched.changed]);
       const before = await statsOf(proxy);
       await send(ads, form, response);
       await checkTouched(proxy, before, touched, `${form} ${response.nonce} ${kind}`);
@@ -114,7 +122,7 @@ function touchedBy(form: Form, kind: Kind, response: Response, known: Map<string
   }
   const removed = [...(response.removed_resources ?? []), ...missing(form, kind, response, known)];
   for (const name of removed) known.delete(`${kind} ${name}`);
-  return { kind, changed: changed.sort(), removed: removed.sort() };
+  return { kind, changed: changed.sort(), removed: removed.sort(), renewed: new Set() };
 }
 
 /** State of the world says what is gone by silence. */
@@ -180,7 +188,7 @@ function strangers(before: Stats, now: Stats, changed: readonly string[]): strin
     .filter((name) => !changed.includes(name));
 }
 
-function differences(before: Stats, now: Stats, { kind, changed }: Touched): object {
+function differences(before: Stats, now: Stats, { kind, changed, renewed }: Touched): object {
   const more = (name: string): number => (now.get(name) ?? 0) - (before.get(name) ?? 0);
   const routes = new Set<string>();
   for (const name of now.keys()) {
@@ -193,6 +201,6 @@ function differences(before: Stats, now: Stats, { kind, changed }: Touched): obj
     listeners: more('listener_manager.listener_added') + more('listener_manager.listener_modified'),
     listenersRemoved: more('listener_manager.listener_removed'),
     routes: [...routes].sort(),
-    ...(kind === 'endpoints' ? { strangers: strangers(before, now, changed) } : {}),
+    ...(kind === 'endpoints' ? { strangers: strangers(before, now, [...changed, ...renewed]) } : {}),
   };
 }
