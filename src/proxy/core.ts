@@ -37,6 +37,7 @@ import {
 import type { HttpFilterFactory } from './http/filter.ts';
 import { localNode } from './istio/node.ts';
 import type { ProxyOptions } from './options.ts';
+import { makeDiscoveredFilter } from './network/filter-discovery.ts';
 import { LayeredRuntime } from './runtime.ts';
 import { SERVER_STATS, type ServerScope } from './server-stats.ts';
 import { SECRET_TYPE } from './tls/secret-files.ts';
@@ -182,7 +183,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     upstreamFilters: clusterFilters,
   };
   const bootstrapExtensions = decodeBootstrapExtensions(bootstrap, d);
-  const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions);
+  const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions, holders);
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   const { node: told } = local;
@@ -252,12 +253,14 @@ function makeTransportServices(
 function factoriesByType(
   { networkFilters, listenerFilters, downstreamTransports }: Extensions,
   { internalBufferBytes }: BootstrapExtensions,
+  { networkExtensions }: WorkerHolders,
 ): ListenerEnvironment {
   const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
   const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
   const downstream = new Map(downstreamTransports.map((factory) => [factory.configType, factory]));
   return {
     networkFilterFactory: (type) => network.get(type) ?? null,
+    discoveredFilter: makeDiscoveredFilter(networkExtensions),
     listenerFilterFactory: (type) => listener.get(type) ?? null,
     downstreamTransportFactory: (type) => downstream.get(type) ?? null,
     internalBufferBytes,

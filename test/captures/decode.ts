@@ -8,8 +8,12 @@ import { Report } from '../../src/proto/report.ts';
 import { type CoreParts, type Decoded, decodeProxy, makeCore } from '../../src/proxy/core.ts';
 import { DEFAULT_PROXY_OPTIONS } from '../../src/proxy/options.ts';
 import { ResourceDecoder, typeName } from '../../src/proxy/workers/resource-decoder.ts';
+import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE } from '../../src/proxy/xds/types.ts';
 import { LogRegistry } from '../../src/telemetry/log.ts';
 import type { CapturedResource } from './captures.ts';
+
+/** Kept for others as they come: no worker decodes them. */
+const KEPT_TYPES: ReadonlySet<string> = new Set([NAME_TABLE_TYPE, PROXY_CONFIG_TYPE]);
 
 const CLUSTER_TYPE = 'envoy.config.cluster.v3.Cluster';
 
@@ -85,6 +89,7 @@ export class CaptureDecoder {
     const bytes = resourceBytes(json);
     if (bytes instanceof Report) return bytes.toString().split('\n');
     const update = { typeUrl: String(json['@type']), name, bytes };
+    if (KEPT_TYPES.has(typeName(update.typeUrl))) return [];
     const refusal = this.#decoder.refusal(update);
     if (refusal !== null) return [refusal];
     const steps = this.#decoder.decode(update, ++this.#generation);

@@ -1,10 +1,5 @@
 // What the proxy refuses of the captures: how many resources for each reason, and what will bring it.
 export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  'This issue': {
-    'resources of type istio.networking.nds.v1.NameTable are not supported yet': 45,
-    'config_discovery: is not supported yet': 25,
-    'typed_config: is required': 25,
-  },
   'HTTP in full: Lua, forward proxies that look names up': {
     'typed_config: envoy.extensions.filters.http.lua.v3.Lua is not supported yet': 13,
     'type_urls: Error: no factory found for a required type URL envoy.extensions.filters.http.lua.v3.Lua.': 1,

@@ -25,6 +25,7 @@ import type {
   MatchedChainConfig,
 } from '../listener/listener-config.ts';
 import type { NetworkFilterFactory } from '../network/filter.ts';
+import { decodeNetworkDiscovery } from './network-filter-discovery.ts';
 import type { FilterChainConfig, NetworkFilterConfig } from '../network/filter-chain.ts';
 import type { DownstreamTransport, DownstreamTransportFactory, TransportConfig } from '../transport/transport.ts';
 import { decodeAddress } from './address.ts';
@@ -34,7 +35,7 @@ import { decodeSocketOptions } from './socket-options.ts';
 import { decodeUdpListener, isUdpListener } from './udp-listener.ts';
 
 /** Source: listener.proto: per_connection_buffer_limit_bytes, 1 MiB. */
-const BUFFER_LIMIT_BYTES = 1024 * 1024;
+export const BUFFER_LIMIT_BYTES = 1024 * 1024;
 /** Source: listener.proto: listener_filters_timeout. */
 const LISTENER_FILTERS_TIMEOUT_MS = 15_000;
 
@@ -55,7 +56,7 @@ export const LISTENER_FIELDS = {
   'envoy.config.listener.v3.ListenerFilter': 'name typed_config filter_disabled',
   'envoy.config.listener.v3.FilterChain':
     'filter_chain_match filters name metadata use_proxy_proto transport_socket transport_socket_connect_timeout',
-  'envoy.config.listener.v3.Filter': 'name typed_config',
+  'envoy.config.listener.v3.Filter': 'name typed_config config_discovery',
   'envoy.config.core.v3.Metadata': '*',
   'envoy.config.core.v3.TransportSocket': 'name typed_config',
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': '',
@@ -64,6 +65,8 @@ export const LISTENER_FIELDS = {
 /** What decoding takes from the process around it: filters by the type of their configuration. */
 export type ListenerEnvironment = {
   readonly networkFilterFactory: (type: string) => NetworkFilterFactory | null;
+  /** Stands where a filter's configuration is only named; null: nothing can be asked for. */
+  readonly discoveredFilter: NetworkFilterFactory | null;
   readonly listenerFilterFactory: (type: string) => ListenerFilterFactory | null;
   readonly downstreamTransportFactory: (type: string) => DownstreamTransportFactory | null;
   /** Of the bootstrap extension; null: there are no internal listeners. */
@@ -320,6 +323,12 @@ function decodeNetworkFilter(
   environment: ListenerEnvironment,
   bufferLimitBytes: number,
 ): NetworkFilterConfig | null {
+  const { discoveredFilter, networkFilterFactory } = environment;
+  if (filter.config_discovery !== undefined && discoveredFilter !== null) {
+    const dd = d.at('config_discovery');
+    const config = decodeNetworkDiscovery(filter, dd, networkFilterFactory, bufferLimitBytes);
+    return config === null ? null : { name: config.name, factory: discoveredFilter, config };
+  }
   const dc = d.at('typed_config');
   if (filter.typed_config === undefined) {
     dc.reject('', 'is required');
@@ -327,7 +336,7 @@ function decodeNetworkFilter(
   }
   const unpacked = d.environment.unpack(filter.typed_config, dc);
   if (unpacked === null) return null;
-  const factory = environment.networkFilterFactory(unpacked.type);
+  const factory = networkFilterFactory(unpacked.type);
   const name = filter.name ?? '';
   if (factory === null) {
     dc.reject('', `no network filter of type ${unpacked.type} (named ${JSON.stringify(name)})`);

@@ -25,7 +25,7 @@ export const LISTENER_STATS = {
 /** Under 'listener.ADDRESS.' of listeners that may have their extensions from a control plane. */
 export const LISTENER_EXTENSION_STATS = {
   extension_config_missing: 'counter-once',
-  network_extension_config_missing: 'counter-once',
+  network_extension_config_missing: 'counter',
 } as const;
 
 /** Under 'listener.ADDRESS.worker_N.', and 'listener.admin.main_thread.'. */

@@ -87,14 +87,9 @@ export class FilterChain {
 
   /** Calls back once, perhaps now: the transport has its secrets, or goes on without. */
   whenSettled(settled: () => void): void {
-    const { terminal, transport } = this;
-    if (terminal.whenSettled === undefined) {
-      if (transport === null) settled();
-      else transport.whenSettled(settled);
-      return;
-    }
+    const { terminal, transport, filters } = this;
     whenAll(
-      [transport, terminal],
+      [transport, terminal, ...filters],
       (one, called) => (one?.whenSettled === undefined ? called() : one.whenSettled(called)),
       settled,
     );

@@ -2,7 +2,7 @@
 import type { Core, Decoded } from '../core.ts';
 import { standInWarnings } from '../listener/stand-ins.ts';
 import type { Worker } from '../worker.ts';
-import type { WorkerHolders } from '../xds/worker-holders.ts';
+import type { Holders } from '../xds/holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { ADS_KEY } from '../xds/place.ts';
 import {
@@ -133,6 +133,12 @@ export class ConfigApplier {
         if (refusal === null) holders.extensions.set(name, place, resource.extension);
         return refusal;
       }
+      case 'network-extension': {
+        const { extension } = resource;
+        const refusal = holders.networkExtensions.find(name, place)?.refusal(extension) ?? null;
+        if (refusal === null) holders.networkExtensions.set(name, place, extension);
+        return refusal;
+      }
       case 'runtime':
         this.#core.runtime.setLayer(name, resource.values);
         return null;
@@ -147,7 +153,8 @@ export class ConfigApplier {
   /** Who waits for the first answer has one: it goes on without. Source: Envoy's onConfigUpdateFailed. */
   #refuse(update: ResourceUpdate, reason: string): Refused {
     const type = typeName(update.typeUrl);
-    if (HELD_TYPES.has(type)) this.#holdersOf(type).timedOut(update.name, update.place ?? ADS_KEY);
+    if (!HELD_TYPES.has(type)) return refusalOf(update, reason);
+    for (const named of this.#holdersOf(type)) named.timedOut(update.name, update.place ?? ADS_KEY);
     return refusalOf(update, reason);
   }
 
@@ -159,19 +166,20 @@ export class ConfigApplier {
     else if (type === RUNTIME_TYPE) {
       if (!isTimeout) this.#core.runtime.setLayer(name, {});
     } else {
-      const named = this.#holdersOf(type);
-      // Source: Envoy SdsApi, which ignores removals.
-      if (isTimeout || type === SECRET_TYPE) named.timedOut(name, place);
-      else named.set(name, place, null);
+      for (const named of this.#holdersOf(type)) {
+        // Source: Envoy SdsApi, which ignores removals.
+        if (isTimeout || type === SECRET_TYPE) named.timedOut(name, place);
+        else named.set(name, place, null);
+      }
     }
     if (!isTimeout) this.#current.delete(keyOf(update));
   }
 
-  #holdersOf(type: string): WorkerHolders['endpoints' | 'routes' | 'secrets' | 'extensions'] {
-    const { endpoints, routes, secrets, extensions } = this.#decoded.holders;
-    if (type === ENDPOINTS_TYPE) return endpoints;
-    if (type === EXTENSION_TYPE) return extensions;
-    return type === ROUTE_TYPE ? routes : secrets;
+  #holdersOf(type: string): readonly Pick<Holders<unknown>, 'set' | 'timedOut'>[] {
+    const { endpoints, routes, secrets, extensions, networkExtensions } = this.#decoded.holders;
+    if (type === ENDPOINTS_TYPE) return [endpoints];
+    if (type === EXTENSION_TYPE) return [extensions, networkExtensions];
+    return type === ROUTE_TYPE ? [routes] : [secrets];
   }
 }
 

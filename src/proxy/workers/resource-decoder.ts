@@ -9,7 +9,7 @@ import type { ClusterConfig, EndpointsConfig } from '../cluster/cluster-config.t
 import { supportedFields } from '../config/bootstrap.ts';
 import { decodeCluster } from '../config/cluster.ts';
 import { decodeEndpoints } from '../config/endpoint.ts';
-import { decodeListener } from '../config/listener.ts';
+import { BUFFER_LIMIT_BYTES, decodeListener } from '../config/listener.ts';
 import { decodeRouteConfigurationInSteps } from '../config/route.ts';
 import { dropNested, findUnsupported } from '../config/support.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
@@ -17,10 +17,10 @@ import type { Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
-import type { HttpFilterFactory } from '../http/filter.ts';
 import { decodeSecret, secretKind } from '../tls/decode-secret.ts';
 import type { NamedSecret } from '../tls/tls-config.ts';
 import type { HttpExtension } from '../http/filter-discovery.ts';
+import type { NetworkExtension } from '../network/filter-discovery.ts';
 import {
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
@@ -53,6 +53,7 @@ export type Resource =
   | { readonly kind: 'endpoints'; readonly endpoints: EndpointsConfig }
   | { readonly kind: 'secret'; readonly secret: NamedSecret }
   | { readonly kind: 'extension'; readonly extension: HttpExtension }
+  | { readonly kind: 'network-extension'; readonly extension: NetworkExtension }
   | { readonly kind: 'runtime'; readonly values: Readonly<Record<string, unknown>> };
 
 export class ResourceDecoder {
@@ -115,7 +116,7 @@ export class ResourceDecoder {
     }
     checkName(message, name, d);
     if (type === SECRET_TYPE) return decodeNamedSecret(message, d);
-    if (type === EXTENSION_TYPE) return decodeExtension(message, d, this.#decoded.environment.filterFactory);
+    if (type === EXTENSION_TYPE) return decodeExtension(message, d, this.#decoded);
     if (type === RUNTIME_TYPE)
       return { kind: 'runtime', values: (message as { layer?: Record<string, unknown> }).layer ?? {} };
     if (type === CLUSTER_TYPE) {
@@ -175,7 +176,7 @@ function decodeNamedSecret(message: object, d: ConfigDecoder): Resource | null {
 function decodeExtension(
   { name = '', typed_config }: TypedExtensionConfig,
   d: ConfigDecoder,
-  filterFactory: (type: string) => HttpFilterFactory | null,
+  { environment, listenerEnvironment }: Decoded,
 ): Resource | null {
   const dc = d.at('typed_config');
   const unpacked = typed_config === undefined ? null : d.environment.unpack(typed_config, dc);
@@ -184,7 +185,12 @@ function decodeExtension(
     return null;
   }
   const { type } = unpacked;
-  const factory = filterFactory(type);
+  const network = listenerEnvironment.networkFilterFactory(type);
+  if (network !== null) {
+    const config = network.decode(unpacked.message as never, dc, { bufferLimitBytes: BUFFER_LIMIT_BYTES });
+    return { kind: 'network-extension', extension: { name, type, factory: network, config } };
+  }
+  const factory = environment.filterFactory(type);
   if (factory === null) {
     const text = `Didn't find a registered implementation for '${name}' with type URL: '${type}'`;
     dc.reject('', text);

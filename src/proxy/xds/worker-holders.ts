@@ -1,6 +1,7 @@
 // What a worker uses by name and others fetch for it: endpoints, routes, secrets and filters.
 import type { EndpointsConfig } from '../cluster/cluster-config.ts';
 import type { HttpExtension } from '../http/filter-discovery.ts';
+import type { NetworkExtension } from '../network/filter-discovery.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { NamedSecret } from '../tls/tls-config.ts';
 import { ConfigRecord } from './config-record.ts';
@@ -15,6 +16,7 @@ export type WorkerHolders = {
   readonly routes: Holders<RouteTable>;
   readonly secrets: Holders<NamedSecret>;
   readonly extensions: Holders<HttpExtension>;
+  readonly networkExtensions: Holders<NetworkExtension>;
 };
 
 /** `wallMs`: the time, ms since 1970. */
@@ -27,5 +29,6 @@ export function makeHolders(wallMs: () => number): WorkerHolders {
     routes: new Holders(ROUTE_TYPE, wants),
     secrets: new Holders(SECRET_TYPE, wants),
     extensions: new Holders(EXTENSION_TYPE, wants),
+    networkExtensions: new Holders(EXTENSION_TYPE, wants),
   };
 }
