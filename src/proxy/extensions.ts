@@ -1,5 +1,6 @@
 // Every listener, network and HTTP filter and transport socket there is, in lists; nothing registers itself.
 import type { ClusterManager } from './cluster/cluster.ts';
+import { ConfigDecoder } from './config-decoder.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { cors } from './http/filters/cors.ts';
@@ -24,7 +25,7 @@ import { originalDst } from './listener/filters/original-dst.ts';
 import { originalSrc } from './listener/filters/original-src.ts';
 import { proxyProtocol } from './listener/filters/proxy-protocol/proxy-protocol.ts';
 import { tlsInspector } from './listener/filters/tls-inspector/tls-inspector.ts';
-import type { NetworkFilterFactory } from './network/filter.ts';
+import type { NetworkFilterFactory, StandIn } from './network/filter.ts';
 import { connectionLimit } from './network/filters/connection-limit.ts';
 import { directResponse } from './network/filters/direct-response.ts';
 import { echo } from './network/filters/echo.ts';
@@ -95,6 +96,27 @@ export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
     ...inertNetworkFilters,
     ...unsupportedNetworkGuards,
   ];
+}
+
+let effects: ReadonlyMap<string, (message: object) => StandIn['effect']> | null = null;
+
+/** What stands in for filters that are not built does, by the types of their configurations. */
+export function standInEffects(): NonNullable<typeof effects> {
+  if (effects !== null) return effects;
+  const found = new Map<string, (message: object) => StandIn['effect']>();
+  // Whoever asks looks at a configuration that was taken.
+  const d = new ConfigDecoder({ unpack: () => null });
+  for (const { configType } of inertNetworkFilters) found.set(configType, () => 'inert');
+  for (const { configType, decode, standIns } of unsupportedNetworkGuards) {
+    const effectOf = (message: object): StandIn['effect'] | undefined =>
+      standIns?.(decode(message as never, d, { bufferLimitBytes: 0 }) as never)[0]?.effect;
+    found.set(configType, (message) => effectOf(message) ?? 'deny');
+  }
+  for (const { configType, decode, standsIn } of unsupportedGuards) {
+    found.set(configType, (message) => standsIn?.(decode(message as never, d) as never) ?? 'deny');
+  }
+  effects = found;
+  return effects;
 }
 
 export function listenerFilters(): ListenerFilterFactory[] {

@@ -24,6 +24,7 @@ import {
 import { endpointDump } from './endpoint-dump.ts';
 import type { AdminContext } from './handlers.ts';
 import { json } from './server.ts';
+import { markStandIns } from './stand-in-marks.ts';
 
 const ADMIN_PREFIX = `${TYPE_URL_PREFIX}envoy.admin.v3.`;
 
@@ -117,7 +118,10 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
     ...ecds,
     dump('Listeners', {
       version_info: '',
-      static_listeners: listeners.map((one) => ({ listener: messageJson(LISTENER_TYPE, one), ...updated })),
+      static_listeners: listeners.map((one) => ({
+        listener: markStandIns(messageJson(LISTENER_TYPE, one), one),
+        ...updated,
+      })),
       ...dynamicListeners(view),
     }),
     dump('ScopedRoutes', {}),

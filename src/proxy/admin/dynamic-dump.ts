@@ -1,6 +1,7 @@
 // What control planes brought, as the parts of /config_dump: resources in force, on their way in, and refused.
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import { toJson } from '../../proto/json-encode.ts';
+import type { Listener } from '../../proto/generated/types.d.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { TYPE_URL_PREFIX } from '../../proto/type-url.ts';
@@ -16,6 +17,7 @@ import {
   SECRET_TYPE,
 } from '../xds/types.ts';
 import type { JsonObject } from './dump-json.ts';
+import { markStandIns } from './stand-in-marks.ts';
 
 /** Which names are wanted, and what is on its way in. */
 export type DumpView = {
@@ -61,9 +63,10 @@ export function dynamicListeners(view: DumpView): JsonObject {
   const listeners = wanted(view, LISTENER_TYPE).map((resource) => {
     const { name, active, error } = resource;
     if (active === null) return { name, ...errorOf(LISTENER_TYPE, error) };
+    const message = decodeResource(LISTENER_TYPE, active.bytes) as Listener;
     const state = {
       version_info: active.version,
-      listener: resourceJson(LISTENER_TYPE, active.bytes),
+      listener: markStandIns(messageJson(LISTENER_TYPE, message), message),
       last_updated: timeText(active.updatedWallMs),
     };
     const which = view.isListening(name) ? 'active_state' : 'warming_state';

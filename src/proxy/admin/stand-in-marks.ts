@@ -1,0 +1,34 @@
+// Marks the listeners of /config_dump that have filters which are not built: in their metadata, where every reader of
+// Envoy's messages finds it and none stumbles over it.
+import { type Any, unpackAny } from '../../proto/any.ts';
+import type { FilterChain, HttpConnectionManager, Listener } from '../../proto/generated/types.d.ts';
+import { standInEffects } from '../extensions.ts';
+import type { JsonObject } from './dump-json.ts';
+
+const NAMESPACE = 'heddle.stand_ins';
+const MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+
+/** The same JSON where all is built; else with 'inert' or 'deny' by the filters' names in its metadata. */
+export function markStandIns(json: JsonObject, listener: Listener): JsonObject {
+  const found: Record<string, string> = {};
+  const chains: FilterChain[] = [...(listener.filter_chains ?? [])];
+  if (listener.default_filter_chain !== undefined) chains.push(listener.default_filter_chain);
+  for (const { filters = [] } of chains)
+    for (const filter of filters) look(filter.name ?? '', filter.typed_config, found);
+  if (Object.keys(found).length === 0) return json;
+  const metadata = (json['metadata'] ?? {}) as { readonly filter_metadata?: object };
+  return { ...json, metadata: { ...metadata, filter_metadata: { ...metadata.filter_metadata, [NAMESPACE]: found } } };
+}
+
+function look(name: string, any: unknown, found: Record<string, string>): void {
+  const unpacked = any === undefined ? undefined : unpackAny(any as Any);
+  if (unpacked === undefined) return;
+  const { type, message } = unpacked;
+  const effect = standInEffects().get(type.fullName)?.(message);
+  if (effect !== undefined) found[name] = effect;
+  if (type.fullName !== MANAGER) return;
+  const { http_filters: filters = [], upgrade_configs: upgrades = [] } = message as HttpConnectionManager;
+  for (const filter of [...filters, ...upgrades.flatMap((upgrade) => upgrade.filters ?? [])]) {
+    look(filter.name ?? '', filter.typed_config, found);
+  }
+}
