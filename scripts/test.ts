@@ -64,7 +64,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'namespaces',
       run: { files: ['test/namespaces/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 60_000,
+      timeoutMs: 300_000,
     },
   ],
   [

@@ -13,6 +13,7 @@ const ROOTS: readonly string[] = [
   'envoy.config.endpoint.v3.ClusterLoadAssignment',
   'envoy.config.core.v3.TypedExtensionConfig',
   'envoy.config.core.v3.SubstitutionFormatString',
+  'envoy.config.grpc_credential.v3.FileBasedMetadataConfig',
   'envoy.config.accesslog.v3.AccessLog',
   'envoy.config.rbac.v3.RBAC',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',

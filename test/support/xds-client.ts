@@ -76,7 +76,14 @@ export class XdsClientRig {
 
   grpc(place: Partial<GrpcPlace>): XdsSource {
     const target: GrpcTarget = {
-      ...{ clusterName: 'xds', authority: 'xds', timeoutMs: 0, addMetadata: null, skipsEnvoyHeaders: false },
+      ...{
+        clusterName: 'xds',
+        authority: 'xds',
+        timeoutMs: 0,
+        addMetadata: null,
+        callCredentials: null,
+        skipsEnvoyHeaders: false,
+      },
       ...{ maxMessageBytes: Number.POSITIVE_INFINITY, retry: null, ownCluster: null, counts: null },
       streamBackOff: { baseMs: 20, maxMs: 200 },
     };

@@ -2064,6 +2064,13 @@ export type LocalityLbEndpoints_LbEndpointList = {
   lb_endpoints?: LbEndpoint[] | undefined;
 };
 
+/** envoy.config.grpc_credential.v3.FileBasedMetadataConfig */
+export type FileBasedMetadataConfig = {
+  secret_data?: DataSource | undefined;
+  header_key?: string | undefined;
+  header_prefix?: string | undefined;
+};
+
 /** envoy.config.listener.v3.AdditionalAddress */
 export type AdditionalAddress = {
   address?: Address | undefined;
@@ -5190,6 +5197,7 @@ export interface MessageTypes {
   'envoy.config.endpoint.v3.LedsClusterLocalityConfig': LedsClusterLocalityConfig;
   'envoy.config.endpoint.v3.LocalityLbEndpoints': LocalityLbEndpoints;
   'envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList': LocalityLbEndpoints_LbEndpointList;
+  'envoy.config.grpc_credential.v3.FileBasedMetadataConfig': FileBasedMetadataConfig;
   'envoy.config.listener.v3.AdditionalAddress': AdditionalAddress;
   'envoy.config.listener.v3.ApiListener': ApiListener;
   'envoy.config.listener.v3.Filter': Filter;

@@ -8,9 +8,9 @@ import { packAny } from '../../proto/any.ts';
 import { MAX_MESSAGE_BYTES } from '../../proto/binary-decode.ts';
 import { registry } from '../../proto/registry.ts';
 import { parseIp } from '../../base/ip.ts';
-import { H } from '../../wire/header-names.ts';
 import { DEFAULT_MESSAGE_BYTES, type GrpcTarget } from '../cluster/upstream-client/grpc-call.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { CALL_CREDENTIALS_FIELDS, decodeCallCredentials } from './call-credentials.ts';
 import { decodeCluster } from './cluster.ts';
 
 export const GOOGLE_GRPC_FIELDS = {
@@ -20,13 +20,11 @@ export const GOOGLE_GRPC_FIELDS = {
   'envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials': 'ssl_credentials local_credentials',
   'envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials': 'root_certs private_key cert_chain',
   'envoy.config.core.v3.GrpcService.GoogleGrpc.GoogleLocalCredentials': '',
-  'envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials': 'access_token',
   'envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs': 'args',
   'envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs.Value': 'string_value int_value',
+  ...CALL_CREDENTIALS_FIELDS,
 } as const;
 
-/** The only factory that has nothing to do. */
-const DEFAULT_FACTORY = 'envoy.grpc_credentials.default';
 /** Source: gRPC's channel argument keys. */
 const MAX_MESSAGE_ARG = 'grpc.max_receive_message_length';
 const AUTHORITY_ARG = 'grpc.default_authority';
@@ -47,10 +45,6 @@ export function decodeGoogleGrpc(
     d.reject('target_uri', 'only host:port, dns:host:port, ipv4:, ipv6: and unix: are supported');
     return null;
   }
-  const factory = message.credentials_factory_name ?? '';
-  if (factory !== '' && factory !== DEFAULT_FACTORY) {
-    d.reject('credentials_factory_name', `${factory} is not supported; leave it out`);
-  }
   const settings = readArgs(message, d.at('channel_args'));
   const { channel_credentials: credentials } = message;
   const name = `google_grpc ${message.stat_prefix ?? ''} ${message.target_uri ?? ''}`;
@@ -58,13 +52,13 @@ export function decodeGoogleGrpc(
   if (credentials?.local_credentials !== undefined && !target.isUnix) {
     d.at('channel_credentials').reject('local_credentials', 'are for unix sockets');
   }
-  const token = readToken(message, d);
+  const callCredentials = decodeCallCredentials(message, d);
   const own = cluster === null ? null : decodeCluster(cluster, d);
   if (own === null) return null;
   const authority = target.isUnix ? 'localhost' : `${target.host}:${target.port}`;
   return Object.freeze({
     ...common,
-    addMetadata: token === null ? common.addMetadata : withToken(common.addMetadata, token),
+    callCredentials,
     clusterName: name,
     authority: settings.authority || authority,
     maxMessageBytes: settings.maxMessageBytes,
@@ -169,24 +163,4 @@ function readArgs(
       );
   }
   return { authority, maxMessageBytes };
-}
-
-/** The token of the calls; null for none. */
-function readToken(message: GrpcService_GoogleGrpc, d: ConfigDecoder): string | null {
-  let token: string | null = null;
-  for (const [i, { access_token: access }] of (message.call_credentials ?? []).entries()) {
-    const at = d.at('call_credentials', i);
-    if (access === undefined || token !== null) at.reject('', 'only one access_token is supported');
-    else if (message.channel_credentials?.ssl_credentials === undefined) {
-      at.reject('access_token', 'is only sent over ssl_credentials');
-    } else token = access;
-  }
-  return token;
-}
-
-function withToken(add: GrpcTarget['addMetadata'], token: string): GrpcTarget['addMetadata'] {
-  return (headers, info) => {
-    add?.(headers, info);
-    headers.set(H.authorization, `Bearer ${token}`);
-  };
 }

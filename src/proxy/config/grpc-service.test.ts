@@ -1,6 +1,10 @@
 // Tests what the proxy makes of gRPC services of the configuration: its own clusters, and the gRPC library's targets.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+
 import type { GrpcService } from '../../proto/generated/types.d.ts';
 import { registry } from '../../proto/registry.ts';
 import { fromJson } from '../../proto/json-decode.ts';
@@ -56,6 +60,7 @@ test('a service over a cluster of the configuration', () => {
     skipsEnvoyHeaders: true,
     retry: { on: new Set(['unavailable']), numRetries: 3, backOff: { baseMs: 1000, maxMs: 10_000 } },
     streamBackOff: { baseMs: 2000, maxMs: 20_000 },
+    callCredentials: null,
     ownCluster: null,
     counts: null,
   });
@@ -113,7 +118,7 @@ test('credentials and arguments of the gRPC library', () => {
   assert.equal(tls.target.authority, 'other');
   assert.equal(tls.target.maxMessageBytes, 10);
   const headers = new Headers();
-  tls.target.addMetadata?.(headers, null);
+  assert.equal(tls.target.callCredentials?.(headers), '');
   assert.equal(headers.get(headerKey('authorization')), 'Bearer secret');
   const refused: readonly (readonly [object, string])[] = [
     [{ target_uri: 'xds:///a' }, 'google_grpc.target_uri: '],
@@ -128,4 +133,43 @@ test('credentials and arguments of the gRPC library', () => {
     const { reasons } = google(change);
     assert.ok(reasons[0]?.startsWith(reason), `${reasons[0]} is not ${reason}`);
   }
+});
+
+test('a token that a file holds is read at each call, and no call goes without it', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'heddle-token-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const filename = join(dir, 'token');
+  const config = { '@type': 'type.googleapis.com/envoy.config.grpc_credential.v3.FileBasedMetadataConfig' };
+  const google = (change: object, factory = 'envoy.grpc_credentials.file_based_metadata') =>
+    decode({
+      google_grpc: {
+        target_uri: 'a:1',
+        stat_prefix: 's',
+        channel_credentials: { ssl_credentials: { root_certs: { inline_string: 'PEM' } } },
+        credentials_factory_name: factory,
+        call_credentials: [{ from_plugin: { name: factory, typed_config: { ...config, ...change } } }],
+      },
+    });
+  const { target, reasons } = google({ secret_data: { filename }, header_prefix: 'Bearer ' });
+  assert.deepEqual(reasons, []);
+  const headers = new Headers();
+  assert.match(target?.callCredentials?.(headers) ?? '', /cannot be read: ENOENT/);
+  for (const token of ['first', 'second']) {
+    writeFileSync(filename, `${token}\n`);
+    assert.equal(target?.callCredentials?.(headers), '');
+    assert.equal(headers.get(headerKey('authorization')), `Bearer ${token}`);
+  }
+  writeFileSync(filename, 'a\nb');
+  assert.match(target?.callCredentials?.(headers) ?? '', /holds what a header cannot/);
+  writeFileSync(filename, '');
+  assert.match(target?.callCredentials?.(headers) ?? '', /is empty/);
+
+  const inline = google({ secret_data: { inline_string: 'key' }, header_key: 'X-Api-Key' }).target;
+  assert.equal(inline?.callCredentials?.(headers), '');
+  assert.equal(headers.get(headerKey('x-api-key')), 'key');
+
+  const at = 'google_grpc.call_credentials[0].from_plugin';
+  assert.match(google({}).reasons[0] ?? '', /typed_config\.secret_data: is required/);
+  const elsewhere = google({ secret_data: { filename } }, 'envoy.grpc_credentials.default').reasons[0] ?? '';
+  assert.ok(elsewhere.startsWith(`${at}: takes the credentials_factory_name`), elsewhere);
 });

@@ -49,6 +49,7 @@ export function decodeGrpcService(message: GrpcService, d: ConfigDecoder): GrpcT
   const backOff = envoy.retry_policy;
   return Object.freeze({
     ...common,
+    callCredentials: null,
     clusterName,
     authority: envoy.authority || clusterName,
     // Unlimited in Envoy; longer ones could not be decoded.

@@ -20,7 +20,14 @@ const EXPORT = registry.message(
 ) as MessageType<unknown>;
 
 const TARGET = {
-  ...{ clusterName: 'up', authority: 'up', timeoutMs: 0, addMetadata: null, maxMessageBytes: 1e6 },
+  ...{
+    clusterName: 'up',
+    authority: 'up',
+    timeoutMs: 0,
+    addMetadata: null,
+    callCredentials: null,
+    maxMessageBytes: 1e6,
+  },
   ...{ skipsEnvoyHeaders: false, retry: null, streamBackOff: null, ownCluster: null, counts: null },
 };
 

@@ -26,7 +26,7 @@ const SERVING = frameMessage(encodeBinary(CHECK.response, { status: 'SERVING' })
 function setUp(change: Partial<GrpcTarget> = {}) {
   const up = new FakeUpstream();
   const target: GrpcTarget = {
-    ...{ clusterName: 'up', authority: 'health', timeoutMs: 0, addMetadata: null },
+    ...{ clusterName: 'up', authority: 'health', timeoutMs: 0, addMetadata: null, callCredentials: null },
     ...{ maxMessageBytes: 1000, skipsEnvoyHeaders: false, retry: null, streamBackOff: null },
     ...{ ownCluster: null, counts: null, ...change },
   };
@@ -39,6 +39,22 @@ function setUp(change: Partial<GrpcTarget> = {}) {
   };
   return { up, client, ends, unary };
 }
+
+test('a call whose credentials fail is not sent', () => {
+  let failure = 'no token';
+  const callCredentials: GrpcTarget['callCredentials'] = (headers) => {
+    if (failure === '') headers.add(headerKey('authorization'), 'Bearer t');
+    return failure;
+  };
+  const { up, ends, unary } = setUp({ callCredentials, counts: 's' });
+  unary();
+  assert.deepEqual(ends, ['16 no token ']);
+  assert.equal(up.store.find('grpc.s.streams_closed_16'), 1);
+  failure = '';
+  unary();
+  assert.equal(up.last.headers?.get(headerKey('authorization')), 'Bearer t');
+  assert.equal(ends.length, 1);
+});
 
 test('a unary call', () => {
   const addMetadata: GrpcTarget['addMetadata'] = (headers) => headers.add(headerKey('x-token'), 't');

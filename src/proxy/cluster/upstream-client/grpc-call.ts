@@ -27,6 +27,9 @@ export type GrpcMethod<Request, Response> = {
 };
 
 /** Of a gRPC service as configured: where calls go, and what is common to all of them. */
+/** Adds what authenticates a call to its head; returns why it cannot, '' when it did. */
+export type CallCredentials = (headers: Headers) => string;
+
 export type GrpcTarget = {
   readonly clusterName: string;
   readonly authority: string;
@@ -34,6 +37,8 @@ export type GrpcTarget = {
   readonly timeoutMs: number;
   /** Adds the service's initial metadata; `info` null: of no exchange. */
   readonly addMetadata: ((headers: Headers, info: StreamInfo | null) => void) | null;
+  /** null for none. A call whose credentials fail ends as UNAUTHENTICATED, unsent. */
+  readonly callCredentials: CallCredentials | null;
   /** Longer messages end the call; Infinity for no limit. */
   readonly maxMessageBytes: number;
   readonly skipsEnvoyHeaders: boolean;
@@ -98,6 +103,7 @@ export class GrpcCall<Request, Response> implements CallHandler {
     const headers = grpcHead(target.authority, this.#method.path, timeoutMs);
     const info = options.info ?? null;
     target.addMetadata?.(headers, info);
+    const failure = target.callCredentials?.(headers) ?? '';
     options.changeHeaders?.(headers);
     const { wishes = null, hash = null } = options;
     const { skipsEnvoyHeaders, ownCluster, counts } = target;
@@ -106,6 +112,10 @@ export class GrpcCall<Request, Response> implements CallHandler {
     if (counts !== null) {
       this.#scope = client.parts.stats.scope(`grpc.${counts}.`, GOOGLE_STATS);
       this.#scope.inc(this.#scope.i.streams_total);
+    }
+    if (failure !== '') {
+      this.#close(GRPC.unauthenticated, failure, null);
+      return;
     }
     const settings = { timeoutMs, info, retry, wishes, hash, skipsEnvoyHeaders };
     const call = client.prepare(target.clusterName, headers, this, settings);
