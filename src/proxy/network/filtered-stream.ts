@@ -1,26 +1,23 @@
 // The bytes of a connection whose network filters read them: each goes through the filters on its way to the owner.
-import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../base/byte-stream.ts';
+import type { ByteStream, ByteStreamHandler } from '../../base/byte-stream.ts';
+import { StreamLayer } from '../../base/stream-layer.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { NetworkConnection, NetworkFilter } from './filter.ts';
 
 const NO_HANDLER: ByteStreamHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 const EMPTY = Buffer.alloc(0);
 
-export class FilteredStream implements ByteStream, ByteStreamHandler {
+export class FilteredStream extends StreamLayer implements ByteStreamHandler {
   handler: ByteStreamHandler = NO_HANDLER;
-  readonly #socket: ByteStream;
   readonly #connection: NetworkConnection;
   readonly #filters: readonly NetworkFilter[];
   /** The filter that gets the kept bytes when reading continues; -1 while nothing is stopped. */
   #resumeAt = -1;
   #kept = EMPTY;
   #isEndKept = false;
-  /** Bytes that filters took for themselves, and bytes that they wrote: they are not the connection's. */
-  #taken = 0;
-  #own = 0;
 
   constructor(socket: ByteStream, connection: NetworkConnection, filters: readonly NetworkFilter[]) {
-    this.#socket = socket;
+    super(socket);
     this.#connection = connection;
     this.#filters = filters;
     socket.handler = this;
@@ -59,23 +56,23 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
       const filter = filters[at] as NetworkFilter;
       if (filter.onData === undefined) continue;
       const status = filter.onData(this.#connection, chunk, start, end, endStream);
-      if (this.#socket.isClosed) return false;
+      if (this.socket.isClosed) return false;
       if (status === 'stop') {
         this.#resumeAt = at + 1;
         if (end > start) this.#keep(chunk, start, end);
         if (endStream) this.#isEndKept = true;
-        this.#socket.pause();
+        this.socket.pause();
         return false;
       }
       if (status === 'continue') continue;
-      this.#taken += end - start - status.length;
+      this.taken += end - start - status.length;
       chunk = status;
       start = 0;
       end = status.length;
       if (end === 0 && !endStream) return true;
     }
     if (end > start) this.handler.onData(chunk, start, end);
-    if (endStream && !this.#socket.isClosed) this.handler.onEnd();
+    if (endStream && !this.socket.isClosed) this.handler.onEnd();
     return true;
   }
 
@@ -86,90 +83,24 @@ export class FilteredStream implements ByteStream, ByteStreamHandler {
 
   /** A filter that stopped lets go on: what was kept goes to the filters behind it. */
   continueReading(): void {
-    if (this.#resumeAt < 0 || this.#socket.isClosed) return;
+    if (this.#resumeAt < 0 || this.socket.isClosed) return;
     const at = this.#resumeAt;
     const kept = this.#kept;
     const endKept = this.#isEndKept;
     this.#resumeAt = -1;
     this.#kept = EMPTY;
     this.#isEndKept = false;
-    this.#socket.resume();
+    this.socket.resume();
     if (kept.length > 0 && !this.#pass(at, kept, 0, kept.length, false)) {
       if (endKept) this.#isEndKept = true;
       return;
     }
-    if (endKept && !this.#socket.isClosed) this.#pass(kept.length > 0 ? 0 : at, EMPTY, 0, 0, true);
+    if (endKept && !this.socket.isClosed) this.#pass(kept.length > 0 ? 0 : at, EMPTY, 0, 0, true);
   }
 
   /** Bytes of a filter's own. */
   writeOwn(bytes: Buffer): void {
-    this.#own += bytes.length;
-    this.#socket.write(bytes);
-  }
-
-  // ─── Everything else is the socket's ────────────────────────────────────────────────────────────────────────────
-
-  get id(): number {
-    return this.#socket.id;
-  }
-  get localAddress(): Address {
-    return this.#socket.localAddress;
-  }
-  get remoteAddress(): Address {
-    return this.#socket.remoteAddress;
-  }
-  get tls(): TlsFacts | null {
-    return this.#socket.tls;
-  }
-  get bytesRead(): number {
-    return this.#socket.bytesRead - this.#taken;
-  }
-  get bytesWritten(): number {
-    return Math.max(0, this.#socket.bytesWritten - this.#own);
-  }
-  get bufferedBytes(): number {
-    return this.#socket.bufferedBytes;
-  }
-  get isAboveHighWatermark(): boolean {
-    return this.#socket.isAboveHighWatermark;
-  }
-  get isClosed(): boolean {
-    return this.#socket.isClosed;
-  }
-  writeLatin1(text: string): void {
-    this.#socket.writeLatin1(text);
-  }
-  write(chunk: Uint8Array): void {
-    this.#socket.write(chunk);
-  }
-  writeBorrowed(chunk: Buffer, start: number, end: number): void {
-    this.#socket.writeBorrowed(chunk, start, end);
-  }
-  flush(): void {
-    this.#socket.flush();
-  }
-  announceTurnEnd(): void {
-    this.#socket.announceTurnEnd();
-  }
-  pause(): void {
-    this.#socket.pause();
-  }
-  resume(): void {
-    this.#socket.resume();
-  }
-  unread(bytes: Buffer): void {
-    this.#socket.unread(bytes);
-  }
-  end(): void {
-    this.#socket.end();
-  }
-  close(): void {
-    this.#socket.close();
-  }
-  destroy(reset?: boolean): void {
-    this.#socket.destroy(reset);
-  }
-  setWatermarks(highBytes: number): void {
-    this.#socket.setWatermarks(highBytes);
+    this.own += bytes.length;
+    this.socket.write(bytes);
   }
 }

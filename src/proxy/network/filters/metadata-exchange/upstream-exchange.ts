@@ -1,9 +1,10 @@
 // The metadata exchange on connections to the hosts of a cluster: a stream in front of the connection's own.
-import type { Address, ByteStream, ByteStreamHandler, TlsFacts } from '../../../../base/byte-stream.ts';
+import type { ByteStream, ByteStreamHandler } from '../../../../base/byte-stream.ts';
 import type { Failure } from '../../../../base/failure.ts';
 import type { UpstreamFilter, UpstreamState } from '../../../cluster/upstream-filter.ts';
 import { KnownPeers, PeerReader } from '../../../istio/peer-exchange.ts';
 import { peerStates, UPSTREAM_PEER } from '../../../istio/peer-state.ts';
+import { StreamLayer } from '../../../../base/stream-layer.ts';
 import { countOutcome, type ExchangeScope } from './exchange-config.ts';
 
 const NO_HANDLER: ByteStreamHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
@@ -36,22 +37,19 @@ export class UpstreamExchange implements UpstreamFilter {
 }
 
 /** Once the peer has said who it is, bytes go to the owner without a detour. */
-class ExchangingStream implements ByteStream, ByteStreamHandler {
-  readonly #socket: ByteStream;
+class ExchangingStream extends StreamLayer implements ByteStreamHandler {
   readonly #state: UpstreamState;
   readonly #stats: ExchangeScope;
-  readonly #ownBytes: number;
   /** Null once the exchange is over. */
   #reader: PeerReader | null;
   #owner: ByteStreamHandler = NO_HANDLER;
-  #taken = 0;
 
   constructor(socket: ByteStream, bytes: Buffer, reader: PeerReader, state: UpstreamState, stats: ExchangeScope) {
-    this.#socket = socket;
+    super(socket);
     this.#reader = reader;
     this.#state = state;
     this.#stats = stats;
-    this.#ownBytes = bytes.length;
+    this.own = bytes.length;
     socket.handler = this;
     socket.write(bytes);
   }
@@ -65,11 +63,11 @@ class ExchangingStream implements ByteStream, ByteStreamHandler {
       return;
     }
     const rest = reader.read(chunk, start, end);
-    this.#taken += end - start - rest.length;
+    this.taken += end - start - rest.length;
     countOutcome(this.#stats, reader);
     if (reader.outcome === 'more') return;
     this.#over(reader);
-    if (reader.outcome === 'too-long') this.#socket.destroy();
+    if (reader.outcome === 'too-long') this.socket.destroy();
     else if (rest.length > 0) this.#owner.onData(rest, 0, rest.length);
   }
 
@@ -77,10 +75,10 @@ class ExchangingStream implements ByteStream, ByteStreamHandler {
     const reader = this.#reader;
     if (reader !== null) {
       const rest = reader.end();
-      this.#taken -= rest.length;
+      this.taken -= rest.length;
       this.#over(reader);
       if (rest.length > 0) this.#owner.onData(rest, 0, rest.length);
-      if (this.#socket.isClosed) return;
+      if (this.socket.isClosed) return;
     }
     this.#owner.onEnd();
   }
@@ -102,7 +100,7 @@ class ExchangingStream implements ByteStream, ByteStreamHandler {
     if (outcome !== 'found' || peer !== null) {
       for (const [key, object] of peerStates(UPSTREAM_PEER, peer)) this.#state.set(key, object);
     }
-    if (this.#owner !== NO_HANDLER) this.#socket.handler = this.#owner;
+    if (this.#owner !== NO_HANDLER) this.socket.handler = this.#owner;
   }
 
   // ─── For the owner ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,69 +110,6 @@ class ExchangingStream implements ByteStream, ByteStreamHandler {
   }
   set handler(handler: ByteStreamHandler) {
     this.#owner = handler;
-    if (this.#reader === null) this.#socket.handler = handler;
-  }
-  get bytesRead(): number {
-    return this.#socket.bytesRead - this.#taken;
-  }
-  get bytesWritten(): number {
-    return Math.max(0, this.#socket.bytesWritten - this.#ownBytes);
-  }
-  get id(): number {
-    return this.#socket.id;
-  }
-  get localAddress(): Address {
-    return this.#socket.localAddress;
-  }
-  get remoteAddress(): Address {
-    return this.#socket.remoteAddress;
-  }
-  get tls(): TlsFacts | null {
-    return this.#socket.tls;
-  }
-  get bufferedBytes(): number {
-    return this.#socket.bufferedBytes;
-  }
-  get isAboveHighWatermark(): boolean {
-    return this.#socket.isAboveHighWatermark;
-  }
-  get isClosed(): boolean {
-    return this.#socket.isClosed;
-  }
-  writeLatin1(text: string): void {
-    this.#socket.writeLatin1(text);
-  }
-  write(chunk: Uint8Array): void {
-    this.#socket.write(chunk);
-  }
-  writeBorrowed(chunk: Buffer, start: number, end: number): void {
-    this.#socket.writeBorrowed(chunk, start, end);
-  }
-  flush(): void {
-    this.#socket.flush();
-  }
-  announceTurnEnd(): void {
-    this.#socket.announceTurnEnd();
-  }
-  pause(): void {
-    this.#socket.pause();
-  }
-  resume(): void {
-    this.#socket.resume();
-  }
-  unread(bytes: Buffer): void {
-    this.#socket.unread(bytes);
-  }
-  end(): void {
-    this.#socket.end();
-  }
-  close(): void {
-    this.#socket.close();
-  }
-  destroy(reset?: boolean): void {
-    this.#socket.destroy(reset);
-  }
-  setWatermarks(highBytes: number): void {
-    this.#socket.setWatermarks(highBytes);
+    if (this.#reader === null) this.socket.handler = handler;
   }
 }
