@@ -1,48 +1,72 @@
-// Decodes config_discovery of an HTTP filter: its configuration is only named and comes from elsewhere (ECDS).
-import type { HttpFilter as HttpFilterPb } from '../../proto/generated/types.d.ts';
+// Decodes config_discovery of a filter, of HTTP or of the network: its configuration is only named, and comes by ECDS.
+import type { ExtensionConfigSource } from '../../proto/generated/types.d.ts';
 import { typeUrlName } from '../../proto/type-url.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { FilterDiscovery, HttpExtension } from '../http/filter-discovery.ts';
-import type { HttpFilterFactory } from '../http/filter.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 
 export const FILTER_DISCOVERY_FIELDS = {
   'envoy.config.core.v3.ExtensionConfigSource':
     'config_source default_config apply_default_config_without_warming type_urls',
 } as const;
 
-/** Source of the texts: Envoy, source/common/filter/config_discovery_impl. */
-export function decodeFilterDiscovery(
-  { name = '', config_discovery: message = {} }: HttpFilterPb,
+/** What differs between the kinds of filters. */
+export type DiscoveryKind<Factory> = {
+  factoryOf(type: string): Factory | null;
+  decode(factory: Factory, message: object, d: ConfigDecoder): unknown;
+  /** Why a filter that exists cannot be named alone; null when it can. */
+  whyNot?(factory: Factory): string | null;
+};
+
+type Extension<Factory> = {
+  readonly name: string;
+  readonly type: string;
+  readonly factory: Factory;
+  readonly config: unknown;
+};
+
+type Discovery<Factory> = {
+  readonly name: string;
+  readonly place: ConfigPlace;
+  readonly fallback: Extension<Factory> | null;
+  readonly isFallbackReady: boolean;
+  readonly types: readonly string[];
+};
+
+/** `d` is at config_discovery. Source of the texts: Envoy, source/common/filter/config_discovery_impl. */
+export function decodeFilterDiscovery<Factory>(
+  name: string,
+  message: ExtensionConfigSource,
   d: ConfigDecoder,
-  filterFactory: (type: string) => HttpFilterFactory | null,
-): FilterDiscovery | null {
-  const dd = d.at('config_discovery');
-  const place = d.environment.configPlace?.(message.config_source, dd.at('config_source')) ?? null;
+  kind: DiscoveryKind<Factory>,
+): Discovery<Factory> | null {
+  const place = d.environment.configPlace?.(message.config_source, d.at('config_source')) ?? null;
   const types = (message.type_urls ?? []).map(typeUrlName);
   for (const [i, type] of types.entries()) {
-    if (filterFactory(type) !== null) continue;
-    dd.reject(`type_urls[${i}]`, `Error: no factory found for a required type URL ${type}.`);
+    const factory = kind.factoryOf(type);
+    const why =
+      factory === null ? `Error: no factory found for a required type URL ${type}.` : (kind.whyNot?.(factory) ?? null);
+    if (why !== null) d.reject(`type_urls[${i}]`, why);
   }
   const isFallbackReady = message.apply_default_config_without_warming ?? false;
   if (isFallbackReady && message.default_config === undefined) {
-    dd.reject('', `Error: filter config ${name} applied without warming but has no default config.`);
+    d.reject('', `Error: filter config ${name} applied without warming but has no default config.`);
   }
-  const fallback = decodeFallback(name, message.default_config, types, dd.at('default_config'), filterFactory);
-  return place === null ? null : { place, fallback, isFallbackReady, types };
+  const fallback = decodeFallback(name, message.default_config, types, d.at('default_config'), kind);
+  return place === null ? null : { name, place, fallback, isFallbackReady, types };
 }
 
-function decodeFallback(
+function decodeFallback<Factory>(
   name: string,
   any: unknown,
   types: readonly string[],
   d: ConfigDecoder,
-  filterFactory: (type: string) => HttpFilterFactory | null,
-): HttpExtension | null {
+  kind: DiscoveryKind<Factory>,
+): Extension<Factory> | null {
   if (any === undefined) return null;
   const unpacked = d.environment.unpack(any, d);
   if (unpacked === null) return null;
-  const { type } = unpacked;
-  const factory = filterFactory(type);
+  const { type, message } = unpacked;
+  const factory = kind.factoryOf(type);
   if (factory === null) {
     d.reject('', `Error: cannot find filter factory ${name} for default filter configuration with type URL ${type}.`);
     return null;
@@ -51,5 +75,5 @@ function decodeFallback(
     d.reject('', `Error: filter config has type URL ${type} but expect ${types.join(', ')}.`);
     return null;
   }
-  return { name, type, factory, config: factory.decode(unpacked.message as never, d) };
+  return { name, type, factory, config: kind.decode(factory, message, d) };
 }

@@ -269,8 +269,11 @@ function decodeFilters(
   for (const [i, message] of messages.entries()) {
     const df = d.at(field, i);
     if (message.config_discovery !== undefined) {
-      const discovery = decodeFilterDiscovery(message, df, environment.filterFactory);
       const { name = '', disabled = false } = message;
+      const discovery = decodeFilterDiscovery(name, message.config_discovery, df.at('config_discovery'), {
+        factoryOf: environment.filterFactory,
+        decode: (factory, config, de) => factory.decode(config as never, de),
+      });
       if (discovery !== null) specs.push({ name, disabled, factory: null, discovery });
       continue;
     }

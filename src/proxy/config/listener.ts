@@ -25,7 +25,7 @@ import type {
   MatchedChainConfig,
 } from '../listener/listener-config.ts';
 import type { NetworkFilterFactory } from '../network/filter.ts';
-import { decodeNetworkDiscovery } from './network-filter-discovery.ts';
+import { decodeFilterDiscovery } from './filter-discovery.ts';
 import type { FilterChainConfig, NetworkFilterConfig } from '../network/filter-chain.ts';
 import type { DownstreamTransport, DownstreamTransportFactory, TransportConfig } from '../transport/transport.ts';
 import { decodeAddress } from './address.ts';
@@ -326,7 +326,11 @@ function decodeNetworkFilter(
   const { discoveredFilter, networkFilterFactory } = environment;
   if (filter.config_discovery !== undefined && discoveredFilter !== null) {
     const dd = d.at('config_discovery');
-    const config = decodeNetworkDiscovery(filter, dd, networkFilterFactory, bufferLimitBytes);
+    const config = decodeFilterDiscovery(filter.name ?? '', filter.config_discovery, dd, {
+      factoryOf: networkFilterFactory,
+      decode: (factory, message, de) => factory.decode(message as never, de, { bufferLimitBytes }),
+      whyNot: ({ name, isTerminal }) => (isTerminal === true ? `${name} cannot be named alone yet` : null),
+    });
     return config === null ? null : { name: config.name, factory: discoveredFilter, config };
   }
   const dc = d.at('typed_config');
