@@ -104,6 +104,26 @@ export const PEERS_TABLE: readonly Peer[] = [
     why: 'the server of those cases, on grpc-go',
     source: { from: 'go', module: 'connectrpc.com/conformance', version: 'v1.0.5', directory: 'cmd/grpcserver' },
   },
+  {
+    name: 'go-control-plane-test',
+    why: "go-control-plane's integration test: an xDS server that drives a proxy",
+    source: {
+      from: 'go',
+      module: 'github.com/envoyproxy/go-control-plane',
+      version: 'v0.14.0',
+      directory: 'pkg/test/main',
+    },
+  },
+  {
+    name: 'go-control-plane-upstream',
+    why: 'the upstream of that test',
+    source: {
+      from: 'go',
+      module: 'github.com/envoyproxy/go-control-plane',
+      version: 'v0.14.0',
+      directory: 'internal/upstream',
+    },
+  },
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' } },
   {
