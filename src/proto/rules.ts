@@ -22,7 +22,8 @@ import { defaultOf } from './well-known.ts';
 /**
  * Checks `message` and every message in it, those inside Anys too, and reports each broken rule (kind 'invalid') with
  * Envoy's words. Envoy stops at the first one; all are wanted here. Anys that cannot be unpacked are reported as such.
- * Messages in typed metadata are left alone, as in Envoy: they are data, and checked by whoever reads them.
+ * Messages in typed metadata are left alone, as in Envoy: they are data, and checked by whoever reads them. So are
+ * those of tracers.
  */
 export function validateRules<T>(type: MessageType<T>, message: T, report: Report, path = ''): void {
   checkMessage(type as MessageType, message, report, path, 0);
@@ -51,6 +52,12 @@ const compiled = new WeakMap<MessageType, readonly FieldRules[]>();
 /** Envoy reads these without asking their rules: trust_bundles may stand in for trust_domains, which says min_items. */
 const UNCHECKED: ReadonlySet<string> = new Set(['envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig']);
 
+/** The field of a message in which whoever decodes it looks for himself: metadata, and tracers of any kind. */
+const OPAQUE: Readonly<Record<string, string>> = {
+  'envoy.config.core.v3.Metadata': 'typed_filter_metadata',
+  'envoy.config.trace.v3.Tracing.Http': 'typed_config',
+};
+
 function rulesOf(type: MessageType): readonly FieldRules[] {
   let rules = compiled.get(type);
   if (rules === undefined) {
@@ -65,7 +72,7 @@ function rulesOf(type: MessageType): readonly FieldRules[] {
 }
 
 function isOpaque(type: MessageType, field: Field): boolean {
-  return field.name === 'typed_filter_metadata' && type.fullName === 'envoy.config.core.v3.Metadata';
+  return field.name === OPAQUE[type.fullName];
 }
 
 function holdsMessages(field: Field): boolean {

@@ -7,9 +7,6 @@ export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>>
     'typed_config: envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
     'typed_config: envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig is not supported yet': 1,
   },
-  Tracers: {
-    'provider: is not supported yet': 55,
-  },
   'Balancing in full': {
     'outlier_detection: is not supported yet': 1,
   },

@@ -54,4 +54,7 @@ test('filters that are not built are named in the metadata, with what they do', 
   const expected = { jwt: 'deny', wasm: 'inert', struct: 'deny', network: 'deny' };
   const network = typed('network', `${NETWORK}.ext_authz.v3.ExtAuthz`, { stat_prefix: 'a' });
   assert.deepEqual(marked(guards, network), { 'heddle.stand_ins': expected });
+  const tracing = { provider: typed('zipkin', 'envoy.config.trace.v3.ZipkinConfig', { collector_cluster: 'a' }) };
+  const traced = typed('http', `${NETWORK}.http_connection_manager.v3.HttpConnectionManager`, { tracing });
+  assert.deepEqual(marked(traced, network), { 'heddle.stand_ins': { zipkin: 'inert', network: 'deny' } });
 });

@@ -27,7 +27,8 @@ function look(name: string, any: unknown, found: Record<string, string>): void {
   const effect = standInEffects().get(type.fullName)?.(message);
   if (effect !== undefined) found[name] = effect;
   if (type.fullName !== MANAGER) return;
-  const { http_filters: filters = [], upgrade_configs: upgrades = [] } = message as HttpConnectionManager;
+  const { http_filters: filters = [], upgrade_configs: upgrades = [], tracing } = message as HttpConnectionManager;
+  if (tracing?.provider !== undefined) found[tracing.provider.name ?? ''] = 'inert';
   for (const filter of [...filters, ...upgrades.flatMap((upgrade) => upgrade.filters ?? [])]) {
     look(filter.name ?? '', filter.typed_config, found);
   }

@@ -18,7 +18,7 @@ import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
 import { decodeScopedRoutes, SCOPED_ROUTES_FIELDS } from './scoped-routes.ts';
-import { decodeTracing, TRACING_FIELDS } from './tracing.ts';
+import { decodeTracer, decodeTracing, TRACING_FIELDS } from './tracing.ts';
 
 /** Defaults. Source: envoy http_connection_manager.proto and protocol.proto. */
 const STREAM_IDLE_TIMEOUT_MS = 300_000;
@@ -74,6 +74,8 @@ export type HttpManagerConfig = {
   readonly filters: readonly HttpFilterSpec[];
   /** Of upgrades that have their own, by type (lower case). */
   readonly upgradeFilters: ReadonlyMap<string, readonly HttpFilterSpec[]>;
+  /** What is called upon to trace, which nothing does; '' for none. */
+  readonly tracer: string;
 };
 
 /** What decoding takes from the process around it. */
@@ -162,7 +164,7 @@ export function decodeHttpConnectionManager(
     routes,
     bufferLimitBytes,
   };
-  return { config, rds: decodeRds(message, d), filters, upgradeFilters };
+  return { config, rds: decodeRds(message, d), filters, upgradeFilters, tracer: decodeTracer(message, d) };
 }
 
 function named<T extends string>(value: T | number | undefined, fallback: T): T {

@@ -26,7 +26,10 @@ export function makeHttpConnectionManager(environment: HttpManagerEnvironment): 
     // Its fields are in HTTP_CONNECTION_MANAGER_FIELDS.
     fields: {},
     isTerminal: true,
-    standIns: ({ filters, upgradeFilters }) => standInsOf([...filters, ...[...upgradeFilters.values()].flat()]),
+    standIns: ({ filters, upgradeFilters, tracer }) => [
+      ...standInsOf([...filters, ...[...upgradeFilters.values()].flat()]),
+      ...(tracer === '' ? [] : [{ name: tracer, effect: 'inert' as const }]),
+    ],
     decode: (message, d, chain) => decodeHttpConnectionManager(message, d, environment, chain.bufferLimitBytes),
     create: (config, context) => {
       const { routes = null, extensions } = environment;

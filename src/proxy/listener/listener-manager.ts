@@ -238,8 +238,8 @@ export class ListenerManager implements AdoptingListeners {
     for (const { config } of this.#entries.values()) for (const { effect } of standInsOf(config)) counts[effect]++;
     if (counts.inert + counts.deny === 0 && !this.#hasStandIns) return;
     this.#hasStandIns = true;
-    this.#stats.set(this.#stats.dynamicGauge('inert_filters'), counts.inert);
-    this.#stats.set(this.#stats.dynamicGauge('deny_all_filters'), counts.deny);
+    this.#stats.set(this.#stats.dynamicGaugeOnce('inert_filters'), counts.inert);
+    this.#stats.set(this.#stats.dynamicGaugeOnce('deny_all_filters'), counts.deny);
   }
 
   #listenerContext(drain: DrainManager): ListenerContext {
