@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stat, until } from './heddle.ts';
-import { answer, LISTENER, listener, put, startRig, typed } from './xds-types-rig.ts';
+import { ADS, answer, EXTENSION, LISTENER, listener, put, startRig, typed } from './xds-types-rig.ts';
 
 const INERT = 'listener_manager.inert_filters';
+const DENY = 'listener_manager.deny_all_filters';
+const WASM = 'envoy.extensions.filters.http.wasm.v3.Wasm';
+const NETWORK_WASM = 'envoy.extensions.filters.network.wasm.v3.Wasm';
 const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 
 test('a listener with a tracer serves, and says that nothing is traced', async () => {
@@ -24,6 +27,47 @@ test('a listener with a tracer serves, and says that nothing is traced', async (
     put(ads, LISTENER, 'main', listener('main', port));
     await until('it is gone', async () => (await stat(proxy, INERT)) === 0);
     assert.equal(ads.nacks.length, 0);
+  } finally {
+    await stop();
+  }
+});
+
+test('filters that are only named are counted as what they are now', async () => {
+  const named = (name: string, type: string): object => ({
+    name,
+    config_discovery: { config_source: ADS, type_urls: [`a/${type}`] },
+  });
+  const open = { config: { failure_policy: 'FAIL_OPEN' } };
+  const { ads, proxy, port, stop } = await startRig(
+    'heddle',
+    'DELTA_GRPC',
+    (server, main) => {
+      const made = listener('main', main, [named('http-wasm', WASM) as never]);
+      const [chain] = made['filter_chains'] as [{ filters: object[] }];
+      chain.filters.unshift(named('tcp-wasm', NETWORK_WASM));
+      put(server, LISTENER, 'main', made);
+      put(server, EXTENSION, 'http-wasm', { name: 'http-wasm', typed_config: typed(WASM, open) });
+      put(server, EXTENSION, 'tcp-wasm', { name: 'tcp-wasm', typed_config: typed(NETWORK_WASM, open) });
+    },
+    {},
+    ['--concurrency', '2'],
+  );
+  const becomes = (inert: number, deny: number): Promise<void> =>
+    until(`${inert} inert, ${deny} deny`, async () => {
+      return (await stat(proxy, INERT)) === inert && (await stat(proxy, DENY)) === deny;
+    });
+  try {
+    await until('it serves', async () => (await answer(port)) === 'none', 10_000);
+    await becomes(2, 0);
+    put(ads, EXTENSION, 'http-wasm', { name: 'http-wasm', typed_config: typed(WASM) });
+    await becomes(1, 1);
+    await until('nobody is let in', async () => (await answer(port)) === '403');
+    assert.equal(proxy.output.split('filter "http-wasm": envoy.filters.http.wasm is accepted').length, 2);
+    assert.equal(proxy.output.split('filter "http-wasm": envoy.filters.http.wasm is not supported yet').length, 2);
+    ads.remove(EXTENSION, 'http-wasm');
+    await becomes(1, 0);
+    ads.remove(EXTENSION, 'tcp-wasm');
+    await becomes(0, 0);
   } finally {
     await stop();
   }

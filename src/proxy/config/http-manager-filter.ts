@@ -1,8 +1,9 @@
 // The HTTP connection manager as a network filter: where HTTP begins for a chain.
 import type { HttpConnectionManager } from '../../proto/generated/types.d.ts';
-import type { DiscoveredChain } from '../http/filter-discovery.ts';
+import type { DiscoveredChain, HttpExtension } from '../http/filter-discovery.ts';
 import { HttpManagerFilter, makeHttpManager } from '../http/http-manager.ts';
 import { defineNetworkFilter, type NetworkFilterFactory, type StandIn } from '../network/filter.ts';
+import { type Holders, presentOf } from '../xds/holders.ts';
 import {
   decodeHttpConnectionManager,
   type HttpFilterSpec,
@@ -10,13 +11,19 @@ import {
   type HttpManagerEnvironment,
 } from './http-connection-manager.ts';
 
-function standInsOf(filters: readonly HttpFilterSpec[]): StandIn[] {
+function standInsOf(filters: readonly HttpFilterSpec[], extensions: Holders<HttpExtension> | undefined): StandIn[] {
   return filters.flatMap((spec) => {
-    if (spec.factory === null) return [];
-    const { factory, config } = spec;
-    const effect = factory.standsIn?.(config as never);
-    return effect === undefined ? [] : [{ name: factory.name, effect }];
+    const present = spec.factory === null ? presentExtension(spec, extensions) : spec;
+    const effect = present?.factory.standsIn?.(present.config as never);
+    return present === null || effect === undefined ? [] : [{ name: present.factory.name, effect }];
   });
+}
+
+function presentExtension(
+  { name, discovery }: Extract<HttpFilterSpec, { factory: null }>,
+  extensions: Holders<HttpExtension> | undefined,
+): HttpExtension | null {
+  return presentOf(extensions?.find(name, discovery.place.key)?.current, discovery);
 }
 
 export function makeHttpConnectionManager(environment: HttpManagerEnvironment): NetworkFilterFactory {
@@ -27,7 +34,7 @@ export function makeHttpConnectionManager(environment: HttpManagerEnvironment): 
     fields: {},
     isTerminal: true,
     standIns: ({ filters, upgradeFilters, tracer }) => [
-      ...standInsOf([...filters, ...[...upgradeFilters.values()].flat()]),
+      ...standInsOf([...filters, ...[...upgradeFilters.values()].flat()], environment.extensions),
       ...(tracer === '' ? [] : [{ name: tracer, effect: 'inert' as const }]),
     ],
     decode: (message, d, chain) => decodeHttpConnectionManager(message, d, environment, chain.bufferLimitBytes),

@@ -185,7 +185,7 @@ export class ListenerManager implements AdoptingListeners {
       entry.config = config;
       const removed = entry.listener.updateChains(config, prepared);
       stats.inc(stats.i.listener_in_place_updated);
-      this.#countStandIns();
+      this.countStandIns();
       for (const chain of removed) this.#drainChain(chain);
     };
     this.#warm(config, prepared, activate, () => prepared.cancel());
@@ -228,12 +228,15 @@ export class ListenerManager implements AdoptingListeners {
 
   #countActive(): void {
     this.#byAddress = null;
-    this.#countStandIns();
+    this.countStandIns();
     this.#stats.set(this.#stats.i.total_listeners_active, this.#entries.size + this.#udp.size);
   }
 
-  /** Filters that were accepted although they are not built; the statistics are there once there is one. */
-  #countStandIns(): void {
+  /**
+   * Filters that were accepted although they are not built; the statistics are there once there is one. To be called
+   * when filters changed that listeners only name.
+   */
+  countStandIns(): void {
     const counts = { inert: 0, deny: 0 };
     for (const { config } of this.#entries.values()) for (const { effect } of standInsOf(config)) counts[effect]++;
     if (counts.inert + counts.deny === 0 && !this.#hasStandIns) return;

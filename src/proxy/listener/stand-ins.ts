@@ -13,9 +13,14 @@ export function standInsOf(config: ListenerConfig): StandIn[] {
 
 /** A warning for each such filter of a listener. */
 export function standInWarnings(config: ListenerConfig): string[] {
-  const texts = standInsOf(config).map(({ name, effect }) => {
-    const what = effect === 'inert' ? 'is accepted but does nothing' : 'is not supported yet and lets nobody in';
-    return `listener ${JSON.stringify(config.name)}: ${name} ${what}`;
-  });
-  return [...new Set(texts)];
+  return [...new Set(standInsOf(config).map((one) => `listener ${JSON.stringify(config.name)}: ${textOf(one)}`))];
+}
+
+/** The same for a filter that came by name. */
+export function extensionWarning(name: string, standIn: StandIn): string {
+  return `filter ${JSON.stringify(name)}: ${textOf(standIn)}`;
+}
+
+function textOf({ name, effect }: StandIn): string {
+  return `${name} ${effect === 'inert' ? 'is accepted but does nothing' : 'is not supported yet and lets nobody in'}`;
 }

@@ -1,6 +1,6 @@
 // Network filters whose configuration is only named and comes from elsewhere: new connections get the present one.
 import type { Scope } from '../../telemetry/metrics.ts';
-import type { Holder, Holders } from '../xds/holders.ts';
+import { type Holder, type Holders, presentOf } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import {
   defineNetworkFilter,
@@ -47,6 +47,10 @@ export function makeDiscoveredFilter(extensions: Holders<NetworkExtension>): Net
     fields: {},
     decode: () => {
       throw new Error('a discovered filter is decoded by the listener');
+    },
+    standIns: (discovery) => {
+      const present = presentOf(extensions.find(discovery.name, discovery.place.key)?.current, discovery);
+      return present?.factory.standIns?.(present.config as never) ?? [];
     },
     create: (discovery, context) => new DiscoveredFilter(discovery, context, extensions),
   });

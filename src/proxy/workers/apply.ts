@@ -1,6 +1,7 @@
 // Takes configuration updates on while traffic goes on: decodes in slices, then swaps one resource after another.
 import type { Core, Decoded } from '../core.ts';
-import { standInWarnings } from '../listener/stand-ins.ts';
+import { extensionWarning, standInWarnings } from '../listener/stand-ins.ts';
+import type { StandIn } from '../network/filter.ts';
 import type { Worker } from '../worker.ts';
 import type { Holders } from '../xds/holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
@@ -102,6 +103,9 @@ export class ConfigApplier {
       else refused.push(refusalOf(update, refusal));
       yield;
     }
+    if (changes.some(({ update }) => typeName(update.typeUrl) === EXTENSION_TYPE)) {
+      this.#worker.listeners.countStandIns();
+    }
     const takesClusters = ready.some(({ resource }) => resource.kind === 'cluster');
     if (takesClusters || changes.some(isRemovedCluster)) countReload(this.#core, 'cluster_manager.cds.');
   }
@@ -130,14 +134,20 @@ export class ConfigApplier {
       }
       case 'extension': {
         const refusal = holders.extensions.find(name, place)?.refusal(resource.extension) ?? null;
-        if (refusal === null) holders.extensions.set(name, place, resource.extension);
-        return refusal;
+        if (refusal !== null) return refusal;
+        const { factory, config } = resource.extension;
+        const effect = factory.standsIn?.(config as never);
+        if (effect !== undefined) this.#warnOf(name, [{ name: factory.name, effect }]);
+        holders.extensions.set(name, place, resource.extension);
+        return null;
       }
       case 'network-extension': {
         const { extension } = resource;
         const refusal = holders.networkExtensions.find(name, place)?.refusal(extension) ?? null;
-        if (refusal === null) holders.networkExtensions.set(name, place, extension);
-        return refusal;
+        if (refusal !== null) return refusal;
+        this.#warnOf(name, extension.factory.standIns?.(extension.config as never) ?? []);
+        holders.networkExtensions.set(name, place, extension);
+        return null;
       }
       case 'runtime':
         this.#core.runtime.setLayer(name, resource.values);
@@ -148,6 +158,10 @@ export class ConfigApplier {
         return typeof outcome === 'object' ? outcome.error : null;
       }
     }
+  }
+
+  #warnOf(name: string, standIns: readonly StandIn[]): void {
+    for (const standIn of standIns) this.#decoded.transports.warn(extensionWarning(name, standIn));
   }
 
   /** Who waits for the first answer has one: it goes on without. Source: Envoy's onConfigUpdateFailed. */

@@ -137,6 +137,14 @@ export class Holders<T> {
   }
 }
 
+/** What serves where a filter is only named: the one that came, if it is one of those expected, or the fallback. */
+export function presentOf<T extends { readonly type: string }>(
+  current: T | null | undefined,
+  { types, fallback }: { readonly types: readonly string[]; readonly fallback: T | null },
+): T | null {
+  return current != null && types.includes(current.type) ? current : fallback;
+}
+
 function keyOf(name: string, placeKey: string): string {
   return `${placeKey} ${name}`;
 }
