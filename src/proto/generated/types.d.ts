@@ -2009,6 +2009,22 @@ export type ClusterLoadAssignment_Policy_DropOverload = {
   drop_percentage?: FractionalPercent | undefined;
 };
 
+/** envoy.config.endpoint.v3.ClusterStats */
+export type ClusterStats = {
+  cluster_name?: string | undefined;
+  upstream_locality_stats?: UpstreamLocalityStats[] | undefined;
+  total_dropped_requests?: number | bigint | undefined;
+  load_report_interval?: Duration | undefined;
+  dropped_requests?: ClusterStats_DroppedRequests[] | undefined;
+  cluster_service_name?: string | undefined;
+};
+
+/** envoy.config.endpoint.v3.ClusterStats.DroppedRequests */
+export type ClusterStats_DroppedRequests = {
+  category?: string | undefined;
+  dropped_count?: number | bigint | undefined;
+};
+
 /** envoy.config.endpoint.v3.Endpoint */
 export type Endpoint = {
   address?: Address | undefined;
@@ -2029,6 +2045,13 @@ export type Endpoint_HealthCheckConfig = {
   hostname?: string | undefined;
   address?: Address | undefined;
   disable_active_health_check?: boolean | undefined;
+};
+
+/** envoy.config.endpoint.v3.EndpointLoadMetricStats */
+export type EndpointLoadMetricStats = {
+  metric_name?: string | undefined;
+  num_requests_finished_with_metric?: number | bigint | undefined;
+  total_metric_value?: number | undefined;
 };
 
 /** envoy.config.endpoint.v3.LbEndpoint */
@@ -2062,6 +2085,41 @@ export type LocalityLbEndpoints = {
 /** envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList */
 export type LocalityLbEndpoints_LbEndpointList = {
   lb_endpoints?: LbEndpoint[] | undefined;
+};
+
+/** envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats */
+export type UnnamedEndpointLoadMetricStats = {
+  num_requests_finished_with_metric?: number | bigint | undefined;
+  total_metric_value?: number | undefined;
+};
+
+/** envoy.config.endpoint.v3.UpstreamEndpointStats */
+export type UpstreamEndpointStats = {
+  address?: Address | undefined;
+  total_successful_requests?: number | bigint | undefined;
+  total_requests_in_progress?: number | bigint | undefined;
+  total_error_requests?: number | bigint | undefined;
+  load_metric_stats?: EndpointLoadMetricStats[] | undefined;
+  metadata?: JsonObject | undefined;
+  total_issued_requests?: number | bigint | undefined;
+};
+
+/** envoy.config.endpoint.v3.UpstreamLocalityStats */
+export type UpstreamLocalityStats = {
+  locality?: Locality | undefined;
+  total_successful_requests?: number | bigint | undefined;
+  total_requests_in_progress?: number | bigint | undefined;
+  total_error_requests?: number | bigint | undefined;
+  load_metric_stats?: EndpointLoadMetricStats[] | undefined;
+  priority?: number | undefined;
+  upstream_endpoint_stats?: UpstreamEndpointStats[] | undefined;
+  total_issued_requests?: number | bigint | undefined;
+  total_active_connections?: number | bigint | undefined;
+  total_new_connections?: number | bigint | undefined;
+  total_fail_connections?: number | bigint | undefined;
+  cpu_utilization?: UnnamedEndpointLoadMetricStats | undefined;
+  mem_utilization?: UnnamedEndpointLoadMetricStats | undefined;
+  application_utilization?: UnnamedEndpointLoadMetricStats | undefined;
 };
 
 /** envoy.config.grpc_credential.v3.FileBasedMetadataConfig */
@@ -4266,6 +4324,20 @@ export type ResourceName = {
   dynamic_parameter_constraints?: DynamicParameterConstraints | undefined;
 };
 
+/** envoy.service.load_stats.v3.LoadStatsRequest */
+export type LoadStatsRequest = {
+  node?: Node | undefined;
+  cluster_stats?: ClusterStats[] | undefined;
+};
+
+/** envoy.service.load_stats.v3.LoadStatsResponse */
+export type LoadStatsResponse = {
+  clusters?: string[] | undefined;
+  load_reporting_interval?: Duration | undefined;
+  report_endpoint_granularity?: boolean | undefined;
+  send_all_clusters?: boolean | undefined;
+};
+
 /** envoy.type.http.v3.PathTransformation */
 export type PathTransformation = {
   operations?: PathTransformation_Operation[] | undefined;
@@ -4896,6 +4968,20 @@ export type XdsCore_TypedExtensionConfig = {
   typed_config?: Any | undefined;
 };
 
+/** xds.data.orca.v3.OrcaLoadReport */
+export type Orca_OrcaLoadReport = {
+  cpu_utilization?: number | undefined;
+  mem_utilization?: number | undefined;
+  /** @deprecated */
+  rps?: number | bigint | undefined;
+  request_cost?: { [key: string]: number } | undefined;
+  utilization?: { [key: string]: number } | undefined;
+  rps_fractional?: number | undefined;
+  eps?: number | undefined;
+  named_metrics?: { [key: string]: number } | undefined;
+  application_utilization?: number | undefined;
+};
+
 /** xds.type.matcher.v3.Matcher */
 export type Matcher = {
   matcher_list?: Matcher_MatcherList | undefined;
@@ -5190,13 +5276,19 @@ export interface MessageTypes {
   'envoy.config.endpoint.v3.ClusterLoadAssignment': ClusterLoadAssignment;
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': ClusterLoadAssignment_Policy;
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload': ClusterLoadAssignment_Policy_DropOverload;
+  'envoy.config.endpoint.v3.ClusterStats': ClusterStats;
+  'envoy.config.endpoint.v3.ClusterStats.DroppedRequests': ClusterStats_DroppedRequests;
   'envoy.config.endpoint.v3.Endpoint': Endpoint;
   'envoy.config.endpoint.v3.Endpoint.AdditionalAddress': Endpoint_AdditionalAddress;
   'envoy.config.endpoint.v3.Endpoint.HealthCheckConfig': Endpoint_HealthCheckConfig;
+  'envoy.config.endpoint.v3.EndpointLoadMetricStats': EndpointLoadMetricStats;
   'envoy.config.endpoint.v3.LbEndpoint': LbEndpoint;
   'envoy.config.endpoint.v3.LedsClusterLocalityConfig': LedsClusterLocalityConfig;
   'envoy.config.endpoint.v3.LocalityLbEndpoints': LocalityLbEndpoints;
   'envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList': LocalityLbEndpoints_LbEndpointList;
+  'envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats': UnnamedEndpointLoadMetricStats;
+  'envoy.config.endpoint.v3.UpstreamEndpointStats': UpstreamEndpointStats;
+  'envoy.config.endpoint.v3.UpstreamLocalityStats': UpstreamLocalityStats;
   'envoy.config.grpc_credential.v3.FileBasedMetadataConfig': FileBasedMetadataConfig;
   'envoy.config.listener.v3.AdditionalAddress': AdditionalAddress;
   'envoy.config.listener.v3.ApiListener': ApiListener;
@@ -5420,6 +5512,8 @@ export interface MessageTypes {
   'envoy.service.discovery.v3.ResourceError': ResourceError;
   'envoy.service.discovery.v3.ResourceLocator': ResourceLocator;
   'envoy.service.discovery.v3.ResourceName': ResourceName;
+  'envoy.service.load_stats.v3.LoadStatsRequest': LoadStatsRequest;
+  'envoy.service.load_stats.v3.LoadStatsResponse': LoadStatsResponse;
   'envoy.type.http.v3.PathTransformation': PathTransformation;
   'envoy.type.http.v3.PathTransformation.Operation': PathTransformation_Operation;
   'envoy.type.http.v3.PathTransformation.Operation.MergeSlashes': PathTransformation_Operation_MergeSlashes;
@@ -5503,6 +5597,7 @@ export interface MessageTypes {
   'xds.core.v3.CidrRange': XdsCore_CidrRange;
   'xds.core.v3.ContextParams': ContextParams;
   'xds.core.v3.TypedExtensionConfig': XdsCore_TypedExtensionConfig;
+  'xds.data.orca.v3.OrcaLoadReport': Orca_OrcaLoadReport;
   'xds.type.matcher.v3.Matcher': Matcher;
   'xds.type.matcher.v3.Matcher.MatcherList': Matcher_MatcherList;
   'xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher': Matcher_MatcherList_FieldMatcher;
