@@ -246,14 +246,23 @@ function installGo({ module, version, directory }: Source & { from: 'go' }, peer
     ]) {
       chmodSync(entry, lstatSync(entry).mode | 0o200);
     }
-    const failed = run(go, ['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', path, `./${directory ?? ''}`], {
-      cwd: source,
-      env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' },
-    });
+    const env = { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' };
+    const build = ['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', path, `./${directory ?? ''}`];
+    const failed = dropLocalReplacements(go, source) ?? run(go, build, { cwd: source, env });
     return failed === null ? { path } : { missing: failed };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Modules that a repository replaces by folders of its own are not in the copy; those that it requires are. */
+function dropLocalReplacements(go: string, cwd: string): string | null {
+  const { stdout } = spawnSync(go, ['mod', 'edit', '-json'], { cwd, encoding: 'utf8' });
+  type Replacement = { readonly Old: { readonly Path: string }; readonly New: { readonly Path: string } };
+  const { Replace }: { readonly Replace?: readonly Replacement[] | null } = JSON.parse(stdout || '{}');
+  const local = (Replace ?? []).filter((one) => one.New.Path.startsWith('.'));
+  if (local.length === 0) return null;
+  return run(go, ['mod', 'edit', ...local.map((one) => `-dropreplace=${one.Old.Path}`)], { cwd });
 }
 
 function install({ name, source }: Peer): PeerState {
@@ -295,7 +304,7 @@ function main(): void {
     manifest[peer.name] = state;
     link(peer.name, state);
     if ('missing' in state) missing += 1;
-    console.log(`${peer.name.padEnd(20)}${'path' in state ? state.path : `missing: ${state.missing}`}   (${peer.why})`);
+    console.log(`${peer.name.padEnd(28)}${'path' in state ? state.path : `missing: ${state.missing}`}   (${peer.why})`);
   }
   writeFileSync(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
   if (missing > 0 && process.env.HEDDLE_REQUIRE_PEERS === '1') {

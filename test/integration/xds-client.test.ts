@@ -371,6 +371,28 @@ test('REST: asked from time to time, at once for new names', async (t) => {
   assert.equal(rig.stats.find('cds.update_failure'), 0);
 });
 
+test('REST: what is wanted later is asked for without a version', async (t) => {
+  const { rig, requests, source } = await restRig(t, ({ body }, response) => {
+    if (body['version_info'] === '1') {
+      response.writeHead(304).end();
+      return;
+    }
+    const resources = ((body['resource_names'] as string[] | undefined) ?? []).map((name) => ({
+      '@type': typeUrlOf(ENDPOINT_TYPE),
+      cluster_name: name,
+    }));
+    response.end(JSON.stringify({ version_info: '1', resources }));
+  });
+  const endpoints = new Follower();
+  const some = source.subscribe(ENDPOINT_TYPE, false, 0, endpoints);
+  some.add('a');
+  await until('one', () => names(endpoints).join() === 'a');
+  await until('it is asked again', () => requests.some(({ body }) => body['version_info'] === '1'));
+  some.add('b');
+  await until('both', () => names(endpoints).join() === 'a,b');
+  assert.deepEqual(rig.lines, []);
+});
+
 test('REST: failures are tried again, garbage ends the wait, the last good state stays', async (t) => {
   const good = { version_info: '1', resources: [{ '@type': typeUrlOf(CLUSTER_TYPE), name: 'a' }] };
   const answers: ((response: ServerResponse) => void)[] = [

@@ -15,7 +15,12 @@ export class PollState implements TypeState {
   readonly isHeldWhileApplying = false;
   readonly refusalAttempts = 1;
   readonly isFirst = false;
+  /** Of all that is wanted; '' while something new is: a server that has no newer version sends nothing at all. */
   #version = '';
+  /** Wishes so far, as many of them as the last request had, and as many as what was read last answers. */
+  #wishes = 0;
+  #asked = 0;
+  #answered = 0;
 
   constructor(type: string) {
     this.type = type;
@@ -28,6 +33,8 @@ export class PollState implements TypeState {
   add(name: string): void {
     this.names.add(name);
     this.isRequestDue = true;
+    this.#wishes += 1;
+    this.#version = '';
   }
 
   remove(name: string): void {
@@ -42,6 +49,7 @@ export class PollState implements TypeState {
   onStream(): void {}
 
   read(message: unknown): Received {
+    this.#answered = this.#asked;
     return readSotw(message as DiscoveryResponse, this.type, this.#version);
   }
 
@@ -49,7 +57,8 @@ export class PollState implements TypeState {
   unwanted(): void {}
 
   finish(batch: Batch, refused: readonly XdsRefusal[]): void {
-    if (refused.length === 0 && batch.parts.length > 0) this.#version = batch.version;
+    const isAll = this.#answered === this.#wishes;
+    if (isAll && refused.length === 0 && batch.parts.length > 0) this.#version = batch.version;
   }
 
   forget(): void {}
@@ -57,6 +66,7 @@ export class PollState implements TypeState {
   /** Names are sorted, as Envoy's HttpSubscriptionImpl does. */
   request(node: Node | null): DiscoveryRequest {
     this.isRequestDue = false;
+    this.#asked = this.#wishes;
     const names = [...this.names].sort();
     return {
       ...(this.#version === '' ? {} : { version_info: this.#version }),
