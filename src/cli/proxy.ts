@@ -48,7 +48,9 @@ async function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { actio
       return;
     }
   }
-  const parts = { options, logs, variables: process.env, version: packageVersion() };
+  // Without what objects inherit: a configuration may name any variable.
+  const variables = Object.assign(Object.create(null), process.env) as NodeJS.ProcessEnv;
+  const parts = { options, logs, variables, version: packageVersion() };
   // Nothing is started to validate.
   const isSingle = options.concurrency === 1 || options.mode === 'validate';
   const started = isSingle ? startProxy(parts) : await startThreadedProxy(parts);

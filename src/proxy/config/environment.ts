@@ -95,6 +95,10 @@ export function unpackExtension(
   any: unknown,
   d: ConfigDecoder,
 ): { readonly type: string; readonly message: object } | null {
+  if (any === undefined) {
+    d.reject('', 'is required');
+    return null;
+  }
   const report = new Report();
   const unpacked = unpackAny(any as Any, report);
   for (const problem of report.problems) d.reject(problem.path, problem.reason);

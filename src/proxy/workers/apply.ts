@@ -16,7 +16,7 @@ import {
   SECRET_TYPE,
 } from '../xds/types.ts';
 import { countReload } from './reload-stats.ts';
-import { type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
+import { bugRefusal, type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
 
 /** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
 const SLICE_MS = 0.3;
@@ -31,6 +31,12 @@ type Change = { readonly update: ResourceUpdate; readonly generation: number };
 type Ready = Change & { readonly resource: Resource };
 type Refused = UpdateOutcome['refused'][number];
 type Job = { readonly changes: readonly Change[]; readonly done: (refused: readonly Refused[]) => void };
+
+/** Of a type that does not matter. */
+type AnyHolders = Pick<Holders<unknown>, 'timedOut'> & {
+  set(name: string, placeKey: string, value: null): boolean;
+  find(name: string, placeKey: string): { refusal(value: never): string | null } | null;
+};
 
 export class ConfigApplier {
   readonly #worker: Worker;
@@ -99,8 +105,8 @@ export class ConfigApplier {
     this.#decoder.pendingClusters.clear();
     for (const { update } of inOrder(changes.filter((change) => change.update.bytes === null)).reverse()) {
       const refusal = this.#decoder.refusal(update);
-      if (refusal === null) this.#remove(update);
-      else refused.push(refusalOf(update, refusal));
+      const problem = refusal ?? this.#remove(update);
+      if (problem !== null) refused.push(refusalOf(update, problem));
       yield;
     }
     if (changes.some(({ update }) => typeName(update.typeUrl) === EXTENSION_TYPE)) {
@@ -111,7 +117,15 @@ export class ConfigApplier {
   }
 
   /** From now on it serves; says why it cannot, or null. */
-  #swap({ name, place = ADS_KEY }: ResourceUpdate, resource: Resource, generation: number): string | null {
+  #swap(update: ResourceUpdate, resource: Resource, generation: number): string | null {
+    try {
+      return this.#install(update, resource, generation);
+    } catch (bug) {
+      return bugRefusal(this.#core.clock, bug);
+    }
+  }
+
+  #install({ name, place = ADS_KEY }: ResourceUpdate, resource: Resource, generation: number): string | null {
     const { holders, transports } = this.#decoded;
     switch (resource.kind) {
       case 'cluster':
@@ -133,22 +147,18 @@ export class ConfigApplier {
         return refusal;
       }
       case 'extension': {
-        const refusal = holders.extensions.find(name, place)?.refusal(resource.extension) ?? null;
-        if (refusal !== null) return refusal;
         const { factory, config } = resource.extension;
         const effect = factory.standsIn?.(config as never);
-        if (effect !== undefined) this.#warnOf(name, [{ name: factory.name, effect }]);
-        holders.extensions.set(name, place, resource.extension);
-        return null;
+        const standIns = effect === undefined ? [] : [{ name: factory.name, effect }];
+        return this.#setExtension(holders.extensions, name, place, resource.extension, standIns);
       }
       case 'network-extension': {
-        const { extension } = resource;
-        const refusal = holders.networkExtensions.find(name, place)?.refusal(extension) ?? null;
-        if (refusal !== null) return refusal;
-        this.#warnOf(name, extension.factory.standIns?.(extension.config as never) ?? []);
-        holders.networkExtensions.set(name, place, extension);
-        return null;
+        const { factory, config } = resource.extension;
+        const standIns = factory.standIns?.(config as never) ?? [];
+        return this.#setExtension(holders.networkExtensions, name, place, resource.extension, standIns);
       }
+      case 'listener-extension':
+        return this.#setExtension(holders.listenerExtensions, name, place, resource.extension, []);
       case 'runtime':
         this.#core.runtime.setLayer(name, resource.values);
         return null;
@@ -160,8 +170,21 @@ export class ConfigApplier {
     }
   }
 
-  #warnOf(name: string, standIns: readonly StandIn[]): void {
+  /** Whoever expects a filter of another kind under that name says so. */
+  #setExtension<T>(
+    own: Holders<T>,
+    name: string,
+    place: string,
+    extension: T,
+    standIns: readonly StandIn[],
+  ): string | null {
+    for (const named of this.#holdersOf(EXTENSION_TYPE)) {
+      const refusal = named.find(name, place)?.refusal(extension as never) ?? null;
+      if (refusal !== null) return refusal;
+    }
     for (const standIn of standIns) this.#decoded.transports.warn(extensionWarning(name, standIn));
+    own.set(name, place, extension);
+    return null;
   }
 
   /** Who waits for the first answer has one: it goes on without. Source: Envoy's onConfigUpdateFailed. */
@@ -172,7 +195,16 @@ export class ConfigApplier {
     return refusalOf(update, reason);
   }
 
-  #remove(update: ResourceUpdate): void {
+  #remove(update: ResourceUpdate): string | null {
+    try {
+      this.#drop(update);
+      return null;
+    } catch (bug) {
+      return bugRefusal(this.#core.clock, bug);
+    }
+  }
+
+  #drop(update: ResourceUpdate): void {
     const { typeUrl, name, place = ADS_KEY, isTimeout = false } = update;
     const type = typeName(typeUrl);
     if (type === CLUSTER_TYPE) this.#worker.clusters.remove(name);
@@ -189,10 +221,10 @@ export class ConfigApplier {
     if (!isTimeout) this.#current.delete(keyOf(update));
   }
 
-  #holdersOf(type: string): readonly Pick<Holders<unknown>, 'set' | 'timedOut'>[] {
-    const { endpoints, routes, secrets, extensions, networkExtensions } = this.#decoded.holders;
+  #holdersOf(type: string): readonly AnyHolders[] {
+    const { endpoints, routes, secrets, extensions, networkExtensions, listenerExtensions } = this.#decoded.holders;
     if (type === ENDPOINTS_TYPE) return [endpoints];
-    if (type === EXTENSION_TYPE) return [extensions, networkExtensions];
+    if (type === EXTENSION_TYPE) return [extensions, networkExtensions, listenerExtensions];
     return type === ROUTE_TYPE ? [routes] : [secrets];
   }
 }

@@ -1,4 +1,5 @@
 // One resource of an update: bytes → runtime object, checked as static configuration is.
+import type { Clock } from '../../base/clock.ts';
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import type { MessageType } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
@@ -20,6 +21,7 @@ import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import { decodeSecret, secretKind } from '../tls/decode-secret.ts';
 import type { NamedSecret } from '../tls/tls-config.ts';
 import type { HttpExtension } from '../http/filter-discovery.ts';
+import type { ListenerExtension } from '../listener/filter-discovery.ts';
 import type { NetworkExtension } from '../network/filter-discovery.ts';
 import {
   CLUSTER_TYPE,
@@ -54,6 +56,7 @@ export type Resource =
   | { readonly kind: 'secret'; readonly secret: NamedSecret }
   | { readonly kind: 'extension'; readonly extension: HttpExtension }
   | { readonly kind: 'network-extension'; readonly extension: NetworkExtension }
+  | { readonly kind: 'listener-extension'; readonly extension: ListenerExtension }
   | { readonly kind: 'runtime'; readonly values: Readonly<Record<string, unknown>> };
 
 export class ResourceDecoder {
@@ -94,7 +97,12 @@ export class ResourceDecoder {
       hasCluster: (cluster) => hasCluster(cluster) || this.pendingClusters.has(cluster),
     };
     const d = new ConfigDecoder(environment);
-    const decoded = yield* this.#decodeAs(type, resource, d);
+    let decoded: Resource | null;
+    try {
+      decoded = yield* this.#decodeAs(type, resource, d);
+    } catch (bug) {
+      return bugRefusal(environment.clock, bug);
+    }
     if (decoded !== null && d.reasons.length === 0) {
       if (decoded.kind === 'cluster') this.pendingClusters.add(name);
       return decoded;
@@ -190,6 +198,11 @@ function decodeExtension(
     const config = network.decode(unpacked.message as never, dc, { bufferLimitBytes: BUFFER_LIMIT_BYTES });
     return { kind: 'network-extension', extension: { name, type, factory: network, config } };
   }
+  const listener = listenerEnvironment.listenerFilterFactory(type);
+  if (listener !== null) {
+    const config = listener.decode(unpacked.message as never, dc);
+    return { kind: 'listener-extension', extension: { name, type, factory: listener, config } };
+  }
   const factory = environment.filterFactory(type);
   if (factory === null) {
     const text = `Didn't find a registered implementation for '${name}' with type URL: '${type}'`;
@@ -198,6 +211,14 @@ function decodeExtension(
   }
   const config = factory.decode(unpacked.message as never, dc);
   return { kind: 'extension', extension: { name, type, factory, config } };
+}
+
+/** A mistake of ours must not keep everything else from being taken on: it is reported, and refuses one resource. */
+export function bugRefusal(clock: Clock, bug: unknown): string {
+  clock.defer(() => {
+    throw bug;
+  });
+  return `cannot be taken on: ${bug instanceof Error ? bug.message : String(bug)}`;
 }
 
 function checkName(message: object, name: string, d: ConfigDecoder): void {
