@@ -15,7 +15,8 @@ import { Worker } from './worker.ts';
 import type { Crew } from './workers/crew.ts';
 import { LocalCrew } from './workers/local-crew.ts';
 import type { ConfigRecord } from './xds/config-record.ts';
-import { isDynamic, startXds } from './xds/start-xds.ts';
+import { type LoadReportParts, startLoadReports } from './xds/load-report/start-load-reports.ts';
+import { isDynamic, startXds, type XdsParts } from './xds/start-xds.ts';
 
 export type ProxyParts = Omit<CoreParts, 'journal' | 'seams'>;
 
@@ -53,7 +54,7 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
   const supervisor = new Supervisor(proxy);
   if (parts.options.mode !== 'validate') {
     const problem = worker.start(config) ?? supervisor.start();
-    if (problem === null && isDynamic(prepared)) startXds({ parts, core, decoded: prepared, crew });
+    if (problem === null) startControl({ parts, core, decoded: prepared, crew });
     if (problem !== null) {
       worker.listeners.stopAccepting();
       supervisor.stop();
@@ -78,16 +79,26 @@ export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProx
   const supervisor = new Supervisor(proxy);
   const problem = supervisor.start();
   if (problem === null) {
-    if (isDynamic(prepared)) {
-      // The control plane is asked over clusters of this thread.
+    if (usesServers(prepared)) {
+      // Servers are asked, and told, over clusters of this thread.
       for (const cluster of prepared.config.clusters) prepared.clusters.set(cluster);
-      startXds({ parts, core, decoded: prepared, crew });
+      startControl({ parts, core, decoded: prepared, crew });
     }
     return { ...proxy, supervisor };
   }
   supervisor.stop();
   await new Promise<void>((resolve) => crew.end(resolve));
   return { error: problem };
+}
+
+/** Whether the supervisor has something to ask of servers, or to tell them. */
+function usesServers(decoded: Decoded): boolean {
+  return isDynamic(decoded) || decoded.config.loadReports !== null;
+}
+
+function startControl(parts: XdsParts & LoadReportParts): void {
+  if (isDynamic(parts.decoded)) startXds(parts);
+  startLoadReports(parts);
 }
 
 type Prepared = Decoded & { readonly core: Core; readonly bootstrap: Bootstrap };

@@ -55,6 +55,8 @@ export type EdsConfig = {
   readonly kind: 'EDS';
   /** service_name, else the cluster's. */
   readonly serviceName: string;
+  /** service_name; '' for none. */
+  readonly statedName: string;
   readonly place: ConfigPlace;
 };
 

@@ -117,6 +117,8 @@ export class CodeStats {
 
 /** All counters per response code of one cluster. */
 export class ClusterCodeStats {
+  /** Requests that were refused because there are too many: load reports tell of them, Envoy has no statistic. */
+  dropped = 0;
   readonly #scope: Scope;
   #plain: CodeStats | null = null;
   #internal: CodeStats | null = null;

@@ -11,6 +11,7 @@ import type { AccessLog } from '../access-log/access-log.ts';
 import { ACCESS_LOG_FIELDS } from '../access-log/decode.ts';
 import { STATS_CONFIG_FIELDS } from '../../telemetry/stats-config.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
+import type { GrpcTarget } from '../cluster/upstream-client/grpc-call.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Extensions } from '../extensions.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
@@ -40,7 +41,8 @@ export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
     node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
     stats_eviction_interval
-    bootstrap_extensions dynamic_resources`,
+    bootstrap_extensions dynamic_resources cluster_manager`,
+  'envoy.config.bootstrap.v3.ClusterManager': 'load_stats_config',
   'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': 'lds_config cds_config ads_config',
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
@@ -63,6 +65,8 @@ export type BootstrapConfig = {
   readonly runtimeLayers: readonly RuntimeLayerConfig[];
   readonly statsFlushIntervalMs: number;
   readonly dynamic: DynamicConfig;
+  /** Who is told of the loads of clusters; null: nobody. */
+  readonly loadReports: GrpcTarget | null;
 };
 
 /** dynamic_resources; null where nothing comes from there. */
@@ -159,6 +163,7 @@ export function decodeBootstrap(
     runtimeLayers: decodeRuntime(message, d),
     statsFlushIntervalMs,
     dynamic: decodeDynamic(message, d.at('dynamic_resources')),
+    loadReports: decodeLoadReports(message, d.at('cluster_manager').at('load_stats_config')),
   };
 }
 
@@ -174,6 +179,15 @@ function decodeDynamic(message: Bootstrap, d: ConfigDecoder): DynamicConfig {
     clusters: cds_config === undefined ? null : decodeConfigSource(cds_config, d.at('cds_config')),
     listeners: lds_config === undefined ? null : decodeConfigSource(lds_config, d.at('lds_config')),
   };
+}
+
+function decodeLoadReports(message: Bootstrap, d: ConfigDecoder): GrpcTarget | null {
+  const config = message.cluster_manager?.load_stats_config;
+  const source = config === undefined ? null : decodeApiSource(config, d);
+  if (source === null) return null;
+  if (source.kind === 'grpc') return source.target;
+  d.reject('api_type', 'must be GRPC: load reports have no other transport');
+  return null;
 }
 
 function sharesSocket(other: ListenerConfig, config: ListenerConfig, address: Address): boolean {

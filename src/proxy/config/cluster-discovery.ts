@@ -145,9 +145,9 @@ function decodeEds(message: Cluster, d: ConfigDecoder): EdsConfig | null {
   if (message.load_assignment !== undefined) d.reject('load_assignment', 'takes no effect: the type is EDS');
   const { configPlace } = d.environment;
   const place = configPlace?.(eds.eds_config, d.at('eds_cluster_config').at('eds_config')) ?? null;
-  return place === null
-    ? null
-    : Object.freeze({ kind: 'EDS', serviceName: eds.service_name || (message.name ?? ''), place });
+  const statedName = eds.service_name ?? '';
+  const serviceName = statedName || (message.name ?? '');
+  return place === null ? null : Object.freeze({ kind: 'EDS', serviceName, statedName, place });
 }
 
 function refuseFields(message: Cluster, fields: readonly (keyof Cluster)[], reason: string, d: ConfigDecoder): void {

@@ -33,6 +33,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },
+  'envoy.config.cluster.v3.Cluster': {
+    lrs_server: 'Envoy 1.40 does nothing with it either: cluster_manager.load_stats_config says who is told',
+  },
   'envoy.config.route.v3.RouteAction': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
     rate_limits: 'what to ask a rate limit service, which nothing does here',

@@ -3,6 +3,7 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { StatSource } from '../../telemetry/metrics.ts';
 import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
 import type { WantSink } from '../xds/holders.ts';
+import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
 import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 
 export type Crew = {
@@ -18,6 +19,11 @@ export type Crew = {
   flush(): void;
   /** All clusters with the counts of their hosts; `done` may be called at once. */
   clusters(done: (clusters: Iterable<ClusterStatus>) => void): void;
+  /**
+   * What clusters did since the last question, of all threads: `took` is called with each piece (`isLate`: of an earlier
+   * question, perhaps after `done`), `done` once, later.
+   */
+  loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void;
   listeners(): readonly ListenerStatus[];
   /** Runtime values were changed in the supervisor's runtime: changes them everywhere else. */
   modifyRuntime(values: ReadonlyMap<string, string>): void;

@@ -4,6 +4,7 @@ import type { Worker } from '../worker.ts';
 import { ConfigApplier } from './apply.ts';
 import { clusterStatus } from './cluster-status.ts';
 import type { WantSink } from '../xds/holders.ts';
+import { inTurns, type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/load-report/loads.ts';
 import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
 
@@ -15,6 +16,8 @@ export class LocalCrew implements Crew {
   readonly #decoded: Decoded;
   /** Made with the first update: most proxies of one worker are static. */
   #applier: ConfigApplier | null = null;
+  /** Made with the first question. */
+  #loadBook: LoadBook | null = null;
 
   constructor(core: Core, worker: Worker, decoded: Decoded) {
     this.#decoded = decoded;
@@ -41,6 +44,12 @@ export class LocalCrew implements Crew {
 
   clusters(done: (clusters: Iterable<ClusterStatus>) => void): void {
     done(statuses(this.#worker));
+  }
+
+  loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void {
+    this.#loadBook ??= new LoadBook();
+    const pieces = this.#loadBook.answer(this.#worker.clusters.all(), question);
+    inTurns(this.#core.clock, pieces, (answer) => took(answer, false), done);
   }
 
   listeners(): readonly ListenerStatus[] {

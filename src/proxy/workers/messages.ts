@@ -4,6 +4,7 @@ import type { ConfigSource } from '../../proto/generated/types.d.ts';
 import type { LogOptions } from '../../telemetry/log.ts';
 import type { StatReport } from '../../telemetry/stat-journal.ts';
 import type { ProxyOptions } from '../options.ts';
+import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
 import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, ListenerStatus } from './crew.ts';
 
@@ -48,6 +49,7 @@ export type WorkerStart = {
 export type ToWorker =
   | { readonly kind: 'report'; readonly id: number; readonly withHistograms: boolean }
   | { readonly kind: 'clusters'; readonly id: number }
+  | { readonly kind: 'loads'; readonly id: number; readonly question: LoadQuestion }
   | {
       readonly kind: 'update';
       readonly id: number;
@@ -80,6 +82,7 @@ export type FromWorker =
       readonly clusters: readonly ClusterStatus[];
       readonly isLast: boolean;
     }
+  | { readonly kind: 'loads'; readonly id: number; readonly answer: LoadAnswer; readonly isLast: boolean }
   | {
       readonly kind: 'updated';
       readonly id: number;

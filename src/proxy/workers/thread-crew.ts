@@ -13,6 +13,7 @@ import type { ProxyOptions } from '../options.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
 import type { Want, WantSink } from '../xds/holders.ts';
+import { type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/load-report/loads.ts';
 import { SharedWants } from '../xds/shared-wants.ts';
 import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
@@ -75,6 +76,10 @@ export class ThreadCrew implements Crew, SeatOwner {
   #updating: ConfigUpdate | null = null;
   /** Parts of answers to `clusters`. */
   readonly #clusters = new Map<number, ClusterStatus[][]>();
+  /** Of loads: the last question, who hears the answers, and what the supervisor's own clusters have told. */
+  #loadsId = 0;
+  #tookLoads: (answer: LoadAnswer, isLate: boolean) => void = () => {};
+  #loadBook: LoadBook | null = null;
   readonly #runtime = new Map<string, string>();
   readonly #logLevels: string[] = [];
   #listeners: readonly ListenerStatus[] = [];
@@ -245,6 +250,10 @@ export class ThreadCrew implements Crew, SeatOwner {
         this.#clusters.get(message.id)?.[seat.index]?.push(...message.clusters);
         if (message.isLast) this.#questions.answered(message.id, seat);
         break;
+      case 'loads':
+        this.#tookLoads(message.answer, message.id !== this.#loadsId);
+        if (message.isLast) this.#questions.answered(message.id, seat);
+        break;
       case 'hand-over':
         this.#handOver(message.to, message.key, message.handover);
         break;
@@ -383,6 +392,18 @@ export class ThreadCrew implements Crew, SeatOwner {
         done(mergeClusters(parts));
       },
     );
+  }
+
+  loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void {
+    this.#tookLoads = took;
+    const ask = (seat: Seat, id: number): void => {
+      this.#loadsId = id;
+      seat.post({ kind: 'loads', id, question });
+    };
+    // The supervisor's own clusters carry what it asks servers.
+    this.#loadBook ??= new LoadBook();
+    for (const answer of this.#loadBook.answer(this.#settings.decoded.clusters.all(), question)) took(answer, false);
+    this.#questions.ask(this.#serving, ask, done);
   }
 
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {

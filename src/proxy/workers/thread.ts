@@ -9,6 +9,7 @@ import { type Core, type CoreParts, decodeProxy, makeCore } from '../core.ts';
 import { DrainManager } from '../listener/drain.ts';
 import { Worker } from '../worker.ts';
 import type { Want } from '../xds/holders.ts';
+import { inTurns, LoadBook, type LoadQuestion } from '../xds/load-report/loads.ts';
 import type { WorkerHolders } from '../xds/worker-holders.ts';
 import { ConfigApplier } from './apply.ts';
 import { ExactBalancer } from './balancer.ts';
@@ -32,6 +33,8 @@ class WorkerThread {
   readonly #drain: DrainManager;
   readonly #worker: Worker;
   readonly #applier: ConfigApplier;
+  /** Made with the first question. */
+  #loadBook: LoadBook | null = null;
 
   constructor(port: NonNullable<typeof parentPort>, parts: ThreadParts, start: WorkerStart) {
     this.#port = port;
@@ -60,6 +63,9 @@ class WorkerThread {
         break;
       case 'clusters':
         this.#showClusters(message.id);
+        break;
+      case 'loads':
+        this.#tellLoads(message.id, message.question);
         break;
       case 'update':
         this.#sockets.add(message.sockets);
@@ -146,6 +152,18 @@ class WorkerThread {
     next();
   }
 
+  #tellLoads(id: number, question: LoadQuestion): void {
+    this.#loadBook ??= new LoadBook();
+    const pieces = this.#loadBook.answer(this.#worker.clusters.all(), question);
+    const nothing = { loads: [], begun: [] };
+    inTurns(
+      this.#core.clock,
+      pieces,
+      (answer) => this.#send({ kind: 'loads', id, answer, isLast: false }),
+      () => this.#send({ kind: 'loads', id, answer: nothing, isLast: true }),
+    );
+  }
+
   #adopt({ id, key, handover }: Extract<ToWorker, { kind: 'adopt' }>): void {
     this.#send({ kind: 'adopted', id });
     this.#balancer.adopted(key);
@@ -175,7 +193,9 @@ type ThreadParts = {
 function makeParts(start: WorkerStart, send: (message: FromWorker) => void): ThreadParts | string {
   const logs = LogRegistry.open({ ...start.log, thread: threadId });
   if (typeof logs === 'string') return logs;
-  const { index, concurrency, options, variables, version } = start;
+  const { index, concurrency, options, version } = start;
+  // Without what objects inherit: a configuration may name any variable.
+  const variables = Object.assign(Object.create(null), start.variables) as typeof start.variables;
   const shared = new SharedMemory(start.shared, index + 1, concurrency + 1);
   const balancer = new ExactBalancer(index, concurrency, shared, (to, key, handover) =>
     send({ kind: 'hand-over', to, key, handover }),

@@ -33,7 +33,7 @@ export function grpcChannel(
 }
 
 /** Response-code details behind the text. Source: Envoy AsyncStreamImpl, which adds those of its own router. */
-function detailsOf(message: string, isRemote: boolean): string {
+export function detailsOf(message: string, isRemote: boolean): string {
   if (isRemote) return '{via_upstream}';
   if (message === NO_HOST) return '{no_healthy_upstream}';
   return message === NO_CLUSTER ? '{cluster_not_found}' : '';

@@ -49,6 +49,11 @@ export function chargeCode(request: Charged, status: number, host: Host | null, 
   if (host !== null && status >= 500 && status < 600) host.rqError++;
 }
 
+/** Besides its code: the request was refused because there are too many. */
+export function chargeDropped({ router, info, cluster }: Charged): void {
+  if (router.config.dynamicStats && !info.isHealthCheck) cluster.codes.dropped++;
+}
+
 export function chargeTime(request: Charged, ms: number, host: Host, response: Headers | null): void {
   const { config, zone } = request.router;
   if (!config.dynamicStats || request.info.isHealthCheck) return;

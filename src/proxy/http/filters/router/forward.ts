@@ -10,7 +10,7 @@ import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import type { BodyData } from '../../filter.ts';
 import * as attemptInfo from './attempt-info.ts';
-import { chargeCode, chargeTime, isGrpcRequest, noteGrpcOutcome } from './charge.ts';
+import { chargeCode, chargeDropped, chargeTime, isGrpcRequest, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
 import { openStream } from './open-stream.ts';
@@ -497,6 +497,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isTimeoutRetry = false;
     if (this.#retryReset(reason)) return;
     this.#chargeAbort(reason.status);
+    if (reason.isOverflow) chargeDropped(this);
     const details = resetDetails(reason, transportReason, this.#responseStarted);
     this.#reply(reason.status, resetBody(reason, this.#isRetry), details, reason.flag, reason.isOverflow);
   }

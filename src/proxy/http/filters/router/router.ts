@@ -17,7 +17,7 @@ import {
   type Runtime,
   type TerminalStream,
 } from '../../filter.ts';
-import { chargeCode } from './charge.ts';
+import { chargeCode, chargeDropped } from './charge.ts';
 import { CompanionPool } from './companion.ts';
 import { Forward } from './forward.ts';
 import { parseRetryGrpcOn, parseRetryOn } from './retry.ts';
@@ -197,6 +197,7 @@ export class Router implements HttpFilter {
   #refuse(stream: RouterStream, request: Forward): void {
     const { scope } = request.cluster;
     chargeCode(request, 503, null, null);
+    chargeDropped(request);
     scope.inc(scope.i.upstream_rq_maintenance_mode);
     request.destroy();
     stream.sendLocalReply({
