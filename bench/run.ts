@@ -20,6 +20,7 @@ import { tcpConnect, tcpRoundtrip } from './cases/tcp-roundtrip.ts';
 import { swap } from './cases/swap.ts';
 import { http1Mtls, tlsBulk, tlsHandshake, tlsIdle, twoHops } from './cases/tls.ts';
 import { workers } from './cases/workers.ts';
+import { xdsEndpoint, xdsFirst, xdsMesh } from './cases/xds.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
 import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
@@ -63,6 +64,9 @@ const CASES: readonly BenchCase[] = [
   engine,
   workers,
   swap,
+  xdsFirst,
+  xdsMesh,
+  xdsEndpoint,
 ];
 
 type Options = {
