@@ -482,6 +482,7 @@ export class FakeRequest implements RouterStream {
     this.destroy();
   }
 
+  keepHead(): void {}
   pauseRequest(): void {
     this.requestPauses++;
   }

@@ -89,11 +89,16 @@ function normalize(connection: HttpConnection, stream: HttpStream, headers: Head
   return true;
 }
 
+/** What a request wants to become, lower case: 'websocket', 'connect'; '' for nothing else. */
+export function upgradeType(headers: Headers): string {
+  return (headers.get(H.upgrade) ?? (headers.method === 'CONNECT' ? 'connect' : '')).toLowerCase();
+}
+
 /** Whether an upgrade (or CONNECT) is allowed here; answers 403 when it is not. Without a route it fails later. */
 export function acceptUpgrade(connection: HttpConnection, stream: HttpStream, route: Route | null): boolean {
   const { requestHeaders: headers } = stream;
   const { stats } = connection;
-  const type = (headers.get(H.upgrade) ?? (headers.method === 'CONNECT' ? 'connect' : '')).toLowerCase();
+  const type = upgradeType(headers);
   const byRoute = route?.forward?.upgrades.get(type);
   if (byRoute ?? connection.config.upgrades.get(type) ?? false) {
     connection.countUpgrade(stream);

@@ -4,63 +4,34 @@ import type { Clock, Random, Timer } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { H } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
-import type { Http2CodecScope } from '../codec/http2-stats.ts';
-import type { DrainDecision, NetworkConnection } from '../network/filter.ts';
-import type { MatchContext, RouteTable } from '../route/route.ts';
+import type { ConnectionOwner, NetworkConnection } from '../network/filter.ts';
+import type { MatchContext } from '../route/route.ts';
 import { type ConnectionInfo, Flag } from '../stream-info.ts';
-import type { Holder } from '../xds/holders.ts';
 import type { ClientCertTexts } from './client-cert-header.ts';
 import type { ResponseEncoder, ServerCodec } from './codec.ts';
 import { couldBeHttp2, isHttp2 } from './codec-choice.ts';
-import type { LocalReply, Runtime } from './filter.ts';
-import type { FilterChain } from './filter-chain.ts';
+import type { LocalReply } from './filter.ts';
 import { mutateResponseHeaders } from './headers-policy.ts';
 import { Http1ServerConnection } from './http1-server.ts';
 import { Http2ServerConnection } from './http2-server.ts';
 import { dropUnderscores } from './http1-request.ts';
 import type { HttpConfig } from './http-config.ts';
+import type { HttpManager } from './manager.ts';
 import { PrematureResets } from './premature-resets.ts';
-import { countStatus, type Http1CodecScope, type HttpScope, type ListenerHttpScope } from './stats.ts';
+import { countStatus, type HttpScope } from './stats.ts';
 import { HttpStream } from './stream.ts';
 import { checkTimes } from './stream-times.ts';
-import { countTracing, decorateResponse, type TracingScope } from './tracing.ts';
-
-/** What all connections of one filter chain share. */
-export type HttpManager = {
-  readonly config: HttpConfig;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly runtime: Runtime;
-  readonly stats: HttpScope;
-  readonly tracingStats: TracingScope;
-  readonly listenerStats: ListenerHttpScope;
-  readonly codecStats: Http1CodecScope;
-  /** Made with the first HTTP/2 connection, as Envoy's. */
-  readonly http2Stats: () => Http2CodecScope;
-  /** 'draining' once the listener or the process drains: connections close after their exchange. */
-  readonly drain: DrainDecision;
-  /** The Date header's value for now; one string per second. */
-  dateText(): string;
-  readonly isSecure: boolean;
-  /** Of upgrades that have filters of their own, by type. */
-  readonly upgradeChains: ReadonlyMap<string, FilterChain>;
-  /** What routes look at; `format` is the stream whose route was looked for last. */
-  readonly matchContext: { -readonly [Key in keyof MatchContext]: MatchContext[Key] };
-  /** The route configuration, if it comes from elsewhere. */
-  readonly rds: Holder<RouteTable> | null;
-  /** Live connections, for drain and shutdown. */
-  readonly connections: Set<HttpConnection>;
-};
+import { countTracing, decorateResponse } from './tracing.ts';
 
 /** HTTP/1: 'draining' closes with the next answer. HTTP/2: 'draining' was announced, 'closing' takes no stream more. */
 type DrainState = 'none' | 'draining' | 'closing';
 
-export class HttpConnection implements ByteStreamHandler {
-  readonly manager: HttpManager;
-  readonly config: HttpConfig;
+export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
+  manager: HttpManager;
+  config: HttpConfig;
   readonly clock: Clock;
   readonly random: Random;
-  readonly stats: HttpScope;
+  stats: HttpScope;
   readonly info: ConnectionInfo;
   readonly #connection: NetworkConnection;
   readonly #socket: ByteStream;
@@ -108,6 +79,7 @@ export class HttpConnection implements ByteStreamHandler {
     socket.handler = this;
     socket.setWatermarks(this.config.bufferLimitBytes);
     manager.connections.add(this);
+    connection.owner = this;
     const { stats } = this;
     stats.inc(stats.i.downstream_cx_total);
     stats.inc(stats.i.downstream_cx_active);
@@ -189,8 +161,18 @@ export class HttpConnection implements ByteStreamHandler {
     return stream;
   }
 
-  get hasStreams(): boolean {
-    return this.#first !== null;
+  get firstStream(): HttpStream | null {
+    return this.#first;
+  }
+
+  /** Another version of its chain serves it from now on; what is in progress keeps its filters and its route. */
+  moveTo(manager: HttpManager): void {
+    this.manager.connections.delete(this);
+    manager.connections.add(this);
+    this.manager = manager;
+    this.config = manager.config;
+    this.stats = manager.stats;
+    if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
   }
 
   #link(stream: HttpStream): void {

@@ -16,6 +16,8 @@ export type FilterChain = {
   readonly encodeTrailers: readonly number[];
   readonly encode1xx: readonly number[];
   readonly onDestroy: readonly number[];
+  /** Those that judge a request again when rules change. */
+  readonly guards: readonly number[];
   readonly hasDisabledByDefault: boolean;
   /** What the routes that were met say of its filters. */
   readonly routeSlots: WeakMap<Route, RouteSlots>;
@@ -39,6 +41,7 @@ export function compileFilterChain(entries: readonly ChainEntry[]): FilterChain 
     encodeTrailers: slots('encodeTrailers', true),
     encode1xx: slots('encode1xx', true),
     onDestroy: slots('onDestroy', false),
+    guards: slots('denies', false),
     hasDisabledByDefault: entries.some((entry) => entry.disabled),
     routeSlots: new WeakMap(),
   });

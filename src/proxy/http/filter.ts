@@ -142,12 +142,24 @@ export type TerminalStream = FilterStream & {
   responseWatermarks: { onAboveWatermark(): void; onBelowWatermark(): void } | null;
   /** Bytes that may be buffered for this stream in each direction. */
   readonly bufferLimitBytes: number;
+  /** Before the request's head is changed: guards that judge it again want it as it came. */
+  keepHead(): void;
   /** True once response headers have gone to the codec. */
   readonly isResponseStarted: boolean;
   /** True once the whole request has arrived. */
   readonly isRequestComplete: boolean;
   /** Upgrade or CONNECT: bodies are raw bytes both ways. */
   readonly isUpgrade: boolean;
+};
+
+/** A request that was let in, for guards that judge it again. */
+export type AskedRequest = {
+  readonly info: StreamInfo;
+  /** As they came, before the router changed them. */
+  readonly requestHeaders: Headers;
+  /** Of the routes of now. */
+  readonly route: RouteView | null;
+  routeConfig(slot: number): unknown;
 };
 
 /** One filter of one chain: a frozen object made per (chain, configuration). Absent methods cost nothing. */
@@ -159,6 +171,8 @@ export type HttpFilter = {
   encodeHeaders?(stream: FilterStream, headers: Headers, endStream: boolean): HeadersStatus;
   encodeData?(stream: FilterStream, data: BodyData, endStream: boolean): DataStatus;
   encodeTrailers?(stream: FilterStream, trailers: Headers): TrailersStatus;
+  /** Of a filter that guards: whether it would turn the request away. Counts only when it would. */
+  denies?(asked: AskedRequest): boolean;
   /** The stream is over; called once for every filter that may hold state. */
   onDestroy?(stream: FilterStream): void;
 };

@@ -11,7 +11,9 @@ import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-
 import { DiscoveredChain, type FilterSpec, type HttpExtension, isDiscovered } from './filter-discovery.ts';
 import type { FilterContext, HttpFilter, Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
-import { HttpConnection, type HttpManager } from './connection-manager.ts';
+import { HttpConnection } from './connection-manager.ts';
+import type { HttpManager } from './manager.ts';
+import { PolicyWatch } from './policy-watch.ts';
 import { type Http2CodecScope, HTTP2_CODEC_STATS } from '../codec/http2-stats.ts';
 import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
 
@@ -69,16 +71,18 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     ...(holder === null ? {} : { routes: holder }),
     chain: chainOf(parts.filters, (chain) => {
       config.chain = chain;
+      manager.policy?.changed();
     }),
   };
   const upgradeChains = new Map<string, FilterChain>();
   for (const [type, filters] of upgrades) {
-    upgradeChains.set(
-      type,
-      chainOf(filters, (chain) => void upgradeChains.set(type, chain)),
-    );
+    const changed = (chain: FilterChain): void => {
+      upgradeChains.set(type, chain);
+      manager.policy?.changed();
+    };
+    upgradeChains.set(type, chainOf(filters, changed));
   }
-  return {
+  const manager: HttpManager = {
     config,
     rds: holder,
     clock,
@@ -98,7 +102,10 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     upgradeChains,
     matchContext: { random, runtime, format: null as never },
     connections: new Set(),
+    policy: null,
   };
+  manager.policy = new PolicyWatch(manager);
+  return manager;
 }
 
 function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'slot'>): FilterChain {
@@ -127,7 +134,10 @@ export class HttpManagerFilter implements NetworkFilter {
     this.#manager = manager;
     this.#routes = routes;
     this.#discovered = discovered;
+    manager.rds?.listen(this.#routesChanged);
   }
+
+  readonly #routesChanged = (): void => this.#manager.policy?.changed();
 
   whenSettled(settled: () => void): void {
     const { rds } = this.#manager;
@@ -138,11 +148,21 @@ export class HttpManagerFilter implements NetworkFilter {
 
   close(): void {
     for (const one of this.#discovered) one.close();
-    if (this.#manager.rds !== null) this.#routes?.release(this.#manager.rds);
+    const { rds } = this.#manager;
+    rds?.unlisten(this.#routesChanged);
+    if (rds !== null) this.#routes?.release(rds);
   }
 
   start(connection: NetworkConnection): void {
     new HttpConnection(this.#manager, connection);
+  }
+
+  takeOver({ owner }: NetworkConnection): boolean {
+    const manager = this.#manager;
+    if (!(owner instanceof HttpConnection) || !isAlike(owner.manager, manager)) return false;
+    owner.moveTo(manager);
+    manager.policy?.changed();
+    return true;
   }
 
   /** A connection that an earlier filter or the handshake ended counts all the same, as in Envoy. */
@@ -157,4 +177,9 @@ export class HttpManagerFilter implements NetworkFilter {
   drainConnections(): void {
     for (const connection of this.#manager.connections) connection.drainNow();
   }
+}
+
+/** Gauges go down where they went up, and a codec stays what it is. */
+function isAlike(a: HttpManager, b: HttpManager): boolean {
+  return a.stats === b.stats && a.isSecure === b.isSecure && a.config.codecType === b.config.codecType;
 }

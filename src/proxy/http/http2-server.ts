@@ -129,7 +129,7 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   }
 
   #tellGone(reason: Failure): void {
-    if (this.owner.hasStreams || this.#hasFailedInside) this.owner.onClosedInsideExchange(this.closedLocally);
+    if (this.owner.firstStream !== null || this.#hasFailedInside) this.owner.onClosedInsideExchange(this.closedLocally);
     this.#hasFailedInside = false;
     this.http2.close(reason);
   }

@@ -36,6 +36,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
 
   /** Empty, and shared, until a head has been read. */
   requestHeaders: Headers = NO_HEADERS;
+  /** What it was before the router changed it, if it did and somebody may ask. */
+  #askedHead: Headers | null = null;
   responseHeaders: Headers | null = null;
   requestTrailers: Headers | null = null;
   responseTrailers: Headers | null = null;
@@ -383,6 +385,14 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   /** Whether a request head was read at all. */
   get hasHead(): boolean {
     return this.requestHeaders !== NO_HEADERS;
+  }
+
+  keepHead(): void {
+    if (this.chain.guards.length > 0) this.#askedHead ??= this.requestHeaders.clone();
+  }
+
+  get headAsAsked(): Headers {
+    return this.#askedHead ?? this.requestHeaders;
   }
 
   /** The codec wrote a head of so many bytes, so many of them in its fields. */

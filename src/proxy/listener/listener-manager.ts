@@ -14,6 +14,7 @@ import type { DrainManager } from './drain.ts';
 import { ActiveListener, type ListenerContext } from './listener.ts';
 import type { ListenerConfig } from './listener-config.ts';
 import { standInsOf } from './stand-ins.ts';
+import { forsake, succeed } from './succession.ts';
 import { LISTENER_MANAGER_STATS, type ListenerManagerScope } from './stats.ts';
 
 export type ListenerManagerContext = Omit<ListenerContext, 'drain' | 'listenerFor' | 'isOwnAddress'> & {
@@ -47,6 +48,8 @@ export class ListenerManager implements AdoptingListeners {
   /** They were told to accept no more. */
   readonly #stopped = new WeakSet<ActiveListener>();
   readonly #drainingChains = new Set<FilterChain>();
+  /** Chains of former versions that have connections still, by the listener's name. */
+  readonly #past = new Map<string, Set<FilterChain>>();
   /** Listeners by the text of their addresses; made when first needed after a change. */
   #byAddress: Map<string, ActiveListener> | null = null;
   /** Versions that wait for what they need. */
@@ -97,7 +100,10 @@ export class ListenerManager implements AdoptingListeners {
       if (config.bindToPort) this.#registry.own(listener, config);
       const before = this.#entries.get(config.name);
       this.#entries.set(config.name, entry);
-      if (before !== undefined) this.#drainListener(before);
+      if (before !== undefined) {
+        this.#succeed(config.name, before.listener.chains, listener);
+        this.#drainListener(before);
+      }
       this.#countActive();
     };
     const cancel = (): void => this.#drainListener(entry);
@@ -151,7 +157,7 @@ export class ListenerManager implements AdoptingListeners {
     this.#entries.delete(name);
     this.#names.delete(name);
     udp?.listener.stop();
-    if (entry !== undefined) this.#drainListener(entry);
+    if (entry !== undefined) this.#forsake(entry);
     this.#stats.inc(this.#stats.i.listener_removed);
     this.#countActive();
     return true;
@@ -186,15 +192,45 @@ export class ListenerManager implements AdoptingListeners {
       const removed = entry.listener.updateChains(config, prepared);
       stats.inc(stats.i.listener_in_place_updated);
       this.countStandIns();
+      this.#succeed(config.name, removed, entry.listener);
       for (const chain of removed) this.#drainChain(chain);
     };
     this.#warm(config, prepared, activate, () => prepared.cancel());
   }
 
+  /** Connections of chains that were replaced, now or before, go by what is configured now. */
+  #succeed(name: string, replaced: Iterable<FilterChain>, next: ActiveListener): void {
+    const past = this.#past.get(name) ?? new Set();
+    for (const chain of replaced) past.add(chain);
+    for (const chain of past) {
+      if (chain.connections.size === 0) past.delete(chain);
+      else succeed(chain, next);
+    }
+    if (past.size > 0) this.#past.set(name, past);
+    else this.#past.delete(name);
+  }
+
+  /** The listener is no longer there, nor anything that its connections could go by. */
+  #forsake(entry: Entry): void {
+    const { name } = entry.config;
+    const past = this.#past.get(name) ?? [];
+    this.#past.delete(name);
+    for (const chain of entry.listener.chains) forsake(chain);
+    for (const chain of past) {
+      forsake(chain);
+      this.#drainChain(chain);
+    }
+    this.#drainListener(entry);
+  }
+
   /** Connections of a chain that is no longer configured have the drain time to come to their end. */
   #drainChain(chain: FilterChain): void {
     const { clock, drain } = this.#context;
-    const timer = clock.timer(() => chain.closeAll('filter_chain_draining'), null);
+    const timer = clock.timer(() => {
+      chain.closeAll('filter_chain_draining');
+      this.#drainingChains.delete(chain);
+      this.#countDraining();
+    }, null);
     this.#drainingChains.add(chain);
     this.#countDraining();
     timer.arm(drain.drainTimeMs);
@@ -209,6 +245,7 @@ export class ListenerManager implements AdoptingListeners {
   #drainListener({ listener, drain }: Entry): void {
     const { clock } = this.#context;
     this.#registry.release(listener);
+    for (const chain of listener.chains) chain.retire();
     drain.start();
     this.#draining.add(listener);
     this.#countDraining();

@@ -16,9 +16,11 @@ import type { TransportServices } from '../transport/transport.ts';
 import type { WorkerSeams } from '../workers/contract.ts';
 import type { ListenerFilter } from './filter.ts';
 import { compileFilterChains, type FilterChainTable } from './filter-chain-match.ts';
+import type { MatcherFacts } from './chain-matcher.ts';
 import type { ListenerConfig } from './listener-config.ts';
 import { PendingSocket, type PendingEnd, type PendingOwner } from './pending-socket.ts';
 import { SocketFacts } from './socket-facts.ts';
+import type { ChainFinder } from './succession.ts';
 import {
   LISTENER_EXTENSION_STATS,
   LISTENER_STATS,
@@ -66,7 +68,7 @@ export type PreparedChains = {
   cancel(): void;
 };
 
-export class ActiveListener implements PendingOwner {
+export class ActiveListener implements PendingOwner, ChainFinder {
   config: ListenerConfig;
   readonly clock: Clock;
   /** 'listener.ADDRESS.' */
@@ -332,7 +334,7 @@ export class ActiveListener implements PendingOwner {
   }
 
   #choose(facts: SocketFacts, unread: Buffer): void {
-    const chain = this.#findChain(facts);
+    const chain = this.findChain(facts);
     if (chain !== null) {
       this.#connect(chain, facts.stream, facts, unread);
       return;
@@ -343,12 +345,17 @@ export class ActiveListener implements PendingOwner {
     facts.stream.destroy();
   }
 
-  #findChain(facts: SocketFacts): FilterChain | null {
+  findChain(facts: MatcherFacts): FilterChain | null {
     const { chainMatcher } = this.config;
     if (chainMatcher === null) return this.#table.find(facts);
     const name = chainMatcher.find(facts);
     // A name that no chain has is no chain, as in Envoy: the default one is for what nothing matches.
     return name === null ? this.#defaultChain : (this.#byName.get(name) ?? null);
+  }
+
+  get secureProtocols(): readonly string[] {
+    const matches = this.config.chains.map(({ match }) => match).filter((match) => match?.transportProtocol === 'tls');
+    return [...new Set(matches.flatMap((match) => match?.applicationProtocols ?? []))];
   }
 
   #connect(chain: FilterChain, stream: ByteStream, facts: SocketFacts | null, unread: Buffer): void {

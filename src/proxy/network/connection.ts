@@ -11,7 +11,7 @@ import {
   type UpstreamSource,
 } from '../stream-info.ts';
 import type { PendingTransport } from '../transport/transport.ts';
-import type { CloseKind, NetworkConnection } from './filter.ts';
+import { type CloseKind, type ConnectionOwner, type NetworkConnection, POLICY_CHANGED } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { FilteredStream } from './filtered-stream.ts';
 
@@ -63,6 +63,9 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
   #isAttached = false;
   #isStopped = false;
   isStarted = false;
+  owner: ConnectionOwner | null = null;
+  /** Its chain was replaced, and there is another one that would take it: it may stay for as long as it lasts. */
+  hasSuccessor = false;
 
   constructor(listener: ConnectionListener, chain: FilterChain, socket: ByteStream, accepted: SocketFacts | null) {
     this.listener = listener;
@@ -138,6 +141,7 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     }
     this.isStarted = true;
     this.chain.terminal.start?.(this);
+    this.chain.succession?.(this);
   }
 
   #stop(): void {
@@ -175,6 +179,13 @@ export class DownstreamConnection implements NetworkConnection, ConnectionInfo, 
     if (kind === 'reset') this.detectedCloseType = 'LocalReset';
     if (kind === 'flush') this.#socket.close();
     else this.#socket.destroy(kind === 'reset');
+  }
+
+  /** A policy that came after it turns it away. */
+  deny(): void {
+    if (this.terminationDetails === '') this.terminationDetails = POLICY_CHANGED;
+    if (this.owner === null) this.close('no-flush', POLICY_CHANGED);
+    else this.owner.closeAtOnce(POLICY_CHANGED);
   }
 
   closed(failure: Failure | null): void {

@@ -29,6 +29,8 @@ export type FilterChainConfig = {
 /** What istio.metadata_exchange speaks: in a chain without it, its peer's preamble would reach the application. */
 const PREAMBLE_PROTOCOLS: readonly string[] = ['istio-peer-exchange'];
 
+const NOTHING = (): void => undefined;
+
 export class FilterChain {
   readonly config: FilterChainConfig;
   readonly filters: readonly NetworkFilter[];
@@ -42,8 +44,13 @@ export class FilterChain {
   readonly connections = new Set<DownstreamConnection>();
   /** An update has removed it; its connections end with their exchanges. */
   isDraining = false;
-  /** Told when a draining chain has no connection left. */
-  onDrained: (() => void) | null = null;
+  /** Set once another version has replaced it: tells what becomes of a connection that only now got through. */
+  succession: ((connection: DownstreamConnection) => void) | null = null;
+  /** Told when a retired chain has no connection left. */
+  #onDrained = NOTHING;
+  #isRetired = false;
+  #isTerminalClosed = false;
+  #isClosed = false;
 
   constructor(
     config: FilterChainConfig,
@@ -98,29 +105,56 @@ export class FilterChain {
   /** A connection is over. */
   forget(connection: DownstreamConnection): void {
     this.connections.delete(connection);
-    if (this.isDraining && this.connections.size === 0) this.#drained();
+    if (this.#isRetired && this.connections.size === 0) this.#drained();
   }
 
-  /** Ends the chain: connections close with their exchanges; `onDrained` follows. */
+  /**
+   * Whether a connection that another version let in would be turned away by this one: the peer's identity is judged as
+   * of its handshake, for that it has since expired is no change of policy.
+   */
+  denies(connection: DownstreamConnection): boolean {
+    const { transport, filters } = this;
+    const isOtherTrust = connection.tls === null || connection.chain.transport?.trust !== transport?.trust;
+    if (isOtherTrust && transport?.denies?.(connection.tls, connection.startWallMs) === true) return true;
+    return filters.some((filter) => filter.denies?.(connection) === true);
+  }
+
+  /** Ends the chain: connections close with their exchanges, but for those that have a successor. */
   drain(onDrained: () => void): void {
     this.isDraining = true;
-    this.onDrained = onDrained;
-    this.terminal.drainConnections?.();
+    for (const connection of this.connections) if (!connection.hasSuccessor) connection.owner?.drainNow();
+    this.retire(onDrained);
+  }
+
+  /** No more connections will come: gives back what it has once the last one is over. */
+  retire(onDrained: () => void = NOTHING): void {
+    this.#isRetired = true;
+    this.#onDrained = onDrained;
     if (this.connections.size === 0) this.#drained();
   }
 
   /** The time for draining is over. */
   closeAll(reason: string): void {
-    for (const connection of this.connections) connection.close('no-flush', reason);
+    for (const connection of this.connections) if (!connection.hasSuccessor) connection.close('no-flush', reason);
+  }
+
+  /** Another chain's terminal filter serves all connections there are. */
+  closeTerminal(): void {
+    if (this.#isTerminalClosed) return;
+    this.#isTerminalClosed = true;
+    this.terminal.close?.();
   }
 
   #drained(): void {
-    this.transport?.close();
-    this.terminal.close?.();
-    for (const filter of this.filters) filter.close?.();
-    const told = this.onDrained;
-    this.onDrained = null;
-    told?.();
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.transport?.close();
+      this.closeTerminal();
+      for (const filter of this.filters) filter.close?.();
+    }
+    const told = this.#onDrained;
+    this.#onDrained = NOTHING;
+    told();
   }
 }
 

@@ -28,6 +28,8 @@ export type NetworkConnection = {
   readonly slot: unknown[];
   /** All filters let it in: the terminal one has it. */
   readonly isStarted: boolean;
+  /** Set by a terminal filter that can do more with a connection than serve it; null for others. */
+  owner: ConnectionOwner | null;
   /** The listener logs it, or a filter reads it: `info` is worth completing. */
   readonly isLogged: boolean;
   /** Goes on after a filter stopped; does nothing once the connection is closed. */
@@ -45,6 +47,16 @@ export type NetworkConnection = {
    * gone. Runs `onDestroy` of all filters, the listener's access logs and its statistics.
    */
   closed(failure: Failure | null): void;
+};
+
+/** Details of what began under other policies, and which those of now deny. */
+export const POLICY_CHANGED = 'policy_changed';
+
+/** What serves a connection. */
+export type ConnectionOwner = {
+  /** Ends it now if it carries nothing, else with its exchange. */
+  drainNow(): void;
+  closeAtOnce(reason: string): void;
 };
 
 /** One filter of one chain: an object made once per (chain, configuration). Absent methods cost nothing. */
@@ -79,6 +91,13 @@ export type NetworkFilter = {
   whenSettled?(settled: () => void): void;
   /** The chain is gone. */
   close?(): void;
+  /** Of a filter that guards: whether it would turn the open connection away. Counts only when it would. */
+  denies?(connection: NetworkConnection): boolean;
+  /**
+   * Terminal filters only: serves from now on what the terminal filter of another version of the chain has served.
+   * False when it cannot: the other one goes on.
+   */
+  takeOver?(connection: NetworkConnection): boolean;
   /** Terminal filters only: the process is about to end; connections that carry nothing close now. */
   drainConnections?(): void;
 };

@@ -120,6 +120,20 @@ export class RuleSet {
     return decision;
   }
 
+  /** Of what was let in before these rules held: notes nothing, and counts it as denied only if it is. */
+  wouldDeny(info: StreamInfo, headers: Headers, route: Metadata | null | undefined): boolean {
+    const { engine } = this.#engines;
+    if (engine === null) return false;
+    const { scope } = this.#report;
+    try {
+      if (engine.isAllowed(engine.match(info, headers, route))) return false;
+    } catch {
+      scope.inc(scope.dynamicCounter('evaluation_error'));
+    }
+    scope.inc(scope.i.denied);
+    return true;
+  }
+
   #decision(policyIndex: number, shadowPolicyIndex: number): RbacDecision {
     if (!this.#isKept) return this.#decide(policyIndex, shadowPolicyIndex);
     const at = (shadowPolicyIndex + 1) * this.#width + policyIndex + 1;

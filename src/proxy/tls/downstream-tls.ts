@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
 import type { SecureContext } from 'node:tls';
-import type { ByteStream } from '../../base/byte-stream.ts';
+import type { ByteStream, TlsFacts } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
 import { handshakeStat, socketReason } from '../../net/tls/wording.ts';
 import { makeSecureContext } from '../../net/tls/secure-context.ts';
@@ -30,7 +30,7 @@ import type {
 } from './tls-config.ts';
 import { DOWNSTREAM_TLS_FIELDS } from './tls-fields.ts';
 import type { Verdict } from './verdict.ts';
-import type { SessionFacts } from '../../net/tls/session-facts.ts';
+import { SessionFacts } from '../../net/tls/session-facts.ts';
 import { makeVerifier, needsFullHandshakes, type Verifier } from './verify.ts';
 
 const NAME = 'envoy.transport_sockets.tls';
@@ -53,6 +53,8 @@ type Contexts = {
   readonly unnamed: Choice | null;
   readonly mismatched: Choice | null;
   readonly verify: Verifier;
+  readonly trust: string;
+  readonly validation: ValidationSecret | null;
   readonly asksForCertificate: boolean;
   readonly requiresCertificate: boolean;
 };
@@ -152,7 +154,7 @@ export class DownstreamTls implements DownstreamTransport {
     }
     const { clock } = this.#context;
     const verify = makeVerifier(validation, { isServer: true, wallMs: () => clock.wallMs });
-    return { byName, unnamed, mismatched, verify, ...certificateDemand(validation, this.#config) };
+    return { byName, unnamed, mismatched, verify, trust, validation, ...certificateDemand(validation, this.#config) };
   }
 
   /** Everything that decides whom this side believes: sessions and tickets of other contexts do not count here. */
@@ -212,6 +214,24 @@ export class DownstreamTls implements DownstreamTransport {
     accepting.gate = gate;
     gate.start();
     return accepting;
+  }
+
+  get trust(): string {
+    return this.#contexts?.trust ?? '';
+  }
+
+  denies(tls: TlsFacts | null, sinceWallMs: number): boolean {
+    if (tls === null) return true;
+    const contexts = this.#contexts;
+    // Without its secrets it would refuse everybody, which is no policy.
+    if (contexts === null || !(tls instanceof SessionFacts)) return false;
+    if (tls.peerCertificate === null) return contexts.requiresCertificate;
+    const verify = makeVerifier(contexts.validation, { isServer: true, isAgain: true, wallMs: () => sinceWallMs });
+    const { isPeerVerified } = tls;
+    const verdict = verify(tls);
+    // What it was found to be when it came stays on record.
+    tls.isPeerVerified = isPeerVerified;
+    return verdict !== null && verdict.reason !== null;
   }
 
   #start(

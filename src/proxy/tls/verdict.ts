@@ -19,6 +19,8 @@ export type VerifierOptions = {
   readonly isServer: boolean;
   /** ms since 1970. */
   readonly wallMs: () => number;
+  /** The handshake was judged by other rules: OpenSSL's verdict says nothing under these. */
+  readonly isAgain?: boolean;
   /** Client, TLS 1.2: an RSA certificate must say that it may sign. Default true, as in Envoy. */
   readonly enforcesRsaKeyUsage?: boolean;
 };

@@ -135,7 +135,7 @@ function mayBeUsed(
 const TIME_ERRORS = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID'];
 
 function chainCheck(validation: ValidationSecret, trustedCa: Buffer, options: VerifierOptions): Check {
-  const { isServer, wallMs } = options;
+  const { isServer, wallMs, isAgain = false } = options;
   const rules = {
     purpose: isServer ? 'client' : 'server',
     ignoresTimes: validation.allowsExpired,
@@ -148,9 +148,11 @@ function chainCheck(validation: ValidationSecret, trustedCa: Buffer, options: Ve
     const trust = known;
     const revocation = trust.lists.length === 0 ? 'none' : validation.isCrlForLeafOnly ? 'leaf' : 'all';
     const full = { ...rules, revocation, nowMs: wallMs(), ignoresConstraints: true } as const;
-    const problem = facts.isResumed
-      ? resumedProblem(facts, peer, trust, full, isServer)
-      : freshProblem(facts, peer, trust, full);
+    const problem = isAgain
+      ? chainProblem(chainOf(peer), trust, { ...full, ignoresConstraints: false })
+      : facts.isResumed
+        ? resumedProblem(facts, peer, trust, full, isServer)
+        : freshProblem(facts, peer, trust, full);
     return problem === null ? 'passed' : { reason: chainReason(problem), stat: 'fail_verify_error' };
   };
 }

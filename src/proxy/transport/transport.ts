@@ -33,6 +33,13 @@ export type DownstreamTransport = {
   whenSettled(settled: () => void): void;
   /** Takes an idle socket over; `unread` are bytes of it that were read already, perhaps none. */
   accept(stream: ByteStream, unread: Buffer, callback: TransportCallback): PendingTransport;
+  /** Equal where the same peers are trusted. */
+  readonly trust?: string;
+  /**
+   * Whether a connection would be refused that is open already; `tls` is what it was secured with, null for nothing.
+   * The peer is judged as of `sinceWallMs` (ms since 1970).
+   */
+  denies?(tls: TlsFacts | null, sinceWallMs: number): boolean;
   /** The chain is gone. */
   close(): void;
 };

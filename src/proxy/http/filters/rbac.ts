@@ -13,7 +13,7 @@ import {
 } from '../../rbac/rule-set.ts';
 import type { RbacDecision, RbacEngines, RbacEnginesPb, RbacReport } from '../../rbac/rule-set.ts';
 import { defineHttpFilter } from '../filter.ts';
-import type { FilterContext, FilterStream, HeadersStatus, HttpFilter } from '../filter.ts';
+import type { AskedRequest, FilterContext, FilterStream, HeadersStatus, HttpFilter, RouteView } from '../filter.ts';
 
 const PACKAGE = 'envoy.extensions.filters.http.rbac.v3';
 const NAME = 'envoy.filters.http.rbac';
@@ -76,13 +76,20 @@ class RbacFilter implements HttpFilter {
     return 'stop';
   }
 
+  denies(asked: AskedRequest): boolean {
+    return this.#rulesFor(asked).wouldDeny(asked.info, asked.requestHeaders, metadataOf(asked.route));
+  }
+
+  #rulesFor(stream: Pick<FilterStream, 'routeConfig'>): RuleSet {
+    const local = stream.routeConfig(this.#slot) as RbacConfig | null;
+    return local === null ? this.#own : this.#rulesOf(local);
+  }
+
   /** Null when there is nothing to judge. */
   #judge(stream: FilterStream, headers: Headers): RbacDecision | null {
-    const local = stream.routeConfig(this.#slot) as RbacConfig | null;
-    const rules = local === null ? this.#own : this.#rulesOf(local);
+    const rules = this.#rulesFor(stream);
     if (rules.isEmpty) return null;
-    const { info, route } = stream;
-    const decision = rules.judge(info, headers, route === null ? undefined : (route.metadata ?? null));
+    const decision = rules.judge(stream.info, headers, metadataOf(stream.route));
     // For whoever explains the request.
     stream.slot[this.#slot] = decision;
     return decision;
@@ -102,6 +109,10 @@ class RbacFilter implements HttpFilter {
     }
     return rules;
   }
+}
+
+function metadataOf(route: RouteView | null): RouteView['metadata'] {
+  return route === null ? undefined : (route.metadata ?? null);
 }
 
 function deny(stream: FilterStream, details: string): void {

@@ -93,6 +93,10 @@ class NetworkRbacFilter implements NetworkFilter {
     return this.#judge(connection, state);
   }
 
+  denies(connection: NetworkConnection): boolean {
+    return this.#rules.wouldDeny(connection.info, NO_HEADERS, undefined);
+  }
+
   onDestroy(connection: NetworkConnection): void {
     (connection.slot[this.#context.slot] as Slot | undefined)?.later?.cancel();
   }

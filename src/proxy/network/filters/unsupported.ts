@@ -58,9 +58,13 @@ class Door implements NetworkFilter {
     this.#metadata = metadata;
   }
 
+  denies(connection: NetworkConnection): boolean {
+    return this.#metadata?.matches(connection.info.dynamicMetadata) !== false;
+  }
+
   /** Filters before it, which the matcher goes by, have decided by now. */
   onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
-    if (this.#metadata?.matches(connection.info.dynamicMetadata) === false) return 'continue';
+    if (!this.denies(connection)) return 'continue';
     connection.close('no-flush', this.#details, this.#details);
     return 'stop';
   }

@@ -4,6 +4,7 @@ import type { Headers } from '../../../../wire/headers.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder } from '../../codec.ts';
+import type { Router, RouterStream } from './router.ts';
 
 /** The request goes out on this connection, for which it waited since `wishedMs`. */
 export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wishedMs: number, nowMs: number): void {
@@ -61,17 +62,26 @@ export function takeAltStatPrefix(headers: Headers): string {
   return name === undefined || name === '' ? '' : `${name}.`;
 }
 
+/** What the route changes of a request, which guards may still want as it came. */
+export function finalizeHead(route: Route, stream: RouterStream, headers: Headers, keepsOriginal: boolean): void {
+  stream.keepHead();
+  route.finalizeRequest(headers, stream, keepsOriginal);
+}
+
+type Rewritten = {
+  readonly router: Router;
+  readonly stream: RouterStream;
+  readonly headers: Headers;
+  readonly forward: ForwardAction;
+};
+
 /** auto_host_rewrite. Source: Envoy Http::Utility::updateAuthority. */
-export function rewriteAuthority(
-  headers: Headers,
-  hostname: string,
-  { appendXForwardedHost: appendsForwarded }: ForwardAction,
-  keepsOriginal: boolean,
-): void {
+export function rewriteAuthority({ router, stream, headers, forward }: Rewritten, hostname: string): void {
   const before = headers.authority;
-  if (before === hostname) return;
-  if (appendsForwarded && before !== '') headers.appendValue(H['x-forwarded-host'], before);
-  if (keepsOriginal) headers.set(H['x-envoy-original-host'], before);
+  if (before === hostname || hostname === '') return;
+  stream.keepHead();
+  if (forward.appendXForwardedHost && before !== '') headers.appendValue(H['x-forwarded-host'], before);
+  if (!router.config.suppressEnvoyHeaders) headers.set(H['x-envoy-original-host'], before);
   headers.authority = hostname;
 }
 

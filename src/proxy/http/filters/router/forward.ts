@@ -133,7 +133,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       if (headers.remove(H['x-envoy-upstream-rq-timeout-alt-response'])) this.#timeoutStatus = 204;
     }
     if (route.virtualHost.includeRequestAttemptCount) headers.set(H['x-envoy-attempt-count'], '1');
-    if (route.hasRequestMutations) route.finalizeRequest(headers, stream, !config.suppressEnvoyHeaders);
+    if (route.hasRequestMutations) attemptInfo.finalizeHead(route, stream, headers, !config.suppressEnvoyHeaders);
     if (headers.unsendable !== null) {
       return this.#reply(503, ...attemptInfo.unsendableField(headers.unsendable), Flag.DPE, false);
     }
@@ -258,9 +258,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     countRoute(this, 'upstream_rq_total');
     this.#noteHost(host);
     attemptInfo.noteConnection(info, encoder, this.#wishedMs, router.clock.nowMs);
-    if (this.forward.autoHostRewrite && host.hostname !== '') {
-      attemptInfo.rewriteAuthority(headers, host.hostname, this.forward, !router.config.suppressEnvoyHeaders);
-    }
+    if (this.forward.autoHostRewrite) attemptInfo.rewriteAuthority(this, host.hostname);
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;
     const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;

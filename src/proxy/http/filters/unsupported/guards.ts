@@ -8,7 +8,14 @@ import {
   type MetadataMatcherPb,
   type RuntimeFractionalPercentPb,
 } from '../../../config/matcher.ts';
-import type { FilterContext, FilterStream, HeadersStatus, HttpFilter, HttpFilterFactory } from '../../filter.ts';
+import type {
+  AskedRequest,
+  FilterContext,
+  FilterStream,
+  HeadersStatus,
+  HttpFilter,
+  HttpFilterFactory,
+} from '../../filter.ts';
 import { decodeRuntimeFraction, holds, type RuntimeFraction } from '../runtime-fraction.ts';
 
 const PACKAGE = 'envoy.extensions.filters.http';
@@ -97,12 +104,16 @@ class GuardFilter implements HttpFilter {
     this.#details = detailsOf(name);
   }
 
-  decodeHeaders(stream: FilterStream): HeadersStatus {
+  denies(stream: Pick<AskedRequest, 'info' | 'routeConfig'>): boolean {
     const { slot, runtime, random } = this.#context;
     const { share } = this.#guard;
-    if ((stream.routeConfig(slot) as RouteGuard | null)?.isOff === true) return 'continue';
-    if (share !== null && !holds(share, runtime, random)) return 'continue';
-    if (!wouldJudge(this.#guard, stream.info)) return 'continue';
+    if ((stream.routeConfig(slot) as RouteGuard | null)?.isOff === true) return false;
+    if (share !== null && !holds(share, runtime, random)) return false;
+    return wouldJudge(this.#guard, stream.info);
+  }
+
+  decodeHeaders(stream: FilterStream): HeadersStatus {
+    if (!this.denies(stream)) return 'continue';
     stream.sendLocalReply({ status: 403, body: '', details: this.#details });
     return 'stop';
   }
