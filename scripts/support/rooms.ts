@@ -150,6 +150,7 @@ export const ROOMS: readonly Room[] = [
     may: [
       'src/proxy/codec/',
       'src/proxy/network/filter.ts',
+      'src/proxy/xds/followed-extension.ts',
       'src/proxy/stream-info.ts',
       'src/proxy/formatter/',
       'src/wire/',
@@ -162,7 +163,11 @@ export const ROOMS: readonly Room[] = [
     may: ['src/base/', 'src/proxy/formatter/', 'src/proxy/stream-info.ts', ...HEADERS],
     types: [...PROXY_TYPES, 'src/telemetry/'],
   },
-  { path: 'src/proxy/network/', may: ['src/proxy/stream-info.ts', ...FLOOR], types: PROXY_TYPES },
+  {
+    path: 'src/proxy/network/',
+    may: ['src/proxy/xds/followed-extension.ts', 'src/proxy/stream-info.ts', ...FLOOR],
+    types: PROXY_TYPES,
+  },
   {
     path: 'src/proxy/listener/',
     may: [
@@ -170,6 +175,7 @@ export const ROOMS: readonly Room[] = [
       'src/proxy/transport/passed-on.ts',
       'src/proxy/udp/',
       'src/proxy/matcher/',
+      'src/proxy/xds/followed-extension.ts',
       'src/proxy/stream-info.ts',
       'src/proxy/formatter/tcp-log-context.ts',
       'src/proxy/config-decoder.ts',

@@ -37,6 +37,7 @@ import {
 import type { HttpFilterFactory } from './http/filter.ts';
 import { localNode } from './istio/node.ts';
 import type { ProxyOptions } from './options.ts';
+import { followListenerFilters } from './listener/filter-discovery.ts';
 import { makeDiscoveredFilter } from './network/filter-discovery.ts';
 import { LayeredRuntime } from './runtime.ts';
 import { SERVER_STATS, type ServerScope } from './server-stats.ts';
@@ -128,7 +129,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const { clock, random, engine, stats, runtime, accessLogs, seams } = core;
   const { shared } = seams;
   const staticSecrets = new StaticSecrets();
-  const holders = makeHolders(() => clock.wallMs);
+  const holders = makeHolders(() => clock.wallMs, stats);
   const transports = makeTransportServices(parts, core, staticSecrets, holders);
   const clusters = new ClusterTable({
     endpoints: holders.endpoints,
@@ -164,6 +165,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     logServices: new LogServices(httpClient, stats, local),
     localNode: node,
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
+    isAdsDelta: bootstrap.dynamic_resources?.ads_config?.api_type === 'DELTA_GRPC',
     hasCluster: (name) => names.has(name) || clusters.knows(name),
   });
   const reasons: Reason[] = [];
@@ -253,14 +255,16 @@ function makeTransportServices(
 function factoriesByType(
   { networkFilters, listenerFilters, downstreamTransports }: Extensions,
   { internalBufferBytes }: BootstrapExtensions,
-  { networkExtensions }: WorkerHolders,
+  { networkExtensions, listenerExtensions }: WorkerHolders,
 ): ListenerEnvironment {
   const network = new Map(networkFilters.map((factory) => [factory.configType, factory]));
   const listener = new Map(listenerFilters.map((factory) => [factory.configType, factory]));
   const downstream = new Map(downstreamTransports.map((factory) => [factory.configType, factory]));
   return {
     networkFilterFactory: (type) => network.get(type) ?? null,
-    discoveredFilter: makeDiscoveredFilter(networkExtensions),
+    discoveredTerminal: makeDiscoveredFilter(networkExtensions, true),
+    discoveredFilter: makeDiscoveredFilter(networkExtensions, false),
+    followListenerFilter: followListenerFilters(listenerExtensions),
     listenerFilterFactory: (type) => listener.get(type) ?? null,
     downstreamTransportFactory: (type) => downstream.get(type) ?? null,
     internalBufferBytes,

@@ -2,7 +2,7 @@
 import type { ExtensionConfigSource } from '../../proto/generated/types.d.ts';
 import { typeUrlName } from '../../proto/type-url.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { ConfigPlace } from '../xds/place.ts';
+import type { Discovery, Extension } from '../xds/followed-extension.ts';
 
 export const FILTER_DISCOVERY_FIELDS = {
   'envoy.config.core.v3.ExtensionConfigSource':
@@ -13,23 +13,8 @@ export const FILTER_DISCOVERY_FIELDS = {
 export type DiscoveryKind<Factory> = {
   factoryOf(type: string): Factory | null;
   decode(factory: Factory, message: object, d: ConfigDecoder): unknown;
-  /** Why a filter that exists cannot be named alone; null when it can. */
-  whyNot?(factory: Factory): string | null;
-};
-
-type Extension<Factory> = {
-  readonly name: string;
-  readonly type: string;
-  readonly factory: Factory;
-  readonly config: unknown;
-};
-
-type Discovery<Factory> = {
-  readonly name: string;
-  readonly place: ConfigPlace;
-  readonly fallback: Extension<Factory> | null;
-  readonly isFallbackReady: boolean;
-  readonly types: readonly string[];
+  /** Why the default cannot stand there, or null. */
+  whyNot?(extension: Pick<Extension<Factory>, 'name' | 'factory'>): string | null;
 };
 
 /** `d` is at config_discovery. Source of the texts: Envoy, source/common/filter/config_discovery_impl. */
@@ -43,9 +28,7 @@ export function decodeFilterDiscovery<Factory>(
   const types = (message.type_urls ?? []).map(typeUrlName);
   for (const [i, type] of types.entries()) {
     const factory = kind.factoryOf(type);
-    const why =
-      factory === null ? `Error: no factory found for a required type URL ${type}.` : (kind.whyNot?.(factory) ?? null);
-    if (why !== null) d.reject(`type_urls[${i}]`, why);
+    if (factory === null) d.reject(`type_urls[${i}]`, `Error: no factory found for a required type URL ${type}.`);
   }
   const isFallbackReady = message.apply_default_config_without_warming ?? false;
   if (isFallbackReady && message.default_config === undefined) {
@@ -75,5 +58,7 @@ function decodeFallback<Factory>(
     d.reject('', `Error: filter config has type URL ${type} but expect ${types.join(', ')}.`);
     return null;
   }
+  const why = kind.whyNot?.({ name, factory }) ?? null;
+  if (why !== null) d.reject('', why);
   return { name, type, factory, config: kind.decode(factory, message, d) };
 }

@@ -3,7 +3,8 @@ import type { HttpConnectionManager } from '../../proto/generated/types.d.ts';
 import type { DiscoveredChain, HttpExtension } from '../http/filter-discovery.ts';
 import { HttpManagerFilter, makeHttpManager } from '../http/http-manager.ts';
 import { defineNetworkFilter, type NetworkFilterFactory, type StandIn } from '../network/filter.ts';
-import { type Holders, presentOf } from '../xds/holders.ts';
+import { presentOf } from '../xds/followed-extension.ts';
+import type { Holders } from '../xds/holders.ts';
 import {
   decodeHttpConnectionManager,
   type HttpFilterSpec,
@@ -13,17 +14,10 @@ import {
 
 function standInsOf(filters: readonly HttpFilterSpec[], extensions: Holders<HttpExtension> | undefined): StandIn[] {
   return filters.flatMap((spec) => {
-    const present = spec.factory === null ? presentExtension(spec, extensions) : spec;
+    const present = spec.factory === null ? presentOf(extensions, spec.discovery) : spec;
     const effect = present?.factory.standsIn?.(present.config as never);
     return present === null || effect === undefined ? [] : [{ name: present.factory.name, effect }];
   });
-}
-
-function presentExtension(
-  { name, discovery }: Extract<HttpFilterSpec, { factory: null }>,
-  extensions: Holders<HttpExtension> | undefined,
-): HttpExtension | null {
-  return presentOf(extensions?.find(name, discovery.place.key)?.current, discovery);
 }
 
 export function makeHttpConnectionManager(environment: HttpManagerEnvironment): NetworkFilterFactory {

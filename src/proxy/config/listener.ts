@@ -17,6 +17,7 @@ import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeChainMatcher } from '../listener/chain-matcher.ts';
 import type { ListenerFilterFactory } from '../listener/filter.ts';
+import type { FollowListenerFilter } from '../listener/filter-discovery.ts';
 import { decodeFilterPredicate } from '../listener/filter-predicate.ts';
 import type {
   ListenAddress,
@@ -28,6 +29,7 @@ import type { NetworkFilterFactory } from '../network/filter.ts';
 import { decodeFilterDiscovery } from './filter-discovery.ts';
 import type { FilterChainConfig, NetworkFilterConfig } from '../network/filter-chain.ts';
 import type { DownstreamTransport, DownstreamTransportFactory, TransportConfig } from '../transport/transport.ts';
+import { terminalRefusal } from '../xds/followed-extension.ts';
 import { decodeAddress } from './address.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeFilterChainMatch, rejectOverlaps } from './filter-chain-match.ts';
@@ -53,7 +55,7 @@ export const LISTENER_FIELDS = {
   'envoy.config.listener.v3.Listener.DeprecatedV1': 'bind_to_port',
   'envoy.config.listener.v3.Listener.ConnectionBalanceConfig': 'exact_balance',
   'envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance': '',
-  'envoy.config.listener.v3.ListenerFilter': 'name typed_config filter_disabled',
+  'envoy.config.listener.v3.ListenerFilter': 'name typed_config filter_disabled config_discovery',
   'envoy.config.listener.v3.FilterChain':
     'filter_chain_match filters name metadata use_proxy_proto transport_socket transport_socket_connect_timeout',
   'envoy.config.listener.v3.Filter': 'name typed_config config_discovery',
@@ -65,8 +67,10 @@ export const LISTENER_FIELDS = {
 /** What decoding takes from the process around it: filters by the type of their configuration. */
 export type ListenerEnvironment = {
   readonly networkFilterFactory: (type: string) => NetworkFilterFactory | null;
-  /** Stands where a filter's configuration is only named; null: nothing can be asked for. */
-  readonly discoveredFilter: NetworkFilterFactory | null;
+  /** Stand where a filter's configuration is only named, at the end of a chain and before it. */
+  readonly discoveredTerminal: NetworkFilterFactory;
+  readonly discoveredFilter: NetworkFilterFactory;
+  readonly followListenerFilter: FollowListenerFilter;
   readonly listenerFilterFactory: (type: string) => ListenerFilterFactory | null;
   readonly downstreamTransportFactory: (type: string) => DownstreamTransportFactory | null;
   /** Of the bootstrap extension; null: there are no internal listeners. */
@@ -273,9 +277,9 @@ function decodeChain(
   }
   const filters: NetworkFilterConfig[] = [];
   for (const [i, filter] of filterPbs.entries()) {
-    const decoded = decodeNetworkFilter(filter, d.at('filters', i), environment, bufferLimitBytes);
-    if (decoded === null) return null;
     const isLast = i === filterPbs.length - 1;
+    const decoded = decodeNetworkFilter(filter, d.at('filters', i), environment, bufferLimitBytes, isLast);
+    if (decoded === null) return null;
     if (decoded.factory.isTerminal === true && !isLast) {
       d.at('filters', i).reject('', `${decoded.name} ends its chain and must be the last filter`);
     } else if (decoded.factory.isTerminal !== true && isLast) {
@@ -322,16 +326,18 @@ function decodeNetworkFilter(
   d: ConfigDecoder,
   environment: ListenerEnvironment,
   bufferLimitBytes: number,
+  isLast: boolean,
 ): NetworkFilterConfig | null {
-  const { discoveredFilter, networkFilterFactory } = environment;
-  if (filter.config_discovery !== undefined && discoveredFilter !== null) {
+  const { discoveredFilter, discoveredTerminal, networkFilterFactory } = environment;
+  if (filter.config_discovery !== undefined) {
     const dd = d.at('config_discovery');
     const config = decodeFilterDiscovery(filter.name ?? '', filter.config_discovery, dd, {
       factoryOf: networkFilterFactory,
       decode: (factory, message, de) => factory.decode(message as never, de, { bufferLimitBytes }),
-      whyNot: ({ name, isTerminal }) => (isTerminal === true ? `${name} cannot be named alone yet` : null),
+      whyNot: (extension) => terminalRefusal(extension, isLast, 'network'),
     });
-    return config === null ? null : { name: config.name, factory: discoveredFilter, config };
+    const factory = isLast ? discoveredTerminal : discoveredFilter;
+    return config === null ? null : { name: config.name, factory, config };
   }
   const dc = d.at('typed_config');
   if (filter.typed_config === undefined) {
@@ -351,6 +357,8 @@ function decodeNetworkFilter(
 
 // ─── Listener filters ─────────────────────────────────────────────────────────────────────────────────────────────
 
+type Follow = Extract<ListenerFilterConfig, { factory: null }>['follow'];
+
 function decodeListenerFilters(
   message: ListenerPb,
   d: ConfigDecoder,
@@ -358,6 +366,18 @@ function decodeListenerFilters(
 ): ListenerFilterConfig[] {
   const decoded: ListenerFilterConfig[] = [];
   const add = (filter: ListenerFilter, df: ConfigDecoder): void => {
+    const { name = '', filter_disabled: disabled } = filter;
+    const isDisabled = disabled === undefined ? null : decodeFilterPredicate(disabled, df.at('filter_disabled'));
+    if (filter.config_discovery !== undefined) {
+      const discovery = decodeFilterDiscovery(name, filter.config_discovery, df.at('config_discovery'), {
+        factoryOf: environment.listenerFilterFactory,
+        decode: (factory, config, de) => factory.decode(config as never, de),
+      });
+      if (discovery === null) return;
+      const follow: Follow = (context) => environment.followListenerFilter(discovery, context);
+      decoded.push({ name, isDisabled, factory: null, follow });
+      return;
+    }
     const dc = df.at('typed_config');
     if (filter.typed_config === undefined) {
       dc.reject('', 'is required');
@@ -367,21 +387,14 @@ function decodeListenerFilters(
     if (unpacked === null) return;
     const factory = environment.listenerFilterFactory(unpacked.type);
     if (factory === null) {
-      const named = JSON.stringify(filter.name ?? '');
-      dc.reject('', `no listener filter of type ${unpacked.type} (named ${named})`);
+      dc.reject('', `no listener filter of type ${unpacked.type} (named ${JSON.stringify(name)})`);
       return;
     }
-    const { filter_disabled: disabled } = filter;
-    decoded.push({
-      name: filter.name ?? '',
-      factory,
-      config: factory.decode(unpacked.message as never, dc),
-      isDisabled: disabled === undefined ? null : decodeFilterPredicate(disabled, df.at('filter_disabled')),
-    });
+    decoded.push({ name, isDisabled, factory, config: factory.decode(unpacked.message as never, dc) });
   };
   for (const [i, filter] of (message.listener_filters ?? []).entries()) add(filter, d.at('listener_filters', i));
   // Both fields stand for a filter. Source: Envoy ListenerImpl::buildOriginalDstListenerFilter and its neighbour.
-  if (message.use_original_dst === true && !decoded.some(({ factory }) => factory.configType === ORIGINAL_DST)) {
+  if (message.use_original_dst === true && !decoded.some(({ factory }) => factory?.configType === ORIGINAL_DST)) {
     add(implied('envoy.filters.listener.original_dst', ORIGINAL_DST), d.at('use_original_dst'));
   }
   if (message.filter_chains?.[0]?.use_proxy_proto === true) {

@@ -93,6 +93,10 @@ function decodeFilter(message: ListenerPb, d: ConfigDecoder): UdpListenerConfig[
     d.at('listener_filters', 1).reject('', 'no datagram would reach a second UDP listener filter');
   const df = d.at('listener_filters', 0);
   if (filter.filter_disabled !== undefined) df.reject('filter_disabled', 'has no effect on a UDP listener filter');
+  if (filter.config_discovery !== undefined) {
+    df.reject('config_discovery', 'is not supported yet for filters of UDP listeners');
+    return null;
+  }
   if (filter.typed_config === undefined) {
     df.reject('typed_config', 'is required');
     return null;

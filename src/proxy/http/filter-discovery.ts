@@ -1,30 +1,14 @@
 // HTTP filters whose configuration is only named and comes from elsewhere (ECDS): the chain follows it.
-import type { Holder, Holders } from '../xds/holders.ts';
-import type { ConfigPlace } from '../xds/place.ts';
-import type { Scope } from '../../telemetry/metrics.ts';
+import { whenAll } from '../../base/when-all.ts';
+import { type Discovery, type Extension, FollowedExtension, terminalRefusal } from '../xds/followed-extension.ts';
+import type { Holders } from '../xds/holders.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
 import type { FilterContext, HttpFilter, HttpFilterFactory } from './filter.ts';
 import { Flag } from '../stream-info.ts';
 
 /** A filter's configuration that came by name. */
-export type HttpExtension = {
-  readonly name: string;
-  /** Full name of its message. */
-  readonly type: string;
-  readonly factory: HttpFilterFactory;
-  readonly config: unknown;
-};
-
-/** Where a filter's configuration comes from. Source: envoy.config.core.v3.ExtensionConfigSource. */
-export type FilterDiscovery = {
-  readonly place: ConfigPlace;
-  /** Until there is one, and when it is gone again. */
-  readonly fallback: HttpExtension | null;
-  /** The listener does not wait for it. */
-  readonly isFallbackReady: boolean;
-  /** Full names of messages that it may be. */
-  readonly types: readonly string[];
-};
+export type HttpExtension = Extension<HttpFilterFactory>;
+export type FilterDiscovery = Discovery<HttpFilterFactory>;
 
 /** A filter as configured; `discovery` null: all is written in place. */
 export type FilterSpec = {
@@ -36,14 +20,6 @@ export type FilterSpec = {
 );
 
 type WrittenSpec = Extract<FilterSpec, { factory: HttpFilterFactory }>;
-
-export const EXTENSION_STATS = {
-  config_reload: 'counter',
-  config_fail: 'counter',
-  config_conflict: 'counter',
-} as const;
-
-const EXTENSION_PREFIX = 'extension_config_discovery.http_filter.';
 
 /** A chain is missing a filter: nothing goes on. Source: Envoy MissingConfigFilter. */
 const MISSING: HttpFilter = Object.freeze({
@@ -67,7 +43,7 @@ export class DiscoveredChain {
   readonly #common: Omit<FilterContext, 'slot'>;
   readonly #extensions: Holders<HttpExtension>;
   readonly #filters: HttpFilter[] = [];
-  readonly #uses: Use[] = [];
+  readonly #followed: FollowedExtension<HttpFilterFactory>[] = [];
   readonly #changed: (chain: FilterChain) => void;
 
   constructor(
@@ -87,29 +63,20 @@ export class DiscoveredChain {
     this.chain = this.#compile();
   }
 
-  #use({ name, discovery }: Extract<FilterSpec, { factory: null }>, slot: number): void {
-    const prefix = `${EXTENSION_PREFIX}${name}.`;
-    const holder = this.#extensions.use(name, discovery.place, prefix);
-    const scope = this.#common.stats.scope(prefix, EXTENSION_STATS);
+  #use({ discovery }: Extract<FilterSpec, { factory: null }>, slot: number): void {
     const isLast = slot === this.#specs.length - 1;
-    const check = (extension: HttpExtension): string | null => {
-      const reason = refusal(extension, discovery, isLast);
-      if (reason !== null) scope.inc(scope.i.config_fail);
-      return reason;
-    };
-    const listener = (): void => {
-      scope.inc(scope.i.config_reload);
-      this.#take(slot, holder.current ?? discovery.fallback);
-      this.chain = this.#compile();
-      this.#changed(this.chain);
-    };
-    const use = { holder, discovery, check, listener, scope };
-    holder.checks.add(check);
-    holder.listen(listener);
-    this.#uses.push(use);
-    const { current } = holder;
-    const isTaken = current !== null && check(current) === null;
-    this.#take(slot, isTaken ? current : discovery.fallback);
+    const followed: FollowedExtension<HttpFilterFactory> = new FollowedExtension(discovery, this.#extensions, {
+      kind: 'http_filter',
+      stats: this.#common.stats,
+      whyNot: (extension) => terminalRefusal(extension, isLast, 'http'),
+      changed: () => {
+        this.#take(slot, followed.current);
+        this.chain = this.#compile();
+        this.#changed(this.chain);
+      },
+    });
+    this.#followed.push(followed);
+    this.#take(slot, followed.current);
   }
 
   #take(slot: number, extension: HttpExtension | null): void {
@@ -132,46 +99,11 @@ export class DiscoveredChain {
 
   /** Calls back once, perhaps now: every filter is there, or was waited for long enough. */
   whenSettled(settled: () => void): void {
-    const awaited = this.#uses.filter(({ discovery }) => !discovery.isFallbackReady);
-    let missing = awaited.length;
-    if (missing === 0) settled();
-    for (const { holder } of awaited) {
-      holder.whenSettled(() => {
-        if (--missing === 0) settled();
-      });
-    }
+    whenAll(this.#followed, (one, called) => one.whenSettled(called), settled);
   }
 
   close(): void {
-    for (const { holder, check, listener } of this.#uses) {
-      holder.checks.delete(check);
-      holder.unlisten(listener);
-      this.#extensions.release(holder);
-    }
-    this.#uses.length = 0;
+    for (const followed of this.#followed) followed.close();
+    this.#followed.length = 0;
   }
-}
-
-type Use = {
-  readonly holder: Holder<HttpExtension>;
-  readonly discovery: FilterDiscovery;
-  readonly check: (extension: HttpExtension) => string | null;
-  readonly listener: () => void;
-  readonly scope: Scope;
-};
-
-/** Why the extension cannot stand there, or null. Source: Envoy DynamicFilterConfigProvider, validateTypeUrl. */
-function refusal(
-  { name, type, factory }: Omit<HttpExtension, 'config'>,
-  { types }: Pick<FilterDiscovery, 'types'>,
-  isLast: boolean,
-): string | null {
-  if (!types.includes(type)) return `Error: filter config has type URL ${type} but expect ${types.join(', ')}.`;
-  const isTerminal = factory.isTerminal === true;
-  if (isTerminal && !isLast) {
-    const text = `Error: terminal filter named ${name} of type ${factory.name}`;
-    return `${text} must be the last filter in a http filter chain.`;
-  }
-  if (isTerminal || !isLast) return null;
-  return `Error: non-terminal filter named ${name} of type ${factory.name} is the last filter in a http filter chain.`;
 }

@@ -6,7 +6,8 @@ import type { FilterChainConfig } from '../network/filter-chain.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { UdpListenerConfig } from '../udp/udp-listener.ts';
 import type { ChainMatcher } from './chain-matcher.ts';
-import type { AcceptedSocket, ListenerFilterFactory } from './filter.ts';
+import type { AcceptedSocket, ListenerFilterContext, ListenerFilterFactory } from './filter.ts';
+import type { FollowedListenerFilter } from './filter-discovery.ts';
 import type { FilterChainMatch } from './filter-chain-match.ts';
 
 /** One address that a listener listens on. */
@@ -20,11 +21,13 @@ export type ListenAddress = {
 
 export type ListenerFilterConfig = {
   readonly name: string;
-  readonly factory: ListenerFilterFactory;
-  readonly config: unknown;
   /** Whether the filter is left out for this socket; null: never. */
   readonly isDisabled: ((socket: AcceptedSocket) => boolean) | null;
-};
+} & (
+  | { readonly factory: ListenerFilterFactory; readonly config: unknown }
+  /** It is only named; this follows it for one listener. */
+  | { readonly factory: null; readonly follow: (context: ListenerFilterContext) => FollowedListenerFilter }
+);
 
 export type MatchedChainConfig = {
   /** Null matches everything. */

@@ -15,6 +15,7 @@ import { takePassedOn } from '../transport/passed-on.ts';
 import type { TransportServices } from '../transport/transport.ts';
 import type { WorkerSeams } from '../workers/contract.ts';
 import type { ListenerFilter } from './filter.ts';
+import type { FollowedListenerFilter } from './filter-discovery.ts';
 import { compileFilterChains, type FilterChainTable } from './filter-chain-match.ts';
 import type { MatcherFacts } from './chain-matcher.ts';
 import type { ListenerConfig } from './listener-config.ts';
@@ -25,6 +26,7 @@ import {
   LISTENER_EXTENSION_STATS,
   LISTENER_STATS,
   LISTENER_WORKER_STATS,
+  type ListenerExtensionScope,
   listenerStatPrefix,
   type ListenerScope,
   type ListenerWorkerScope,
@@ -77,6 +79,8 @@ export class ActiveListener implements PendingOwner, ChainFinder {
   readonly #drain: DrainDecision;
   readonly #stats: ListenerScope;
   readonly #workerStats: ListenerWorkerScope;
+  /** Null for the admin interface. */
+  readonly #extensionStats: ListenerExtensionScope | null;
   readonly #pending = new Set<PendingSocket>();
   #table: FilterChainTable<FilterChain> = compileFilterChains<FilterChain>([], null);
   /** The only chain, when nothing has to be looked at to choose it. */
@@ -86,6 +90,16 @@ export class ActiveListener implements PendingOwner, ChainFinder {
   #byName = new Map<string, FilterChain>();
   #defaultChain: FilterChain | null = null;
   #makeFilters: (() => ListenerFilter)[] = [];
+  /** Filters that are only named, by their place. */
+  readonly #followed = new Map<number, FollowedListenerFilter>();
+  /** Stands for one whose configuration went while a socket was on the way to it. */
+  readonly #gone: ListenerFilter = {
+    maxReadBytes: 0,
+    onAccept: () => {
+      this.#countMissing();
+      return 'close';
+    },
+  };
   #active = 0;
   /** The same counts of all workers; null where there is one. */
   readonly #shared: { readonly all: SharedCounter; readonly own: SharedCounter } | null;
@@ -101,7 +115,8 @@ export class ActiveListener implements PendingOwner, ChainFinder {
     this.#shared = shared.isLocal
       ? null
       : { all: shared.counter(DOWNSTREAM_CONNECTIONS), own: shared.counter(`listener ${config.name} connections`) };
-    if (context.thread !== 'main_thread') context.stats.scope(this.statPrefix, LISTENER_EXTENSION_STATS);
+    const isAdmin = context.thread === 'main_thread';
+    this.#extensionStats = isAdmin ? null : context.stats.scope(this.statPrefix, LISTENER_EXTENSION_STATS);
     this.#workerStats = context.stats.scope(`${this.statPrefix}${context.thread}.`, LISTENER_WORKER_STATS);
     this.#compile(config);
   }
@@ -120,9 +135,10 @@ export class ActiveListener implements PendingOwner, ChainFinder {
   get trafficDirection(): ListenerConfig['trafficDirection'] {
     return this.config.trafficDirection;
   }
-  /** Calls back once, perhaps now: all chains have their secrets, or go on without. */
+  /** Calls back once, perhaps now: all chains have their secrets, and filters their configurations, or go on without. */
   whenSettled(settled: () => void): void {
-    whenAll(this.#chains.values(), (chain, called) => chain.whenSettled(called), settled);
+    const parts = [...this.#followed.values(), ...this.#chains.values()];
+    whenAll(parts, (part, called) => part.whenSettled(called), settled);
   }
 
   get connectionCount(): number {
@@ -183,9 +199,13 @@ export class ActiveListener implements PendingOwner, ChainFinder {
     this.#onlyChain = isSimple ? only : null;
     const { clock, random, runtime, stats } = this.#context;
     const filterContext = { stats, clock, random, runtime, listenerPrefix: this.statPrefix };
-    this.#makeFilters = config.listenerFilters.map((filter) =>
-      filter.factory.create(filter.config as never, filterContext),
-    );
+    this.#makeFilters = config.listenerFilters.map((filter, i) => {
+      if (filter.factory !== null) return filter.factory.create(filter.config as never, filterContext);
+      // Versions of one listener have the same: those differ in chains only.
+      const followed = this.#followed.get(i) ?? filter.follow(filterContext);
+      this.#followed.set(i, followed);
+      return () => followed.make() ?? this.#gone;
+    });
   }
 
   #makeChain(config: FilterChainConfig): FilterChain {
@@ -267,10 +287,27 @@ export class ActiveListener implements PendingOwner, ChainFinder {
       this.#choose(facts, unread);
       return;
     }
+    if (this.#isMissingFilter()) {
+      this.#countMissing();
+      this.#release(facts.balanceKey);
+      this.#logUnserved(facts, 0, '');
+      facts.stream.destroy();
+      return;
+    }
     const pending = new PendingSocket(this, facts, unread);
     this.#pending.add(pending);
     this.#stats.inc(this.#stats.i.downstream_pre_cx_active);
     pending.start();
+  }
+
+  /** Source: Envoy ActiveStreamListenerBase::onSocketAccepted. */
+  #isMissingFilter(): boolean {
+    for (const followed of this.#followed.values()) if (followed.isMissing) return true;
+    return false;
+  }
+
+  #countMissing(): void {
+    this.#extensionStats?.inc(this.#extensionStats.i.extension_config_missing);
   }
 
   get filterCount(): number {
@@ -433,6 +470,7 @@ export class ActiveListener implements PendingOwner, ChainFinder {
   close(): void {
     for (const pending of this.#pending) pending.abort();
     for (const chain of this.#chains.values()) chain.closeAll('listener_removed');
+    for (const followed of this.#followed.values()) followed.close();
   }
 }
 

@@ -24,7 +24,7 @@ export const LISTENER_STATS = {
 
 /** Under 'listener.ADDRESS.' of listeners that may have their extensions from a control plane. */
 export const LISTENER_EXTENSION_STATS = {
-  extension_config_missing: 'counter-once',
+  extension_config_missing: 'counter',
   network_extension_config_missing: 'counter',
 } as const;
 
@@ -53,6 +53,7 @@ export const LISTENER_MANAGER_STATS = {
 } as const;
 
 export type ListenerWorkerScope = ScopeOf<typeof LISTENER_WORKER_STATS>;
+export type ListenerExtensionScope = ScopeOf<typeof LISTENER_EXTENSION_STATS>;
 export type ListenerScope = ScopeOf<typeof LISTENER_STATS>;
 export type ListenerManagerScope = ScopeOf<typeof LISTENER_MANAGER_STATS>;
 

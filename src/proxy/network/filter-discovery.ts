@@ -1,7 +1,12 @@
 // Network filters whose configuration is only named and comes from elsewhere: new connections get the present one.
-import type { Scope } from '../../telemetry/metrics.ts';
-import { type Holder, type Holders, presentOf } from '../xds/holders.ts';
-import type { ConfigPlace } from '../xds/place.ts';
+import {
+  type Discovery,
+  type Extension,
+  FollowedExtension,
+  presentOf,
+  terminalRefusal,
+} from '../xds/followed-extension.ts';
+import type { Holders } from '../xds/holders.ts';
 import {
   defineNetworkFilter,
   type NetworkConnection,
@@ -12,109 +17,131 @@ import {
 } from './filter.ts';
 
 /** A filter's configuration that came by name. */
-export type NetworkExtension = {
-  readonly name: string;
-  /** Full name of its message. */
-  readonly type: string;
-  readonly factory: NetworkFilterFactory;
-  readonly config: unknown;
-};
+export type NetworkExtension = Extension<NetworkFilterFactory>;
+export type NetworkDiscovery = Discovery<NetworkFilterFactory>;
 
-/** Where a filter's configuration comes from. Source: envoy.config.core.v3.ExtensionConfigSource. */
-export type NetworkDiscovery = {
-  readonly name: string;
-  readonly place: ConfigPlace;
-  /** Until there is one, and when it is gone again. */
-  readonly fallback: NetworkExtension | null;
-  /** The listener does not wait for it. */
-  readonly isFallbackReady: boolean;
-  /** Full names of messages that it may be. */
-  readonly types: readonly string[];
-};
-
-const EXTENSION_STATS = {
-  config_reload: 'counter',
-  config_fail: 'counter',
-  config_conflict: 'counter',
-} as const;
 const MISSING_STATS = { network_extension_config_missing: 'counter' } as const;
 
-/** Stands where a filter is followed; `extensions` absent: nothing can be asked for (validation of a part). */
-export function makeDiscoveredFilter(extensions: Holders<NetworkExtension>): NetworkFilterFactory {
+/** Stands where a filter is followed: at the end of the chain, or before it. */
+export function makeDiscoveredFilter(extensions: Holders<NetworkExtension>, isTerminal: boolean): NetworkFilterFactory {
   return defineNetworkFilter<NetworkDiscovery>({
     name: 'config_discovery',
     configType: 'envoy.config.core.v3.ExtensionConfigSource',
     fields: {},
+    isTerminal,
     decode: () => {
       throw new Error('a discovered filter is decoded by the listener');
     },
     standIns: (discovery) => {
-      const present = presentOf(extensions.find(discovery.name, discovery.place.key)?.current, discovery);
+      const present = presentOf(extensions, discovery);
       return present?.factory.standIns?.(present.config as never) ?? [];
     },
-    create: (discovery, context) => new DiscoveredFilter(discovery, context, extensions),
+    create: (discovery, context) => {
+      const followed = new FollowedFilter(discovery, context, extensions, isTerminal);
+      return isTerminal ? new DiscoveredTerminal(followed) : new DiscoveredFilter(followed);
+    },
   });
 }
 
+/** A filter that stands there, or did when connections came that still are. */
+type Version = { readonly filter: NetworkFilter; connections: number };
+
 /** A connection keeps the filter that it began with, whatever comes meanwhile. */
-class DiscoveredFilter implements NetworkFilter {
-  readonly readsInfo = true;
-  readonly #discovery: NetworkDiscovery;
+class FollowedFilter {
   readonly #context: NetworkFilterContext;
-  readonly #extensions: Holders<NetworkExtension>;
-  readonly #holder: Holder<NetworkExtension>;
-  readonly #scope: Scope;
+  readonly #followed: FollowedExtension<NetworkFilterFactory>;
   /** Undefined: there is no configuration. Null: it does nothing. */
-  #present: NetworkFilter | null | undefined;
-  readonly #chosen = new Map<NetworkConnection, NetworkFilter>();
+  #present: Version | null | undefined;
+  readonly #chosen = new Map<NetworkConnection, Version>();
 
-  constructor(discovery: NetworkDiscovery, context: NetworkFilterContext, extensions: Holders<NetworkExtension>) {
-    const { name, place, fallback } = discovery;
-    const prefix = `extension_config_discovery.network_filter.${name}.`;
-    this.#discovery = discovery;
+  constructor(
+    discovery: NetworkDiscovery,
+    context: NetworkFilterContext,
+    extensions: Holders<NetworkExtension>,
+    isTerminal: boolean,
+  ) {
     this.#context = context;
-    this.#extensions = extensions;
-    this.#scope = context.stats.scope(prefix, EXTENSION_STATS);
-    this.#holder = extensions.use(name, place, prefix);
-    this.#holder.checks.add(this.#check);
-    this.#holder.listen(this.#changed);
-    const { current } = this.#holder;
-    this.#take(current !== null && this.#check(current) === null ? current : fallback);
+    this.#followed = new FollowedExtension(discovery, extensions, {
+      kind: 'network_filter',
+      stats: context.stats,
+      whyNot: (extension) => terminalRefusal(extension, isTerminal, 'network'),
+      changed: () => this.#take(),
+    });
+    this.#take();
   }
 
-  /** Why the extension cannot stand here, or null. Source: Envoy DynamicFilterConfigProvider. */
-  readonly #check = ({ name, type, factory }: NetworkExtension): string | null => {
-    const { types } = this.#discovery;
-    let reason: string | null = null;
-    if (!types.includes(type)) reason = `Error: filter config has type URL ${type} but expect ${types.join(', ')}.`;
-    else if (factory.isTerminal === true) {
-      const text = `Error: terminal filter named ${name} of type ${factory.name}`;
-      reason = `${text} must be the last filter in a network filter chain.`;
-    }
-    if (reason !== null) this.#scope.inc(this.#scope.dynamicCounter('config_fail'));
-    return reason;
-  };
-
-  readonly #changed = (): void => {
-    this.#scope.inc(this.#scope.dynamicCounter('config_reload'));
-    this.#take(this.#holder.current ?? this.#discovery.fallback);
-  };
-
-  #take(extension: NetworkExtension | null): void {
-    this.#present = extension === null ? undefined : extension.factory.create(extension.config as never, this.#context);
+  #take(): void {
+    const before = this.#present;
+    const { current } = this.#followed;
+    const filter = current?.factory.create(current.config as never, this.#context);
+    this.#present = filter == null ? filter : { filter, connections: 0 };
+    if (before?.connections === 0) before.filter.close?.();
   }
 
-  onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
-    const filter = this.#present;
-    if (filter === undefined) {
+  /** Null: it does nothing. Undefined: there is none, and the connection is closed. */
+  choose(connection: NetworkConnection): NetworkFilter | null | undefined {
+    const version = this.#present;
+    if (version === undefined) {
       const scope = this.#context.stats.scope(this.#context.listenerPrefix, MISSING_STATS);
       scope.inc(scope.i.network_extension_config_missing);
       connection.close('no-flush', '');
-      return 'stop';
+      return undefined;
     }
-    if (filter === null) return 'continue';
-    this.#chosen.set(connection, filter);
-    return filter.onNewConnection?.(connection) ?? 'continue';
+    if (version === null) return null;
+    version.connections++;
+    this.#chosen.set(connection, version);
+    return version.filter;
+  }
+
+  of(connection: NetworkConnection): NetworkFilter | null {
+    return this.#chosen.get(connection)?.filter ?? null;
+  }
+
+  get present(): NetworkFilter | null {
+    return this.#present?.filter ?? null;
+  }
+
+  forget(connection: NetworkConnection): void {
+    const version = this.#chosen.get(connection);
+    if (version === undefined) return;
+    this.#chosen.delete(connection);
+    version.filter.onDestroy?.(connection);
+    if (--version.connections === 0 && version !== this.#present) version.filter.close?.();
+  }
+
+  /** Those that serve a connection, or would serve the next. */
+  get all(): ReadonlySet<NetworkFilter> {
+    const versions = [...this.#chosen.values(), ...(this.#present == null ? [] : [this.#present])];
+    return new Set(versions.map(({ filter }) => filter));
+  }
+
+  /** The filter that came first may wait for something of its own. */
+  whenSettled(settled: () => void): void {
+    this.#followed.whenSettled(() => {
+      const { present } = this;
+      if (present?.whenSettled === undefined) settled();
+      else present.whenSettled(settled);
+    });
+  }
+
+  close(): void {
+    this.#followed.close();
+    this.present?.close?.();
+  }
+}
+
+class DiscoveredFilter implements NetworkFilter {
+  readonly readsInfo = true;
+  readonly #filter: FollowedFilter;
+
+  constructor(filter: FollowedFilter) {
+    this.#filter = filter;
+  }
+
+  onNewConnection(connection: NetworkConnection): NetworkFilterStatus {
+    const filter = this.#filter.choose(connection);
+    if (filter === undefined) return 'stop';
+    return filter?.onNewConnection?.(connection) ?? 'continue';
   }
 
   onData(
@@ -124,25 +151,56 @@ class DiscoveredFilter implements NetworkFilter {
     end: number,
     endStream: boolean,
   ): NetworkFilterStatus | Buffer {
-    return this.#chosen.get(connection)?.onData?.(connection, chunk, start, end, endStream) ?? 'continue';
+    return this.#filter.of(connection)?.onData?.(connection, chunk, start, end, endStream) ?? 'continue';
   }
 
   onDestroy(connection: NetworkConnection): void {
-    const filter = this.#chosen.get(connection);
-    if (filter === undefined) return;
-    this.#chosen.delete(connection);
-    filter.onDestroy?.(connection);
+    this.#filter.forget(connection);
+  }
+
+  denies(connection: NetworkConnection): boolean {
+    return this.#filter.present?.denies?.(connection) === true;
   }
 
   whenSettled(settled: () => void): void {
-    if (this.#discovery.isFallbackReady) settled();
-    else this.#holder.whenSettled(settled);
+    this.#filter.whenSettled(settled);
   }
 
   close(): void {
-    this.#holder.checks.delete(this.#check);
-    this.#holder.unlisten(this.#changed);
-    this.#extensions.release(this.#holder);
-    this.#present?.close?.();
+    this.#filter.close();
+  }
+}
+
+const NOBODY = { onData: () => {}, onEnd: () => {}, onDrain: () => {} };
+
+class DiscoveredTerminal implements NetworkFilter {
+  readonly readsInfo = true;
+  readonly #filter: FollowedFilter;
+
+  constructor(filter: FollowedFilter) {
+    this.#filter = filter;
+  }
+
+  start(connection: NetworkConnection): void {
+    // Without a filter nobody listens to the stream that is closed then.
+    connection.stream.handler = { ...NOBODY, onClose: (failure) => connection.closed(failure) };
+    this.#filter.choose(connection)?.start?.(connection);
+  }
+
+  onDestroy(connection: NetworkConnection): void {
+    if (this.#filter.of(connection) === null) this.#filter.present?.onDestroy?.(connection);
+    else this.#filter.forget(connection);
+  }
+
+  whenSettled(settled: () => void): void {
+    this.#filter.whenSettled(settled);
+  }
+
+  drainConnections(): void {
+    for (const filter of this.#filter.all) filter.drainConnections?.();
+  }
+
+  close(): void {
+    this.#filter.close();
   }
 }

@@ -29,6 +29,8 @@ export class Holder<T> {
   users = 0;
   /** Users who cannot take every value: each says why not, or null. */
   readonly checks = new Set<(value: T) => string | null>();
+  /** Its last user left: what made its values gives back what it used. */
+  onEnd: (() => void) | null = null;
   readonly #listeners = new Set<() => void>();
   #waiting: (() => void)[] = [];
 
@@ -110,7 +112,11 @@ export class Holders<T> {
 
   release(holder: Holder<T>): void {
     if (--holder.users > 0) return;
-    const { name, place, statPrefix } = holder;
+    const { name, place, statPrefix, onEnd } = holder;
+    holder.onEnd = null;
+    onEnd?.();
+    // Whose values do not come by name.
+    if (this.find(name, place.key) !== holder) return;
     this.#holders.delete(keyOf(name, place.key));
     this.#sink.unwant({ type: this.#type, name, place, statPrefix });
   }
@@ -135,14 +141,6 @@ export class Holders<T> {
   timedOut(name: string, placeKey: string): void {
     this.#holders.get(keyOf(name, placeKey))?.settle();
   }
-}
-
-/** What serves where a filter is only named: the one that came, if it is one of those expected, or the fallback. */
-export function presentOf<T extends { readonly type: string }>(
-  current: T | null | undefined,
-  { types, fallback }: { readonly types: readonly string[]; readonly fallback: T | null },
-): T | null {
-  return current != null && types.includes(current.type) ? current : fallback;
 }
 
 function keyOf(name: string, placeKey: string): string {
