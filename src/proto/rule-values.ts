@@ -215,6 +215,15 @@ function codePoints(text: string): number {
   return count;
 }
 
+/** A text has no more code points than units, and no fewer than half as many: most need not be counted. */
+function hasCodePoints(text: string, min: number, max: number): boolean {
+  const units = text.length;
+  if (units <= max && units >= 2 * min) return true;
+  if (units < min || units > 2 * max) return false;
+  const count = codePoints(text);
+  return count >= min && count <= max;
+}
+
 /** Checks of a string. */
 export function stringChecks(rules: Rules): Check[] {
   const checks = [
@@ -274,19 +283,19 @@ function characterChecks(rules: Rules): Check[] {
   const min = rules['min_len'] as number | undefined;
   const max = rules['max_len'] as number | undefined;
   const exact = (rules['len'] as number | undefined) ?? (min === max ? min : undefined);
-  if (exact !== undefined) return [counted(codePointsOf, exact, exact, `value must be ${exact} characters`)];
+  if (exact !== undefined) return [characters(exact, exact, `value must be ${exact} characters`)];
   if (min !== undefined && max !== undefined) {
-    return [counted(codePointsOf, min, max, `value must have between ${min} and ${max} characters inclusive`)];
+    return [characters(min, max, `value must have between ${min} and ${max} characters inclusive`)];
   }
   if (min !== undefined) {
-    return [counted(codePointsOf, min, Infinity, `value length must be at least ${min} characters`)];
+    return [characters(min, Infinity, `value length must be at least ${min} characters`)];
   }
   if (max === undefined) return [];
-  return [counted(codePointsOf, 0, max, `value length must be at most ${max} characters`)];
+  return [characters(0, max, `value length must be at most ${max} characters`)];
 }
 
-function codePointsOf(value: unknown): number {
-  return codePoints(value as string);
+function characters(min: number, max: number, reason: string): Check {
+  return (value) => (hasCodePoints(value as string, min, max) ? undefined : reason);
 }
 
 function counted(count: (value: unknown) => number, min: number, max: number, reason: string): Check {

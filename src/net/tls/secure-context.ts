@@ -96,8 +96,6 @@ export function makeSecureContext(options: SecureContextOptions): Tls.SecureCont
   if (trust !== null) return { error: trust };
   const list = cipherList(options);
   if (typeof list !== 'string') return list;
-  const algorithms = algorithmError(options);
-  if (algorithms !== null) return { error: algorithms };
   try {
     const context = nodeTls().createSecureContext({ ...settings(options), ...trustSettings(options), ciphers: list });
     if (options.ticketKeys.length > 0) useTicketKeys(context, options.ticketKeys, options.renewsTickets ?? false);
@@ -106,7 +104,7 @@ export function makeSecureContext(options: SecureContextOptions): Tls.SecureCont
     if (leaf !== null) ONLY_CERTIFICATES.set(context, new Certificate(leaf.raw));
     return context;
   } catch (error) {
-    return { error: `Failed to make a TLS context: ${textOf(error)}` };
+    return { error: algorithmError(options) ?? `Failed to make a TLS context: ${textOf(error)}` };
   }
 }
 
@@ -207,17 +205,22 @@ export function certificateError(one: ContextCertificate): string | null {
   return cause === null ? null : `Failed to load private key from ${keyName}, Cause: error:${cause}`;
 }
 
+/** Of chains that read well: each is looked at several times before it is in a context. */
+const LEAVES = new WeakMap<Buffer, X509Certificate>();
+
 function firstCertificate(chain: Buffer): X509Certificate | null {
-  let leaf: X509Certificate | null = null;
+  let leaf = LEAVES.get(chain) ?? null;
+  if (leaf !== null) return leaf;
   try {
     for (const block of pemBlocks(chain, 'CERTIFICATE')) {
       const found = new X509Certificate(block);
       leaf ??= found;
     }
-    return leaf;
   } catch {
     return null;
   }
+  if (leaf !== null) LEAVES.set(chain, leaf);
+  return leaf;
 }
 
 const EC_CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
@@ -287,14 +290,20 @@ export function trustError({ trustedCa, trustedCaName = INLINE, crl, crlName = I
   }
 }
 
+/** Texts that read well: in a mesh thousands of clusters trust one of them. */
+const GOOD_TRUST = new WeakSet<Buffer>();
+
 function hasGoodCertificates(trustedCa: Buffer): boolean {
+  if (GOOD_TRUST.has(trustedCa)) return true;
   const blocks = pemBlocks(trustedCa, 'CERTIFICATE');
   try {
     for (const block of blocks) new X509Certificate(block);
-    return blocks.length > 0;
   } catch {
     return false;
   }
+  if (blocks.length === 0) return false;
+  GOOD_TRUST.add(trustedCa);
+  return true;
 }
 
 // ─── Algorithms ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -320,19 +329,27 @@ function cipherList({ ciphers, minVersion }: SecureContextOptions): string | { r
   };
 }
 
+/** Names that OpenSSL took; those of the default it has at each level. */
+const KNOWN_CIPHERS = new Set(DEFAULT_CIPHERS.split(':'));
+const MAX_KNOWN_CIPHERS = 1000;
+
 function isCipher(name: string, level: string): boolean {
   // Exclusions and orders make no list of their own.
   if (/^[!+@-]/.test(name)) return true;
   // These are no names of ciphers, but keywords that let all of them in, or none.
   if (name.startsWith('TLS_')) return false;
+  const tried = `${name}:${level}`;
+  if (KNOWN_CIPHERS.has(name) || KNOWN_CIPHERS.has(tried)) return true;
   try {
-    nodeTls().createSecureContext({ ca: [], ciphers: `${name}:${level}` });
+    nodeTls().createSecureContext({ ca: [], ciphers: tried });
+    if (KNOWN_CIPHERS.size < MAX_KNOWN_CIPHERS) KNOWN_CIPHERS.add(tried);
     return true;
   } catch {
     return false;
   }
 }
 
+/** Asked where OpenSSL refused the whole: it does not say of what. */
 function algorithmError(options: SecureContextOptions): string | null {
   const { curves, signatureAlgorithms } = options;
   if (curves !== '' && !isAccepted({ ecdhCurve: curves })) return `Failed to initialize ECDH curves ${curves}`;

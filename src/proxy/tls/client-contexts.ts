@@ -59,6 +59,15 @@ function use(table: Map<string, Shared>, key: string, shared: Shared): ClientCon
   };
 }
 
+/** By the bytes that many clusters share. */
+const digests = new WeakMap<Buffer, string>();
+
 function digestOf(bytes: Buffer | null): string {
-  return bytes === null ? '' : createHash('sha256').update(bytes).digest('base64');
+  if (bytes === null) return '';
+  let digest = digests.get(bytes);
+  if (digest === undefined) {
+    digest = createHash('sha256').update(bytes).digest('base64');
+    digests.set(bytes, digest);
+  }
+  return digest;
 }

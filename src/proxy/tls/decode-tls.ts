@@ -15,7 +15,7 @@ import { decodeTicketKeys } from './decode-secret.ts';
 import { decodeSecretRef } from './decode-secret-ref.ts';
 import { checkValidation, decodeValidation, validationNames } from './decode-validation.ts';
 import type { KeyLogFiles } from './key-log.ts';
-import { mergeValidation } from './secret-store.ts';
+import { mergeParts } from './secret-store.ts';
 import type {
   CertificateSecret,
   CommonTlsConfig,
@@ -161,7 +161,7 @@ function decodeCombined(
   if (base === null) return null;
   const names = validationNames(context);
   const check = (secret: ValidationSecret): string | null => {
-    const whole = mergeValidation(base, secret) as ValidationSecret;
+    const whole = mergeParts(base, secret);
     const dm = new ConfigDecoder(d.environment);
     return checkValidation(whole, names, dm) ? null : (dm.reasons[0]?.reason ?? null);
   };

@@ -53,7 +53,7 @@ function withFingerprint(value: Omit<ValidationSecret, 'fingerprint'>, sanText: 
 
 /** Why a context cannot be used, in Envoy's words; null when it can. `d` is told with the field. */
 export function checkValidation(
-  value: ValidationSecret,
+  value: Omit<ValidationSecret, 'fingerprint'>,
   names: { readonly trustedCa: string; readonly crl: string },
   d: ConfigDecoder,
 ): boolean {

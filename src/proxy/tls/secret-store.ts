@@ -202,6 +202,11 @@ export function mergeValidation(
   secret: ValidationSecret | null,
 ): ValidationSecret | null {
   if (secret === null || base === null) return secret;
+  return { ...mergeParts(base, secret), fingerprint: fingerprintOf([base.fingerprint, secret.fingerprint]) };
+}
+
+/** Without the fingerprint, which costs the most. */
+export function mergeParts(base: ValidationSecret, secret: ValidationSecret): Omit<ValidationSecret, 'fingerprint'> {
   return {
     trustedCa: secret.trustedCa ?? base.trustedCa,
     crl: secret.crl ?? base.crl,
@@ -213,7 +218,6 @@ export function mergeValidation(
     acceptsUntrusted: secret.acceptsUntrusted || base.acceptsUntrusted,
     maxVerifyDepth: secret.maxVerifyDepth ?? base.maxVerifyDepth,
     spiffeTrustDomains: secret.spiffeTrustDomains ?? base.spiffeTrustDomains,
-    fingerprint: fingerprintOf([base.fingerprint, secret.fingerprint]),
   };
 }
 

@@ -154,7 +154,14 @@ function decodePolicy(message: TlsParameters, policy: string, d: ConfigDecoder):
   return POLICIES.get('FIPS_202205') as TlsParametersConfig;
 }
 
+/** What nearly every cluster of a mesh has. */
+let defaultCiphers: string | null = null;
+
 function decodeCiphers(suites: readonly string[], d: ConfigDecoder): string {
+  if (suites.length === 0) {
+    defaultCiphers ??= (expandCipherList(DEFAULT_CIPHERS) ?? []).join(':');
+    return defaultCiphers;
+  }
   const joined = suites.join(':');
   const list = joined === '' ? DEFAULT_CIPHERS : joined;
   const names = expandCipherList(list);
