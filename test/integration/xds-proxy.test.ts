@@ -175,6 +175,14 @@ for (const [type, ...args] of [['GRPC'], ['DELTA_GRPC'], ['DELTA_GRPC', '--concu
     ads.remove(CLUSTER, 'one');
     await until('the old cluster is gone', async () => (await stat(proxy, 'cluster_manager.cluster_removed')) > 0);
     assert.equal(await version(port), 'third');
+
+    put(ads, CLUSTER, 'one', cluster('one'));
+    put(ads, ROUTES, 'routes', routes('routes', 'fourth'));
+    await until('it comes back with the endpoints that it had', async () => (await version(port)) === 'fourth');
+    ads.remove(LISTENER, 'main');
+    await until('the listener is gone', async () => !/^[a-z0-9]*$/.test(await version(port)));
+    put(ads, LISTENER, 'main', listener('main', port));
+    await until('it comes back with the routes that it had', async () => (await version(port)) === 'fourth');
   });
 
   test(`what is wrong is refused alone, and the last good serves when the server is gone (${how})`, async () => {

@@ -3,7 +3,7 @@ import type { Core, Decoded } from '../core.ts';
 import { extensionWarning, standInWarnings } from '../listener/stand-ins.ts';
 import type { StandIn } from '../network/filter.ts';
 import type { Worker } from '../worker.ts';
-import type { Holders } from '../xds/holders.ts';
+import type { Holders, Want } from '../xds/holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { ADS_KEY } from '../xds/place.ts';
 import {
@@ -35,7 +35,7 @@ type Job = { readonly changes: readonly Change[]; readonly done: (refused: reado
 /** Of a type that does not matter. */
 type AnyHolders = Pick<Holders<unknown>, 'timedOut'> & {
   set(name: string, placeKey: string, value: null): boolean;
-  find(name: string, placeKey: string): { refusal(value: never): string | null } | null;
+  find(name: string, placeKey: string): { readonly current: unknown; refusal(value: never): string | null } | null;
 };
 
 export class ConfigApplier {
@@ -90,7 +90,7 @@ export class ConfigApplier {
   *#work(changes: readonly Change[], refused: Refused[]): Generator<void> {
     const ready: Ready[] = [];
     for (const { update, generation } of inOrder(changes.filter((change) => change.update.bytes !== null))) {
-      if (isSame(this.#current.get(keyOf(update)), update.bytes)) continue;
+      if (this.#isServing(update)) continue;
       const resource = this.#decoder.refusal(update) ?? (yield* this.#decoder.decode(update, generation));
       if (typeof resource === 'string') refused.push(this.#refuse(update, resource));
       else ready.push({ update, generation, resource });
@@ -114,6 +114,20 @@ export class ConfigApplier {
     }
     const takesClusters = ready.some(({ resource }) => resource.kind === 'cluster');
     if (takesClusters || changes.some(isRemovedCluster)) countReload(this.#core, 'cluster_manager.cds.');
+  }
+
+  /** Whether nothing changes. Who has come to use it since then has nothing yet. */
+  #isServing(update: ResourceUpdate): boolean {
+    if (!isSame(this.#current.get(keyOf(update)), update.bytes)) return false;
+    const { typeUrl, name, place = ADS_KEY } = update;
+    const type = typeName(typeUrl);
+    if (!HELD_TYPES.has(type)) return true;
+    return this.#holdersOf(type).some((named) => (named.find(name, place)?.current ?? null) !== null);
+  }
+
+  /** Nobody uses it any more. */
+  forget(want: Want): void {
+    this.#current.delete(keyOfWant(want));
   }
 
   /** From now on it serves; says why it cannot, or null. */
@@ -247,6 +261,11 @@ export function runInSlices<T>(core: Pick<Core, 'clock'>, work: Generator<void, 
 
 export function keyOf({ typeUrl, name, place = '' }: ResourceUpdate): string {
   return `${typeUrl} ${place} ${name}`;
+}
+
+/** The key of what is asked for. */
+export function keyOfWant({ type, name, place }: Want): string {
+  return keyOf({ typeUrl: type, name, bytes: null, ...(place.key === ADS_KEY ? {} : { place: place.key }) });
 }
 
 /** Whether the bytes are those that serve already. */

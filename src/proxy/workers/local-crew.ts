@@ -86,7 +86,13 @@ export class LocalCrew implements Crew {
   }
 
   attachWants(sink: WantSink): void {
-    this.#decoded.holders.wants.attach(sink);
+    this.#decoded.holders.wants.attach({
+      want: (want) => sink.want(want),
+      unwant: (want) => {
+        this.#applier?.forget(want);
+        sink.unwant(want);
+      },
+    });
   }
 
   firstCame(kind: 'clusters' | 'listeners'): void {

@@ -1,9 +1,10 @@
 // The dynamic configuration in force, as the supervisor keeps it: for workers that start later, and for their sockets.
 import type { Core, Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
-import { isSame, keyOf, runInSlices } from './apply.ts';
+import { isSame, keyOf, keyOfWant, runInSlices } from './apply.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { ADS_KEY } from '../xds/place.ts';
+import type { Want } from '../xds/holders.ts';
 import type { WorkerHolders } from '../xds/worker-holders.ts';
 import { ENDPOINTS_TYPE, LISTENER_TYPE, SECRET_TYPE } from '../xds/types.ts';
 import { ResourceDecoder, typeName } from './resource-decoder.ts';
@@ -95,6 +96,11 @@ export class Resources {
     else if (decoded === null || typeof decoded === 'string') named.timedOut(name, place);
     else if (decoded.kind === 'secret') secrets.set(name, place, decoded.secret);
     else if (decoded.kind === 'endpoints') endpoints.set(name, place, decoded.endpoints);
+  }
+
+  /** Equal bytes are news again: who used it is gone, or somebody asks for it who has not got it. */
+  forget(want: Want): void {
+    this.#kept.delete(keyOfWant(want));
   }
 
   /** All workers serve it now, save what they refused. */

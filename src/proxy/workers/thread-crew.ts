@@ -334,7 +334,18 @@ export class ThreadCrew implements Crew, SeatOwner {
   }
 
   attachWants(sink: WantSink): void {
-    this.#wants.attach(sink);
+    const resources = this.#resources;
+    this.#wants.attach({
+      // Whoever asks has nothing, whatever was there before.
+      want: (want) => {
+        resources.forget(want);
+        sink.want(want);
+      },
+      unwant: (want) => {
+        resources.forget(want);
+        sink.unwant(want);
+      },
+    });
     // The supervisor's own clusters, over which it asks servers, may need secrets and endpoints of servers, too.
     const own = this.#seats.length;
     const isOwn = ({ type }: Want): boolean => type === SECRET_TYPE || type === ENDPOINTS_TYPE;

@@ -244,7 +244,13 @@ function main(): void {
   worker.whenOpen(() => send({ kind: 'open' }));
   const post = (kind: 'want' | 'unwant', { type, name, statPrefix, place }: Want): void =>
     send({ kind, want: { type, name, statPrefix, place: place.message } });
-  holders.wants.attach({ want: (want) => post('want', want), unwant: (want) => post('unwant', want) });
+  holders.wants.attach({
+    want: (want) => post('want', want),
+    unwant: (want) => {
+      applier.forget(want);
+      post('unwant', want);
+    },
+  });
 }
 
 main();
