@@ -31,7 +31,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   config: HttpConfig;
   readonly clock: Clock;
   readonly random: Random;
-  stats: HttpScope;
+  readonly stats: HttpScope;
   readonly info: ConnectionInfo;
   readonly #connection: NetworkConnection;
   readonly #socket: ByteStream;
@@ -165,13 +165,15 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     return this.#first;
   }
 
-  /** Another version of its chain serves it from now on; what is in progress keeps its filters and its route. */
+  /**
+   * Another version of its chain serves it from now on; what is in progress keeps its filters and its route. It goes on
+   * counting where it has counted, for gauges go down where they went up.
+   */
   moveTo(manager: HttpManager): void {
     this.manager.connections.delete(this);
     manager.connections.add(this);
     this.manager = manager;
     this.config = manager.config;
-    this.stats = manager.stats;
     if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
   }
 

@@ -179,7 +179,7 @@ export class HttpManagerFilter implements NetworkFilter {
   }
 }
 
-/** Gauges go down where they went up, and a codec stays what it is. */
+/** A codec stays what it is. */
 function isAlike(a: HttpManager, b: HttpManager): boolean {
-  return a.stats === b.stats && a.isSecure === b.isSecure && a.config.codecType === b.config.codecType;
+  return a.isSecure === b.isSecure && a.config.codecType === b.config.codecType;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../base/byte-stream.ts';
 import { get, LISTENER, MemoryProxy, response } from '../../../test/simulation/memory-proxy.ts';
+import type { HttpManagerParts } from '../http/http-manager.ts';
 import type { NetworkConnection, NetworkFilterFactory } from '../network/filter.ts';
 import type { FilterChainConfig } from '../network/filter-chain.ts';
 import type { ListenerFilter, ListenerFilterFactory } from './filter.ts';
@@ -50,6 +51,15 @@ function echoChain(name: string): FilterChainConfig {
       onClose: (failure) => connection.closed(failure),
     };
   });
+}
+
+/** The same chain with other statistics. */
+function countingElsewhere({ match, chain }: ListenerConfig['chains'][number]): ListenerConfig['chains'][number] {
+  const filters = chain.filters.map((filter) => {
+    const parts = filter.config as HttpManagerParts;
+    return { ...filter, config: { ...parts, config: { ...parts.config, statPrefix: 'other' } } };
+  });
+  return { match, chain: { ...chain, fingerprint: 'other', filters } };
 }
 
 /** A listener filter that restores an original destination, after it has seen so many bytes. */
@@ -112,6 +122,39 @@ test('a chain that is gone drains: idle connections end, others with their excha
   rig.advance(600_000);
   assert.equal(stuck.isGone, true);
   assert.equal(rig.stat('listener_manager.total_filter_chains_draining'), 0);
+  rig.stop();
+});
+
+test('an idle connection goes on under a chain that counts elsewhere', () => {
+  const rig = new MemoryProxy();
+  const { listeners } = rig.proxy.worker;
+  const config = configOf(rig);
+  const idle = rig.exchange(get('/'));
+  rig.run(() => listeners.set({ ...config, chains: config.chains.map(countingElsewhere) }));
+  assert.equal(idle.isGone, false);
+  idle.send(get('/again'));
+  assert.deepEqual([idle.answers, idle.isGone], [['200 ok', '200 ok'], false]);
+  assert.doesNotMatch(idle.text, /connection: close/);
+  idle.close();
+  assert.equal(rig.stat('http.test.downstream_cx_active'), 0);
+  assert.equal(rig.stat('http.other.downstream_cx_active'), 0);
+  rig.stop();
+});
+
+test('a chain that nothing succeeds drains: a request that is on its way is answered, and is the last', () => {
+  const rig = new MemoryProxy();
+  const { listeners } = rig.proxy.worker;
+  const [idle, silent, fresh] = [rig.exchange(get('/')), rig.exchange(get('/')), rig.connect()];
+  const onPort = { ...MATCH_ALL, destinationPort: 1 };
+  rig.run(() => listeners.set({ ...configOf(rig), chains: [{ match: onPort, chain: namedChain('port') }] }));
+  assert.deepEqual([idle.isGone, silent.isGone, fresh.isGone], [false, false, false]);
+  idle.send(get('/again'));
+  fresh.send(get('/'));
+  for (const one of [idle, fresh]) assert.match(one.text, /\r\nconnection: close\r\n/);
+  rig.advance(2_000);
+  assert.deepEqual([idle.isGone, silent.isGone, fresh.isGone], [true, false, true]);
+  rig.advance(600_000);
+  assert.equal(silent.isGone, true);
   rig.stop();
 });
 

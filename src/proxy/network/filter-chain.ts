@@ -119,10 +119,10 @@ export class FilterChain {
     return filters.some((filter) => filter.denies?.(connection) === true);
   }
 
-  /** Ends the chain: connections close with their exchanges, but for those that have a successor. */
+  /** Ends the chain: connections close with their next exchanges, but for those that have a successor. */
   drain(onDrained: () => void): void {
     this.isDraining = true;
-    for (const connection of this.connections) if (!connection.hasSuccessor) connection.owner?.drainNow();
+    for (const connection of this.connections) if (!connection.hasSuccessor) connection.owner?.startDrain();
     this.retire(onDrained);
   }
 

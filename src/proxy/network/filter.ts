@@ -54,6 +54,8 @@ export const POLICY_CHANGED = 'policy_changed';
 
 /** What serves a connection. */
 export type ConnectionOwner = {
+  /** Its next exchange is its last; until then it stays open, for a request may be on its way. */
+  startDrain(): void;
   /** Ends it now if it carries nothing, else with its exchange. */
   drainNow(): void;
   closeAtOnce(reason: string): void;
