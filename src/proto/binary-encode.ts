@@ -14,7 +14,7 @@ export function encodeBinary<T>(type: MessageType<T>, message: T): Uint8Array {
   const start = position;
   try {
     writeBody(type as MessageType, message);
-    return buffer.slice(start, position);
+    return new Uint8Array(buffer.buffer.slice(start, position));
   } finally {
     position = start;
     if (start === 0 && buffer.length > KEEP_BYTES) allocate(INITIAL_BYTES);
@@ -31,12 +31,12 @@ const INITIAL_BYTES = 4096;
 const KEEP_BYTES = 65536;
 
 // Scratch space of the encode that is running; a nested encode (of the message of an Any) appends to it.
-let buffer = new Uint8Array(INITIAL_BYTES);
+let buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
 let view = new DataView(buffer.buffer);
 let position = 0;
 
 function allocate(length: number): void {
-  buffer = new Uint8Array(length);
+  buffer = Buffer.allocUnsafeSlow(length);
   view = new DataView(buffer.buffer);
 }
 
@@ -250,13 +250,11 @@ function writeVarint64(value: bigint): void {
   buffer[position++] = Number(rest);
 }
 
-const utf8 = new TextEncoder();
-
 function writeString(value: string): void {
   if (typeof value !== 'string') throw new TypeError(`expected a string, got ${typeof value}`);
   const start = openLength();
   reserve(value.length * 3);
-  position += utf8.encodeInto(value, buffer.subarray(position)).written;
+  position += buffer.utf8Write(value, position);
   closeLength(start);
 }
 

@@ -29,6 +29,8 @@ export class SotwState implements TypeState {
   #error: string | null = null;
   /** Names that the last request of this stream had. */
   #told: ReadonlySet<string> = new Set();
+  /** The same as the request had it, while the names are still those; null when they are others. */
+  #toldList: string[] | null = null;
   /** Names that any request of this stream had: of those the server may not know that they were let go. */
   readonly #everTold = new Set<string>();
   /** Told names that are to be sent again: a request without them goes first. */
@@ -48,6 +50,7 @@ export class SotwState implements TypeState {
 
   add(name: string): void {
     this.names.add(name);
+    this.#toldList = null;
     this.#missing.add(name);
     if (this.#told.has(name)) this.#again.add(name);
     if (this.#everTold.has(name)) this.#reminded.set(name, 0);
@@ -56,6 +59,7 @@ export class SotwState implements TypeState {
 
   remove(name: string): void {
     if (!this.names.delete(name)) return;
+    this.#toldList = null;
     this.#missing.delete(name);
     this.#again.delete(name);
     this.#reminded.delete(name);
@@ -65,6 +69,7 @@ export class SotwState implements TypeState {
   setWildcard(isWildcard: boolean): void {
     if (this.isWildcard === isWildcard) return;
     this.isWildcard = isWildcard;
+    this.#toldList = null;
     this.isRequestDue = true;
   }
 
@@ -72,6 +77,7 @@ export class SotwState implements TypeState {
     this.#nonce = '';
     this.#error = null;
     this.#told = new Set();
+    this.#toldList = null;
     this.#everTold.clear();
     this.#again.clear();
     this.#reminded.clear();
@@ -130,13 +136,17 @@ export class SotwState implements TypeState {
   /** Servers send again what was left out and came back. */
   #nextNames(): string[] {
     const again = this.#again;
-    const now = again.size === 0 ? this.names : new Set([...this.names].filter((name) => !again.has(name)));
-    this.isRequestDue = again.size > 0;
+    const isWhole = again.size === 0;
+    this.isRequestDue = !isWhole;
+    if (isWhole && this.#toldList !== null) return this.#toldList;
+    const now = isWhole ? this.names : new Set([...this.names].filter((name) => !again.has(name)));
     for (const name of again) this.#reminded.set(name, (this.#reminded.get(name) ?? 0) + 1);
     again.clear();
     this.#told = new Set(now);
     if (this.#everTold.size > MAX_TOLD) this.#everTold.clear();
     for (const name of now) this.#everTold.add(name);
-    return this.isWildcard && now.size > 0 ? ['*', ...now] : [...now];
+    const list = this.isWildcard && now.size > 0 ? ['*', ...now] : [...now];
+    this.#toldList = isWhole ? list : null;
+    return list;
   }
 }
