@@ -199,6 +199,11 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
+    path: 'src/proxy/cluster/orca/',
+    may: ['src/proxy/cluster/', 'src/proto/', 'src/wire/', ...FLOOR],
+    types: PROXY_TYPES,
+  },
+  {
     path: 'src/proxy/cluster/upstream-client/',
     may: ['src/proxy/cluster/', 'src/proxy/http/filter.ts', 'src/proto/', 'src/wire/', ...FLOOR],
     types: PROXY_TYPES,

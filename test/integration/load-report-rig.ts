@@ -43,7 +43,7 @@ const cluster = (name: string, endpoints: readonly Json[], more: Json = {}): Jso
 });
 
 /** Clusters that '/NAME' goes to. */
-const ROUTED = ['spread', 'single', 'down', 'empty', 'full', 'closed', 'original', 'spare', 'eds'];
+const ROUTED = ['spread', 'single', 'down', 'empty', 'full', 'closed', 'original', 'spare', 'eds', 'telling'];
 
 function bootstrap(ports: Ports): Json {
   const { a, b, c } = ports;
@@ -72,6 +72,9 @@ function bootstrap(ports: Ports): Json {
         cluster('control', [{ lb_endpoints: [lb(ports.control)] }], HTTP2),
         cluster('spread', [at('here/one', [a]), at('here/two', [b]), at('away', [c])]),
         cluster('single', [at('here/two/deep', [a])], { lrs_server: { self: {} } }),
+        cluster('telling', [at('here/one', [a])], {
+          lrs_report_endpoint_metrics: ['cpu_utilization', 'eps', 'named_metrics.*', 'request_cost.b'],
+        }),
         cluster('down', [at('here/two', [ports.nobody])]),
         cluster('empty', []),
         cluster('full', [at('here/two', [a])], { circuit_breakers: { thresholds: [{ max_requests: 0 }] } }),
@@ -279,13 +282,18 @@ export class LoadRig {
   }
 }
 
+const LOAD = 'endpoint-load-metrics';
+/** What endpoints say of themselves; the first is void. */
+const LOADS = ['TEXT mem', 'TEXT cpu_utilization=0.5, named_metrics.a=3', 'JSON {"request_cost":{"a":1,"b":2}}'];
+
 async function startUpstream(): Promise<Server> {
   const server = createServer((message, response) => {
     message.resume();
     message.on('end', () => {
       const { searchParams } = new URL(message.url ?? '/', 'http://x');
       if (searchParams.has('hang')) return;
-      response.writeHead(Number(searchParams.get('status') ?? 200));
+      const load = searchParams.get('load');
+      response.writeHead(Number(searchParams.get('status') ?? 200), load === null ? {} : { [LOAD]: load });
       response.end('x');
     });
   });
@@ -307,13 +315,14 @@ export async function tell(rig: LoadRig): Promise<Told> {
   const [first] = reports.requests;
   steps['before any wish'] = first?.cluster_stats ?? 'no clusters';
   await rig.get('/spread');
-  await rig.wish({ send_all_clusters: true, load_reporting_interval: interval(250) });
+  await rig.wish({ send_all_clusters: true, load_reporting_interval: interval(200) });
   let from = reports.requests.length;
   for (let i = 0; i < 6; i++) await rig.get('/spread');
   for (const status of [200, 404, 500, 503]) await rig.get(`/single?status=${status}`);
   for (const name of ['down', 'empty', 'full', 'closed', 'closed', 'original', 'spare', 'eds', 'eds']) {
     await rig.get(`/${name}`);
   }
+  for (const load of LOADS) await rig.get(`/telling?status=500&load=${encodeURIComponent(load)}`);
   void rig.get('/single?hang');
   steps['all clusters'] = await rig.told(from);
   rig.giveUp();
@@ -321,19 +330,20 @@ export async function tell(rig: LoadRig): Promise<Told> {
   from = reports.requests.length + 1;
   steps['a hanging request ended'] = await rig.told(from);
   // One of each endpoint; one of the two is gone before the report, and takes its count along.
-  await rig.wish({ send_all_clusters: true, load_reporting_interval: interval(1000) });
+  await rig.wish({ send_all_clusters: true, load_reporting_interval: interval(800) });
   from = reports.requests.length;
   for (let i = 0; i < 2; i++) await rig.get('/eds');
   await rig.moveEndpoint();
   await until('a report', () => reports.requests.length > from);
   await rig.wish({
-    ...{ clusters: ['spread', 'eds', 'full', 'nowhere'], report_endpoint_granularity: true },
-    load_reporting_interval: interval(250),
+    ...{ clusters: ['spread', 'eds', 'full', 'nowhere', 'telling'], report_endpoint_granularity: true },
+    load_reporting_interval: interval(200),
   });
   steps['an endpoint moved'] = await rig.told(from);
   from = reports.requests.length;
   for (let i = 0; i < 3; i++) await rig.get('/spread');
   for (const name of ['eds', 'eds', 'full', 'single']) await rig.get(`/${name}`);
+  for (const load of LOADS) await rig.get(`/telling?load=${encodeURIComponent(load)}`);
   steps['some clusters, by endpoint'] = await rig.told(from);
   return { ...(await tellOfLoss(rig, steps, stats)), node: nodeOf(first) };
 }

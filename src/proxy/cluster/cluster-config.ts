@@ -196,6 +196,8 @@ export type ClusterConfig = {
   readonly transportMatches: readonly TransportMatch[];
   /** What looks at every connection, the first one next to the socket; absent: nothing. */
   readonly filters?: readonly UpstreamFilterConfig[];
+  /** lrs_report_endpoint_metrics; absent: none. */
+  readonly loadMetrics?: readonly string[];
   readonly metadata: Metadata | null;
   readonly addedViaApi: boolean;
 };

@@ -26,6 +26,7 @@ import { EdsDiscovery } from './discovery/eds.ts';
 import { OriginalDstLoadBalancer } from './discovery/original-dst.ts';
 import { HostEntry, hostKey } from './host.ts';
 import { PriorityLoadBalancer } from './lb/load-balancer.ts';
+import { MeteredHost } from './orca/metered-host.ts';
 import type { Dialer, PoolContext } from './pool/dialing.ts';
 import { makePriorityHosts, type PriorityHosts } from './priority-set.ts';
 import { CLUSTER_STATS, ClusterCodeStats, type ClusterScope } from './stats.ts';
@@ -232,7 +233,10 @@ export class ClusterEntry implements Cluster {
     // DNS discovery counts by itself: every address of every answer.
     if (!(this.#discovery instanceof DnsDiscovery)) this.#countMatch(endpoint);
     const transport = transports === null ? null : transports.find(endpoint).transport;
-    return new HostEntry(this.#context, this.breakers, endpoint, transport);
+    const { loadMetrics } = this.config;
+    return loadMetrics === undefined
+      ? new HostEntry(this.#context, this.breakers, endpoint, transport)
+      : new MeteredHost(loadMetrics, this.#context, this.breakers, endpoint, transport);
   }
 
   #countMatch(endpoint: MatchedEndpoint): void {

@@ -29,6 +29,11 @@ export class HostCounts {
   }
 }
 
+/** What answers of an endpoint said of it: so many times, together so much. */
+export type LoadMetric = { readonly name: string; readonly count: number; readonly total: number };
+
+const NO_METRICS: readonly LoadMetric[] = Object.freeze([]);
+
 export class HostEntry extends HostCounts implements Host {
   readonly address: Address;
   readonly name: string;
@@ -109,6 +114,11 @@ export class HostEntry extends HostCounts implements Host {
   }
   get priority(): number {
     return this.endpoint.priority;
+  }
+
+  /** Those since the last call; only clusters that report them have any. */
+  takeLoadMetrics(): readonly LoadMetric[] {
+    return NO_METRICS;
   }
 
   /** Nothing goes there now. */

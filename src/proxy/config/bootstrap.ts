@@ -28,6 +28,7 @@ import { HTTP_CONNECTION_MANAGER_FIELDS } from './http-connection-manager.ts';
 import { decodeListener, LISTENER_FIELDS, type ListenerEnvironment } from './listener.ts';
 import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
 import { MATCHER_FIELDS } from './matcher.ts';
+import { routeEnvironment } from './route-environment.ts';
 import { ROUTE_FIELDS } from './route-fields.ts';
 import { SOCKET_OPTION_FIELDS } from './socket-options.ts';
 import type { ConfigPlace, PlaceSource } from '../xds/place.ts';
@@ -185,9 +186,15 @@ function decodeLoadReports(message: Bootstrap, d: ConfigDecoder): GrpcTarget | n
   const config = message.cluster_manager?.load_stats_config;
   const source = config === undefined ? null : decodeApiSource(config, d);
   if (source === null) return null;
-  if (source.kind === 'grpc') return source.target;
-  d.reject('api_type', 'must be GRPC: load reports have no other transport');
-  return null;
+  if (source.kind !== 'grpc' || source.isAggregated) {
+    d.reject('api_type', 'must be GRPC or DELTA_GRPC: load reports have a stream of their own');
+    return null;
+  }
+  const { target } = source;
+  if (target.ownCluster === null && routeEnvironment(d).hasCluster?.(target.clusterName) === false) {
+    d.reject('grpc_services', `Unknown gRPC client cluster '${target.clusterName}'`);
+  }
+  return target;
 }
 
 function sharesSocket(other: ListenerConfig, config: ListenerConfig, address: Address): boolean {

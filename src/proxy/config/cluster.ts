@@ -29,7 +29,7 @@ export const CLUSTER_FIELDS = {
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
     least_request_lb_config load_balancing_policy upstream_connection_options metadata transport_socket
-    transport_socket_matches protocol_selection preconnect_policy filters
+    transport_socket_matches protocol_selection preconnect_policy filters lrs_report_endpoint_metrics
     ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.Cluster.PreconnectPolicy': 'per_upstream_preconnect_ratio',
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
@@ -107,9 +107,15 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     dial: decodeDial(message, d),
     ...decodeTransports(message, d),
     filters: decodeClusterFilters(message.filters as never, d),
+    ...loadMetrics(message),
     metadata: decodeMetadata(message.metadata),
     addedViaApi: false,
   });
+}
+
+/** Names that mean nothing are passed over, as in Envoy. */
+function loadMetrics({ lrs_report_endpoint_metrics: names = [] }: Cluster): Pick<ClusterConfig, 'loadMetrics'> {
+  return names.length === 0 ? {} : { loadMetrics: Object.freeze([...names]) };
 }
 
 /** The endpoints that are there before any discovery. */

@@ -20,8 +20,8 @@ export type Crew = {
   /** All clusters with the counts of their hosts; `done` may be called at once. */
   clusters(done: (clusters: Iterable<ClusterStatus>) => void): void;
   /**
-   * What clusters did since the last question, of all threads: `took` is called with each piece (`isLate`: of an earlier
-   * question, perhaps after `done`), `done` once, later.
+   * What clusters did since the last question, of all threads: `took` is called with each piece (`isLate`: of an
+   * earlier question, perhaps after `done`), `done` once, later.
    */
   loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void;
   listeners(): readonly ListenerStatus[];

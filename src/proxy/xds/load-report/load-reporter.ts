@@ -98,7 +98,12 @@ export class LoadReporter {
         if (generation === this.#generation) this.#closed(status, message + detailsOf(message, trailers !== null));
       },
     });
-    if (isOver) return;
+    if (isOver) {
+      // Source: Envoy counts it twice: as a stream that ended, and as one that never was.
+      this.#parts.log('warning', 'Unable to establish new stream');
+      this.#failed();
+      return;
+    }
     this.#call = call;
     this.#isReportDue = true;
     this.#next();
@@ -126,11 +131,20 @@ export class LoadReporter {
     this.#call = null;
     this.#isReportDue = false;
     this.#reportTimer.disarm();
-    if (status !== GRPC.ok) {
+    if (status === GRPC.ok) this.#retryLater();
+    else {
       log('warning', `StreamLoadStats gRPC config stream closed: ${status}, ${message}`);
-      this.#scope.inc(this.#scope.i.errors);
+      this.#failed();
     }
-    log('info', `Load reporter stats stream/connection will retry in ${RETRY_MS} ms.`);
+  }
+
+  #failed(): void {
+    this.#scope.inc(this.#scope.i.errors);
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#parts.log('info', `Load reporter stats stream/connection will retry in ${RETRY_MS} ms.`);
     this.#retryTimer.arm(RETRY_MS);
   }
 

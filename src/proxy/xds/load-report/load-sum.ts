@@ -1,4 +1,5 @@
 // The loads of all threads added up, as the load reporting service is told of them.
+import type { Address } from '../../../base/byte-stream.ts';
 import type {
   Address as AddressMessage,
   ClusterStats,
@@ -7,13 +8,20 @@ import type {
 } from '../../../proto/generated/types.d.ts';
 import { addressJson } from '../../admin/listeners.ts';
 import type { Locality } from '../../cluster/cluster-config.ts';
+import type { LoadMetric } from '../../cluster/host.ts';
 import { addCounts, type ClusterLoad, type HostLoad, type LoadCounts, type LocalityLoad } from './loads.ts';
+
+/** By name. */
+type Metrics = Map<string, LoadMetric>;
+
+type HostSum = { readonly address: Address; counts: LoadCounts; readonly metrics: Metrics };
 
 type LocalitySum = {
   readonly priority: number;
   readonly locality: Locality;
   counts: LoadCounts;
-  readonly hosts: Map<string, HostLoad>;
+  readonly metrics: Metrics;
+  readonly hosts: Map<string, HostSum>;
 };
 
 type ClusterSum = {
@@ -53,7 +61,7 @@ export class LoadSum {
     if (cluster === undefined) return null;
     const { serviceName, dropped } = cluster;
     const localities = [...cluster.localities.values()]
-      .filter(({ counts }) => !isZero(counts))
+      .filter(({ counts, metrics }) => !isZero(counts) || metrics.size > 0)
       .sort((a, b) => a.priority - b.priority || compareLocalities(a.locality, b.locality, local));
     return {
       cluster_name: name,
@@ -65,16 +73,30 @@ export class LoadSum {
   }
 }
 
-function addLocality(cluster: ClusterSum, { priority, locality, counts, hosts }: LocalityLoad): void {
+function addLocality(cluster: ClusterSum, { priority, locality, counts, metrics, hosts }: LocalityLoad): void {
   const key = `${priority}\0${locality.region}\0${locality.zone}\0${locality.subZone}`;
   let sum = cluster.localities.get(key);
   if (sum === undefined) {
-    sum = { priority, locality, counts, hosts: new Map() };
+    sum = { priority, locality, counts, metrics: new Map(), hosts: new Map() };
     cluster.localities.set(key, sum);
   } else sum.counts = addCounts(sum.counts, counts);
-  for (const host of hosts) {
-    const known = sum.hosts.get(host.key);
-    sum.hosts.set(host.key, known === undefined ? host : { ...host, counts: addCounts(known.counts, host.counts) });
+  addMetrics(sum.metrics, metrics);
+  for (const host of hosts) addHost(sum.hosts, host);
+}
+
+function addHost(sums: Map<string, HostSum>, { key, address, counts, metrics }: HostLoad): void {
+  let sum = sums.get(key);
+  if (sum === undefined) {
+    sum = { address, counts, metrics: new Map() };
+    sums.set(key, sum);
+  } else sum.counts = addCounts(sum.counts, counts);
+  addMetrics(sum.metrics, metrics);
+}
+
+function addMetrics(sums: Metrics, metrics: readonly LoadMetric[]): void {
+  for (const { name, count, total } of metrics) {
+    const known = sums.get(name);
+    sums.set(name, { name, count: count + (known?.count ?? 0), total: total + (known?.total ?? 0) });
   }
 }
 
@@ -107,9 +129,9 @@ function compare(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-function localityStats({ priority, locality, counts, hosts }: LocalitySum): UpstreamLocalityStats {
+function localityStats({ priority, locality, counts, metrics, hosts }: LocalitySum): UpstreamLocalityStats {
   const { region, zone, subZone } = locality;
-  const told = [...hosts.values()].filter((host) => !isZero(host.counts));
+  const told = [...hosts.values()].filter((host) => !isZero(host.counts) || host.metrics.size > 0);
   return {
     locality: {
       ...(region === '' ? {} : { region }),
@@ -118,12 +140,23 @@ function localityStats({ priority, locality, counts, hosts }: LocalitySum): Upst
     },
     priority,
     ...requestCounts(counts),
+    ...metricStats(metrics),
     ...(told.length === 0 ? {} : { upstream_endpoint_stats: told.map(endpointStats) }),
   };
 }
 
-function endpointStats({ address, counts }: HostLoad): UpstreamEndpointStats {
-  return { address: addressJson(address) as AddressMessage, ...requestCounts(counts) };
+function endpointStats({ address, counts, metrics }: HostSum): UpstreamEndpointStats {
+  return { address: addressJson(address) as AddressMessage, ...requestCounts(counts), ...metricStats(metrics) };
+}
+
+function metricStats(metrics: Metrics): Pick<UpstreamLocalityStats, 'load_metric_stats'> {
+  if (metrics.size === 0) return {};
+  const load_metric_stats = [...metrics.values()].map(({ name, count, total }) => ({
+    metric_name: name,
+    num_requests_finished_with_metric: count,
+    total_metric_value: total,
+  }));
+  return { load_metric_stats };
 }
 
 function requestCounts({ success, error, active, issued }: LoadCounts) {

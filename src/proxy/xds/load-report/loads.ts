@@ -3,7 +3,7 @@ import type { Address } from '../../../base/byte-stream.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Locality } from '../../cluster/cluster-config.ts';
 import type { ClusterEntry } from '../../cluster/cluster-entry.ts';
-import { type HostEntry, hostKey } from '../../cluster/host.ts';
+import { type HostEntry, hostKey, type LoadMetric } from '../../cluster/host.ts';
 import type { LocalityHosts } from '../../cluster/priority-set.ts';
 
 /** What a thread is asked. */
@@ -38,11 +38,18 @@ export type LocalityLoad = {
   readonly priority: number;
   readonly locality: Locality;
   readonly counts: LoadCounts;
+  /** What its endpoints said of themselves; names may occur more than once. */
+  readonly metrics: readonly LoadMetric[];
   /** Those that have any; empty unless they are asked for. */
   readonly hosts: readonly HostLoad[];
 };
 
-export type HostLoad = { readonly key: string; readonly address: Address; readonly counts: LoadCounts };
+export type HostLoad = {
+  readonly key: string;
+  readonly address: Address;
+  readonly counts: LoadCounts;
+  readonly metrics: readonly LoadMetric[];
+};
 
 /** Of requests. */
 export type LoadCounts = {
@@ -59,6 +66,7 @@ const CLUSTERS_PER_PIECE = 200;
 /** Counts of a host that were told already. */
 type Told = { readonly success: number; readonly error: number; readonly issued: number };
 
+const NO_COUNTS: LoadCounts = Object.freeze({ success: 0, error: 0, active: 0, issued: 0 });
 const NOTHING_TOLD: Told = Object.freeze({ success: 0, error: 0, issued: 0 });
 
 /** Hosts and clusters that are gone take what was not told of them along, as in Envoy. */
@@ -81,7 +89,7 @@ export class LoadBook {
       if (known.has(name)) {
         if (isReport) loads.push(this.#take(cluster, withHosts));
       } else if (beginning === null || beginning.has(name)) {
-        this.#take(cluster, false);
+        this.#begin(cluster);
         begun.push(name);
       }
       if (loads.length + begun.length < CLUSTERS_PER_PIECE) continue;
@@ -90,6 +98,12 @@ export class LoadBook {
       begun = [];
     }
     yield { loads, begun };
+  }
+
+  /** Envoy keeps what endpoints said of themselves before. */
+  #begin(cluster: ClusterEntry): void {
+    for (const host of cluster.hosts) this.#takeHost(host);
+    this.#dropped.set(cluster, cluster.codes.dropped);
   }
 
   #take(cluster: ClusterEntry, withHosts: boolean): ClusterLoad {
@@ -110,17 +124,20 @@ export class LoadBook {
 
   #takeLocality({ hosts }: LocalityHosts, priority: number, withHosts: boolean): LocalityLoad | null {
     let sum: LoadCounts | null = null;
+    const all: LoadMetric[] = [];
     const told: HostLoad[] = [];
     for (const host of hosts) {
-      const counts = this.#takeHost(host);
+      const metrics = host.takeLoadMetrics();
+      const counts = this.#takeHost(host) ?? (metrics.length > 0 ? NO_COUNTS : null);
       if (counts === null) continue;
       sum = sum === null ? counts : addCounts(sum, counts);
-      if (withHosts) told.push({ key: hostKey(host.endpoint), address: host.address, counts });
+      all.push(...metrics);
+      if (withHosts) told.push({ key: hostKey(host.endpoint), address: host.address, counts, metrics });
     }
     const first = hosts[0];
     if (sum === null || first === undefined) return null;
     const { region, zone, subZone } = first.locality;
-    return { priority, locality: { region, zone, subZone }, counts: sum, hosts: told };
+    return { priority, locality: { region, zone, subZone }, counts: sum, metrics: all, hosts: told };
   }
 
   /** Null: it did nothing. */
