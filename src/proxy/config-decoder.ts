@@ -67,6 +67,8 @@ export type DecodeEnvironment = {
   readonly configPlace?: (message: ConfigSource | undefined, d: ConfigDecoder) => ConfigPlace | null;
   /** There is dynamic_resources.ads_config. */
   readonly hasAds?: boolean;
+  /** That asks in delta form; absent where only a part is decoded. */
+  readonly isAdsDelta?: boolean;
   /** static_resources.secrets; absent where only a part is decoded. */
   readonly staticSecrets?: StaticSecrets;
   /** The transport socket of a type, for clusters; absent where there is none. */

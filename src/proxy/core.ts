@@ -8,6 +8,7 @@ import { MOST_FLOW_BUFFERS } from '../net/flow-buffers.ts';
 import { createResolver } from '../net/resolver/resolver.ts';
 import type { Bootstrap, Node } from '../proto/generated/types.d.ts';
 import { registry } from '../proto/registry.ts';
+import type { Problem } from '../proto/report.ts';
 import { AccessLogFiles } from '../telemetry/access-log-file.ts';
 import { StatStore } from '../telemetry/metrics.ts';
 import type { StatJournal } from '../telemetry/stat-journal.ts';
@@ -25,6 +26,7 @@ import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
 import { findLocalAddress } from './config/http-connection-manager.ts';
 import type { ListenerEnvironment } from './config/listener.ts';
 import { dropNested, findUnsupported, mergeSupport } from './config/support.ts';
+import { UnknownFields } from './config/unknown-fields.ts';
 import {
   type Extensions,
   downstreamTransports,
@@ -121,6 +123,8 @@ export type Decoded = {
   /** What transport sockets of listeners and clusters share. */
   readonly transports: TransportServices;
   readonly bootstrapExtensions: BootstrapExtensions;
+  /** In what comes from elsewhere. */
+  readonly unknownFields: UnknownFields;
 };
 
 /** The bootstrap as runtime objects, or every reason why not. */
@@ -130,7 +134,8 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const { shared } = seams;
   const staticSecrets = new StaticSecrets();
   const holders = makeHolders(() => clock.wallMs, stats);
-  const transports = makeTransportServices(parts, core, staticSecrets, holders);
+  const unknownFields = makeUnknownFields(parts, core);
+  const transports = makeTransportServices(parts, core, staticSecrets, holders, unknownFields);
   const clusters = new ClusterTable({
     endpoints: holders.endpoints,
     ...{ dialer: engine, clock, random, stats, runtime, shared, transports },
@@ -173,6 +178,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const statsSettings = decodeStatsConfig(bootstrap.stats_config as never, d.at('stats_config'), options.statsTags);
   stats.setFilter(statsSettings.filter);
   const manager = makeHttpConnectionManager({
+    ...{ scopes: holders.scopes, virtualHosts: holders.virtualHosts },
     ...{ routes: holders.routes, extensions: holders.extensions, filterFactory: environment.filterFactory },
     ...{ serviceCluster: local.clusterName, nodeId: local.nodeName, localAddress },
   });
@@ -186,12 +192,17 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   };
   const bootstrapExtensions = decodeBootstrapExtensions(bootstrap, d);
   const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions, holders);
-  const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off);
+  const noteStatic = ({ path, reason }: Problem): void => {
+    core.serverStats.inc(core.serverStats.i.static_unknown_fields);
+    transports.warn(`Unknown field: ${reason} (${path})`);
+  };
+  const unknown = options.allowUnknownStaticFields ? noteStatic : null;
+  const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off, unknown);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   const { node: told } = local;
   return {
     ...{ config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports },
-    ...{ bootstrapExtensions, node: told },
+    ...{ bootstrapExtensions, node: told, unknownFields },
   };
 }
 
@@ -229,11 +240,26 @@ function localInfo({ options, version }: CoreParts, { node = {} }: Bootstrap, zo
   };
 }
 
+function makeUnknownFields({ options, logs }: CoreParts, { serverStats, seams }: Core): UnknownFields {
+  const log = logs.logger('config');
+  const { rejectUnknownDynamicFields: rejects, ignoreUnknownDynamicFields: ignores } = options;
+  return new UnknownFields({
+    policy: rejects ? 'reject' : ignores ? 'ignore' : 'warn',
+    tell(text) {
+      // All workers meet the same fields: one tells of them.
+      if (seams.index !== 0) return;
+      serverStats.inc(serverStats.i.dynamic_unknown_fields);
+      log.warn(text);
+    },
+  });
+}
+
 function makeTransportServices(
   parts: CoreParts,
   core: Core,
   statics: StaticSecrets,
   holders: WorkerHolders,
+  unknownFields: UnknownFields,
 ): TransportServices {
   const { clock, random, stats, runtime, accessLogs, seams } = core;
   const log = parts.logs.logger('config');
@@ -247,6 +273,7 @@ function makeTransportServices(
     holders: holders.secrets,
     watcher: new FileWatch(),
     environment: { unpack: unpackExtension, ...{ variables: parts.variables } },
+    judgeUnknown: unknownFields.judge,
     findUnsupported: (secret) => findUnsupported(registry.message(SECRET_TYPE) as never, secret, support),
   });
   return { stats, clock, random, runtime, shared: seams.shared, secrets, keyLogFiles: accessLogs, warn };

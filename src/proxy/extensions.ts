@@ -13,6 +13,7 @@ import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
 import { makeIstioStats } from './http/filters/istio-stats/istio-stats.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts';
+import { onDemand } from './http/filters/on-demand.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import { unsupportedGuards } from './http/filters/unsupported/guards.ts';
@@ -75,7 +76,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
-    ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, rbac, httpSetFilterState],
+    ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

@@ -182,6 +182,9 @@ export class FakeStream implements FilterStream {
   pauses = 0;
   resumes = 0;
   clearedRoute = 0;
+  /** Who waits for a route; null: there is nobody to ask. */
+  routeAsked: ((isThere: boolean) => void) | null = null;
+  canAskForRoute = false;
 
   constructor(harness: FilterHarness, headers: Headers, routeConfigs: readonly unknown[]) {
     this.harness = harness;
@@ -259,6 +262,14 @@ export class FakeStream implements FilterStream {
     const headers = responseHeaders(reply.status);
     reply.modifyHeaders?.(headers);
     this.replyHeaders = this.encodeHeaders(headers, reply.body === '');
+  }
+
+  askForRoute(told: (isThere: boolean) => void): (() => void) | null {
+    if (!this.canAskForRoute) return null;
+    this.routeAsked = told;
+    return () => {
+      this.routeAsked = null;
+    };
   }
 
   clearRouteCache(): void {

@@ -513,6 +513,9 @@ export class FakeRequest implements RouterStream {
   pauseResponse(): void {}
   resumeResponse(): void {}
   clearRouteCache(): void {}
+  askForRoute(): null {
+    return null;
+  }
   recreateStream(): boolean {
     return false;
   }

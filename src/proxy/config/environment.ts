@@ -33,6 +33,7 @@ export type EnvironmentParts = {
   readonly version?: string;
   readonly staticSecrets?: StaticSecrets;
   readonly hasAds?: boolean;
+  readonly isAdsDelta?: boolean;
   readonly httpClient?: HttpClient;
   readonly logServices?: LogServices;
   readonly localNode?: LocalNode;
@@ -90,7 +91,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
   };
 }
 
-/** As DecodeEnvironment's `unpack`. */
+/** As DecodeEnvironment's `unpack`. Fields that are not known are whoever's who read the whole message. */
 export function unpackExtension(
   any: unknown,
   d: ConfigDecoder,
@@ -101,7 +102,7 @@ export function unpackExtension(
   }
   const report = new Report();
   const unpacked = unpackAny(any as Any, report);
-  for (const problem of report.problems) d.reject(problem.path, problem.reason);
+  for (const { kind, path, reason } of report.problems) if (kind !== 'unknown-field') d.reject(path, reason);
   if (unpacked === undefined) return null;
   return { type: unpacked.type.fullName, message: unpacked.message };
 }

@@ -9,15 +9,18 @@ import type { HttpFilterFactory } from '../http/filter.ts';
 import type { FilterSpec, HttpExtension } from '../http/filter-discovery.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
-import type { Holders } from '../xds/holders.ts';
+import type { Holder, Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
+import { followHosts } from '../xds/route-feeds.ts';
+import type { ScopeSets } from '../xds/scope-sets.ts';
+import type { VirtualHosts } from '../xds/virtual-hosts.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
 import { decodeFilterDiscovery, FILTER_DISCOVERY_FIELDS } from './filter-discovery.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { type CidrRangePb, decodeCidrs } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
-import { decodeScopedRoutes, SCOPED_ROUTES_FIELDS } from './scoped-routes.ts';
+import { decodeScopedRds, decodeScopedRoutes, SCOPED_ROUTES_FIELDS } from './scoped-routes.ts';
 import { decodeTracer, decodeTracing, TRACING_FIELDS } from './tracing.ts';
 
 /** Defaults. Source: envoy http_connection_manager.proto and protocol.proto. */
@@ -71,6 +74,7 @@ export type HttpFilterSpec = FilterSpec;
 export type HttpManagerConfig = {
   readonly config: Omit<HttpConfig, 'chain'>;
   readonly rds: { readonly name: string; readonly place: ConfigPlace } | null;
+  readonly followRoutes: ((httpPrefix: string) => Holder<RouteTable>) | null;
   readonly filters: readonly HttpFilterSpec[];
   /** Of upgrades that have their own, by type (lower case). */
   readonly upgradeFilters: ReadonlyMap<string, readonly HttpFilterSpec[]>;
@@ -83,6 +87,8 @@ export type HttpManagerEnvironment = {
   /** Route configurations by name; absent where only a part is decoded. */
   readonly routes?: Holders<RouteTable>;
   readonly extensions?: Holders<HttpExtension>;
+  readonly scopes?: ScopeSets;
+  readonly virtualHosts?: VirtualHosts;
   readonly filterFactory: (type: string) => HttpFilterFactory | null;
   readonly serviceCluster: string;
   readonly nodeId: string;
@@ -164,7 +170,14 @@ export function decodeHttpConnectionManager(
     routes,
     bufferLimitBytes,
   };
-  return { config, rds: decodeRds(message, d), filters, upgradeFilters, tracer: decodeTracer(message, d) };
+  return {
+    config,
+    rds: decodeRds(message, d),
+    followRoutes: decodeFollowed(message, routes.current, d, environment),
+    filters,
+    upgradeFilters,
+    tracer: decodeTracer(message, d),
+  };
 }
 
 function named<T extends string>(value: T | number | undefined, fallback: T): T {
@@ -205,11 +218,26 @@ function decodeRoutes(message: HttpConnectionManager, d: ConfigDecoder): { reado
   if (message.route_config !== undefined) {
     return { current: decodeRouteConfiguration(message.route_config, d.at('route_config')) };
   }
+  if (message.scoped_routes?.scoped_rds !== undefined) return { current: null };
   if (message.scoped_routes !== undefined) {
     return { current: decodeScopedRoutes(message.scoped_routes, d.at('scoped_routes')) };
   }
   if (message.rds === undefined) d.reject('route_config', 'is required, or rds, or scoped_routes');
   return { current: null };
+}
+
+/** Or one of which parts come from elsewhere: scopes, or virtual hosts. */
+function decodeFollowed(
+  message: HttpConnectionManager,
+  table: RouteTable | null,
+  d: ConfigDecoder,
+  { scopes, virtualHosts }: HttpManagerEnvironment,
+): HttpManagerConfig['followRoutes'] {
+  const open = table?.open ?? null;
+  if (open !== null && virtualHosts !== undefined) return () => followHosts(virtualHosts, open);
+  if (message.scoped_routes?.scoped_rds === undefined) return null;
+  const config = decodeScopedRds(message.scoped_routes, d.at('scoped_routes'));
+  return config === null || scopes === undefined ? null : (httpPrefix) => scopes.use(config, httpPrefix);
 }
 
 /** Or one that comes from elsewhere. */

@@ -12,7 +12,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.RouteConfiguration':
     `name virtual_hosts internal_only_headers ${MUTATIONS} most_specific_header_mutations_wins validate_clusters ` +
     'max_direct_response_body_size_bytes request_mirror_policies ignore_port_in_host_matching vhost_header ' +
-    'ignore_path_parameters_in_path_matching typed_per_filter_config metadata',
+    'ignore_path_parameters_in_path_matching typed_per_filter_config metadata vhds',
+  'envoy.config.route.v3.Vhds': 'config_source',
   'envoy.config.route.v3.VirtualHost':
     `name domains routes require_tls virtual_clusters ${MUTATIONS} cors typed_per_filter_config retry_policy ` +
     'include_request_attempt_count include_attempt_count_in_response include_is_timeout_retry_header ' +

@@ -1,4 +1,5 @@
 // The protobuf messages of a route configuration as decoding sees them: plain objects, snake_case, unset fields absent.
+import type { Vhds } from '../../proto/generated/types.d.ts';
 import type {
   CookieMatcherPb,
   FilterStateMatcherPb,
@@ -220,4 +221,5 @@ export type RouteConfigurationPb = MutationsPb & {
   ignore_path_parameters_in_path_matching?: boolean;
   typed_per_filter_config?: Record<string, unknown>;
   metadata?: MetadataPb;
+  vhds?: Vhds;
 };

@@ -8,7 +8,8 @@ import { LeafRoute, type LeafSettings } from '../route/leaf-route.ts';
 import { KEEP_ALL, Redirect } from '../route/redirect.ts';
 import type { PathRewrite } from '../route/rewrite.ts';
 import type { Route, RouteMetadata, RouteTable, VirtualHost } from '../route/route.ts';
-import { type HostEntry, type RouteEntry, RouteTableBuilder } from '../route/route-table.ts';
+import { OpenTable } from '../route/open-table.ts';
+import { type HostEntry, type RouteEntry, RouteTableBuilder, type TableSettings } from '../route/route-table.ts';
 import { type RouteChoice, SingleRoute, WeightedRoutes } from '../route/weighted-clusters.ts';
 import { decodeHeaderMatchers } from './matcher.ts';
 import {
@@ -82,16 +83,37 @@ export function* decodeRouteConfigurationInSteps(
     ignorePathParameters: config.ignore_path_parameters_in_path_matching === true,
     hostHeader: config.vhost_header ? headerKey(config.vhost_header) : null,
   };
-  const builder = new RouteTableBuilder(settings);
+  const open = config.vhds === undefined ? null : decodeOpenTable(config.vhds, settings, levels, d.at('vhds'));
+  const builder = new RouteTableBuilder({ ...settings, open });
   let count = 0;
   let error: string | null = null;
   for (const host of messages) {
     const entry = decodeVirtualHost(host as VirtualHostPb, levels, d.at('virtual_hosts', count++));
     error ??= builder.add(entry);
+    open?.addOwn(entry);
     yield;
   }
   if (error !== null) d.reject('virtual_hosts', error);
   return builder.finish();
+}
+
+/** Source of the texts: Envoy VhdsSubscription::createVhdsSubscription. */
+function decodeOpenTable(
+  message: NonNullable<RouteConfigurationPb['vhds']>,
+  settings: TableSettings,
+  levels: Levels,
+  d: ConfigDecoder,
+): OpenTable | null {
+  const place = d.environment.configPlace?.(message.config_source, d.at('config_source')) ?? null;
+  if (place === null) return null;
+  const { source } = place;
+  const isDelta = source.kind === 'grpc' && source.isDelta && !source.isAggregated;
+  if (source.kind === 'ads' && d.environment.isAdsDelta === false) {
+    d.reject('', 'vhds: ADS must use DELTA_GRPC api_type when used as VHDS config source.');
+  } else if (source.kind !== 'ads' && !isDelta) {
+    d.reject('', "vhds: only 'DELTA_GRPC' or 'ADS' (which uses Delta xDS) is supported as a config source.");
+  }
+  return new OpenTable(settings, place, (host, dh) => decodeVirtualHost(host as VirtualHostPb, levels, dh));
 }
 
 function decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecoder): HostEntry {

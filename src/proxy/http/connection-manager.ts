@@ -143,14 +143,20 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     stats.inc(stats.i.downstream_rq_total);
     stats.inc(this.#isHttp2 ? stats.i.downstream_rq_http2_total : stats.i.downstream_rq_http1_total);
     stats.inc(stats.i.downstream_rq_active);
-    const stream = new HttpStream(this, encoder);
-    stream.info.protocol = this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1';
-    this.#link(stream);
+    const stream = this.#begin(encoder);
     this.#requests++;
     if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) {
       stats.inc(stats.i.downstream_cx_max_requests_reached);
       this.startDrain();
     }
+    return stream;
+  }
+
+  #begin(encoder: ResponseEncoder): HttpStream {
+    const { config } = this;
+    const stream = new HttpStream(this, encoder);
+    stream.info.protocol = this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1';
+    this.#link(stream);
     const now = this.clock.nowMs;
     if (stream.idleTimeoutMs > 0) this.watch(now + stream.idleTimeoutMs);
     if (config.requestTimeoutMs > 0) {
@@ -197,9 +203,12 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (ms > 0) this.watch(stream.durationDueMs);
   }
 
-  /** For an exchange that starts over: it counts as another, and its times begin anew. */
-  replaceStream(encoder: ResponseEncoder): HttpStream {
-    const stream = this.newStream(encoder);
+  /** For an exchange that starts over: it is one and the same in counts, logs and times. */
+  replaceStream(before: HttpStream, encoder: ResponseEncoder): HttpStream {
+    this.#unlink(before);
+    const stream = this.#begin(encoder);
+    stream.info.startMs = before.info.startMs;
+    stream.info.startWallMs = before.info.startWallMs;
     encoder.replaceStream(stream);
     return stream;
   }

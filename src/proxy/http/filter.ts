@@ -121,6 +121,11 @@ export type FilterStream = {
   pauseResponse(): void;
   resumeResponse(): void;
   sendLocalReply(reply: LocalReply): void;
+  /**
+   * Of a request without a route: asks elsewhere for one. `told` is called once, later, with whether there are routes
+   * for it now; the function that is returned gives up. Null: there is nobody to ask.
+   */
+  askForRoute(told: (isThere: boolean) => void): (() => void) | null;
   /** Chooses the route again at the next need, from the headers as they are then. */
   clearRouteCache(): void;
   /** Starts the request over with the buffered request and the present headers; false when that is impossible. */

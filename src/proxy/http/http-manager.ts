@@ -5,7 +5,7 @@ import { whenAll } from '../../base/when-all.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { DrainDecision, NetworkConnection, NetworkFilter } from '../network/filter.ts';
 import type { RouteTable } from '../route/route.ts';
-import type { Holders } from '../xds/holders.ts';
+import type { Holder, Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
 import { DiscoveredChain, type FilterSpec, type HttpExtension, isDiscovered } from './filter-discovery.ts';
@@ -22,6 +22,8 @@ export type HttpManagerParts = {
   readonly filters: readonly FilterSpec[];
   /** The route configuration that comes from elsewhere; then `config.routes` is empty. */
   readonly rds?: { readonly name: string; readonly place: ConfigPlace } | null;
+  /** Or parts of it do: the table as it changes; asked with 'http.PREFIX.'. */
+  readonly followRoutes?: ((httpPrefix: string) => Holder<RouteTable>) | null;
   /** Of upgrades that have their own, by type (lower case). */
   readonly upgradeFilters?: ReadonlyMap<string, readonly FilterSpec[]>;
 };
@@ -55,9 +57,10 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const { shared } = context;
   const common = { statPrefix, stats, scope, clock, random, runtime, ...(shared === undefined ? {} : { shared }) };
   const upgrades = [...(parts.upgradeFilters ?? [])];
-  const { rds = null } = parts;
-  const holder =
+  const { rds = null, followRoutes = null } = parts;
+  const useRoutes = (): Holder<RouteTable> | null =>
     rds === null ? null : (context.routes?.use(rds.name, rds.place, `${statPrefix}rds.${rds.name}.`) ?? null);
+  const holder = followRoutes === null ? useRoutes() : followRoutes(statPrefix);
   let http2Stats: Http2CodecScope | null = null;
   const chainOf = (specs: readonly FilterSpec[], changed: (chain: FilterChain) => void): FilterChain => {
     const { extensions, discovered } = context;

@@ -158,6 +158,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.#slots = null;
   }
 
+  askForRoute(told: (isThere: boolean) => void): (() => void) | null {
+    return this.connection.config.routes.current?.onDemand?.ask(this.requestHeaders, told) ?? null;
+  }
+
   clearRouteCache(): void {
     this.#routeIsFresh = false;
     this.#slots = null;
@@ -483,8 +487,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.isDestroyed = true;
     encoder.tellBytes(this.info);
     this.#destroyFilters(0);
-    connection.onStreamEnd(this);
-    const successor = connection.replaceStream(encoder);
+    const successor = connection.replaceStream(this, encoder);
     const hasMore = body !== null || requestTrailers !== null;
     successor.decodeHeaders(requestHeaders, !hasMore);
     if (body !== null) successor.decodeData(new BodyData().set(body), requestTrailers === null);

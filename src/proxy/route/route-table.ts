@@ -5,7 +5,8 @@ import { H, type HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import { type Condition, MatchView } from './match-view.ts';
 import type { PathMatch } from './path-match.ts';
-import type { MatchContext, Route, RouteTable, VirtualHost } from './route.ts';
+import type { OpenTable } from './open-table.ts';
+import type { MatchContext, OnDemandRoutes, Route, RouteTable, VirtualHost } from './route.ts';
 import type { RouteChoice } from './weighted-clusters.ts';
 
 /** One route of a virtual host: requirements and what it leads to. */
@@ -30,6 +31,8 @@ export type TableSettings = {
   readonly ignorePathParameters: boolean;
   /** Header to take instead of the authority, or null. */
   readonly hostHeader: HeaderKey | null;
+  readonly onDemand?: OnDemandRoutes | null;
+  readonly open?: OpenTable | null;
 };
 
 /** From this many exact paths in a row a hash table takes the place of comparing one by one. */
@@ -217,6 +220,8 @@ export class CompiledTable implements RouteTable {
   readonly name: string;
   readonly virtualHosts: readonly VirtualHost[];
   readonly internalOnlyHeaders: readonly string[];
+  readonly onDemand: OnDemandRoutes | null;
+  readonly open: OpenTable | null;
   readonly #settings: TableSettings;
   readonly #domains: Domains;
   readonly #isFallbackOnly: boolean;
@@ -225,6 +230,8 @@ export class CompiledTable implements RouteTable {
     this.name = settings.name;
     this.virtualHosts = virtualHosts;
     this.internalOnlyHeaders = settings.internalOnlyHeaders;
+    this.onDemand = settings.onDemand ?? null;
+    this.open = settings.open ?? null;
     this.#settings = settings;
     this.#domains = domains;
     this.#isFallbackOnly = domains.exact.size === 0 && domains.suffixes.length === 0 && domains.prefixes.length === 0;

@@ -4,6 +4,7 @@ import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import type { FractionalPercent, Runtime } from '../http/filter.ts';
+import type { OpenTable } from './open-table.ts';
 
 /** Metadata of a configuration object: filter name → values. */
 export type RouteMetadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
@@ -28,6 +29,18 @@ export type RouteTable = {
   match(headers: Headers, context: MatchContext): Route | null;
   /** ignore_port_in_host_matching, most_specific_header_mutations_wins and the like are compiled in. */
   readonly internalOnlyHeaders: readonly string[];
+  /** Where routes may come from that are not here yet; absent or null: all there are are here. */
+  readonly onDemand?: OnDemandRoutes | null;
+  /** Some of its virtual hosts come from elsewhere; absent or null: none. */
+  readonly open?: OpenTable | null;
+};
+
+export type OnDemandRoutes = {
+  /**
+   * Asks for what would route a request that has no route. `told` is called once, later, with whether there are routes
+   * for it now; the function that is returned gives up. Null: there is nothing to ask.
+   */
+  ask(headers: Headers, told: (isThere: boolean) => void): (() => void) | null;
 };
 
 export type VirtualHost = {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { headerKey } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
 import type { RouteTable } from './route.ts';
-import { ScopedTable, type ScopeFragment } from './scoped-table.ts';
+import { byKey, ScopedTable, type ScopeFragment } from './scoped-table.ts';
 
 const HEADER = headerKey('x-scope');
 
@@ -13,7 +13,7 @@ function scoped(fragment: Omit<ScopeFragment, 'header'>, ...keys: string[]): (va
     const current = { name: key, virtualHosts: [], internalOnlyHeaders: [`x-${key}`], virtualHost: () => key };
     return { key: [key], routes: { current: current as unknown as RouteTable } };
   });
-  const table = new ScopedTable('scopes', [{ header: HEADER, ...fragment }], scopes);
+  const table = new ScopedTable('scopes', [{ header: HEADER, ...fragment }], byKey(scopes));
   assert.deepEqual(
     table.internalOnlyHeaders,
     keys.map((key) => `x-${key}`),

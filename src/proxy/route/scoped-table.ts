@@ -1,7 +1,7 @@
 // Several route configurations of one connection manager: a key made of headers says which of them a request goes by.
 import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
-import type { MatchContext, Route, RouteTable, VirtualHost } from './route.ts';
+import type { MatchContext, OnDemandRoutes, Route, RouteTable, VirtualHost } from './route.ts';
 
 /** A part of the key. Source: ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor. */
 export type ScopeFragment = {
@@ -16,13 +16,27 @@ export type Scope = { readonly key: readonly string[]; readonly routes: { readon
 
 export class ScopedTable implements RouteTable {
   readonly name: string;
+  readonly onDemand: OnDemandRoutes | null;
   readonly #fragments: readonly ScopeFragment[];
   readonly #scopes: ReadonlyMap<string, Scope['routes']>;
+  #internalOnlyHeaders: readonly string[] | null = null;
 
-  constructor(name: string, fragments: readonly ScopeFragment[], scopes: readonly Scope[]) {
+  /** `scopes` by the texts of their keys. */
+  constructor(
+    name: string,
+    fragments: readonly ScopeFragment[],
+    scopes: ReadonlyMap<string, Scope['routes']>,
+    onDemand: OnDemandRoutes | null = null,
+  ) {
     this.name = name;
     this.#fragments = fragments;
-    this.#scopes = new Map(scopes.map(({ key, routes }) => [keyText(key), routes]));
+    this.#scopes = scopes;
+    this.onDemand = onDemand;
+  }
+
+  /** The scopes are others, or one of them has other routes. */
+  changed(): void {
+    this.#internalOnlyHeaders = null;
   }
 
   get virtualHosts(): readonly VirtualHost[] {
@@ -31,7 +45,10 @@ export class ScopedTable implements RouteTable {
 
   /** Of all scopes: a client may not choose what it may say. */
   get internalOnlyHeaders(): readonly string[] {
-    return [...new Set([...this.#scopes.values()].flatMap(({ current }) => current?.internalOnlyHeaders ?? []))];
+    this.#internalOnlyHeaders ??= [
+      ...new Set([...this.#scopes.values()].flatMap(({ current }) => current?.internalOnlyHeaders ?? [])),
+    ];
+    return this.#internalOnlyHeaders;
   }
 
   virtualHost(headers: Headers): VirtualHost | null {
@@ -43,14 +60,25 @@ export class ScopedTable implements RouteTable {
   }
 
   #scopeOf(headers: Headers): RouteTable | null {
-    const key: string[] = [];
-    for (const fragment of this.#fragments) {
-      const part = partOf(headers, fragment);
-      if (part === null) return null;
-      key.push(part);
-    }
-    return this.#scopes.get(keyText(key))?.current ?? null;
+    const key = keyOf(headers, this.#fragments);
+    return key === null ? null : (this.#scopes.get(key)?.current ?? null);
   }
+}
+
+/** The text of a request's key; null: it has none. */
+export function keyOf(headers: Headers, fragments: readonly ScopeFragment[]): string | null {
+  const key: string[] = [];
+  for (const fragment of fragments) {
+    const part = partOf(headers, fragment);
+    if (part === null) return null;
+    key.push(part);
+  }
+  return keyText(key);
+}
+
+/** Scopes by the texts of their keys. */
+export function byKey(scopes: readonly Scope[]): Map<string, Scope['routes']> {
+  return new Map(scopes.map(({ key, routes }) => [keyText(key), routes]));
 }
 
 export function keyText(key: readonly string[]): string {

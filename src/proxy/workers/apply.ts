@@ -13,8 +13,12 @@ import {
   LISTENER_TYPE,
   ROUTE_TYPE,
   RUNTIME_TYPE,
+  SCOPE_TYPE,
   SECRET_TYPE,
+  VIRTUAL_HOST_TYPE,
 } from '../xds/types.ts';
+import type { HostChange } from '../xds/virtual-hosts.ts';
+import type { ScopeChange } from '../xds/scope-sets.ts';
 import { countReload } from './reload-stats.ts';
 import { bugRefusal, type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
 
@@ -22,7 +26,10 @@ import { bugRefusal, type Resource, ResourceDecoder, typeName } from './resource
 const SLICE_MS = 0.3;
 
 /** In this order resources come that others refer to; they go in the opposite one. */
-const ORDER = [RUNTIME_TYPE, SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+const ORDER = [
+  ...[RUNTIME_TYPE, SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE],
+  ...[SCOPE_TYPE, VIRTUAL_HOST_TYPE],
+];
 
 /** What waits for whoever uses it by name. */
 const HELD_TYPES: ReadonlySet<string> = new Set([SECRET_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, ROUTE_TYPE]);
@@ -53,6 +60,9 @@ export class ConfigApplier {
     this.#core = core;
     this.#decoded = decoded;
     this.#decoder = new ResourceDecoder(decoded);
+    const { virtualHosts, routeFeeds } = decoded.holders;
+    virtualHosts.decode = (open, resource) => this.#decoder.decodeHost(open, resource);
+    routeFeeds.onReload = (statPrefix) => countReload(core, statPrefix);
   }
 
   /** Updates are taken one after another; `done` is called when all that can serve does. */
@@ -87,8 +97,10 @@ export class ConfigApplier {
   }
 
   /** All of an update, a small step at a time. */
-  *#work(changes: readonly Change[], refused: Refused[]): Generator<void> {
+  *#work(all: readonly Change[], refused: Refused[]): Generator<void> {
     const ready: Ready[] = [];
+    const ofHosts = all.filter(({ update }) => typeName(update.typeUrl) === VIRTUAL_HOST_TYPE);
+    const changes = ofHosts.length === 0 ? all : all.filter((change) => !ofHosts.includes(change));
     for (const { update, generation } of inOrder(changes.filter((change) => change.update.bytes !== null))) {
       if (this.#isServing(update)) continue;
       const resource = this.#decoder.refusal(update) ?? (yield* this.#decoder.decode(update, generation));
@@ -96,7 +108,9 @@ export class ConfigApplier {
       else ready.push({ update, generation, resource });
       yield;
     }
+    this.#takeScopes(changes, ready, refused);
     for (const { update, generation, resource } of ready) {
+      if (resource.kind === 'scope') continue;
       const problem = this.#swap(update, resource, generation);
       if (problem === null) this.#current.set(keyOf(update), update.bytes as Uint8Array);
       else refused.push(this.#refuse(update, problem));
@@ -109,6 +123,7 @@ export class ConfigApplier {
       if (problem !== null) refused.push(refusalOf(update, problem));
       yield;
     }
+    if (ofHosts.length > 0) yield* this.#takeHosts(ofHosts, refused);
     if (changes.some(({ update }) => typeName(update.typeUrl) === EXTENSION_TYPE)) {
       this.#worker.listeners.countStandIns();
     }
@@ -149,10 +164,7 @@ export class ConfigApplier {
         holders.endpoints.set(name, place, resource.endpoints);
         return null;
       case 'routes':
-        if (holders.routes.set(name, place, resource.table)) {
-          countReload(this.#core, holders.routes.find(name, place)?.statPrefix ?? '');
-        }
-        return null;
+        return holders.routeFeeds.set(name, place, resource.table, resource.hosts);
       case 'secret': {
         const holder = holders.secrets.find(name, place);
         const refusal = holder?.refusal(resource.secret) ?? null;
@@ -175,6 +187,9 @@ export class ConfigApplier {
         return this.#setExtension(holders.listenerExtensions, name, place, resource.extension, []);
       case 'runtime':
         this.#core.runtime.setLayer(name, resource.values);
+        return null;
+      case 'scope':
+        // Taken on with the others of its response.
         return null;
       default: {
         const outcome = this.#worker.listeners.set(resource.config);
@@ -225,7 +240,10 @@ export class ConfigApplier {
     else if (type === LISTENER_TYPE) this.#worker.listeners.remove(name);
     else if (type === RUNTIME_TYPE) {
       if (!isTimeout) this.#core.runtime.setLayer(name, {});
-    } else {
+    } else if (type === SCOPE_TYPE) {
+      if (isTimeout) this.#decoded.holders.scopes.settle(place);
+    } else if (type === ROUTE_TYPE && !isTimeout) this.#decoded.holders.routeFeeds.remove(name, place);
+    else {
       for (const named of this.#holdersOf(type)) {
         // Source: Envoy SdsApi, which ignores removals.
         if (isTimeout || type === SECRET_TYPE) named.timedOut(name, place);
@@ -233,6 +251,42 @@ export class ConfigApplier {
       }
     }
     if (!isTimeout) this.#current.delete(keyOf(update));
+  }
+
+  /** Scopes of one response are taken on together: a key may go from one to another. */
+  #takeScopes(all: readonly Change[], ready: readonly Ready[], refused: Refused[]): void {
+    const changes = all.filter(({ update }) => typeName(update.typeUrl) === SCOPE_TYPE && update.isTimeout !== true);
+    const decoded = new Map(ready.map(({ update, resource }) => [update, resource]));
+    for (const [place, own] of Map.groupBy(changes, ({ update }) => update.place ?? ADS_KEY)) {
+      const taken: ScopeChange[] = [];
+      for (const { update } of own) {
+        const resource = decoded.get(update);
+        if (update.bytes === null) taken.push({ name: update.name, scope: null });
+        else if (resource?.kind === 'scope') taken.push({ name: update.name, scope: resource.scope });
+      }
+      const isGood = refused.every(({ typeUrl }) => typeName(typeUrl) !== SCOPE_TYPE);
+      const problems = this.#decoded.holders.scopes.take(place, taken, isGood);
+      for (const { update } of own) {
+        const problem = problems.find(({ name }) => name === update.name);
+        if (problem !== undefined) refused.push(refusalOf(update, problem.reason));
+        else if (decoded.has(update)) this.#current.set(keyOf(update), update.bytes as Uint8Array);
+      }
+    }
+  }
+
+  *#takeHosts(changes: readonly Change[], refused: Refused[]): Generator<void> {
+    const { virtualHosts } = this.#decoded.holders;
+    for (const [place, own] of Map.groupBy(changes, ({ update }) => update.place ?? ADS_KEY)) {
+      const taken: HostChange[] = [];
+      for (const { update, generation } of own) {
+        const { name, bytes, aliases = [], isAbsent = false, isTimeout = false } = update;
+        if (!isTimeout) taken.push({ name, bytes, generation, aliases, isAbsent });
+      }
+      const problems: { readonly name: string; readonly reason: string }[] = [];
+      yield* virtualHosts.take(place, taken, problems);
+      for (const { name, reason } of problems) refused.push({ typeUrl: VIRTUAL_HOST_TYPE, name, reason });
+      for (const { update } of own) if (update.isTimeout === true) virtualHosts.settle(place, update.name);
+    }
   }
 
   #holdersOf(type: string): readonly AnyHolders[] {

@@ -65,6 +65,10 @@ export type ResourceUpdate = {
   readonly place?: string;
   /** The wait for its first answer is over, and none came: `bytes` is null. */
   readonly isTimeout?: boolean;
+  /** Names by which it was asked for: whoever waits for one is told, even if nothing changed. */
+  readonly aliases?: readonly string[];
+  /** Nothing stands behind the aliases: `bytes` is null, and what is there of that name stays. */
+  readonly isAbsent?: boolean;
 };
 
 /** A set of changes that one generation brings; what a worker answers when all of it serves. */

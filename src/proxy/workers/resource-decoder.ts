@@ -18,6 +18,7 @@ import type { Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
+import type { JudgeUnknown } from '../xds/judge-unknown.ts';
 import { decodeSecret, secretKind } from '../tls/decode-secret.ts';
 import type { NamedSecret } from '../tls/tls-config.ts';
 import type { HttpExtension } from '../http/filter-discovery.ts';
@@ -30,11 +31,17 @@ import {
   LISTENER_TYPE,
   ROUTE_TYPE,
   RUNTIME_TYPE,
+  SCOPE_TYPE,
   SECRET_TYPE,
+  VIRTUAL_HOST_TYPE,
 } from '../xds/types.ts';
+import type { OpenTable } from '../route/open-table.ts';
+import type { HostEntry } from '../route/route-table.ts';
+import type { ScopeConfig } from '../xds/scope-sets.ts';
+import type { HostEntries, HostResource } from '../xds/virtual-hosts.ts';
+import { decodeScope } from '../config/scoped-routes.ts';
 import type { ResourceUpdate } from './contract.ts';
 
-const VIRTUAL_HOST_TYPE = 'envoy.config.route.v3.VirtualHost';
 /** Number of RouteConfiguration.virtual_hosts. */
 const VIRTUAL_HOSTS_FIELD = 2;
 
@@ -45,13 +52,17 @@ const TYPES: ReadonlySet<string> = new Set([
   LISTENER_TYPE,
   ROUTE_TYPE,
   RUNTIME_TYPE,
+  SCOPE_TYPE,
   SECRET_TYPE,
+  VIRTUAL_HOST_TYPE,
 ]);
 
 export type Resource =
   | { readonly kind: 'cluster'; readonly config: ClusterConfig }
   | { readonly kind: 'listener'; readonly config: ListenerConfig }
-  | { readonly kind: 'routes'; readonly table: RouteTable }
+  /** `hosts`: those that came by themselves, where the table has such. */
+  | { readonly kind: 'routes'; readonly table: RouteTable; readonly hosts: HostEntries }
+  | { readonly kind: 'scope'; readonly scope: ScopeConfig }
   | { readonly kind: 'endpoints'; readonly endpoints: EndpointsConfig }
   | { readonly kind: 'secret'; readonly secret: NamedSecret }
   | { readonly kind: 'extension'; readonly extension: HttpExtension }
@@ -61,6 +72,7 @@ export type Resource =
 
 export class ResourceDecoder {
   readonly #decoded: Decoded;
+  readonly #judgeUnknown: JudgeUnknown;
   readonly #support: ReadonlyMap<string, ReadonlySet<string> | '*'>;
   /** 'TYPE NAME' of what the bootstrap has; updates leave it alone, as Envoy does. */
   readonly #static: ReadonlySet<string>;
@@ -70,6 +82,7 @@ export class ResourceDecoder {
   constructor(decoded: Decoded) {
     const { clusters, listeners } = decoded.config;
     this.#decoded = decoded;
+    this.#judgeUnknown = decoded.unknownFields.judge;
     this.#support = supportedFields(decoded.extensions);
     this.#static = new Set([
       ...clusters.map(({ name }) => `${CLUSTER_TYPE} ${name}`),
@@ -87,15 +100,8 @@ export class ResourceDecoder {
   /** Yields between steps; a text says why the bytes cannot be served. */
   *decode(resource: ResourceUpdate, generation: number): Generator<void, Resource | string> {
     const { name } = resource;
-    const { hasCluster } = this.#decoded.environment;
     const type = typeName(resource.typeUrl);
-    const environment: Decoded['environment'] = {
-      ...this.#decoded.environment,
-      version: `${type} ${name} ${generation}`,
-      // What came by itself knows whom to ask.
-      hasAds: true,
-      hasCluster: (cluster) => hasCluster(cluster) || this.pendingClusters.has(cluster),
-    };
+    const environment = this.#environmentOf(type, name, generation);
     const d = new ConfigDecoder(environment);
     let decoded: Resource | null;
     try {
@@ -107,14 +113,37 @@ export class ResourceDecoder {
       if (decoded.kind === 'cluster') this.pendingClusters.add(name);
       return decoded;
     }
-    const reasons = dropNested(d.reasons).map(({ path, reason }) => (path === '' ? reason : `${path}: ${reason}`));
-    return reasons.join('\n') || 'cannot be decoded';
+    return textOf(d);
+  }
+
+  /** A virtual host that came by itself, for a table; a text says why it cannot be. */
+  decodeHost(open: OpenTable, { name, bytes, generation }: HostResource): HostEntry | string {
+    const environment = this.#environmentOf(VIRTUAL_HOST_TYPE, name, generation);
+    const d = new ConfigDecoder(environment);
+    try {
+      const message = this.#read(VIRTUAL_HOST_TYPE, bytes, d, name);
+      const entry = message === null ? null : open.decodeHost(message, d);
+      return entry !== null && d.reasons.length === 0 ? entry : textOf(d);
+    } catch (bug) {
+      return bugRefusal(environment.clock, bug);
+    }
+  }
+
+  #environmentOf(type: string, name: string, generation: number): Decoded['environment'] {
+    const { hasCluster } = this.#decoded.environment;
+    return {
+      ...this.#decoded.environment,
+      version: `${type} ${name} ${generation}`,
+      // What came by itself knows whom to ask.
+      hasAds: true,
+      hasCluster: (cluster) => hasCluster(cluster) || this.pendingClusters.has(cluster),
+    };
   }
 
   *#decodeAs(type: string, { name, bytes }: ResourceUpdate, d: ConfigDecoder): Generator<void, Resource | null> {
     if (bytes === null) return null;
     if (type === ROUTE_TYPE) return yield* this.#decodeRoutes(name, bytes, d);
-    const message = this.#read(type, bytes, d);
+    const message = this.#read(type, bytes, d, name);
     if (message === null) return null;
     yield;
     if (type === ENDPOINTS_TYPE) {
@@ -124,6 +153,7 @@ export class ResourceDecoder {
     }
     checkName(message, name, d);
     if (type === SECRET_TYPE) return decodeNamedSecret(message, d);
+    if (type === SCOPE_TYPE) return { kind: 'scope', scope: decodeScope(message as never, d) };
     if (type === EXTENSION_TYPE) return decodeExtension(message, d, this.#decoded);
     if (type === RUNTIME_TYPE)
       return { kind: 'runtime', values: (message as { layer?: Record<string, unknown> }).layer ?? {} };
@@ -138,36 +168,50 @@ export class ResourceDecoder {
   /** A route configuration may have thousands of virtual hosts: each is a step. */
   *#decodeRoutes(name: string, bytes: Uint8Array, d: ConfigDecoder): Generator<void, Resource | null> {
     const { head, hosts } = cutVirtualHosts(bytes);
-    const message = this.#read(ROUTE_TYPE, head, d);
+    const message = this.#read(ROUTE_TYPE, head, d, name);
     if (message === null) return null;
     checkName(message, name, d);
-    const table = yield* decodeRouteConfigurationInSteps(message, this.#readHosts(hosts, d), d, false);
-    return { kind: 'routes', table };
+    const table = yield* decodeRouteConfigurationInSteps(message, this.#readHosts(hosts, d, name), d, false);
+    const { open = null } = table;
+    if (open === null) return { kind: 'routes', table, hosts: NO_HOSTS };
+    const entries = yield* this.#decoded.holders.virtualHosts.entriesFor(open);
+    if (typeof entries !== 'string') return { kind: 'routes', table, hosts: entries };
+    d.reject('', entries);
+    return null;
   }
 
-  *#readHosts(hosts: readonly Uint8Array[], d: ConfigDecoder): Generator<object> {
+  *#readHosts(hosts: readonly Uint8Array[], d: ConfigDecoder, name: string): Generator<object> {
     for (const [i, bytes] of hosts.entries()) {
-      const host = this.#read(VIRTUAL_HOST_TYPE, bytes, d.at('virtual_hosts', i));
+      const host = this.#read(VIRTUAL_HOST_TYPE, bytes, d.at('virtual_hosts', i), name);
       if (host !== null) yield host;
     }
   }
 
   /** Bytes → message, with its rules and fields checked; null when it cannot be decoded. */
-  #read(typeFullName: string, bytes: Uint8Array, d: ConfigDecoder): object | null {
+  #read(typeFullName: string, bytes: Uint8Array, d: ConfigDecoder, name: string): object | null {
     const type = registry.message(typeFullName) as MessageType<object>;
     const report = new Report();
     const message = decodeBinary(type, bytes, report);
-    // Unknown fields of dynamic configuration are let through.
+    // Unknown fields are judged when all is known of what is around them.
     for (const { kind, path, reason } of report.problems) if (kind !== 'unknown-field') d.reject(path, reason);
     if (message === undefined) return null;
     const before = d.reasons.length;
     const rules = new Report();
     validateRules(type, message, rules);
-    for (const violation of rules.problems) d.reject(violation.path, violation.reason);
+    for (const { kind, path, reason } of rules.problems) if (kind !== 'unknown-field') d.reject(path, reason);
     if (d.reasons.length > before) return null;
-    for (const { path, reason } of findUnsupported(type as never, message, this.#support)) d.reject(path, reason);
+    const unsupported = findUnsupported(type as never, message, this.#support, undefined, report);
+    const unknown = this.#judgeUnknown(type as never, message, report, `${typeFullName} ${JSON.stringify(name)}`);
+    for (const { path, reason } of [...unsupported, ...unknown]) d.reject(path, reason);
     return message;
   }
+}
+
+const NO_HOSTS: HostEntries = new Map();
+
+function textOf(d: ConfigDecoder): string {
+  const reasons = dropNested(d.reasons).map(({ path, reason }) => (path === '' ? reason : `${path}: ${reason}`));
+  return reasons.join('\n') || 'cannot be decoded';
 }
 
 function decodeNamedSecret(message: object, d: ConfigDecoder): Resource | null {

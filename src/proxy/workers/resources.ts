@@ -1,4 +1,5 @@
 // The dynamic configuration in force, as the supervisor keeps it: for workers that start later, and for their sockets.
+import { isWhole } from '../../xds/client/services.ts';
 import type { Core, Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import { isSame, keyOf, keyOfWant, runInSlices } from './apply.ts';
@@ -30,7 +31,8 @@ export class Resources {
 
   constructor(core: Core, decoded: Decoded) {
     this.#core = core;
-    this.#decoder = new ResourceDecoder(decoded);
+    // Workers tell what is to be told of what they decode.
+    this.#decoder = new ResourceDecoder({ ...decoded, unknownFields: decoded.unknownFields.silent() });
     this.#holders = decoded.holders;
     for (const listener of decoded.config.listeners) this.#listeners.set(listener.name, listener);
   }
@@ -62,7 +64,8 @@ export class Resources {
     const refused: Refused[] = [];
     for (const resource of resources) {
       const { typeUrl, name, bytes } = resource;
-      if (isSame(this.#kept.get(keyOf(resource))?.resource.bytes ?? undefined, bytes)) continue;
+      const isWaitedFor = resource.aliases !== undefined;
+      if (!isWaitedFor && isSame(this.#kept.get(keyOf(resource))?.resource.bytes ?? undefined, bytes)) continue;
       const refusal = this.#decoder.refusal(resource);
       if (refusal !== null) {
         refused.push({ typeUrl, name, reason: refusal });
@@ -98,6 +101,11 @@ export class Resources {
     else if (decoded.kind === 'endpoints') endpoints.set(name, place, decoded.endpoints);
   }
 
+  /** Something of it is kept for workers to come. */
+  has(want: Want): boolean {
+    return this.#kept.has(keyOfWant(want));
+  }
+
   /** Equal bytes are news again: who used it is gone, or somebody asks for it who has not got it. */
   forget(want: Want): void {
     this.#kept.delete(keyOfWant(want));
@@ -109,12 +117,14 @@ export class Resources {
       refused.some((one) => one.typeUrl === typeUrl && one.name === name);
     for (const resource of update.resources) {
       const { typeUrl, name, bytes } = resource;
-      if (isRefused(typeUrl, name)) continue;
+      // What was not found takes nothing away.
+      if (isRefused(typeUrl, name) || resource.isAbsent === true) continue;
       // Later generations come later, also among those that replace.
       this.#kept.delete(keyOf(resource));
       const isListener = typeName(typeUrl) === LISTENER_TYPE;
       const listener = isListener ? listeners.find((one) => one.name === name) : undefined;
-      if (bytes !== null) this.#kept.set(keyOf(resource), { resource, generation: update.generation });
+      const isKept = bytes !== null || isWhole(typeName(typeUrl), name);
+      if (isKept) this.#kept.set(keyOf(resource), { resource, generation: update.generation });
       if (isListener && bytes === null) this.#listeners.delete(name);
       else if (listener !== undefined) this.#listeners.set(name, listener);
     }

@@ -275,8 +275,9 @@ export class ThreadCrew implements Crew, SeatOwner {
     const { environment } = this.#settings.decoded;
     const place = environment.configPlace?.(message, new ConfigDecoder({ ...environment, hasAds: true })) ?? null;
     if (place === null) return;
-    if (kind === 'want') this.#wants.want(seat.index, { ...rest, place });
-    else this.#wants.unwant(seat.index, { ...rest, place });
+    const want = { ...rest, place };
+    if (kind === 'want') this.#wants.want(seat.index, want, this.#resources.has(want));
+    else this.#wants.unwant(seat.index, want);
   }
 
   #tellReady(): void {

@@ -33,6 +33,8 @@ export class ConfigRecord {
   readonly #types = new Map<string, RecordedType>();
   /** Names that are asked for, by type; those of everything there is are not among them. */
   readonly #wanted = new Map<string, Set<string>>();
+  /** What users call all there is of a type and place, by both. */
+  readonly #labels = new Map<string, string>();
   /** Questions whose stream is down, and since when. */
   readonly #down = new Map<string, number>();
   /** When anything was last heard of a control plane; 0: never. */
@@ -91,6 +93,15 @@ export class ConfigRecord {
     const come = new Set<string>();
     for (const { name, active } of this.of(type)) if (active !== null) come.add(name);
     for (const name of this.#wanted.get(type) ?? []) if (!come.has(name)) yield name;
+  }
+
+  /** A user has a name for all there is of a type in a place. */
+  label(type: string, place: string, label: string): void {
+    this.#labels.set(keyOf(place, type), label);
+  }
+
+  labelOf(type: string, place: string): string {
+    return this.#labels.get(keyOf(place, type)) ?? '';
   }
 
   /** A question's stream stands, or is down. */

@@ -12,9 +12,10 @@ import type {
 import type { DynamicConfig } from '../config/bootstrap.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from '../workers/contract.ts';
 import type { Want, WantSink } from './holders.ts';
+import { isWhole } from '../../xds/client/services.ts';
 import { ADS_KEY, ADS_PLACE, type ConfigPlace } from './place.ts';
 import type { ConfigRecord } from './config-record.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, RUNTIME_TYPE } from './types.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, RUNTIME_TYPE, SCOPE_TYPE, VIRTUAL_HOST_TYPE } from './types.ts';
 
 /** The workers, as the controller needs them. */
 export type ControlledCrew = {
@@ -99,8 +100,11 @@ export class XdsController implements WantSink {
 
   want({ type, name, place, statPrefix }: Want): void {
     this.record.wanted(type, name);
-    const known = this.#subscriptions.get(keyOf(type, place));
-    (known ?? this.#open(type, place, null)).add(name, this.#context.countsFor(statPrefix, place));
+    if (type === SCOPE_TYPE) this.record.label(type, place.key, scopesName(statPrefix));
+    const subscription = this.#subscriptions.get(keyOf(type, place)) ?? this.#open(type, place, null);
+    // A host that is asked for is counted with the others of its route configuration.
+    const isCounted = type !== VIRTUAL_HOST_TYPE || isWhole(type, name);
+    subscription.add(name, isCounted ? this.#context.countsFor(statPrefix, place) : null);
   }
 
   unwant({ type, name, place }: Want): void {
@@ -159,6 +163,8 @@ class TypeSubscription implements XdsListener {
   #subscription: XdsSubscription | null = null;
   /** Of subscriptions of everything: what is there now. */
   readonly #known = new Set<string>();
+  /** Names that stand for many, whose users wait for the first answer. */
+  readonly #wholes = new Set<string>();
   #onFirst: (() => void) | null = null;
   #hasFirst = false;
 
@@ -177,12 +183,16 @@ class TypeSubscription implements XdsListener {
     else this.#onFirst = came;
   }
 
-  add(name: string, counts: UpdateCounts): void {
+  add(name: string, counts: UpdateCounts | null): void {
     this.#subscription?.add(name, counts);
+    if (!isWhole(this.#type, name)) return;
+    if (this.#hasFirst) this.#controller.update([this.#waitIsOver(name)], () => {});
+    else this.#wholes.add(name);
   }
 
   remove(name: string): void {
     this.#known.delete(name);
+    this.#wholes.delete(name);
     this.#subscription?.remove(name);
   }
 
@@ -190,19 +200,22 @@ class TypeSubscription implements XdsListener {
     const refused: XdsRefusal[] = [];
     const updates: ResourceUpdate[] = [];
     const names = new Set<string>();
-    for (const { name, type, bytes } of response.resources) {
+    for (const { name, type, bytes, aliases } of response.resources) {
       if (names.has(name)) refused.push({ name, reason: `duplicate ${this.#type} ${name} found` });
       else if (type !== this.#type) refused.push({ name, reason: `is a ${type}, not a ${this.#type}` });
-      else updates.push(this.#updateOf(name, bytes));
+      else updates.push(this.#hasAliases ? this.#hostUpdate(name, bytes, aliases) : this.#updateOf(name, bytes));
       names.add(name);
     }
     const gone = response.isComplete ? [...this.#known].filter((name) => !names.has(name)) : response.removed;
-    for (const name of gone) updates.push(this.#updateOf(name, null));
+    for (const name of gone) updates.push(this.#hasAliases ? this.#hostUpdate(name, null) : this.#updateOf(name, null));
+    for (const name of this.#wholes) updates.push(this.#waitIsOver(name));
+    this.#wholes.clear();
     this.#controller.update(updates, (more) => {
       for (const name of names) this.#known.add(name);
       for (const name of gone) this.#known.delete(name);
       const all = [...refused, ...more];
-      this.#controller.record.took(this.#type, this.#place.key, response, gone, all);
+      const resources = response.resources.filter(({ bytes }) => !this.#hasAliases || bytes.length > 0);
+      this.#controller.record.took(this.#type, this.#place.key, { ...response, resources }, gone, all);
       done(all);
       this.#first();
     });
@@ -213,6 +226,21 @@ class TypeSubscription implements XdsListener {
     return { typeUrl: this.#type, name, bytes, ...(key === ADS_KEY ? {} : { place: key }) };
   }
 
+  get #hasAliases(): boolean {
+    return this.#type === VIRTUAL_HOST_TYPE;
+  }
+
+  #hostUpdate(name: string, bytes: Uint8Array | null, more: readonly string[] = []): ResourceUpdate {
+    const aliases = [name, ...more];
+    // What the server could not find comes without content.
+    const isAbsent = bytes?.length === 0;
+    return { ...this.#updateOf(name, isAbsent ? null : bytes), aliases, isAbsent };
+  }
+
+  #waitIsOver(name: string): ResourceUpdate {
+    return { ...this.#updateOf(name, null), isTimeout: true };
+  }
+
   #first(): void {
     this.#hasFirst = true;
     const told = this.#onFirst;
@@ -221,8 +249,9 @@ class TypeSubscription implements XdsListener {
   }
 
   onFetchTimeout(names: readonly string[]): void {
-    const named = names.filter((name) => name !== EVERYTHING);
-    const updates = named.map((name) => ({ ...this.#updateOf(name, null), isTimeout: true }));
+    const named = names.filter((name) => name !== EVERYTHING || this.#wholes.has(name));
+    for (const name of named) this.#wholes.delete(name);
+    const updates = named.map((name) => this.#waitIsOver(name));
     this.#controller.update(updates, () => this.#first());
   }
 
@@ -230,6 +259,12 @@ class TypeSubscription implements XdsListener {
     this.#controller.record.connection(this.#type, this.#place.key, failure === null);
     if (failure !== null) this.#controller.warn(`${this.#type}: ${failure.detail}`);
   }
+}
+
+/** 'http.PREFIX.scoped_rds.NAME.' */
+function scopesName(statPrefix: string): string {
+  const mark = '.scoped_rds.';
+  return statPrefix.slice(statPrefix.lastIndexOf(mark) + mark.length, -1);
 }
 
 function keyOf(type: string, place: ConfigPlace): string {

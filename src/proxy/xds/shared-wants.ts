@@ -1,5 +1,7 @@
 // What several workers use by name, as one: asked for with the first of them, let go with the last.
+import { isWhole } from '../../xds/client/services.ts';
 import type { Want, WantSink } from './holders.ts';
+import { VIRTUAL_HOST_TYPE } from './types.ts';
 
 type Shared = { readonly want: Want; readonly workers: Set<number> };
 
@@ -13,7 +15,8 @@ export class SharedWants {
     for (const { want } of this.#wants.values()) sink.want(want);
   }
 
-  want(worker: number, want: Want): void {
+  /** `isAnswered`: the server has said something of it, which a worker that comes later has not heard. */
+  want(worker: number, want: Want, isAnswered = false): void {
     const key = keyOf(want);
     const known = this.#wants.get(key);
     if (known === undefined) {
@@ -22,9 +25,9 @@ export class SharedWants {
       return;
     }
     // Who has it already asks again; all workers do, and one question is enough.
-    const isAgain = known.workers.has(worker) && Math.min(...known.workers) === worker;
+    const isAgain = known.workers.has(worker) ? Math.min(...known.workers) === worker : isAnswered;
     known.workers.add(worker);
-    if (isAgain) this.#sink?.want(want);
+    if (isAgain || isOnDemand(want)) this.#sink?.want(want);
   }
 
   unwant(worker: number, want: Want): void {
@@ -39,6 +42,11 @@ export class SharedWants {
   gone(worker: number): void {
     for (const { want } of [...this.#wants.values()]) this.unwant(worker, want);
   }
+}
+
+/** Requests wait for the answer: whoever asks for such a host needs one, whatever others have heard. */
+function isOnDemand({ type, name }: Want): boolean {
+  return type === VIRTUAL_HOST_TYPE && !isWhole(type, name);
 }
 
 function keyOf({ type, name, place }: Want): string {

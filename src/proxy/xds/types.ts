@@ -3,6 +3,10 @@ export const CLUSTER_TYPE = 'envoy.config.cluster.v3.Cluster';
 export const ENDPOINTS_TYPE = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 export const LISTENER_TYPE = 'envoy.config.listener.v3.Listener';
 export const ROUTE_TYPE = 'envoy.config.route.v3.RouteConfiguration';
+/** Which route configuration requests with a key go by (SRDS). */
+export const SCOPE_TYPE = 'envoy.config.route.v3.ScopedRouteConfiguration';
+/** A virtual host of a route configuration, named 'ROUTE CONFIGURATION/…' (VHDS). */
+export const VIRTUAL_HOST_TYPE = 'envoy.config.route.v3.VirtualHost';
 export const SECRET_TYPE = 'envoy.extensions.transport_sockets.tls.v3.Secret';
 /** An extension by name (ECDS). */
 export const EXTENSION_TYPE = 'envoy.config.core.v3.TypedExtensionConfig';

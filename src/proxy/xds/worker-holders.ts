@@ -38,7 +38,7 @@ export function makeHolders(wallMs: () => number, stats: StatStore): WorkerHolde
     record: new ConfigRecord(wallMs),
     endpoints: new Holders(ENDPOINTS_TYPE, wants),
     ...{ routes, virtualHosts, routeFeeds: new RouteFeeds(routes, virtualHosts) },
-    scopes: new ScopeSets(wants, routes, stats),
+    scopes: new ScopeSets(wants, routes, stats, wallMs),
     secrets: new Holders(SECRET_TYPE, wants),
     extensions: new Holders(EXTENSION_TYPE, wants),
     networkExtensions: new Holders(EXTENSION_TYPE, wants),

@@ -7,6 +7,7 @@ import { Deadlines } from './deadlines.ts';
 import { WILDCARD } from './delta-state.ts';
 import type { CutResource, Received } from './received.ts';
 import { refusalText } from './refusals.ts';
+import { isWhole, spaceOf } from './services.ts';
 import type { TypeState } from './type-state.ts';
 import type { StreamCounts, UpdateCounts, XdsListener, XdsRefusal, XdsSubscription } from './types.ts';
 
@@ -46,6 +47,9 @@ export class MuxType {
   readonly #fetches: Deadlines;
   readonly #lives: Deadlines;
   #fetchTimeoutMs = 0;
+  /** Names that stand for many: while there are any, and from then on, all there is is asked for. */
+  readonly #wholes = new Set<string>();
+  #hasCome = false;
   /** Names of which nothing came yet. */
   readonly #unanswered = new Set<string>();
   /** Of the question for all resources; and by name. */
@@ -113,10 +117,19 @@ export class MuxType {
       before?.release();
       this.#mux.tellStream(counts);
     }
-    this.#attempt(this.#nameCounts.get(name));
-    this.#awaits(name);
-    if (this.#isBusy) this.#anew.add(name);
-    this.state.add(name);
+    // A name of a space is counted with it.
+    this.#attempt(this.#nameCounts.get(name) ?? this.#nameCounts.get(spaceOf(name)));
+    if (isWhole(this.type, name)) {
+      if (this.#wholes.has(name)) return;
+      this.#wholes.add(name);
+      // Those of another space came with all that has come.
+      if (!this.#hasCome) this.#awaits(name);
+      this.state.setWildcard(true);
+    } else {
+      this.#awaits(name);
+      if (this.#isBusy) this.#anew.add(name);
+      this.state.add(name);
+    }
     this.#mux.queue(this);
   }
 
@@ -137,6 +150,8 @@ export class MuxType {
     this.#nameCounts.get(name)?.release();
     this.#nameCounts.delete(name);
     this.#arrived(name);
+    // As Envoy, which goes on asking for all there is: whoever uses it again has it at once.
+    if (this.#wholes.delete(name)) return;
     if (!this.state.isWildcard) {
       this.#lives.clear(name);
       this.#dropWaiting(name);
@@ -168,6 +183,8 @@ export class MuxType {
     this.#counts = null;
     for (const counts of this.#nameCounts.values()) counts.release();
     this.#nameCounts.clear();
+    this.#wholes.clear();
+    this.#hasCome = false;
     this.#unanswered.clear();
     this.#fetches.clearAll();
     this.#lives.clearAll();
@@ -250,8 +267,10 @@ export class MuxType {
   }
 
   #noteArrival({ resources, heartbeats, removed }: Received): void {
+    this.#hasCome = true;
     if (this.#unanswered.size > 0) {
       this.#arrived(WILDCARD);
+      for (const whole of this.#wholes) this.#arrived(whole);
       for (const { name, aliases } of resources) {
         this.#arrived(name);
         for (const alias of aliases) this.#arrived(alias);
@@ -356,6 +375,11 @@ export class MuxType {
     const names = new Set(refused.map(({ name }) => name));
     for (const name of batch.resources.keys()) count(this.#nameCounts.get(name), names.has(name));
     for (const name of batch.removed) count(this.#nameCounts.get(name), false);
+    for (const whole of this.#wholes) {
+      const isIn = (name: string): boolean => whole === WILDCARD || spaceOf(name) === whole;
+      const isTold = whole === WILDCARD || [...batch.resources.keys(), ...batch.removed].some(isIn);
+      if (isTold) count(this.#nameCounts.get(whole), [...names].some(isIn));
+    }
   }
 
   // ─── The stream ─────────────────────────────────────────────────────────────────────────────────────────────────

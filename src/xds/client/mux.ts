@@ -16,6 +16,7 @@ import {
   ROUTE_TYPE,
   SCOPED_ROUTE_TYPE,
   SECRET_TYPE,
+  VIRTUAL_HOST_TYPE,
 } from './services.ts';
 import { SotwState } from './sotw-state.ts';
 import { type MuxHost, MuxType } from './mux-type.ts';
@@ -47,6 +48,8 @@ export type MuxOptions = {
 const DEPENDENTS: ReadonlyMap<string, readonly string[]> = new Map([
   [CLUSTER_TYPE, [ENDPOINT_TYPE, LOCALITY_ENDPOINT_TYPE, SECRET_TYPE]],
   [LISTENER_TYPE, [ROUTE_TYPE, SCOPED_ROUTE_TYPE, SECRET_TYPE]],
+  [SCOPED_ROUTE_TYPE, [ROUTE_TYPE]],
+  [ROUTE_TYPE, [VIRTUAL_HOST_TYPE]],
 ]);
 
 /** Beyond it responses that wait for their listeners stop the stream. */

@@ -48,4 +48,17 @@ export const SERVICES: ReadonlyMap<string, DiscoveryService> = new Map([
 ]);
 
 /** Types of which state of the world means all there are. */
-export const COMPLETE_TYPES: ReadonlySet<string> = new Set([CLUSTER_TYPE, LISTENER_TYPE]);
+export const COMPLETE_TYPES: ReadonlySet<string> = new Set([CLUSTER_TYPE, LISTENER_TYPE, SCOPED_ROUTE_TYPE]);
+
+/** Types whose names begin with the name of what they are for: 'SPACE/…'. */
+const SPACED_TYPES: ReadonlySet<string> = new Set([VIRTUAL_HOST_TYPE]);
+
+/** Whether the name stands for many: '*' for all there are; 'SPACE/' for those of a space, asked for with all. */
+export function isWhole(type: string, name: string): boolean {
+  return name === '*' || (SPACED_TYPES.has(type) && name.endsWith('/'));
+}
+
+/** 'SPACE/', of which a resource is; the name has no space: ''. Source: Envoy WatchMap, namespaceFromName. */
+export function spaceOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1);
+}
