@@ -4,6 +4,7 @@ import type { Address, ByteStream } from '../../base/byte-stream.ts';
 import { formatIp, hasIp, parseIp } from '../../base/ip.ts';
 import type { Timer } from '../../base/clock.ts';
 import { whenAll } from '../../base/when-all.ts';
+import { addressText } from '../../net/address.ts';
 import type { Engine } from '../../net/engine.ts';
 import type { ClusterManager } from '../cluster/cluster.ts';
 import type { FilterChain } from '../network/filter-chain.ts';
@@ -74,11 +75,13 @@ export class ListenerManager implements AdoptingListeners {
     if (config.udp !== null) return this.#setUdp(config);
     const stats = this.#stats;
     const warming = this.#warming.get(config.name);
-    if (warming !== undefined) {
-      if (isSameVersion(warming.config, config)) return 'unchanged';
-      this.#cancelWarming(config.name);
-    }
+    if (warming !== undefined && isSameVersion(warming.config, config)) return 'unchanged';
     const old = this.#entries.get(config.name);
+    if (old?.config.fingerprint !== config.fingerprint && this.#isTaken(config)) {
+      if (old === undefined && warming === undefined) this.#names.delete(config.name);
+      return { error: takenText(config) };
+    }
+    if (warming !== undefined) this.#cancelWarming(config.name);
     if (old !== undefined && old.config.fingerprint === config.fingerprint) {
       if (sameChains(old.config, config)) return 'unchanged';
       this.#updateInPlace(old, config);
@@ -90,6 +93,7 @@ export class ListenerManager implements AdoptingListeners {
       const problem = this.#registry.bind(listener, config);
       if (problem !== null) {
         stats.inc(stats.i.listener_create_failure);
+        if (old === undefined) this.#names.delete(config.name);
         return { error: problem };
       }
     }
@@ -109,6 +113,19 @@ export class ListenerManager implements AdoptingListeners {
     const cancel = (): void => this.#drainListener(entry);
     this.#warm(config, listener, activate, cancel);
     return old === undefined ? 'added' : 'updated';
+  }
+
+  /** Whether an address is another listener's. Source: Envoy ListenerImpl::hasDuplicatedAddress. */
+  #isTaken({ name, addresses, bindToPort }: ListenerConfig): boolean {
+    const has = (config: ListenerConfig, wanted: Address): boolean =>
+      config.name !== name && config.addresses.some(({ address }) => isSameAddress(address, wanted));
+    for (const { address } of addresses) {
+      // The system chooses another port for each.
+      if (bindToPort && hasIp(address) && address.port === 0) continue;
+      for (const { config } of this.#entries.values()) if (has(config, address)) return true;
+      for (const { config } of this.#warming.values()) if (has(config, address)) return true;
+    }
+    return false;
   }
 
   /**
@@ -415,6 +432,19 @@ function sameChains(a: ListenerConfig, b: ListenerConfig): boolean {
       config.chainMatcher?.fingerprint ?? null,
     ]);
   return keys(a) === keys(b);
+}
+
+function isSameAddress(a: Address, b: Address): boolean {
+  return a.port === b.port && a.address === b.address && a.family === b.family;
+}
+
+/** Source: Envoy ListenerManagerImpl::addOrUpdateListenerInternal. */
+function takenText({ name, addresses }: ListenerConfig): string {
+  const own = addresses.map(({ address }) => addressText(address)).join(',');
+  const advice =
+    'to check if the listener has duplicated addresses with other listeners or ' +
+    "'enable_reuse_port' is set to 'false' for the listener";
+  return `error adding listener: '${name}' has duplicate address '${own}' as existing listener, ${advice}`;
 }
 
 function isWildcard(address: string): boolean {
