@@ -240,7 +240,9 @@ function moveInto(path: string, content: string | Uint8Array): void {
 function fileRig(t: TestContext, path: string, watchedDirectory = '') {
   const rig = new XdsClientRig(1);
   t.after(() => rig.close());
-  const source = rig.keep(pathSource({ ...rig.parts, watcher: new FileWatch() }, path, watchedDirectory));
+  const source = rig.keep(
+    pathSource({ ...rig.parts, watcher: new FileWatch(), judgeUnknown: () => [] }, path, watchedDirectory),
+  );
   return { rig, source };
 }
 
@@ -337,7 +339,7 @@ async function restRig(t: TestContext, answer: (request: RestRequest, response: 
     server.closeAllConnections();
   });
   const place = { kind: 'rest', clusterName: 'xds', refreshMs: 20, timeoutMs: 100 } as const;
-  return { rig, requests, source: rig.keep(restSource(rig.parts, place)) };
+  return { rig, requests, source: rig.keep(restSource({ ...rig.parts, judgeUnknown: () => [] }, place)) };
 }
 
 test('REST: asked from time to time, at once for new names', async (t) => {

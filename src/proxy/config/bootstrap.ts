@@ -4,7 +4,7 @@ import { addressText } from '../../net/address.ts';
 import type { Bootstrap } from '../../proto/generated/types.d.ts';
 import { packAny } from '../../proto/any.ts';
 import { registry } from '../../proto/registry.ts';
-import { Report } from '../../proto/report.ts';
+import { type Problem, Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
@@ -109,20 +109,29 @@ export function supportedFields(
   );
 }
 
-/** Checks rules and support of the whole message, then decodes it; with reasons in `d` the result is not whole. */
+/**
+ * Checks rules and support of the whole message, then decodes it; with reasons in `d` the result is not whole.
+ * `unknown` takes fields of typed configurations that nobody knows; null: they are refused.
+ */
 export function decodeBootstrap(
   message: Bootstrap,
   d: ConfigDecoder,
   extensions: Extensions,
   environment: ListenerEnvironment,
   because: ReadonlyMap<string, string>,
+  unknown: ((problem: Problem) => void) | null = null,
 ): BootstrapConfig {
   const type = registry.message('envoy.config.bootstrap.v3.Bootstrap');
   const rules = new Report();
   validateRules(type, message, rules);
-  for (const violation of rules.problems) d.reject(violation.path, violation.reason);
+  for (const { kind, path, reason } of rules.problems) if (kind !== 'unknown-field') d.reject(path, reason);
   if (d.reasons.length === 0) {
-    d.reasons.push(...findUnsupported(type as never, message, supportedFields(extensions), because));
+    d.reasons.push(...findUnsupported(type as never, message, supportedFields(extensions), because, rules));
+  }
+  for (const problem of rules.problems) {
+    if (problem.kind !== 'unknown-field') continue;
+    if (unknown === null) d.reject(problem.path, problem.reason);
+    else unknown(problem);
   }
   const statics = message.static_resources ?? {};
   const ds = d.at('static_resources');

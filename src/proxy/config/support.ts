@@ -108,12 +108,16 @@ export function mergeSupport(...tables: readonly SupportTable[]): Map<string, Re
   return merged;
 }
 
-/** Returns a reason for every field that is set in `message`, or below it, and takes no effect. */
+/**
+ * Returns a reason for every field that is set in `message`, or below it, and takes no effect. `report` gets what was
+ * found wrong in Anys.
+ */
 export function findUnsupported(
   type: MessageType,
   message: object,
   support: ReadonlyMap<string, ReadonlySet<string> | '*'>,
   because: ReadonlyMap<string, string> = new Map(),
+  report = new Report(),
 ): Reason[] {
   const reasons: Reason[] = [];
   const tuned: string[] = [];
@@ -140,7 +144,7 @@ export function findUnsupported(
       }
       return undefined;
     },
-    new Report(),
+    report,
   );
   return dropNested(reasons.filter((reason) => !tuned.some((path) => isWithin(reason.path, path))));
 }
@@ -153,7 +157,7 @@ function isSkipped(message: Message, support: ReadonlyMap<string, unknown>): boo
   return unpacked !== undefined && !support.has(unpacked.type.fullName);
 }
 
-function isWithin(path: string, outer: string): boolean {
+export function isWithin(path: string, outer: string): boolean {
   return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
 }
 

@@ -6,6 +6,7 @@ import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import { ConfigDecoder, type DecodeEnvironment, type Reason } from '../config-decoder.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 import { decodeSecret, secretKind, type SecretKind, type SecretValues } from './decode-secret.ts';
+import type { JudgeUnknown } from '../xds/judge-unknown.ts';
 import { WatchedFile } from '../xds/sources/watched-file.ts';
 import { partsIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
 
@@ -29,6 +30,7 @@ export type FileSecretContext = {
   readonly environment: DecodeEnvironment;
   /** Reasons for fields of a Secret that take no effect. */
   readonly findUnsupported: (secret: Secret) => readonly Reason[];
+  readonly judgeUnknown: JudgeUnknown;
   /** For the operator. */
   readonly warn: (text: string) => void;
 };
@@ -87,7 +89,7 @@ export class FileSecret<K extends SecretKind> {
     const stats = this.#stats;
     stats.inc(stats.i.update_attempt);
     this.#file.noteReading();
-    const found = readSecretFile(this.#path, this.#name);
+    const found = readSecretFile(this.#path, this.#name, this.#context.judgeUnknown);
     this.#file.isGood = !('error' in found);
     if ('error' in found) {
       stats.inc(found.isUnreadable ? stats.i.update_failure : stats.i.update_rejected);

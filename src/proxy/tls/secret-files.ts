@@ -2,8 +2,11 @@
 import { dirname } from 'node:path';
 import { type Any, unpackAny } from '../../proto/any.ts';
 import type { DataSource, Resource, Secret } from '../../proto/generated/types.d.ts';
+import type { MessageType } from '../../proto/message-type.ts';
 import { Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
+import type { Reason } from '../config-decoder.ts';
+import type { JudgeUnknown } from '../xds/judge-unknown.ts';
 import { fileIdentity, readDiscoveryFile } from '../xds/sources/discovery-file.ts';
 
 export const SECRET_TYPE = 'envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -14,8 +17,8 @@ export type SecretFileError = { readonly error: string; readonly isUnreadable: b
 export type SecretFile = { readonly secret: Secret; readonly version: string };
 
 /** Reads the one secret that a file is for. Source: Envoy FilesystemSubscriptionImpl, SdsApi::validateUpdateSize. */
-export function readSecretFile(path: string, name: string): SecretFile | SecretFileError {
-  const response = readDiscoveryFile(path);
+export function readSecretFile(path: string, name: string, judge: JudgeUnknown): SecretFile | SecretFileError {
+  const response = readDiscoveryFile(path, judge);
   if ('error' in response) return { ...response, isUnreadable: true };
   const resources = response.resources ?? [];
   const refused = (error: string): SecretFileError => ({ error, isUnreadable: false });
@@ -24,14 +27,16 @@ export function readSecretFile(path: string, name: string): SecretFile | SecretF
     const counts = `number of added resources ${resources.length}, number of removed resources 0`;
     return refused(`Unexpected SDS secrets length for ${name}, ${counts}. Expected sum is 1`);
   }
-  const secret = unpackSecret(resources[0] as Any);
+  const secret = unpackSecret(resources[0] as Any, (...read) => judge(...read, path));
   if ('error' in secret) return refused(secret.error);
   if (secret.name !== name) return refused(`Unexpected SDS secret (expecting ${name}): ${secret.name ?? ''}`);
   return { secret, version: response.version_info ?? '' };
 }
 
+type Judge = (type: MessageType, message: object, report: Report) => readonly Reason[];
+
 /** The Secret in it, alone or inside a Resource; its rules hold. */
-function unpackSecret(any: Any): Secret | { readonly error: string } {
+function unpackSecret(any: Any, judge: Judge): Secret | { readonly error: string } {
   const report = new Report();
   const outer = unpackAny(any, report);
   const resource = outer?.type.fullName === RESOURCE_TYPE ? (outer.message as Resource).resource : undefined;
@@ -43,7 +48,10 @@ function unpackSecret(any: Any): Secret | { readonly error: string } {
   const secret = found.message as Secret;
   const rules = new Report();
   validateRules(found.type, secret as never, rules);
-  return rules.isEmpty ? secret : { error: rules.toString() };
+  if (!rules.onlyUnknownFields) return { error: rules.toString() };
+  for (const { path, kind, reason } of report.problems) rules.add(path, kind, reason);
+  const refused = judge(found.type, secret, rules).map(({ path, reason }) => `${path}: ${reason}`);
+  return refused.length === 0 ? secret : { error: refused.join('\n') };
 }
 
 /** Files that a secret names. Source: Envoy TlsCertificateSdsApi, CertificateValidationContextSdsApi. */

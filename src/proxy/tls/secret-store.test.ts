@@ -57,6 +57,7 @@ function make(): { store: Secrets; warnings: string[]; count: (name: string) => 
     stats,
     watcher: new FileWatch(),
     environment: { unpack: unpackExtension },
+    judgeUnknown: () => [],
     findUnsupported: (secret) => findUnsupported(registry.message(SECRET_TYPE) as never, secret, support),
     warn: (text) => void warnings.push(text),
     statics: new StaticSecrets(),

@@ -42,7 +42,7 @@ export function startXds({ parts, core, decoded, crew }: XdsParts): XdsControlle
   if (http === undefined) throw new Error('xds: the proxy has no client of its own');
   const { node } = decoded;
   const common = {
-    ...{ clock, http, node: () => node, watcher: new FileWatch() },
+    ...{ clock, http, node: () => node, watcher: new FileWatch(), judgeUnknown: decoded.unknownFields.judge },
     log: (level: LogLevel, text: string) => logger.write(level, text),
   };
   const { certificateClient: ownConfig } = decoded.bootstrapExtensions;

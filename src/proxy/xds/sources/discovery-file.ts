@@ -7,6 +7,7 @@ import { fromJson } from '../../../proto/json-decode.ts';
 import { registry } from '../../../proto/registry.ts';
 import { Report } from '../../../proto/report.ts';
 import { decodeText } from '../../../proto/text-decode.ts';
+import type { JudgeUnknown } from '../judge-unknown.ts';
 
 /** Larger ones are not configuration. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -22,7 +23,7 @@ export function fileIdentity(path: string): string | null {
 }
 
 /** Source: Envoy MessageUtil::loadFromFile; what it does not know by its end is JSON, which is YAML. */
-export function readDiscoveryFile(path: string): DiscoveryResponse | { readonly error: string } {
+export function readDiscoveryFile(path: string, judge: JudgeUnknown): DiscoveryResponse | { readonly error: string } {
   let bytes: Buffer;
   try {
     const { size } = statSync(path);
@@ -42,7 +43,9 @@ export function readDiscoveryFile(path: string): DiscoveryResponse | { readonly 
   const parsed = parseYaml(bytes.toString('utf8'));
   if ('error' in parsed) return { error: `${path}: ${parsed.error}` };
   const response = fromJson(type, parsed.value, report);
-  return report.onlyUnknownFields ? response : { error: `${path}: ${report.toString()}` };
+  if (!report.onlyUnknownFields) return { error: `${path}: ${report.toString()}` };
+  const [refused] = judge(type as never, response, report, path);
+  return refused === undefined ? response : { error: `${path}: ${refused.path}: ${refused.reason}` };
 }
 
 function parseYaml(text: string): { readonly value: unknown } | { readonly error: string } {

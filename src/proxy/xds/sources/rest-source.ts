@@ -12,12 +12,13 @@ import { SERVICES } from '../../../xds/client/services.ts';
 import type { XdsSource } from '../../../xds/client/types.ts';
 import { type BufferedResponse, sendRequest } from '../../cluster/upstream-client/buffered-request.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
+import type { JudgeUnknown } from '../judge-unknown.ts';
 import type { RestPlace } from '../place.ts';
 
-export type RestParts = PollParts & { readonly http: HttpClient };
+export type RestParts = PollParts & { readonly http: HttpClient; readonly judgeUnknown: JudgeUnknown };
 
 export function restSource(parts: RestParts, place: RestPlace): XdsSource {
-  return new PollSource(parts, () => new RestPoller(parts.http, place));
+  return new PollSource(parts, () => new RestPoller(parts, place));
 }
 
 /** Whether REST servers serve the type. */
@@ -34,10 +35,12 @@ class RestPoller implements Poller {
   readonly #http: HttpClient;
   readonly #place: RestPlace;
   readonly #random: Random;
+  readonly #judge: JudgeUnknown;
   readonly absentText = null;
 
-  constructor(http: HttpClient, place: RestPlace) {
+  constructor({ http, judgeUnknown }: RestParts, place: RestPlace) {
     this.#http = http;
+    this.#judge = judgeUnknown;
     this.#place = place;
     this.#random = http.random;
   }
@@ -56,7 +59,7 @@ class RestPoller implements Poller {
     headers.add(H['content-length'], String(body.length));
     const options = { timeoutMs, bufferLimitBytes: Math.max(body.length, MIN_BUFFER_BYTES) };
     const call = sendRequest(this.#http, clusterName, headers, body, options, (response) => {
-      onResult(resultOf(response, path));
+      onResult(resultOf(response, path, this.#judge));
     });
     return () => call.cancel();
   }
@@ -85,7 +88,7 @@ function jsonOf(request: DiscoveryRequest): string {
 
 const MIN_BUFFER_BYTES = 64 * 1024;
 
-function resultOf(response: BufferedResponse | null, path: string): PollResult {
+function resultOf(response: BufferedResponse | null, path: string, judge: JudgeUnknown): PollResult {
   const status = response?.headers.status ?? 0;
   if (status === 304) return { kind: 'unchanged' };
   if (response === null || status !== 200) {
@@ -98,7 +101,11 @@ function resultOf(response: BufferedResponse | null, path: string): PollResult {
     return { kind: 'rejected', text: `Unable to parse JSON as proto (${(error as Error).message})` };
   }
   const report = new Report();
-  const message = fromJson(registry.message('envoy.service.discovery.v3.DiscoveryResponse'), json, report);
+  const type = registry.message('envoy.service.discovery.v3.DiscoveryResponse');
+  const message = fromJson(type, json, report);
   if (!report.onlyUnknownFields) return { kind: 'rejected', text: `Unable to parse JSON as proto (${report})` };
-  return { kind: 'response', message };
+  const [refused] = judge(type as never, message, report, path);
+  return refused === undefined
+    ? { kind: 'response', message }
+    : { kind: 'rejected', text: `${refused.path}: ${refused.reason}` };
 }
