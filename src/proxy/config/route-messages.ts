@@ -193,7 +193,8 @@ export type RoutePb = MutationsPb & {
 export type VirtualHostPb = MutationsPb & {
   name?: string;
   domains?: string[];
-  routes?: RoutePb[];
+  /** Perhaps still to be read; null: one that could not be. */
+  routes?: Iterable<RoutePb | null>;
   require_tls?: string;
   virtual_clusters?: { headers?: HeaderMatcherPb[]; name?: string }[];
   cors?: object;

@@ -48,14 +48,20 @@ type BufferLimit = { readonly bytes: number | undefined; readonly isCapped: bool
  */
 export function decodeRouteConfiguration(message: object, d: ConfigDecoder, validateClusters = true): RouteTable {
   const hosts = (message as RouteConfigurationPb).virtual_hosts ?? [];
-  const steps = decodeRouteConfigurationInSteps(message, hosts, d, validateClusters);
+  return atOnce(decodeRouteConfigurationInSteps(message, hosts, d, validateClusters));
+}
+
+function atOnce<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
   }
 }
 
-/** The same with the virtual hosts apart, perhaps still to be read; yields after each of them. */
+/** Routes that are decoded at once. */
+const ROUTES_PER_STEP = 32;
+
+/** The same with the virtual hosts apart, perhaps still to be read; yields after each, and between many routes. */
 export function* decodeRouteConfigurationInSteps(
   message: object,
   messages: Iterable<object>,
@@ -88,7 +94,7 @@ export function* decodeRouteConfigurationInSteps(
   let count = 0;
   let error: string | null = null;
   for (const host of messages) {
-    const entry = decodeVirtualHost(host as VirtualHostPb, levels, d.at('virtual_hosts', count++));
+    const entry = yield* decodeVirtualHost(host as VirtualHostPb, levels, d.at('virtual_hosts', count++));
     error ??= builder.add(entry);
     open?.addOwn(entry);
     yield;
@@ -113,10 +119,10 @@ function decodeOpenTable(
   } else if (source.kind !== 'ads' && !isDelta) {
     d.reject('', "vhds: only 'DELTA_GRPC' or 'ADS' (which uses Delta xDS) is supported as a config source.");
   }
-  return new OpenTable(settings, place, (host, dh) => decodeVirtualHost(host as VirtualHostPb, levels, dh));
+  return new OpenTable(settings, place, (host, dh) => atOnce(decodeVirtualHost(host as VirtualHostPb, levels, dh)));
 }
 
-function decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecoder): HostEntry {
+function* decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecoder): Generator<void, HostEntry> {
   const mirrors = decodeMirrors(message.request_mirror_policies, above.defaults.validateClusters, d);
   const retry = decodeRetryPolicy(message.retry_policy, d.at('retry_policy'));
   const requireTls = message.require_tls;
@@ -139,9 +145,11 @@ function decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecod
     bufferLimit: decodeBufferLimit(message, above.bufferLimit),
   };
   const entries: RouteEntry[] = [];
-  for (const [i, route] of (message.routes ?? []).entries()) {
-    const entry = decodeRoute(route, host, i, levels, d.at('routes', i));
+  let index = 0;
+  for (const route of message.routes ?? []) {
+    const entry = route === null ? null : decodeRoute(route, host, index, levels, d.at('routes', index));
     if (entry !== null) entries.push(entry);
+    if (++index % ROUTES_PER_STEP === 0) yield;
   }
   return { host, entries, tlsRedirect: host.requireTls === 'NONE' ? null : makeTlsRedirect(host) };
 }

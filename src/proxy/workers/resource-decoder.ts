@@ -5,7 +5,7 @@ import type { MessageType } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
-import { FieldCursor } from '../../proto/wire-reader.ts';
+import { FieldCursor, WIRE } from '../../proto/wire-reader.ts';
 import type { ClusterConfig, EndpointsConfig } from '../cluster/cluster-config.ts';
 import { supportedFields } from '../config/bootstrap.ts';
 import { decodeCluster } from '../config/cluster.ts';
@@ -44,6 +44,11 @@ import type { ResourceUpdate } from './contract.ts';
 
 /** Number of RouteConfiguration.virtual_hosts. */
 const VIRTUAL_HOSTS_FIELD = 2;
+const ROUTE_OF_HOST_TYPE = 'envoy.config.route.v3.Route';
+/** Number of VirtualHost.routes. */
+const ROUTES_FIELD = 3;
+/** The routes of a longer one are read one by one: all at once would hold up what is on its way. */
+const LARGE_HOST_BYTES = 32 * 1024;
 
 const TYPES: ReadonlySet<string> = new Set([
   CLUSTER_TYPE,
@@ -167,8 +172,8 @@ export class ResourceDecoder {
 
   /** A route configuration may have thousands of virtual hosts: each is a step. */
   *#decodeRoutes(name: string, bytes: Uint8Array, d: ConfigDecoder): Generator<void, Resource | null> {
-    const { head, hosts } = cutVirtualHosts(bytes);
-    const message = this.#read(ROUTE_TYPE, head, d, name);
+    const { rest, parts: hosts } = cutField(bytes, VIRTUAL_HOSTS_FIELD);
+    const message = this.#read(ROUTE_TYPE, rest, d, name);
     if (message === null) return null;
     checkName(message, name, d);
     const table = yield* decodeRouteConfigurationInSteps(message, this.#readHosts(hosts, d, name), d, false);
@@ -182,9 +187,16 @@ export class ResourceDecoder {
 
   *#readHosts(hosts: readonly Uint8Array[], d: ConfigDecoder, name: string): Generator<object> {
     for (const [i, bytes] of hosts.entries()) {
-      const host = this.#read(VIRTUAL_HOST_TYPE, bytes, d.at('virtual_hosts', i), name);
-      if (host !== null) yield host;
+      const dh = d.at('virtual_hosts', i);
+      const isLarge = bytes.length > LARGE_HOST_BYTES;
+      const { rest, parts } = isLarge ? cutField(bytes, ROUTES_FIELD) : { rest: bytes, parts: [] };
+      const host = this.#read(VIRTUAL_HOST_TYPE, rest, dh, name);
+      if (host !== null) yield parts.length === 0 ? host : { ...host, routes: this.#readRoutes(parts, dh, name) };
     }
+  }
+
+  *#readRoutes(routes: readonly Uint8Array[], d: ConfigDecoder, name: string): Generator<object | null> {
+    for (const [i, bytes] of routes.entries()) yield this.#read(ROUTE_OF_HOST_TYPE, bytes, d.at('routes', i), name);
   }
 
   /** Bytes → message, with its rules and fields checked; null when it cannot be decoded. */
@@ -273,18 +285,22 @@ export function typeName(typeUrl: string): string {
   return typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
 }
 
-/** A route configuration without its virtual hosts, and those one by one. */
-function cutVirtualHosts(bytes: Uint8Array): { readonly head: Uint8Array; readonly hosts: readonly Uint8Array[] } {
+/** A message without a field that repeats, and what that holds one by one. */
+function cutField(
+  bytes: Uint8Array,
+  number: number,
+): { readonly rest: Uint8Array; readonly parts: readonly Uint8Array[] } {
   const cursor = new FieldCursor(bytes);
   const rest: Uint8Array[] = [];
-  const hosts: Uint8Array[] = [];
+  const parts: Uint8Array[] = [];
   let start = 0;
   while (cursor.next()) {
     // Whatever does not end within the message is the decoder's to complain of.
-    if (cursor.valueEnd > bytes.length) return { head: bytes, hosts: [] };
-    if (cursor.number === VIRTUAL_HOSTS_FIELD) hosts.push(bytes.subarray(cursor.valueStart, cursor.valueEnd));
+    if (cursor.valueEnd > bytes.length) return { rest: bytes, parts: [] };
+    if (cursor.number === number && cursor.wireType === WIRE.bytes)
+      parts.push(bytes.subarray(cursor.valueStart, cursor.valueEnd));
     else rest.push(bytes.subarray(start, cursor.valueEnd));
     start = cursor.valueEnd;
   }
-  return { head: Buffer.concat(rest), hosts };
+  return { rest: Buffer.concat(rest), parts };
 }
