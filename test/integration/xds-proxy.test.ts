@@ -195,10 +195,20 @@ for (const [type, ...args] of [['GRPC'], ['DELTA_GRPC'], ['DELTA_GRPC', '--concu
     assert.match(ads.nacks[0]?.error ?? '', /bad.*lb_policy/s);
     assert.ok((await stat(proxy, 'cluster_manager.cds.update_rejected')) > 0);
 
+    // At once, so that what is good is not yet looked at when what is bad comes.
+    for (const good of ['third', 'fourth']) put(ads, ROUTES, 'routes', routes('routes', good));
+    const [wrong] = routes('routes', 'wrong')['virtual_hosts'] as Json[];
+    put(ads, ROUTES, 'routes', { name: 'routes', virtual_hosts: [wrong, wrong] });
+    await ads.until(() => ads.nacks.some(({ error }) => error?.includes('routes') === true));
+    await until('the last good one serves', async () => (await version(port)) === 'fourth');
+    const { body } = await proxy.admin('/config_dump?resource=dynamic_route_configs');
+    const [active, refused] = body.split('"error_state"');
+    assert.deepEqual([active?.includes('wrong'), refused?.includes('wrong')], [false, true]);
+
     ads.closeStreams();
-    assert.equal(await version(port), 'second');
+    assert.equal(await version(port), 'fourth');
     await until('the proxy comes back', () => ads.streams.size > 0, 10_000);
-    put(ads, ROUTES, 'routes', routes('routes', 'third'));
-    await until('and is told again', async () => (await version(port)) === 'third', 10_000);
+    put(ads, ROUTES, 'routes', routes('routes', 'fifth'));
+    await until('and is told again', async () => (await version(port)) === 'fifth', 10_000);
   });
 }

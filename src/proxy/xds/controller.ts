@@ -5,6 +5,7 @@ import type {
   UpdateCounts,
   XdsListener,
   XdsRefusal,
+  XdsResource,
   XdsResponse,
   XdsSource,
   XdsSubscription,
@@ -32,6 +33,8 @@ export type ControllerContext = {
   readonly runtimeLayers: readonly { readonly name: string; readonly place: ConfigPlace }[];
   /** Types that are asked for whole and only kept: for others of this process. */
   readonly keptTypes: readonly string[];
+  /** One of them has come; `done` says why it is refused, or null. */
+  readonly tookKept: (type: string, bytes: Uint8Array, done: (refusal: string | null) => void) => void;
   /** What has come, for the admin interface. */
   readonly record: ConfigRecord;
   /** Runtime values have come; null: they are gone. */
@@ -129,7 +132,7 @@ export class XdsController implements WantSink {
       return;
     }
     if (this.#context.keptTypes.includes(resources[0]?.typeUrl ?? '')) {
-      done([]);
+      this.#keep(resources, done);
       return;
     }
     this.#context.crew.update({ generation: ++this.#generation, resources }, ({ refused }) => {
@@ -137,6 +140,24 @@ export class XdsController implements WantSink {
       for (const { typeUrl, name, reason } of refused) this.warn(`${typeUrl} ${JSON.stringify(name)}: ${reason}`);
       done(refused);
     });
+  }
+
+  /** What is gone stays with who has it: names and addresses of yesterday are better than none. */
+  #keep(resources: readonly ResourceUpdate[], done: (refused: readonly XdsRefusal[]) => void): void {
+    const refused: XdsRefusal[] = [];
+    whenAll(
+      resources,
+      ({ typeUrl, name, bytes }, came) => {
+        if (bytes === null) came();
+        else {
+          this.#context.tookKept(typeUrl, bytes, (reason) => {
+            if (reason !== null) refused.push({ name, reason });
+            came();
+          });
+        }
+      },
+      () => done(refused),
+    );
   }
 
   #tellOfRuntime(resources: readonly ResourceUpdate[], refused: readonly XdsRefusal[]): void {
@@ -200,10 +221,11 @@ class TypeSubscription implements XdsListener {
     const refused: XdsRefusal[] = [];
     const updates: ResourceUpdate[] = [];
     const names = new Set<string>();
-    for (const { name, type, bytes, aliases } of response.resources) {
+    for (const resource of response.resources) {
+      const { name, type } = resource;
       if (names.has(name)) refused.push({ name, reason: `duplicate ${this.#type} ${name} found` });
       else if (type !== this.#type) refused.push({ name, reason: `is a ${type}, not a ${this.#type}` });
-      else updates.push(this.#hasAliases ? this.#hostUpdate(name, bytes, aliases) : this.#updateOf(name, bytes));
+      else updates.push(this.#updateTo(resource));
       names.add(name);
     }
     const gone = response.isComplete ? [...this.#known].filter((name) => !names.has(name)) : response.removed;
@@ -215,10 +237,39 @@ class TypeSubscription implements XdsListener {
       for (const name of gone) this.#known.delete(name);
       const all = [...refused, ...more];
       const resources = response.resources.filter(({ bytes }) => !this.#hasAliases || bytes.length > 0);
-      this.#controller.record.took(this.#type, this.#place.key, { ...response, resources }, gone, all);
-      done(all);
-      this.#first();
+      this.#takeFormer(response.resources, more, (ofFormer) => {
+        this.#controller.record.took(this.#type, this.#place.key, { ...response, resources }, gone, all);
+        done([...all, ...ofFormer]);
+        this.#first();
+      });
     });
+  }
+
+  /** What came just before that which was refused serves in its place. */
+  #takeFormer(
+    newest: readonly XdsResource[],
+    refused: readonly XdsRefusal[],
+    done: (refused: readonly XdsRefusal[]) => void,
+  ): void {
+    const names = new Set(refused.map(({ name }) => name));
+    const resources: XdsResource[] = [];
+    for (const { name, former: [last, ...others] = [] } of newest) {
+      if (last !== undefined && names.has(name)) resources.push({ ...last, former: others });
+    }
+    if (resources.length === 0) {
+      done([]);
+      return;
+    }
+    const updates = resources.map((resource) => this.#updateTo(resource));
+    this.#controller.update(updates, (more) => {
+      const version = resources[0]?.version ?? '';
+      this.#controller.record.took(this.#type, this.#place.key, { version, resources }, [], more);
+      this.#takeFormer(resources, more, (others) => done([...more, ...others]));
+    });
+  }
+
+  #updateTo({ name, bytes, aliases }: XdsResource): ResourceUpdate {
+    return this.#hasAliases ? this.#hostUpdate(name, bytes, aliases) : this.#updateOf(name, bytes);
   }
 
   #updateOf(name: string, bytes: Uint8Array | null): ResourceUpdate {

@@ -1,6 +1,6 @@
 // What is handed to a listener at once: one response, or several that came while it was busy, made one.
 import type { CutResource, Received } from './received.ts';
-import type { XdsRefusal, XdsResponse } from './types.ts';
+import type { XdsRefusal, XdsResource, XdsResponse } from './types.ts';
 
 /** A response of the batch: what its answer needs. */
 export type BatchPart = {
@@ -13,6 +13,8 @@ export type BatchPart = {
 
 /** What a response without resources may take. */
 const PART_BYTES = 256;
+/** So many versions of a resource are kept besides the newest. */
+const MAX_FORMER = 4;
 
 export class Batch {
   readonly type: string;
@@ -33,6 +35,7 @@ export class Batch {
   /** Takes what of a response is wanted. */
   take(received: Received, stream: number, isWanted: (resource: CutResource) => boolean): void {
     const { nonce, version, broken } = received;
+    const before = received.isComplete ? new Map(this.resources) : this.resources;
     if (received.isComplete) this.#forgetAll();
     const part: BatchPart = { nonce, version, stream, broken };
     this.parts.push(part);
@@ -40,9 +43,11 @@ export class Batch {
     for (const resource of received.resources) {
       if (!isWanted(resource)) continue;
       const { name } = resource;
+      const former = formerOf(resource, before.get(name));
+      const kept = former.length === 0 ? resource : { ...resource, former };
       this.drop(name);
-      this.bytes += resource.bytes.length;
-      this.resources.set(name, resource);
+      this.bytes += bytesOf(kept);
+      this.resources.set(name, kept);
       this.#partOf.set(name, part);
     }
   }
@@ -67,7 +72,7 @@ export class Batch {
   drop(name: string): void {
     const known = this.resources.get(name);
     if (known !== undefined) {
-      this.bytes -= known.bytes.length;
+      this.bytes -= bytesOf(known);
       this.resources.delete(name);
       this.#partOf.delete(name);
     }
@@ -98,4 +103,16 @@ export class Batch {
     const resources = [...this.resources.values()];
     return { type, version, resources, removed: [...this.removed], isComplete: this.#isComplete };
   }
+}
+
+/** What is left to serve if the resource is refused, of that which it replaces. */
+function formerOf({ bytes }: CutResource, replaced: CutResource | undefined): readonly XdsResource[] {
+  if (replaced === undefined) return [];
+  const { former = [] } = replaced;
+  const isSame = Buffer.compare(bytes, replaced.bytes) === 0;
+  return isSame ? former : [{ ...replaced, former: [] }, ...former].slice(0, MAX_FORMER);
+}
+
+function bytesOf({ bytes, former = [] }: XdsResource): number {
+  return former.reduce((sum, one) => sum + one.bytes.length, bytes.length);
 }

@@ -11,6 +11,11 @@ export type XdsResource = {
   readonly bytes: Uint8Array;
   /** Other names by which it was asked for (virtual hosts). */
   readonly aliases: readonly string[];
+  /**
+   * What came of that name just before, the newest first, and was not handed on: a server takes each for taken on that
+   * was not refused, so if this one is refused the newest good one of those serves.
+   */
+  readonly former?: readonly XdsResource[];
 };
 
 /** What one response says of one type. */
