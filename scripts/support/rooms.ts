@@ -61,6 +61,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/supervisor.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/worker.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/config/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/proxy/dns/', may: ['src/proto/', 'src/net/', 'src/wire/dns/', ...FLOOR] },
   { path: 'src/proxy/config-decoder.ts', may: ['src/proto/', ...FLOOR], types: PROXY_TYPES },
 
   // A filter knows its room's interface and nothing of the engine; only the router and tcp-proxy pick endpoints.

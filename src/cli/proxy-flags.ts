@@ -1,6 +1,9 @@
 // The flags of `heddle proxy`: Envoy's, with Envoy's meaning; each with its default and what it takes.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import type { Address } from '../base/byte-stream.ts';
+import { parseIp } from '../base/ip.ts';
+import { parseAddress } from '../net/address.ts';
 import { DEFAULT_PROXY_OPTIONS, type ProxyOptions } from '../proxy/options.ts';
 
 type Flag = {
@@ -16,6 +19,7 @@ const LEVELS = ['trace', 'debug', 'info', 'warning', 'warn', 'error', 'critical'
 
 /** Threads beyond this are a mistake: each takes memory, and a processor to be of use. */
 const MAX_WORKERS = 256;
+const DNS_PORT = 53;
 
 /** Source: Envoy "Command line options". */
 export const FLAGS = {
@@ -60,6 +64,16 @@ export const FLAGS = {
   'enable-core-dump': { help: 'leave core dumps to the system’s limits (ulimit -c)' },
   'disable-extensions': { takes: 'TEXT', help: 'extensions that must not be used, separated by commas' },
   'stats-tag': { takes: 'TEXT', multiple: true, help: 'a tag for all statistics, TAG:VALUE; may be repeated' },
+  'dns-address': {
+    takes: 'TEXT',
+    multiple: true,
+    help: 'serve DNS on IP:PORT, over UDP and TCP; may be repeated',
+  },
+  'dns-upstream': {
+    takes: 'TEXT',
+    multiple: true,
+    help: 'ask the DNS server IP[:PORT] instead of those of /etc/resolv.conf; may be repeated',
+  },
   'cpuset-threads': { help: 'take the default concurrency from the cpuset' },
   'enable-fine-grain-logging': { help: 'levels per file instead of per component' },
   version: { help: 'print the version and exit' },
@@ -129,7 +143,23 @@ function checkValues(values: Values): string | null {
     if (!/^[A-Za-z0-9]+:[^.]+$/.test(tag))
       return `--stats-tag takes TAG:VALUE without dots, not ${JSON.stringify(tag)}`;
   }
+  for (const text of (values['dns-address'] ?? []) as string[]) {
+    if (parseAddress(text) === null) return `--dns-address takes IP:PORT or [IP]:PORT, not ${JSON.stringify(text)}`;
+  }
+  for (const text of (values['dns-upstream'] ?? []) as string[]) {
+    if (dnsUpstream(text) === null) return `--dns-upstream takes IP, IP:PORT or [IP]:PORT, not ${JSON.stringify(text)}`;
+  }
   return null;
+}
+
+/** Of a DNS server: its port may be left out. */
+function dnsUpstream(text: string): Address | null {
+  const ip = parseIp(text);
+  return ip === null ? parseAddress(text) : { family: ip.family, address: text, port: DNS_PORT };
+}
+
+function addresses(texts: Values[string], parse: (text: string) => Address | null): Address[] {
+  return ((texts ?? []) as string[]).map(parse).filter((address) => address !== null);
 }
 
 function build(values: Values): ParsedFlags {
@@ -173,6 +203,8 @@ function build(values: Values): ParsedFlags {
       .map((name) => name.trim())
       .filter((name) => name !== ''),
     statsTags: (values['stats-tag'] ?? []) as string[],
+    dnsAddresses: addresses(values['dns-address'], parseAddress),
+    dnsUpstreams: addresses(values['dns-upstream'], dnsUpstream),
     commandLine: values,
   };
   const log: LogFlags = {

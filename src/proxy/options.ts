@@ -1,4 +1,5 @@
 // What a proxy is started with: Envoy's command line after it has been read, with Envoy's defaults.
+import type { Address } from '../base/byte-stream.ts';
 import type { DrainStrategy } from './listener/drain.ts';
 
 /** Names follow Envoy's flags; times in ms. */
@@ -26,6 +27,9 @@ export type ProxyOptions = {
   readonly disabledExtensions: readonly string[];
   /** 'tag:value', from --stats-tag. */
   readonly statsTags: readonly string[];
+  /** Where DNS is served, and whom it asks; Envoy has neither. Empty: as the bootstrap and the system say. */
+  readonly dnsAddresses: readonly Address[];
+  readonly dnsUpstreams: readonly Address[];
   /** Everything as it was given, for /server_info. */
   readonly commandLine: Readonly<Record<string, unknown>>;
 };
@@ -53,5 +57,7 @@ export const DEFAULT_PROXY_OPTIONS: ProxyOptions = Object.freeze({
   fileFlushMinSizeKb: 64,
   disabledExtensions: [],
   statsTags: [],
+  dnsAddresses: [],
+  dnsUpstreams: [],
   commandLine: {},
 });

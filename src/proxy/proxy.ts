@@ -1,6 +1,6 @@
 // The proxy's composition root: bootstrap → decoded configuration → workers and supervisor.
 import { findDeprecatedUses } from '../proto/deprecations.ts';
-import type { Bootstrap } from '../proto/generated/types.d.ts';
+import type { Bootstrap, Node } from '../proto/generated/types.d.ts';
 import { registry } from '../proto/registry.ts';
 import type { StatsConfig } from '../telemetry/stats-config.ts';
 import type { BootstrapConfig } from './config/bootstrap.ts';
@@ -25,6 +25,8 @@ export type SupervisedProxy = Core & {
   readonly parts: ProxyParts;
   readonly bootstrap: Bootstrap;
   readonly config: BootstrapConfig;
+  /** Who this proxy is, as servers are told. */
+  readonly node: Node;
   /** When it was started, ms since 1970. */
   readonly startedWallMs: number;
   readonly statsSettings: StatsConfig;
@@ -54,7 +56,7 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
   const supervisor = new Supervisor(proxy);
   if (parts.options.mode !== 'validate') {
     const problem = worker.start(config) ?? supervisor.start();
-    if (problem === null) startControl({ parts, core, decoded: prepared, crew });
+    if (problem === null) startControl({ parts, core, decoded: prepared, crew, dns: supervisor.dns });
     if (problem !== null) {
       worker.listeners.stopAccepting();
       supervisor.stop();
@@ -82,7 +84,7 @@ export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProx
     if (usesServers(prepared)) {
       // Servers are asked, and told, over clusters of this thread.
       for (const cluster of prepared.config.clusters) prepared.clusters.set(cluster);
-      startControl({ parts, core, decoded: prepared, crew });
+      startControl({ parts, core, decoded: prepared, crew, dns: supervisor.dns });
     }
     return { ...proxy, supervisor };
   }
@@ -138,9 +140,20 @@ function makeDrain({ options }: ProxyParts, { clock, random }: Core): DrainManag
 }
 
 function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: DrainManager): SupervisedProxy {
-  const { core, bootstrap, config, statsSettings, holders } = prepared;
+  const { core, bootstrap, config, node, statsSettings, holders } = prepared;
   const { record } = holders;
-  return { ...core, parts, bootstrap, config, startedWallMs: core.clock.wallMs, statsSettings, drain, crew, record };
+  return {
+    ...core,
+    parts,
+    bootstrap,
+    config,
+    node,
+    startedWallMs: core.clock.wallMs,
+    statsSettings,
+    drain,
+    crew,
+    record,
+  };
 }
 
 /** '1.2.3' as the number 10203, for server.version. */

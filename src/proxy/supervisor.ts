@@ -4,13 +4,16 @@ import type { Timer } from '../base/clock.ts';
 import { addressText } from '../net/address.ts';
 import { AdminListener } from './admin/admin-listener.ts';
 import { adminHandlers } from './admin/handlers.ts';
+import { type DnsParts, DnsService, dnsSettings } from './dns/start-dns.ts';
 import type { SupervisedProxy } from './proxy.ts';
+import { runInSlices } from './workers/apply.ts';
 import { DateText } from './worker.ts';
 
 export class Supervisor {
   readonly #proxy: SupervisedProxy;
   readonly #flushTimer: Timer;
   #admin: AdminListener | null = null;
+  #dns: DnsService | null = null;
   #onQuit: () => void = () => undefined;
   #healthCheckFailed = false;
   readonly startMs: number;
@@ -34,14 +37,34 @@ export class Supervisor {
     return this.#admin;
   }
 
+  /** Null where no DNS is served. */
+  get dns(): DnsService | null {
+    return this.#dns;
+  }
+
   /** LIVE, DRAINING, PRE_INITIALIZING or INITIALIZING, as /ready and /server_info name it. */
   get state(): 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' {
     if (!this.#proxy.crew.isInitialized) return 'PRE_INITIALIZING';
     return this.#healthCheckFailed || this.#proxy.drain.healthCheckFailed ? 'DRAINING' : 'LIVE';
   }
 
-  /** Opens the admin interface. Returns why it cannot, or null. */
+  /** Opens DNS and the admin interface. Returns why it cannot, or null. */
   start(): string | null {
+    return this.#startDns() ?? this.#startAdmin();
+  }
+
+  #startDns(): string | null {
+    const { config, node, parts, clock, engine, random, stats } = this.#proxy;
+    const settings = dnsSettings(parts.options, node, config.dynamic.ads !== null);
+    if (settings.addresses.length === 0) return null;
+    const inSlices = runInSlices.bind(null, this.#proxy) as DnsParts['inSlices'];
+    const dns = new DnsService(settings, { engine, clock, random, stats, inSlices });
+    const problem = dns.start();
+    if (problem === null) this.#dns = dns;
+    return problem;
+  }
+
+  #startAdmin(): string | null {
     const { config, clock, engine, random, runtime, stats, parts } = this.#proxy;
     this.updateServerStats();
     this.#flushTimer.arm(config.statsFlushIntervalMs);
@@ -66,6 +89,8 @@ export class Supervisor {
   stop(): void {
     this.#admin?.stopAccepting();
     this.#admin = null;
+    this.#dns?.close();
+    this.#dns = null;
     this.#flushTimer.disarm();
   }
 

@@ -151,6 +151,11 @@ function decodePattern(message: StringMatcherPb | undefined, d: StatsDecoder): S
   return () => false;
 }
 
+/** Of histograms whose values are no milliseconds. Source: Istio pkg/dns/client/monitoring.go. */
+const OWN_BUCKETS: ReadonlyMap<string, readonly number[]> = new Map([
+  ['istiocustom.istio_agent_dns_upstream_request_duration_seconds', [0.001, 0.005, 0.01, 0.1, 1, 5]],
+]);
+
 function decodeBuckets(
   settings: StatsConfigPb['histogram_bucket_settings'],
   d: StatsDecoder,
@@ -160,5 +165,6 @@ function decodeBuckets(
     const buckets = [...new Set(setting.buckets ?? [])].sort((a, b) => a - b);
     return { matches: decodePattern(setting.match, at.at('match')), buckets };
   });
-  return (fullName) => rules.find((rule) => rule.matches(fullName))?.buckets ?? DEFAULT_BUCKETS;
+  return (fullName) =>
+    rules.find((rule) => rule.matches(fullName))?.buckets ?? OWN_BUCKETS.get(fullName) ?? DEFAULT_BUCKETS;
 }

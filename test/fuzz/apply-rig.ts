@@ -136,6 +136,7 @@ export class ApplyRig {
     };
     const controller = new XdsController({
       ...{ crew, dynamic: decoded.config.dynamic, runtimeLayers: [], keptTypes: [], record: decoded.holders.record },
+      tookKept: (_type, _bytes, done) => done(null),
       ...{ tookRuntime: () => {}, countsFor: () => NO_COUNTS, warn: () => {} },
       openSource: ({ key }) =>
         new XdsMux({ clock, log: () => {}, node: () => ({}) }, muxOptions, (handler) => {

@@ -1,9 +1,10 @@
 // Asks DNS servers: one query at a time per socket, over UDP and, where an answer is cut, over TCP.
 import { randomInt } from 'node:crypto';
-import type { Address, ByteStream } from '../../base/byte-stream.ts';
+import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random, Timer } from '../../base/clock.ts';
 import { type DnsRecord, decodeAnswer, encodeQuery, ResponseCode } from '../../wire/dns/message.ts';
-import type { Engine, UdpSocket } from '../engine.ts';
+import type { Engine } from '../engine.ts';
+import { DnsTransport, type TransportHandler } from './dns-transport.ts';
 import type { ResolverSettings } from './resolver.ts';
 import type { SystemFiles } from './system-files.ts';
 
@@ -29,8 +30,6 @@ const MAX_ACTIVE_QUERIES = 128;
 const DNS_PORT = 53;
 /** Source: resolv.conf(5): the server where none is named. */
 const THIS_MACHINE: Address = Object.freeze({ family: 'ipv4', address: '127.0.0.1', port: DNS_PORT });
-/** RFC 1035 §4.2.2: two bytes of length before each message. */
-const MAX_TCP_BYTES = 2 + 65_535;
 
 const BAD_NAME = failed('Misformatted domain name', false);
 const BAD_REPLY = failed('Misformatted DNS reply', false);
@@ -111,7 +110,7 @@ export class DnsChannel {
 //  start ─► try: UDP ──answer cut──► TCP ──► answer ─► callback
 //            ▲    └─ silence, SERVFAIL, refused …┐
 //            └───────── next server ◄────────────┘ until all servers were tried `tries` times
-class Query {
+class Query implements TransportHandler {
   readonly #channel: DnsChannel;
   readonly #name: string;
   readonly #type: number;
@@ -125,10 +124,7 @@ class Query {
   #usesEdns: boolean;
   #isOver = false;
   hasStarted = false;
-  #udp: UdpSocket | null = null;
-  #dial: { cancel(): void } | null = null;
-  #tcp: ByteStream | null = null;
-  #received: Buffer = Buffer.alloc(0);
+  readonly #transport: DnsTransport;
 
   constructor(channel: DnsChannel, name: string, type: number, callback: (outcome: QueryOutcome) => void) {
     this.#channel = channel;
@@ -137,6 +133,7 @@ class Query {
     this.#callback = callback;
     this.#usesEdns = channel.settings.udpPayloadBytes > 0;
     this.#timer = channel.parts.clock.timer(timedOut, this);
+    this.#transport = new DnsTransport(channel.parts.engine, this);
   }
 
   start(): void {
@@ -169,8 +166,8 @@ class Query {
       udpPayloadBytes: this.#usesEdns ? this.#channel.settings.udpPayloadBytes : 0,
     }) as Buffer;
     this.#timer.arm(this.#timeoutMs());
-    if (byTcp) this.#sendByTcp(bytes);
-    else this.#sendByUdp(bytes);
+    if (byTcp) this.#transport.sendByTcp(this.#server, bytes);
+    else this.#transport.sendByUdp(this.#server, bytes);
   }
 
   /** Doubles with each round through the servers; later rounds are drawn from the upper half. Source: c-ares. */
@@ -180,69 +177,13 @@ class Query {
     return longest === base ? base : longest / 2 + this.#channel.parts.random.below(Math.ceil(longest / 2));
   }
 
-  #sendByUdp(bytes: Buffer): void {
-    const server = this.#server;
-    const any: Address =
-      server.family === 'ipv6'
-        ? { family: 'ipv6', address: '::', port: 0 }
-        : { family: 'ipv4', address: '0.0.0.0', port: 0 };
-    const socket = this.#channel.parts.engine.bindUdp(
-      any,
-      { connectTo: server },
-      {
-        onDatagram: (chunk, start, end) => {
-          this.#onMessage(chunk.subarray(start, end), false);
-        },
-        onError: () => this.#tryFailed(UNREACHABLE),
-      },
-    );
-    if ('errno' in socket) {
-      this.#tryFailed(UNREACHABLE);
-      return;
-    }
-    this.#udp = socket;
-    // What could not be sent is as lost as what got lost on its way: the timer tries again.
-    socket.send(bytes, 0, bytes.length, null);
-  }
-
-  #sendByTcp(bytes: Buffer): void {
-    const message = Buffer.alloc(2 + bytes.length);
-    message.writeUInt16BE(bytes.length);
-    bytes.copy(message, 2);
-    this.#received = Buffer.alloc(0);
-    this.#dial = this.#channel.parts.engine.connect(this.#server, {}, (stream) => {
-      this.#dial = null;
-      if (stream === null) {
-        this.#tryFailed(UNREACHABLE);
-        return;
-      }
-      this.#tcp = stream;
-      stream.handler = {
-        onData: (chunk, start, end) => this.#onTcpData(chunk, start, end),
-        onEnd: () => this.#tryFailed(UNREACHABLE),
-        onDrain: () => {},
-        onClose: () => this.#tryFailed(UNREACHABLE),
-      };
-      stream.write(message);
-    });
-  }
-
-  #onTcpData(chunk: Buffer, start: number, end: number): void {
-    if (this.#received.length + end - start > MAX_TCP_BYTES) {
-      this.#tryFailed(BAD_REPLY);
-      return;
-    }
-    // A copy, as the chunk is borrowed; an answer is a few chunks at most.
-    this.#received = Buffer.concat([this.#received, chunk.subarray(start, end)]);
-    const received = this.#received;
-    if (received.length < 2) return;
-    const length = received.readUInt16BE(0);
-    if (received.length < 2 + length) return;
-    if (!this.#onMessage(received.subarray(2, 2 + length), true)) this.#tryFailed(BAD_REPLY);
+  /** For the transport. */
+  onFailure(reason: 'unreachable' | 'malformed'): void {
+    this.#tryFailed(reason === 'malformed' ? BAD_REPLY : UNREACHABLE);
   }
 
   /** False when it is no answer to this question: whoever sent it, the true one may still come. */
-  #onMessage(bytes: Buffer, byTcp: boolean): boolean {
+  onMessage(bytes: Buffer, byTcp: boolean): boolean {
     if (this.#isOver) return true;
     const answer = decodeAnswer(bytes);
     if (answer === null) {
@@ -295,19 +236,9 @@ class Query {
 
   #closeSockets(): void {
     this.#timer.disarm();
-    this.#udp?.close();
-    this.#udp = null;
-    this.#dial?.cancel();
-    this.#dial = null;
-    const tcp = this.#tcp;
-    this.#tcp = null;
-    if (tcp === null) return;
-    tcp.handler = DEAF;
-    tcp.destroy();
+    this.#transport.close();
   }
 }
-
-const DEAF = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
 function timedOut(query: Query): void {
   query.onTimeout();

@@ -4,6 +4,7 @@ import type { Supervisor } from '../supervisor.ts';
 import type { AdminHandler } from './admin-filter.ts';
 import { clustersHandlers } from './clusters.ts';
 import { configDumpHandlers } from './config-dump.ts';
+import { dnsHandlers } from './dns.ts';
 import { initDumpHandlers } from './init-dump.ts';
 import { listenersHandlers } from './listeners.ts';
 import { runtimeHandlers } from './runtime.ts';
@@ -22,5 +23,6 @@ export function adminHandlers(proxy: SupervisedProxy, supervisor: Supervisor): A
     ...configDumpHandlers(context),
     ...initDumpHandlers(context),
     ...runtimeHandlers(context),
+    ...dnsHandlers(context),
   ];
 }

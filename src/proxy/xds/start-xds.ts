@@ -7,6 +7,7 @@ import { decodeBinary } from '../../proto/binary-decode.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import type { Core, CoreParts, Decoded } from '../core.ts';
+import { capturesDns, type DnsService } from '../dns/start-dns.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 import { type ControlledCrew, XdsController } from './controller.ts';
 import { RUNTIME_STATS } from '../server-stats.ts';
@@ -23,6 +24,8 @@ export type XdsParts = {
   readonly core: Core;
   readonly decoded: Decoded;
   readonly crew: ControlledCrew;
+  /** Answers by the name table; null: there is nobody who would. */
+  readonly dns: Pick<DnsService, 'takeTable'> | null;
 };
 
 /** Whether anything of the configuration comes from elsewhere. */
@@ -34,7 +37,7 @@ export function isDynamic({ config, environment }: Decoded): boolean {
   );
 }
 
-export function startXds({ parts, core, decoded, crew }: XdsParts): XdsController {
+export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsController {
   const { clock, stats } = core;
   const { dynamic } = decoded.config;
   const logger = parts.logs.logger('config');
@@ -77,7 +80,11 @@ export function startXds({ parts, core, decoded, crew }: XdsParts): XdsControlle
   const controller = new XdsController({
     ...{ crew, dynamic, countsFor, record: decoded.holders.record },
     runtimeLayers: decoded.config.runtimeLayers.flatMap(({ discovery }) => discovery ?? []),
-    keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata),
+    keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata, dns !== null),
+    tookKept: (type, bytes, done) => {
+      if (type === NAME_TABLE_TYPE && dns !== null) dns.takeTable(bytes, done);
+      else done(null);
+    },
     tookRuntime: (name, bytes) => takeRuntime(core, name, bytes),
     openSource: (place) => open(place.source, false),
     warn: (text) => logger.warn(text),
@@ -87,11 +94,11 @@ export function startXds({ parts, core, decoded, crew }: XdsParts): XdsControlle
 }
 
 /** Istio's own types, for which its agents ask when the node's metadata says so. */
-function keptTypes(metadata: unknown): string[] {
+function keptTypes(metadata: unknown, hasDns: boolean): string[] {
   const values = (metadata ?? {}) as Readonly<Record<string, unknown>>;
   const isOn = (name: string): boolean => values[name] === true || values[name] === 'true';
   return [
-    ...(isOn('DNS_CAPTURE') ? [NAME_TABLE_TYPE] : []),
+    ...(hasDns || capturesDns(metadata) ? [NAME_TABLE_TYPE] : []),
     ...(isOn('PROXY_CONFIG_XDS_AGENT') ? [PROXY_CONFIG_TYPE] : []),
   ];
 }

@@ -3,7 +3,18 @@ import { formatIp } from '../../base/ip.ts';
 import { encodeName, NameReader } from './name.ts';
 
 /** Source: IANA "DNS Resource Record types". */
-export const RecordType = { A: 1, CNAME: 5, AAAA: 28, SRV: 33, OPT: 41 } as const;
+export const RecordType = {
+  A: 1,
+  NS: 2,
+  CNAME: 5,
+  SOA: 6,
+  PTR: 12,
+  MX: 15,
+  AAAA: 28,
+  SRV: 33,
+  OPT: 41,
+  ANY: 255,
+} as const;
 /** Source: IANA "DNS RCODEs". */
 export const ResponseCode = {
   NOERROR: 0,
@@ -15,12 +26,26 @@ export const ResponseCode = {
   BADVERS: 16,
 } as const;
 
-const CLASS_IN = 1;
-const HEADER_BYTES = 12;
-const FLAG_RESPONSE = 0x8000;
-const OPCODE_MASK = 0x7800;
-const FLAG_TRUNCATED = 0x0200;
-const FLAG_RECURSION_DESIRED = 0x0100;
+export const CLASS_IN = 1;
+export const HEADER_BYTES = 12;
+/** Of the header's second word. */
+export const Flag = {
+  RESPONSE: 0x8000,
+  OPCODE: 0x7800,
+  AUTHORITATIVE: 0x0400,
+  TRUNCATED: 0x0200,
+  RECURSION_DESIRED: 0x0100,
+  RECURSION_AVAILABLE: 0x0080,
+  AUTHENTIC_DATA: 0x0020,
+  CHECKING_DISABLED: 0x0010,
+  CODE: 0x000f,
+} as const;
+/** Of OPT's flags. RFC 3225. */
+export const DNSSEC_OK = 0x8000;
+/** A length that the fixed part of every record has: type, class, TTL, length of data. */
+export const RECORD_BYTES = 10;
+/** OPT without options, with its root name. */
+export const OPT_BYTES = 11;
 
 export type DnsQuestion = {
   /** Lower case, without a final dot. */
@@ -61,7 +86,7 @@ export type QueryOptions = {
 /** A query that asks for recursion; null when the name is no domain name. */
 export function encodeQuery({ id, name, type, udpPayloadBytes }: QueryOptions): Buffer | null {
   const hasEdns = udpPayloadBytes > 0;
-  const bytes = [id >>> 8, id & 0xff, FLAG_RECURSION_DESIRED >>> 8, 0, 0, 1, 0, 0, 0, 0, 0, hasEdns ? 1 : 0];
+  const bytes = [id >>> 8, id & 0xff, Flag.RECURSION_DESIRED >>> 8, 0, 0, 1, 0, 0, 0, 0, 0, hasEdns ? 1 : 0];
   if (!encodeName(name, bytes)) return null;
   bytes.push(type >>> 8, type & 0xff, 0, CLASS_IN);
   // OPT (RFC 6891 §6.1.2): root name, type, payload size as class, extended code and flags 0, no options.
@@ -74,7 +99,7 @@ export function decodeAnswer(bytes: Uint8Array): DnsAnswer | null {
   if (bytes.length < HEADER_BYTES) return null;
   const u16 = (at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
   const flags = u16(2);
-  if ((flags & FLAG_RESPONSE) === 0 || (flags & OPCODE_MASK) !== 0) return null;
+  if ((flags & Flag.RESPONSE) === 0 || (flags & Flag.OPCODE) !== 0) return null;
   const names = new NameReader(bytes, bytes.length);
   let at = HEADER_BYTES;
   let question: DnsQuestion | null = null;
@@ -84,7 +109,7 @@ export function decodeAnswer(bytes: Uint8Array): DnsAnswer | null {
     if (question === null && u16(names.end + 2) === CLASS_IN) question = { name, type: u16(names.end) };
     at = names.end + 4;
   }
-  const isTruncated = (flags & FLAG_TRUNCATED) !== 0;
+  const isTruncated = (flags & Flag.TRUNCATED) !== 0;
   const records: DnsRecord[] = [];
   // What is left of a truncated answer may end anywhere: it is asked for again by TCP.
   if (isTruncated) return { id: u16(0), code: flags & 0x0f, isTruncated, question, records };

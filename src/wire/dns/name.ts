@@ -44,6 +44,42 @@ function closeLabel(out: number[], lengthAt: number): boolean {
   return true;
 }
 
+/** The name as its bytes in lower case: a key by which names compare as DNS says. Null when it is no domain name. */
+export function nameKey(name: string): string | null {
+  const bytes: number[] = [];
+  if (!encodeName(name, bytes)) return null;
+  // A length is at most 63, and so never a letter.
+  for (let i = 0; i < bytes.length; i++) bytes[i] = lowerCase(bytes[i] as number);
+  return Buffer.from(bytes).latin1Slice();
+}
+
+/** The dotted text of a key. */
+export function keyText(key: string): string {
+  const bytes = Buffer.from(key, 'latin1');
+  return new NameReader(bytes, bytes.length).read(0) ?? '';
+}
+
+/** Only ASCII has cases in DNS (RFC 4343). */
+function lowerCase(code: number): number {
+  return code >= 65 && code <= 90 ? code + 32 : code;
+}
+
+const scratch = Buffer.alloc(MAX_NAME_BYTES);
+
+/** The key of the uncompressed name at `start` of a message, as long as the name there; null when it is malformed. */
+export function readNameKey(message: Uint8Array, start: number, limit: number): string | null {
+  let at = start;
+  let to = 0;
+  for (;;) {
+    if (at >= limit) return null;
+    const length = message[at] as number;
+    if (length > MAX_LABEL_BYTES || at + 1 + length > limit || to + 1 + length > MAX_NAME_BYTES) return null;
+    scratch[to++] = length;
+    if (length === 0) return scratch.latin1Slice(0, to);
+    for (const end = ++at + length; at < end; at++) scratch[to++] = lowerCase(message[at] as number);
+  }
+}
+
 /** Reads names out of one message; `end` is behind the name that was read last. */
 export class NameReader {
   readonly #message: Uint8Array;
@@ -95,8 +131,7 @@ export class NameReader {
 function labelText(message: Uint8Array, start: number, end: number): string {
   let text = '';
   for (let i = start; i < end; i++) {
-    let code = message[i] as number;
-    if (code >= 65 && code <= 90) code += 32;
+    const code = lowerCase(message[i] as number);
     if (code === DOT || code === BACKSLASH) text += '\\';
     text += String.fromCharCode(code);
   }
