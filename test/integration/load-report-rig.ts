@@ -43,7 +43,19 @@ const cluster = (name: string, endpoints: readonly Json[], more: Json = {}): Jso
 });
 
 /** Clusters that '/NAME' goes to. */
-const ROUTED = ['spread', 'single', 'down', 'empty', 'full', 'closed', 'original', 'spare', 'eds', 'telling'];
+const ROUTED = [
+  'spread',
+  'single',
+  'down',
+  'empty',
+  'full',
+  'closed',
+  'original',
+  'spare',
+  'eds',
+  'telling',
+  'dropping',
+];
 
 function bootstrap(ports: Ports): Json {
   const { a, b, c } = ports;
@@ -75,6 +87,13 @@ function bootstrap(ports: Ports): Json {
         cluster('telling', [at('here/one', [a])], {
           lrs_report_endpoint_metrics: ['cpu_utilization', 'eps', 'named_metrics.*', 'request_cost.b'],
         }),
+        {
+          ...cluster('dropping', []),
+          load_assignment: {
+            ...assigned('dropping', at('here/one', [a])),
+            policy: { drop_overloads: [{ category: 'rain', drop_percentage: { numerator: 100 } }] },
+          },
+        },
         cluster('down', [at('here/two', [ports.nobody])]),
         cluster('empty', []),
         cluster('full', [at('here/two', [a])], { circuit_breakers: { thresholds: [{ max_requests: 0 }] } }),
@@ -319,7 +338,7 @@ export async function tell(rig: LoadRig): Promise<Told> {
   let from = reports.requests.length;
   for (let i = 0; i < 6; i++) await rig.get('/spread');
   for (const status of [200, 404, 500, 503]) await rig.get(`/single?status=${status}`);
-  for (const name of ['down', 'empty', 'full', 'closed', 'closed', 'original', 'spare', 'eds', 'eds']) {
+  for (const name of ['down', 'empty', 'full', 'closed', 'closed', 'dropping', 'original', 'spare', 'eds', 'eds']) {
     await rig.get(`/${name}`);
   }
   for (const load of LOADS) await rig.get(`/telling?status=500&load=${encodeURIComponent(load)}`);

@@ -46,7 +46,12 @@ export type EndpointsConfig = {
   readonly endpoints: readonly EndpointConfig[];
   /** In per cent; default 140. */
   readonly overprovisioningFactor: number;
+  /** Absent: all requests may go on. */
+  readonly dropOverload?: DropOverload;
 };
+
+/** policy.drop_overloads: this share of the requests is refused, 0 to 1. */
+export type DropOverload = { readonly category: string; readonly ratio: number };
 
 /** Where a cluster's hosts come from. */
 export type DiscoveryConfig = { readonly kind: 'STATIC' } | DnsDiscoveryConfig | OriginalDstConfig | EdsConfig;

@@ -57,6 +57,8 @@ export type ClusterContext = ClusterDependencies & {
   readonly isOwnAddress: (address: Address) => boolean;
 };
 
+/** Runtime key, per cent. Source: Envoy ClusterImplBase::DropOverloadRuntimeKey. */
+const DROP_LIMIT = 'load_balancing_policy.drop_overload_limit';
 const NEVER = Object.freeze({ numerator: 0, denominator: 100 } as const);
 
 export class ClusterEntry implements Cluster {
@@ -82,6 +84,9 @@ export class ClusterEntry implements Cluster {
   /** Null where all connections are plain. */
   readonly #transports: ClusterTransports | null;
   readonly wants: TransportWants | null;
+  dropRatio = 0;
+  /** The last one that there was. */
+  dropCategory = '';
   /** What keeps the hosts up to date besides the configuration. */
   readonly #discovery: DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer | null;
   /** Hosts came or went; set by the table of clusters once the cluster is in use. */
@@ -150,7 +155,7 @@ export class ClusterEntry implements Cluster {
         removeHosts: (hosts) => this.#removeHosts(hosts),
       });
     }
-    const { overprovisioningFactor } = this.config.endpoints;
+    const { endpoints: policy } = this.config;
     return new DnsDiscovery(config, {
       resolver: resolverFor(config.resolver),
       clock,
@@ -159,7 +164,7 @@ export class ClusterEntry implements Cluster {
       countMatches: (endpoint, count) => {
         for (let i = 0; i < count; i++) this.#countMatch(endpoint);
       },
-      onEndpoints: (endpoints) => this.setEndpoints({ endpoints, overprovisioningFactor }),
+      onEndpoints: (endpoints) => this.setEndpoints({ ...policy, endpoints }),
     });
   }
 
@@ -217,6 +222,7 @@ export class ClusterEntry implements Cluster {
       while (byPriority.length <= endpoint.priority) byPriority.push([]);
       byPriority[endpoint.priority]?.push(host);
     }
+    this.#setDropOverload(endpoints);
     this.#byKey = byKey;
     this.#hosts = null;
     this.#priorities = byPriority.map((hosts, priority) => makePriorityHosts(priority, hosts));
@@ -226,6 +232,14 @@ export class ClusterEntry implements Cluster {
     this.#setMembership();
     if (added > 0 || removed.length > 0) this.#hostsChanged();
     for (const host of removed) host.drain(() => {});
+  }
+
+  #setDropOverload({ dropOverload }: EndpointsConfig): void {
+    this.dropRatio = 0;
+    if (dropOverload === undefined) return;
+    const mostPercent = this.#dependencies.runtime.number(DROP_LIMIT, 100);
+    this.dropRatio = Math.min(dropOverload.ratio, mostPercent / 100);
+    this.dropCategory = dropOverload.category;
   }
 
   #makeHost(endpoint: EndpointConfig): HostEntry {

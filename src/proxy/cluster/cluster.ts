@@ -145,6 +145,8 @@ export type Cluster = {
   readonly codes: ClusterCodeStats;
   /** Draws whether this request meets maintenance mode (runtime upstream.maintenance_mode.NAME). */
   isInMaintenance(): boolean;
+  /** This share of its requests is refused, 0 to 1; absent: none. */
+  readonly dropRatio?: number;
   readonly lb: LoadBalancer;
   /** common_http_protocol_options.max_stream_duration, ms; 0 = none. */
   readonly maxStreamDurationMs: number;

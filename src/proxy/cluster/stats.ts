@@ -119,6 +119,8 @@ export class CodeStats {
 export class ClusterCodeStats {
   /** Requests that were refused because there are too many: load reports tell of them, Envoy has no statistic. */
   dropped = 0;
+  /** Of these, those that drop_overloads refused. */
+  droppedByPolicy = 0;
   readonly #scope: Scope;
   #plain: CodeStats | null = null;
   #internal: CodeStats | null = null;

@@ -139,6 +139,23 @@ test('protocol options, typed and older', () => {
   assert.equal(older.maxRequestsPerConnection, 3);
 });
 
+const dropping = (numerator: number): object => ({ category: 'rain', drop_percentage: { numerator } });
+
+test('a policy of endpoints, whatever finds them', () => {
+  const policy = { overprovisioning_factor: 150, drop_overloads: [dropping(25)] };
+  const wanted = { overprovisioningFactor: 150, dropOverload: { category: 'rain', ratio: 0.25 } };
+  for (const type of ['STATIC', 'STRICT_DNS']) {
+    const { endpoints } = accepted({ type, load_assignment: { cluster_name: 'up', policy } });
+    assert.deepEqual(endpoints, { endpoints: [], ...wanted });
+  }
+});
+
+test('what endpoints say of their load is reported where the cluster says so', () => {
+  assert.equal(accepted({}).loadMetrics, undefined);
+  const names = ['cpu_utilization', 'named_metrics.*'];
+  assert.deepEqual(accepted({ lrs_report_endpoint_metrics: names }).loadMetrics, names);
+});
+
 test('what cannot take effect is refused, with its path', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ type: 'EDS' }, /^eds_cluster_config: cannot create an EDS cluster without an EDS config/],
@@ -178,6 +195,14 @@ test('what cannot take effect is refused, with its path', () => {
     [
       { load_assignment: { endpoints: [{ lb_endpoints: [at('localhost', 80)] }] } },
       /^load_assignment\.endpoints\[0\]\.lb_endpoints\[0\]\.endpoint\.address\.socket_address\.address: malformed IP/,
+    ],
+    [
+      { load_assignment: { policy: { drop_overloads: [dropping(1), dropping(2)] } } },
+      /^load_assignment\.policy\.drop_overloads: Cluster drop_overloads config has 2 categories/,
+    ],
+    [
+      { load_assignment: { policy: { drop_overloads: [dropping(101)] } } },
+      /^load_assignment\.policy\.drop_overloads: .*The valid range is 0~1/,
     ],
     [
       { circuit_breakers: { per_host_thresholds: [{ max_requests: 1 }] } },

@@ -21,7 +21,7 @@ import { CLUSTER_FILTER_FIELDS, decodeClusterFilters } from './cluster-filters.t
 import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
 import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
 import { CLUSTER_TRANSPORT_FIELDS, decodeTransports } from './cluster-transport.ts';
-import { decodeEndpoints, decodeMetadata, ENDPOINT_FIELDS, overprovisioning } from './endpoint.ts';
+import { decodeEndpoints, decodeMetadata, decodePolicy, ENDPOINT_FIELDS } from './endpoint.ts';
 
 export const CLUSTER_FIELDS = {
   'envoy.config.cluster.v3.Cluster': `
@@ -122,7 +122,7 @@ function loadMetrics({ lrs_report_endpoint_metrics: names = [] }: Cluster): Pick
 function decodeHosts(message: Cluster, discovery: DiscoveryConfig, d: ConfigDecoder): EndpointsConfig {
   const assignment = message.load_assignment ?? {};
   if (discovery.kind === 'STATIC') return decodeEndpoints(assignment, d.at('load_assignment'));
-  return Object.freeze({ endpoints: [], overprovisioningFactor: overprovisioning(assignment) });
+  return Object.freeze({ endpoints: [], ...decodePolicy(assignment, d.at('load_assignment')) });
 }
 
 type DecodedLoadBalancer = {

@@ -20,15 +20,18 @@ import {
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Metadata } from '../stream-info.ts';
 import { decodeAddress } from './address.ts';
+import type { FractionalPercentPb } from './matcher.ts';
 
 export const ENDPOINT_FIELDS = {
   'envoy.config.endpoint.v3.ClusterLoadAssignment': 'cluster_name endpoints policy',
-  'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': 'overprovisioning_factor',
+  'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': 'overprovisioning_factor drop_overloads',
+  'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload': 'category drop_percentage',
   'envoy.config.endpoint.v3.LocalityLbEndpoints': 'locality lb_endpoints load_balancing_weight priority metadata',
   'envoy.config.endpoint.v3.LbEndpoint': 'endpoint health_status metadata load_balancing_weight',
   'envoy.config.endpoint.v3.Endpoint': 'address hostname health_check_config additional_addresses',
   'envoy.config.endpoint.v3.Endpoint.AdditionalAddress': 'address',
   'envoy.config.endpoint.v3.Endpoint.HealthCheckConfig': 'port_value hostname address disable_active_health_check',
+  'envoy.type.v3.FractionalPercent': 'numerator denominator',
   'envoy.config.core.v3.Locality': 'region zone sub_zone',
   'envoy.config.core.v3.Metadata': 'filter_metadata',
 } as const;
@@ -54,7 +57,7 @@ export function decodeEndpoints(message: ClusterLoadAssignment, d: ConfigDecoder
     if (decoded !== null) endpoints.push(decoded);
   }
   checkWeights(endpoints, d);
-  return Object.freeze({ endpoints: Object.freeze(endpoints), overprovisioningFactor: overprovisioning(message) });
+  return Object.freeze({ endpoints: Object.freeze(endpoints), ...decodePolicy(message, d) });
 }
 
 /** The endpoints of a DNS cluster: names instead of addresses. */
@@ -71,8 +74,23 @@ export function decodeDnsNames(message: ClusterLoadAssignment, kind: string, d: 
   return Object.freeze(names);
 }
 
-export function overprovisioning(message: ClusterLoadAssignment): number {
-  return message.policy?.overprovisioning_factor ?? OVERPROVISIONING_FACTOR;
+/** All of an assignment but its endpoints. */
+export function decodePolicy(message: ClusterLoadAssignment, d: ConfigDecoder): Omit<EndpointsConfig, 'endpoints'> {
+  const { overprovisioning_factor, drop_overloads: drops = [] } = message.policy ?? {};
+  const overprovisioningFactor = overprovisioning_factor ?? OVERPROVISIONING_FACTOR;
+  const [drop] = drops;
+  if (drop === undefined) return { overprovisioningFactor };
+  const dd = d.at('policy').at('drop_overloads');
+  if (drops.length > 1) {
+    dd.reject('', `Cluster drop_overloads config has ${drops.length} categories. Envoy only support one.`);
+  }
+  const { numerator, denominator } = d.fraction(drop.drop_percentage as FractionalPercentPb | undefined);
+  const ratio = numerator / denominator;
+  if (ratio > 1) {
+    const parts = `drop_ratio=${ratio}(Numerator ${numerator} / Denominator ${denominator})`;
+    dd.reject('', `Cluster drop_overloads config is invalid. ${parts}. The valid range is 0~1.`);
+  }
+  return { overprovisioningFactor, dropOverload: Object.freeze({ category: drop.category ?? '', ratio }) };
 }
 
 function* endpointsOf(message: ClusterLoadAssignment, d: ConfigDecoder) {

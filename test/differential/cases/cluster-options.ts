@@ -31,6 +31,13 @@ function several(name: string, first: string, others: readonly string[], fields:
   });
 }
 
+/** policy.drop_overloads. */
+function dropping(name: string, numerator: number, denominator = 'HUNDRED'): Fields {
+  const { load_assignment, ...rest } = cluster(name, ['a']);
+  const policy = { drop_overloads: [{ category: 'rain', drop_percentage: { numerator, denominator } }] };
+  return { ...rest, load_assignment: { ...(load_assignment as Fields), policy } };
+}
+
 const v6 = { socket_address: { address: '::1', port_value: '{{free.x}}' } };
 
 const CLUSTERS: readonly Fields[] = [
@@ -68,6 +75,8 @@ const CLUSTERS: readonly Fields[] = [
     },
   }),
   several('slow', 'full.x', ['backend.a']),
+  dropping('drops-all', 1_000_000, 'MILLION'),
+  dropping('drops-none', 0),
   cluster('scan', ['a'], {
     load_balancing_policy: {
       policies: [
@@ -83,6 +92,8 @@ const CLUSTERS: readonly Fields[] = [
     },
   }),
 ];
+
+const DROP_STATS = ['^cluster\\.drops.*\\.upstream_rq'];
 
 function about(name: string, to: string, more: Partial<Case> = {}): Case {
   return {
@@ -127,6 +138,12 @@ const group: Group = {
     about('families take turns', 'turns'),
     about('an address that does not answer', 'slow', { elapsedToleranceMs: 250 }),
     about('a full scan of one host', 'scan'),
+    about('all requests are dropped', 'drops-all', { stats: DROP_STATS }),
+    about('all requests of gRPC are dropped', 'drops-all', {
+      send: 'POST /drops-all HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n',
+      stats: DROP_STATS,
+    }),
+    about('no requests are dropped', 'drops-none', { stats: DROP_STATS }),
   ],
 };
 

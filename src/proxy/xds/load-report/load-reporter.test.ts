@@ -101,7 +101,7 @@ function load(name: string, success: number, active = 0): ClusterLoad {
   const counts = { success, error: 0, active, issued: success };
   const locality = { region: '', zone: '', subZone: '' };
   const localities = [{ priority: 0, locality, counts, metrics: [], hosts: [] }];
-  return { name, serviceName: '', dropped: 0, localities };
+  return { name, serviceName: '', dropped: 0, droppedByPolicy: 0, category: '', localities };
 }
 
 const SECOND = { seconds: 1, nanos: 0 };

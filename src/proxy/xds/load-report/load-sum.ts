@@ -28,6 +28,8 @@ type ClusterSum = {
   readonly name: string;
   readonly serviceName: string;
   dropped: number;
+  droppedByPolicy: number;
+  category: string;
   readonly localities: Map<string, LocalitySum>;
 };
 
@@ -36,13 +38,15 @@ export class LoadSum {
 
   /** `isLate`: of an earlier question, whose requests on their way are long known. */
   add(load: ClusterLoad, isLate: boolean): void {
-    const { name, serviceName, dropped, localities } = load;
+    const { name, serviceName, localities } = load;
     let cluster = this.#clusters.get(name);
     if (cluster === undefined) {
-      cluster = { name, serviceName, dropped: 0, localities: new Map() };
+      cluster = { name, serviceName, dropped: 0, droppedByPolicy: 0, category: '', localities: new Map() };
       this.#clusters.set(name, cluster);
     }
-    cluster.dropped += dropped;
+    cluster.dropped += load.dropped;
+    cluster.droppedByPolicy += load.droppedByPolicy;
+    if (load.category !== '') cluster.category = load.category;
     for (const one of localities) addLocality(cluster, isLate ? withoutActive(one) : one);
   }
 
@@ -59,7 +63,7 @@ export class LoadSum {
   statsOf(name: string, intervalMs: number, local: Locality | null): ClusterStats | null {
     const cluster = this.#clusters.get(name);
     if (cluster === undefined) return null;
-    const { serviceName, dropped } = cluster;
+    const { serviceName, dropped, droppedByPolicy, category } = cluster;
     const localities = [...cluster.localities.values()]
       .filter(({ counts, metrics }) => !isZero(counts) || metrics.size > 0)
       .sort((a, b) => a.priority - b.priority || compareLocalities(a.locality, b.locality, local));
@@ -68,6 +72,7 @@ export class LoadSum {
       ...(serviceName === '' ? {} : { cluster_service_name: serviceName }),
       ...(localities.length === 0 ? {} : { upstream_locality_stats: localities.map(localityStats) }),
       total_dropped_requests: dropped,
+      ...(droppedByPolicy === 0 ? {} : { dropped_requests: [{ category, dropped_count: droppedByPolicy }] }),
       load_report_interval: durationOf(intervalMs),
     };
   }

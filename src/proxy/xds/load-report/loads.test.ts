@@ -118,6 +118,23 @@ test('another version of a cluster begins anew', () => {
   assert.equal(bed.ask({ tracked: ['one'] }).loads[0]?.dropped, 0);
 });
 
+test('requests that a policy refuses are told apart, by its last category', () => {
+  const bed = new Bed();
+  const policy = { drop_overloads: [{ category: 'rain', drop_percentage: { numerator: 10 } }] };
+  const cluster = bed.set('one', [], { load_assignment: { cluster_name: 'one', policy } });
+  assert.equal(cluster.dropRatio, 0.1);
+  bed.ask({ isReport: false, begins: null });
+  cluster.codes.dropped = 5;
+  cluster.codes.droppedByPolicy = 2;
+  cluster.setEndpoints({ endpoints: [], overprovisioningFactor: 140 });
+  assert.equal(cluster.dropRatio, 0);
+  const sum = new LoadSum();
+  for (const load of bed.ask({ tracked: ['one'] }).loads) sum.add(load, false);
+  const { total_dropped_requests, dropped_requests } = sum.statsOf('one', 1, null) ?? {};
+  assert.equal(total_dropped_requests, 5);
+  assert.deepEqual(dropped_requests, [{ category: 'rain', dropped_count: 2 }]);
+});
+
 test('many clusters come in pieces', () => {
   const bed = new Bed();
   const names = Array.from({ length: 450 }, (_, i) => `c${i}`);

@@ -31,6 +31,10 @@ export type ClusterLoad = {
   /** eds_cluster_config.service_name. */
   readonly serviceName: string;
   readonly dropped: number;
+  /** Of these, those that drop_overloads refused. */
+  readonly droppedByPolicy: number;
+  /** The category of drop_overloads; '' for none. */
+  readonly category: string;
   readonly localities: readonly LocalityLoad[];
 };
 
@@ -66,6 +70,9 @@ const CLUSTERS_PER_PIECE = 200;
 /** Counts of a host that were told already. */
 type Told = { readonly success: number; readonly error: number; readonly issued: number };
 
+type Dropped = Pick<ClusterLoad, 'dropped' | 'droppedByPolicy'>;
+
+const NOTHING_DROPPED: Dropped = Object.freeze({ dropped: 0, droppedByPolicy: 0 });
 const NO_COUNTS: LoadCounts = Object.freeze({ success: 0, error: 0, active: 0, issued: 0 });
 const NOTHING_TOLD: Told = Object.freeze({ success: 0, error: 0, issued: 0 });
 
@@ -73,7 +80,7 @@ const NOTHING_TOLD: Told = Object.freeze({ success: 0, error: 0, issued: 0 });
 export class LoadBook {
   /** Only of hosts that did anything. */
   readonly #hosts = new WeakMap<HostEntry, Told>();
-  readonly #dropped = new WeakMap<ClusterEntry, number>();
+  readonly #dropped = new WeakMap<ClusterEntry, Dropped>();
 
   /** The answer in pieces, between which the event loop may turn. */
   *answer(
@@ -103,7 +110,7 @@ export class LoadBook {
   /** Envoy keeps what endpoints said of themselves before. */
   #begin(cluster: ClusterEntry): void {
     for (const host of cluster.hosts) this.#takeHost(host);
-    this.#dropped.set(cluster, cluster.codes.dropped);
+    this.#takeDropped(cluster);
   }
 
   #take(cluster: ClusterEntry, withHosts: boolean): ClusterLoad {
@@ -114,12 +121,17 @@ export class LoadBook {
         if (load !== null) localities.push(load);
       }
     }
-    const before = this.#dropped.get(cluster) ?? 0;
-    const { dropped } = cluster.codes;
-    if (dropped !== before) this.#dropped.set(cluster, dropped);
     const { discovery, name } = cluster.config;
     const serviceName = discovery.kind === 'EDS' ? discovery.statedName : '';
-    return { name, serviceName, dropped: dropped - before, localities };
+    return { name, serviceName, ...this.#takeDropped(cluster), category: cluster.dropCategory, localities };
+  }
+
+  #takeDropped(cluster: ClusterEntry): Dropped {
+    const before = this.#dropped.get(cluster) ?? NOTHING_DROPPED;
+    const { dropped, droppedByPolicy } = cluster.codes;
+    if (dropped === before.dropped && droppedByPolicy === before.droppedByPolicy) return NOTHING_DROPPED;
+    this.#dropped.set(cluster, { dropped, droppedByPolicy });
+    return { dropped: dropped - before.dropped, droppedByPolicy: droppedByPolicy - before.droppedByPolicy };
   }
 
   #takeLocality({ hosts }: LocalityHosts, priority: number, withHosts: boolean): LocalityLoad | null {

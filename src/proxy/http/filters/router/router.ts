@@ -1,7 +1,7 @@
 // The router: ends the filter chain, answers redirects and direct responses itself, and forwards everything else.
 import type { Clock, Random } from '../../../../base/clock.ts';
 import type { Headers } from '../../../../wire/headers.ts';
-import { H } from '../../../../wire/header-names.ts';
+import { H, headerKey } from '../../../../wire/header-names.ts';
 import type { Scope } from '../../../../telemetry/metrics.ts';
 import type { Cluster, ClusterManager } from '../../../cluster/cluster.ts';
 import type { FormatContext } from '../../../formatter/format-context.ts';
@@ -135,7 +135,7 @@ export class Router implements HttpFilter {
     const request = new Forward(this, stream, route, forward, cluster, headers);
     stream.slot[this.slot] = request;
     if (cluster.isInMaintenance()) this.#refuse(stream, request);
-    else request.start(endStream);
+    else if (cluster.dropRatio === 0 || !this.#drops(stream, request)) request.start(endStream);
     return 'stop';
   }
 
@@ -209,6 +209,29 @@ export class Router implements HttpFilter {
         if (!this.config.suppressEnvoyHeaders) response.add(H['x-envoy-overloaded'], 'true');
       },
     });
+  }
+
+  /** drop_overloads. True when the request was one of those that are refused. */
+  #drops(stream: RouterStream, request: Forward): boolean {
+    const { dropRatio = 0, codes } = request.cluster;
+    if (this.random.below(1_000_000) >= dropRatio * 1_000_000) return false;
+    const isAlways = dropRatio === 1;
+    chargeCode(request, 503, null, null);
+    chargeDropped(request);
+    codes.droppedByPolicy++;
+    request.destroy();
+    const details = isAlways ? 'unconditional_drop_overload' : 'drop_overload';
+    stream.sendLocalReply({
+      status: 503,
+      body: isAlways ? 'unconditional drop overload' : 'drop overload',
+      details,
+      flags: isAlways ? Flag.UDO : Flag.DO,
+      modifyHeaders: (response) => {
+        if (!this.config.suppressEnvoyHeaders)
+          response.add(headerKey(`x-envoy-${details.replaceAll('_', '-')}`), 'true');
+      },
+    });
+    return true;
   }
 
   /** strict_check_headers: malformed x-envoy-* request headers are refused instead of ignored. */
