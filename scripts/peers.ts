@@ -133,7 +133,7 @@ export const PEERS_TABLE: readonly Peer[] = [
     benchOnly: true,
   },
   { name: 'haproxy', why: 'a peer of the bench', source: { from: 'apt', package: 'haproxy' }, benchOnly: true },
-  { name: 'wrk', why: 'closed-loop load', source: { from: 'apt', package: 'wrk' }, benchOnly: true },
+  { name: 'wrk', why: 'closed-loop load', source: { from: 'apt', package: 'wrk' } },
   {
     name: 'vegeta',
     why: 'open-loop load: latency at a fixed rate',

@@ -88,7 +88,7 @@ export const discovered = (name: string, more: Json = {}): Json => ({
   config_discovery: { config_source: ADS, type_urls: [`type.googleapis.com/${HEADER_MUTATION}`], ...more },
 });
 
-function bootstrap(adsPort: number, type: string, more: Json): Json {
+export function bootstrap(adsPort: number, type: string, more: Json): Json {
   return {
     node: { id: 'proxy', cluster: 'test' },
     admin: { address: socket(0) },
