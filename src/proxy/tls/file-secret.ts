@@ -1,6 +1,6 @@
 // One secret from a file, for all who use it: read, watched, and kept as it was when what comes next is broken.
 import type { Clock } from '../../base/clock.ts';
-import type { DirectoryListener, DirectoryWatch, DirectoryWatcher } from '../../net/file-watch.ts';
+import type { DirectoryWatcher } from '../../net/file-watch.ts';
 import type { Secret } from '../../proto/generated/types.d.ts';
 import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import { ConfigDecoder, type DecodeEnvironment, type Reason } from '../config-decoder.ts';
@@ -8,7 +8,8 @@ import { xxHash64 } from '../route/xxhash64.ts';
 import { decodeSecret, secretKind, type SecretKind, type SecretValues } from './decode-secret.ts';
 import type { JudgeUnknown } from '../xds/judge-unknown.ts';
 import { WatchedFile } from '../xds/sources/watched-file.ts';
-import { partsIdentity, readSecretFile, watchedDirectories } from './secret-files.ts';
+import { readSecretFile } from './secret-files.ts';
+import { rotationWarning, SecretParts } from './secret-parts.ts';
 
 /** Under 'sds.NAME.'; each worker reads the file, and what they count alike is shown once. */
 const SDS_STATS = {
@@ -51,14 +52,8 @@ export class FileSecret<K extends SecretKind> {
   readonly #path: string;
   readonly #stats: ScopeOf<typeof SDS_STATS>;
   readonly #file: WatchedFile;
-  /** The message behind `current`: its files may change alone. */
-  #message: Secret | null = null;
-  #partWatches: readonly DirectoryWatch[] = [];
-  #arePartsGood = true;
-  /** State of its files when they were read last. */
-  #parts = '';
-  #partsDue = 0;
-  #isClosed = false;
+  /** Its files may change alone. */
+  readonly #parts: SecretParts;
 
   constructor(
     kind: K,
@@ -71,15 +66,15 @@ export class FileSecret<K extends SecretKind> {
     this.#path = source.path;
     this.#context = context;
     this.#stats = context.stats.scope(`sds.${name}.`, SDS_STATS);
+    this.#parts = new SecretParts(context, name, (message) => this.#readParts(message));
     this.#file = new WatchedFile(context, source.path, source.watchedDirectory, () => this.#read());
     if (this.#file.error !== null) context.warn(`secret '${name}': ${this.#file.error}`);
     this.#read();
   }
 
   close(): void {
-    this.#isClosed = true;
     this.#file.close();
-    for (const watch of this.#partWatches) watch.close();
+    this.#parts.close();
     this.#stats.release();
   }
 
@@ -107,10 +102,7 @@ export class FileSecret<K extends SecretKind> {
     stats.set(stats.i.update_time, this.#context.clock.wallMs);
     stats.set(stats.i.version, Number(xxHash64(found.version)));
     stats.setText(stats.i.version_text, found.version);
-    this.#message = found.secret;
-    this.#arePartsGood = true;
-    this.#parts = partsIdentity(found.secret);
-    this.#watchParts(found.secret);
+    this.#parts.follow(found.secret);
     this.#use(value);
   }
 
@@ -144,54 +136,15 @@ export class FileSecret<K extends SecretKind> {
 
   // ─── Files that the secret names ────────────────────────────────────────────────────────────────────────────────
 
-  #open(directory: string, listener: DirectoryListener): DirectoryWatch | null {
-    const opened = this.#context.watcher.watch(directory, listener);
-    if (typeof opened !== 'string') return opened;
-    this.#context.warn(`secret '${this.#name}': ${opened}`);
-    return null;
-  }
-
-  #watchParts(message: Secret): void {
-    const before = this.#partWatches;
-    const listener: DirectoryListener = {
-      onMoved: () => this.#readPartsSoon(),
-      onChanged: () => {
-        if (!this.#arePartsGood) this.#readPartsSoon();
-      },
-    };
-    // The new ones first: a directory that stays keeps its watch.
-    this.#partWatches = watchedDirectories(message)
-      .map((directory) => this.#open(directory, listener))
-      .filter((watch) => watch !== null);
-    for (const watch of before) watch.close();
-  }
-
-  #readPartsSoon(): void {
-    this.#partsDue++;
-    if (this.#partsDue > 1) return;
-    this.#context.clock.defer(() => {
-      this.#partsDue = 0;
-      if (!this.#isClosed) this.#readParts();
-    });
-  }
-
-  #readParts(): void {
-    if (this.#message === null) return;
-    const parts = partsIdentity(this.#message);
-    // Other files come into the directory, too.
-    if (parts === this.#parts) return;
-    this.#parts = parts;
-    const value = this.#decode(this.#message);
-    this.#arePartsGood = typeof value !== 'string';
+  #readParts(message: Secret): void {
+    const value = this.#decode(message);
+    this.#parts.isGood = typeof value !== 'string';
     if (typeof value !== 'string') {
       this.#use(value);
       return;
     }
     const stats = this.#stats;
     stats.inc(stats.i.key_rotation_failed);
-    this.#context.warn(
-      `Failed to reload certificates: ${value} ` +
-        `(secret '${this.#name}' of ${this.#path}; the last good one stays in use)`,
-    );
+    this.#context.warn(rotationWarning(value, this.#name, this.#path));
   }
 }

@@ -1,10 +1,11 @@
 // Finds secrets for TLS contexts: those written in place, static ones, and files that may change.
 import { whenAll } from '../../base/when-all.ts';
-import type { Holder, Holders } from '../xds/holders.ts';
+import type { Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import { fingerprintOf } from './decode-certificate.ts';
-import { SECRET_KIND_NAMES, type SecretKind, type SecretValues } from './decode-secret.ts';
+import type { SecretKind, SecretValues } from './decode-secret.ts';
 import { FileSecret, type FileSecretContext, type FileSecretUser } from './file-secret.ts';
+import { ServerSecrets } from './server-secret.ts';
 import type { StaticSecrets } from './static-secrets.ts';
 import type {
   CertificateSecret,
@@ -26,9 +27,11 @@ export type SecretStoreContext = FileSecretContext & {
 export class Secrets implements SecretStore {
   readonly #context: SecretStoreContext;
   readonly #files = new Map<string, FileSecret<SecretKind>>();
+  readonly #fromServers: ServerSecrets | null;
 
   constructor(context: SecretStoreContext) {
     this.#context = context;
+    this.#fromServers = context.holders === undefined ? null : new ServerSecrets(context, context.holders);
   }
 
   certificate(ref: SecretRef<CertificateSecret>): SecretHandle<CertificateSecret> {
@@ -49,10 +52,11 @@ export class Secrets implements SecretStore {
     place: ConfigPlace,
     check: (value: SecretValues[K]) => string | null,
   ): SecretHandle<SecretValues[K]> {
-    const { holders, warn } = this.#context;
-    if (holders === undefined) throw new Error(`secret '${name}': there is nobody to ask`);
-    const holder = holders.use(name, place, `sds.${name}.`);
-    return new ServerHandle(kind, holders, holder, check, warn);
+    const { holders } = this.#context;
+    if (holders === undefined || this.#fromServers === null) {
+      throw new Error(`secret '${name}': there is nobody to ask`);
+    }
+    return this.#fromServers.handle(kind, holders.use(name, place, `sds.${name}.`), check);
   }
 
   #handle<K extends SecretKind>(kind: K, ref: SecretRef<SecretValues[K]>): SecretHandle<SecretValues[K]> {
@@ -73,72 +77,6 @@ export class Secrets implements SecretStore {
     });
     if (handle.refusal !== null) this.#context.warn(`secret '${ref.name}' of ${path}: ${handle.refusal}`);
     return handle;
-  }
-}
-
-/** A secret that a server sends. */
-class ServerHandle<K extends SecretKind> implements SecretHandle<SecretValues[K]> {
-  readonly #kind: K;
-  readonly #holders: Holders<NamedSecret>;
-  readonly #holder: Holder<NamedSecret>;
-  readonly #check: (value: SecretValues[K]) => string | null;
-  readonly #warn: (text: string) => void;
-  #current: SecretValues[K] | null = null;
-  #listeners: (() => void)[] = [];
-  readonly #changed = (): void => {
-    if (this.#take()) for (const listener of this.#listeners) listener();
-  };
-
-  /** Why the secret will not do for this user. */
-  readonly #refusal = (secret: NamedSecret): string | null =>
-    secret.kind === this.#kind
-      ? this.#check(secret.value as SecretValues[K])
-      : `is a ${SECRET_KIND_NAMES[secret.kind]}, not a ${SECRET_KIND_NAMES[this.#kind]}`;
-
-  constructor(
-    kind: K,
-    holders: Holders<NamedSecret>,
-    holder: Holder<NamedSecret>,
-    check: (value: SecretValues[K]) => string | null,
-    warn: (text: string) => void,
-  ) {
-    this.#kind = kind;
-    this.#holders = holders;
-    this.#holder = holder;
-    this.#check = check;
-    this.#warn = warn;
-    this.#take();
-    holder.checks.add(this.#refusal);
-    holder.listen(this.#changed);
-  }
-
-  /** False when what is there will not do for this user, who keeps the last that would. */
-  #take(): boolean {
-    const secret = this.#holder.current;
-    if (secret === null) return false;
-    const refusal = this.#refusal(secret);
-    if (refusal === null) this.#current = secret.value as SecretValues[K];
-    else this.#warn(`secret '${this.#holder.name}': ${refusal}`);
-    return refusal === null;
-  }
-
-  get current(): SecretValues[K] | null {
-    return this.#current;
-  }
-
-  onChange(listener: () => void): void {
-    this.#listeners.push(listener);
-  }
-
-  whenSettled(settled: () => void): void {
-    this.#holder.whenSettled(settled);
-  }
-
-  release(): void {
-    this.#listeners = [];
-    this.#holder.checks.delete(this.#refusal);
-    this.#holder.unlisten(this.#changed);
-    this.#holders.release(this.#holder);
   }
 }
 

@@ -1,6 +1,7 @@
 // TLS configuration at run time, decoded from transport_sockets.tls: what both sides have in common, and secrets.
 import type { StringMatcher } from '../../base/matcher.ts';
 import type { Cidr } from '../../base/ip.ts';
+import type { Secret } from '../../proto/generated/types.d.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 
 /** A certificate with its key, as OpenSSL takes it; checked to fit together when it was decoded. */
@@ -54,10 +55,14 @@ export type ValidationSecret = {
 export type TicketKeysSecret = { readonly keys: readonly Buffer[]; readonly fingerprint: string };
 
 /** A secret as servers send them: of one kind. */
-export type NamedSecret =
+export type NamedSecret = (
   | { readonly kind: 'certificate'; readonly value: CertificateSecret }
   | { readonly kind: 'validation'; readonly value: ValidationSecret }
-  | { readonly kind: 'ticketKeys'; readonly value: TicketKeysSecret };
+  | { readonly kind: 'ticketKeys'; readonly value: TicketKeysSecret }
+) & {
+  /** What it was decoded of, where that names files, which change alone. */
+  readonly message?: Secret;
+};
 
 /** A secret that is written into the configuration, or that comes from elsewhere and may change. */
 export type SecretRef<T> =

@@ -19,7 +19,7 @@ import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import type { JudgeUnknown } from '../xds/judge-unknown.ts';
-import { decodeSecret, secretKind } from '../tls/decode-secret.ts';
+import { decodeNamedSecret } from '../tls/server-secret.ts';
 import type { NamedSecret } from '../tls/tls-config.ts';
 import type { HttpExtension } from '../http/filter-discovery.ts';
 import type { ListenerExtension } from '../listener/filter-discovery.ts';
@@ -157,7 +157,10 @@ export class ResourceDecoder {
       return { kind: 'endpoints', endpoints: decodeEndpoints(message as never, d) };
     }
     checkName(message, name, d);
-    if (type === SECRET_TYPE) return decodeNamedSecret(message, d);
+    if (type === SECRET_TYPE) {
+      const secret = decodeNamedSecret(message, d);
+      return secret === null ? null : { kind: 'secret', secret };
+    }
     if (type === SCOPE_TYPE) return { kind: 'scope', scope: decodeScope(message as never, d) };
     if (type === EXTENSION_TYPE) return decodeExtension(message, d, this.#decoded);
     if (type === RUNTIME_TYPE)
@@ -224,16 +227,6 @@ const NO_HOSTS: HostEntries = new Map();
 function textOf(d: ConfigDecoder): string {
   const reasons = dropNested(d.reasons).map(({ path, reason }) => (path === '' ? reason : `${path}: ${reason}`));
   return reasons.join('\n') || 'cannot be decoded';
-}
-
-function decodeNamedSecret(message: object, d: ConfigDecoder): Resource | null {
-  const kind = secretKind(message as never);
-  if (kind === null) {
-    d.reject('', 'is of a kind that is not supported: a certificate, a validation context or ticket keys');
-    return null;
-  }
-  const value = decodeSecret(message as never, kind, d);
-  return value === null ? null : { kind: 'secret', secret: { kind, value } as NamedSecret };
 }
 
 /** Source: Envoy's texts in source/common/config and source/common/filter/config_discovery_impl. */
