@@ -3,9 +3,9 @@ import { unpackAny } from './any.ts';
 import type { Any } from './any.ts';
 import { decodeBinary, MAX_DEPTH } from './binary-decode.ts';
 import { TYPE } from './message-type.ts';
-import type { Field, Message, MessageType } from './message-type.ts';
+import type { Field, Message, MessageType, Oneof } from './message-type.ts';
 import { registry } from './registry.ts';
-import { joinPath, keyPath, type Report } from './report.ts';
+import { joinPath, keyPath, Report } from './report.ts';
 import {
   anyChecks,
   boolChecks,
@@ -26,6 +26,8 @@ import { defaultOf } from './well-known.ts';
  * those of tracers.
  */
 export function validateRules<T>(type: MessageType<T>, message: T, report: Report, path = ''): void {
+  const problems = new Report();
+  if (holds(type as MessageType, message, problems, 0) && problems.isEmpty) return;
   checkMessage(type as MessageType, message, report, path, 0);
 }
 
@@ -46,8 +48,16 @@ interface FieldRules {
   readonly skip: boolean;
 }
 
-/** Rules by type; only fields with rules and fields that hold messages are listed. */
-const compiled = new WeakMap<MessageType, readonly FieldRules[]>();
+interface TypeRules {
+  /** Only fields with rules and fields that hold messages, in order. */
+  readonly fields: readonly FieldRules[];
+  readonly byName: ReadonlyMap<string, FieldRules>;
+  /** Names of fields that break a rule when they are unset. */
+  readonly needed: readonly string[];
+  readonly neededOneofs: readonly Oneof[];
+}
+
+const compiled = new WeakMap<MessageType, TypeRules>();
 
 /** Envoy reads these without asking their rules: trust_bundles may stand in for trust_domains, which says min_items. */
 const UNCHECKED: ReadonlySet<string> = new Set(['envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig']);
@@ -58,17 +68,30 @@ const OPAQUE: Readonly<Record<string, string>> = {
   'envoy.config.trace.v3.Tracing.Http': 'typed_config',
 };
 
-function rulesOf(type: MessageType): readonly FieldRules[] {
+function rulesOf(type: MessageType): TypeRules {
   let rules = compiled.get(type);
   if (rules === undefined) {
     const checked = type.fields.filter((field) => field.rulesEnd > 0 || holdsMessages(field));
-    rules =
+    const fields =
       type.rulesDisabled || UNCHECKED.has(type.fullName)
         ? []
         : checked.filter((field) => !isOpaque(type, field)).map(compile);
+    rules = {
+      fields,
+      byName: new Map(fields.map((one) => [one.field.name, one])),
+      needed: fields.filter(isNeeded).map(({ field }) => field.name),
+      neededOneofs: type.rulesDisabled ? [] : type.oneofs.filter(({ required }) => required),
+    };
     compiled.set(type, rules);
   }
   return rules;
+}
+
+/** Whether `checkField` says something when the field is unset. */
+function isNeeded({ field, required, each, count, ignoreEmpty }: FieldRules): boolean {
+  if (field.repeated || field.map !== null) return !ignoreEmpty && !passes(count, 0);
+  if (required !== undefined && field.oneof === null) return true;
+  return !field.hasPresence && !passes(each, defaultOf(field));
 }
 
 function isOpaque(type: MessageType, field: Field): boolean {
@@ -163,6 +186,64 @@ function countChecks(repeated: Message | undefined, map: Message | undefined): C
   return [(count) => ((count as number) < (min ?? 0) || (count as number) > (max ?? Infinity) ? reason : undefined)];
 }
 
+// ─── Whether any rule is broken, without the paths that only reasons need ───────────────────────────────────────────
+
+/** False, or a problem: `checkMessage` tells what it is. */
+function holds(type: MessageType, value: unknown, problems: Report, depth: number): boolean {
+  if (depth > MAX_DEPTH) return false;
+  if (type.wellKnown === 'any') {
+    const any = value as Any;
+    if (any.type_url === '' && any.message === undefined) return true;
+    const unpacked = unpackAny(any, problems);
+    return unpacked !== undefined && holds(unpacked.type, unpacked.message, problems, depth + 1);
+  }
+  if (type.wellKnown !== 'none') return true;
+  const { byName, needed, neededOneofs } = rulesOf(type);
+  const message = value as Message;
+  for (const name of needed) if (message[name] === undefined) return false;
+  for (const { fields } of neededOneofs) if (!fields.some(({ name }) => message[name] !== undefined)) return false;
+  if (byName.size === 0) return true;
+  for (const name in message) {
+    const set = message[name];
+    const rules = set === undefined ? undefined : byName.get(name);
+    if (rules !== undefined && !fieldHolds(rules, set, problems, depth + 1)) return false;
+  }
+  return true;
+}
+
+function fieldHolds(rules: FieldRules, value: unknown, problems: Report, depth: number): boolean {
+  const { field } = rules;
+  if (field.repeated) {
+    const list = value as readonly unknown[];
+    if (rules.ignoreEmpty && list.length === 0) return true;
+    if (!passes(rules.count, list.length)) return false;
+    if (rules.unique && new Set(list).size < list.length) return false;
+    for (const element of list) if (!valueHolds(rules, field, element, problems, depth)) return false;
+    return true;
+  }
+  if (field.map === null) return valueHolds(rules, field, value, problems, depth);
+  const entries = value as Message;
+  const keys = Object.keys(entries);
+  if (rules.ignoreEmpty && keys.length === 0) return true;
+  if (!passes(rules.count, keys.length)) return false;
+  const valueField = field.map.value;
+  return keys.every(
+    (key) => passes(rules.keys, mapKeyOf(field, key)) && valueHolds(rules, valueField, entries[key], problems, depth),
+  );
+}
+
+function valueHolds(rules: FieldRules, field: Field, value: unknown, problems: Report, depth: number): boolean {
+  if (!passes(rules.each, value)) return false;
+  return field.type !== TYPE.message || rules.skip || holds(field.message, value, problems, depth);
+}
+
+function passes(checks: readonly Check[], value: unknown): boolean {
+  for (const check of checks) if (check(value) !== undefined) return false;
+  return true;
+}
+
+// ─── Which ones, and why ────────────────────────────────────────────────────────────────────────────────────────────
+
 function checkMessage(type: MessageType, value: unknown, report: Report, path: string, depth: number): void {
   if (depth > MAX_DEPTH) {
     report.add(path, 'limit', `nested deeper than ${MAX_DEPTH} messages`);
@@ -179,7 +260,7 @@ function checkMessage(type: MessageType, value: unknown, report: Report, path: s
   }
   if (type.wellKnown !== 'none') return;
   const message = value as Message;
-  for (const rules of rulesOf(type)) checkField(rules, message, report, path, depth + 1);
+  for (const rules of rulesOf(type).fields) checkField(rules, message, report, path, depth + 1);
   if (type.rulesDisabled) return;
   for (const oneof of type.oneofs) {
     if (oneof.required && !oneof.fields.some((field) => message[field.name] !== undefined)) {

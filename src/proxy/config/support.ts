@@ -4,6 +4,7 @@ import { type Any, unpackAny } from '../../proto/any.ts';
 import { Report } from '../../proto/report.ts';
 import { walk } from '../../proto/walk.ts';
 import type { Reason } from '../config-decoder.ts';
+import { type Support, SupportCheck } from './support-check.ts';
 
 /**
  * Message full name → its fields that take effect, separated by spaces; '*' for all, '**' for all and what is below
@@ -119,6 +120,7 @@ export function findUnsupported(
   because: ReadonlyMap<string, string> = new Map(),
   report = new Report(),
 ): Reason[] {
+  if (checkOf(support).holds(type, message)) return [];
   const reasons: Reason[] = [];
   const tuned: string[] = [];
   walk(
@@ -147,6 +149,18 @@ export function findUnsupported(
     report,
   );
   return dropNested(reasons.filter((reason) => !tuned.some((path) => isWithin(reason.path, path))));
+}
+
+/** By the table of what takes effect. */
+const checks = new WeakMap<Support, SupportCheck>();
+
+function checkOf(support: Support): SupportCheck {
+  let check = checks.get(support);
+  if (check === undefined) {
+    check = new SupportCheck({ support, tuning: TUNING_FIELDS, isSkipped: (message) => isSkipped(message, support) });
+    checks.set(support, check);
+  }
+  return check;
 }
 
 /** An optional filter that there is not: whoever configured it can do without. */
