@@ -8,6 +8,7 @@ import { freePort } from '../support/free-ports.ts';
 import { arePeersRequired } from '../support/find-envoy.ts';
 import { runToEnd } from '../support/proxy-process.ts';
 import { configCases, configText } from './cases/bad-configs.ts';
+import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
@@ -31,6 +32,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
   const all = [
     ...configCases,
     ...chainConfigCases,
+    ...configSourceCases,
     ...internalConfigCases,
     ...listenerFilterConfigCases,
     ...http2ConfigCases,

@@ -1,7 +1,7 @@
 // Decodes the bootstrap: everything a static configuration says, or every reason why it cannot be served.
 import type { Address } from '../../base/byte-stream.ts';
 import { addressText } from '../../net/address.ts';
-import type { Bootstrap } from '../../proto/generated/types.d.ts';
+import type { ApiConfigSource, Bootstrap } from '../../proto/generated/types.d.ts';
 import { packAny } from '../../proto/any.ts';
 import { registry } from '../../proto/registry.ts';
 import { type Problem, Report } from '../../proto/report.ts';
@@ -185,10 +185,18 @@ export function evictionMs({ stats_eviction_interval: interval }: Bootstrap): nu
 function decodeDynamic(message: Bootstrap, d: ConfigDecoder): DynamicConfig {
   const { ads_config, cds_config, lds_config } = message.dynamic_resources ?? {};
   return {
-    ads: ads_config === undefined ? null : decodeApiSource(ads_config, d.at('ads_config')),
+    ads: ads_config === undefined ? null : decodeAds(ads_config, d.at('ads_config')),
     clusters: cds_config === undefined ? null : decodeConfigSource(cds_config, d.at('cds_config')),
     listeners: lds_config === undefined ? null : decodeConfigSource(lds_config, d.at('lds_config')),
   };
+}
+
+/** Source: Envoy, which takes neither REST nor streams of single types for it. */
+function decodeAds(message: ApiConfigSource, d: ConfigDecoder): PlaceSource | null {
+  const source = decodeApiSource(message, d);
+  if (source === null || (source.kind === 'grpc' && !source.isAggregated)) return source;
+  d.reject('api_type', 'must be of non-aggregated gRPC: GRPC or DELTA_GRPC, which are one stream for all types here');
+  return null;
 }
 
 function decodeLoadReports(message: Bootstrap, d: ConfigDecoder): GrpcTarget | null {

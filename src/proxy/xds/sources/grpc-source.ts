@@ -44,15 +44,10 @@ export function grpcSource(parts: SourceParts, place: GrpcPlace, counts: StreamC
   );
 }
 
-/** Whether there is a service that serves the type alone. */
-export function hasOwnService(type: string, isDelta: boolean): boolean {
-  const service = SERVICES.get(type);
-  return service !== undefined && (isDelta ? service.delta : service.stream) !== '';
-}
-
+/** Decoders refuse to ask for types on streams of their own that no service serves alone. */
 function serviceOf(type: string, isDelta: boolean): DiscoveryService {
   const service = SERVICES.get(type);
-  // Configuration is refused before it comes to this.
-  if (service === undefined || !hasOwnService(type, isDelta)) throw new Error(`no service of its own serves ${type}`);
+  const method = isDelta ? service?.delta : service?.stream;
+  if (service === undefined || method === '') throw new Error(`no service of its own serves ${type}`);
   return service;
 }

@@ -21,11 +21,7 @@ export function restSource(parts: RestParts, place: RestPlace): XdsSource {
   return new PollSource(parts, () => new RestPoller(parts, place));
 }
 
-/** Whether REST servers serve the type. */
-export function hasRestService(type: string): boolean {
-  return pathOf(type) !== '';
-}
-
+/** Decoders refuse to ask REST servers for types that those do not serve. */
 function pathOf(type: string): string {
   return SERVICES.get(type)?.path ?? '';
 }
