@@ -51,8 +51,8 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/ca/certificate-service.ts', may: ['src/ca/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/ca/', may: ['src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/policy/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
-  { path: 'src/intercept/plan.ts', may: ['src/base/'] },
-  { path: 'src/intercept/', may: FLOOR },
+  { path: 'src/intercept/plan/', may: ['src/base/'] },
+  { path: 'src/intercept/', may: ['src/net/', ...FLOOR] },
 
   // The composition roots of the proxy, and the one room that joins configuration with all others.
   { path: 'src/proxy/proxy.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
@@ -274,7 +274,7 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** Rooms of values in and values out: no sockets, files, processes or clock, so they are fuzzed without a network. */
-export const PURE_ROOMS = ['src/wire/', 'src/proxy/route/', 'src/control/model/', 'src/intercept/plan.ts'];
+export const PURE_ROOMS = ['src/wire/', 'src/proxy/route/', 'src/control/model/', 'src/intercept/plan/'];
 
 /** Rooms that may read clocks, timers, randomness and the environment, and print. */
 export const IMPURE_PLACES = [

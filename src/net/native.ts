@@ -56,8 +56,12 @@ type Calls = {
   getsockopt(fd: number, level: number, name: number, value: Buffer, length: Buffer): number;
   getsockname(fd: number, address: Buffer, length: Buffer): number;
   getpeername(fd: number, address: Buffer, length: Buffer): number;
+  setns(fd: number, kind: number): number;
+  unshare(kind: number): number;
   errno(): number;
 };
+
+const CLONE_NEWNET = 0x40000000;
 
 /** Sockaddr and length of the call under way; the kernel reads or fills them before it returns. */
 const scratch = Buffer.alloc(OPTION_BYTES);
@@ -138,6 +142,18 @@ export function duplicateDescriptor(fd: number): number | string {
 export function closeDescriptor(fd: number): string | null {
   if (nativeProblem() !== null) return 'ENOSYS';
   return outcome((calls as Calls).close(fd));
+}
+
+/** Brings the calling thread into the network namespace of a descriptor. Null, or the name of the error. */
+export function enterNetwork(fd: number): string | null {
+  if (nativeProblem() !== null) return 'ENOSYS';
+  return outcome((calls as Calls).setns(fd, CLONE_NEWNET));
+}
+
+/** Brings the calling thread into a new network namespace. Null, or the name of the error. */
+export function leaveNetwork(): string | null {
+  if (nativeProblem() !== null) return 'ENOSYS';
+  return outcome((calls as Calls).unshare(CLONE_NEWNET));
 }
 
 /** The address as a `struct sockaddr`; null when it is none. */
@@ -275,6 +291,8 @@ function loadCalls(): Calls {
     getsockopt: declare('getsockopt', [...option, 'void *']),
     getsockname: declare('getsockname', ['int', 'void *', 'void *']),
     getpeername: declare('getpeername', ['int', 'void *', 'void *']),
+    setns: declare('setns', ['int', 'int']),
+    unshare: declare('unshare', ['int']),
     errno: () => koffi.errno(),
   } as Calls;
 }
