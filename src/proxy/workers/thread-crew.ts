@@ -415,7 +415,11 @@ export class ThreadCrew implements Crew, SeatOwner {
     // The supervisor's own clusters carry what it asks servers.
     this.#loadBook ??= new LoadBook();
     for (const answer of this.#loadBook.answer(this.#settings.decoded.clusters.all(), question)) took(answer, false);
-    this.#questions.ask(this.#serving, ask, done);
+    const answered = (): void => {
+      this.#loadsId = 0;
+      done();
+    };
+    this.#questions.ask(this.#serving, ask, answered);
   }
 
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void {

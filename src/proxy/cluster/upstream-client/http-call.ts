@@ -299,6 +299,7 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
     if (!this.#hasHead) {
       const host = this.#reachedHost ? this.#host : null;
       this.#charge(failure.status, host);
+      if (reason.code === 'upstream_overflow') (this.#cluster as Cluster).codes.dropped++;
     } else scope.inc(scope.i.rq_reset_after_downstream_response_started);
     this.#fail(failure);
   }

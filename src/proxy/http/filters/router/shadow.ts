@@ -1,4 +1,5 @@
 // A mirrored request: a copy that goes to another cluster, whose answer nobody reads.
+import type { Failure } from '../../../../base/failure.ts';
 import type { Random, Timer } from '../../../../base/clock.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
@@ -9,7 +10,7 @@ import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import { BodyData } from '../../filter.ts';
 import { requestWishes } from './auto-names.ts';
-import { type Charged, chargeCode, chargeTime } from './charge.ts';
+import { type Charged, chargeCode, chargeDropped, chargeTime } from './charge.ts';
 import type { Forward } from './forward.ts';
 import type { Router } from './router.ts';
 
@@ -192,7 +193,8 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
     if (trailers !== null) encoder.encodeTrailers(trailers);
   }
 
-  onPoolFailure(): void {
+  onPoolFailure(reason: Failure): void {
+    if (reason.code === 'upstream_overflow') chargeDropped(this);
     this.#fail(503);
   }
 
