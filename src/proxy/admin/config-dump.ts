@@ -2,8 +2,7 @@
 import { compileRegex } from '../../base/regex.ts';
 import { toJson } from '../../proto/json-encode.ts';
 import { registry } from '../../proto/registry.ts';
-import type { HttpConnectionManager, Listener } from '../../proto/generated/types.d.ts';
-import { unpackAny } from '../../proto/any.ts';
+import type { Listener } from '../../proto/generated/types.d.ts';
 import { TYPE_URL_PREFIX, typeUrlName } from '../../proto/type-url.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../xds/types.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
@@ -14,13 +13,14 @@ import {
   dynamicClusters,
   dynamicFilters,
   dynamicListeners,
-  dynamicRoutes,
   dynamicSecrets,
   endpointErrors,
   keptMessages,
   messageJson,
   timeText,
 } from './dynamic-dump.ts';
+import { managersOf } from './listener-managers.ts';
+import { dynamicRoutes, scopedRoutes, withHosts } from './scoped-dump.ts';
 import { endpointDump } from './endpoint-dump.ts';
 import type { AdminContext } from './handlers.ts';
 import { json } from './server.ts';
@@ -89,18 +89,15 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
   const updated = { last_updated: timeText(proxy.startedWallMs) };
   const clusters = (statics.clusters ?? []).filter((one) => isWanted(one.name ?? ''));
   const listeners = (statics.listeners ?? []).filter((one) => isWanted(one.name ?? ''));
-  const dynamics = [...record.of(LISTENER_TYPE)].flatMap(({ active }) =>
-    active === null
-      ? []
-      : routeConfigurations(decodeResource(LISTENER_TYPE, active.bytes) as Listener).map((config) => ({
-          config,
-          last_updated: timeText(active.updatedWallMs),
-        })),
-  );
-  const routes = [
-    ...(statics.listeners ?? []).flatMap(routeConfigurations).map((config) => ({ config, ...updated })),
-    ...dynamics,
-  ].filter(({ config }) => isWanted((config as { name?: string }).name ?? ''));
+  const all = [
+    ...(statics.listeners ?? []).map((listener) => [listener, proxy.startedWallMs] as const),
+    ...[...record.of(LISTENER_TYPE)].flatMap(({ active }) =>
+      active === null ? [] : [[decodeResource(LISTENER_TYPE, active.bytes) as Listener, active.updatedWallMs] as const],
+    ),
+  ];
+  const routes = all
+    .flatMap(([listener, wallMs]) => routeConfigurations(listener).map((config) => ({ config, wallMs })))
+    .filter(({ config }) => isWanted((config as { name?: string }).name ?? ''));
   const filters = dynamicFilters(view);
   const ecds = (filters['ecds_filters'] as readonly unknown[]).length === 0 ? [] : [dump('Ecds', filters)];
   return [
@@ -124,12 +121,11 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
       })),
       ...dynamicListeners(view),
     }),
-    dump('ScopedRoutes', {}),
+    dump('ScopedRoutes', scopedRoutes(view, all)),
     dump('Routes', {
-      static_route_configs: routes.map(({ config, last_updated }) => ({
-        route_config: messageJson(ROUTE_TYPE, config),
-        last_updated,
-      })),
+      static_route_configs: routes.map(({ config, wallMs }) =>
+        withHosts(view, { route_config: messageJson(ROUTE_TYPE, config) }, wallMs),
+      ),
       ...dynamicRoutes(view),
     }),
     dump('Secrets', dynamicSecrets(view)),
@@ -193,16 +189,5 @@ function withoutEmpty(dump: Dump): Dump {
 }
 
 function routeConfigurations(listener: Listener): unknown[] {
-  const found: unknown[] = [];
-  for (const chain of [
-    ...(listener.filter_chains ?? []),
-    ...(listener.default_filter_chain ? [listener.default_filter_chain] : []),
-  ]) {
-    for (const filter of chain.filters ?? []) {
-      const unpacked = filter.typed_config === undefined ? undefined : unpackAny(filter.typed_config);
-      const route = (unpacked?.message as HttpConnectionManager | undefined)?.route_config;
-      if (route !== undefined) found.push(route);
-    }
-  }
-  return found;
+  return managersOf(listener).flatMap(({ route_config }) => route_config ?? []);
 }

@@ -13,7 +13,6 @@ import {
   LISTENER_TYPE,
   NAME_TABLE_TYPE,
   PROXY_CONFIG_TYPE,
-  ROUTE_TYPE,
   SECRET_TYPE,
 } from '../xds/types.ts';
 import type { JsonObject } from './dump-json.ts';
@@ -37,7 +36,7 @@ export function decodeResource(type: string, bytes: Uint8Array): unknown {
   return decodeBinary(registry.message(type), bytes, new Report()) ?? {};
 }
 
-function resourceJson(type: string, bytes: Uint8Array): JsonObject {
+export function resourceJson(type: string, bytes: Uint8Array): JsonObject {
   return messageJson(type, decodeResource(type, bytes));
 }
 
@@ -75,10 +74,6 @@ export function dynamicListeners(view: DumpView): JsonObject {
   return { ...versionOf(view, LISTENER_TYPE), dynamic_listeners: listeners };
 }
 
-export function dynamicRoutes(view: DumpView): JsonObject {
-  return { dynamic_route_configs: entries(view, ROUTE_TYPE, 'route_config') };
-}
-
 export function dynamicSecrets(view: DumpView): JsonObject {
   const secrets = wanted(view, SECRET_TYPE).map((resource) => ({
     name: resource.name,
@@ -107,7 +102,7 @@ export function endpointErrors(view: DumpView): Map<string, JsonObject> {
   return errors;
 }
 
-function wanted({ record, isWanted }: DumpView, type: string): RecordedResource[] {
+export function wanted({ record, isWanted }: DumpView, type: string): RecordedResource[] {
   return [...record.of(type)].filter(({ name }) => isWanted(name));
 }
 
@@ -133,7 +128,7 @@ function entryOf(type: string, field: string, { active, error }: RecordedResourc
 }
 
 /** Source: envoy.admin.v3.UpdateFailureState. */
-function errorOf(type: string, error: RecordedError | null): JsonObject {
+export function errorOf(type: string, error: RecordedError | null): JsonObject {
   if (error === null) return {};
   return {
     error_state: {

@@ -123,7 +123,7 @@ export type FilterStream = {
   sendLocalReply(reply: LocalReply): void;
   /**
    * Of a request without a route: asks elsewhere for one. `told` is called once, later, with whether there are routes
-   * for it now; the function that is returned gives up. Null: there is nobody to ask.
+   * for it now; the function that is returned gives up. Null: there is nobody to ask, or a route was found at once.
    */
   askForRoute(told: (isThere: boolean) => void): (() => void) | null;
   /** Chooses the route again at the next need, from the headers as they are then. */

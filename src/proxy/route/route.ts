@@ -38,7 +38,7 @@ export type RouteTable = {
 export type OnDemandRoutes = {
   /**
    * Asks for what would route a request that has no route. `told` is called once, later, with whether there are routes
-   * for it now; the function that is returned gives up. Null: there is nothing to ask.
+   * for it now; the function that is returned gives up. Null: there is nothing to ask, or they are there already.
    */
   ask(headers: Headers, told: (isThere: boolean) => void): (() => void) | null;
 };

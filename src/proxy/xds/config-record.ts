@@ -1,4 +1,5 @@
 // What has come from control planes, as the admin interface tells it: resources in force, and what was refused and why.
+import { isWhole, spaceOf } from '../../xds/client/services.ts';
 import type { XdsRefusal, XdsResponse } from '../../xds/client/types.ts';
 
 /** One resource. Times are ms since 1970. */
@@ -58,6 +59,7 @@ export class ConfigRecord {
     this.lastHeardWallMs = now;
     // As Envoy says it: a response that was refused has no version.
     if (refused.length === 0) recorded.version = version;
+    for (const name of this.#wanted.get(type) ?? []) if (isWhole(type, name)) this.unwanted(type, place, name);
     const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
     for (const name of gone) recorded.resources.delete(keyOf(place, name));
     for (const { name, version: own, bytes } of resources) {
@@ -100,6 +102,12 @@ export class ConfigRecord {
     this.#labels.set(keyOf(place, type), label);
   }
 
+  /** Places of which all there is of a type is used. */
+  labelled(type: string): string[] {
+    const end = ` ${type}`;
+    return [...this.#labels.keys()].flatMap((key) => (key.endsWith(end) ? key.slice(0, -end.length) : []));
+  }
+
   labelOf(type: string, place: string): string {
     return this.#labels.get(keyOf(place, type)) ?? '';
   }
@@ -124,6 +132,11 @@ export class ConfigRecord {
 
   of(type: string): Iterable<RecordedResource> {
     return this.#types.get(type)?.resources.values() ?? [];
+  }
+
+  /** Those whose names begin with that of what they are for: 'SPACE/…'. */
+  ofSpace(type: string, space: string): RecordedResource[] {
+    return [...this.of(type)].filter(({ name }) => spaceOf(name) === `${space}/`);
   }
 
   get types(): Iterable<string> {

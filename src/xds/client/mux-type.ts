@@ -89,7 +89,7 @@ export class MuxType {
     if (!isWildcard) return;
     this.state.setWildcard(true);
     this.#attempt(counts);
-    this.#awaits(WILDCARD);
+    this.#awaits(WILDCARD, fetchTimeoutMs);
     this.#mux.queue(this);
   }
 
@@ -97,8 +97,8 @@ export class MuxType {
     const generation = this.#generation;
     const isOver = (): boolean => generation !== this.#generation || this.listener === null;
     return {
-      add: (name, counts = null) => {
-        if (!isOver()) this.#add(name, counts);
+      add: (name, counts = null, fetchTimeoutMs = this.#fetchTimeoutMs) => {
+        if (!isOver()) this.#add(name, counts, fetchTimeoutMs);
       },
       remove: (name) => {
         if (!isOver()) this.#remove(name);
@@ -109,7 +109,7 @@ export class MuxType {
     };
   }
 
-  #add(name: string, counts: UpdateCounts | null): void {
+  #add(name: string, counts: UpdateCounts | null, fetchTimeoutMs: number): void {
     if (counts !== null) {
       const before = this.#nameCounts.get(name);
       this.#nameCounts.set(name, counts);
@@ -123,10 +123,10 @@ export class MuxType {
       if (this.#wholes.has(name)) return;
       this.#wholes.add(name);
       // Those of another space came with all that has come.
-      if (!this.#hasCome) this.#awaits(name);
+      if (!this.#hasCome) this.#awaits(name, fetchTimeoutMs);
       this.state.setWildcard(true);
     } else {
-      this.#awaits(name);
+      this.#awaits(name, fetchTimeoutMs);
       if (this.#isBusy) this.#anew.add(name);
       this.state.add(name);
     }
@@ -137,9 +137,9 @@ export class MuxType {
     if (this.#mux.countsOutcomes) counts?.attempted();
   }
 
-  #awaits(name: string): void {
+  #awaits(name: string, fetchTimeoutMs: number): void {
     this.#unanswered.add(name);
-    if (this.#fetchTimeoutMs > 0) this.#fetches.set(name, this.#fetchTimeoutMs);
+    if (fetchTimeoutMs > 0) this.#fetches.set(name, fetchTimeoutMs);
   }
 
   #arrived(name: string): void {

@@ -79,9 +79,10 @@ export type StreamCounts = {
 export type XdsSubscription = {
   /**
    * Wants a name, for the first time or again: then the server is asked to send it even if it has not changed, and
-   * the time to wait begins anew. `counts` are the name's own, and the subscription's from now on.
+   * the time to wait begins anew (`initialFetchTimeoutMs`: its own). `counts` are the name's own, and the
+   * subscription's from now on.
    */
-  add(name: string, counts?: UpdateCounts | null): void;
+  add(name: string, counts?: UpdateCounts | null, initialFetchTimeoutMs?: number): void;
   remove(name: string): void;
   close(): void;
 };

@@ -19,7 +19,11 @@ function makeFilter(slot: number): HttpFilter {
     decodeHeaders(stream) {
       if (stream.route !== null) return 'continue';
       const cancel = stream.askForRoute((isThere) => goOn(stream, isThere));
-      if (cancel === null) return 'continue';
+      if (cancel === null) {
+        // The question alone may have found one.
+        stream.clearRouteCache();
+        return 'continue';
+      }
       stream.slot[slot] = { cancel } satisfies Waiting;
       return 'stop-all-and-watermark';
     },

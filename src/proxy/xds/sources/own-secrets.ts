@@ -95,10 +95,10 @@ class OwnSubscription implements XdsSubscription {
     parts.client.onChange(this.#changed);
   }
 
-  add(name: string, counts: UpdateCounts | null = null): void {
+  add(name: string, counts: UpdateCounts | null = null, initialFetchTimeoutMs?: number): void {
     if (name !== CERTIFICATE_NAME && name !== ROOTS_NAME) {
       this.#others ??= this.#openOthers();
-      this.#others.add(name, counts);
+      this.#others.add(name, counts, initialFetchTimeoutMs);
       return;
     }
     const { clock, client } = this.#parts;
