@@ -13,6 +13,11 @@ export const MAX_DEPTH = 100;
 /** Longest message that is decoded at all. */
 export const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
+/** Fields that one message and those in it may have: of two bytes each they would become fifty times as many. */
+export const MAX_FIELDS = 1_000_000;
+/** Of those that nobody knows: they are kept as they came. */
+const MAX_UNKNOWN_FIELDS = 100_000;
+
 /** Thrown inside this file only, so that the loops stay plain; `decodeBinary` turns it into a problem. */
 class Malformed {
   readonly reason: string;
@@ -36,6 +41,8 @@ export function decodeBinary<T>(type: MessageType<T>, bytes: Uint8Array, report?
   data = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   position = 0;
   depth = 0;
+  fields = 0;
+  unknownCount = 0;
   activeReport = report ?? null;
   basePath = path;
   try {
@@ -58,6 +65,8 @@ let input: Buffer = EMPTY;
 let data: Uint8Array = EMPTY;
 let position = 0;
 let depth = 0;
+let fields = 0;
+let unknownCount = 0;
 let activeReport: Report | null = null;
 let basePath = '';
 /** The field (and index or map key) entered at each depth; turned into a path only when there is a problem. */
@@ -91,6 +100,7 @@ function readBody(type: MessageType, end: number, previous: unknown): unknown {
 /** Reads the fields of a message into `message` until `end`. */
 function readFields(type: MessageType, end: number, message: Message): Message {
   while (position < end) {
+    if (++fields > MAX_FIELDS) throw new Malformed(`more than ${MAX_FIELDS} fields`, 'limit');
     const start = position;
     const tag = readUint32('tag');
     const field = type.fieldByNumber(tag >>> 3);
@@ -424,6 +434,8 @@ function skipUnknown(type: MessageType, message: Message, tag: number, start: nu
   readUint32('tag');
   skip(tag, end);
   const number = tag >>> 3;
+  if (++unknownCount > MAX_UNKNOWN_FIELDS)
+    throw new Malformed(`more than ${MAX_UNKNOWN_FIELDS} unknown fields`, 'limit');
   addUnknownField(message, { number, wireType: tag & 7, bytes: data.slice(start, position) });
   activeReport?.add(pathHere(), 'unknown-field', `unknown field number ${number} in ${type.fullName}`);
 }

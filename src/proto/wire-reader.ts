@@ -28,6 +28,12 @@ export class FieldCursor {
   next(): boolean {
     if (this.#position >= this.end) return false;
     const tag = this.#varintAt(this.#position);
+    if (tag === Number.POSITIVE_INFINITY) {
+      this.number = 0;
+      this.valueEnd = tag;
+      this.#position = this.end;
+      return true;
+    }
     this.number = tag >>> 3;
     this.wireType = tag & 7;
     let start = this.#position;
@@ -73,6 +79,7 @@ export class FieldCursor {
     return new FieldCursor(this.bytes, this.valueStart, this.valueEnd);
   }
 
+  /** Infinity for one that is too long to be one: what is so long does not end within its message. */
   #varintAt(position: number): number {
     let value = 0;
     let shift = 0;
@@ -82,6 +89,10 @@ export class FieldCursor {
       if (shift < 32) value |= (byte & 0x7f) << shift;
       shift += 7;
       if (byte < 0x80) break;
+      if (shift >= 70) {
+        this.#position = at;
+        return Number.POSITIVE_INFINITY;
+      }
     }
     this.#position = at;
     return value >>> 0;

@@ -1,6 +1,6 @@
 // One resource of an update: bytes → runtime object, checked as static configuration is.
 import type { Clock } from '../../base/clock.ts';
-import { decodeBinary } from '../../proto/binary-decode.ts';
+import { decodeBinary, MAX_FIELDS } from '../../proto/binary-decode.ts';
 import type { MessageType } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
@@ -287,13 +287,18 @@ function cutField(
   const rest: Uint8Array[] = [];
   const parts: Uint8Array[] = [];
   let start = 0;
+  let restStart = 0;
+  let fields = 0;
   while (cursor.next()) {
-    // Whatever does not end within the message is the decoder's to complain of.
-    if (cursor.valueEnd > bytes.length) return { rest: bytes, parts: [] };
-    if (cursor.number === number && cursor.wireType === WIRE.bytes)
+    // Whatever does not end within the message, or never ends, is the decoder's to complain of.
+    if (cursor.valueEnd > bytes.length || ++fields > MAX_FIELDS) return { rest: bytes, parts: [] };
+    if (cursor.number === number && cursor.wireType === WIRE.bytes) {
       parts.push(bytes.subarray(cursor.valueStart, cursor.valueEnd));
-    else rest.push(bytes.subarray(start, cursor.valueEnd));
+      if (start > restStart) rest.push(bytes.subarray(restStart, start));
+      restStart = cursor.valueEnd;
+    }
     start = cursor.valueEnd;
   }
+  rest.push(bytes.subarray(restStart, start));
   return { rest: Buffer.concat(rest), parts };
 }
