@@ -27,6 +27,10 @@ export type DnsReply = {
   readonly delayMs?: number;
   /** Answers a query with EDNS with FORMERR and no OPT record, as old servers do. */
   readonly noEdns?: boolean;
+  /** In the authority section: how long nothing is good for, TTL and minimum. */
+  readonly soa?: readonly [ttl: number, minimum: number];
+  /** Sends as many answers with wrong ids first. */
+  readonly lies?: number;
 };
 
 /** By name, or 'name/TYPE', which goes first. A list of strings is a list of answers of fitting type. */
@@ -113,10 +117,13 @@ export class DnsServer {
     if (reply.silent === true) return;
     const hasEdns = query.readUInt16BE(10) > 0;
     const bytes = makeReply(query, question, name, type, reply, tcp, hasEdns);
+    for (let i = reply.lies ?? 0; i > 0 && !tcp; i--) send(makeReply(query, question, name, type, LIE, tcp, hasEdns));
     if (reply.delayMs === undefined) send(bytes);
     else setTimeout(send, reply.delayMs, bytes).unref();
   }
 }
+
+const LIE: DnsReply = { wrongId: true, answers: ['6.6.6.6'] };
 
 function makeReply(
   query: Buffer,
@@ -136,9 +143,11 @@ function makeReply(
   head.writeUInt16BE(0x8180 | (isCut ? 0x0200 : 0) | (refusesEdns ? 1 : (reply.code ?? 0)), 2);
   head.writeUInt16BE(1, 4);
   head.writeUInt16BE(records.length, 6);
+  const authorities = reply.soa === undefined || isCut ? [] : [soaRecord(...reply.soa)];
+  head.writeUInt16BE(authorities.length, 8);
   const asked =
     reply.wrongQuestion === true ? Buffer.concat([nameBytes('liar.test'), question.subarray(-4)]) : question;
-  return Buffer.concat([head, asked, ...records]);
+  return Buffer.concat([head, asked, ...records, ...authorities]);
 }
 
 function recordsOf(name: string, type: DnsType, answers: readonly DnsAnswer[]): Buffer[] {
@@ -157,6 +166,18 @@ function recordsOf(name: string, type: DnsType, answers: readonly DnsAnswer[]): 
     records.push(Buffer.concat([ownerBytes, fixed, bytes]));
   }
   return records;
+}
+
+function soaRecord(ttl: number, minimum: number): Buffer {
+  const fixed = Buffer.alloc(11);
+  fixed.writeUInt16BE(6, 1);
+  fixed.writeUInt16BE(1, 3);
+  fixed.writeUInt32BE(ttl, 5);
+  const numbers = Buffer.alloc(20);
+  numbers.writeUInt32BE(minimum, 16);
+  const data = Buffer.concat([nameBytes('ns.test'), nameBytes('admin.test'), numbers]);
+  fixed.writeUInt16BE(data.length, 9);
+  return Buffer.concat([fixed, data]);
 }
 
 function dataOf(data: string): readonly [DnsType, Buffer] {

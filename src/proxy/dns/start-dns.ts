@@ -68,9 +68,10 @@ export function dnsSettings(
 ): DnsSettings {
   const metadata = (node.metadata ?? {}) as Readonly<Record<string, unknown>>;
   const isCaptured = capturesDns(metadata);
-  const isDefault = options.dnsAddresses.length === 0 && isCaptured;
   // 'sidecar~10.0.0.1~pod.namespace~namespace.svc.cluster.local'
-  const [, , name = '', domain = ''] = (node.id ?? '').split('~');
+  const [kind = '', , name = '', domain = ''] = (node.id ?? '').split('~');
+  // Source: Istio pkg/istio-agent: gateways and waypoints have no applications that could ask.
+  const isDefault = options.dnsAddresses.length === 0 && isCaptured && (domain === '' || kind === 'sidecar');
   const told = metadata['NAMESPACE'];
   const namespace = typeof told === 'string' ? told : name.slice(name.lastIndexOf('.') + 1);
   return {
