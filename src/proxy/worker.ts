@@ -8,7 +8,7 @@ import type { DrainManager } from './listener/drain.ts';
 import { ListenerManager } from './listener/listener-manager.ts';
 import type { LayeredRuntime } from './runtime.ts';
 import type { TransportServices } from './transport/transport.ts';
-import type { WorkerSeams } from './workers/contract.ts';
+import type { FirstComing, WorkerSeams } from './workers/contract.ts';
 
 export type WorkerContext = {
   readonly engine: Engine;
@@ -28,9 +28,8 @@ export class Worker {
   /** The Date header's value for now. */
   readonly dateText: () => string;
 
-  /** Ends of the waits for first configurations from elsewhere. */
-  #firstClusters: (() => void) | null = null;
-  #firstListeners: (() => void) | null = null;
+  /** Ends of the waits for what first comes from elsewhere. */
+  readonly #awaited = new Map<FirstComing, () => void>();
   /** Connections come in. */
   isOpen = false;
   #onOpen: (() => void)[] = [];
@@ -60,18 +59,21 @@ export class Worker {
       this.listeners.stopAccepting();
       return `listener ${JSON.stringify(listener.name)}: ${outcome.error}`;
     }
-    const { dynamic } = config;
-    if (dynamic.clusters !== null) this.#firstClusters = this.clusters.hold();
+    const { dynamic, runtimeLayers } = config;
+    // Source: Envoy InstanceBase::onClusterManagerPrimaryInitializationComplete.
+    const hasRuntime = runtimeLayers.some(({ discovery }) => discovery !== undefined);
+    if (hasRuntime) this.#awaited.set('runtime', this.clusters.hold());
+    if (dynamic.clusters !== null) this.#awaited.set('clusters', this.clusters.hold());
     let hasListeners = dynamic.listeners === null;
     const settle = (): void => {
       if (hasListeners) this.listeners.whenSettled(() => this.#open());
     };
     let areClustersReady = false;
     if (!hasListeners) {
-      this.#firstListeners = () => {
+      this.#awaited.set('listeners', () => {
         hasListeners = true;
         if (areClustersReady) settle();
-      };
+      });
     }
     this.clusters.whenInitialized(() => {
       areClustersReady = true;
@@ -94,11 +96,10 @@ export class Worker {
     else this.#onOpen.push(opened);
   }
 
-  /** The first clusters, or listeners, that come from elsewhere are there, or were waited for long enough. */
-  firstCame(kind: 'clusters' | 'listeners'): void {
-    const came = kind === 'clusters' ? this.#firstClusters : this.#firstListeners;
-    if (kind === 'clusters') this.#firstClusters = null;
-    else this.#firstListeners = null;
+  /** The first of that kind that come from elsewhere are there, or were waited for long enough. */
+  firstCame(kind: FirstComing): void {
+    const came = this.#awaited.get(kind);
+    this.#awaited.delete(kind);
     came?.();
   }
 }

@@ -71,6 +71,9 @@ export type ResourceUpdate = {
   readonly isAbsent?: boolean;
 };
 
+/** What a start waits for, once: runtime values, clusters, listeners from elsewhere. */
+export type FirstComing = 'runtime' | 'clusters' | 'listeners';
+
 /** A set of changes that one generation brings; what a worker answers when all of it serves. */
 export type ConfigUpdate = { readonly generation: number; readonly resources: readonly ResourceUpdate[] };
 export type UpdateOutcome = {

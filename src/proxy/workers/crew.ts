@@ -4,7 +4,7 @@ import type { StatSource } from '../../telemetry/metrics.ts';
 import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
 import type { WantSink } from '../xds/holders.ts';
 import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
-import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
+import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 
 export type Crew = {
   /** The statistics of the whole process. */
@@ -42,8 +42,8 @@ export type Crew = {
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void;
   /** Resources that workers use by name: from now on `sink` hears of them, those of before first. */
   attachWants(sink: WantSink): void;
-  /** The first clusters, or listeners, that come from elsewhere are there, or were waited for long enough. */
-  firstCame(kind: 'clusters' | 'listeners'): void;
+  /** The first of that kind that come from elsewhere are there, or were waited for long enough. */
+  firstCame(kind: FirstComing): void;
   /** Calls back once, perhaps now: every cluster of the start has its hosts, in all workers. */
   whenClustersReady(ready: () => void): void;
   /** The process is about to go: listeners close, logs are written; bounded in time. */

@@ -5,7 +5,7 @@ import { ConfigApplier } from './apply.ts';
 import { clusterStatus } from './cluster-status.ts';
 import type { WantSink } from '../xds/holders.ts';
 import { inTurns, type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/load-report/loads.ts';
-import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
+import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
 
 /** Most of what a crew is told has already happened: supervisor and worker have one runtime, log and drain. */
@@ -95,7 +95,7 @@ export class LocalCrew implements Crew {
     });
   }
 
-  firstCame(kind: 'clusters' | 'listeners'): void {
+  firstCame(kind: FirstComing): void {
     this.#worker.firstCame(kind);
   }
 

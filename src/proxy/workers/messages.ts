@@ -5,7 +5,7 @@ import type { LogOptions } from '../../telemetry/log.ts';
 import type { StatReport } from '../../telemetry/stat-journal.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
-import type { ConfigUpdate, UpdateOutcome } from './contract.ts';
+import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, ListenerStatus } from './crew.ts';
 
 /** A `Want` without what cannot cross threads. */
@@ -42,7 +42,7 @@ export type WorkerStart = {
   readonly logLevels: readonly string[];
   readonly drain: { readonly isStarted: boolean; readonly isHealthCheckFailed: boolean };
   /** What has come from elsewhere already. */
-  readonly came: readonly ('clusters' | 'listeners')[];
+  readonly came: readonly FirstComing[];
   readonly sockets: readonly SocketGrant[];
 };
 
@@ -60,7 +60,7 @@ export type ToWorker =
   | { readonly kind: 'log-levels'; readonly query: string }
   | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'health-check'; readonly failed: boolean }
-  | { readonly kind: 'first-came'; readonly what: 'clusters' | 'listeners' }
+  | { readonly kind: 'first-came'; readonly what: FirstComing }
   | { readonly kind: 'stop-listeners'; readonly id: number; readonly inboundOnly: boolean }
   | { readonly kind: 'end'; readonly id: number }
   | { readonly kind: 'reset-counters' | 'reopen-logs' | 'start-drain' | 'drain-inbound' };

@@ -17,7 +17,7 @@ import { type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/load-report
 import { SharedWants } from '../xds/shared-wants.ts';
 import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
-import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
+import type { ConfigUpdate, FirstComing, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
 import { closeGrants, KeptSockets } from './kept-sockets.ts';
 import type { FromWorker, HandOver, PostedWant, ToWorker, WorkerStart } from './messages.ts';
@@ -84,7 +84,7 @@ export class ThreadCrew implements Crew, SeatOwner {
   readonly #logLevels: string[] = [];
   #listeners: readonly ListenerStatus[] = [];
   readonly #wants = new SharedWants();
-  readonly #came: ('clusters' | 'listeners')[] = [];
+  readonly #came: FirstComing[] = [];
   /** Seats whose clusters have been ready once, and who waits for all. */
   readonly #ready = new Set<number>();
   #onReady: (() => void)[] = [];
@@ -356,7 +356,7 @@ export class ThreadCrew implements Crew, SeatOwner {
     });
   }
 
-  firstCame(what: 'clusters' | 'listeners'): void {
+  firstCame(what: FirstComing): void {
     this.#came.push(what);
     this.#tellAll({ kind: 'first-came', what });
   }

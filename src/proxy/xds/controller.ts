@@ -11,7 +11,7 @@ import type {
   XdsSubscription,
 } from '../../xds/client/types.ts';
 import type { DynamicConfig } from '../config/bootstrap.ts';
-import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from '../workers/contract.ts';
+import type { ConfigUpdate, FirstComing, ResourceUpdate, UpdateOutcome } from '../workers/contract.ts';
 import type { Want, WantSink } from './holders.ts';
 import { isWhole } from '../../xds/client/services.ts';
 import { ADS_KEY, ADS_PLACE, type ConfigPlace } from './place.ts';
@@ -22,7 +22,7 @@ import { CLUSTER_TYPE, LISTENER_TYPE, RUNTIME_TYPE, SCOPE_TYPE, VIRTUAL_HOST_TYP
 export type ControlledCrew = {
   update(update: ConfigUpdate, done: (outcome: UpdateOutcome) => void): void;
   attachWants(sink: WantSink): void;
-  firstCame(kind: 'clusters' | 'listeners'): void;
+  firstCame(kind: FirstComing): void;
   whenClustersReady(ready: () => void): void;
 };
 
@@ -81,6 +81,7 @@ export class XdsController implements WantSink {
   #startResources(): void {
     const { crew, dynamic, keptTypes } = this.#context;
     const { clusters, listeners } = dynamic;
+    crew.firstCame('runtime');
     for (const type of keptTypes) this.#subscribeToAll(type, ADS_PLACE, () => {});
     if (clusters !== null) this.#subscribeToAll(CLUSTER_TYPE, clusters, () => crew.firstCame('clusters'));
     crew.attachWants(this);
