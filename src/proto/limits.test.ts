@@ -31,7 +31,7 @@ test('millions of empty messages are refused', () => {
 });
 
 test('so are fields without end that nobody knows', () => {
-  assert.equal(problem(Buffer.alloc(450_000, Buffer.of(0xa0, 0x06, 0))), 'more than 100000 unknown fields');
+  assert.match(problem(Buffer.alloc(450_000, Buffer.of(0xa0, 0x06, 0))), /\nmore than 100000 unknown fields$/);
 });
 
 test('a number that never ends does not end within its message', () => {
