@@ -262,6 +262,7 @@ export class LoadRig {
   }
 
   readonly #hanging = new Set<() => void>();
+  #wishes = 0;
 
   /** Ends requests that hang. */
   giveUp(): void {
@@ -291,7 +292,10 @@ export class LoadRig {
   /** Tells what is to be reported, and gives the proxy the time to hear it. */
   async wish(wishes: LoadWishes): Promise<void> {
     this.reports.wish(wishes);
-    await sleep(100);
+    const heard = `load_reporter.requests: ${++this.#wishes}`;
+    await until('the wish was heard', async () => (await this.stats()).includes(heard));
+    // Workers hear of it a moment later.
+    await sleep(50);
   }
 
   /** How many reports there were depends on the time. */
@@ -349,11 +353,10 @@ export async function tell(rig: LoadRig): Promise<Told> {
   from = reports.requests.length + 1;
   steps['a hanging request ended'] = await rig.told(from);
   // One of each endpoint; one of the two is gone before the report, and takes its count along.
-  await rig.wish({ send_all_clusters: true, load_reporting_interval: interval(800) });
+  await rig.wish({ send_all_clusters: true, load_reporting_interval: interval(60_000) });
   from = reports.requests.length;
   for (let i = 0; i < 2; i++) await rig.get('/eds');
   await rig.moveEndpoint();
-  await until('a report', () => reports.requests.length > from);
   await rig.wish({
     ...{ clusters: ['spread', 'eds', 'full', 'nowhere', 'telling'], report_endpoint_granularity: true },
     load_reporting_interval: interval(200),
