@@ -148,7 +148,9 @@ function enumValue(type: EnumType, number: number): string | number | undefined 
 
 /** In binary form the last member of a oneof wins. */
 function clearOneof(field: Field, message: Message): void {
-  for (const member of (field.oneof as NonNullable<Field['oneof']>).fields) {
+  const { fields } = field.oneof as NonNullable<Field['oneof']>;
+  for (let i = 0; i < fields.length; i++) {
+    const member = fields[i] as Field;
     if (member !== field && message[member.name] !== undefined) delete message[member.name];
   }
 }

@@ -200,8 +200,9 @@ function holds(type: MessageType, value: unknown, problems: Report, depth: numbe
   if (type.wellKnown !== 'none') return true;
   const { byName, needed, neededOneofs } = rulesOf(type);
   const message = value as Message;
-  for (const name of needed) if (message[name] === undefined) return false;
-  for (const { fields } of neededOneofs) if (!fields.some(({ name }) => message[name] !== undefined)) return false;
+  // Loops by index, because this runs a few times for each kind of message and is never optimised: others make objects.
+  for (let i = 0; i < needed.length; i++) if (message[needed[i] as string] === undefined) return false;
+  for (let i = 0; i < neededOneofs.length; i++) if (!isSet(neededOneofs[i] as Oneof, message)) return false;
   if (byName.size === 0) return true;
   for (const name in message) {
     const set = message[name];
@@ -211,14 +212,19 @@ function holds(type: MessageType, value: unknown, problems: Report, depth: numbe
   return true;
 }
 
+function isSet({ fields }: Oneof, message: Message): boolean {
+  for (let i = 0; i < fields.length; i++) if (message[(fields[i] as Field).name] !== undefined) return true;
+  return false;
+}
+
 function fieldHolds(rules: FieldRules, value: unknown, problems: Report, depth: number): boolean {
   const { field } = rules;
   if (field.repeated) {
     const list = value as readonly unknown[];
     if (rules.ignoreEmpty && list.length === 0) return true;
     if (!passes(rules.count, list.length)) return false;
-    if (rules.unique && new Set(list).size < list.length) return false;
-    for (const element of list) if (!valueHolds(rules, field, element, problems, depth)) return false;
+    if (rules.unique && list.length > 1 && new Set(list).size < list.length) return false;
+    for (let i = 0; i < list.length; i++) if (!valueHolds(rules, field, list[i], problems, depth)) return false;
     return true;
   }
   if (field.map === null) return valueHolds(rules, field, value, problems, depth);
@@ -238,7 +244,7 @@ function valueHolds(rules: FieldRules, field: Field, value: unknown, problems: R
 }
 
 function passes(checks: readonly Check[], value: unknown): boolean {
-  for (const check of checks) if (check(value) !== undefined) return false;
+  for (let i = 0; i < checks.length; i++) if ((checks[i] as Check)(value) !== undefined) return false;
   return true;
 }
 

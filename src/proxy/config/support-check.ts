@@ -59,10 +59,13 @@ export class SupportCheck {
   #holdsField(field: Field, value: unknown, depth: number): boolean {
     if (field.map !== null) {
       const type = field.map.value.message;
-      return Object.values(value as Message).every((element) => this.holds(type, element, depth));
+      const entries = value as Message;
+      for (const key in entries) if (!this.holds(type, entries[key], depth)) return false;
+      return true;
     }
     if (!field.repeated) return this.holds(field.message, value, depth);
-    for (const element of value as unknown[]) if (!this.holds(field.message, element, depth)) return false;
+    const list = value as readonly unknown[];
+    for (let i = 0; i < list.length; i++) if (!this.holds(field.message, list[i], depth)) return false;
     return true;
   }
 
