@@ -1,4 +1,5 @@
 // The statistics as text and as JSON, in the form of Envoy.
+import { exactInteger } from './exact-integers.ts';
 import { type Histogram, type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
 import type { Stat, StatSource } from './metrics.ts';
 import { OrderedStats } from './stats-order.ts';
@@ -190,7 +191,7 @@ export function integer(value: number): string {
   // A number cannot hold the largest of 64 or 63 bits; what is meant is "no limit", or "never".
   if (value === 2 ** 64) return '18446744073709551615';
   if (value === 2 ** 63) return '9223372036854775807';
-  return value < 1e21 && Number.isInteger(value) ? String(value) : BigInt(Math.trunc(value)).toString();
+  return Number.isSafeInteger(value) ? String(value) : exactInteger(value).toString();
 }
 
 function plain(value: number | undefined): string {

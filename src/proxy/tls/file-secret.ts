@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { DirectoryWatcher } from '../../net/file-watch.ts';
 import type { Secret } from '../../proto/generated/types.d.ts';
+import { noteInteger } from '../../telemetry/exact-integers.ts';
 import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import { ConfigDecoder, type DecodeEnvironment, type Reason } from '../config-decoder.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
@@ -100,7 +101,7 @@ export class FileSecret<K extends SecretKind> {
     }
     stats.inc(stats.i.update_success);
     stats.set(stats.i.update_time, this.#context.clock.wallMs);
-    stats.set(stats.i.version, Number(xxHash64(found.version)));
+    stats.set(stats.i.version, noteInteger(xxHash64(found.version)));
     stats.setText(stats.i.version_text, found.version);
     this.#parts.follow(found.secret);
     this.#use(value);

@@ -1,5 +1,6 @@
 // Envoy's statistics of subscriptions and of their streams, under a prefix that the subscription's user knows.
 import type { Clock } from '../../base/clock.ts';
+import { noteInteger } from '../../telemetry/exact-integers.ts';
 import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import type { StreamCounts, UpdateCounts } from './types.ts';
 
@@ -51,7 +52,7 @@ export class ScopeUpdateCounts implements UpdateCounts {
     const scope = this.#scope;
     scope.inc(scope.i.update_success);
     scope.set(scope.i.update_time, Math.floor(clock.wallMs));
-    scope.set(scope.i.version, Number(hash(version)));
+    scope.set(scope.i.version, noteInteger(hash(version)));
     scope.setText(scope.i.version_text, version);
     scope.record(scope.i.update_duration, durationMs);
   }
