@@ -1,6 +1,7 @@
 // Message objects → proto-JSON values, as the C++ runtime prints them for `/config_dump`.
 import { unpackAnyContent } from './any.ts';
 import type { Any } from './any.ts';
+import { MAX_DEPTH } from './binary-decode.ts';
 import { durationToJson, fieldMaskToJson, scalarToJson, timestampToJson } from './json-scalars.ts';
 import type { SecondsNanos } from './json-scalars.ts';
 import { TYPE } from './message-type.ts';
@@ -81,9 +82,21 @@ function writeSingle(field: Field, value: unknown, protoNames: boolean): unknown
   return value === 'NULL_VALUE' && field.typeName === 'google.protobuf.NullValue' ? null : value;
 }
 
+/** Anys that are being written, one in the other: each is decoded by itself, so that nothing else bounds them. */
+let anyDepth = 0;
+
 function writeAny(any: Any, protoNames: boolean): unknown {
+  anyDepth++;
+  try {
+    return writeContent(any, protoNames);
+  } finally {
+    anyDepth--;
+  }
+}
+
+function writeContent(any: Any, protoNames: boolean): unknown {
   if (any.type_url === '' && any.message === undefined) return {};
-  const content = unpackAnyContent(any);
+  const content = anyDepth < MAX_DEPTH ? unpackAnyContent(any) : undefined;
   if (content === undefined) {
     return { '@type': any.type_url, value: Buffer.from(any.value ?? []).toString('base64') };
   }

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeBinary, MAX_FIELDS } from './binary-decode.ts';
+import type { Any } from './any.ts';
+import { encodeBinary } from './binary-encode.ts';
+import { toJson } from './json-encode.ts';
 import { registry } from './registry.ts';
 import { Report } from './report.ts';
 import { FieldCursor } from './wire-reader.ts';
@@ -43,4 +46,15 @@ test('a number that never ends does not end within its message', () => {
     assert.equal(cursor.next(), false);
     assert.ok(performance.now() - before < 50);
   }
+});
+
+test('Anys in Anys have an end as JSON', () => {
+  const type = registry.message('google.protobuf.Any');
+  let any: Any = { type_url: 'x/google.protobuf.Empty', value: new Uint8Array(0) };
+  for (let i = 0; i < 2000; i++) any = { type_url: 'x/google.protobuf.Any', value: encodeBinary(type, any as never) };
+  let levels = 0;
+  for (let at: unknown = toJson(type, any as never); typeof at === 'object'; levels++) {
+    at = (at as { value?: unknown }).value;
+  }
+  assert.equal(levels, 100);
 });

@@ -132,7 +132,7 @@ export function errorOf(type: string, error: RecordedError | null): JsonObject {
   if (error === null) return {};
   return {
     error_state: {
-      failed_configuration: resourceJson(type, error.bytes),
+      ...(error.bytes.length === 0 ? {} : { failed_configuration: resourceJson(type, error.bytes) }),
       last_update_attempt: timeText(error.attemptWallMs),
       details: error.details,
       version_info: error.version,

@@ -66,6 +66,25 @@ test('refused names do not fill the memory', () => {
   assert.equal([...record.of('t')].length, 1000);
 });
 
+test('nor do large ones, of which the reasons stay', () => {
+  const record = new ConfigRecord(() => 1);
+  const sizes = (): number[] => [...record.of('t')].map(({ error }) => error?.bytes.length ?? -1);
+  const took = (name: string, bytes: number, isGood = false): void => {
+    const resources = [{ ...resource(name, '1', ''), bytes: new Uint8Array(bytes) }];
+    record.took('t', 'ads', { version: '1', resources }, [], isGood ? [] : [{ name, reason: 'no' }]);
+  };
+  const large = 10 * 1024 * 1024;
+  for (const name of ['a', 'b', 'c']) took(name, large);
+  assert.deepEqual(sizes(), [large, 0, 0]);
+  took('a', 1, true);
+  took('b', large);
+  assert.deepEqual(sizes(), [-1, large, 0]);
+  assert.deepEqual(
+    [...record.of('t')].map(({ error }) => error?.details),
+    [undefined, 'no', 'no'],
+  );
+});
+
 test('a configuration is without its server from the first loss to the last return', () => {
   let now = 1000;
   const record = new ConfigRecord(() => now);

@@ -15,6 +15,7 @@ export type RecordedResource = {
 
 export type RecordedError = {
   readonly version: string;
+  /** Empty when it is too large to be kept. */
   readonly bytes: Uint8Array;
   readonly details: string;
   readonly attemptWallMs: number;
@@ -22,11 +23,34 @@ export type RecordedError = {
 
 /** Refused resources that are kept of a type besides good ones of the same names: a server may invent names. */
 const MAX_REFUSED = 1_000;
+/** Held of them, for each type: of what comes beyond it only the reason is kept. */
+const MAX_REFUSED_BYTES = 16 * 1024 * 1024;
+const NOTHING = new Uint8Array(0);
 
 class RecordedType {
   /** Of the last response, that was good in whole or in part. */
   version = '';
   readonly resources = new Map<string, RecordedResource>();
+  /** Held of what was refused. */
+  #refusedBytes = 0;
+
+  set(key: string, resource: RecordedResource): void {
+    this.#forgetRefused(key);
+    const { error } = resource;
+    const isTooMuch = error !== null && this.#refusedBytes + error.bytes.length > MAX_REFUSED_BYTES;
+    const kept = isTooMuch ? { ...resource, error: { ...error, bytes: NOTHING } } : resource;
+    this.#refusedBytes += kept.error?.bytes.length ?? 0;
+    this.resources.set(key, kept);
+  }
+
+  delete(key: string): void {
+    this.#forgetRefused(key);
+    this.resources.delete(key);
+  }
+
+  #forgetRefused(key: string): void {
+    this.#refusedBytes -= this.resources.get(key)?.error?.bytes.length ?? 0;
+  }
 }
 
 export class ConfigRecord {
@@ -61,7 +85,7 @@ export class ConfigRecord {
     if (refused.length === 0) recorded.version = version;
     for (const name of this.#wanted.get(type) ?? []) if (isWhole(type, name)) this.unwanted(type, place, name);
     const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
-    for (const name of gone) recorded.resources.delete(keyOf(place, name));
+    for (const name of gone) recorded.delete(keyOf(place, name));
     for (const { name, version: own, bytes } of resources) {
       const key = keyOf(place, name);
       const known = recorded.resources.get(key);
@@ -70,10 +94,10 @@ export class ConfigRecord {
         const isSame = known?.active != null && Buffer.compare(known.active.bytes, bytes) === 0;
         // What did not change keeps the version in which it came, as Envoy's.
         const active = isSame ? known.active : { version: own, bytes, updatedWallMs: now };
-        recorded.resources.set(key, { name, place, active, error: null });
+        recorded.set(key, { name, place, active, error: null });
       } else if (known !== undefined || recorded.resources.size < MAX_REFUSED) {
         const error = { version: own, bytes, details: reason, attemptWallMs: now };
-        recorded.resources.set(key, { name, place, active: known?.active ?? null, error });
+        recorded.set(key, { name, place, active: known?.active ?? null, error });
       }
     }
   }
@@ -87,7 +111,7 @@ export class ConfigRecord {
   /** Nobody uses it any more. */
   unwanted(type: string, place: string, name: string): void {
     this.#wanted.get(type)?.delete(name);
-    this.#types.get(type)?.resources.delete(keyOf(place, name));
+    this.#types.get(type)?.delete(keyOf(place, name));
   }
 
   /** Names that are asked for and of which nothing good has come. */
