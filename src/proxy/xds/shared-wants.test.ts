@@ -1,0 +1,43 @@
+// What several workers want: one question for all, and another for whoever comes after the answer.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Want } from './holders.ts';
+import { ADS_PLACE } from './place.ts';
+import { SharedWants } from './shared-wants.ts';
+import { ROUTE_TYPE, VIRTUAL_HOST_TYPE } from './types.ts';
+
+function started(): { readonly wants: SharedWants; readonly log: string[] } {
+  const wants = new SharedWants();
+  const log: string[] = [];
+  wants.attach({
+    want: ({ name }) => void log.push(`want ${name}`),
+    unwant: ({ name }) => void log.push(`unwant ${name}`),
+  });
+  return { wants, log };
+}
+
+const want = (type: string, name: string): Want => ({ type, name, place: ADS_PLACE, statPrefix: '' });
+
+test('workers want as one, and each that comes after the answer asks for it', () => {
+  const { wants, log } = started();
+  const routes = want(ROUTE_TYPE, 'r');
+  for (const worker of [0, 1]) wants.want(worker, routes);
+  assert.deepEqual(log, ['want r']);
+  wants.want(2, routes, true);
+  assert.deepEqual(log, ['want r', 'want r']);
+  for (const worker of [0, 1, 2]) wants.want(worker, routes, true);
+  assert.deepEqual(log.slice(2), ['want r'], 'all are sent anew, and one asks');
+  wants.gone(0);
+  wants.unwant(1, routes);
+  assert.equal(log.length, 3);
+  wants.unwant(2, routes);
+  assert.equal(log.at(-1), 'unwant r');
+});
+
+test('each request for a virtual host needs an answer', () => {
+  const { wants, log } = started();
+  for (const worker of [0, 1, 1]) wants.want(worker, want(VIRTUAL_HOST_TYPE, 'r/x.test'));
+  assert.equal(log.length, 3);
+  for (const worker of [0, 1]) wants.want(worker, want(VIRTUAL_HOST_TYPE, 'r/'));
+  assert.deepEqual(log.slice(3), ['want r/']);
+});
