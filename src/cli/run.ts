@@ -6,6 +6,10 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
     summary: 'run the proxy on an Envoy configuration: heddle proxy -c envoy.yaml',
     run: async (args) => (await import('./proxy.ts')).runProxy(args),
   },
+  intercept: {
+    summary: 'capture connections with nftables or iptables: heddle intercept apply',
+    run: async (args) => (await import('./intercept.ts')).runIntercept(args),
+  },
 };
 
 function usage(): string {

@@ -184,7 +184,7 @@ function nftFamily(family: Family): 'ip' | 'ip6' {
   return family === 'ipv4' ? 'ip' : 'ip6';
 }
 
-/** iptables leaves empty built-in chains behind in nftables; only nft takes them away, and the kernel keeps used ones. */
+/** iptables leaves empty built-in chains behind; only nft takes them away, and the kernel keeps those in use. */
 function removeEmptyChain(machine: Machine, family: string, table: string, chain: string): void {
   const listed = machine.run('nft', ['list', 'chain', family, table, chain]);
   if (!listed.ok || !listed.output.includes('policy accept;')) return;

@@ -39,6 +39,14 @@ export function changeRoutes(machine: Machine, plan: Plan): RouteChange {
   return { undo, finish: () => remove(machine, stale) };
 }
 
+/** What the plan needs and is not there, as the commands that would add it. */
+export function missingRoutes(machine: Machine, plan: Plan): string[] {
+  const present = presentPieces(machine, true) ?? [];
+  return wantedPieces(plan)
+    .filter((piece) => !present.some((one) => one.family === piece.family && one.add === piece.add))
+    .map(({ family, add }) => `ip ${flag(family)} ${add}`);
+}
+
 /** Takes away everything of ours. */
 export function removeRoutes(machine: Machine): number {
   const present = presentPieces(machine, false) ?? [];

@@ -70,6 +70,16 @@ export function hasOurIptablesChains({ chains }: Survey): boolean {
   return chains.some(({ name }) => name.startsWith(CHAIN_PREFIX));
 }
 
+/** Which back-end's rules of ours are in place; legacy ones are found by their chains. */
+export function kindInPlace(machine: Machine, seen: Survey): 'nft' | 'iptables-nft' | 'iptables-legacy' | null {
+  if (hasOurTable(seen)) return 'nft';
+  if (hasOurIptablesChains(seen)) return 'iptables-nft';
+  const isOurs = (infix: string): boolean =>
+    machine.run(`iptables${infix}-save`, []).output.includes(`:${CHAIN_PREFIX}`);
+  if (seen.legacyTables.length > 0 && isOurs('-legacy')) return 'iptables-legacy';
+  return seen.nftProblem !== null && isOurs('') ? 'iptables-nft' : null;
+}
+
 /** Chains as `iptables-save` shows them, for machines without nft. */
 export function chainsOfSaved(text: string, family: 'ip' | 'ip6'): SeenChain[] {
   let table = '';
