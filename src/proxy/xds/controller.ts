@@ -108,7 +108,8 @@ export class XdsController implements WantSink {
     const subscription = this.#subscriptions.get(keyOf(type, place)) ?? this.#open(type, place, null);
     // A host that is asked for is counted with the others of its route configuration.
     const isCounted = type !== VIRTUAL_HOST_TYPE || isWhole(type, name);
-    subscription.add(name, isCounted ? this.#context.countsFor(statPrefix, place) : null);
+    const counts = isCounted ? this.#context.countsFor(statPrefix, place) : null;
+    subscription.add(name, counts, place.initialFetchTimeoutMs);
   }
 
   unwant({ type, name, place }: Want): void {
@@ -205,8 +206,8 @@ class TypeSubscription implements XdsListener {
     else this.#onFirst = came;
   }
 
-  add(name: string, counts: UpdateCounts | null): void {
-    this.#subscription?.add(name, counts);
+  add(name: string, counts: UpdateCounts | null, initialFetchTimeoutMs: number): void {
+    this.#subscription?.add(name, counts, initialFetchTimeoutMs);
     if (!isWhole(this.#type, name)) return;
     if (this.#hasFirst) this.#controller.update([this.#waitIsOver(name)], () => {});
     else this.#wholes.add(name);
