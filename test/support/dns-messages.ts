@@ -108,8 +108,10 @@ function dataText(bytes: Buffer, names: NameReader, type: number, start: number,
     case RecordType.CNAME:
     case RecordType.PTR:
       return String(names.read(start));
-    case RecordType.SRV:
-      return `${bytes.readUInt16BE(start)} ${bytes.readUInt16BE(start + 2)} ${bytes.readUInt16BE(start + 4)} ${names.read(start + 6)}`;
+    case RecordType.SRV: {
+      const numbers = [0, 2, 4].map((at) => bytes.readUInt16BE(start + at));
+      return `${numbers.join(' ')} ${names.read(start + 6)}`;
+    }
     default:
       return bytes.toString('hex', start, end);
   }

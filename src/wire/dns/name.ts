@@ -4,6 +4,7 @@
 const MAX_NAME_BYTES = 255;
 const MAX_LABEL_BYTES = 63;
 const POINTER = 0xc0;
+const HEADER_BYTES = 12;
 
 const DOT = 46;
 const BACKSLASH = 92;
@@ -98,26 +99,29 @@ export class NameReader {
     let text = '';
     let bytes = 1;
     let isCompressed = false;
-    // Pointers lead backwards only, so that they cannot form a loop.
+    // Pointers lead backwards only, so that they cannot form a loop, to names that end before whoever points at them.
     let lowest = start;
+    let limit = this.#limit;
     for (;;) {
-      if (at >= this.#limit) return null;
+      if (at >= limit) return null;
       const length = message[at] as number;
       if (length === 0) {
         if (!isCompressed) this.end = at + 1;
         return text;
       }
       if ((length & POINTER) === POINTER) {
-        if (at + 1 >= this.#limit) return null;
+        if (at + 1 >= limit) return null;
         const target = ((length & ~POINTER) << 8) | (message[at + 1] as number);
-        if (target >= lowest) return null;
+        // The header has no names: whoever hands a message on writes another one.
+        if (target >= lowest || target < HEADER_BYTES) return null;
         if (!isCompressed) this.end = at + 2;
         isCompressed = true;
+        limit = lowest;
         lowest = target;
         at = target;
         continue;
       }
-      if ((length & POINTER) !== 0 || at + 1 + length > this.#limit) return null;
+      if ((length & POINTER) !== 0 || at + 1 + length > limit) return null;
       bytes += 1 + length;
       if (bytes > MAX_NAME_BYTES) return null;
       if (text !== '') text += '.';
