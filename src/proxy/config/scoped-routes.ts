@@ -5,11 +5,11 @@ import type {
   ScopedRoutes,
   ScopedRoutes_ScopeKeyBuilder_FragmentBuilder_HeaderValueExtractor as Extractor,
 } from '../../proto/generated/types.d.ts';
-import { headerKey } from '../../wire/header-names.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { RouteTable } from '../route/route.ts';
 import { byKey, keyText, type Scope, ScopedTable, type ScopeFragment } from '../route/scoped-table.ts';
 import type { ScopeConfig, ScopedRoutesConfig } from '../xds/scope-sets.ts';
+import { matchedHeaderKey } from './matcher.ts';
 import { decodeRouteConfiguration } from './route.ts';
 
 const MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3';
@@ -92,7 +92,7 @@ function decodeFragments(message: ScopedRoutes, d: ConfigDecoder): ScopeFragment
 
 function decodeFragment(message: Extractor, d: ConfigDecoder): ScopeFragment | null {
   const { name = '', element_separator: separator = '', index, element } = message;
-  const header = headerKey(name.toLowerCase());
+  const header = matchedHeaderKey(name.toLowerCase());
   if (element !== undefined) {
     return { header, separator, pick: { key: element.key ?? '', separator: element.separator ?? '' } };
   }
