@@ -69,7 +69,7 @@ class Client implements XdsListener {
     this.mux = new XdsMux({ clock: this.clock, log: () => {}, node: () => ({}) }, options, (handler) => {
       this.handler = handler;
       return {
-        ...{ start: () => handler.onOpen(), isOpen: true, stop: () => {} },
+        ...{ start: () => handler.onOpen(), isOpen: true, isAboveWatermark: false, stop: () => {} },
         pauseReading: () => void this.pauses++,
         resumeReading: () => void this.pauses--,
         send: (message) => {

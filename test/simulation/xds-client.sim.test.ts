@@ -25,6 +25,7 @@ async function tick(): Promise<void> {
 /** Both ways messages wait in queues until the schedule lets them pass. */
 class Wire implements XdsChannel {
   isOpen = false;
+  readonly isAboveWatermark = false;
   readonly up: (() => void)[] = [];
   readonly down: (() => void)[] = [];
   readonly #handler: XdsChannelHandler;

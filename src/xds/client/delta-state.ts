@@ -37,6 +37,10 @@ export class DeltaState implements TypeState {
     return this.isWildcard || this.names.size > 0;
   }
 
+  get answersDue(): number {
+    return this.#answers.length;
+  }
+
   get isRequestDue(): boolean {
     if (this.#answers.length > 0) return true;
     return this.isFirst ? this.wantsAnything : this.#subscribe.size > 0 || this.#unsubscribe.size > 0;

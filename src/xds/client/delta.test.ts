@@ -211,3 +211,25 @@ test('routes are held while listeners are applied, answers for clusters are not'
   await tick();
   assert.deepEqual(rig.sent(), ['RouteConfiguration +[a b]', 'Listener n1']);
 });
+
+test('a server that takes no answers is not read any more in the end', async () => {
+  const rig = new MuxRig(true);
+  rig.mux.subscribe(CLUSTER_TYPE, true, 0, new Listener());
+  await tick();
+  rig.channel.open();
+  await tick();
+  rig.channel.isAboveWatermark = true;
+  const pauses: number[] = [];
+  for (let i = 0; i < 1100; i++) {
+    rig.delta(CLUSTER_TYPE, `n${i}`, []);
+    pauses.push(rig.channel.pauses);
+  }
+  await tick();
+  assert.deepEqual([pauses[900], pauses.at(-1)], [0, 1]);
+  assert.equal(rig.sent().length, 1);
+  rig.channel.isAboveWatermark = false;
+  rig.channel.handler.onDrain();
+  await tick();
+  assert.equal(rig.sent().length, 1100);
+  assert.equal(rig.channel.pauses, 0);
+});

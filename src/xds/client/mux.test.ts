@@ -341,3 +341,24 @@ test('nothing is heard after the end', async () => {
   assert.deepEqual(listener.log, ['1 all of []']);
   assert.deepEqual(rig.sent(), ['Cluster node']);
 });
+
+test('a server that takes no requests is told later what is so then', async () => {
+  const rig = new MuxRig(false);
+  rig.mux.subscribe(CLUSTER_TYPE, true, 0, new Listener());
+  await tick();
+  rig.channel.open();
+  await tick();
+  assert.deepEqual(rig.sent(), ['Cluster node']);
+  rig.channel.isAboveWatermark = true;
+  for (let i = 0; i < 50; i++) {
+    rig.sotw(CLUSTER_TYPE, `${i}`, `n${i}`, []);
+    await tick(1);
+  }
+  await tick();
+  assert.deepEqual(rig.sent(), []);
+  rig.channel.isAboveWatermark = false;
+  rig.channel.handler.onDrain();
+  await tick();
+  assert.deepEqual(rig.sent(), ['Cluster v49 n49']);
+  assert.equal(rig.channel.pauses, 0);
+});

@@ -54,6 +54,8 @@ const DEPENDENTS: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** Beyond it responses that wait for their listeners stop the stream. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** Beyond it answers that a server does not take stop the stream, too: in delta each response has one of its own. */
+const MAX_ANSWERS = 1000;
 /** Types on one stream. */
 const MAX_TYPES = 1000;
 
@@ -153,7 +155,8 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
   flush(): void {
     this.#isFlushDue = false;
     const rate = this.#rate;
-    while (this.#queue.length > 0 && this.#channel.isOpen) {
+    // A server that does not read is told later: of each type only what is so then.
+    while (this.#queue.length > 0 && this.#channel.isOpen && !this.#channel.isAboveWatermark) {
       const entry = this.#queue[0] as MuxType;
       const isHeld = !entry.maySpeak;
       if (!isHeld && rate !== null && !rate.take(this.clock.nowMs)) {
@@ -166,6 +169,11 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
       if (!isHeld) this.#send(entry);
     }
     this.#countStream((counts) => counts.pending(this.#queue.length));
+    this.#holdBack();
+  }
+
+  onDrain(): void {
+    if (!this.#isClosed) this.#flushSoon();
   }
 
   #send(entry: MuxType): void {
@@ -237,6 +245,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     const { identifier } = control_plane ?? {};
     if (identifier !== undefined) this.#countStream((counts) => counts.identifier(identifier));
     entry.receive(message);
+    this.#holdBack();
   }
 
   #stands(): void {
@@ -276,11 +285,17 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
   }
 
   #holdBack(): void {
-    const isTooMuch = this.#waitingBytes > MAX_WAITING_BYTES;
+    const isTooMuch = this.#waitingBytes > MAX_WAITING_BYTES || this.#answersDue > MAX_ANSWERS;
     if (isTooMuch === this.#isReadingPaused || !this.#channel.isOpen) return;
     this.#isReadingPaused = isTooMuch;
     if (isTooMuch) this.#channel.pauseReading();
     else this.#channel.resumeReading();
+  }
+
+  get #answersDue(): number {
+    let due = 0;
+    for (const { state } of this.#types.values()) due += state.answersDue;
+    return due;
   }
 
   log(level: LogLevel, text: string): void {

@@ -15,6 +15,7 @@ export class PollState implements TypeState {
   readonly isHeldWhileApplying = false;
   readonly refusalAttempts = 1;
   readonly isFirst = false;
+  readonly answersDue = 0;
   /** Of all that is wanted; '' while something new is: a server that has no newer version sends nothing at all. */
   #version = '';
   /** Wishes so far, as many of them as the last request had, and as many as what was read last answers. */

@@ -19,6 +19,8 @@ export class SotwState implements TypeState {
   isWildcard = false;
   isRequestDue = false;
   readonly isFirst = false;
+  /** One request answers all that came before it. */
+  readonly answersDue = 0;
   /** Requests say all at once: while one response is taken on, others of the type wait. */
   readonly isHeldWhileApplying = true;
   readonly refusalAttempts = 1;

@@ -11,6 +11,8 @@ export type TypeState = {
   readonly wantsAnything: boolean;
   /** There is something to say. */
   readonly isRequestDue: boolean;
+  /** Requests that are still to answer a response, and go one by one. */
+  readonly answersDue: number;
   readonly isHeldWhileApplying: boolean;
   /** Attempts that a refusal counts as: Envoy's delta subscription counts the update, and that it failed. */
   readonly refusalAttempts: number;

@@ -28,6 +28,7 @@ export function grpcChannel(
   return new LongLivedStream(client, method, {
     onOpen: () => handler.onOpen(),
     onMessage: (message) => handler.onMessage(message),
+    onDrain: () => handler.onDrain(),
     onClose: (status, message, _retryMs, isRemote) => handler.onClose(status, message + detailsOf(message, isRemote)),
   });
 }

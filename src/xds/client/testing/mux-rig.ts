@@ -28,6 +28,7 @@ export class FakeChannel implements XdsChannel {
   readonly handler: XdsChannelHandler;
   isStarted = false;
   isOpen = false;
+  isAboveWatermark = false;
   pauses = 0;
   sent: (DiscoveryRequest & DeltaDiscoveryRequest)[] = [];
 
