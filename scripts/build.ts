@@ -105,6 +105,8 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
 }
 
 function escapeFile(path: string): void {
+  // A file that only passes on what another one has comes without a map.
+  if (!existsSync(`${path}.map`)) return;
   const map: { mappings: string } = JSON.parse(readFileSync(`${path}.map`, 'utf8'));
   const { code, mappings } = escapeBundle(readFileSync(path, 'utf8'), map.mappings);
   writeFileSync(path, code);
