@@ -134,6 +134,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const { shared } = seams;
   const staticSecrets = new StaticSecrets();
   const holders = makeHolders(() => clock.wallMs, stats);
+  holders.record.leaving.drainTimeMs = options.drainTimeMs;
   const unknownFields = makeUnknownFields(parts, core);
   const transports = makeTransportServices(parts, core, staticSecrets, holders, unknownFields);
   const clusters = new ClusterTable({

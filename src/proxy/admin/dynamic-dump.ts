@@ -59,19 +59,29 @@ export function dynamicClusters(view: DumpView): JsonObject {
 }
 
 export function dynamicListeners(view: DumpView): JsonObject {
+  const draining = view.record.leaving.draining();
   const listeners = wanted(view, LISTENER_TYPE).map((resource) => {
     const { name, active, error } = resource;
     if (active === null) return { name, ...errorOf(LISTENER_TYPE, error) };
-    const message = decodeResource(LISTENER_TYPE, active.bytes) as Listener;
-    const state = {
-      version_info: active.version,
-      listener: markStandIns(messageJson(LISTENER_TYPE, message), message),
-      last_updated: timeText(active.updatedWallMs),
-    };
     const which = view.isListening(name) ? 'active_state' : 'warming_state';
-    return { name, [which]: state, ...errorOf(LISTENER_TYPE, error) };
+    const before = draining.get(name);
+    draining.delete(name);
+    const old = before === undefined ? {} : { draining_state: listenerState(before) };
+    return { name, [which]: listenerState(active), ...old, ...errorOf(LISTENER_TYPE, error) };
   });
+  for (const [name, before] of draining) {
+    if (view.isWanted(name)) listeners.push({ name, draining_state: listenerState(before) });
+  }
   return { ...versionOf(view, LISTENER_TYPE), dynamic_listeners: listeners };
+}
+
+function listenerState({ version, bytes, updatedWallMs }: NonNullable<RecordedResource['active']>): JsonObject {
+  const message = decodeResource(LISTENER_TYPE, bytes) as Listener;
+  return {
+    version_info: version,
+    listener: markStandIns(messageJson(LISTENER_TYPE, message), message),
+    last_updated: timeText(updatedWallMs),
+  };
 }
 
 export function dynamicSecrets(view: DumpView): JsonObject {

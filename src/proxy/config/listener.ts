@@ -30,6 +30,7 @@ import { decodeFilterDiscovery } from './filter-discovery.ts';
 import type { FilterChainConfig, NetworkFilterConfig } from '../network/filter-chain.ts';
 import type { DownstreamTransport, DownstreamTransportFactory, TransportConfig } from '../transport/transport.ts';
 import { terminalRefusal } from '../xds/followed-extension.ts';
+import { listenerWithoutChains } from '../xds/leaving-listeners.ts';
 import { decodeAddress } from './address.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeFilterChainMatch, rejectOverlaps } from './filter-chain-match.ts';
@@ -106,7 +107,7 @@ export function decodeListener(
   if (first === undefined || d.reasons.length > before) return null;
   return Object.freeze({
     name: message.name || addressText(first),
-    fingerprint: fingerprintWithoutChains(message),
+    fingerprint: digest(listenerWithoutChains(message)),
     addresses,
     internal: isInternal ? { bufferBytes: environment.internalBufferBytes ?? 0 } : null,
     // Source: Envoy: neither has an effect on an internal listener, save that use_original_dst stands for its filter.
@@ -408,13 +409,6 @@ function implied(name: string, type: string): ListenerFilter {
 }
 
 // ─── Fingerprints ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Equal for messages that differ in their chains only. Source: Envoy ListenerMessageUtil::filterChainOnlyChange. */
-function fingerprintWithoutChains(message: ListenerPb): string {
-  const { filter_chains: _, default_filter_chain: __, filter_chain_matcher: ___, ...rest } = message;
-  const type = registry.message('envoy.config.listener.v3.Listener');
-  return digest(encodeBinary(type as never, rest as never));
-}
 
 function digest(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('base64');

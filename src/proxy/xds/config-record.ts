@@ -1,6 +1,8 @@
 // What has come from control planes, as the admin interface tells it: resources in force, and what was refused and why.
 import { isWhole, spaceOf } from '../../xds/client/services.ts';
 import type { XdsRefusal, XdsResponse } from '../../xds/client/types.ts';
+import { LeavingListeners } from './leaving-listeners.ts';
+import { LISTENER_TYPE } from './types.ts';
 
 /** One resource. Times are ms since 1970. */
 export type RecordedResource = {
@@ -62,11 +64,14 @@ export class ConfigRecord {
   readonly #labels = new Map<string, string>();
   /** Questions whose stream is down, and since when. */
   readonly #down = new Map<string, number>();
+  /** Listeners that were replaced or removed. */
+  readonly leaving: LeavingListeners;
   /** When anything was last heard of a control plane; 0: never. */
   lastHeardWallMs = 0;
 
   constructor(wallMs: () => number) {
     this.#wallMs = wallMs;
+    this.leaving = new LeavingListeners(wallMs);
   }
 
   /** A response has been applied, save what was refused of it. */
@@ -85,7 +90,12 @@ export class ConfigRecord {
     if (refused.length === 0) recorded.version = version;
     for (const name of this.#wanted.get(type) ?? []) if (isWhole(type, name)) this.unwanted(type, place, name);
     const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
-    for (const name of gone) recorded.delete(keyOf(place, name));
+    const isListeners = type === LISTENER_TYPE;
+    for (const name of gone) {
+      const before = recorded.resources.get(keyOf(place, name))?.active ?? null;
+      if (isListeners && before !== null) this.leaving.left(name, before, null);
+      recorded.delete(keyOf(place, name));
+    }
     for (const { name, version: own, bytes } of resources) {
       const key = keyOf(place, name);
       const known = recorded.resources.get(key);
@@ -94,6 +104,7 @@ export class ConfigRecord {
         const isSame = known?.active != null && Buffer.compare(known.active.bytes, bytes) === 0;
         // What did not change keeps the version in which it came, as Envoy's.
         const active = isSame ? known.active : { version: own, bytes, updatedWallMs: now };
+        if (isListeners && !isSame && known?.active != null) this.leaving.left(name, known.active, active);
         recorded.set(key, { name, place, active, error: null });
       } else if (known !== undefined || recorded.resources.size < MAX_REFUSED) {
         const error = { version: own, bytes, details: reason, attemptWallMs: now };
