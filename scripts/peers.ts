@@ -39,6 +39,8 @@ type Source =
       readonly version: string;
       /** The program's folder in the module; the module itself when absent. */
       readonly directory?: string;
+      /** The program, where the module has only its parts. */
+      readonly main?: string;
     };
 
 type Peer = {
@@ -122,6 +124,31 @@ export const PEERS_TABLE: readonly Peer[] = [
       module: 'github.com/envoyproxy/go-control-plane',
       version: 'v0.14.0',
       directory: 'internal/upstream',
+    },
+  },
+  {
+    name: 'istio-iptables',
+    why: "the rules of Istio's sidecars, as a dry run prints them",
+    source: {
+      from: 'go',
+      module: 'istio.io/istio',
+      version: 'v0.0.0-20260827124520-eed52ebb66ad',
+      directory: 'heddle-main',
+      main: `package main
+
+import (
+	"os"
+
+	"istio.io/istio/pkg/log"
+	"istio.io/istio/tools/istio-iptables/pkg/cmd"
+)
+
+func main() {
+	if cmd.GetCommand(log.DefaultOptions()).Execute() != nil {
+		os.Exit(1)
+	}
+}
+`,
     },
   },
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
@@ -224,7 +251,7 @@ function installApt({ package: name }: Source & { from: 'apt' }, peer: string): 
 }
 
 /** Builds in a copy of the module, because `go install module@version` also asks for lists that not every proxy has. */
-function installGo({ module, version, directory }: Source & { from: 'go' }, peer: string): PeerState {
+function installGo({ module, version, directory, main }: Source & { from: 'go' }, peer: string): PeerState {
   const path = join(PEERS, 'go', `${peer}-${version}`);
   if (isExecutable(path)) return { path };
   const go = findOnPath('go');
@@ -245,6 +272,10 @@ function installGo({ module, version, directory }: Source & { from: 'go' }, peer
       ...readdirSync(source, { recursive: true, encoding: 'utf8' }).map((e) => join(source, e)),
     ]) {
       chmodSync(entry, lstatSync(entry).mode | 0o200);
+    }
+    if (main !== undefined) {
+      mkdirSync(join(source, directory ?? ''), { recursive: true });
+      writeFileSync(join(source, directory ?? '', 'main.go'), main);
     }
     const env = { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' };
     const build = ['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', path, `./${directory ?? ''}`];

@@ -52,7 +52,7 @@ export function parseInterceptFlags(args: readonly string[]): InterceptFlags | {
   }
   let values: Values;
   try {
-    values = parseArgs({ args: rest.map(joinSwitch), options: parserOptions(), strict: true }).values;
+    values = parseArgs({ args: rest.map(asParsed), options: parserOptions(), strict: true }).values;
   } catch (error) {
     return { error: (error as Error).message.split('\n')[0] ?? '' };
   }
@@ -63,9 +63,12 @@ function isSwitch(name: string): boolean {
   return Object.hasOwn(OPTIONS, name) && !('takes' in OPTIONS[name as OptionName]);
 }
 
-/** `--redirect-dns=false`, as Go's flags have it: the parser knows switches without values only. */
-function joinSwitch(argument: string): string {
-  const [, name, value] = /^--([a-z0-9-]+)=(.*)$/.exec(argument) ?? [];
+/** As Go's flags may be written and the parser does not know: `--redirect-dns=false`, and `-x=` for an empty value. */
+function asParsed(argument: string): string {
+  const [, letter, rest] = /^-([a-z])=(.*)$/s.exec(argument) ?? [];
+  const long = Object.entries(OPTIONS).find(([, row]) => 'short' in row && row.short === letter)?.[0];
+  if (long !== undefined) return `--${long}=${rest}`;
+  const [, name, value] = /^--([a-z0-9-]+)=(.*)$/s.exec(argument) ?? [];
   if (name === undefined || !isSwitch(name)) return argument;
   return /^(?:1|t|true)$/i.test(value ?? '') ? `--${name}` : `--no-${name}`;
 }

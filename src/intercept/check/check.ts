@@ -164,7 +164,8 @@ class Prober {
       const arrived = listener.take().length > 0;
       if (outcome === 'connected' && arrived) return `ok    ${name}: its own connections leave as they are`;
       const took = describe(rose);
-      return `FAIL  ${name}: its own connection to ${formatAddress(to)} should leave by "${rule?.name}": ${outcome}${took}`;
+      const wanted = `its own connection to ${formatAddress(to)} should leave by "${rule?.name}"`;
+      return `FAIL  ${name}: ${wanted}: ${outcome}${took}`;
     } finally {
       listener.close();
     }

@@ -1,6 +1,7 @@
 // From options to rules: what Istio's sidecars capture, in one chain per table and hook.
 //
-// Source: Istio's tools/istio-iptables; test/interception compares what becomes of packets under its rules and these.
+// Source: Istio's tools/istio-iptables. What becomes of packets under its rules and under these is compared in
+// test/namespaces/intercept-istio.test.ts.
 import { type Cidr, formatIp, type Ip, parseCidr } from '../../base/ip.ts';
 import type { Action, Chain, Family, Hook, Match, Plan, PortRange, Rule, Table } from './model.ts';
 import type { InterceptOptions } from './options.ts';
