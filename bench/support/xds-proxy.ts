@@ -25,7 +25,7 @@ export type XdsProxy = {
 const IDENTITY = 'ns/bookinfo/sa/bookinfo-productpage';
 /** What an idle proxy may use in that time. */
 const QUIET_MS = 400;
-const QUIET_CPU_MS = Number(process.env.QUIET ?? 1.5);
+const QUIET_CPU_MS = 1.5;
 const LONGEST_MS = 60_000;
 
 let started = 0;

@@ -103,6 +103,7 @@ export class ConfigRecord {
       if (reason === undefined) {
         const isSame = known?.active != null && Buffer.compare(known.active.bytes, bytes) === 0;
         // What did not change keeps the version in which it came, as Envoy's.
+        if (isSame && known.error === null) continue;
         const active = isSame ? known.active : { version: own, bytes, updatedWallMs: now };
         if (isListeners && !isSame && known?.active != null) this.leaving.left(name, known.active, active);
         recorded.set(key, { name, place, active, error: null });

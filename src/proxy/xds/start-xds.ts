@@ -72,7 +72,7 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
         return open(dynamic.ads, true);
     }
   };
-  const countParts = { stats, clock, hash: (version: string) => xxHash64(version) };
+  const countParts = { stats, clock, hash: lastKept(xxHash64) };
   const countsFor = (prefix: string, place: ConfigPlace): ScopeUpdateCounts => {
     const hasOwnStream = place.key !== ADS_KEY && place.source.kind === 'grpc' && !place.source.isAggregated;
     return new ScopeUpdateCounts(countParts, prefix, hasOwnStream ? new ScopeStreamCounts(stats, prefix) : null);
@@ -91,6 +91,19 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   });
   controller.start();
   return controller;
+}
+
+/** Remembers the last result: a thousand questions are answered in one version. */
+function lastKept(hash: (text: string) => bigint): (text: string) => bigint {
+  let last = '';
+  let result = hash(last);
+  return (text) => {
+    if (text !== last) {
+      last = text;
+      result = hash(text);
+    }
+    return result;
+  };
 }
 
 /** Istio's own types, for which its agents ask when the node's metadata says so. */

@@ -36,6 +36,8 @@ export type Received = {
 
 const RESOURCE_TYPE = 'envoy.service.discovery.v3.Resource';
 const NOTHING = new Uint8Array(0);
+/** Takes any bytes: no Buffer need be made of them first. */
+const { utf8Slice } = Buffer.prototype as { utf8Slice(this: Uint8Array, start: number, end: number): string };
 
 /** The name of a resource from its bytes; null when they are no message. Types without a name have ''. */
 export function nameReader(type: string): (bytes: Uint8Array) => string | null {
@@ -81,7 +83,7 @@ function readName(bytes: Uint8Array, isNamed: boolean): string | null {
         factor *= 128;
       }
       if (isNamed && tag >>> 3 === 1 && pos + length <= end) {
-        name = Buffer.from(bytes.buffer, bytes.byteOffset + pos, length).utf8Slice();
+        name = utf8Slice.call(bytes, pos, pos + length);
       }
       pos += length;
     } else return null;
