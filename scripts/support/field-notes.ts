@@ -52,6 +52,7 @@ export const OTHER_EXTENSIONS: readonly (readonly [kind: string, type: string])[
 ];
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const SCOPED_ROUTES = 'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes';
 const CLUSTER = 'envoy.config.cluster.v3.Cluster';
 const UPSTREAM_HTTP = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const NO_METADATA = 'refused: METADATA frames are not supported';
@@ -71,6 +72,10 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
   ['envoy.config.listener.v3.FilterChain.filters', 'the last one ends the chain, and no other does'],
   [`${HCM}.codec_type`, 'AUTO, HTTP1 or HTTP2'],
   [`${HCM}.route_config`, 'is required'],
+  ['envoy.config.route.v3.RouteConfiguration.vhds', 'over delta; not in routes that stand in a scope'],
+  ['envoy.config.route.v3.ScopedRouteConfiguration.on_demand', 'of scopes that come by themselves'],
+  ['envoy.config.route.v3.ScopedRouteConfiguration.route_configuration_name', 'of scopes that come by themselves'],
+  [`${SCOPED_ROUTES}.rds_config_source`, 'with scoped_rds, which needs it'],
   [`${CLUSTER}.type`, 'STATIC, STRICT_DNS, LOGICAL_DNS or ORIGINAL_DST'],
   [`${CLUSTER}.cluster_type`, 'the same by their names, or a DnsCluster'],
   [`${CLUSTER}.lb_policy`, 'ROUND_ROBIN, LEAST_REQUEST or RANDOM; CLUSTER_PROVIDED for ORIGINAL_DST'],

@@ -1,12 +1,14 @@
 // Scopes that come by themselves (SRDS), at first and on demand: the same requests through Envoy and Heddle.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AdsServer } from '../support/ads-server.ts';
 import { findEnvoy } from '../support/find-envoy.ts';
 import { freePort } from '../support/free-ports.ts';
 import type { ProxyKind } from '../support/proxy-process.ts';
+import { startThreaded } from '../support/threaded-proxy.ts';
 import { type Json, until } from './heddle.ts';
 import { answering, ask, counts, HostServer, ON_DEMAND, SCOPE } from './on-demand-rig.ts';
-import { ADS, LISTENER, listener, put, ROUTES, type Rig, startRig } from './xds-types-rig.ts';
+import { ADS, bootstrap, CLUSTER, LISTENER, listener, put, ROUTES, type Rig, startRig } from './xds-types-rig.ts';
 
 const QUICK: Json = { ...ADS, initial_fetch_timeout: '0.5s' };
 const scopedRoutes = (more: Json = {}): Json => ({
@@ -161,5 +163,41 @@ test('a listener waits for its scopes and their routes, and goes on without them
     assert.match(String(ads.nacks[0]?.error), /scoped_routes\.rds_config_source: is required/);
   } finally {
     await rig.stop();
+  }
+});
+
+test('workers that take dead ones’ places know scopes, routes and hosts that came before', {
+  timeout: 30_000,
+}, async () => {
+  const ads = new AdsServer();
+  const port = await freePort();
+  new HostServer(ads, [answering('a/first', ['first.test'], 212)], {
+    'a/asked.test': { name: 'a/asked', host: answering('a/asked', ['asked.test'], 213) },
+  });
+  ads.set(CLUSTER, {});
+  put(ads, LISTENER, 'main', listener('main', port, [ON_DEMAND], { rds: undefined, scoped_routes: scopedRoutes() }));
+  put(ads, SCOPE, 'sa', scope('sa', 'a', 'a'));
+  put(ads, SCOPE, 'sd', scope('sd', 'd', 'd', { on_demand: true }));
+  put(ads, ROUTES, 'a', { name: 'a', vhds: { config_source: ADS } });
+  put(ads, ROUTES, 'd', routesOf('d', 233));
+  const rig = await startThreaded(bootstrap(ads.port, 'DELTA_GRPC', {}), 2);
+  const find = (host: string, key: string): Promise<string> => ask(port, { host, 'x-scope': key });
+  const check = async (): Promise<void> => {
+    for (let i = 0; i < 6; i++) {
+      const asked = [find('first.test', 'a'), find('asked.test', 'a'), find('none.test', 'a'), find('x.test', 'd')];
+      assert.deepEqual(await Promise.all(asked), ['212', '213', '404', '233']);
+    }
+  };
+  try {
+    await until('the listener is there', async () => (await find('first.test', 'a')) === '212', 10_000);
+    await check();
+    rig.crew.kill(0);
+    rig.crew.kill(1);
+    await until('others take their places', async () => (await rig.stat('heddle.worker_restarts')) === 2);
+    await until('they serve', async () => (await find('first.test', 'a')) === '212', 10_000);
+    await check();
+  } finally {
+    await rig.stop();
+    ads.stop();
   }
 });

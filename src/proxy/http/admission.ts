@@ -101,7 +101,7 @@ export function acceptUpgrade(connection: HttpConnection, stream: HttpStream, ro
   const type = upgradeType(headers);
   const byRoute = route?.forward?.upgrades.get(type);
   if (byRoute ?? connection.config.upgrades.get(type) ?? false) {
-    connection.countUpgrade(stream);
+    if (!stream.isUpgradeCounted) connection.countUpgrade(stream);
     const chain = connection.manager.upgradeChains.get(type);
     if (chain !== undefined) stream.useChain(chain);
     return true;

@@ -205,10 +205,36 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.#findRoute();
     const { tracing } = this.connection.config;
     if (tracing !== null) this.#decideTracing(tracing);
-    if (this.isUpgrade && !acceptUpgrade(this.connection, this, this.#route)) return;
-    if (tracing !== null) this.decoratedOperation = decorateRequest(headers, this.#route, this.connection.info);
+    this.#enterChain(endStream);
+  }
+
+  #enterChain(endStream: boolean): void {
+    const { connection } = this;
+    if (this.isUpgrade && !acceptUpgrade(connection, this, this.#route)) return;
+    if (connection.config.tracing !== null) {
+      this.decoratedOperation = decorateRequest(this.requestHeaders, this.#route, connection.info);
+    }
     this.#isChainRunning = true;
     this.iterateDecodeHeaders(0, endStream);
+  }
+
+  /** Begins anew with the request of another: what the edge does to a request was done to it. */
+  #startOver(before: HttpStream, endStream: boolean): void {
+    const { info } = this;
+    this.requestHeaders = before.requestHeaders;
+    this.isRequestComplete = endStream;
+    this.isUpgrade = before.isUpgrade;
+    this.isUpgradeCounted = before.isUpgradeCounted;
+    this.isGrpc = before.isGrpc;
+    info.protocol = before.info.protocol;
+    info.remoteAddress = before.info.remoteAddress;
+    info.requestId = before.info.requestId;
+    info.traceReason = before.info.traceReason;
+    info.downstreamHeaderBytesReceived = before.requestHeaders.fieldBytes;
+    info.downstreamWireBytesReceived = before.requestHeaders.wireBytes;
+    info.lastDownstreamRxMs = before.info.lastDownstreamRxMs;
+    this.#findRoute();
+    this.#enterChain(endStream);
   }
 
   #decideTracing(tracing: TracingConfig): void {
@@ -483,13 +509,13 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const { bytesReceived } = this.info;
     const body = this.takeHeldRequest(bytesReceived);
     if (body === null && bytesReceived > 0) return false;
-    const { encoder, requestHeaders, requestTrailers, connection } = this;
+    const { encoder, requestTrailers, connection } = this;
     this.isDestroyed = true;
     encoder.tellBytes(this.info);
     this.#destroyFilters(0);
     const successor = connection.replaceStream(this, encoder);
     const hasMore = body !== null || requestTrailers !== null;
-    successor.decodeHeaders(requestHeaders, !hasMore);
+    successor.#startOver(this, !hasMore);
     if (body !== null) successor.decodeData(new BodyData().set(body), requestTrailers === null);
     if (requestTrailers !== null) successor.decodeTrailers(requestTrailers);
     return true;
