@@ -206,7 +206,11 @@ test('/config_dump shows what came as Envoy does, and what was refused', async (
     const age = 'heddle.xds.without_control_plane_ms';
     await until('the loss shows', async () => (await stat(heddle.proxy, age)) > 0, 10_000);
     const { status, body } = await heddle.proxy.admin('/ready');
-    assert.match(`${status} ${body}`, /^200 LIVE\nno control plane for \d+ s\n$/);
+    const text = /^200 LIVE\nno control plane for \d+ s; the last good configuration came \d+ s ago\n$/;
+    assert.match(`${status} ${body}`, text);
+    const [response, good] = ['last_response_age_ms', 'configuration_age_ms'].map((name) => `heddle.xds.${name}`);
+    // The last response was refused.
+    assert.ok((await stat(heddle.proxy, good ?? '')) >= (await stat(heddle.proxy, response ?? '')));
   } finally {
     for (const rig of rigs) await rig.stop();
   }

@@ -50,9 +50,12 @@ export function serverHandlers(context: AdminContext): AdminHandler[] {
 
 /** Envoy's line, and one more while no control plane could change the configuration. */
 function readyText({ proxy, supervisor }: AdminContext): string {
-  const { orphanedMs } = proxy.record;
-  const more = orphanedMs === 0 ? '' : `no control plane for ${Math.floor(orphanedMs / 1000)} s\n`;
-  return `${supervisor.state}\n${more}`;
+  const { orphanedMs, lastGoodWallMs } = proxy.record;
+  if (orphanedMs === 0) return `${supervisor.state}\n`;
+  const seconds = (ms: number): number => Math.floor(Math.max(0, ms) / 1000);
+  const age = `; the last good configuration came ${seconds(proxy.clock.wallMs - lastGoodWallMs)} s ago`;
+  const more = `no control plane for ${seconds(orphanedMs)} s${lastGoodWallMs === 0 ? '' : age}`;
+  return `${supervisor.state}\n${more}\n`;
 }
 
 /** What operators do to a running process. */

@@ -6,7 +6,11 @@ import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } fr
 import type { AdminContext } from './handlers.ts';
 
 /** How long no server could change the configuration (0 while all are there), and when one last did. */
-const AGE_STATS = { without_control_plane_ms: 'gauge', last_response_age_ms: 'gauge' } as const;
+const AGE_STATS = {
+  without_control_plane_ms: 'gauge',
+  last_response_age_ms: 'gauge',
+  configuration_age_ms: 'gauge',
+} as const;
 
 export function statsHandlers(context: AdminContext): AdminHandler[] {
   return [
@@ -46,11 +50,12 @@ function stats(
 
 /** Of proxies that a control plane told anything. */
 function updateAges({ stats, record, clock }: AdminContext['proxy']): void {
-  const { lastHeardWallMs } = record;
+  const { lastHeardWallMs, lastGoodWallMs } = record;
   if (lastHeardWallMs === 0) return;
   const scope = stats.scope('heddle.xds.', AGE_STATS);
   scope.set(scope.i.without_control_plane_ms, record.orphanedMs);
   scope.set(scope.i.last_response_age_ms, Math.max(0, clock.wallMs - lastHeardWallMs));
+  if (lastGoodWallMs > 0) scope.set(scope.i.configuration_age_ms, Math.max(0, clock.wallMs - lastGoodWallMs));
 }
 
 function dump({ crew, statsSettings }: AdminContext['proxy'], params: StatsParams): AdminResponse {

@@ -99,3 +99,17 @@ test('a configuration is without its server from the first loss to the last retu
   record.connection('b', 'ads', true);
   assert.equal(record.orphanedMs, 0);
 });
+
+test('the last good configuration is as old as the last response that was good in part', () => {
+  let now = 1000;
+  const record = new ConfigRecord(() => now);
+  const resources = ['a', 'b'].map((name) => ({ name, version: '1', type: 'T', bytes: Buffer.of(1) }));
+  const refused = resources.map(({ name }) => ({ name, reason: 'no' }));
+  record.took('T', 'ads', { version: '1', resources } as never, [], refused);
+  assert.deepEqual([record.lastHeardWallMs, record.lastGoodWallMs], [1000, 0]);
+  now = 2000;
+  record.took('T', 'ads', { version: '2', resources } as never, [], refused.slice(1));
+  now = 3000;
+  record.took('T', 'ads', { version: '3', resources } as never, [], refused);
+  assert.deepEqual([record.lastHeardWallMs, record.lastGoodWallMs], [3000, 2000]);
+});

@@ -68,6 +68,8 @@ export class ConfigRecord {
   readonly leaving: LeavingListeners;
   /** When anything was last heard of a control plane; 0: never. */
   lastHeardWallMs = 0;
+  /** When something was last heard that was taken on, in whole or in part; 0: never. */
+  lastGoodWallMs = 0;
 
   constructor(wallMs: () => number) {
     this.#wallMs = wallMs;
@@ -86,6 +88,7 @@ export class ConfigRecord {
     const recorded = this.#types.get(type) ?? new RecordedType();
     this.#types.set(type, recorded);
     this.lastHeardWallMs = now;
+    if (refused.length === 0 || refused.length < resources.length + gone.length) this.lastGoodWallMs = now;
     // As Envoy says it: a response that was refused has no version.
     if (refused.length === 0) recorded.version = version;
     for (const name of this.#wanted.get(type) ?? []) if (isWhole(type, name)) this.unwanted(type, place, name);
