@@ -162,12 +162,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     httpFilters: filters,
     upstreamTransports: transportFactories,
     upstreamFilters: clusterFilters,
-    runtime,
-    random,
-    shared,
-    version: 'bootstrap',
-    staticSecrets,
-    httpClient,
+    ...{ runtime, random, shared, version: 'bootstrap', staticSecrets, httpClient },
     logServices: new LogServices(httpClient, stats, local),
     localNode: node,
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
@@ -193,11 +188,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   };
   const bootstrapExtensions = decodeBootstrapExtensions(bootstrap, d);
   const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions, holders);
-  const noteStatic = ({ path, reason }: Problem): void => {
-    core.serverStats.inc(core.serverStats.i.static_unknown_fields);
-    transports.warn(`Unknown field: ${reason} (${path})`);
-  };
-  const unknown = options.allowUnknownStaticFields ? noteStatic : null;
+  const unknown = options.allowUnknownStaticFields ? noteStatic(core, transports) : null;
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off, unknown);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   const { node: told } = local;
@@ -238,6 +229,14 @@ function localInfo({ options, version }: CoreParts, { node = {} }: Bootstrap, zo
       user_agent_name: 'heddle',
       user_agent_build_version: { version: { major_number: major, minor_number: minor, patch } },
     },
+  };
+}
+
+/** Of the bootstrap, where they are let through. */
+function noteStatic({ serverStats }: Core, { warn }: TransportServices): (problem: Problem) => void {
+  return ({ path, reason }) => {
+    serverStats.inc(serverStats.i.static_unknown_fields);
+    warn(`Unknown field: ${reason} (${path})`);
   };
 }
 

@@ -1,4 +1,4 @@
-// Fields that no descriptor knows, in what control planes send: let through as in Envoy, but not where access is decided.
+// Fields that no descriptor knows, in what servers send: let through as in Envoy, but not where access is decided.
 import type { Message, MessageType } from '../../proto/message-type.ts';
 import type { Problem, Report } from '../../proto/report.ts';
 import { walk } from '../../proto/walk.ts';

@@ -135,7 +135,7 @@ export class ActiveListener implements PendingOwner, ChainFinder {
   get trafficDirection(): ListenerConfig['trafficDirection'] {
     return this.config.trafficDirection;
   }
-  /** Calls back once, perhaps now: all chains have their secrets, and filters their configurations, or go on without. */
+  /** Calls back once, perhaps now: chains have their secrets, and filters their configurations, or go on without. */
   whenSettled(settled: () => void): void {
     const parts = [...this.#followed.values(), ...this.#chains.values()];
     whenAll(parts, (part, called) => part.whenSettled(called), settled);

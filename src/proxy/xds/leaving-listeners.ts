@@ -42,8 +42,8 @@ export class LeavingListeners {
   }
 
   /**
-   * The oldest that still drains of each name, as Envoy shows it. A version that differs in its chains only was taken on
-   * by the same listener.
+   * The oldest that still drains of each name, as Envoy shows it. A version that differs in its chains only was taken
+   * on by the same listener.
    */
   draining(): Map<string, Active> {
     this.#forgetGone();
