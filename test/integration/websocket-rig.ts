@@ -124,25 +124,7 @@ export class WebSocketRig {
 
   /** Opens a WebSocket to a server of `to`; `headers` go with the wish. */
   async open(from: Version, to: Version, headers: Readonly<Record<string, string>> = {}): Promise<WebSocketPeer> {
-    return from === 'h1' ? this.#openHttp1(`/${to}`, headers) : this.#openHttp2(`/${to}`, headers);
-  }
-
-  async #openHttp1(path: string, headers: Readonly<Record<string, string>>): Promise<WebSocketPeer> {
-    const socket = await new Promise<Socket>((resolve, reject) => {
-      const made = connect({ port: this.#port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true }, () =>
-        resolve(made),
-      );
-      made.once('error', reject);
-    });
-    const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(
-      `GET ${path} HTTP/1.1\r\nhost: rig.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n` +
-        `sec-websocket-version: 13\r\nsec-websocket-key: ${KEY}\r\n${more.join('')}\r\n`,
-    );
-    const { head, rest } = await readHead(socket);
-    if (!head.startsWith('HTTP/1.1 101 ')) throw new Error(`refused: ${head}`);
-    if (path === '/h1' && !head.includes(`sec-websocket-accept: ${acceptKey(KEY)}`)) throw new Error(`accept: ${head}`);
-    return new WebSocketPeer(socket, true, rest);
+    return from === 'h1' ? openHttp1WebSocket(this.#port, `/${to}`, headers) : this.#openHttp2(`/${to}`, headers);
   }
 
   /** All on one connection. */
@@ -172,6 +154,27 @@ export class WebSocketRig {
 
 export function echo(peer: WebSocketPeer): void {
   peer.onMessage = ({ isText, data, reserved }) => peer.send(isText ? data.toString() : data, reserved);
+}
+
+/** A client's end over HTTP/1; rejects with the head of another answer than 101. */
+export async function openHttp1WebSocket(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<WebSocketPeer> {
+  const socket = await new Promise<Socket>((resolve, reject) => {
+    const made = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true }, () => resolve(made));
+    made.once('error', reject);
+  });
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nhost: rig.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n` +
+      `sec-websocket-version: 13\r\nsec-websocket-key: ${KEY}\r\n${more.join('')}\r\n`,
+  );
+  const { head, rest } = await readHead(socket);
+  if (!head.startsWith('HTTP/1.1 101 ')) throw new Error(`refused: ${head}`);
+  if (path === '/h1' && !head.includes(`sec-websocket-accept: ${acceptKey(KEY)}`)) throw new Error(`accept: ${head}`);
+  return new WebSocketPeer(socket, true, rest);
 }
 
 /** Up to the blank line; what follows is the socket's next bytes. */

@@ -9,6 +9,7 @@ import { locatePeer } from '../../scripts/peers.ts';
 import { frameMessage } from '../../src/wire/grpc/framing.ts';
 import { runProgram } from '../support/run-program.ts';
 import { scratchFolder } from './heddle.ts';
+import { openHttp1WebSocket } from './websocket-rig.ts';
 
 const HOST = '127.0.0.1';
 /** A stream that has not answered for so long is taken for dead. */
@@ -142,26 +143,23 @@ class Echoes {
 const ECHO_EVERY_MS = 10;
 
 export async function openWebSocket(port: number, failures: Failures, done: Done): Promise<Lasting> {
-  const socket = new WebSocket(`ws://${HOST}:${port}/ws`);
-  const echoes = new Echoes('WebSocket', failures, (text) => socket.send(text));
-  await new Promise<void>((resolve, reject) => {
-    socket.addEventListener('open', () => resolve());
-    socket.addEventListener('error', () => reject(new Error('no WebSocket')));
-  });
-  socket.addEventListener('message', ({ data }) => {
-    echoes.came(String(data));
-    done.webSocket = echoes.count;
-  });
+  const peer = await openHttp1WebSocket(port, '/ws');
+  const echoes = new Echoes('WebSocket', failures, (text) => peer.send(text));
+  peer.onMessage = ({ data }) => {
+    echoes.came(data.toString());
+    done.webSocket++;
+  };
   const closed = new Promise<void>((resolve) => {
-    socket.addEventListener('close', ({ code }) => {
-      echoes.cut(`closed with ${code}`);
+    peer.stream.on('close', () => {
+      echoes.cut(`closed: ${peer.describe()}`);
       resolve();
     });
   });
   echoes.begin();
   const stop = async (): Promise<void> => {
     echoes.end();
-    socket.close();
+    peer.close(1000);
+    peer.stream.end();
     await closed;
   };
   return { stop };
@@ -180,7 +178,7 @@ export async function openGrpc(port: number, failures: Failures, done: Done): Pr
       const end = 5 + rest.readUInt32BE(1);
       echoes.came(rest.toString('utf8', 5, end));
       rest = rest.subarray(end);
-      done.grpc = echoes.count;
+      done.grpc++;
     }
   });
   let status = 'none';

@@ -3,7 +3,7 @@ import { Random } from '../../src/base/clock.ts';
 import { AdsServer, type ServedResource } from '../support/ads-server.ts';
 import { makeCertificate, type TestCertificate } from '../support/certificates.ts';
 import { until, type Json } from './heddle.ts';
-import { type Failures, visit } from './xds-changes-load.ts';
+import { type Failures, type Lasting, visit } from './xds-changes-load.ts';
 import * as made from './xds-changes-resources.ts';
 import { ca, issue, SECRET } from './sds-rig.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, put, ROUTES } from './xds-types-rig.ts';
@@ -26,6 +26,8 @@ type ListenerState = {
   /** Clients may come. */
   isUp: boolean;
   visits: number;
+  /** Open for as long as the listener is there, whatever becomes of it. */
+  stream: Lasting | null;
 };
 
 export type MeshPorts = {
@@ -36,7 +38,12 @@ export type MeshPorts = {
   readonly upstreams: readonly number[];
 };
 
-export type MeshOptions = { readonly seed: number; readonly sendsEndpointsAgain: boolean };
+export type MeshOptions = {
+  readonly seed: number;
+  readonly sendsEndpointsAgain: boolean;
+  /** Opens a stream that lasts through a listener; null where a changed listener may end it. */
+  readonly openStream: ((port: number) => Promise<Lasting>) | null;
+};
 
 export class Mesh {
   readonly ads = new AdsServer();
@@ -305,13 +312,13 @@ export class Mesh {
     await this.answered(LISTENER);
   }
 
-  #listenerLook(isSecure: boolean): made.ListenerLook {
+  #listenerLook(kind: Pick<made.ListenerLook, 'isSecure' | 'isTcp'>): made.ListenerLook {
     return {
+      ...kind,
       chain: this.#chain(),
       bufferBytes: this.#pick([65_536, 1 << 20]),
       backlog: this.#pick([128, 512]),
       sides: new Map(this.#chance(2) ? [[9, this.#chain()]] : []),
-      isSecure,
     };
   }
 
@@ -320,9 +327,17 @@ export class Mesh {
     if (port === undefined) return this.removeListener();
     const name = `other-${++this.#numbers}`;
     const isSecure = this.#chance(3);
-    const state = { port, isSecure, look: this.#listenerLook(isSecure), isUp: false, visits: 0 };
+    const look = this.#listenerLook({ isSecure, isTcp: this.#chance(3) });
+    const state = {
+      port,
+      isSecure,
+      look,
+      isUp: false,
+      visits: 0,
+      stream: null as Lasting | null,
+    };
     this.#listeners.set(name, state);
-    const routeName = this.#chance(2) ? 'main' : name;
+    const routeName = look.isTcp || this.#chance(2) ? 'main' : name;
     if (routeName === name) {
       this.#routes.set(name, { ...this.#baseRoutes(), weights: [[this.#pick(this.#targets()), 1]] });
       this.#putRoutes(name);
@@ -331,6 +346,8 @@ export class Mesh {
     await this.answered(LISTENER);
     const first = { port, requests: 1, ...(isSecure ? { ca: ca.pem } : {}) };
     await until(`${name} listens`, async () => (await visit(first).catch(() => null)) !== null, PATIENCE_MS);
+    const { openStream } = this.#options;
+    if (!isSecure && openStream !== null) state.stream = await openStream(port);
     state.isUp = true;
   }
 
@@ -342,7 +359,7 @@ export class Mesh {
     const up = [...this.#listeners].filter(([, { isUp }]) => isUp);
     if (up.length === 0) return this.addListener();
     const [name, state] = this.#pick(up);
-    const look = this.#listenerLook(state.isSecure);
+    const look = this.#listenerLook(state.look);
     // Half of the changes are about chains alone.
     state.look = this.#chance(2) ? look : { ...state.look, chain: look.chain, sides: look.sides };
     this.#putListener(name, state.port, this.#routeNameOf(name), state.look);
@@ -360,6 +377,7 @@ export class Mesh {
     const state = this.#listeners.get(name)!;
     state.isUp = false;
     await until(`nobody visits ${name}`, () => state.visits === 0, PATIENCE_MS);
+    await state.stream?.stop();
     this.#listeners.delete(name);
     this.ads.remove(LISTENER, name);
     await this.answered(LISTENER);

@@ -5,6 +5,7 @@ import { certificate, trust } from './sds-rig.ts';
 import { ADS, cluster, mutation, typed } from './xds-types-rig.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 const ROUTER = 'envoy.extensions.filters.http.router.v3.Router';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
@@ -148,6 +149,8 @@ export type ListenerLook = {
   /** Chains for clients from 127.0.0.N. */
   readonly sides: ReadonlyMap<number, ChainLook>;
   readonly isSecure: boolean;
+  /** Bytes go to the cluster of WebSockets, which speaks HTTP/1 always. */
+  readonly isTcp: boolean;
 };
 
 export const PLAIN_LISTENER: ListenerLook = {
@@ -156,6 +159,7 @@ export const PLAIN_LISTENER: ListenerLook = {
   backlog: 512,
   sides: new Map(),
   isSecure: false,
+  isTcp: false,
 };
 
 function manager(look: ChainLook, routeName: string): Json {
@@ -172,12 +176,16 @@ function manager(look: ChainLook, routeName: string): Json {
   });
 }
 
+function tcpProxy({ statPrefix, requestTimeoutS }: ChainLook): Json {
+  return typed(TCP_PROXY, { stat_prefix: statPrefix, cluster: 'ws', idle_timeout: `${requestTimeoutS}s` });
+}
+
 export function listenerOf(name: string, port: number, routeName: string, look: ListenerLook): Json {
   const tls = {
     common_tls_context: { tls_certificate_sds_secret_configs: [{ name: SERVER_SECRET, sds_config: ADS }] },
   };
   const chain = (of: ChainLook, more: Json): Json => ({
-    filters: [{ name: 'http', typed_config: manager(of, routeName) }],
+    filters: [{ name: 'last', typed_config: look.isTcp ? tcpProxy(of) : manager(of, routeName) }],
     ...(look.isSecure ? { transport_socket: { name: 'tls', typed_config: typed(DOWNSTREAM_TLS, tls) } } : {}),
     ...more,
   });

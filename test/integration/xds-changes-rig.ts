@@ -77,11 +77,14 @@ export class ChangesRig {
     const rig = new ChangesRig(options, upstreams, ports);
     const { main, secure } = rig.#ports;
     const meshPorts = { main, secure, others: ports.slice(3), upstreams: upstreams.map(({ port }) => port) };
-    rig.#mesh = new Mesh(
-      { seed: options.seed, sendsEndpointsAgain: options.kind === 'envoy' },
-      meshPorts,
-      rig.failures,
-    );
+    const isEnvoy = options.kind === 'envoy';
+    const meshOptions = {
+      seed: options.seed,
+      sendsEndpointsAgain: isEnvoy,
+      // Envoy ends what a changed listener has left when the drain time is over.
+      openStream: isEnvoy ? null : (port: number) => openWebSocket(port, rig.failures, rig.done),
+    };
+    rig.#mesh = new Mesh(meshOptions, meshPorts, rig.failures);
     await rig.#startProxy();
     rig.#lasting = [await openWebSocket(main, rig.failures, rig.done), await openGrpc(main, rig.failures, rig.done)];
     return rig;

@@ -41,7 +41,6 @@ export async function startManyTongues(identity: TestCertificate): Promise<ManyT
     }
   };
   const old = http.createServer({ keepAliveTimeout: 300_000 }, serve1);
-  old.on('upgrade', serveWebSocket);
   const young = http2.createServer(serve2 as never);
   const secure = http2.createSecureServer(
     { allowHTTP1: true, cert: identity.chainPem, key: identity.keyPem },
@@ -50,6 +49,7 @@ export async function startManyTongues(identity: TestCertificate): Promise<ManyT
       else serve1(request as never, response as never);
     },
   );
+  for (const server of [old, secure]) server.on('upgrade', serveWebSocket);
   for (const server of [young, secure]) server.on('session', (session) => session.on('error', () => undefined));
   secure.on('tlsClientError', () => undefined);
   const server = createServer((socket) => {

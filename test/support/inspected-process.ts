@@ -1,8 +1,8 @@
 // Looks into a running Node process through its inspector: memory after a forced collection, and what keeps it awake.
 export type Inside = {
-  /** Of JavaScript, after everything that nobody holds was collected. */
+  /** Of JavaScript on all threads, after everything that nobody holds was collected. */
   readonly heapBytes: number;
-  /** Buffers and the like, outside of the heap. */
+  /** Buffers and the like, outside of the heaps. */
   readonly externalBytes: number;
   /** How many there are of each kind of handle and request. */
   readonly resources: Readonly<Record<string, number>>;
@@ -13,37 +13,50 @@ const LOOK = `JSON.stringify({
   resources: process.getActiveResourcesInfo(),
 })`;
 
+/** What one thread tells. */
+type Seen = { readonly memory: NodeJS.MemoryUsage; readonly resources: readonly string[] };
+
 /** `port` is that of `--inspect`; the connection to it is gone when this resolves. */
 export async function lookInside(port: number): Promise<Inside> {
   const inspector = await Inspector.open(port);
   try {
-    // What a finalizer lets go is collected by the next round only.
-    for (let round = 0; round < 3; round++) await inspector.call('HeapProfiler.collectGarbage');
-    const answer = await inspector.call('Runtime.evaluate', { expression: LOOK, returnByValue: true });
-    const { result } = answer as { readonly result: { readonly value: string } };
-    type Seen = { readonly memory: NodeJS.MemoryUsage; readonly resources: readonly string[] };
-    const { memory, resources }: Seen = JSON.parse(result.value);
-    const counts: Record<string, number> = {};
-    for (const kind of resources) counts[kind] = (counts[kind] ?? 0) + 1;
-    return { heapBytes: memory.heapUsed, externalBytes: memory.external + memory.arrayBuffers, resources: counts };
+    const workers = await inspector.attachWorkers();
+    let heapBytes = 0;
+    let externalBytes = 0;
+    const resources: Record<string, number> = {};
+    for (const thread of [null, ...workers]) {
+      // What a finalizer lets go is collected by the next round only.
+      for (let round = 0; round < 3; round++) await inspector.call('HeapProfiler.collectGarbage', {}, thread);
+      const answer = await inspector.call('Runtime.evaluate', { expression: LOOK, returnByValue: true }, thread);
+      const { memory, resources: kinds }: Seen = JSON.parse((answer as Evaluated).result.value);
+      heapBytes += memory.heapUsed;
+      externalBytes += memory.external + memory.arrayBuffers;
+      for (const kind of kinds) resources[kind] = (resources[kind] ?? 0) + 1;
+    }
+    return { heapBytes, externalBytes, resources };
   } finally {
     inspector.close();
   }
 }
 
+type Evaluated = { readonly result: { readonly value: string } };
+
+type Message = {
+  readonly id?: number;
+  readonly result?: unknown;
+  readonly method?: string;
+  readonly params?: { readonly sessionId?: string; readonly message?: string };
+};
+
 class Inspector {
   readonly #socket: WebSocket;
   readonly #answers = new Map<number, (result: unknown) => void>();
+  readonly #workers: string[] = [];
   #calls = 0;
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.addEventListener('message', ({ data }) => {
-      const { id, result }: { readonly id?: number; readonly result?: unknown } = JSON.parse(String(data));
-      if (id === undefined) return;
-      this.#answers.get(id)?.(result);
-      this.#answers.delete(id);
-    });
+    socket.addEventListener('message', ({ data }) => this.#take(JSON.parse(String(data))));
   }
 
   static async open(port: number): Promise<Inspector> {
@@ -58,10 +71,29 @@ class Inspector {
     return new Inspector(socket);
   }
 
-  call(method: string, params: object = {}): Promise<unknown> {
+  #take({ id, result, method, params = {} }: Message): void {
+    const { sessionId, message } = params;
+    if (method === 'NodeWorker.attachedToWorker' && sessionId !== undefined) this.#workers.push(sessionId);
+    // What a thread answers comes in an envelope; all calls have numbers of their own.
+    if (method === 'NodeWorker.receivedMessageFromWorker') this.#take(JSON.parse(message ?? '{}'));
+    if (id === undefined) return;
+    this.#answers.get(id)?.(result);
+    this.#answers.delete(id);
+  }
+
+  /** Returns the sessions of all threads but the main one. */
+  async attachWorkers(): Promise<readonly string[]> {
+    await this.call('NodeWorker.enable', { waitForDebuggerOnStart: false });
+    return this.#workers;
+  }
+
+  /** `worker` is the session of a thread; null for the main one. */
+  call(method: string, params: object, worker: string | null = null): Promise<unknown> {
     const id = ++this.#calls;
     const answer = new Promise<unknown>((resolve) => this.#answers.set(id, resolve));
-    this.#socket.send(JSON.stringify({ id, method, params }));
+    const message = JSON.stringify({ id, method, params });
+    if (worker === null) this.#socket.send(message);
+    else void this.call('NodeWorker.sendMessageToWorker', { sessionId: worker, message });
     return answer;
   }
 
