@@ -55,16 +55,14 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'integration',
       run: { files: ['test/{integration,support}/**/*.test.ts', 'examples/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 420_000,
+      timeoutMs: 900_000,
     },
-  ],
-  [
     {
-      // Whatever a test makes is in namespaces of its process and goes with it.
+      // Whatever a test makes is in namespaces of its process and goes with it: nothing of it meets the others' ports.
       name: 'namespaces',
       run: { files: ['test/namespaces/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 300_000,
+      timeoutMs: 600_000,
     },
   ],
   [
@@ -72,7 +70,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'differential',
       run: { files: ['test/differential/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 480_000,
+      timeoutMs: 800_000,
     },
   ],
 ];
