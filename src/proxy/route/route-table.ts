@@ -5,6 +5,7 @@ import { H, type HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import { type Condition, MatchView } from './match-view.ts';
 import type { PathMatch } from './path-match.ts';
+import { DomainIndex, type Wildcards } from './domain-index.ts';
 import type { OpenTable } from './open-table.ts';
 import type { MatchContext, OnDemandRoutes, Route, RouteTable, VirtualHost } from './route.ts';
 import type { RouteChoice } from './weighted-clusters.ts';
@@ -49,7 +50,7 @@ type Segment = {
   readonly filter: StringTest | null;
 };
 
-class CompiledHost {
+export class CompiledHost {
   readonly host: VirtualHost;
   readonly tlsRedirect: Route | null;
   readonly #segments: readonly Segment[];
@@ -130,9 +131,6 @@ function exactTable(run: readonly RouteEntry[]): Map<string, RouteEntry[]> {
   return exact;
 }
 
-/** Wildcard domains of one length. */
-type Wildcards = { readonly length: number; readonly hosts: Map<string, CompiledHost> };
-
 /** Why a table cannot be made. */
 export type TableError = { readonly error: string };
 
@@ -149,11 +147,7 @@ export function makeRouteTable(settings: TableSettings, hosts: readonly HostEntr
 /** Builds a table host by host, for those who must not take long at once. */
 export class RouteTableBuilder {
   readonly #settings: TableSettings;
-  readonly #hosts: VirtualHost[] = [];
-  readonly #exact = new Map<string, CompiledHost>();
-  readonly #suffixes = new Map<number, Wildcards>();
-  readonly #prefixes = new Map<number, Wildcards>();
-  #fallback: CompiledHost | null = null;
+  readonly #domains = new DomainIndex<CompiledHost>();
 
   constructor(settings: TableSettings) {
     this.#settings = settings;
@@ -161,80 +155,36 @@ export class RouteTableBuilder {
 
   /** Says which domain stands twice, or null. */
   add(entry: HostEntry): string | null {
-    const { name } = this.#settings;
-    const compiled = new CompiledHost(entry);
-    this.#hosts.push(entry.host);
-    for (const given of entry.host.domains) {
-      const domain = asciiLower(given);
-      if (domain === '*') {
-        if (this.#fallback !== null) return `Only a single wildcard domain is permitted in route ${name}`;
-        this.#fallback = compiled;
-      } else if (!this.#addDomain(domain, compiled)) {
-        return `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${name}`;
-      }
-    }
-    return null;
+    return this.#domains.add(new CompiledHost(entry), this.#settings.name);
   }
 
   finish(): CompiledTable {
-    const longestFirst = (wildcards: Map<number, Wildcards>): Wildcards[] =>
-      [...wildcards.values()].sort((a, b) => b.length - a.length);
-    return new CompiledTable(this.#settings, this.#hosts, {
-      exact: this.#exact,
-      suffixes: longestFirst(this.#suffixes),
-      prefixes: longestFirst(this.#prefixes),
-      fallback: this.#fallback,
-    });
-  }
-
-  #addDomain(domain: string, host: CompiledHost): boolean {
-    if (domain.startsWith('*')) return addWildcard(this.#suffixes, domain.slice(1), host);
-    if (domain.endsWith('*')) return addWildcard(this.#prefixes, domain.slice(0, -1), host);
-    if (this.#exact.has(domain)) return false;
-    this.#exact.set(domain, host);
-    return true;
+    return new CompiledTable(this.#settings, this.#domains);
   }
 }
-
-function addWildcard(wildcards: Map<number, Wildcards>, text: string, host: CompiledHost): boolean {
-  let level = wildcards.get(text.length);
-  if (level === undefined) {
-    level = { length: text.length, hosts: new Map() };
-    wildcards.set(text.length, level);
-  }
-  if (level.hosts.has(text)) return false;
-  level.hosts.set(text, host);
-  return true;
-}
-
-type Domains = {
-  readonly exact: ReadonlyMap<string, CompiledHost>;
-  readonly suffixes: readonly Wildcards[];
-  readonly prefixes: readonly Wildcards[];
-  readonly fallback: CompiledHost | null;
-};
 
 const view = new MatchView();
 
 export class CompiledTable implements RouteTable {
   readonly name: string;
-  readonly virtualHosts: readonly VirtualHost[];
   readonly internalOnlyHeaders: readonly string[];
   readonly onDemand: OnDemandRoutes | null;
   readonly open: OpenTable | null;
   readonly #settings: TableSettings;
-  readonly #domains: Domains;
-  readonly #isFallbackOnly: boolean;
+  readonly #domains: DomainIndex<CompiledHost>;
 
-  constructor(settings: TableSettings, virtualHosts: readonly VirtualHost[], domains: Domains) {
+  /** `domains` may go on changing between requests. */
+  constructor(settings: TableSettings, domains: DomainIndex<CompiledHost>) {
     this.name = settings.name;
-    this.virtualHosts = virtualHosts;
     this.internalOnlyHeaders = settings.internalOnlyHeaders;
     this.onDemand = settings.onDemand ?? null;
     this.open = settings.open ?? null;
     this.#settings = settings;
     this.#domains = domains;
-    this.#isFallbackOnly = domains.exact.size === 0 && domains.suffixes.length === 0 && domains.prefixes.length === 0;
+  }
+
+  get virtualHosts(): readonly VirtualHost[] {
+    return [...this.#domains.hosts].map(({ host }) => host);
   }
 
   virtualHost(headers: Headers): VirtualHost | null {
@@ -250,8 +200,9 @@ export class CompiledTable implements RouteTable {
   }
 
   #find(headers: Headers): CompiledHost | null {
-    const { exact, suffixes, prefixes, fallback } = this.#domains;
-    if (this.#isFallbackOnly) return fallback;
+    const domains = this.#domains;
+    if (domains.isFallbackOnly) return domains.fallback;
+    const { exact, suffixes, prefixes, fallback } = domains;
     const { hostHeader } = this.#settings;
     let host = hostHeader === null ? headers.authority : (headers.get(hostHeader) ?? '');
     if (host === '') return hostHeader === null ? null : fallback;
@@ -264,14 +215,14 @@ export class CompiledTable implements RouteTable {
       if (same !== undefined) return same;
     }
     for (let i = 0; i < suffixes.length; i++) {
-      const { length, hosts } = suffixes[i] as Wildcards;
+      const { length, hosts } = suffixes[i] as Wildcards<CompiledHost>;
       // `*.foo.com` does not match `.foo.com`.
       if (length >= lower.length) continue;
       const hit = hosts.get(lower.slice(lower.length - length));
       if (hit !== undefined) return hit;
     }
     for (let i = 0; i < prefixes.length; i++) {
-      const { length, hosts } = prefixes[i] as Wildcards;
+      const { length, hosts } = prefixes[i] as Wildcards<CompiledHost>;
       if (length >= lower.length) continue;
       const hit = hosts.get(lower.slice(0, length));
       if (hit !== undefined) return hit;

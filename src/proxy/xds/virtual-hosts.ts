@@ -3,9 +3,9 @@ import { asciiLower } from '../../base/matcher-text.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
 import { spaceOf } from '../../xds/client/services.ts';
-import type { OpenTable } from '../route/open-table.ts';
+import { GrowingTable, type OpenTable } from '../route/open-table.ts';
 import type { OnDemandRoutes } from '../route/route.ts';
-import { CompiledTable, type HostEntry } from '../route/route-table.ts';
+import type { CompiledTable, HostEntry } from '../route/route-table.ts';
 import type { Want, WantSink } from './holders.ts';
 import type { ConfigPlace } from './place.ts';
 import { VIRTUAL_HOST_TYPE } from './types.ts';
@@ -98,7 +98,7 @@ export class VirtualHosts {
       space.feeds.delete(feed);
       counts.release();
     };
-    const feed = new HostFeed({ open, entries, statPrefix, counts, publish, sink: this.#sink, onClose });
+    const feed = new HostFeed({ open, statPrefix, counts, publish, sink: this.#sink, onClose });
     const conflict = feed.tryWith(open, entries);
     if (conflict !== null) {
       counts.release();
@@ -157,23 +157,18 @@ export class VirtualHosts {
 
   /** Every table serves with the changes, or without those that one of them cannot have. */
   #serve(space: Space, staged: Map<string, StagedHost | null>, refused: HostRefusal[]): void {
-    for (let isAgain = true; isAgain; ) {
-      isAgain = false;
-      for (const feed of space.feeds) {
-        const conflict = staged.size === 0 ? null : feed.tryWith(feed.open, changed(feed, staged));
-        if (conflict === null) continue;
-        refused.push(conflict);
-        // What did not change fits together: it is one of those that did.
-        staged.delete(conflict.name);
-        isAgain = true;
-        break;
-      }
+    while (staged.size > 0) {
+      const conflict = tryAll(space.feeds, staged);
+      if (conflict === null) break;
+      // What did not change fits together: it is one of those that did.
+      refused.push(conflict);
+      staged.delete(conflict.name);
     }
     for (const [name, host] of staged) {
       if (host === null) space.hosts.delete(name);
       else space.hosts.set(name, host.resource);
     }
-    if (staged.size > 0) for (const feed of space.feeds) feed.commit();
+    if (staged.size > 0) for (const feed of space.feeds) feed.keep();
   }
 
   /** The first answer has come, or was waited for long enough. */
@@ -186,15 +181,19 @@ export class VirtualHosts {
 
 type StagedHost = { readonly resource: HostResource; readonly entries: ReadonlyMap<HostFeed, HostEntry> };
 
-/** A table's hosts after the changes: those that change come last. */
-function changed(feed: HostFeed, staged: ReadonlyMap<string, StagedHost | null>): HostEntries {
-  const entries = new Map<string, HostEntry>();
-  for (const [name, entry] of feed.entries) if (!staged.has(name)) entries.set(name, entry);
-  for (const [name, host] of staged) {
-    const entry = host?.entries.get(feed);
-    if (entry !== undefined) entries.set(name, entry);
+/** All tables change, or none, and what keeps one of them from it is returned. */
+function tryAll(feeds: Iterable<HostFeed>, staged: ReadonlyMap<string, StagedHost | null>): HostRefusal | null {
+  const tried: HostFeed[] = [];
+  for (const feed of feeds) {
+    const changes = [...staged].map(([name, host]) => [name, host?.entries.get(feed) ?? null] as const);
+    const conflict = feed.tryChange(changes);
+    if (conflict !== null) {
+      for (const one of tried) one.undo();
+      return conflict;
+    }
+    tried.push(feed);
   }
-  return entries;
+  return null;
 }
 
 /** A host that was asked for: who waits for the first answer, and whether there was one and it exists. */
@@ -202,7 +201,6 @@ type Asked = { readonly waiting: Set<() => void>; isAnswered: boolean; exists: b
 
 export type HostFeedParts = {
   readonly open: OpenTable;
-  readonly entries: HostEntries;
   readonly statPrefix: string;
   readonly counts: ScopeOf<typeof HOST_STATS>;
   readonly publish: Publish;
@@ -213,18 +211,16 @@ export type HostFeedParts = {
 /** One table, made anew as its virtual hosts come and go. */
 export class HostFeed implements OnDemandRoutes {
   open: OpenTable;
-  entries: HostEntries;
   readonly #parts: HostFeedParts;
   readonly #asked = new Map<string, Asked>();
-  #table: CompiledTable | null = null;
-  #tried: { readonly open: OpenTable; readonly entries: HostEntries; readonly table: CompiledTable } | null = null;
+  #growing: GrowingTable | null = null;
+  #tried: { readonly open: OpenTable; readonly growing: GrowingTable } | null = null;
   #isServing = false;
   #waiting: (() => void)[] = [];
 
   constructor(parts: HostFeedParts) {
     this.#parts = parts;
     this.open = parts.open;
-    this.entries = parts.entries;
   }
 
   get place(): ConfigPlace {
@@ -258,20 +254,37 @@ export class HostFeed implements OnDemandRoutes {
 
   /** Makes a table, which serves with `commit`; or says what keeps it from being. */
   tryWith(open: OpenTable, entries: HostEntries): HostRefusal | null {
-    const table = open.tableOf(entries, this);
-    if (!(table instanceof CompiledTable)) return table;
-    this.#tried = { open, entries, table };
+    const growing = open.tableOf(entries, this);
+    if (!(growing instanceof GrowingTable)) return growing;
+    this.#tried = { open, growing };
     return null;
   }
 
   commit(): void {
     if (this.#tried === null) return;
-    const { open, entries, table } = this.#tried;
+    const { open, growing } = this.#tried;
     this.#tried = null;
     this.open = open;
-    this.entries = entries;
-    this.#table = table;
-    if (this.#isServing) this.#parts.publish(table);
+    this.#growing = growing;
+    this.#publish();
+  }
+
+  #publish(): void {
+    if (this.#isServing && this.#growing !== null) this.#parts.publish(this.#growing.table);
+  }
+
+  /** Changes the table, until `keep` or `undo`; or says what keeps it from that. */
+  tryChange(changes: Iterable<readonly [string, HostEntry | null]>): HostRefusal | null {
+    return this.#growing?.change(changes) ?? null;
+  }
+
+  undo(): void {
+    this.#growing?.undo();
+  }
+
+  keep(): void {
+    this.#growing?.keep();
+    this.#publish();
   }
 
   /** The server spoke of its hosts; `isPublished`: a table with what it said serves. */
@@ -285,7 +298,7 @@ export class HostFeed implements OnDemandRoutes {
   serve(): void {
     if (this.#isServing) return;
     this.#isServing = true;
-    if (this.#table !== null) this.#parts.publish(this.#table);
+    this.#publish();
   }
 
   settle(): void {
@@ -313,7 +326,7 @@ export class HostFeed implements OnDemandRoutes {
     const { waiting } = asked;
     const wake = (): void => {
       waiting.delete(wake);
-      told(this.#table !== null && this.#table.virtualHost(headers) !== null);
+      told(this.#growing !== null && this.#growing.table.virtualHost(headers) !== null);
     };
     waiting.add(wake);
     return () => void waiting.delete(wake);
