@@ -135,7 +135,7 @@ export function iptablesBackend(
   const change = (program: Program, saved: Saved, text: string): void => {
     if (text === '') return;
     program.restore(text);
-    const left = madeChains(saved, program.saved());
+    const left = madeChains(saved, new Map()).length === 0 ? [] : madeChains(saved, program.saved());
     for (const { table, chain } of left) removeEmptyChain(machine, nftFamily(program.family), table, chain);
   };
   const unload = (): void => {

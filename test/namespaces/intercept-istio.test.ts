@@ -68,7 +68,8 @@ function dryRuns(program: string, cases: readonly InterceptCase[]): string[] {
   const lines = cases.map(({ flags }, i) => {
     const { args, environment } = translate(flags);
     const quoted = [...environment, `DRY_RUN_FILE_PATH=${folder}/${i}`].map(quote).join(' ');
-    return `env ${quoted} ${[program, '-n', ...args].map(quote).join(' ')} >${folder}/log 2>&1 || { cat ${folder}/log; exit 1; }`;
+    const command = `env ${quoted} ${[program, '-n', ...args].map(quote).join(' ')}`;
+    return `${command} >${folder}/log 2>&1 || { cat ${folder}/log; exit 1; }`;
   });
   const script = `set -e\nmount --bind ${resolvConf} /etc/resolv.conf\n${lines.join('\n')}\n`;
   const ran = spawnSync('unshare', ['--mount', 'sh', '-c', script], { encoding: 'utf8' });

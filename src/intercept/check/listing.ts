@@ -31,7 +31,8 @@ export function listRules(machine: Machine, kind: Kind): Listed[] {
 
 const NFT_COUNTER = /counter packets (\d+) bytes \d+/;
 
-function parseNft(output: string): Listed[] {
+/** What `nft list table` prints. */
+export function parseNft(output: string): Listed[] {
   let chain: readonly [Table, Hook] | null = null;
   const rules: Listed[] = [];
   for (const line of output.split('\n')) {
@@ -45,7 +46,8 @@ function parseNft(output: string): Listed[] {
   return rules;
 }
 
-function parseIptables(output: string, family: Family): Listed[] {
+/** What `iptables-save -c` prints. */
+export function parseIptables(output: string, family: Family): Listed[] {
   let table: Table = 'nat';
   const rules: Listed[] = [];
   for (const line of output.split('\n')) {

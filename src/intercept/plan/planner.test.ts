@@ -1,4 +1,4 @@
-// Plans of many combinations of options as text for both back-ends, against checked-in ones; HEDDLE_UPDATE=1 writes them.
+// Plans of many combinations of options as text, against checked-in ones; HEDDLE_UPDATE=1 writes them.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
