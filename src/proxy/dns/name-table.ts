@@ -2,12 +2,8 @@
 import { type Ip, parseIp } from '../../base/ip.ts';
 import { keyText, nameKey } from '../../wire/dns/name.ts';
 
-/** istio.networking.nds.v1.NameTable. */
-export type NameTableMessage = {
-  readonly table?: Readonly<Record<string, NameInfo>>;
-};
-
-type NameInfo = {
+/** istio.networking.nds.v1.NameTable.NameInfo. */
+export type NameInfo = {
   readonly ips?: readonly string[];
   readonly registry?: string;
   readonly shortname?: string;
@@ -150,16 +146,6 @@ export class NameTable {
   *names(): Generator<readonly [string, TableEntry]> {
     for (const [key, { entry }] of this.#names) yield [keyText(key), entry];
   }
-}
-
-/** Reads a message entry by entry, so that a large table does not hold up what is on its way. */
-export function* buildNameTable(message: NameTableMessage, scope: NameScope): Generator<void, NameTable> {
-  const table = new NameTable(scope.search);
-  for (const [host, info] of Object.entries(message.table ?? {})) {
-    table.add(host, info, scope);
-    yield;
-  }
-  return table;
 }
 
 /** All names of an entry. Source: Istio pkg/dns/client, BuildAlternateHosts and generateAltHosts. */

@@ -4,16 +4,14 @@ import type { Clock, Random } from '../../base/clock.ts';
 import { addressText } from '../../net/address.ts';
 import type { Engine } from '../../net/engine.ts';
 import { SystemFiles } from '../../net/resolver/system-files.ts';
-import { decodeBinary } from '../../proto/binary-decode.ts';
 import type { Node } from '../../proto/generated/types.d.ts';
-import { registry } from '../../proto/registry.ts';
-import { Report } from '../../proto/report.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import { DnsDesk } from './desk.ts';
 import { DnsServer } from './dns-server.ts';
 import { type DnsStats, dnsStats } from './dns-stats.ts';
 import { Forwarder } from './forwarder.ts';
-import { buildNameTable, type NameScope, type NameTable, type NameTableMessage } from './name-table.ts';
+import type { NameScope, NameTable } from './name-table.ts';
+import { readNameTable } from './read-name-table.ts';
 
 export type DnsSettings = {
   /** Empty: there is no server. */
@@ -50,7 +48,6 @@ export type DnsView = {
   readonly active: number;
 };
 
-const NAME_TABLE_TYPE = 'istio.networking.nds.v1.NameTable';
 /** Source: Istio pkg/config/constants, DefaultDNSProxyAddr. */
 const DEFAULT_PORT = 15_053;
 const DEFAULT_V4: Address = Object.freeze({ family: 'ipv4', address: '127.0.0.1', port: DEFAULT_PORT });
@@ -128,14 +125,12 @@ export class DnsService {
 
   /** A name table has come; `done` says why it is refused, or null once it answers. */
   takeTable(bytes: Uint8Array, done: (refusal: string | null) => void): void {
-    const report = new Report();
-    const message = decodeBinary(registry.message(NAME_TABLE_TYPE), bytes, report) as NameTableMessage | undefined;
-    if (message === undefined) {
-      done(report.problems[0]?.reason ?? 'malformed');
-      return;
-    }
     const update = ++this.#updates;
-    this.#parts.inSlices(buildNameTable(message, this.#scope), (table) => {
+    this.#parts.inSlices(readNameTable(bytes, this.#scope), (table) => {
+      if (typeof table === 'string') {
+        done(table);
+        return;
+      }
       if (update === this.#updates) this.#desk.table = table;
       const { own } = this.#stats;
       own.inc(own.i.table_updates);

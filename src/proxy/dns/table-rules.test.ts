@@ -7,7 +7,7 @@ import { StatStore } from '../../telemetry/metrics.ts';
 import { DnsDesk } from './desk.ts';
 import { dnsStats } from './dns-stats.ts';
 import { Forwarder } from './forwarder.ts';
-import { buildNameTable, type NameScope, type NameTable, type NameTableMessage } from './name-table.ts';
+import { type NameInfo, type NameScope, NameTable } from './name-table.ts';
 
 const kubernetes = (shortname: string, namespace: string, ...ips: string[]) => {
   return { ips, registry: 'Kubernetes', shortname, namespace };
@@ -42,12 +42,10 @@ const TABLE = {
 
 const SCOPE: NameScope = { namespace: 'ns1', domain: 'svc.cluster.local', search: 'ns1.svc.cluster.local' };
 
-function build(message: NameTableMessage, scope = SCOPE): NameTable {
-  const work = buildNameTable(message, scope);
-  for (;;) {
-    const step = work.next();
-    if (step.done === true) return step.value;
-  }
+function build(entries: { table: Readonly<Record<string, NameInfo>> }, scope = SCOPE): NameTable {
+  const table = new NameTable(scope.search);
+  for (const [host, info] of Object.entries(entries.table)) table.add(host, info, scope);
+  return table;
 }
 
 function desk(awaitsTable = true, random = new Random(1)): { desk: DnsDesk; stats: StatStore } {

@@ -47,11 +47,27 @@ function closeLabel(out: number[], lengthAt: number): boolean {
 
 /** The name as its bytes in lower case: a key by which names compare as DNS says. Null when it is no domain name. */
 export function nameKey(name: string): string | null {
+  if (PLAIN.test(name)) return plainKey(name);
   const bytes: number[] = [];
   if (!encodeName(name, bytes)) return null;
   // A length is at most 63, and so never a letter.
   for (let i = 0; i < bytes.length; i++) bytes[i] = lowerCase(bytes[i] as number);
   return Buffer.from(bytes).latin1Slice();
+}
+
+/** Without letters that have cases, escapes, a final dot, or labels that are too long. */
+const PLAIN = /^[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*$/;
+
+function plainKey(name: string): string | null {
+  if (name.length > MAX_NAME_BYTES - 2) return null;
+  let key = '';
+  for (let at = 0; at < name.length; ) {
+    let end = name.indexOf('.', at);
+    if (end < 0) end = name.length;
+    key += String.fromCharCode(end - at) + name.slice(at, end);
+    at = end + 1;
+  }
+  return `${key}\0`;
 }
 
 /** The dotted text of a key. */
