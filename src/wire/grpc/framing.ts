@@ -167,8 +167,13 @@ export function writeMessageHead(out: Uint8Array, at: number, flags: number, len
 
 /** A message with its head, in memory of its own. */
 export function frameMessage(message: Uint8Array, flags = 0): Buffer {
-  const framed = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES + message.length);
-  writeMessageHead(framed, 0, flags, message.length);
-  framed.set(message, MESSAGE_HEAD_BYTES);
+  return frameStart(message, message.length, flags);
+}
+
+/** The first part of a message of `length` bytes with its head, in memory of its own; the others follow as they are. */
+export function frameStart(part: Uint8Array, length: number, flags = 0): Buffer {
+  const framed = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES + part.length);
+  writeMessageHead(framed, 0, flags, length);
+  framed.set(part, MESSAGE_HEAD_BYTES);
   return framed;
 }

@@ -3,7 +3,7 @@ import type { TransportWishes } from '../../transport/transport.ts';
 import { decodeBinary } from '../../../proto/binary-decode.ts';
 import { encodeBinary } from '../../../proto/binary-encode.ts';
 import type { MessageType } from '../../../proto/message-type.ts';
-import { frameMessage, GrpcMessageReader } from '../../../wire/grpc/framing.ts';
+import { frameMessage, frameStart, GrpcMessageReader } from '../../../wire/grpc/framing.ts';
 import { decodeGrpcMessage, GRPC, grpcStatusOf, parseGrpcStatus } from '../../../wire/grpc/status.ts';
 import { grpcTimeout } from '../../../wire/grpc/timeout.ts';
 import { H } from '../../../wire/header-names.ts';
@@ -24,6 +24,8 @@ export type GrpcMethod<Request, Response> = {
   readonly path: string;
   readonly request: MessageType<Request>;
   readonly response: MessageType<Response>;
+  /** Instead of encoding a message whole: its parts. Nobody changes them, so that one may be sent again. */
+  readonly encodeParts?: (message: Request) => readonly Buffer[];
 };
 
 /** Of a gRPC service as configured: where calls go, and what is common to all of them. */
@@ -126,7 +128,18 @@ export class GrpcCall<Request, Response> implements CallHandler {
   // ─── The way out ────────────────────────────────────────────────────────────────────────────────────────────────
 
   send(message: Request, endStream = false): void {
-    this.sendBytes(encodeBinary(this.#method.request, message), endStream);
+    const { request, encodeParts } = this.#method;
+    if (encodeParts === undefined) this.sendBytes(encodeBinary(request, message), endStream);
+    else this.#sendParts(encodeParts(message), endStream);
+  }
+
+  #sendParts(parts: readonly Buffer[], endStream: boolean): void {
+    const [first = NOTHING, ...others] = parts;
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    if (!this.isOver) this.#call?.sendData(frameStart(first, length), endStream && others.length === 0);
+    for (const [i, part] of others.entries()) {
+      if (!this.isOver) this.#call?.sendData(part, endStream && i === others.length - 1);
+    }
   }
 
   /** As `send`, of an encoded message. */

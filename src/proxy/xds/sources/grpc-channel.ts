@@ -1,5 +1,7 @@
 // An xDS stream over the proxy's own gRPC client: opened again with back-off whenever it ends.
 import { MAX_MESSAGE_BYTES } from '../../../proto/binary-decode.ts';
+import type { DiscoveryRequest } from '../../../proto/generated/types.d.ts';
+import type { MessageType } from '../../../proto/message-type.ts';
 import { registry } from '../../../proto/registry.ts';
 import { NO_CLUSTER, NO_HOST } from '../../cluster/upstream-client/call-failure.ts';
 import type { GrpcMethod, GrpcTarget } from '../../cluster/upstream-client/grpc-call.ts';
@@ -7,6 +9,7 @@ import { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
 import { LongLivedStream } from '../../cluster/upstream-client/long-lived-stream.ts';
 import type { XdsChannel, XdsChannelHandler } from '../../../xds/client/channel.ts';
+import { requestParts } from './request-parts.ts';
 
 /** Opens nothing until it is started. `path`: '/package.Service/Method'. */
 export function grpcChannel(
@@ -17,9 +20,11 @@ export function grpcChannel(
   handler: XdsChannelHandler,
 ): XdsChannel {
   const form = isDelta ? 'Delta' : '';
+  const request = registry.message(`envoy.service.discovery.v3.${form}DiscoveryRequest`);
   const method: GrpcMethod<unknown, unknown> = {
     path,
-    request: registry.message(`envoy.service.discovery.v3.${form}DiscoveryRequest`),
+    request,
+    ...(isDelta ? {} : { encodeParts: requestParts(request as MessageType<DiscoveryRequest>) }),
     response: registry.message(`envoy.service.discovery.v3.${form}DiscoveryResponse`),
   } as GrpcMethod<unknown, unknown>;
   // What is longer could not be decoded: it need not be held either.
