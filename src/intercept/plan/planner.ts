@@ -31,7 +31,7 @@ export function planCapture(options: InterceptOptions): Plan {
   draft.dropInvalid();
   if (hasTproxy) draft.transparentInbound();
   draft.inbound(hasTproxy);
-  draft.outbound();
+  draft.outbound(hasTproxy);
   return {
     families,
     chains: draft.chains(),
@@ -218,9 +218,13 @@ class Draft {
     add('inbound to the proxy', captured, { kind: 'redirect', port: inboundCapturePort });
   }
 
-  outbound(): void {
-    const { interfacesExcluded, outboundPortsExcluded } = this.#options;
+  outbound(hasTproxy: boolean): void {
+    const { interfacesExcluded, outboundPortsExcluded, tproxyMark } = this.#options;
     const add = this.#chain('nat', 'output');
+    if (hasTproxy) {
+      // With Istio this holds only for a proxy that runs as another user than --proxy-uid.
+      add('proxy to application', { ...TCP, outInterface: 'lo', mark: { value: tproxyMark, not: false } }, RETURN);
+    }
     for (const name of interfacesExcluded) add(`interface ${name} excluded`, { outInterface: name }, RETURN);
     if (outboundPortsExcluded.length > 0) {
       for (const each of [TCP, UDP]) {
