@@ -3,30 +3,18 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeBinary } from '../../src/proto/binary-encode.ts';
-import { fromJson } from '../../src/proto/json-decode.ts';
 import { registry } from '../../src/proto/registry.ts';
-import { Report } from '../../src/proto/report.ts';
 import { typeUrlOf } from '../../src/proto/type-url.ts';
-import { resource, type ServedResource } from '../support/ads-server.ts';
 import { type Json, until } from './heddle.ts';
-import { type HostileRig, raw } from './xds-hostile-rig.ts';
+import { bytesOf, good, type HostileRig, type Named, raw } from './xds-hostile-rig.ts';
 import { CLUSTER, cluster, ENDPOINTS, endpoints, LISTENER, listener, put, ROUTES, routes } from './xds-types-rig.ts';
 
 export type ContentAttack = { readonly name: string; act(rig: HostileRig): Promise<void> };
-type Named = readonly [name: string, served: ServedResource];
 
 const RESOURCE = 'envoy.service.discovery.v3.Resource';
 const STRUCT = 'google.protobuf.Struct';
 const INTERNAL_SOCKET = 'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport';
 
-function bytesOf(type: string, json: Json): Uint8Array {
-  const report = new Report();
-  const message = fromJson(registry.message(type), json, report);
-  assert.deepEqual(report.problems, []);
-  return encodeBinary(registry.message(type), message);
-}
-
-const good = (type: string, name: string, json: Json): Named => [name, resource(type, bytesOf(type, json))];
 const bad = (type: string, name: string, bytes: Uint8Array | string): Named => [name, raw(type, bytes)];
 const ONE: Named = good(CLUSTER, 'one', cluster('one'));
 

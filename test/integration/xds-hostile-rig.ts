@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeBinary } from '../../src/proto/binary-encode.ts';
+import { fromJson } from '../../src/proto/json-decode.ts';
+import { registry } from '../../src/proto/registry.ts';
+import { Report } from '../../src/proto/report.ts';
 import { typeUrlOf } from '../../src/proto/type-url.ts';
 import { type AdsServer, resource, type ServedResource } from '../support/ads-server.ts';
 import type { AdsStream } from '../support/ads-stream.ts';
@@ -10,7 +14,7 @@ import { freePort } from '../support/free-ports.ts';
 import { type Attack, HostileXds } from '../support/hostile-xds.ts';
 import { type ProbeReport, Prober } from '../support/prober.ts';
 import { type ProxyKind, type ProxyProcess, startProxy } from '../support/proxy-process.ts';
-import { openDescriptors, scratchFolder, stat, until } from './heddle.ts';
+import { type Json, openDescriptors, scratchFolder, stat, until } from './heddle.ts';
 import { answer, bootstrap, CLUSTER, cluster, ENDPOINTS, endpoints, LISTENER, listener, put } from './xds-types-rig.ts';
 import { ROUTES, routes } from './xds-types-rig.ts';
 
@@ -195,4 +199,17 @@ export class HostileRig {
 export function raw(type: string, bytes: Uint8Array | string, typeUrl = typeUrlOf(type)): ServedResource {
   const value = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
   return resource(type, value, { typeUrl });
+}
+
+export type Named = readonly [name: string, served: ServedResource];
+
+export function bytesOf(type: string, json: Json): Uint8Array {
+  const report = new Report();
+  const message = fromJson(registry.message(type), json, report);
+  assert.deepEqual(report.problems, []);
+  return encodeBinary(registry.message(type), message);
+}
+
+export function good(type: string, name: string, json: Json): Named {
+  return [name, resource(type, bytesOf(type, json))];
 }
