@@ -60,11 +60,8 @@ async function getent(script: string, database: string, name: string): Promise<F
 async function captured(pod: Lab): Promise<void> {
   writeFileSync(join(folder, 'resolv.conf'), RESOLV_CONF);
   const script = join(folder, 'in-pod.sh');
-  const mount = `mount --bind '${join(folder, 'resolv.conf')}' /etc/resolv.conf`;
-  writeFileSync(
-    script,
-    `#!/bin/sh\nexec unshare --mount --propagation private sh -c '${mount.replaceAll("'", '"')} && exec "$@"' sh "$@"\n`,
-  );
+  const mount = `mount --bind "${join(folder, 'resolv.conf')}" /etc/resolv.conf && exec "$@"`;
+  writeFileSync(script, `#!/bin/sh\nexec unshare --mount --propagation private sh -c '${mount}' sh "$@"\n`);
   chmodSync(script, 0o755);
   pod.home.ip('route add default via 10.99.0.2');
   pod.home.nft(RULES);
