@@ -3,6 +3,7 @@ import { type Any, unpackAny } from '../../proto/any.ts';
 import { MAX_DEPTH } from '../../proto/binary-decode.ts';
 import { TYPE } from '../../proto/message-type.ts';
 import type { Field, Message, MessageType } from '../../proto/message-type.ts';
+import { Report } from '../../proto/report.ts';
 
 export type Support = ReadonlyMap<string, ReadonlySet<string> | '*'>;
 
@@ -27,6 +28,8 @@ export class SupportCheck {
   readonly #parts: SupportParts;
   /** Null: nothing is looked at. */
   readonly #plans = new Map<MessageType, Plan | null>();
+  /** Of Anys; one for all, because there are none as a rule. */
+  #problems = new Report();
 
   constructor(parts: SupportParts) {
     this.#parts = parts;
@@ -38,7 +41,12 @@ export class SupportCheck {
     if (type.wellKnown === 'any') {
       const any = value as Any;
       if (any.type_url === '' && any.message === undefined) return true;
-      const unpacked = unpackAny(any);
+      const unpacked = unpackAny(any, this.#problems);
+      if (!this.#problems.isEmpty) {
+        // Whoever wants to know what was found wrong in Anys (fields that nobody knows) is told by the slow way.
+        this.#problems = new Report();
+        return false;
+      }
       return unpacked === undefined || this.holds(unpacked.type, unpacked.message, depth + 1);
     }
     if (type.wellKnown !== 'none') return true;
