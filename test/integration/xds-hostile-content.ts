@@ -1,5 +1,5 @@
-// What a hostile control plane says, as attacks on a proxy that goes on serving: resources that are none, that are wrong,
-// too large, too many, too deep, or of another kind than they should be.
+// What a hostile control plane says, as attacks on a proxy that goes on serving: resources that are none, that are
+// wrong, too large, too many, too deep, or of another kind than they should be.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeBinary } from '../../src/proto/binary-encode.ts';
@@ -114,6 +114,10 @@ const BROKEN: readonly ContentAttack[] = [
       await sayClusters(rig, ...all);
       await rig.refused(/type URL .*no\.such\.Type/s);
       await rig.refused(/Unable to unpack/);
+      // In state of the world they have no names.
+      const states = await rig.errorStates();
+      if (rig.isDelta)
+        for (const why of [/Unable to unpack/, /type URL/]) assert.ok(states.some((one) => why.test(one)));
       const count = async (): Promise<number> => (await rig.stat('cluster_manager.cds.update_rejected')) - rejected;
       await until('counts', async () => (await count()) >= 2);
     },

@@ -113,3 +113,19 @@ test('the last good configuration is as old as the last response that was good i
   record.took('T', 'ads', { version: '3', resources } as never, [], refused);
   assert.deepEqual([record.lastHeardWallMs, record.lastGoodWallMs], [3000, 2000]);
 });
+
+test('what is no resource at all is told by its name', () => {
+  const record = new ConfigRecord(() => 1);
+  record.took('t', 'ads', { version: '1', resources: [resource('a', '1', 'x'), resource('b', '1', 'y')] }, [], []);
+  const broken = ['a', 'b', 'c', ''].map((name) => ({ name, reason: `no ${name}` }));
+  record.took('t', 'ads', { version: '2', resources: [resource('b', '2', 'z')] }, [], [], broken);
+  assert.deepEqual(
+    [...record.of('t')].map(({ name, active, error }) => [name, active?.version, error?.details]),
+    [
+      ['a', '1', 'no a'],
+      ['b', '2', undefined],
+      ['c', undefined, 'no c'],
+    ],
+  );
+  assert.equal(record.versionOf('t'), '1');
+});

@@ -28,6 +28,7 @@ const MAX_REFUSED = 1_000;
 /** Held of them, for each type: of what comes beyond it only the reason is kept. */
 const MAX_REFUSED_BYTES = 16 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 class RecordedType {
   /** Of the last response, that was good in whole or in part. */
@@ -83,6 +84,7 @@ export class ConfigRecord {
     { version, resources }: Pick<XdsResponse, 'version' | 'resources'>,
     gone: readonly string[],
     refused: readonly XdsRefusal[],
+    broken: readonly XdsRefusal[] = [],
   ): void {
     const now = this.#wallMs();
     const recorded = this.#types.get(type) ?? new RecordedType();
@@ -90,7 +92,7 @@ export class ConfigRecord {
     this.lastHeardWallMs = now;
     if (refused.length === 0 || refused.length < resources.length + gone.length) this.lastGoodWallMs = now;
     // As Envoy says it: a response that was refused has no version.
-    if (refused.length === 0) recorded.version = version;
+    if (refused.length === 0 && broken.length === 0) recorded.version = version;
     for (const name of this.#wanted.get(type) ?? []) if (isWhole(type, name)) this.unwanted(type, place, name);
     const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
     const isListeners = type === LISTENER_TYPE;
@@ -114,6 +116,16 @@ export class ConfigRecord {
         const error = { version: own, bytes, details: reason, attemptWallMs: now };
         recorded.set(key, { name, place, active: known?.active ?? null, error });
       }
+    }
+    const came = broken.length === 0 ? NO_NAMES : new Set(resources.map(({ name }) => name));
+    for (const { name, reason } of broken) {
+      // Of one name twice, the first serves.
+      if (name === '' || came.has(name)) continue;
+      const key = keyOf(place, name);
+      const known = recorded.resources.get(key);
+      if (known === undefined && recorded.resources.size >= MAX_REFUSED) continue;
+      const error = { version, bytes: NOTHING, details: reason, attemptWallMs: now };
+      recorded.set(key, { name, place, active: known?.active ?? null, error });
     }
   }
 

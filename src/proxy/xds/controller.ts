@@ -240,7 +240,14 @@ class TypeSubscription implements XdsListener {
       const all = [...refused, ...more];
       const resources = response.resources.filter(({ bytes }) => !this.#hasAliases || bytes.length > 0);
       this.#takeFormer(response.resources, more, (ofFormer) => {
-        this.#controller.record.took(this.#type, this.#place.key, { ...response, resources }, gone, all);
+        this.#controller.record.took(
+          this.#type,
+          this.#place.key,
+          { ...response, resources },
+          gone,
+          all,
+          response.broken,
+        );
         done([...all, ...ofFormer]);
         this.#first();
       });

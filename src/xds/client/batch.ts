@@ -99,9 +99,9 @@ export class Batch {
   }
 
   get response(): XdsResponse {
-    const { type, version } = this;
+    const { type, version, broken } = this;
     const resources = [...this.resources.values()];
-    return { type, version, resources, removed: [...this.removed], isComplete: this.#isComplete };
+    return { type, version, resources, removed: [...this.removed], broken, isComplete: this.#isComplete };
   }
 }
 

@@ -319,7 +319,7 @@ export class MuxType {
     const { broken } = batch;
     const mux = this.#mux;
     // Whoever has all there are hears of an empty response, too: it may be the first.
-    if (batch.isEmpty && !this.state.isWildcard) {
+    if (batch.isEmpty && !this.state.isWildcard && broken.every(({ name }) => !this.#isWanted(name))) {
       this.#finish(batch, broken, 0);
       return;
     }

@@ -27,6 +27,8 @@ export type XdsResponse = {
   readonly resources: readonly XdsResource[];
   /** Names that the server says do not exist (any more), and those whose time to live is over. */
   readonly removed: readonly string[];
+  /** What is no resource of the type at all, with its name where that could be told; refused already. */
+  readonly broken: readonly XdsRefusal[];
   /** Listeners and clusters in state of the world: what is not in it is gone. */
   readonly isComplete: boolean;
 };

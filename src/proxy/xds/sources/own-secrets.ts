@@ -155,11 +155,14 @@ class OwnSubscription implements XdsSubscription {
       wanted.timer.disarm();
     }
     this.#isBusy = true;
-    this.#listener.onResponse({ type: SECRET_TYPE, version, resources, removed: [], isComplete: false }, (refused) => {
-      this.#isBusy = false;
-      for (const [name, wanted] of due) this.#count(name, wanted, version, refused);
-      this.#deliverSoon();
-    });
+    this.#listener.onResponse(
+      { type: SECRET_TYPE, version, resources, removed: [], broken: [], isComplete: false },
+      (refused) => {
+        this.#isBusy = false;
+        for (const [name, wanted] of due) this.#count(name, wanted, version, refused);
+        this.#deliverSoon();
+      },
+    );
   }
 
   #count(name: string, wanted: Wanted, version: string, refused: readonly XdsRefusal[]): void {
