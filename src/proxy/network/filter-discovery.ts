@@ -43,15 +43,15 @@ export function makeDiscoveredFilter(extensions: Holders<NetworkExtension>, isTe
   });
 }
 
-/** A filter that stands there, or did when connections came that still are. */
-type Version = { readonly filter: NetworkFilter; connections: number };
+/** A filter that stands there, or did when connections came that still are; null does nothing. */
+type Version = { readonly filter: NetworkFilter | null; connections: number };
 
-/** A connection keeps the filter that it began with, whatever comes meanwhile. */
+/** A connection keeps the filter that it began with, whatever comes meanwhile, unless the new one turns it away. */
 class FollowedFilter {
   readonly #context: NetworkFilterContext;
   readonly #followed: FollowedExtension<NetworkFilterFactory>;
-  /** Undefined: there is no configuration. Null: it does nothing. */
-  #present: Version | null | undefined;
+  /** Null: there is no configuration. */
+  #present: Version | null = null;
   readonly #chosen = new Map<NetworkConnection, Version>();
 
   constructor(
@@ -73,21 +73,22 @@ class FollowedFilter {
   #take(): void {
     const before = this.#present;
     const { current } = this.#followed;
-    const filter = current?.factory.create(current.config as never, this.#context);
-    this.#present = filter == null ? filter : { filter, connections: 0 };
-    if (before?.connections === 0) before.filter.close?.();
+    const filter = current?.factory.create(current.config as never, this.#context) ?? null;
+    this.#present = current === null ? null : { filter, connections: 0 };
+    if (before?.connections === 0) before.filter?.close?.();
+    if (filter?.denies === undefined) return;
+    for (const connection of [...this.#chosen.keys()]) if (filter.denies(connection)) connection.deny();
   }
 
   /** Null: it does nothing. Undefined: there is none, and the connection is closed. */
   choose(connection: NetworkConnection): NetworkFilter | null | undefined {
     const version = this.#present;
-    if (version === undefined) {
+    if (version === null) {
       const scope = this.#context.stats.scope(this.#context.listenerPrefix, MISSING_STATS);
       scope.inc(scope.i.network_extension_config_missing);
       connection.close('no-flush', '');
       return undefined;
     }
-    if (version === null) return null;
     version.connections++;
     this.#chosen.set(connection, version);
     return version.filter;
@@ -95,6 +96,10 @@ class FollowedFilter {
 
   of(connection: NetworkConnection): NetworkFilter | null {
     return this.#chosen.get(connection)?.filter ?? null;
+  }
+
+  has(connection: NetworkConnection): boolean {
+    return this.#chosen.has(connection);
   }
 
   get present(): NetworkFilter | null {
@@ -105,14 +110,14 @@ class FollowedFilter {
     const version = this.#chosen.get(connection);
     if (version === undefined) return;
     this.#chosen.delete(connection);
-    version.filter.onDestroy?.(connection);
-    if (--version.connections === 0 && version !== this.#present) version.filter.close?.();
+    version.filter?.onDestroy?.(connection);
+    if (--version.connections === 0 && version !== this.#present) version.filter?.close?.();
   }
 
   /** Those that serve a connection, or would serve the next. */
   get all(): ReadonlySet<NetworkFilter> {
-    const versions = [...this.#chosen.values(), ...(this.#present == null ? [] : [this.#present])];
-    return new Set(versions.map(({ filter }) => filter));
+    const filters = [...this.#chosen.values()].map(({ filter }) => filter);
+    return new Set([...filters, this.present].filter((filter) => filter !== null));
   }
 
   /** The filter that came first may wait for something of its own. */
@@ -188,8 +193,8 @@ class DiscoveredTerminal implements NetworkFilter {
   }
 
   onDestroy(connection: NetworkConnection): void {
-    if (this.#filter.of(connection) === null) this.#filter.present?.onDestroy?.(connection);
-    else this.#filter.forget(connection);
+    if (this.#filter.has(connection)) this.#filter.forget(connection);
+    else this.#filter.present?.onDestroy?.(connection);
   }
 
   whenSettled(settled: () => void): void {

@@ -47,6 +47,8 @@ export type NetworkConnection = {
    * gone. Runs `onDestroy` of all filters, the listener's access logs and its statistics.
    */
   closed(failure: Failure | null): void;
+  /** A policy that came after it turns it away. */
+  deny(): void;
 };
 
 /** Details of what began under other policies, and which those of now deny. */
