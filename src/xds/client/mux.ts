@@ -56,6 +56,8 @@ const DEPENDENTS: ReadonlyMap<string, readonly string[]> = new Map([
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /** Beyond it answers that a server does not take stop the stream, too: in delta each response has one of its own. */
 const MAX_ANSWERS = 1000;
+/** Messages of one stream that are warned of though nobody waits for them. */
+const MAX_IGNORED_LINES = 100;
 /** Types on one stream. */
 const MAX_TYPES = 1000;
 
@@ -80,6 +82,8 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
   #isConnected = false;
   #waitingBytes = 0;
   #isReadingPaused = false;
+  /** Messages of this stream that nobody waits for. */
+  #ignored = 0;
   #isClosed = false;
   /** Numbers the streams. */
   stream = 0;
@@ -217,6 +221,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     this.stream++;
     this.#isFirstRequest = true;
     this.#isReadingPaused = false;
+    this.#ignored = 0;
     this.#setConnected(true);
     for (const entry of this.#queue) entry.isQueued = false;
     this.#queue = [];
@@ -239,7 +244,8 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     const entry = this.#types.get(typeUrlName(type_url));
     if (entry === undefined) {
       // Source: Envoy GrpcMuxImpl::onDiscoveryResponse.
-      this.log('warning', `Ignoring the message for type URL ${type_url} as it has no current subscribers.`);
+      const level = ++this.#ignored <= MAX_IGNORED_LINES ? 'warning' : 'debug';
+      this.log(level, `Ignoring the message for type URL ${type_url} as it has no current subscribers.`);
       return;
     }
     const { identifier } = control_plane ?? {};
