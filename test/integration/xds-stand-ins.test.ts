@@ -62,6 +62,9 @@ test('filters that are only named are counted as what they are now', async () =>
     put(ads, EXTENSION, 'http-wasm', { name: 'http-wasm', typed_config: typed(WASM) });
     await becomes(1, 1);
     await until('nobody is let in', async () => (await answer(port)) === '403');
+    const { body } = await proxy.admin('/config_dump?resource=dynamic_listeners');
+    const [, marks = ''] = /"heddle\.stand_ins": (\{[^}]*\})/.exec(body) ?? [];
+    assert.deepEqual(JSON.parse(marks), { 'http-wasm': 'deny', 'tcp-wasm': 'inert' });
     assert.equal(proxy.output.split('filter "http-wasm": envoy.filters.http.wasm is accepted').length, 2);
     assert.equal(proxy.output.split('filter "http-wasm": envoy.filters.http.wasm is not supported yet').length, 2);
     ads.remove(EXTENSION, 'http-wasm');

@@ -17,6 +17,7 @@ import {
   endpointErrors,
   keptMessages,
   messageJson,
+  namedFiltersOf,
   timeText,
 } from './dynamic-dump.ts';
 import { managersOf } from './listener-managers.ts';
@@ -116,7 +117,7 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
     dump('Listeners', {
       version_info: '',
       static_listeners: listeners.map((one) => ({
-        listener: markStandIns(messageJson(LISTENER_TYPE, one), one),
+        listener: markStandIns(messageJson(LISTENER_TYPE, one), one, namedFiltersOf(view)),
         ...updated,
       })),
       ...dynamicListeners(view),

@@ -1,7 +1,7 @@
 // What control planes brought, as the parts of /config_dump: resources in force, on their way in, and refused.
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import { toJson } from '../../proto/json-encode.ts';
-import type { Listener } from '../../proto/generated/types.d.ts';
+import type { Listener, TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { TYPE_URL_PREFIX } from '../../proto/type-url.ts';
@@ -16,7 +16,7 @@ import {
   SECRET_TYPE,
 } from '../xds/types.ts';
 import type { JsonObject } from './dump-json.ts';
-import { markStandIns } from './stand-in-marks.ts';
+import { markStandIns, type NamedFilters } from './stand-in-marks.ts';
 
 /** Which names are wanted, and what is on its way in. */
 export type DumpView = {
@@ -60,26 +60,42 @@ export function dynamicClusters(view: DumpView): JsonObject {
 
 export function dynamicListeners(view: DumpView): JsonObject {
   const draining = view.record.leaving.draining();
+  const namedFilters = namedFiltersOf(view);
   const listeners = wanted(view, LISTENER_TYPE).map((resource) => {
     const { name, active, error } = resource;
     if (active === null) return { name, ...errorOf(LISTENER_TYPE, error) };
     const which = view.isListening(name) ? 'active_state' : 'warming_state';
     const before = draining.get(name);
     draining.delete(name);
-    const old = before === undefined ? {} : { draining_state: listenerState(before) };
-    return { name, [which]: listenerState(active), ...old, ...errorOf(LISTENER_TYPE, error) };
+    const old = before === undefined ? {} : { draining_state: listenerState(before, namedFilters) };
+    return { name, [which]: listenerState(active, namedFilters), ...old, ...errorOf(LISTENER_TYPE, error) };
   });
   for (const [name, before] of draining) {
-    if (view.isWanted(name)) listeners.push({ name, draining_state: listenerState(before) });
+    if (view.isWanted(name)) listeners.push({ name, draining_state: listenerState(before, namedFilters) });
   }
   return { ...versionOf(view, LISTENER_TYPE), dynamic_listeners: listeners };
 }
 
-function listenerState({ version, bytes, updatedWallMs }: NonNullable<RecordedResource['active']>): JsonObject {
+/** What came by name for filters. */
+export function namedFiltersOf({ record }: Pick<DumpView, 'record'>): NamedFilters {
+  const named = new Map<string, Uint8Array>();
+  for (const { name, active } of record.of(EXTENSION_TYPE)) if (active !== null) named.set(name, active.bytes);
+  return (name) => {
+    const bytes = named.get(name);
+    return bytes === undefined
+      ? undefined
+      : (decodeResource(EXTENSION_TYPE, bytes) as TypedExtensionConfig).typed_config;
+  };
+}
+
+function listenerState(
+  { version, bytes, updatedWallMs }: NonNullable<RecordedResource['active']>,
+  namedFilters: NamedFilters,
+): JsonObject {
   const message = decodeResource(LISTENER_TYPE, bytes) as Listener;
   return {
     version_info: version,
-    listener: markStandIns(messageJson(LISTENER_TYPE, message), message),
+    listener: markStandIns(messageJson(LISTENER_TYPE, message), message, namedFilters),
     last_updated: timeText(updatedWallMs),
   };
 }

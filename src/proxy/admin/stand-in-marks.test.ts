@@ -35,7 +35,7 @@ function marked(...filters: readonly Json[]): unknown {
   const report = new Report();
   const message = fromJson(registry.message(LISTENER), json, report) as Listener;
   assert.deepEqual(report.problems, []);
-  const { metadata } = markStandIns(messageJson(LISTENER, message), message);
+  const { metadata } = markStandIns(messageJson(LISTENER, message), message, () => undefined);
   const { own, ...rest } = (metadata as { filter_metadata: Json }).filter_metadata;
   assert.deepEqual(own, { key: 'value' });
   return rest;
