@@ -113,12 +113,11 @@ export class Resources {
 
   /** All workers serve it now, save what they refused. */
   keep({ update, listeners }: CheckedUpdate, refused: readonly Refused[]): void {
-    const isRefused = (typeUrl: string, name: string): boolean =>
-      refused.some((one) => one.typeUrl === typeUrl && one.name === name);
+    const refusedKeys = new Set(refused.map(({ typeUrl, name }) => `${typeUrl} ${name}`));
     for (const resource of update.resources) {
       const { typeUrl, name, bytes } = resource;
       // What was not found takes nothing away.
-      if (isRefused(typeUrl, name) || resource.isAbsent === true) continue;
+      if (refusedKeys.has(`${typeUrl} ${name}`) || resource.isAbsent === true) continue;
       // Later generations come later, also among those that replace.
       this.#kept.delete(keyOf(resource));
       const isListener = typeName(typeUrl) === LISTENER_TYPE;

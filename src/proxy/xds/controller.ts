@@ -52,6 +52,9 @@ const PREFIXES: Readonly<Record<string, string>> = {
   [LISTENER_TYPE]: 'listener_manager.lds.',
 };
 
+/** Resources of one response of which the log says why they were refused. */
+const MAX_REFUSED_LINES = 100;
+
 /** All names, for a subscription of everything there is. */
 const EVERYTHING = '*';
 
@@ -139,7 +142,9 @@ export class XdsController implements WantSink {
     }
     this.#context.crew.update({ generation: ++this.#generation, resources }, ({ refused }) => {
       this.#tellOfRuntime(resources, refused);
-      for (const { typeUrl, name, reason } of refused) this.warn(`${typeUrl} ${JSON.stringify(name)}: ${reason}`);
+      const lines = refused.slice(0, MAX_REFUSED_LINES);
+      for (const { typeUrl, name, reason } of lines) this.warn(`${typeUrl} ${JSON.stringify(name)}: ${reason}`);
+      if (refused.length > lines.length) this.warn(`and ${refused.length - lines.length} more resources`);
       done(refused);
     });
   }
