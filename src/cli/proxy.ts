@@ -68,6 +68,8 @@ async function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { actio
   }
   const { admin } = started.supervisor;
   if (admin !== null) log.info(`admin address: ${addressText(admin.address)}`);
+  const { dns } = started.supervisor;
+  if (dns !== null) log.info(`dns: ${dns.view.addresses.map(addressText).join(', ')}`);
   log.info('all dependencies initialized. starting workers');
   if (options.mode === 'init_only') {
     process.exit(0);

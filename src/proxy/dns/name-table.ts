@@ -50,8 +50,8 @@ export class NameTable {
   /** Behind names that applications expanded, without the root: '\x03ns1\x03svc…'; '' for none. */
   readonly #searchKey: string;
   #hasWildcards = false;
-  /** Made when somebody asks for a name by its address first. */
-  #byAddress: Map<string, string> | null = null;
+  /** By their addresses (see `addressKey`): the entries that give them their names. */
+  readonly #byAddress = new Map<string | number, TableEntry>();
   /** Entries left out, because they have no address or no name that DNS could ask for. */
   skipped = 0;
 
@@ -87,8 +87,21 @@ export class NameTable {
       // Another's own name is more than a spelling of this one's.
       if (i === 0 || !this.#names.has(key)) this.#names.set(key, found);
     }
-    if (isNamed) this.#entries.push(entry);
-    else this.skipped++;
+    if (!isNamed) {
+      this.skipped++;
+      return;
+    }
+    this.#entries.push(entry);
+    if (host.startsWith('*')) return;
+    for (let at = 0; at < entry.ipv4.length; at += 4) this.#nameAddress(addressKey(entry.ipv4, at, 4), entry);
+    for (let at = 0; at < entry.ipv6.length; at += 16) this.#nameAddress(addressKey(entry.ipv6, at, 16), entry);
+  }
+
+  /** An address of several names has that of the fewest addresses: a pod's own name rather than its service's. */
+  #nameAddress(address: string | number, entry: TableEntry): void {
+    const known = this.#byAddress.get(address);
+    const more = known === undefined ? -1 : sizeOf(entry) - sizeOf(known);
+    if (more < 0 || (more === 0 && entry.host < (known as TableEntry).host)) this.#byAddress.set(address, entry);
   }
 
   /** The entry of a name (a key): its own, without the search domain, or by a wildcard; null: it is somebody else's. */
@@ -116,30 +129,9 @@ export class NameTable {
 
   /** The key of the name that an address has ('4.3.2.1.in-addr.arpa' as a key); null: it is somebody else's. */
   findReverse(key: string): string | null {
-    if (!key.endsWith(REVERSE_V4) && !key.endsWith(REVERSE_V6)) return null;
-    this.#byAddress ??= this.#makeReverse();
-    return this.#byAddress.get(key) ?? null;
-  }
-
-  /** An address of several names has that of the fewest addresses: a pod's own name rather than its service's. */
-  #makeReverse(): Map<string, string> {
-    const names = new Map<string, string>();
-    const counts = new Map<string, number>();
-    for (const { host, ipv4, ipv6 } of this.#entries) {
-      const key = nameKey(host);
-      if (key === null || key.startsWith(WILDCARD)) continue;
-      const count = ipv4.length / 4 + ipv6.length / 16;
-      const take = (reverse: string): void => {
-        const known = counts.get(reverse);
-        const isBetter = count === known ? key < (names.get(reverse) as string) : known === undefined || count < known;
-        if (!isBetter) return;
-        counts.set(reverse, count);
-        names.set(reverse, key);
-      };
-      for (let at = 0; at < ipv4.length; at += 4) take(reverseV4(ipv4, at));
-      for (let at = 0; at < ipv6.length; at += 16) take(reverseV6(ipv6, at));
-    }
-    return names;
+    const address = reverseAddress(key);
+    const entry = address === null ? undefined : this.#byAddress.get(address);
+    return entry === undefined ? null : nameKey(entry.host);
   }
 
   /** Every spelling with the name of its entry, for the admin interface. */
@@ -172,20 +164,28 @@ function packed(addresses: readonly Ip[], family: Ip['family']): Uint8Array {
   return bytes;
 }
 
-function reverseV4(bytes: Uint8Array, at: number): string {
-  let key = '';
-  for (let i = 3; i >= 0; i--) {
-    const text = String(bytes[at + i]);
-    key += String.fromCharCode(text.length) + text;
-  }
-  return key + REVERSE_V4;
+function sizeOf({ ipv4, ipv6 }: TableEntry): number {
+  return ipv4.length / 4 + ipv6.length / 16;
 }
 
-function reverseV6(bytes: Uint8Array, at: number): string {
-  let key = '';
-  for (let i = 15; i >= 0; i--) {
-    const byte = bytes[at + i] as number;
-    key += `\x01${(byte & 15).toString(16)}\x01${(byte >> 4).toString(16)}`;
+/** Of the address at bytes[at, at + size): a number for IPv4, its bytes for IPv6. */
+function addressKey(bytes: Uint8Array, at: number, size: number): string | number {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return size === 4 ? view.readUInt32BE(at) : view.latin1Slice(at, at + size);
+}
+
+/** The address whose name is asked for by a key; null when it is no such question. */
+function reverseAddress(key: string): string | number | null {
+  const isV4 = key.endsWith(REVERSE_V4);
+  if (!isV4 && !key.endsWith(REVERSE_V6)) return null;
+  const labels: string[] = [];
+  const end = key.length - (isV4 ? REVERSE_V4 : REVERSE_V6).length;
+  for (let at = 0; at < end; at += 1 + key.charCodeAt(at)) labels.push(key.slice(at + 1, at + 1 + key.charCodeAt(at)));
+  labels.reverse();
+  if (isV4) {
+    const ip = labels.length === 4 ? parseIp(labels.join('.')) : null;
+    return ip === null ? null : ip.w3;
   }
-  return key + REVERSE_V6;
+  const digits = labels.join('');
+  return labels.length === 32 && /^[0-9a-f]{32}$/.test(digits) ? Buffer.from(digits, 'hex').latin1Slice() : null;
 }
