@@ -1,6 +1,7 @@
 // The two programs that load rules, behind one interface: what is there of ours, change it as a whole, take it away.
 import type { Family, Plan } from './plan/model.ts';
 import {
+  type HasChain,
   hasOurs,
   iptablesChange,
   iptablesRestoration,
@@ -10,7 +11,7 @@ import {
 } from './plan/iptables-change.ts';
 import { NFT_TABLE, nftText } from './plan/nft-text.ts';
 import { CaptureError, firstLine, type Machine } from './machine.ts';
-import type { SeenChain } from './survey.ts';
+import type { Survey } from './survey.ts';
 
 export type Backend = {
   readonly kind: 'nft' | 'iptables-nft' | 'iptables-legacy';
@@ -122,21 +123,26 @@ export function plainIptables(machine: Machine): 'iptables-nft' | 'iptables-lega
 export function iptablesBackend(
   machine: Machine,
   variant: IptablesVariant,
-  seen: readonly SeenChain[] | null,
+  seen: Pick<Survey, 'chains' | 'tables'> | null,
 ): Backend {
   const kind = variant === '' ? plainIptables(machine) : (`iptables-${variant}` as const);
   const programs = (['ipv4', 'ipv6'] as const).map((family) => new Program(machine, family, variant));
   const before = new Map<Family, Saved>();
-  const hasChain = (family: Family) => (table: string, name: string) =>
-    kind === 'iptables-legacy' ||
-    seen === null ||
-    seen.some((chain) => chain.family === nftFamily(family) && chain.table === table && chain.name === name);
+  const hasChain =
+    (family: Family): HasChain =>
+    (table, name) => {
+      if (kind === 'iptables-legacy' || seen === null) return true;
+      if (name === undefined) return seen.tables.includes(`${nftFamily(family)} ${table}`);
+      return seen.chains.some(
+        (chain) => chain.family === nftFamily(family) && chain.table === table && chain.name === name,
+      );
+    };
   /** Brings one program's rules to what a text makes of them, and takes away what that leaves behind. */
   const change = (program: Program, saved: Saved, text: string): void => {
     if (text === '') return;
     program.restore(text);
     const left = madeChains(saved, new Map()).length === 0 ? [] : madeChains(saved, program.saved());
-    for (const { table, chain } of left) removeEmptyChain(machine, nftFamily(program.family), table, chain);
+    for (const { table, chain } of left) removeEmpty(machine, nftFamily(program.family), table, chain);
   };
   const unload = (): void => {
     for (const program of programs) {
@@ -184,11 +190,10 @@ function nftFamily(family: Family): 'ip' | 'ip6' {
   return family === 'ipv4' ? 'ip' : 'ip6';
 }
 
-/** iptables leaves empty built-in chains behind; only nft takes them away, and the kernel keeps those in use. */
-function removeEmptyChain(machine: Machine, family: string, table: string, chain: string): void {
-  const listed = machine.run('nft', ['list', 'chain', family, table, chain]);
-  if (!listed.ok || !listed.output.includes('policy accept;')) return;
-  machine.run('nft', ['delete', 'chain', family, table, chain]);
-  const rest = machine.run('nft', ['list', 'table', family, table]);
-  if (rest.ok && !/^\t/m.test(rest.output)) machine.run('nft', ['delete', 'table', family, table]);
+/** iptables leaves them behind; only nft takes them away, and the kernel keeps those in use. */
+function removeEmpty(machine: Machine, family: string, table: string, chain: string | null): void {
+  const what = chain === null ? ['table', family, table] : ['chain', family, table, chain];
+  const { ok, output } = machine.run('nft', ['list', ...what]);
+  const isEmpty = chain === null ? !/^\t/m.test(output) : output.includes('policy accept;');
+  if (ok && isEmpty) machine.run('nft', ['delete', ...what]);
 }

@@ -72,13 +72,13 @@ function chooseBackend(machine: Machine, seen: Survey, { backend, variant }: App
     return { ...nftBackend(machine, hasOurTable(seen)), notes: [] };
   }
   const notes = backend === 'auto' ? [`iptables is used, because ${seen.nftProblem}`] : [];
-  return { ...iptablesBackend(machine, variant, seenChains(seen)), notes };
+  return { ...iptablesBackend(machine, variant, seenByNft(seen)), notes };
 }
 
 const NFT_REMEDY = 'install the package nftables, or pass --backend iptables';
 
-function seenChains(seen: Survey): Survey['chains'] | null {
-  return seen.nftProblem === null ? seen.chains : null;
+function seenByNft(seen: Survey): Survey | null {
+  return seen.nftProblem === null ? seen : null;
 }
 
 /** Chains of the legacy kind are asked for only where the kernel says that there are some. */
@@ -97,9 +97,9 @@ function presentBackends(machine: Machine, seen: Survey): Backend[] {
   const backends: Backend[] = [];
   const isBlind = seen.nftProblem !== null;
   if (hasOurTable(seen)) backends.push(nftBackend(machine, true));
-  if (isBlind) backends.push(iptablesBackend(machine, '', seenChains(seen)));
-  else if (hasOurIptablesChains(seen)) backends.push(iptablesBackend(machine, 'nft', seenChains(seen)));
-  if (seen.legacyTables.length > 0) backends.push(iptablesBackend(machine, 'legacy', seenChains(seen)));
+  if (isBlind) backends.push(iptablesBackend(machine, '', seenByNft(seen)));
+  else if (hasOurIptablesChains(seen)) backends.push(iptablesBackend(machine, 'nft', seenByNft(seen)));
+  if (seen.legacyTables.length > 0) backends.push(iptablesBackend(machine, 'legacy', seenByNft(seen)));
   return backends;
 }
 

@@ -30,6 +30,8 @@ export type Survey = {
   readonly nftProblem: string | null;
   /** All chains that nftables shows, those of iptables on nftables too. */
   readonly chains: readonly SeenChain[];
+  /** All tables: `ip nat`. */
+  readonly tables: readonly string[];
   /** Tables that legacy iptables has in use here. */
   readonly legacyTables: readonly string[];
 };
@@ -40,7 +42,8 @@ export function survey(machine: Machine): Survey {
   const legacyTables = ['ip_tables_names', 'ip6_tables_names'].flatMap((file) =>
     (machine.read(`/proc/thread-self/net/${file}`) ?? '').split('\n').filter((name) => name !== ''),
   );
-  return { nftProblem, chains: parseChains(ran.output), legacyTables };
+  const tables = [...ran.output.matchAll(/^table (\S+ \S+) \{/gm)].map(([, table]) => table as string);
+  return { nftProblem, chains: parseChains(ran.output), tables, legacyTables };
 }
 
 function parseChains(text: string): SeenChain[] {

@@ -10,8 +10,9 @@ import {
   jumpLine,
 } from './iptables-text.ts';
 
-/** An empty chain that says which built-in one was not there before: `clean` takes that away again. */
+/** Empty chains that say which built-in one was not there before, or the table: `clean` takes that away again. */
 const MADE_PREFIX = `${CHAIN_PREFIX}MADE_`;
+const MADE_TABLE = `${MADE_PREFIX}TABLE`;
 
 /** What is ours, and whatever of a table the change needs to know. */
 export type SavedTable = {
@@ -64,8 +65,8 @@ type Wanted = {
   readonly marks: readonly string[];
 };
 
-/** Whether a built-in chain is there. */
-export type HasChain = (table: string, chain: string) => boolean;
+/** Whether a built-in chain is there, or (without its name) a table. */
+export type HasChain = (table: string, chain?: string) => boolean;
 
 /** Empty when nothing has to change. Without a plan everything of ours goes. */
 export function iptablesChange(saved: Saved, plan: Plan | null, family: Family, hasChain: HasChain): string {
@@ -76,10 +77,12 @@ export function iptablesChange(saved: Saved, plan: Plan | null, family: Family, 
       // In front of what is there: nobody takes a connection away from the proxy.
       jumps: hooks.map((hook) => ({ hook, place: 0 })),
       rules: plan === null ? [] : iptablesRules(plan, table, family),
-      marks: hooks
-        .map((hook) => [markOf(hook), hasChain(table, hook.toUpperCase())] as const)
-        .filter(([mark, isThere]) => !isThere || had.includes(mark))
-        .map(([mark]) => mark),
+      marks: [
+        ...(hooks.length > 0 && (had.includes(MADE_TABLE) || !hasChain(table)) ? [MADE_TABLE] : []),
+        ...hooks
+          .filter((hook) => had.includes(markOf(hook)) || !hasChain(table, hook.toUpperCase()))
+          .map((hook) => markOf(hook)),
+      ],
     };
   });
 }
@@ -101,12 +104,13 @@ export function iptablesRestoration(saved: Saved, earlier: Saved): string {
   });
 }
 
-/** Built-in chains that only ours had need of, and that a change from these rules to those leaves behind. */
-export function madeChains(from: Saved, to: Saved): { readonly table: string; readonly chain: string }[] {
+/** What only ours had need of, and a change from these rules to those leaves behind: chains, then (null) the table. */
+export function madeChains(from: Saved, to: Saved): { readonly table: string; readonly chain: string | null }[] {
   return [...from].flatMap(([table, { chains }]) =>
     chains
       .filter((chain) => chain.startsWith(MADE_PREFIX) && to.get(table)?.chains.includes(chain) !== true)
-      .map((chain) => ({ table, chain: chain.slice(MADE_PREFIX.length) })),
+      .sort((a, b) => Number(a === MADE_TABLE) - Number(b === MADE_TABLE))
+      .map((chain) => ({ table, chain: chain === MADE_TABLE ? null : chain.slice(MADE_PREFIX.length) })),
   );
 }
 

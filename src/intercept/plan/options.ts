@@ -213,7 +213,7 @@ export function readOptions(texts: OptionTexts, surroundings: Surroundings): Rea
   const notes: string[] = [];
   const complaints: Complaints = { error: (text) => errors.push(text), note: (text) => notes.push(text) };
   const options = new Reader(texts, surroundings, complaints).options();
-  checkTogether(texts, options, complaints);
+  if (errors.length === 0) checkTogether(texts, options, complaints);
   return { options, notes, errors };
 }
 
