@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { apply, clean } from '../../src/intercept/capture.ts';
 import { realMachine } from '../../src/intercept/machine.ts';
 import { planOf } from './intercept-cases.ts';
-import { Lab } from './lab.ts';
+import { Lab, type Namespace } from './lab.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 /** The long form is run by hand. */
@@ -31,6 +31,7 @@ if (typeof lab === 'string') {
     test(`${backend}: apply, check, clean`, () => checked(lab, backend));
   }
   test('check names what fails', () => failing(lab));
+  test('the example of the guide', () => example(lab));
   test('what cannot be is said', () => refused(lab));
   test('--netns goes to another namespace', () => elsewhere(lab));
   test('--fail-open takes the rules away while nobody listens', () => failOpen());
@@ -116,6 +117,61 @@ function failing(lab: Lab): void {
     /^FAIL {2}outbound ipv4: .* should be taken by "outbound to the proxy": refused; .*"a hole" in nat output$/m,
   );
   assert.match(out, /^ok {4}inbound ipv6: /m);
+}
+
+async function example(lab: Lab): Promise<void> {
+  const config = join(import.meta.dirname, '../../examples/capture/pod.yaml');
+  const args = [MAIN, 'proxy', '-c', config, '-l', 'error', '--file-flush-interval-msec', '50'];
+  const proxy = spawn(process.execPath, args, { uid: 1337, gid: 1337, stdio: ['ignore', 'pipe', 'inherit'] });
+  let log = '';
+  proxy.stdout.on('data', (chunk) => {
+    log += chunk;
+  });
+  try {
+    const listens = (): boolean =>
+      / 0A /.test(machine.read('/proc/thread-self/net/tcp6')?.match(/^.*:3A99 .*$/m)?.[0] ?? '');
+    for (let i = 0; i < 200 && !listens(); i++) await sleep(50);
+    assert.equal(heddle('apply').status, 0);
+    // From here and from afar; the test's own process is the application.
+    for (const [from, to, answer] of [
+      [lab.home, '10.99.0.2', 'captured on its way out'],
+      [lab.home, '[fd99::2]', 'captured on its way out'],
+      [lab.far, '10.99.0.1', 'captured on its way in'],
+    ] as const) {
+      assert.equal(await curl(from, `http://${to}:8000/`), `${answer}\n`);
+    }
+    for (let i = 0; i < 100 && log.split('\n').length < 4; i++) await sleep(50);
+    const lines = [
+      '10.99.0.1 was going to 10.99.0.2:8000',
+      'fd99::1 was going to [fd99::2]:8000',
+      '10.99.0.2 was going to 10.99.0.1:8000',
+    ];
+    assert.equal(log, `${lines.join('\n')}\n`);
+    assert.match(
+      heddle('check').out,
+      /^ok {4}outbound ipv4: "outbound to the proxy"; who listens on port 15001 accepted it$/m,
+    );
+  } finally {
+    await ended(proxy);
+  }
+  // Closed: the rules are there, the proxy is not.
+  assert.match(await curl(lab.home, 'http://10.99.0.2:8000/'), /^curl: \(7\)/);
+}
+
+/** What it prints; asynchronous, since the proxy's log is read meanwhile. */
+function curl(from: Namespace, url: string): Promise<string> {
+  const child = from.run(() =>
+    spawn('curl', ['-sS', '--max-time', '5', '-g', url], { stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
+  return new Promise((resolve) => {
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        text += chunk;
+      });
+    }
+    child.on('close', () => resolve(text));
+  });
 }
 
 function refused(lab: Lab): void {
