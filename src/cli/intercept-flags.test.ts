@@ -38,6 +38,17 @@ test('the back-end and the place can be chosen', () => {
   assert.deepEqual(parsed('plan --annotation a/b=c=d').annotations, { 'a/b': 'c=d' });
 });
 
+test("what Istio's tool also takes is taken or said", () => {
+  assert.equal(parsed('apply -n').action, 'plan');
+  assert.equal(parsed('apply --cleanup-only').action, 'clean');
+  const { notes } = parsed('apply --log_output_level=default:info --run-validation --probe-timeout 5s');
+  assert.deepEqual(notes, [
+    '--run-validation has no effect: use heddle intercept check',
+    '--probe-timeout has no effect: use heddle intercept check',
+    '--log_output_level has no effect: there are no levels',
+  ]);
+});
+
 test('what is not understood is said', () => {
   const rows: readonly (readonly [string, RegExp])[] = [
     ['begin', /no action "begin": one of plan, apply, clean, check/],

@@ -21,9 +21,24 @@ const OWN: Readonly<Record<string, Flag>> = {
   annotations: { takes: 'PATH', help: 'annotations of a pod: a file of the downward API, or JSON' },
   annotation: { takes: 'KEY=VALUE', multiple: true, help: 'one annotation; may be repeated' },
   force: { help: 'go on where others’ rules are in place or a port is held' },
+  'dry-run': { short: 'n', help: 'with apply: the same as plan' },
+  'cleanup-only': { help: 'with apply: the same as clean' },
   'fail-open': { help: 'stay, and take the rules away while nobody listens on the proxy’s port' },
   json: { help: 'with plan: as JSON' },
   help: { short: 'h', help: 'print this and exit' },
+};
+
+/** Flags of istio-iptables that change nothing here, each with the reason, which is said. */
+const WITHOUT_EFFECT: Readonly<Record<string, { readonly takes?: true; readonly why: string }>> = {
+  reconcile: { why: 'rules are always replaced' },
+  'force-apply': { why: 'rules are always replaced' },
+  'cni-mode': { why: 'name the namespace with --netns' },
+  'skip-rule-apply': { why: 'leave out apply' },
+  'run-validation': { why: 'use heddle intercept check' },
+  'iptables-probe-port': { takes: true, why: 'use heddle intercept check' },
+  'probe-timeout': { takes: true, why: 'use heddle intercept check' },
+  log_output_level: { takes: true, why: 'there are no levels' },
+  log_as_json: { why: 'there is no log' },
 };
 
 const ALIASES: Readonly<Record<string, string>> = { 'network-namespace': 'netns' };
@@ -39,6 +54,8 @@ export type InterceptFlags = {
   readonly force: boolean;
   readonly failOpen: boolean;
   readonly json: boolean;
+  /** What was given and has no effect. */
+  readonly notes: readonly string[];
 };
 
 type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
@@ -81,6 +98,9 @@ function parserOptions(): Record<string, { type: 'string' | 'boolean'; short?: s
     parsed[name] = { type, ...(short === undefined ? {} : { short }), ...(multiple === true ? { multiple } : {}) };
     if (takes === undefined) parsed[`no-${name}`] = { type };
   }
+  for (const [name, { takes }] of Object.entries(WITHOUT_EFFECT)) {
+    parsed[name] = { type: takes === true ? 'string' : 'boolean' };
+  }
   for (const alias of Object.keys(ALIASES)) parsed[alias] = { type: 'string' };
   return parsed;
 }
@@ -108,9 +128,14 @@ function build(action: Action, values: Values): InterceptFlags | { readonly erro
     if (key === undefined) return { error: `--annotation takes KEY=VALUE, not ${JSON.stringify(one)}` };
     annotations[key] = value ?? '';
   }
+  const notes = Object.entries(WITHOUT_EFFECT)
+    .filter(([name]) => values[name] !== undefined)
+    .map(([name, { why }]) => `--${name} has no effect: ${why}`);
+  const other = values['cleanup-only'] === true ? 'clean' : values['dry-run'] === true ? 'plan' : action;
   return {
-    action,
+    action: action === 'apply' ? other : action,
     options,
+    notes,
     // Whoever names a kind of iptables wants iptables.
     backend: backend === 'auto' && variant !== '' ? 'iptables' : backend,
     variant,

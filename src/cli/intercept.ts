@@ -31,6 +31,7 @@ function say(lines: readonly string[]): void {
 }
 
 async function act(flags: InterceptFlags): Promise<void> {
+  say(flags.notes);
   const machine = realMachine(process.env['PATH'] ?? '');
   if (flags.netns !== null) await enter(flags.netns);
   if (flags.action === 'clean') {

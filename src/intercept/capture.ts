@@ -49,8 +49,14 @@ export function apply(machine: Machine, request: ApplyRequest): Applied {
     throw error;
   }
   // From here on the new rules are in force; what is left of earlier ones goes.
-  for (const other of otherBackends(machine, seen, backend)) other.clean();
-  routes.finish();
+  try {
+    for (const other of otherBackends(machine, seen, backend)) other.clean();
+    routes.finish();
+  } catch (error) {
+    backend.unload();
+    routes.undo();
+    throw error;
+  }
   return { backend: backend.kind, notes };
 }
 

@@ -12,7 +12,8 @@ import { realMachine } from '../../src/intercept/machine.ts';
 import { planOf } from './intercept-cases.ts';
 import { Lab, type Namespace } from './lab.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
+/** The bundle, where it is built of these sources. */
+const HEDDLE = join(import.meta.dirname, '../../bin/heddle');
 /** The long form is run by hand. */
 const ROUNDS = process.env['HEDDLE_LONG'] === '1' ? 300 : 6;
 
@@ -41,7 +42,7 @@ if (typeof lab === 'string') {
 type Answer = { readonly status: number | null; readonly out: string; readonly said: string };
 
 function heddle(...args: string[]): Answer {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'intercept', ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(HEDDLE, ['intercept', ...args], { encoding: 'utf8' });
   return { status, out: stdout, said: stderr };
 }
 
@@ -121,8 +122,8 @@ function failing(lab: Lab): void {
 
 async function example(lab: Lab): Promise<void> {
   const config = join(import.meta.dirname, '../../examples/capture/pod.yaml');
-  const args = [MAIN, 'proxy', '-c', config, '-l', 'error', '--file-flush-interval-msec', '50'];
-  const proxy = spawn(process.execPath, args, { uid: 1337, gid: 1337, stdio: ['ignore', 'pipe', 'inherit'] });
+  const args = ['proxy', '-c', config, '-l', 'error', '--file-flush-interval-msec', '50'];
+  const proxy = spawn(HEDDLE, args, { uid: 1337, gid: 1337, stdio: ['ignore', 'pipe', 'inherit'] });
   let log = '';
   proxy.stdout.on('data', (chunk) => {
     log += chunk;
@@ -178,7 +179,7 @@ function refused(lab: Lab): void {
   const rows: readonly (readonly [readonly string[], RegExp])[] = [
     [['apply', '-u', 'nobody-here'], /there is no "nobody-here" in \/etc\/passwd/],
     [['apply', '--netns', join(folder, 'gone')], /--netns .*gone: it is not there; did its last process end\?/],
-    [['apply', '--netns', MAIN], /--netns .*: it is no network namespace/],
+    [['apply', '--netns', HEDDLE], /--netns .*: it is no network namespace/],
     [['apply', '--annotations', join(folder, 'gone')], /--annotations: ENOENT/],
     [['apply', '--annotations', annotations('x')], /the line "x" is not key="value"/],
     [
@@ -216,7 +217,7 @@ function elsewhere(lab: Lab): void {
 }
 
 async function failOpen(): Promise<void> {
-  const child = spawn(process.execPath, [MAIN, 'intercept', 'apply', '--fail-open', '-u', '0'], {
+  const child = spawn(HEDDLE, ['intercept', 'apply', '--fail-open', '-u', '0'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

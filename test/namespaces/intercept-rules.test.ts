@@ -31,6 +31,7 @@ if (typeof lab === 'string') {
   lab.home.command('iptables-legacy', ['-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '--dport', '9', '-j', 'ACCEPT']);
   for (const kind of KINDS) test(`${kind}: ${CASES.length} combinations of options`, () => allCases(kind));
   test('one back-end takes the place of another', () => replaced());
+  test('or does not', () => notReplaced());
   for (const kind of KINDS)
     test(`${kind}: what fails in the middle leaves everything as it was`, () => brokenOff(kind));
   for (const kind of ['iptables-nft', 'iptables-legacy'] as const) {
@@ -163,6 +164,18 @@ function brief(rule: string): string {
   const [, comment] = /--comment "([^"]*)"/.exec(rule) ?? [];
   const [, target] = / -j (\S+)/.exec(rule) ?? [];
   return `${chain} ${comment} ${target}`;
+}
+
+/** The earlier back-end's rules cannot be taken away: then they stay, and the new ones go. */
+function notReplaced(): void {
+  load('iptables-legacy', '-b 80');
+  const before = state();
+  const broken = breaking(/^iptables-legacy-restore/);
+  for (const kind of ['nft', 'iptables-nft'] as const) {
+    assert.throws(() => load(kind, '-m TPROXY', broken), CaptureError);
+    assert.deepEqual(inNoOrder(state()), inNoOrder(before), kind);
+  }
+  clean(machine);
 }
 
 function replaced(): void {

@@ -1,9 +1,13 @@
 // Options of capture: defaults, sources and their order, and what is said of values that are wrong.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { formatCidr } from '../../base/ip.ts';
 import { portText } from './lists.ts';
-import { mergeSources, type OptionTexts, readOptions } from './options.ts';
+import { iptablesText } from './iptables-text.ts';
+import { nftText } from './nft-text.ts';
+import { mergeSources, OPTIONS, type OptionName, type OptionTexts, readOptions } from './options.ts';
+import { planCapture } from './planner.ts';
 
 const SURROUNDINGS = {
   passwd: 'root:x:0:0::/root:/bin/sh\nistio-proxy:x:1337:1337::/:/bin/false\n',
@@ -131,4 +135,42 @@ test('flags come before annotations, and those before the environment', () => {
   assert.deepEqual(notes, ['the annotation traffic.sidecar.istio.io/nonsense is unknown and changes nothing']);
   const status = mergeSources({}, { 'status.sidecar.istio.io/port': '16020' }, {});
   assert.equal(status.texts['istio-local-exclude-ports'], '15090,15021,15020,16020');
+});
+
+test('whatever is written, it is refused or becomes rules in lines of known words', () => {
+  const names = Object.keys(OPTIONS) as OptionName[];
+  const plausible = fc.constantFrom(
+    '*',
+    '',
+    '80',
+    '80-90,85',
+    '10.0.0.0/8',
+    '::/0',
+    'eth0',
+    'eth+',
+    'TPROXY',
+    'true',
+    'on',
+    'root',
+  );
+  const text = fc.oneof(
+    { weight: 4, arbitrary: plausible },
+    { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
+  );
+  const arbitrary = fc.array(fc.tuple(fc.constantFrom(...names), text), { maxLength: 8 });
+  let planned = 0;
+  fc.assert(
+    fc.property(arbitrary, (entries) => {
+      const { options, errors } = read(Object.fromEntries(entries) as OptionTexts);
+      if (errors.length > 0) return;
+      planned++;
+      const plan = planCapture(options);
+      for (const line of nftText(plan).split('\n')) assert.match(line, /^[\w\s"{},.:;=!/+*()@-]*$/);
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        for (const line of iptablesText(plan, family).split('\n')) assert.match(line, /^[\w\s",.:;!/+*[\]()@-]*$/);
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(planned > 50, String(planned));
 });
