@@ -2,7 +2,7 @@
 // listeners, clusters and routes that serve.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { ByteStreamHandler } from '../../src/base/byte-stream.ts';
+import type { ByteStream, ByteStreamHandler } from '../../src/base/byte-stream.ts';
 import { Clock, Random } from '../../src/base/clock.ts';
 import { createMemoryEngine } from '../../src/net/memory-engine.ts';
 import { decodeBinary } from '../../src/proto/binary-decode.ts';
@@ -211,6 +211,7 @@ export class ApplyRig {
   /** Time goes by: names that nobody resolves are given up. */
   async advance(ms: number): Promise<void> {
     this.core.clock.advance(ms);
+    for (let i = 0; i < 20; i++) this.core.engine.run(() => undefined);
     await this.settle();
   }
 
@@ -233,14 +234,18 @@ export class ApplyRig {
       onDrain() {},
       onClose() {},
     };
+    let client: ByteStream | null = null;
     engine.run(() => {
       engine.connect({ family: 'ipv4', address: '127.0.0.1', port }, {}, (dialled) => {
         if (dialled === null) return;
+        client = dialled;
         dialled.handler = handler;
         dialled.writeLatin1(text);
       });
     });
     for (let i = 0; i < 20; i++) engine.run(() => undefined);
+    engine.run(() => (client as ByteStream | null)?.destroy(true));
+    for (let i = 0; i < 5; i++) engine.run(() => undefined);
     return answer.split('\r\n')[0] ?? '';
   }
 }

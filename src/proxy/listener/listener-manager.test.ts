@@ -103,6 +103,29 @@ test('an equal version changes nothing; another chain is taken on in place and t
   rig.stop();
 });
 
+test('an address is one listener’s alone, as long as it has it', () => {
+  const rig = new MemoryProxy();
+  const { listeners } = rig.proxy.worker;
+  const config = configOf(rig);
+  const other = { ...config, name: 'other', fingerprint: 'other' };
+  rig.run(() => {
+    const outcome = listeners.set(other);
+    assert.ok(typeof outcome === 'object');
+    assert.match(outcome.error, /^error adding listener: 'other' has duplicate address '127\.0\.0\.1:10000' as /);
+  });
+  assert.deepEqual(
+    listeners.statuses().map(({ name }) => name),
+    ['test'],
+  );
+  assert.deepEqual(rig.exchange(get('/')).answers, ['200 ok']);
+  rig.run(() => {
+    listeners.remove('test');
+    assert.equal(listeners.set(other), 'added');
+  });
+  assert.deepEqual(rig.exchange(get('/')).answers, ['200 ok']);
+  rig.stop();
+});
+
 test('a chain that is gone drains: idle connections end, others with their exchange, the rest at the end', () => {
   const rig = new MemoryProxy();
   const { listeners } = rig.proxy.worker;
