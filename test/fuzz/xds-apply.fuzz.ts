@@ -250,9 +250,8 @@ class Episode {
     const now = this.#objects(type);
     for (const [name, { error, active }] of this.rig.record(type)) {
       if (error === null) continue;
-      const [first = ''] = error.details.split('\n');
-      if (isShowing) note(type, first);
-      else assert.match(first, REASON, `${type} ${name}`);
+      if (isShowing) note(type, error.details);
+      else assert.match(error.details, REASON, `${type} ${name}`);
       if (active !== null && before.get(name) !== undefined) {
         assert.deepEqual(now.get(name), before.get(name), `${type} ${name} changed though it was refused`);
       }
@@ -338,6 +337,7 @@ const REASON = new RegExp(
     '^(Unable to unpack|cannot bind|error adding listener|is static|is a |is of a kind|duplicate )',
     '^(SAN-based verification|Error: |Didn)',
   ].join('|'),
+  's',
 );
 
 /** Statistics of what the bootstrap has. */

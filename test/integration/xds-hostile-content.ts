@@ -246,7 +246,7 @@ const WRONG: readonly ContentAttack[] = [
   {
     name: 'an extension that is not there',
     async act(rig) {
-      const policies = [{ typed_extension_config: { name: 'x' } }];
+      const policies = [{}];
       const json = cluster('policies', { load_balancing_policy: { policies } });
       const why = /policies: load_balancing_policy\.policies\[0\]\.typed_extension_config\.typed_config: is required/;
       await refusedCluster(rig, 'policies', bytesOf(CLUSTER, json), why);
