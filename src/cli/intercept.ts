@@ -67,7 +67,10 @@ function decide(machine: Machine, flags: InterceptFlags): { options: InterceptOp
     hasIpv6: machine.read('/proc/sys/net/ipv6/conf/lo/disable_ipv6')?.trim() === '0',
   });
   if (errors.length > 0) throw new CaptureError(...errors);
-  return { options, notes: [...merged.notes, ...notes] };
+  // The namespace of the network brings no files with it.
+  const isForeign = flags.netns !== null && options.dns !== null && options.dns !== 'all';
+  const foreign = '--redirect-dns: the servers are those of this /etc/resolv.conf; for others pass --capture-all-dns';
+  return { options, notes: [...merged.notes, ...notes, ...(isForeign ? [foreign] : [])] };
 }
 
 function readAnnotationFile(path: string | null): Record<string, string> {

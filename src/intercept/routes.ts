@@ -33,10 +33,15 @@ export function changeRoutes(machine: Machine, plan: Plan): RouteChange {
     const ran = machine.run('ip', [flag(family), ...add.split(' ')]);
     if (ran.ok || /File exists/.test(ran.complaint)) continue;
     undo();
-    const hint = family === 'ipv6' ? '; without IPv6 here, pass --ipv6 off' : '';
-    throw new CaptureError(`ip ${flag(family)} ${add}: ${firstLine(ran.complaint)}${hint}`);
+    throw new CaptureError(`ip ${flag(family)} ${add}: ${firstLine(ran.complaint)}${hint(ran.complaint)}`);
   }
   return { undo, finish: () => remove(machine, stale) };
+}
+
+function hint(complaint: string): string {
+  if (/not up/.test(complaint)) return '; bring it up: ip link set lo up';
+  if (/IPv6 is disabled|not supported/i.test(complaint)) return '; without IPv6 here, pass --ipv6 off';
+  return '';
 }
 
 /** What the plan needs and is not there, as the commands that would add it. */

@@ -9,7 +9,8 @@ export function enterNamespace(path: string): string | null {
     fd = openSync(path, 'r');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? 'it is not there; did its last process end?' : `${code}`;
+    if (code === 'ENOENT') return 'it is not there; did its last process end?';
+    return code === 'EACCES' ? 'it may not be opened: run as root' : `${code}`;
   }
   try {
     const failed = enterNetwork(fd);
