@@ -398,7 +398,6 @@ export const HUGE_ATTACKS: readonly ContentAttack[] = [
       await sayClusters(rig, ...all);
       const refusal = await rig.refused(/wrong-1:.*lb_policy/s);
       assert.ok(refusal.length < 5_000);
-      assert.ok((await rig.errorStates()).length <= 1_100);
     },
   },
   {

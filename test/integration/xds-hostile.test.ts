@@ -18,7 +18,7 @@ async function started(t: TestContext, form: Form): Promise<HostileRig> {
   return rig;
 }
 
-describe('a hostile control plane', { concurrency: 3 }, () => {
+describe('a hostile control plane', { concurrency: 6 }, () => {
   for (const [i, form] of FORMS.entries()) {
     test(`that speaks HTTP/2 and gRPC as it likes (${form})`, async (t) => {
       const rig = await started(t, form);

@@ -47,6 +47,8 @@ const VIRTUAL_HOSTS_FIELD = 2;
 const ROUTE_OF_HOST_TYPE = 'envoy.config.route.v3.Route';
 /** Number of VirtualHost.routes. */
 const ROUTES_FIELD = 3;
+/** Virtual hosts, or routes of one of them, that are cut out: more are read at once, as far as they may be. */
+const MAX_PARTS = 250_000;
 /** The routes of a longer one are read one by one: all at once would hold up what is on its way. */
 const LARGE_HOST_BYTES = 32 * 1024;
 
@@ -291,7 +293,8 @@ function cutField(
   let fields = 0;
   while (cursor.next()) {
     // Whatever does not end within the message, or never ends, is the decoder's to complain of.
-    if (cursor.valueEnd > bytes.length || ++fields > MAX_FIELDS) return { rest: bytes, parts: [] };
+    const isTooMuch = ++fields > MAX_FIELDS || parts.length > MAX_PARTS;
+    if (isTooMuch || cursor.valueEnd > bytes.length) return { rest: bytes, parts: [] };
     if (cursor.number === number && cursor.wireType === WIRE.bytes) {
       parts.push(bytes.subarray(cursor.valueStart, cursor.valueEnd));
       if (start > restStart) rest.push(bytes.subarray(restStart, start));
