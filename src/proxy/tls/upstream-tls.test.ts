@@ -20,7 +20,7 @@ import { ConfigDecoder } from '../config-decoder.ts';
 import { NO_WISHES } from '../cluster/wishes.ts';
 import type { TransportWishes, UpstreamTarget, UpstreamTransport } from '../transport/transport.ts';
 import type { SecretHandle, SecretRef, SecretStore } from './tls-config.ts';
-import { upstreamTls } from './upstream-tls.ts';
+import { endOfFirst, upstreamTls } from './upstream-tls.ts';
 
 const ca = makeCa();
 const otherCa = makeCa('other');
@@ -288,4 +288,14 @@ test('a handshake that is given up closes its socket', async () => {
       setTimeout(resolve, 50);
     });
   });
+});
+
+test('authorities end with the first that is whole, whatever else stands there', () => {
+  const { pem } = makeCa('some');
+  const end = endOfFirst(Buffer.from(pem));
+  assert.ok(end !== null && end > Date.now());
+  // The first block lacks a part of its end.
+  const broken = pem.replace('-----END CERTIFICATE-----', '-----END CERTIFIC');
+  assert.equal(endOfFirst(Buffer.from(`${broken}\n${pem}`)), end);
+  assert.equal(endOfFirst(Buffer.from('nothing')), null);
 });

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { ByteStream } from '../../base/byte-stream.ts';
 import { type Failure, failure } from '../../base/failure.ts';
+import { pemBlocks } from '../../net/tls/pem.ts';
 import type { SessionFacts } from '../../net/tls/session-facts.ts';
 import { startTls } from '../../net/tls/start-tls.ts';
 import { handshakeStat, sanMatcherReason, UNCHECKED_REASON } from '../../net/tls/wording.ts';
@@ -264,12 +265,14 @@ class SessionTaking {
 /** By the bytes of a file that many clusters share. */
 const ends = new WeakMap<Buffer, number>();
 
-/** When the first trusted certificate ends, ms since 1970; null without one. */
-function endOfFirst(trustedCa: Buffer | null): number | null {
+/** When the first trusted certificate ends, ms since 1970; null without one. What else is in the text does not matter. */
+export function endOfFirst(trustedCa: Buffer | null): number | null {
   if (trustedCa === null) return null;
   let end = ends.get(trustedCa);
   if (end === undefined) {
-    end = new X509Certificate(trustedCa).validToDate.getTime();
+    const [first] = pemBlocks(trustedCa, 'CERTIFICATE');
+    if (first === undefined) return null;
+    end = new X509Certificate(first).validToDate.getTime();
     ends.set(trustedCa, end);
   }
   return end;
