@@ -44,19 +44,19 @@ const TOUCHED = new RegExp(
 
 export const xdsFirst: BenchCase = {
   name: 'xds-first',
-  title: 'first configuration of a captured sidecar, from the stream to active listeners',
+  title: 'xDS: first configuration of a captured sidecar',
   run: measureCapture,
 };
 
 export const xdsMesh: BenchCase = {
   name: 'xds-mesh',
-  title: '1,000 clusters, 1,000 virtual hosts, 2,000 endpoints over ADS',
+  title: 'xDS: 1,000 clusters and hosts, 2,000 endpoints',
   run: measureMesh,
 };
 
 export const xdsEndpoint: BenchCase = {
   name: 'xds-endpoint',
-  title: 'one endpoint changed among 1,000 clusters',
+  title: 'xDS: one endpoint of 1,000 clusters',
   run: measureEndpoint,
 };
 
@@ -117,7 +117,7 @@ async function measureCapture(context: BenchContext): Promise<readonly Row[]> {
       await proxy.stop();
     }
   });
-  const [name, title] = ['xds-resend', 'the same again, all unchanged'];
+  const [name, title] = ['xds-resend', 'xDS: the same again, unchanged'];
   const notCounted = touched.length === 0 ? null : `it touched ${touched.slice(0, 5).join(', ')}`;
   return [
     { ...xdsFirst, unit: 'ms CPU', bar: { most: 150 }, rounds, notCounted: null },
@@ -161,7 +161,7 @@ async function measureMesh(context: BenchContext): Promise<readonly Row[]> {
     {
       ...common,
       name: `${name}-memory`,
-      title: `${title}: RSS`,
+      title: 'xDS: 1,000 clusters and hosts, RSS',
       unit: 'MB more',
       bar: { ratio: 1 },
       rounds: growth,
@@ -183,13 +183,13 @@ type EndpointRow = {
 
 const { name: ENDPOINT, title: ENDPOINT_TITLE } = xdsEndpoint;
 const ENDPOINT_ROWS: readonly EndpointRow[] = [
-  { name: ENDPOINT, title: `${ENDPOINT_TITLE}, as istiod sends it`, form: 'GRPC', isWhole: false, bar: { most: 1 } },
+  { name: ENDPOINT, title: ENDPOINT_TITLE, form: 'GRPC', isWhole: false, bar: { most: 1 } },
   {
     ...{ name: `${ENDPOINT}-delta`, title: `${ENDPOINT_TITLE}, delta`, form: 'DELTA_GRPC' },
     ...{ isWhole: false, bar: { most: 1 } },
   },
   {
-    ...{ name: `${ENDPOINT}-whole`, title: `${ENDPOINT_TITLE}, all of them sent`, form: 'GRPC' },
+    ...{ name: `${ENDPOINT}-whole`, title: `${ENDPOINT_TITLE}, with all`, form: 'GRPC' },
     ...{ isWhole: true, bar: { ratio: 1 } },
   },
 ];
