@@ -1,5 +1,5 @@
 // What an exchange wishes of its upstream connection, from filter state: names of TLS, and whom a PROXY header names.
-import type { ConnectionInfo, FilterStateObject } from '../stream-info.ts';
+import type { ConnectionInfo, FilterStateObject, UpstreamSource } from '../stream-info.ts';
 import type { SharedState, TransportWishes } from '../transport/transport.ts';
 import type { TransportWants } from './cluster.ts';
 
@@ -14,6 +14,7 @@ export const NO_WISHES: TransportWishes = Object.freeze({
   applicationProtocols: null,
   connection: null,
   sharedState: null,
+  source: null,
 });
 
 /** Who wishes: an exchange, or a mirrored one, which has no downstream connection. */
@@ -25,16 +26,18 @@ export type Wisher = {
 /** Null when nothing is wished. Source: Envoy TransportSocketOptionsUtility::fromFilterState. */
 export function wishesOf(info: Wisher, wants: TransportWants | null): TransportWishes | null {
   const sharedState = sharedStateOf(info);
-  if (wants === null) return sharedState === null ? null : { ...NO_WISHES, sharedState };
   const { connection, filterState } = info;
+  const source = connection?.upstreamSource ?? null;
+  const isUsual = sharedState === null && source === null;
+  if (wants === null) return isUsual ? null : { ...NO_WISHES, sharedState, source };
   const inherited = connection?.filterState ?? null;
   const hasState = filterState !== null || (inherited !== null && inherited.size > 0);
-  if (!hasState && !wants.needsConnection) return null;
+  if (!hasState && source === null && !wants.needsConnection) return null;
   const find = (key: string): FilterStateObject | undefined => filterState?.get(key) ?? inherited?.get(key);
   const serverName = find(SERVER_NAME_KEY);
   const names = find(SAN_KEY);
   const protocols = find(ALPN_KEY);
-  const isPlain = sharedState === null && serverName === undefined && names === undefined && protocols === undefined;
+  const isPlain = isUsual && serverName === undefined && names === undefined && protocols === undefined;
   if (isPlain && !wants.needsConnection) return null;
   return {
     serverName: serverName?.value ?? '',
@@ -42,6 +45,7 @@ export function wishesOf(info: Wisher, wants: TransportWants | null): TransportW
     applicationProtocols: protocols === undefined ? null : listOf(protocols),
     connection: wants.needsConnection ? connection : null,
     sharedState,
+    source,
   };
 }
 
@@ -70,6 +74,11 @@ export function sharedStateKey(shared: SharedState | null): string {
   let key = '';
   for (const [name, { isHashable, value }] of shared) if (isHashable === true) key += `${name} ${value}\n`;
   return key;
+}
+
+/** Nobody's requests leave with another client's address. Source: Envoy hashes upstream socket options. */
+export function sourceKey(source: UpstreamSource | null): string {
+  return source === null ? '' : `${source.address.address} ${source.address.port} ${source.mark}\n`;
 }
 
 /** Equal texts give the same list: with Istio's ALPN filter every request has one, and its key is found by it. */

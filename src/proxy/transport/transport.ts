@@ -6,7 +6,7 @@ import type { SharedCells } from '../../base/shared-cells.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Runtime } from '../http/filter.ts';
-import type { ConnectionInfo, FilterStateObject, Metadata } from '../stream-info.ts';
+import type { ConnectionInfo, FilterStateObject, Metadata, UpstreamSource } from '../stream-info.ts';
 import type { KeyLogFiles } from '../tls/key-log.ts';
 import type { SecretStore } from '../tls/tls-config.ts';
 
@@ -56,6 +56,8 @@ export type TransportWishes = {
   readonly connection: ConnectionInfo | null;
   /** Filter state that is marked to go along upstream; null for none. */
   readonly sharedState: SharedState | null;
+  /** From where it is dialled (original_src); null: as the cluster's connections are. */
+  readonly source: UpstreamSource | null;
 };
 
 export type SharedState = ReadonlyMap<string, FilterStateObject>;

@@ -4,7 +4,9 @@ import type { Clock, Random, Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { SocketOption } from '../../../net/engine.ts';
 import { isBindFailure } from '../../../net/prepared-socket.ts';
+import { dialTransparent, mark } from '../../../net/socket-options.ts';
 import type { Http2CodecScope } from '../../codec/http2-stats.ts';
+import type { UpstreamSource } from '../../stream-info.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { StreamRequest } from '../cluster.ts';
 import type { ConnectTimes } from '../cluster.ts';
@@ -26,6 +28,15 @@ export type DialOptions = {
   readonly left?: unknown;
   readonly socketOptions?: readonly SocketOption[];
 };
+
+/** How a connection leaves that shows the address of the downstream peer; null: as the cluster's do. */
+export function dialFrom(source: UpstreamSource | null): DialOptions | null {
+  if (source === null) return null;
+  const { address, isTransparent } = source;
+  const socketOptions = isTransparent ? dialTransparent(address.family) : [];
+  if (source.mark !== 0) socketOptions.push(mark(source.mark));
+  return socketOptions.length === 0 ? { localAddress: address } : { localAddress: address, socketOptions };
+}
 
 /** Exactly one of the first two is not null. `socketMs`: when the socket stood; absent where that is now. */
 export type DialCallback = (stream: ByteStream | null, failure: Failure | null, socketMs?: number) => void;

@@ -4,13 +4,15 @@ import { test } from 'node:test';
 import { FakeTransport } from '../../../../test/support/fake-transport.ts';
 import { makeConnection, requestHeaders } from '../../../../test/support/filter-harness.ts';
 import { clusterConfig, endpoint, type FakeSocket, RouterHarness } from '../../../../test/support/router-harness.ts';
+import type { Address } from '../../../base/byte-stream.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../http/codec.ts';
 import type { Metadata } from '../../stream-info.ts';
 import type { TransportWishes } from '../../transport/transport.ts';
 import type { StreamRequest } from '../cluster.ts';
 import type { ClusterConfig, EndpointConfig, TransportMatch } from '../cluster-config.ts';
-import { NO_WISHES } from '../wishes.ts';
+import { NO_WISHES, wishesOf } from '../wishes.ts';
+import type { DialOptions } from './dialing.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
 
@@ -262,4 +264,36 @@ test('a connection of layer 4 that passes state on is nobody else’s', () => {
     seen.push(transport.finish().sharedState?.get('key')?.value);
   }
   assert.deepEqual(seen, ['first', 'second']);
+});
+
+test('requests that leave with clients’ addresses share connections with those of the same client only', () => {
+  const { h, wish, transport } = rig();
+  const dialled: (readonly [string | undefined, number | undefined])[] = [];
+  const connect = h.dialer.connect.bind(h.dialer);
+  h.dialer.connect = (address, options: DialOptions, callback) => {
+    dialled.push([options.localAddress?.address, options.socketOptions?.length]);
+    return connect(address, options, callback);
+  };
+  const request = (address: string | null): void => {
+    const from: Address | null = address === null ? null : { family: 'ipv4', address, port: 0 };
+    const made = wish({ source: from === null ? null : { address: from, mark: 7, isTransparent: true } });
+    if (made.encoder === null) {
+      h.dialer.accept();
+      transport.finish();
+    }
+    h.dialer.sockets.at(-1)?.feed(OK);
+  };
+  for (const address of ['10.0.0.1', '10.0.0.1', '10.0.0.2', null]) request(address);
+  const [first, second, plain, ...more] = dialled;
+  assert.deepEqual([first?.[0], second?.[0], plain?.[0], more.length], ['10.0.0.1', '10.0.0.2', undefined, 0]);
+  assert.deepEqual([first?.[1], plain?.[1]], [2, undefined]);
+});
+
+test('an exchange wishes to leave from where its connection says, with names or without', () => {
+  const source = { address: { family: 'ipv4', address: '10.0.0.1', port: 0 }, mark: 0, isTransparent: true } as const;
+  const connection = makeConnection({ upstreamSource: source });
+  const state = { filterState: null, connection };
+  assert.equal(wishesOf(state, null)?.source, source);
+  assert.equal(wishesOf(state, { needsConnection: false, autoNames: null })?.source, source);
+  assert.equal(wishesOf({ filterState: null, connection: makeConnection({}) }, null), null);
 });

@@ -6,7 +6,7 @@ import type { Breaker } from '../circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectionOptions, Priority, StreamRequest } from '../cluster.ts';
 import { NO_POOL } from '../failures.ts';
 import type { HostEntry } from '../host.ts';
-import { NO_WISHES, sharedStateKey } from '../wishes.ts';
+import { NO_WISHES, sharedStateKey, sourceKey } from '../wishes.ts';
 import type { PoolContext } from './dialing.ts';
 import { Http1Pool } from './http1.ts';
 import { Http2Pool } from './http2.ts';
@@ -118,8 +118,9 @@ export class HostPools {
     this.#breakers.HIGH.pools.touch();
     const host = this.#host;
     const context = this.#contextFor(wishes, OFFERED[spoken]);
-    if (spoken === 'http1') return new Http1Pool(context, host.address, host, breaker);
-    return new Http2Pool(context, host.address, host, breaker, spoken === 'auto' ? 'alpn' : 'always');
+    if (spoken === 'http1') return new Http1Pool(context, host.address, host, breaker, wishes.source);
+    const choice = spoken === 'auto' ? 'alpn' : 'always';
+    return new Http2Pool(context, host.address, host, breaker, choice, wishes.source);
   }
 
   // ─── TCP ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +179,8 @@ export class HostPools {
     const transport = this.#transport;
     const key = (transport?.keyOf(wishes) ?? '') + sharedStateKey(wishes.sharedState);
     // What the other end sees, and what is no part of the key, must not be seen by others.
-    return key === '' && wishes.sharedState !== null && transport?.passesState === true ? 'state' : key;
+    const isSeen = key === '' && wishes.sharedState !== null && transport?.passesState === true;
+    return sourceKey(wishes.source) + (isSeen ? 'state' : key);
   }
 
   #contextFor(wishes: TransportWishes, fallbackProtocols: readonly string[]): PoolContext {

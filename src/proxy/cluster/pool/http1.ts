@@ -3,26 +3,34 @@ import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import type { Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
 import type { StreamCallbacks } from '../../http/codec.ts';
+import type { UpstreamSource } from '../../stream-info.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { ConnectTimes, StreamRequest } from '../cluster.ts';
 import type { UpstreamHttpConfig } from '../cluster-config.ts';
 import { ACTIVE_OVERFLOW } from '../failures.ts';
 import type { HostCounts } from '../host.ts';
 import { makeCodecStats } from '../stats.ts';
-import { DialingPool, type EndedBy, type Pending, type PoolContext } from './dialing.ts';
+import { dialFrom, type DialOptions, DialingPool, type EndedBy, type Pending, type PoolContext } from './dialing.ts';
 import { type ClientOwner, Http1Client } from './http1-client.ts';
 
 export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwner {
   readonly http: UpstreamHttpConfig;
-  protected readonly source = null;
+  protected readonly source: DialOptions | null;
   /** The most recently used last. */
   readonly #idle: Http1Client[] = [];
   /** Idle and busy. */
   readonly #clients = new Set<Http1Client>();
   readonly #idleTimer: Timer;
 
-  constructor(context: PoolContext, address: Address, host: HostCounts, breaker: Breaker) {
+  constructor(
+    context: PoolContext,
+    address: Address,
+    host: HostCounts,
+    breaker: Breaker,
+    source: UpstreamSource | null = null,
+  ) {
     super(context, address, host, breaker);
+    this.source = dialFrom(source);
     this.http = context.config.http;
     this.preconnectRatio = context.config.preconnectRatio;
     this.#idleTimer = context.clock.timer(closeIdle, this);

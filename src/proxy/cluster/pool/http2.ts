@@ -2,6 +2,7 @@
 import type { Address, ByteStream } from '../../../base/byte-stream.ts';
 import type { Clock, Random } from '../../../base/clock.ts';
 import type { StreamCallbacks } from '../../http/codec.ts';
+import type { UpstreamSource } from '../../stream-info.ts';
 import type { Http2Settings } from '../../codec/http2-settings.ts';
 import type { Http2CodecScope } from '../../codec/http2-stats.ts';
 import type { Breaker } from '../circuit-breaker.ts';
@@ -26,8 +27,15 @@ export class Http2Pool extends Http1Pool implements Http2ClientOwner {
   /** What the host last said of streams: a new connection begins with that until it hears otherwise. */
   peerStreams = Number.POSITIVE_INFINITY;
 
-  constructor(context: PoolContext, address: Address, host: HostCounts, breaker: Breaker, choice: Http2Choice) {
-    super(context, address, host, breaker);
+  constructor(
+    context: PoolContext,
+    address: Address,
+    host: HostCounts,
+    breaker: Breaker,
+    choice: Http2Choice,
+    source: UpstreamSource | null = null,
+  ) {
+    super(context, address, host, breaker, source);
     this.http2 = this.http.http2;
     this.clock = context.clock;
     this.random = context.random;

@@ -1,13 +1,12 @@
 // The TCP connections to one host at one priority: each is dialled for one wish and belongs to who wished for it.
 import type { ByteStream } from '../../../base/byte-stream.ts';
 import type { Failure } from '../../../base/failure.ts';
-import { dialTransparent, mark } from '../../../net/socket-options.ts';
 import type { FilterStateObject, UpstreamSource } from '../../stream-info.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { ConnectionCallbacks, ConnectTimes, Host, StreamRequest, UpstreamConnection } from '../cluster.ts';
 import type { HostCounts } from '../host.ts';
 import { upstreamStateOf } from '../upstream-filter.ts';
-import { type DialOptions, DialingPool, type EndedBy, type PoolContext } from './dialing.ts';
+import { dialFrom, type DialOptions, DialingPool, type EndedBy, type PoolContext } from './dialing.ts';
 
 export class TcpPool extends DialingPool<ConnectionCallbacks> {
   protected readonly source: DialOptions | null;
@@ -17,7 +16,7 @@ export class TcpPool extends DialingPool<ConnectionCallbacks> {
   constructor(context: PoolContext, host: Host & HostCounts, breaker: Breaker, source: UpstreamSource | null) {
     super(context, host.address, host, breaker);
     this.#owner = host;
-    this.source = source === null ? null : dialFrom(source);
+    this.source = dialFrom(source);
   }
 
   protected get clientCount(): number {
@@ -112,12 +111,4 @@ class TcpConnection implements UpstreamConnection {
     this.countBytes();
     this.#pool.ended(this.times.startMs, by, wasInUse);
   }
-}
-
-/** How a connection leaves that shows the address of the downstream peer. */
-function dialFrom(source: UpstreamSource): DialOptions {
-  const { address, isTransparent } = source;
-  const socketOptions = isTransparent ? dialTransparent(address.family) : [];
-  if (source.mark !== 0) socketOptions.push(mark(source.mark));
-  return socketOptions.length === 0 ? { localAddress: address } : { localAddress: address, socketOptions };
 }
