@@ -1,0 +1,210 @@
+// Capture as a whole: each kind of rules, both families, both ways, and each kind of traffic through the built proxy.
+import assert from 'node:assert/strict';
+import type * as dgram from 'node:dgram';
+import { rmSync } from 'node:fs';
+import type * as net from 'node:net';
+import { after, test } from 'node:test';
+import * as tls from 'node:tls';
+import { DnsServer } from '../support/dns-server.ts';
+import { queryOf, readReply } from '../support/dns-messages.ts';
+import {
+  at,
+  certificate,
+  datagrams,
+  FAMILIES,
+  type Family,
+  type Host,
+  INSPECTION_MS,
+  intercept,
+  LONG_ANSWER,
+  makeFolder,
+  type Mode,
+  Pod,
+  PORTS,
+  serve,
+  serveDatagrams,
+  TLS_NAME,
+  WAYS,
+  type Way,
+} from './capture-matrix-rig.ts';
+import { hasSysAdmin, Lab } from './lab.ts';
+
+/** Beyond the wait for a client that says nothing: two cores may be busy. */
+const SLACK_MS = 400;
+
+const lab = Lab.make();
+const folder = makeFolder();
+after(() => rmSync(folder, { recursive: true }));
+
+if (typeof lab === 'string') {
+  test('namespaces are refused for want of CAP_SYS_ADMIN, so nothing can be captured', () => {
+    assert.equal(lab, 'unshare: error 1');
+    assert.equal(hasSysAdmin(), false);
+  });
+} else {
+  lab.far.ip('address add fd99::3/64 dev cable nodad');
+  after(() => lab.close());
+  for (const mode of ['REDIRECT', 'TPROXY'] as const) {
+    test(mode, async (t) => {
+      const upstream = await DnsServer.start();
+      const servers = [await serve(lab.far, 'far'), await serve(lab.home, 'home')];
+      const asked = await Promise.all(FAMILIES.map((family) => serveDatagrams(lab, family)));
+      const pod = await Pod.start(mode, folder, upstream.port);
+      try {
+        for (const backend of ['nft', 'iptables']) {
+          intercept('apply', '-m', mode, '--backend', backend, '--redirect-dns', '--capture-all-dns');
+          try {
+            await t.test(`${backend}: every protocol, family and way`, () => matrix(lab, pod, mode));
+            await t.test(`${backend}: DNS`, () => dns(lab, upstream, `${backend}.test`));
+          } finally {
+            intercept('clean');
+          }
+        }
+      } finally {
+        await pod.stop();
+        for (const close of servers) close();
+        for (const socket of asked) socket.close();
+        await upstream.close();
+      }
+    });
+  }
+}
+
+type Cell = {
+  /** A connection of the client's to a port of the server's. */
+  readonly dial: (port: number) => net.Socket;
+  /** What the server must say there. */
+  readonly facts: (port: number) => string;
+};
+
+async function matrix(lab: Lab, pod: Pod, mode: Mode): Promise<void> {
+  const expected: string[] = [];
+  const cells: Promise<void>[] = [];
+  for (const way of WAYS) {
+    for (const family of FAMILIES) {
+      const { client, server, seen } = partners(way, mode);
+      const clientAddress = at(family, client, 0);
+      const cell: Cell = {
+        dial: (port) => {
+          const to = at(family, server, port);
+          return way === 'outbound' ? lab.home.connect(to) : lab.far.connect(to, clientAddress);
+        },
+        facts: (port) => `${at(family, server, 0).address} ${port} for ${at(family, seen, 0).address}`,
+      };
+      for (const [name, run] of Object.entries(TRAFFIC)) {
+        const annotate = (error: Error): void => assert.fail(`${way} ${family} ${name}: ${error.stack}`);
+        cells.push(run(cell).catch(annotate));
+        expected.push(logLine(way, family, name, client, server));
+      }
+    }
+  }
+  await Promise.all(cells);
+  // The servers' words are worth something only if the proxy was between.
+  assert.deepEqual(await pod.logged(expected.length), expected.sort());
+}
+
+function partners(way: Way, mode: Mode): { readonly client: Host; readonly server: Host; readonly seen: Host } {
+  if (way === 'outbound') return { client: 'home', server: 'far', seen: 'home' };
+  return { client: 'other', server: 'home', seen: mode === 'TPROXY' ? 'other' : 'passedOn' };
+}
+
+function logLine(way: Way, family: Family, name: string, client: Host, server: Host): string {
+  const { address, port } = at(family, server, PORTS[name as keyof typeof PORTS]);
+  const destination = family === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  const chain = name === 'http' || name === 'tls' ? name : 'tcp';
+  const from = at(family, client, 0).address;
+  return `${way} ${chain}: ${from} to ${destination}, dialled ${destination}, ${name === 'tls' ? TLS_NAME : '-'}`;
+}
+
+const TRAFFIC: Readonly<Record<keyof typeof PORTS, (cell: Cell) => Promise<void>>> = {
+  async http({ dial, facts }) {
+    const socket = dial(PORTS.http);
+    socket.write(`GET / HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n`);
+    assert.match(await textOf(socket), new RegExp(`^HTTP/1.1 200 OK\r\n[^]*\r\n\r\n${facts(PORTS.http)}$`));
+  },
+  async tls({ dial, facts }) {
+    const socket = tls.connect({ socket: dial(PORTS.tls), servername: TLS_NAME, ca: certificate.pem });
+    socket.write(`GET / HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n`);
+    const text = await textOf(socket);
+    assert.equal(text.split('\r\n').at(-1), `${facts(PORTS.tls)} as ${TLS_NAME}`);
+  },
+  async greeting({ dial, facts }) {
+    const { text, ms } = await greet(dial(PORTS.greeting));
+    assert.equal(text, facts(PORTS.greeting));
+    assert.ok(ms > INSPECTION_MS / 2 && ms < INSPECTION_MS + SLACK_MS, `the greeting took ${ms} ms`);
+  },
+  async quickGreeting({ dial, facts }) {
+    const { text, ms } = await greet(dial(PORTS.quickGreeting));
+    assert.equal(text, facts(PORTS.quickGreeting));
+    assert.ok(ms < INSPECTION_MS, `the greeting took ${ms} ms`);
+  },
+  async halfClose({ dial, facts }) {
+    const socket = dial(PORTS.halfClose);
+    // Without the line's end the inspectors would wait for more, and give up at the client's end as Envoy does.
+    socket.end('question\n');
+    const text = await textOf(socket);
+    assert.equal(text.slice(0, -LONG_ANSWER.length), `${facts(PORTS.halfClose)} asked question\n`);
+    assert.ok(text.endsWith(LONG_ANSWER));
+  },
+};
+
+/** All that a server says until its end; anything else than an end is a failure. */
+function textOf(socket: net.Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setTimeout(5000, () => socket.destroy(new Error(`silence after ${text.length} characters`)));
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`closed without an end after ${text.length} characters`)));
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('end', () => {
+      socket.end();
+      resolve(text);
+    });
+  });
+}
+
+/** The client is silent. */
+async function greet(socket: net.Socket): Promise<{ readonly text: string; readonly ms: number }> {
+  let start = 0;
+  let first = 0;
+  socket.once('connect', () => {
+    start = performance.now();
+  });
+  socket.once('data', () => {
+    first = performance.now();
+  });
+  const text = await textOf(socket);
+  return { text, ms: first - start };
+}
+
+async function dns(lab: Lab, upstream: DnsServer, domain: string): Promise<void> {
+  for (const family of FAMILIES) {
+    const name = `${family}.${domain}`;
+    upstream.zone = { [name]: ['192.0.2.1', '2001:db8::1'] };
+    // Nobody serves DNS there.
+    const client = await datagrams(lab.home, at(family, 'home', 0));
+    const reply = readReply(await ask(client, family, 'far', queryOf(name, family === 'ipv4' ? 'A' : 'AAAA')));
+    const answer = family === 'ipv4' ? 'A 192.0.2.1' : 'AAAA 2001:db8::1';
+    assert.deepEqual([reply.code, ...reply.answers], ['NOERROR', `${name} 60 ${answer}`]);
+    assert.equal(upstream.queries.at(-1)?.name, name);
+    const outsider = await datagrams(lab.far, at(family, 'other', 0));
+    const own = await ask(outsider, family, 'home', queryOf(name));
+    assert.equal(String(own), `application for ${at(family, 'other', 0).address}`);
+  }
+}
+
+/** Asks port 53 of a host; the answer must come from there. */
+function ask(socket: dgram.Socket, family: Family, host: Host, query: Buffer): Promise<Buffer> {
+  const { address, port } = at(family, host, 53);
+  return new Promise<Buffer>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer from ${address}`)), 3000);
+    socket.on('message', (message, from) => {
+      clearTimeout(timer);
+      assert.deepEqual([from.address, from.port], [address, port]);
+      resolve(message);
+    });
+    socket.send(query, port, address);
+  }).finally(() => socket.close());
+}
