@@ -13,9 +13,9 @@ import { AdsServer } from '../support/ads-server.ts';
 import { arePeersRequired, findEnvoy } from '../support/find-envoy.ts';
 import { type ProxyKind, type ProxyProcess, startProxy } from '../support/proxy-process.ts';
 import { hasSysAdmin, Lab } from './lab.ts';
-import { type Calls, clientCalls, ELSEWHERE, gatewayCalls, NOBODY, ODD_PORT, serverCalls } from './mesh-calls.ts';
+import { type Calls, clientCalls, gatewayCalls, NOBODY, serverCalls } from './mesh-calls.ts';
 import { type Answer, MeshClient } from './mesh-client.ts';
-import { MeshServers, type Workload } from './mesh-servers.ts';
+import { accountsOf, MeshServers, workloadsOf } from './mesh-servers.ts';
 
 const SCENARIO = '40-stock-envoy-flags';
 const GATEWAY_PORT = 8080;
@@ -85,8 +85,7 @@ async function compare(lab: Lab, role: Role): Promise<void> {
 }
 
 async function startMesh(lab: Lab, capture: Capture, { address, isGateway }: Role): Promise<MeshServers> {
-  const accounts = JSON.stringify([...capture.types.values()]).matchAll(/spiffe:\/\/cluster\.local\/(ns\/[\w/.-]+)/g);
-  const servers = new MeshServers(identities.of(...new Set([...accounts].map((found) => found[1] as string))));
+  const servers = new MeshServers(identities.of(...accountsOf(capture)));
   const workloads = workloadsOf(capture);
   const addresses = [...new Set([...workloads.map((workload) => workload.address), address, NOBODY])];
   lab.home.ip(addresses.map((ip) => `address replace ${ip}/32 dev lo`).join('\n'));
@@ -115,21 +114,6 @@ function rules(address: string, isGateway: boolean): string {
         ${redirects}
       }
     }`;
-}
-
-/** Every endpoint of the capture, the headless ones, the application behind the proxy, and who is in no service. */
-function workloadsOf(capture: Capture): Workload[] {
-  const ports = new Map<string, Set<number>>();
-  const add = (address: string, port: number): unknown =>
-    ports.set(address, (ports.get(address) ?? new Set()).add(port));
-  const text = JSON.stringify(capture.types.get('type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment'));
-  for (const [, address, port] of text.matchAll(/"address":"([\d.]+)","port_value":(\d+)/g)) {
-    add(address as string, Number(port));
-  }
-  for (const address of ['10.0.1.41', '10.0.1.42']) for (const port of [7000, 7001]) add(address, port);
-  for (const address of ['10.0.1.1', '10.0.1.11']) add(address, ODD_PORT);
-  for (const port of [9080, 1234, ODD_PORT]) add(ELSEWHERE, port);
-  return [...ports].map(([address, set]) => ({ address, ports: [...set] }));
 }
 
 type Story = {

@@ -4,7 +4,10 @@ import { createServer, type IncomingMessage, type Server as HttpServer, type Ser
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import type { Capture } from '../captures/captures.ts';
 import type { TestCertificate } from '../support/certificates.ts';
+import type { Namespace } from './lab.ts';
+import { ELSEWHERE, ODD_PORT } from './mesh-calls.ts';
 
 export type Workload = { readonly address: string; readonly ports: readonly number[] };
 
@@ -32,8 +35,11 @@ export class MeshServers {
   readonly #http1: HttpServer;
   readonly #http2: http2.Http2Server;
   readonly #secured: tls.Server;
+  readonly #place: Namespace | null;
 
-  constructor(identity: TestCertificate) {
+  /** In a namespace, or where the process is. */
+  constructor(identity: TestCertificate, place: Namespace | null = null) {
+    this.#place = place;
     this.#http1 = createServer((request, response) => this.#answer(request, response));
     this.#http2 = http2.createServer((request, response) => this.#answer(request as never, response as never));
     this.#secured = tls.createServer(
@@ -53,6 +59,12 @@ export class MeshServers {
 
   async listen({ address, ports }: Workload): Promise<void> {
     for (const port of ports) {
+      if (this.#place !== null) {
+        this.#servers.push(
+          await this.#place.listen({ family: 'ipv4', address, port }, (socket) => this.#accept(socket)),
+        );
+        continue;
+      }
       const server = net.createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
       this.#servers.push(server);
       await new Promise<void>((resolve, reject) => {
@@ -99,7 +111,8 @@ export class MeshServers {
     if (HTTP1.test(text)) this.#http1.emit('connection', socket);
     else {
       const { heddleTls = null } = socket;
-      socket.write(`${JSON.stringify({ at: placeOf(socket), tls: heddleTls })} `);
+      const seen = { at: placeOf(socket), tls: heddleTls, from: socket.remoteAddress };
+      socket.write(`${JSON.stringify(seen)} `);
       socket.on('data', (chunk) => void socket.write(chunk)).on('end', () => socket.end());
     }
     process.nextTick(() => socket.resume());
@@ -133,4 +146,25 @@ export class MeshServers {
 
 function placeOf({ localAddress, localPort }: net.Socket): string {
   return `${localAddress}:${localPort}`;
+}
+
+/** Every endpoint of the capture, the headless ones, the application behind the proxy, and who is in no service. */
+export function workloadsOf(capture: Capture): Workload[] {
+  const ports = new Map<string, Set<number>>();
+  const add = (address: string, port: number): unknown =>
+    ports.set(address, (ports.get(address) ?? new Set()).add(port));
+  const text = JSON.stringify(capture.types.get('type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment'));
+  for (const [, address, port] of text.matchAll(/"address":"([\d.]+)","port_value":(\d+)/g)) {
+    add(address as string, Number(port));
+  }
+  for (const address of ['10.0.1.41', '10.0.1.42']) for (const port of [7000, 7001]) add(address, port);
+  for (const address of ['10.0.1.1', '10.0.1.11']) add(address, ODD_PORT);
+  for (const port of [9080, 1234, ODD_PORT]) add(ELSEWHERE, port);
+  return [...ports].map(([address, set]) => ({ address, ports: [...set] }));
+}
+
+/** Service accounts that the capture names, as 'ns/NAMESPACE/sa/ACCOUNT'. */
+export function accountsOf(capture: Capture): string[] {
+  const found = JSON.stringify([...capture.types.values()]).matchAll(/spiffe:\/\/cluster\.local\/(ns\/[\w/.-]+)/g);
+  return [...new Set([...found].map(([, account]) => account as string))];
 }

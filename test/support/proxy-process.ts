@@ -77,22 +77,27 @@ export class ProxyProcess {
   }
 }
 
-/** Starts a proxy; resolves when its admin interface says that it is live, rejects with its log when it ends first. */
+/**
+ * Starts a proxy; resolves when its admin interface says that it is live, rejects with its log when it ends first.
+ * `wrapper` is a program with arguments that becomes the proxy: another user, for instance.
+ */
 export async function startProxy(
   kind: ProxyKind,
   config: string,
   directory: string,
   extraArguments: readonly string[] = [],
+  wrapper: readonly string[] = [],
 ): Promise<ProxyProcess> {
   const configPath = join(directory, `${kind}.yaml`);
   const adminPath = join(directory, `${kind}.admin`);
   writeFileSync(configPath, config);
   rmSync(adminPath, { force: true });
-  const [command, leading] = proxyCommand(kind);
+  const [program, leading] = proxyCommand(kind);
+  const [command, ...words] = [...wrapper, program, ...leading] as [string, ...string[]];
   const child = spawn(
     command,
     [
-      ...leading,
+      ...words,
       '-c',
       configPath,
       ...(extraArguments.includes('--concurrency') ? [] : ['--concurrency', '1']),
