@@ -152,6 +152,13 @@ func main() {
     },
   },
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
+  { name: 'curl', why: 'a client under capture', source: { from: 'apt', package: 'curl' } },
+  { name: 'psql', why: 'a client under capture', source: { from: 'apt', package: 'postgresql-client' } },
+  { name: 'postgres', why: 'the server of psql', source: { from: 'apt', package: 'postgresql' } },
+  { name: 'redis-cli', why: 'a client under capture', source: { from: 'apt', package: 'redis-tools' } },
+  { name: 'redis-server', why: 'the server of redis-cli', source: { from: 'apt', package: 'redis-server' } },
+  { name: 'mariadb', why: 'a client of MySQL under capture', source: { from: 'apt', package: 'mariadb-client-core' } },
+  { name: 'mariadbd', why: 'the server of mariadb', source: { from: 'apt', package: 'mariadb-server-core' } },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' } },
   {
     name: 'nginx',
@@ -191,7 +198,13 @@ function isExecutable(path: string): boolean {
 }
 
 function findOnPath(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/go/bin'];
+  const usual = ['/usr/sbin', '/sbin', '/usr/local/go/bin'];
+  // Debian's PostgreSQL is on nobody's path, so that several versions may be there.
+  const directories = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...usual,
+    ...globSync('/usr/lib/postgresql/*/bin'),
+  ];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
 

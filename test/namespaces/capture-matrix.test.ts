@@ -6,6 +6,7 @@ import type * as net from 'node:net';
 import { after, test } from 'node:test';
 import * as tls from 'node:tls';
 import { DnsServer } from '../support/dns-server.ts';
+import { arePeersRequired } from '../support/find-envoy.ts';
 import { queryOf, readReply } from '../support/dns-messages.ts';
 import {
   at,
@@ -27,6 +28,7 @@ import {
   WAYS,
   type Way,
 } from './capture-matrix-rig.ts';
+import { type Call, missingPrograms, PROGRAMS, ProgramServers } from './capture-programs.ts';
 import { hasSysAdmin, Lab } from './lab.ts';
 
 /** Beyond the wait for a client that says nothing: two cores may be busy. */
@@ -42,13 +44,22 @@ if (typeof lab === 'string') {
     assert.equal(hasSysAdmin(), false);
   });
 } else {
-  lab.far.ip('address add fd99::3/64 dev cable nodad');
+  // Clients take it only where they ask for it.
+  lab.far.ip('address add fd99::3/64 dev cable nodad preferred_lft 0');
   after(() => lab.close());
+  const lacking = missingPrograms();
+  const programs = lacking === '' || arePeersRequired() ? new ProgramServers(folder) : null;
+  const starting = programs?.start([
+    [lab.far, 'far'],
+    [lab.home, 'home'],
+  ]);
+  after(() => programs?.stop());
   for (const mode of ['REDIRECT', 'TPROXY'] as const) {
     test(mode, async (t) => {
       const upstream = await DnsServer.start();
       const servers = [await serve(lab.far, 'far'), await serve(lab.home, 'home')];
       const asked = await Promise.all(FAMILIES.map((family) => serveDatagrams(lab, family)));
+      await starting;
       const pod = await Pod.start(mode, folder, upstream.port);
       try {
         for (const backend of ['nft', 'iptables']) {
@@ -56,6 +67,7 @@ if (typeof lab === 'string') {
           try {
             await t.test(`${backend}: every protocol, family and way`, () => matrix(lab, pod, mode));
             await t.test(`${backend}: DNS`, () => dns(lab, upstream, `${backend}.test`));
+            if (programs !== null) await t.test(`${backend}: programs`, () => callAll(lab, pod, mode));
           } finally {
             intercept('clean');
           }
@@ -94,7 +106,9 @@ async function matrix(lab: Lab, pod: Pod, mode: Mode): Promise<void> {
       for (const [name, run] of Object.entries(TRAFFIC)) {
         const annotate = (error: Error): void => assert.fail(`${way} ${family} ${name}: ${error.stack}`);
         cells.push(run(cell).catch(annotate));
-        expected.push(logLine(way, family, name, client, server));
+        const chain = name === 'http' || name === 'tls' ? name : 'tcp';
+        const passage: Passage = { port: PORTS[name as keyof typeof PORTS], chain };
+        expected.push(logLine(way, family, passage, client, server));
       }
     }
   }
@@ -103,17 +117,38 @@ async function matrix(lab: Lab, pod: Pod, mode: Mode): Promise<void> {
   assert.deepEqual(await pod.logged(expected.length), expected.sort());
 }
 
+/** Programs as they are, that learn from their servers whom those see. */
+async function callAll(lab: Lab, pod: Pod, mode: Mode): Promise<void> {
+  const expected: string[] = [];
+  const calls: Promise<void>[] = [];
+  for (const way of WAYS) {
+    for (const family of FAMILIES) {
+      const { server, seen: host } = partners(way, mode);
+      const client = way === 'outbound' ? 'home' : 'far';
+      const seen = at(family, host === 'other' ? 'far' : host, 0).address;
+      const call: Call = { from: way === 'outbound' ? lab.home : lab.far, family, server, seen, folder };
+      for (const [name, program] of Object.entries(PROGRAMS)) {
+        calls.push(program.call(call).catch((error) => assert.fail(`${way} ${family} ${name}: ${error.stack}`)));
+        expected.push(logLine(way, family, program, client, server));
+      }
+    }
+  }
+  await Promise.all(calls);
+  assert.deepEqual(await pod.logged(expected.length), expected.sort());
+}
+
+type Passage = { readonly port: number; readonly chain: 'http' | 'tls' | 'tcp' };
+
 function partners(way: Way, mode: Mode): { readonly client: Host; readonly server: Host; readonly seen: Host } {
   if (way === 'outbound') return { client: 'home', server: 'far', seen: 'home' };
   return { client: 'other', server: 'home', seen: mode === 'TPROXY' ? 'other' : 'passedOn' };
 }
 
-function logLine(way: Way, family: Family, name: string, client: Host, server: Host): string {
-  const { address, port } = at(family, server, PORTS[name as keyof typeof PORTS]);
+function logLine(way: Way, family: Family, { port, chain }: Passage, client: Host, server: Host): string {
+  const { address } = at(family, server, port);
   const destination = family === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`;
-  const chain = name === 'http' || name === 'tls' ? name : 'tcp';
   const from = at(family, client, 0).address;
-  return `${way} ${chain}: ${from} to ${destination}, dialled ${destination}, ${name === 'tls' ? TLS_NAME : '-'}`;
+  return `${way} ${chain}: ${from} to ${destination}, dialled ${destination}, ${chain === 'tls' ? TLS_NAME : '-'}`;
 }
 
 const TRAFFIC: Readonly<Record<keyof typeof PORTS, (cell: Cell) => Promise<void>>> = {
