@@ -98,7 +98,9 @@ function testCommand(globs: readonly string[], concurrency: number): readonly st
   const files = globs.flatMap((glob) => globSync(glob, { cwd: ROOT })).sort();
   if (files.length === 0) return script('-e', `throw new Error('no test matches ${globs.join(' ')}')`);
   const reporter = '--test-reporter=./scripts/support/test-reporter.ts';
-  return script('--test', reporter, `--test-concurrency=${concurrency}`, '--test-timeout=120000', ...files);
+  // A test that failed before it could clean up may have left something open, which would hold its file for ever.
+  const limits = ['--test-timeout=120000', '--test-force-exit'];
+  return script('--test', reporter, `--test-concurrency=${concurrency}`, ...limits, ...files);
 }
 
 function runProgram(
