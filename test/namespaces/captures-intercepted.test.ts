@@ -1,5 +1,5 @@
-// What a real istiod sent to sidecars, behind the rules of `heddle intercept apply` with Istio's own options: a pod, and
-// the rest of the mesh at the other end of its cable.
+// What a real istiod sent to sidecars, behind the rules of `heddle intercept apply` with Istio's own options: a pod,
+// and the rest of the mesh at the other end of its cable.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
