@@ -29,6 +29,11 @@ async function claimBlock(): Promise<{ readonly first: number; readonly server: 
   return { first: FIRST_PORT + start * BLOCK_SIZE, server: null };
 }
 
+/** A mesh's own ports, which a test of capture may need as they are. */
+function isMeshPort(port: number): boolean {
+  return port >= 15_000 && port < 15_100;
+}
+
 /** Returns a port that was free a moment ago; none is given twice by one process until all were given. */
 export async function freePort(): Promise<number> {
   claim ??= claimBlock();
@@ -37,7 +42,7 @@ export async function freePort(): Promise<number> {
     next = (next + 1) % BLOCK_SIZE;
     const port = first + next;
     // Round numbers stand for other things too: a timeout of 15000 ms is not the name of a listener.
-    if (port % 10 === 0) continue;
+    if (port % 10 === 0 || isMeshPort(port)) continue;
     const server = await listen(port);
     if (server === null) continue;
     await new Promise<void>((resolve) => server.close(() => resolve()));
