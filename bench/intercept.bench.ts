@@ -1,5 +1,5 @@
-// What capture costs: `heddle intercept apply`, apart from the start of the program, and the proxy's finding out where a
-// connection was going, once for each.
+// What capture costs: `heddle intercept apply`, apart from the start of the program, and the proxy’s finding out
+// where a connection was going, once for each.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

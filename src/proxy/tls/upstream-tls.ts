@@ -265,7 +265,7 @@ class SessionTaking {
 /** By the bytes of a file that many clusters share. */
 const ends = new WeakMap<Buffer, number>();
 
-/** When the first trusted certificate ends, ms since 1970; null without one. What else is in the text does not matter. */
+/** When the first trusted certificate ends, ms since 1970; null without one. Nothing else in the text matters. */
 export function endOfFirst(trustedCa: Buffer | null): number | null {
   if (trustedCa === null) return null;
   let end = ends.get(trustedCa);
