@@ -27,8 +27,8 @@ const HOSTS = {
 export type Host = keyof (typeof HOSTS)['ipv4'];
 
 /** How long a listener waits for what a client would say first. */
-export const INSPECTION_MS = 200;
-export const PORTS = { http: 7001, tls: 7002, greeting: 7003, quickGreeting: 7004, halfClose: 7005 };
+export const INSPECTION_MS = 300;
+export const PORTS = { http: 7001, tls: 7002, greeting: 7003, quickGreeting: 3305, halfClose: 7005 };
 export const LONG_ANSWER = 'x'.repeat(256 * 1024);
 export const TLS_NAME = 'app.example';
 export const certificate = makeCertificate({ subject: [['CN', TLS_NAME]], sans: [{ dns: TLS_NAME }] });
@@ -90,9 +90,8 @@ function listener(way: Way, mode: Mode, path: string): object {
     name,
     typed_config: { '@type': `${TYPE}.filters.listener.${name}.v3.${type}`, ...more },
   });
-  // As istiod does for ports that are known to have servers that speak first.
-  const { quickGreeting } = PORTS;
-  const filter_disabled = { destination_port_range: { start: quickGreeting, end: quickGreeting + 1 } };
+  // As istiod does for ports that are known to have servers that speak first: MySQL's, and ours beside it.
+  const filter_disabled = { destination_port_range: { start: PORTS.quickGreeting, end: 3307 } };
   return {
     name: way,
     address: {
@@ -155,6 +154,12 @@ export class Pod {
 
   stop(): Promise<void> {
     return this.#proxy.stop();
+  }
+
+  /** How many connections waited in vain for what a client would say. */
+  async timeouts(): Promise<number> {
+    const { body } = await this.#proxy.admin('/stats?filter=downstream_pre_cx_timeout');
+    return [...body.matchAll(/_pre_cx_timeout: (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   /** What the proxy logged since it was asked last, once there are as many lines; sorted. */
