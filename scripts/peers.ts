@@ -49,6 +49,8 @@ type Peer = {
   readonly source: Source;
   /** Wanted by benches only, so the tests do without. */
   readonly benchOnly?: true;
+  /** Its package would start a service on the machine: installed only where every peer is required. */
+  readonly isService?: true;
 };
 
 /** Every peer with its version, where one can be pinned; Debian's packages are what the machine's release has. */
@@ -154,9 +156,14 @@ func main() {
   { name: 'nft', why: 'the rules that redirect connections', source: { from: 'apt', package: 'nftables' } },
   { name: 'curl', why: 'a client under capture', source: { from: 'apt', package: 'curl' } },
   { name: 'psql', why: 'a client under capture', source: { from: 'apt', package: 'postgresql-client' } },
-  { name: 'postgres', why: 'the server of psql', source: { from: 'apt', package: 'postgresql' } },
+  { name: 'postgres', why: 'the server of psql', source: { from: 'apt', package: 'postgresql' }, isService: true },
   { name: 'redis-cli', why: 'a client under capture', source: { from: 'apt', package: 'redis-tools' } },
-  { name: 'redis-server', why: 'the server of redis-cli', source: { from: 'apt', package: 'redis-server' } },
+  {
+    name: 'redis-server',
+    why: 'the server of redis-cli',
+    source: { from: 'apt', package: 'redis-server' },
+    isService: true,
+  },
   { name: 'mariadb', why: 'a client of MySQL under capture', source: { from: 'apt', package: 'mariadb-client-core' } },
   { name: 'mariadbd', why: 'the server of mariadb', source: { from: 'apt', package: 'mariadb-server-core' } },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' } },
@@ -315,6 +322,10 @@ function install({ name, source }: Peer): PeerState {
   return installGo(source, name);
 }
 
+function leavesAlone({ name, isService }: Peer): boolean {
+  return isService === true && process.env.HEDDLE_REQUIRE_PEERS !== '1' && findOnPath(name) === undefined;
+}
+
 /** Points `.peers/bin/NAME` at the program, so that whoever needs it looks in one place. */
 function link(name: string, state: PeerState): void {
   const path = join(PEERS, 'bin', name);
@@ -344,7 +355,7 @@ function main(): void {
     : {};
   let missing = 0;
   for (const peer of wantedPeers(process.argv.slice(2))) {
-    const state = install(peer);
+    const state = leavesAlone(peer) ? { missing: 'would start a service; install it if you want to' } : install(peer);
     manifest[peer.name] = state;
     link(peer.name, state);
     if ('missing' in state) missing += 1;
