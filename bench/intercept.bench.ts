@@ -20,8 +20,8 @@ const STARTS = 20;
 const APPLY_BUDGET_MS = 150;
 const DESTINATION_BUDGET_NS = 5000;
 const CONNECTIONS = 200;
-const ROUNDS = 7;
-const PASSES = 100;
+const ROUNDS = 25;
+const PASSES = 50;
 /** Of /proc/self/stat, on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
