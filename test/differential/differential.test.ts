@@ -72,7 +72,7 @@ describe(`differential: envoy against ${other === 'envoy' ? 'itself' : other}`, 
 
 if (skip === false && other === 'heddle' && isWholeRun) {
   it('every intended difference still differs', () => {
-    const stale = INTENDED_DIFFERENCES.filter((entry) => !usedIntentions.has(entry));
+    const stale = INTENDED_DIFFERENCES.filter((entry) => entry.isSometimes !== true && !usedIntentions.has(entry));
     assert.deepEqual(stale, [], 'remove these entries from intended.ts');
   });
 }
