@@ -17,6 +17,10 @@ export function addressText(address: Address): string {
   return address.family === 'ipv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 }
 
+export function isSameAddress(a: Address, b: Address): boolean {
+  return a.port === b.port && a.address === b.address && a.family === b.family;
+}
+
 /** An address from an IP literal and a port. An IPv4-mapped IPv6 address becomes IPv4, as in Envoy. */
 export function ipAddress(address: string, port: number): Address {
   if (address.startsWith(MAPPED_PREFIX) && address.includes('.')) {

@@ -1,6 +1,6 @@
 // Decodes the bootstrap: everything a static configuration says, or every reason why it cannot be served.
 import type { Address } from '../../base/byte-stream.ts';
-import { addressText } from '../../net/address.ts';
+import { addressText, isSameAddress } from '../../net/address.ts';
 import type { ApiConfigSource, Bootstrap } from '../../proto/generated/types.d.ts';
 import { packAny } from '../../proto/any.ts';
 import { registry } from '../../proto/registry.ts';
@@ -216,12 +216,9 @@ function decodeLoadReports(message: Bootstrap, d: ConfigDecoder): GrpcTarget | n
 
 function sharesSocket(other: ListenerConfig, config: ListenerConfig, address: Address): boolean {
   if ((other.udp === null) !== (config.udp === null)) return false;
+  // Port 0 gets a free one for each.
+  if (address.family !== 'unix' && address.port === 0) return false;
   return other.addresses.some((one) => isSameAddress(one.address, address));
-}
-
-/** Port 0 gets a free one for each. */
-function isSameAddress(a: Address, b: Address): boolean {
-  return a.address === b.address && a.port === b.port && (a.family === 'unix' || a.port !== 0);
 }
 
 function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['admin'] {

@@ -4,7 +4,7 @@ import type { Address, ByteStream } from '../../base/byte-stream.ts';
 import { formatIp, hasIp, parseIp } from '../../base/ip.ts';
 import type { Timer } from '../../base/clock.ts';
 import { whenAll } from '../../base/when-all.ts';
-import { addressText } from '../../net/address.ts';
+import { addressText, isSameAddress } from '../../net/address.ts';
 import type { Engine } from '../../net/engine.ts';
 import type { ClusterManager } from '../cluster/cluster.ts';
 import type { FilterChain } from '../network/filter-chain.ts';
@@ -432,10 +432,6 @@ function sameChains(a: ListenerConfig, b: ListenerConfig): boolean {
       config.chainMatcher?.fingerprint ?? null,
     ]);
   return keys(a) === keys(b);
-}
-
-function isSameAddress(a: Address, b: Address): boolean {
-  return a.port === b.port && a.address === b.address && a.family === b.family;
 }
 
 /** Source: Envoy ListenerManagerImpl::addOrUpdateListenerInternal. */

@@ -7,6 +7,7 @@ import type { Holders, Want } from '../xds/holders.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { ADS_KEY } from '../xds/place.ts';
 import {
+  APPLIED_TYPES,
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
   EXTENSION_TYPE,
@@ -24,12 +25,6 @@ import { bugRefusal, type Resource, ResourceDecoder, typeName } from './resource
 
 /** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
 const SLICE_MS = 0.3;
-
-/** In this order resources come that others refer to; they go in the opposite one. */
-const ORDER = [
-  ...[RUNTIME_TYPE, SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE],
-  ...[SCOPE_TYPE, VIRTUAL_HOST_TYPE],
-];
 
 /** What waits for whoever uses it by name. */
 const HELD_TYPES: ReadonlySet<string> = new Set([SECRET_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, ROUTE_TYPE]);
@@ -336,6 +331,6 @@ function isRemovedCluster({ update }: Change): boolean {
 }
 
 function inOrder(changes: readonly Change[]): Change[] {
-  const rank = ({ update }: Change): number => ORDER.indexOf(typeName(update.typeUrl));
+  const rank = ({ update }: Change): number => APPLIED_TYPES.indexOf(typeName(update.typeUrl));
   return [...changes].sort((a, b) => rank(a) - rank(b));
 }

@@ -25,6 +25,7 @@ import type { HttpExtension } from '../http/filter-discovery.ts';
 import type { ListenerExtension } from '../listener/filter-discovery.ts';
 import type { NetworkExtension } from '../network/filter-discovery.ts';
 import {
+  APPLIED_TYPES,
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
   EXTENSION_TYPE,
@@ -51,18 +52,6 @@ const ROUTES_FIELD = 3;
 const MAX_PARTS = 250_000;
 /** The routes of a longer one are read one by one: all at once would hold up what is on its way. */
 const LARGE_HOST_BYTES = 32 * 1024;
-
-const TYPES: ReadonlySet<string> = new Set([
-  CLUSTER_TYPE,
-  ENDPOINTS_TYPE,
-  EXTENSION_TYPE,
-  LISTENER_TYPE,
-  ROUTE_TYPE,
-  RUNTIME_TYPE,
-  SCOPE_TYPE,
-  SECRET_TYPE,
-  VIRTUAL_HOST_TYPE,
-]);
 
 export type Resource =
   | { readonly kind: 'cluster'; readonly config: ClusterConfig }
@@ -100,7 +89,7 @@ export class ResourceDecoder {
   /** Why an update must not touch the resource, or null. */
   refusal({ typeUrl, name }: ResourceUpdate): string | null {
     const type = typeName(typeUrl);
-    if (!TYPES.has(type)) return `resources of type ${type} are not supported yet`;
+    if (!APPLIED_TYPES.includes(type)) return `resources of type ${type} are not supported yet`;
     return this.#static.has(`${type} ${name}`) ? 'is static configuration, which no update changes' : null;
   }
 

@@ -11,6 +11,12 @@ export const SECRET_TYPE = 'envoy.extensions.transport_sockets.tls.v3.Secret';
 /** An extension by name (ECDS). */
 export const EXTENSION_TYPE = 'envoy.config.core.v3.TypedExtensionConfig';
 export const RUNTIME_TYPE = 'envoy.service.runtime.v3.Runtime';
+/** What workers take on: in this order resources come that others refer to, and they go in the opposite one. */
+export const APPLIED_TYPES: readonly string[] = [
+  ...[RUNTIME_TYPE, SECRET_TYPE, CLUSTER_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE],
+  ...[SCOPE_TYPE, VIRTUAL_HOST_TYPE],
+];
+
 /** Istio's table of names for a DNS server (NDS). */
 export const NAME_TABLE_TYPE = 'istio.networking.nds.v1.NameTable';
 export const PROXY_CONFIG_TYPE = 'istio.mesh.v1alpha1.ProxyConfig';
