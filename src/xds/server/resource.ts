@@ -1,0 +1,210 @@
+// What an xDS server serves: encoded resources, tables of them that many clients share, and what one client sees.
+import { hash } from 'node:crypto';
+
+export type EncodedResource = {
+  readonly name: string;
+  readonly typeUrl: string;
+  /** Hash of the deterministic encoding: replicas and restarts agree on it. */
+  readonly version: string;
+  /** The encoded message: the value of its Any. */
+  readonly body: Uint8Array;
+  /** Other names that a client may ask by (on-demand virtual hosts). */
+  readonly aliases: readonly string[];
+};
+
+/** What one client sees: type URL → tables, shared ones first and its own last; of one name the last table wins. */
+export interface ResourceView {
+  /** The same tables give the same list as long as nothing changed; a list that changed is noticed at the next push. */
+  tables(typeUrl: string): readonly ResourceTable[];
+}
+
+export type TableChanges = {
+  /** Resources that are there and changed after the given seq, oldest change first. */
+  readonly changed: readonly EncodedResource[];
+  /** Names that were removed after the given seq and are not there now. */
+  readonly removed: readonly string[];
+};
+
+/** Changes of a table that are remembered; a client further behind than that is ended and tells what it has. */
+export const MAX_REMEMBERED_CHANGES = 16_384;
+
+const NO_ALIASES: readonly string[] = Object.freeze([]);
+const NO_CHANGES: TableChanges = Object.freeze({ changed: [], removed: [] });
+const VERSION_CHARS = 16;
+
+/** `body` is kept, not copied, and must not change. */
+export function encodedResource(
+  typeUrl: string,
+  name: string,
+  body: Uint8Array,
+  aliases: readonly string[] = NO_ALIASES,
+): EncodedResource {
+  return { name, typeUrl, version: hash('sha1', body, 'hex').slice(0, VERSION_CHARS), body, aliases };
+}
+
+type Entry = { resource: EncodedResource; seq: number };
+type Change = { readonly name: string; readonly seq: number };
+
+/**
+ * All resources of one type that one kind of client may have; one table is shared by all clients of the same cache key.
+ * `seq` counts the commits that changed something. A table that is no longer used is let go, never emptied: streams
+ * look into it to learn what their client has.
+ */
+export class ResourceTable {
+  readonly typeUrl: string;
+  /** For people: the cache key. */
+  readonly label: string;
+  seq = 0;
+  readonly #entries = new Map<string, Entry>();
+  /** The last changes in order of `seq`; a name changed twice is there twice. */
+  #log: Change[] = [];
+  /** Changes with a greater seq than this are all in the log. */
+  #logFrom = 0;
+  #digestHigh = 0;
+  #digestLow = 0;
+  #bytes = 0;
+
+  constructor(typeUrl: string, label = '') {
+    this.typeUrl = typeUrl;
+    this.label = label;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Sum of the bodies' lengths. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Hash over the names and versions of all resources, whatever their order. */
+  get digest(): string {
+    return hex(this.#digestHigh) + hex(this.#digestLow);
+  }
+
+  get(name: string): EncodedResource | undefined {
+    return this.#entries.get(name)?.resource;
+  }
+
+  /** The seq at which the resource got its present bytes; 0 for one that is not there. */
+  changedAt(name: string): number {
+    return this.#entries.get(name)?.seq ?? 0;
+  }
+
+  names(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
+  *resources(): IterableIterator<EncodedResource> {
+    for (const entry of this.#entries.values()) yield entry.resource;
+  }
+
+  /** Makes `resources` the whole content. Returns the names that changed, came or went. */
+  set(resources: Iterable<EncodedResource>): readonly string[] {
+    const names = new Set<string>();
+    const changes: [string, EncodedResource | null][] = [];
+    for (const resource of resources) {
+      names.add(resource.name);
+      changes.push([resource.name, resource]);
+    }
+    for (const name of this.#entries.keys()) if (!names.has(name)) changes.push([name, null]);
+    return this.apply(changes);
+  }
+
+  /** Puts resources, or removes them where there is null. Returns the names that changed, came or went. */
+  apply(changes: Iterable<readonly [string, EncodedResource | null]>): readonly string[] {
+    const seq = this.seq + 1;
+    const names: string[] = [];
+    for (const [name, resource] of changes) if (this.#put(name, resource, seq)) names.push(name);
+    if (names.length === 0) return names;
+    this.seq = seq;
+    for (const name of names) this.#log.push({ name, seq });
+    this.#trimLog();
+    return names;
+  }
+
+  #put(name: string, resource: EncodedResource | null, seq: number): boolean {
+    const entry = this.#entries.get(name);
+    if (resource === null) {
+      if (entry === undefined) return false;
+      this.#count(entry.resource, -1);
+      this.#entries.delete(name);
+      return true;
+    }
+    if (entry === undefined) {
+      this.#entries.set(name, { resource, seq });
+    } else {
+      if (entry.resource.version === resource.version && sameList(entry.resource.aliases, resource.aliases))
+        return false;
+      this.#count(entry.resource, -1);
+      entry.resource = resource;
+      entry.seq = seq;
+    }
+    this.#count(resource, 1);
+    return true;
+  }
+
+  #count(resource: EncodedResource, sign: number): void {
+    this.#bytes += sign * resource.body.length;
+    const digest = hash('sha1', `${resource.name} ${resource.version}`, 'hex');
+    this.#digestHigh ^= Number.parseInt(digest.slice(0, 8), 16);
+    this.#digestLow ^= Number.parseInt(digest.slice(8, 16), 16);
+  }
+
+  #trimLog(): void {
+    // Half at a time, so that forgetting costs nothing per change.
+    if (this.#log.length <= MAX_REMEMBERED_CHANGES) return;
+    const cut = this.#log.length - MAX_REMEMBERED_CHANGES / 2;
+    this.#logFrom = (this.#log[cut - 1] as Change).seq;
+    this.#log = this.#log.slice(cut).filter((change) => change.seq > this.#logFrom);
+  }
+
+  /** What changed after the commit `seq`; undefined when that is longer ago than the table remembers. */
+  changedSince(seq: number): TableChanges | undefined {
+    if (seq >= this.seq) return NO_CHANGES;
+    if (seq < this.#logFrom) return undefined;
+    const changed: EncodedResource[] = [];
+    const removed: string[] = [];
+    const seen = new Set<string>();
+    for (let index = this.#firstAfter(seq); index < this.#log.length; index++) {
+      const { name } = this.#log[index] as Change;
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const entry = this.#entries.get(name);
+      if (entry === undefined) removed.push(name);
+      else changed.push(entry.resource);
+    }
+    return { changed, removed };
+  }
+
+  /** Index of the first change in the log with a greater seq. */
+  #firstAfter(seq: number): number {
+    let low = 0;
+    let high = this.#log.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#log[middle] as Change).seq > seq) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  if (a === b) return true;
+  return a.length === b.length && a.every((value, index) => value === b[index]);
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
+}
+
+/** What a client with these tables sees under a name. */
+export function findResource(tables: readonly ResourceTable[], name: string): EncodedResource | undefined {
+  for (let index = tables.length - 1; index >= 0; index--) {
+    const resource = (tables[index] as ResourceTable).get(name);
+    if (resource !== undefined) return resource;
+  }
+  return undefined;
+}
