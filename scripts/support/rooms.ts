@@ -34,7 +34,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/main.ts', may: ['src/cli/', ...FLOOR] },
   {
     path: 'src/cli/',
-    may: ['src/proxy/', 'src/control/', 'src/ca/', 'src/policy/', 'src/intercept/', 'src/net/', ...FLOOR],
+    may: ['src/proxy/', 'src/control/', 'src/ca/', 'src/policy/', 'src/intercept/', 'src/agent/', 'src/net/', ...FLOOR],
   },
 
   { path: 'src/base/', may: [] },
@@ -50,6 +50,11 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/kube/', may: ['src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/ca/certificate-service.ts', may: ['src/ca/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/ca/', may: ['src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/identity/', may: ['src/wire/', 'src/net/tls/', ...FLOOR] },
+  {
+    path: 'src/agent/',
+    may: ['src/identity/', 'src/grpc/', 'src/xds/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR],
+  },
   { path: 'src/policy/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/intercept/plan/', may: ['src/base/'] },
   { path: 'src/intercept/', may: ['src/net/', ...FLOOR] },
@@ -215,10 +220,6 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
-    path: 'src/proxy/tls/certificate-client.ts',
-    may: ['src/proxy/tls/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR],
-  },
-  {
     path: 'src/proxy/tls/',
     may: [
       'src/net/',
@@ -234,7 +235,10 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/transport/passed-on.ts', may: ['src/net/memory-pair.ts', ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/transport/', may: ['src/wire/', ...DECODE, ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/admin/', may: ['src/proxy/', 'src/proto/', 'src/net/', 'src/wire/', ...FLOOR] },
-  { path: 'src/proxy/xds/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+  {
+    path: 'src/proxy/xds/',
+    may: ['src/proxy/', 'src/identity/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR],
+  },
   { path: 'src/proxy/', may: ['src/proxy/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
 
   {

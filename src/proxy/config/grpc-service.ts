@@ -3,7 +3,7 @@ import type { Core_RetryPolicy, GrpcService, HeaderValue } from '../../proto/gen
 import { MAX_MESSAGE_BYTES } from '../../proto/binary-decode.ts';
 import { headerKey, type HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
-import type { BackOffConfig } from '../cluster/upstream-client/back-off.ts';
+import type { BackOffConfig } from '../../base/back-off.ts';
 import { CALL_RETRY_ON, type CallRetryPolicy } from '../cluster/upstream-client/call-retry.ts';
 import type { GrpcTarget } from '../cluster/upstream-client/grpc-call.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';

@@ -4,7 +4,7 @@ import type { Failure } from '../../../base/failure.ts';
 import { H } from '../../../wire/header-names.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { CircuitBreaker, Cluster } from '../cluster.ts';
-import { type BackOffConfig, JitteredBackOff } from './back-off.ts';
+import { type BackOffConfig, JitteredBackOff } from '../../../base/back-off.ts';
 
 /** What may be in `retry_on`. Source: Envoy x-envoy-retry-on and x-envoy-retry-grpc-on. */
 export const CALL_RETRY_ON = [

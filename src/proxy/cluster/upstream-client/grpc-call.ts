@@ -11,7 +11,7 @@ import { Headers } from '../../../wire/headers.ts';
 import type { BodyData } from '../../http/filter.ts';
 import type { ScopeOf } from '../../../telemetry/metrics.ts';
 import type { ClusterConfig } from '../cluster-config.ts';
-import type { BackOffConfig } from './back-off.ts';
+import type { BackOffConfig } from '../../../base/back-off.ts';
 import type { StreamInfo } from '../../stream-info.ts';
 import type { CallFailure } from './call-failure.ts';
 import type { CallRetryPolicy } from './call-retry.ts';

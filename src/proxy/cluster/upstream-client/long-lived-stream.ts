@@ -1,6 +1,6 @@
 // A gRPC stream that is to stand all the time: opened again with back-off whenever it ends.
 import type { Timer } from '../../../base/clock.ts';
-import { type BackOffConfig, JitteredBackOff } from './back-off.ts';
+import { type BackOffConfig, JitteredBackOff } from '../../../base/back-off.ts';
 import type { GrpcCall, GrpcMethod, GrpcOptions } from './grpc-call.ts';
 import type { GrpcClient } from './grpc-client.ts';
 

@@ -6,12 +6,12 @@ import type {
 } from '../../../proto/generated/types.d.ts';
 import { registry } from '../../../proto/registry.ts';
 import { headerKey } from '../../../wire/header-names.ts';
-import { JitteredBackOff } from '../../cluster/upstream-client/back-off.ts';
+import { JitteredBackOff } from '../../../base/back-off.ts';
 import type { GrpcMethod } from '../../cluster/upstream-client/grpc-call.ts';
 import { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
 import type { CertificateClientConfig } from '../../config/certificate-client.ts';
-import { CertificateClient, type CertificateClientParts, type Signer } from '../../tls/certificate-client.ts';
+import { CertificateClient, type CertificateClientParts, type Signer } from '../../../identity/certificate-client.ts';
 
 /** Of a request where its service has no timeout of its own. */
 const TIMEOUT_MS = 10_000;

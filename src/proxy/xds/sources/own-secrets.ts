@@ -10,7 +10,7 @@ import type {
   XdsSource,
   XdsSubscription,
 } from '../../../xds/client/types.ts';
-import type { CertificateClient, IssuedIdentity } from '../../tls/certificate-client.ts';
+import type { CertificateClient, IssuedIdentity } from '../../../identity/certificate-client.ts';
 import { SECRET_TYPE } from '../types.ts';
 
 /** Istio's names. */

@@ -1,6 +1,6 @@
-// The proxy as its own agent: a key in memory, a certificate that an authority signs, renewed long before its end.
-import type { Clock, Random, Timer } from '../../base/clock.ts';
-import type { ScopeOf, StatStore } from '../../telemetry/metrics.ts';
+// A workload's identity: a key in memory, a certificate that an authority signs, renewed long before its end.
+import type { Clock, Random, Timer } from '../base/clock.ts';
+import type { ScopeOf, StatStore } from '../telemetry/metrics.ts';
 import { type CertificateRequest, makeCertificateRequest } from './certificate-request.ts';
 import { type IssuedChain, readIssuedChain, type TrustRoot } from './issued-chain.ts';
 

@@ -1,5 +1,5 @@
 // How long to wait before another try: exponential with full jitter.
-import type { Random } from '../../../base/clock.ts';
+import type { Random } from './clock.ts';
 
 export type BackOffConfig = { readonly baseMs: number; readonly maxMs: number };
 

@@ -1,6 +1,6 @@
 // What a certificate authority answered: a chain under the proxy's own key, checked before anybody is shown it.
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { pemBlocks } from '../../net/tls/pem.ts';
+import { pemBlocks } from '../net/tls/pem.ts';
 
 export type TrustRoot = {
   /** SHA-256 of it. */

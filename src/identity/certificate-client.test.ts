@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
 import { test } from 'node:test';
-import { makeCa, makeCertificate, type TestCertificate } from '../../../test/support/certificates.ts';
-import { requestKey } from '../../../test/support/certificate-authority.ts';
-import { Clock, Random } from '../../base/clock.ts';
-import { StatStore } from '../../telemetry/metrics.ts';
-import { pemBlocks } from '../../net/tls/pem.ts';
+import { makeCa, makeCertificate, type TestCertificate } from '../../test/support/certificates.ts';
+import { requestKey } from '../../test/support/certificate-authority.ts';
+import { Clock, Random } from '../base/clock.ts';
+import { StatStore } from '../telemetry/metrics.ts';
+import { pemBlocks } from '../net/tls/pem.ts';
 import { CERTIFICATE_CLIENT_STATS, CertificateClient, type SignResult } from './certificate-client.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);

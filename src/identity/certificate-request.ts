@@ -9,7 +9,7 @@ import {
   derSequence,
   derSet,
   derSmallInteger,
-} from '../../wire/der-writer.ts';
+} from '../wire/der-writer.ts';
 
 const EXTENSION_REQUEST = '1.2.840.113549.1.9.14';
 const SUBJECT_ALT_NAME = '2.5.29.17';
