@@ -246,8 +246,16 @@ export const ROOMS: readonly Room[] = [
     may: ['src/control/', 'src/ca/authority.ts', 'src/xds/', 'src/kube/', 'src/net/', ...FLOOR],
   },
   { path: 'src/control/model/', may: ['src/base/'] },
+  {
+    path: 'src/control/stages/',
+    may: ['src/control/', 'src/ca/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR],
+  },
   { path: 'src/control/generate/', may: ['src/control/model/', 'src/proto/', 'src/xds/', ...FLOOR] },
-  { path: 'src/control/translate/', may: ['src/control/model/', 'src/kube/', ...FLOOR] },
+  {
+    path: 'src/control/translate/',
+    may: ['src/control/model/', 'src/kube/', ...FLOOR],
+    types: ['src/control/source/'],
+  },
   { path: 'src/control/status/', may: ['src/control/model/', 'src/control/translate/', 'src/kube/', ...FLOOR] },
   { path: 'src/control/', may: ['src/control/', 'src/xds/', 'src/kube/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/simulate/', may: ['src/control/generate/', 'src/control/model/', 'src/proxy/', 'src/proto/', ...FLOOR] },
