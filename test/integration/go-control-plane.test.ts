@@ -14,7 +14,7 @@ import {
 
 /** A snapshot has listeners of each kind: HTTP, HTTP with scoped routes, TCP, and HTTP with virtual hosts on demand. */
 const LISTENERS = 8;
-const QUICK = ['-u=2', '-r=8', '-delay=200ms'];
+const QUICK = ['-u=2', '-r=20', '-delay=200ms'];
 /** A poll twice a second, and five of them until requests pass. */
 const SLOW = ['-u=2', '-r=8', '-delay=500ms'];
 
