@@ -1,5 +1,18 @@
-// Writes DER (X.690), as far as certificate requests need it.
-import { contextTag, DER_BIT_STRING, DER_INTEGER, DER_OCTET_STRING, DER_OID, DER_SEQUENCE, DER_SET } from './der.ts';
+// Writes DER (X.690), as far as certificates and requests for them need it.
+import {
+  contextTag,
+  DER_BIT_STRING,
+  DER_BOOLEAN,
+  DER_GENERALIZED_TIME,
+  DER_INTEGER,
+  DER_NULL,
+  DER_OCTET_STRING,
+  DER_OID,
+  DER_SEQUENCE,
+  DER_SET,
+  DER_UTC_TIME,
+  DER_UTF8_STRING,
+} from './der.ts';
 
 /** One element: identifier octet, length, contents. */
 export function writeDer(tag: number, ...contents: readonly Uint8Array[]): Buffer {
@@ -28,6 +41,37 @@ export function derBits(contents: Uint8Array): Buffer {
 /** Of 0 to 127. */
 export function derSmallInteger(value: number): Buffer {
   return writeDer(DER_INTEGER, Buffer.from([value]));
+}
+
+/** A positive number of these octets, big-endian; the first one's highest bit is clear, and the first nine not all 0. */
+export function derInteger(octets: Uint8Array): Buffer {
+  return writeDer(DER_INTEGER, octets);
+}
+
+export function derBoolean(value: boolean): Buffer {
+  return writeDer(DER_BOOLEAN, Buffer.from([value ? 0xff : 0]));
+}
+
+export function derNull(): Buffer {
+  return writeDer(DER_NULL);
+}
+
+export function derUtf8(text: string): Buffer {
+  return writeDer(DER_UTF8_STRING, Buffer.from(text, 'utf8'));
+}
+
+/** Named bits of one octet, the first one in front; what is 0 behind the last one is left out. */
+export function derNamedBits(octet: number): Buffer {
+  if (octet === 0) return writeDer(DER_BIT_STRING, Buffer.from([0]));
+  const unused = 31 - Math.clz32(octet & -octet);
+  return writeDer(DER_BIT_STRING, Buffer.from([unused, octet]));
+}
+
+/** Whole seconds of UTC, in the form of RFC 5280 §4.1.2.5: UTCTime until 2049. */
+export function derTime(ms: number): Buffer {
+  const digits = new Date(ms).toISOString().replace(/[-T:]/g, '').slice(0, 14);
+  const isShort = digits < '2050';
+  return writeDer(isShort ? DER_UTC_TIME : DER_GENERALIZED_TIME, Buffer.from(`${digits.slice(isShort ? 2 : 0)}Z`));
 }
 
 /** [number], constructed: contents that are elements themselves. */
