@@ -3,7 +3,7 @@ import type { Address, TlsFacts } from '../base/byte-stream.ts';
 import type { Timer } from '../base/clock.ts';
 import { decodeBinary } from '../proto/binary-decode.ts';
 import { encodeBinary } from '../proto/binary-encode.ts';
-import { frameMessage, GrpcMessageReader } from '../wire/grpc/framing.ts';
+import { frameMessage, GrpcMessageReader, MESSAGE_HEAD_BYTES, writeMessageHead } from '../wire/grpc/framing.ts';
 import { GRPC } from '../wire/grpc/status.ts';
 import { parseGrpcTimeout } from '../wire/grpc/timeout.ts';
 import { H } from '../wire/header-names.ts';
@@ -112,7 +112,8 @@ export class GrpcServerCall implements ServerCall<unknown> {
       this.end(grpcStatus(GRPC.unimplemented, 'compressed messages are not supported'));
       return;
     }
-    const message = decodeBinary(this.#method.request, buf.subarray(start, end));
+    const bytes = buf.subarray(start, end);
+    const message = this.#method.isRaw ? Buffer.from(bytes) : decodeBinary(this.#method.request, bytes);
     if (message === undefined) this.end(grpcStatus(GRPC.internal, 'the message cannot be decoded'));
     else this.#handler?.onMessage(message);
   }
@@ -160,6 +161,18 @@ export class GrpcServerCall implements ServerCall<unknown> {
     if (!this.#hasSentHead) this.#sendHead();
     const framed = frameMessage(message);
     this.#connection.http2.sendData(this.#wire, framed, 0, framed.length, true, false);
+  }
+
+  sendBuffers(pieces: readonly Buffer[]): void {
+    if (this.isOver) return;
+    if (!this.#hasSentHead) this.#sendHead();
+    const { http2 } = this.#connection;
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES);
+    writeMessageHead(head, 0, 0, length);
+    http2.sendData(this.#wire, head, 0, MESSAGE_HEAD_BYTES, true, false);
+    for (const piece of pieces) http2.sendData(this.#wire, piece, 0, piece.length, true, false);
   }
 
   #sendHead(): void {

@@ -10,6 +10,8 @@ export type GrpcServerMethod<Request, Response> = {
   readonly path: string;
   readonly request: MessageType<Request>;
   readonly response: MessageType<Response>;
+  /** `onMessage` gets encoded messages, each in memory of its own, and `request` is not looked at: see raw-method.ts. */
+  readonly isRaw?: true;
   start(call: ServerCall<Response>): ServerCallHandler<Request>;
 };
 
@@ -46,6 +48,8 @@ export type ServerCall<Response> = {
   send(message: Response): void;
   /** As `send`, of an encoded message. */
   sendBytes(message: Uint8Array): void;
+  /** As `sendBytes`, of a message in pieces that calls may share: they go out from where they lie and never change. */
+  sendBuffers(pieces: readonly Buffer[]): void;
   /** Ends the call; `trailers` are metadata besides the status. */
   end(status?: GrpcStatus, trailers?: Headers): void;
   /** Counted: stops and restarts the messages of the client. */
