@@ -130,8 +130,9 @@ export async function startProxy(
     }
     await sleep(10);
   }
+  const waits = await waitsFor(adminPath, agent);
   await stopChild(child);
-  throw new Error(`${kind} was not ready in time:\n${output}`);
+  throw new Error(`${kind} was not ready in time:\n${waits}\n${output}`);
 }
 
 /** Runs a proxy to its end (validation, or a start that must fail) and returns its exit code and output. */
@@ -162,6 +163,18 @@ export async function runToEnd(
   clearTimeout(timer);
   live.delete(child);
   return { code, output: output.replaceAll(configPath, 'CONFIG') };
+}
+
+/** What it waits for, for the one who reads that it was not ready. */
+async function waitsFor(adminPath: string, agent: Agent): Promise<string> {
+  try {
+    const port = Number(readFileSync(adminPath, 'utf8').split(':').at(-1));
+    const dump = await adminRequest(port, agent, '/init_dump', 'GET');
+    const stats = await adminRequest(port, agent, '/stats?usedonly&filter=update_|init_fetch|warming', 'GET');
+    return `${dump.body}\n${stats.body}`;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 async function isReady(port: number, agent: Agent): Promise<boolean> {
