@@ -46,6 +46,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/net/', may: FLOOR },
   { path: 'src/proto/', may: FLOOR },
   { path: 'src/grpc/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
+  { path: 'src/xds/server/', may: ['src/xds/', 'src/grpc/', 'src/proto/', 'src/wire/', ...FLOOR] },
   { path: 'src/xds/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/kube/', may: ['src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/ca/certificate-service.ts', may: ['src/ca/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },

@@ -364,3 +364,31 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+test('a message of shared pieces arrives as one message, whatever their sizes', async () => {
+  const small = Buffer.from('small');
+  const large = Buffer.alloc(600_000, 7);
+  const copies = [Buffer.from(small), Buffer.from(large)];
+  const method: AnyServerMethod = {
+    path: '/health/Pieces',
+    request: REQUEST,
+    response: REQUEST,
+    start(call) {
+      call.sendBuffers([small, large, small]);
+      call.sendBuffers([]);
+      call.sendBuffers([small]);
+      call.end();
+      return { onMessage() {}, onEnd() {} };
+    },
+  };
+  const { server, port } = serve();
+  server.add(method);
+  const session = connect(port);
+  const stream = session.request({ ':method': 'POST', ':path': '/health/Pieces', 'content-type': 'application/grpc' });
+  stream.end();
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  const expected = [Buffer.concat([small, large, small]), Buffer.alloc(0), small].map((one) => frameMessage(one));
+  assert.equal(Buffer.compare(Buffer.concat(chunks), Buffer.concat(expected)), 0);
+  assert.deepEqual([small, large], copies);
+});

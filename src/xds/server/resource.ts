@@ -43,7 +43,8 @@ export function encodedResource(
 }
 
 type Entry = { resource: EncodedResource; seq: number };
-type Change = { readonly name: string; readonly seq: number };
+/** `removed`: what was under the name until then; null: the change put a resource. */
+type Change = { readonly name: string; readonly seq: number; readonly removed: EncodedResource | null };
 
 /**
  * All resources of one type that one kind of client may have; one table is shared by all clients of the same cache key.
@@ -60,6 +61,10 @@ export class ResourceTable {
   #log: Change[] = [];
   /** Changes with a greater seq than this are all in the log. */
   #logFrom = 0;
+  readonly #aliases = new Map<string, string>();
+  /** The last answers: clients of one table ask the same, and get the same list. */
+  #all: { readonly seq: number; readonly resources: readonly EncodedResource[] } | null = null;
+  #changes: { readonly since: number; readonly seq: number; readonly changes: TableChanges | undefined } | null = null;
   #digestHigh = 0;
   #digestLow = 0;
   #bytes = 0;
@@ -96,8 +101,18 @@ export class ResourceTable {
     return this.#entries.keys();
   }
 
-  *resources(): IterableIterator<EncodedResource> {
-    for (const entry of this.#entries.values()) yield entry.resource;
+  /** All resources; the same list as long as nothing changes. */
+  all(): readonly EncodedResource[] {
+    if (this.#all?.seq !== this.seq) {
+      this.#all = { seq: this.seq, resources: Array.from(this.#entries.values(), (entry) => entry.resource) };
+    }
+    return this.#all.resources;
+  }
+
+  /** The resource that has the alias. */
+  byAlias(alias: string): EncodedResource | undefined {
+    const name = this.#aliases.get(alias);
+    return name === undefined ? undefined : this.get(name);
   }
 
   /** Makes `resources` the whole content. Returns the names that changed, came or went. */
@@ -116,10 +131,14 @@ export class ResourceTable {
   apply(changes: Iterable<readonly [string, EncodedResource | null]>): readonly string[] {
     const seq = this.seq + 1;
     const names: string[] = [];
-    for (const [name, resource] of changes) if (this.#put(name, resource, seq)) names.push(name);
+    for (const [name, resource] of changes) {
+      const removed = resource === null ? (this.get(name) ?? null) : null;
+      if (!this.#put(name, resource, seq)) continue;
+      names.push(name);
+      this.#log.push({ name, seq, removed });
+    }
     if (names.length === 0) return names;
     this.seq = seq;
-    for (const name of names) this.#log.push({ name, seq });
     this.#trimLog();
     return names;
   }
@@ -145,7 +164,12 @@ export class ResourceTable {
     return true;
   }
 
+  /** Called with what comes (1) and what goes (-1). */
   #count(resource: EncodedResource, sign: number): void {
+    for (const alias of resource.aliases) {
+      if (sign > 0) this.#aliases.set(alias, resource.name);
+      else if (this.#aliases.get(alias) === resource.name) this.#aliases.delete(alias);
+    }
     this.#bytes += sign * resource.body.length;
     const digest = hash('sha1', `${resource.name} ${resource.version}`, 'hex');
     this.#digestHigh ^= Number.parseInt(digest.slice(0, 8), 16);
@@ -163,6 +187,13 @@ export class ResourceTable {
   /** What changed after the commit `seq`; undefined when that is longer ago than the table remembers. */
   changedSince(seq: number): TableChanges | undefined {
     if (seq >= this.seq) return NO_CHANGES;
+    if (this.#changes?.since !== seq || this.#changes.seq !== this.seq) {
+      this.#changes = { since: seq, seq: this.seq, changes: this.#changesSince(seq) };
+    }
+    return this.#changes.changes;
+  }
+
+  #changesSince(seq: number): TableChanges | undefined {
     if (seq < this.#logFrom) return undefined;
     const changed: EncodedResource[] = [];
     const removed: string[] = [];
@@ -176,6 +207,15 @@ export class ResourceTable {
       else changed.push(entry.resource);
     }
     return { changed, removed };
+  }
+
+  /** What was last under a name that is not there now, as far back as the table remembers. */
+  formerly(name: string): EncodedResource | undefined {
+    for (let index = this.#log.length - 1; index >= 0; index--) {
+      const change = this.#log[index] as Change;
+      if (change.name === name && change.removed !== null) return change.removed;
+    }
+    return undefined;
   }
 
   /** Index of the first change in the log with a greater seq. */
@@ -200,10 +240,11 @@ function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0');
 }
 
-/** What a client with these tables sees under a name. */
+/** What a client with these tables sees under a name, or an alias. */
 export function findResource(tables: readonly ResourceTable[], name: string): EncodedResource | undefined {
   for (let index = tables.length - 1; index >= 0; index--) {
-    const resource = (tables[index] as ResourceTable).get(name);
+    const table = tables[index] as ResourceTable;
+    const resource = table.get(name) ?? table.byAlias(name);
     if (resource !== undefined) return resource;
   }
   return undefined;
