@@ -63,7 +63,9 @@ export type WeightedBackend = {
 
 export type BackendFilters = { readonly mirrors: readonly Mirror[]; readonly redirect: Redirect | null };
 
-export type Mirror = { readonly destination: Destination; readonly percent: number };
+export type Fraction = { readonly numerator: number; readonly denominator: 'HUNDRED' | 'TEN_THOUSAND' | 'MILLION' };
+
+export type Mirror = { readonly destination: Destination; readonly fraction: Fraction };
 
 export type Rewrite = {
   readonly authority: string;
@@ -108,6 +110,8 @@ export type HttpRule = {
   readonly fault: Readonly<Record<string, unknown>> | null;
   readonly cors: Readonly<Record<string, unknown>> | null;
   readonly mirrors: readonly Mirror[];
+  /** What a proxy answers that does not know the cluster. */
+  readonly notFoundStatus: 500 | 503;
 };
 
 export type TlsMatch = {
