@@ -8,6 +8,8 @@ export type DirectoryListener = {
   onMoved(name: string): void;
   /** What is in the file changed where it lies. */
   onChanged(name: string): void;
+  /** It was deleted or moved away; for those who follow a whole directory. */
+  onGone?(name: string): void;
 };
 
 export type DirectoryWatch = { close(): void };
@@ -34,6 +36,7 @@ export class FileWatch implements DirectoryWatcher {
     const own: DirectoryListener = {
       onMoved: (name) => listener.onMoved(name),
       onChanged: (name) => listener.onChanged(name),
+      onGone: (name) => listener.onGone?.(name),
     };
     watched.listeners.add(own);
     return { close: () => this.#leave(directory, own) };
@@ -46,8 +49,11 @@ export class FileWatch implements DirectoryWatcher {
         if (name === null) return;
         // The system's layer calls by one name what was created, moved here, moved away and deleted.
         const isMoved = event === 'rename';
-        if (isMoved && !isThere(join(directory, name))) return;
-        for (const one of [...listeners]) isMoved ? one.onMoved(name) : one.onChanged(name);
+        const isGone = isMoved && !isThere(join(directory, name));
+        for (const one of [...listeners]) {
+          if (isGone) one.onGone?.(name);
+          else isMoved ? one.onMoved(name) : one.onChanged(name);
+        }
       });
       // A directory that is deleted ends its watch; what was read stays in use.
       watcher.on('error', () => watcher.close());

@@ -1,0 +1,129 @@
+// Where the objects come from: a directory, a bundle file or the standard input; followed as it changes.
+import { readFileSync } from 'node:fs';
+import type { Clock } from '../../base/clock.ts';
+import type { DirectoryWatcher } from '../../net/file-watch.ts';
+import { FileTree } from './file-tree.ts';
+import type { Finding } from './finding.ts';
+import type { ConfigObject } from './object.ts';
+import { ObjectStore, type Position } from './object-store.ts';
+
+/** Why something changed. */
+export type SourceCause = {
+  readonly kind: 'start' | 'change';
+  /** Files that were read again, or are gone. */
+  readonly files: readonly string[];
+  /** Monotonic, of the clock that the source was given. */
+  readonly atMs: number;
+};
+
+/** The object as it is now, null for one that is gone. Without changes only the findings are other ones. */
+export type SourceListener = (changes: ReadonlyMap<string, ConfigObject | null>, cause: SourceCause) => void;
+
+/** What the rest of the control plane knows of a source. */
+export type ObjectSource = {
+  /** Reads everything; listeners are called before it returns. Returns why changes will not be noticed, or null. */
+  start(): string | null;
+  stop(): void;
+  onChange(listener: SourceListener): void;
+  objects(): ReadonlyMap<string, ConfigObject>;
+  findings(): readonly Finding[];
+  positionOf(key: string, fieldPath?: string): Position | null;
+};
+
+export type SourceParts = { readonly clock: Clock; readonly watcher: DirectoryWatcher };
+
+/** A source with what listeners and store have in common; subclasses say where texts come from. */
+abstract class StoredSource implements ObjectSource {
+  protected readonly store = new ObjectStore();
+  readonly #listeners: SourceListener[] = [];
+
+  abstract start(): string | null;
+  abstract stop(): void;
+
+  onChange(listener: SourceListener): void {
+    this.#listeners.push(listener);
+  }
+
+  objects(): ReadonlyMap<string, ConfigObject> {
+    return this.store.objects;
+  }
+
+  findings(): readonly Finding[] {
+    return this.store.findings();
+  }
+
+  positionOf(key: string, fieldPath?: string): Position | null {
+    return this.store.positionOf(key, fieldPath);
+  }
+
+  protected tell(kind: SourceCause['kind'], files: readonly string[], atMs: number): void {
+    const changes = this.store.settle();
+    for (const listener of this.#listeners) listener(changes, { kind, files, atMs });
+  }
+}
+
+export class ConfigSource extends StoredSource {
+  readonly #path: string;
+  readonly #parts: SourceParts;
+  #tree: FileTree | null = null;
+
+  /** `path`: a directory, a file, or '-' for the standard input, which is read to its end once. */
+  constructor(path: string, parts: SourceParts) {
+    super();
+    this.#path = path;
+    this.#parts = parts;
+  }
+
+  /** Throws when the path is not there. */
+  start(): string | null {
+    const { clock, watcher } = this.#parts;
+    if (this.#path === '-') {
+      this.store.setFile('-', readFileSync(0, 'utf8'));
+      this.tell('start', ['-'], clock.nowMs);
+      return null;
+    }
+    let kind: SourceCause['kind'] = 'start';
+    this.#tree = new FileTree(this.#path, clock, watcher, {
+      onText: (path, text) => this.store.setFile(path, text),
+      onUnreadable: (path, error) => this.store.setUnreadable(path, error),
+      onGone: (path) => this.store.removeFile(path),
+      onSettled: (files) => this.tell(kind, files, clock.nowMs),
+    });
+    const error = this.#tree.start();
+    kind = 'change';
+    return error;
+  }
+
+  stop(): void {
+    this.#tree?.stop();
+    this.#tree = null;
+  }
+}
+
+/** Texts from memory, for tests and for those who have them already. */
+export class MemorySource extends StoredSource {
+  #isStarted = false;
+
+  constructor(files: Readonly<Record<string, string>> = {}) {
+    super();
+    for (const path of Object.keys(files).sort()) this.store.setFile(path, files[path] as string);
+  }
+
+  start(): null {
+    this.#isStarted = true;
+    this.tell('start', [...this.store.files], 0);
+    return null;
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+  }
+
+  /** Null removes a file. All are one batch. */
+  write(files: Readonly<Record<string, string | null>>): void {
+    for (const [path, text] of Object.entries(files)) {
+      text === null ? this.store.removeFile(path) : this.store.setFile(path, text);
+    }
+    if (this.#isStarted) this.tell('change', Object.keys(files), 0);
+  }
+}
