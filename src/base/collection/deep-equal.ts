@@ -1,8 +1,8 @@
 // Equality of plain data: what objects, arrays, bytes, maps and sets hold counts, not which ones they are.
 
 /**
- * Compares trees of plain data. The order of an object's fields is nothing, the order of a Map's or Set's entries counts,
- * as it does for whoever iterates them. Anything else (class instances, functions) equals only itself.
+ * Compares trees of plain data. The order of an object's fields is nothing; the order of a Map's or Set's entries
+ * counts, as it does for whoever iterates them. Anything else (class instances, functions) equals only itself.
  */
 export function deepEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;

@@ -70,8 +70,8 @@ export class Recorder implements Reader {
   }
 
   /**
-   * Calls the function, and makes the evaluation depend on what it reads. One that throws depends on what it read before
-   * as well, so that it is tried again when any of that changes.
+   * Calls the function, and makes the evaluation depend on what it reads. One that throws depends on what it read
+   * before as well, so that it is tried again when any of that changes.
    */
   evaluate<I, O>(
     evaluation: Evaluation,

@@ -17,7 +17,7 @@ export type Collection<V> = {
   keys(): readonly string[];
   /** In the order of the keys. */
   entries(): IterableIterator<[string, V]>;
-  /** Called once after each batch that changed something here, when the whole graph has settled; returns the end of it. */
+  /** Called once after each batch that changed something here, when the whole graph has settled; returns its end. */
   subscribe(listener: (changes: Changes<V>) => void): () => void;
   /** Finds values by keys made of them; `keysOf` is a pure function of its arguments. */
   index(name: string, keysOf: (key: string, value: V) => Iterable<string>): Index<V>;
