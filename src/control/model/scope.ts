@@ -26,10 +26,12 @@ export type IngressListener = {
 };
 
 export type Scope = {
-  /** 'NAMESPACE' for the default, 'NAMESPACE/NAME' of the Sidecar otherwise. */
+  /** As `scopeKey` makes it. */
   readonly key: string;
   readonly namespace: string;
   readonly hasSidecar: boolean;
+  /** Keys of all services for which clusters are made: those of the listeners, and what their routes lead to. */
+  readonly services: readonly string[];
   readonly egress: readonly EgressListener[];
   readonly ingress: readonly IngressListener[];
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
@@ -37,3 +39,11 @@ export type Scope = {
   readonly egressProxy: { readonly host: string; readonly subset: string; readonly port: number } | null;
   readonly inboundConnectionPool: TrafficPolicy['connectionPool'] | null;
 };
+
+/**
+ * Key of the scope of proxies in a namespace: 'bookinfo', or with the Sidecar that applies to them ('NAMESPACE/NAME', of
+ * their own or the root namespace) 'bookinfo|istio-system/default'.
+ */
+export function scopeKey(proxy: { readonly namespace: string; readonly sidecar: string }): string {
+  return proxy.sidecar === '' ? proxy.namespace : `${proxy.namespace}|${proxy.sidecar}`;
+}
