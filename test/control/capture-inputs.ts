@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
+import { loadAll } from 'js-yaml';
 
 export type PackedInputs = {
   /** The objects that all scenarios share. */
@@ -39,5 +40,15 @@ export function captureInput(name: string): CaptureInput {
   const scenario = scenarios[name.split('/')[0] ?? ''];
   if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
   const { 'steps.yaml': steps = '', ...files } = scenario.files;
-  return { files: { 'base.yaml': base, ...files }, env: scenario.env, steps };
+  const own = new Set(identities(files['config.yaml'] ?? ''));
+  const shared = base.split(/^---$/m).filter((text) => !identities(text).some((identity) => own.has(identity)));
+  return { files: { 'base.yaml': shared.join('---'), ...files }, env: scenario.env, steps };
+}
+
+/** What was applied later replaced what was there. */
+function identities(text: string): string[] {
+  return loadAll(text).map((document) => {
+    const { kind = '', metadata } = (document ?? {}) as { kind?: string; metadata?: Record<string, unknown> };
+    return `${kind}/${metadata?.['namespace'] ?? ''}/${metadata?.['name'] ?? ''}`;
+  });
 }
