@@ -16,6 +16,11 @@ export class MemoStage<V> implements Memo<V>, Step {
   readonly #cells = new Map<string, Cell<V>>();
   readonly #listeners = new Listeners<V>();
   #changes = new Map<string, Change<V>>();
+  readonly #forget = (cell: Cell<V>): void => {
+    if (this.#cells.get(cell.evaluation.key) !== cell) return;
+    this.#cells.delete(cell.evaluation.key);
+    this.#recorder.forget(cell.evaluation);
+  };
 
   constructor(
     name: string,
@@ -96,7 +101,7 @@ export class MemoStage<V> implements Memo<V>, Step {
   }
 
   #begin(key: string): Cell<V> {
-    const cell = new Cell<V>(new Evaluation(this, key), (gone) => this.#forget(gone));
+    const cell = new Cell<V>(new Evaluation(this, key), this.#forget);
     this.#cells.set(key, cell);
     this.#evaluate(cell);
     return cell;
@@ -141,11 +146,6 @@ export class MemoStage<V> implements Memo<V>, Step {
     this.#recorder.sweep();
   }
 
-  #forget(cell: Cell<V>): void {
-    if (this.#cells.get(cell.evaluation.key) !== cell) return;
-    this.#cells.delete(cell.evaluation.key);
-    this.#recorder.forget(cell.evaluation);
-  }
 }
 
 /** One memoized value, and its readers. */
