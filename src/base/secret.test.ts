@@ -25,7 +25,7 @@ test('a secret shows nothing of itself', () => {
 });
 
 test('a changed secret is a change', () => {
-  const [one, same, other] = [new Secret('a'), new Secret('a'), new Secret('b')];
+  const [one, same, other] = ['a', 'a', 'b'].map((text) => new Secret(text)) as [Secret, Secret, Secret];
   assert.ok(one.equals(same) && !one.equals(other));
   assert.ok(isDeepStrictEqual(one, same));
   assert.ok(!isDeepStrictEqual({ data: one }, { data: other }));

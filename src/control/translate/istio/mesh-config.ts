@@ -1,5 +1,5 @@
 // MeshConfig → the settings of the mesh, with Istio's defaults (istio.mesh.v1alpha1, DefaultMeshConfig).
-import { parseGoDuration } from '../../../base/go-duration.ts';
+import { durationMs } from '../../model/duration.ts';
 import type { Mesh } from '../../model/mesh.ts';
 
 /** What is not said in a MeshConfig but when the control plane is started. */
@@ -14,8 +14,7 @@ export function translateMeshConfig(spec: Json | null, place: MeshPlace): Mesh {
   const flag = (field: string, fallback: boolean): boolean => (raw[field] as boolean | undefined) ?? fallback;
   const list = (field: string): string[] => (raw[field] as string[] | undefined) ?? [];
   const number = (field: string, fallback: number): number => (raw[field] as number | undefined) || fallback;
-  const milliseconds = (field: string, fallback: number): number =>
-    parseGoDuration(String(raw[field] ?? '')) ?? fallback;
+  const milliseconds = (field: string, fallback: number): number => durationMs(String(raw[field] ?? '')) ?? fallback;
   const part = (field: string): Json => (raw[field] as Json | undefined) ?? {};
   const providers = part('defaultProviders') as Record<string, string[] | undefined>;
   const outbound = part('outboundTrafficPolicy')['mode'];
