@@ -145,7 +145,6 @@ export class MemoStage<V> implements Memo<V>, Step {
     this.#forget(cell);
     this.#recorder.sweep();
   }
-
 }
 
 /** One memoized value, and its readers. */
