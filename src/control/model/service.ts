@@ -21,6 +21,8 @@ export type ServicePort = {
   readonly name: string;
   readonly number: number;
   readonly protocol: Protocol;
+  /** Number or name of the workload's port, as declared; 0 if nothing is said. */
+  readonly targetPort: number | string;
 };
 
 /** How a client finds the endpoints; Istio's `Resolution`. */
@@ -83,7 +85,8 @@ export type Endpoint = {
   readonly weight: number;
   /** 'istio' if a proxy in front of it takes mTLS, 'disabled' otherwise. */
   readonly tlsMode: 'istio' | 'disabled';
-  readonly health: 'healthy' | 'unhealthy' | 'draining';
+  /** 'unknown': nobody tells (entries of services). */
+  readonly health: 'healthy' | 'unhealthy' | 'draining' | 'unknown';
   readonly hostname: string;
   readonly subdomain: string;
   /** HBONE, where a node proxy or the workload's own proxy takes it. */
