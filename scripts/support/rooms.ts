@@ -49,8 +49,11 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/xds/server/', may: ['src/xds/', 'src/grpc/', 'src/proto/', 'src/wire/', ...FLOOR] },
   { path: 'src/xds/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/kube/', may: ['src/wire/', 'src/net/', ...FLOOR] },
-  { path: 'src/ca/certificate-service.ts', may: ['src/ca/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
-  { path: 'src/ca/', may: ['src/wire/', 'src/net/', ...FLOOR] },
+  {
+    path: 'src/ca/certificate-service.ts',
+    may: ['src/ca/', 'src/grpc/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR],
+  },
+  { path: 'src/ca/', may: ['src/wire/', 'src/net/', ...FLOOR], types: ['src/grpc/'] },
   { path: 'src/identity/', may: ['src/wire/', 'src/net/tls/', ...FLOOR] },
   {
     path: 'src/agent/',
