@@ -135,7 +135,8 @@ export class ApplyRig {
       counts: null,
     };
     const controller = new XdsController({
-      ...{ crew, dynamic: decoded.config.dynamic, runtimeLayers: [], keptTypes: [], record: decoded.holders.record },
+      ...{ clock, crew, dynamic: decoded.config.dynamic, runtimeLayers: [], keptTypes: [] },
+      record: decoded.holders.record,
       tookKept: (_type, _bytes, done) => done(null),
       ...{ tookRuntime: () => {}, countsFor: () => NO_COUNTS, warn: () => {} },
       openSource: ({ key }) =>

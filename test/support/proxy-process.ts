@@ -170,8 +170,15 @@ async function waitsFor(adminPath: string, agent: Agent): Promise<string> {
   try {
     const port = Number(readFileSync(adminPath, 'utf8').split(':').at(-1));
     const dump = await adminRequest(port, agent, '/init_dump', 'GET');
-    const stats = await adminRequest(port, agent, '/stats?usedonly&filter=update_|init_fetch|warming', 'GET');
-    return `${dump.body}\n${stats.body}`;
+    const stats = await adminRequest(
+      port,
+      agent,
+      '/stats?usedonly&filter=init_fetch|warming|initialized|server.state|listener_manager|cluster_manager',
+      'GET',
+    );
+    const clusters = await adminRequest(port, agent, '/clusters', 'GET');
+    const listeners = await adminRequest(port, agent, '/listeners', 'GET');
+    return [dump, stats, clusters, listeners].map(({ body }) => body).join('\n');
   } catch (error) {
     return String(error);
   }

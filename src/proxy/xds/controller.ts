@@ -1,4 +1,5 @@
 // Brings what a control plane sends to the workers: subscribes to what is wanted, and answers with what was refused.
+import type { Clock } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import { whenAll } from '../../base/when-all.ts';
 import type {
@@ -27,6 +28,7 @@ export type ControlledCrew = {
 };
 
 export type ControllerContext = {
+  readonly clock: Clock;
   readonly crew: ControlledCrew;
   readonly dynamic: DynamicConfig;
   /** Layers of runtime values that come from elsewhere: everything else waits for their first answers, as in Envoy. */
@@ -55,6 +57,9 @@ const PREFIXES: Readonly<Record<string, string>> = {
 /** Resources of one response of which the log says why they were refused. */
 const MAX_REFUSED_LINES = 100;
 
+/** A space of names that came up after the first answer may be empty: nothing will come that says so. */
+const EMPTY_SPACE_WAIT_MS = 1000;
+
 /** All names, for a subscription of everything there is. */
 const EVERYTHING = '*';
 
@@ -64,6 +69,7 @@ export class XdsController implements WantSink {
   readonly #subscriptions = new Map<string, TypeSubscription>();
   /** Of updates: each changes the version of what it brings. */
   #generation = 0;
+  #isClosed = false;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -95,6 +101,7 @@ export class XdsController implements WantSink {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const source of this.#sources.values()) source.close();
     this.#sources.clear();
     this.#subscriptions.clear();
@@ -178,6 +185,10 @@ export class XdsController implements WantSink {
     return this.#context.record;
   }
 
+  after(ms: number, call: () => void): void {
+    this.#context.clock.timer(() => this.#isClosed || call(), undefined).arm(ms);
+  }
+
   warn(text: string): void {
     this.#context.warn(text);
   }
@@ -195,6 +206,8 @@ class TypeSubscription implements XdsListener {
   readonly #wholes = new Set<string>();
   #onFirst: (() => void) | null = null;
   #hasFirst = false;
+  /** A response is here, perhaps not taken yet. */
+  #hasAnswer = false;
 
   constructor(type: string, place: ConfigPlace, controller: XdsController) {
     this.#type = type;
@@ -214,8 +227,31 @@ class TypeSubscription implements XdsListener {
   add(name: string, counts: UpdateCounts | null, initialFetchTimeoutMs: number): void {
     this.#subscription?.add(name, counts, initialFetchTimeoutMs);
     if (!isWhole(this.#type, name)) return;
-    if (this.#hasFirst) this.#controller.update([this.#waitIsOver(name)], () => {});
-    else this.#wholes.add(name);
+    const isKnown = name === EVERYTHING || [...this.#known].some((known) => known.startsWith(name));
+    if (this.#hasFirst && isKnown) {
+      this.#controller.update([this.#waitIsOver(name)], () => {});
+      return;
+    }
+    this.#wholes.add(name);
+    if (this.#hasAnswer) this.#limitWait(name);
+  }
+
+  /** Everything was asked for at once, so a space may already have had its answer, without a word of it. */
+  #limitWait(name: string): void {
+    this.#controller.after(EMPTY_SPACE_WAIT_MS, () => {
+      if (this.#wholes.delete(name)) this.#controller.update([this.#waitIsOver(name)], () => {});
+    });
+  }
+
+  /** Whose wait a response ends: of those it brings something for, and of all when it says that there is nothing. */
+  #answered({ resources }: XdsResponse): readonly string[] {
+    const over = [...this.#wholes].filter(
+      (whole) => whole === EVERYTHING || resources.length === 0 || resources.some(({ name }) => name.startsWith(whole)),
+    );
+    for (const name of over) this.#wholes.delete(name);
+    if (!this.#hasAnswer) for (const name of this.#wholes) this.#limitWait(name);
+    this.#hasAnswer = true;
+    return over;
   }
 
   remove(name: string): void {
@@ -237,8 +273,7 @@ class TypeSubscription implements XdsListener {
     }
     const gone = response.isComplete ? [...this.#known].filter((name) => !names.has(name)) : response.removed;
     for (const name of gone) updates.push(this.#hasAliases ? this.#hostUpdate(name, null) : this.#updateOf(name, null));
-    for (const name of this.#wholes) updates.push(this.#waitIsOver(name));
-    this.#wholes.clear();
+    for (const name of this.#answered(response)) updates.push(this.#waitIsOver(name));
     this.#controller.update(updates, (more) => {
       for (const name of names) this.#known.add(name);
       for (const name of gone) this.#known.delete(name);

@@ -78,7 +78,7 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
     return new ScopeUpdateCounts(countParts, prefix, hasOwnStream ? new ScopeStreamCounts(stats, prefix) : null);
   };
   const controller = new XdsController({
-    ...{ crew, dynamic, countsFor, record: decoded.holders.record },
+    ...{ clock: core.clock, crew, dynamic, countsFor, record: decoded.holders.record },
     runtimeLayers: decoded.config.runtimeLayers.flatMap(({ discovery }) => discovery ?? []),
     keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata, dns !== null),
     tookKept: (type, bytes, done) => {

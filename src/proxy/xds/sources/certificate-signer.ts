@@ -1,5 +1,4 @@
 // Has the proxy's certificate signed by an Istio certificate authority, over one of the proxy's clusters.
-import { readFileSync } from 'node:fs';
 import type {
   Istio_IstioCertificateRequest as Request,
   Istio_IstioCertificateResponse as Response,
@@ -11,6 +10,7 @@ import type { GrpcMethod } from '../../cluster/upstream-client/grpc-call.ts';
 import { GrpcClient } from '../../cluster/upstream-client/grpc-client.ts';
 import type { HttpClient } from '../../cluster/upstream-client/http-client.ts';
 import type { CertificateClientConfig } from '../../config/certificate-client.ts';
+import { readToken } from '../../../identity/bearer-token.ts';
 import { CertificateClient, type CertificateClientParts, type Signer } from '../../../identity/certificate-client.ts';
 
 /** Of a request where its service has no timeout of its own. */
@@ -56,16 +56,4 @@ function istioSigner(http: HttpClient, { target, tokenPath }: CertificateClientC
     );
     return () => call.cancel();
   };
-}
-
-/** Read each time: tokens are renewed, too. */
-function readToken(path: string): string | { readonly error: string } {
-  if (path === '') return '';
-  try {
-    const token = readFileSync(path, 'latin1').trim();
-    if (token === '' || /[^\x21-\x7e]/.test(token)) return { error: `${path} holds no token` };
-    return token;
-  } catch (error) {
-    return { error: `the token cannot be read: ${(error as Error).message}` };
-  }
 }
