@@ -1,7 +1,8 @@
 // A workload's identity: a key in memory, a certificate that an authority signs, renewed long before its end.
 import type { Clock, Random, Timer } from '../base/clock.ts';
 import type { ScopeOf, StatStore } from '../telemetry/metrics.ts';
-import { type CertificateRequest, makeCertificateRequest } from './certificate-request.ts';
+import type { KeyObject } from 'node:crypto';
+import { certificateRequest, type KeyKind, makeKey } from './certificate-request.ts';
 import { type IssuedChain, readIssuedChain, type TrustRoot } from './issued-chain.ts';
 
 /** A chain in PEM, or why there is none. */
@@ -26,6 +27,14 @@ export type IssuedIdentity = {
   readonly key: string;
   /** The authority's roots, and those of before as long as certificates under them may be about. */
   readonly roots: string;
+};
+
+export type CertificateOptions = {
+  /** Default p256. */
+  readonly key?: KeyKind;
+  /** Renewal begins at a random point of this part of a certificate's life. */
+  readonly renewFrom?: number;
+  readonly renewTo?: number;
 };
 
 /** Under 'certificate_client.'. */
@@ -53,10 +62,13 @@ export class CertificateClient {
   readonly #parts: CertificateClientParts;
   readonly #identity: string;
   readonly #validityS: number;
+  readonly #options: Required<CertificateOptions>;
   readonly #stats: ScopeOf<typeof CERTIFICATE_CLIENT_STATS>;
   readonly #timer: Timer;
   readonly #listeners = new Set<() => void>();
   #roots: readonly KeptRoot[] = [];
+  /** Roots that somebody else vouches for. */
+  #bundle: readonly TrustRoot[] = [];
   #current: IssuedIdentity | null = null;
   #validToMs = 0;
   /** Of the next request, ms since 1970. */
@@ -64,8 +76,9 @@ export class CertificateClient {
   #cancel: (() => void) | null = null;
   #isStarted = false;
 
-  constructor(parts: CertificateClientParts, identity: string, validityS: number) {
+  constructor(parts: CertificateClientParts, identity: string, validityS: number, options: CertificateOptions = {}) {
     this.#parts = parts;
+    this.#options = { key: 'p256', renewFrom: RENEW_FROM, renewTo: RENEW_TO, ...options };
     this.#identity = identity;
     this.#validityS = validityS;
     this.#stats = parts.stats.scope('certificate_client.', CERTIFICATE_CLIENT_STATS);
@@ -83,6 +96,28 @@ export class CertificateClient {
 
   removeListener(listener: () => void): void {
     this.#listeners.delete(listener);
+  }
+
+  /** ms since 1970; 0 without a certificate. */
+  get validToMs(): number {
+    return this.#validToMs;
+  }
+
+  /** What is left of an earlier life: in use until the first answer. False: it is of no use any more. */
+  adopt(issued: IssuedChain, key: KeyObject): boolean {
+    if (this.#current !== null) return false;
+    this.#use(issued, key);
+    return true;
+  }
+
+  /** Believes in these roots, too; they replace those of the last call. */
+  setTrustBundle(roots: readonly TrustRoot[]): void {
+    const before = this.#bundle.map(({ id }) => id).join();
+    if (before === roots.map(({ id }) => id).join()) return;
+    this.#bundle = roots.slice(0, MAX_ROOTS);
+    if (this.#current === null) return;
+    this.#current = { ...this.#current, roots: this.#trusted() };
+    this.#tell();
   }
 
   /** Somebody wants it; from now on there is always a good one, if the authority is willing. */
@@ -113,18 +148,26 @@ export class CertificateClient {
   }
 
   #ask(): void {
-    const made = makeCertificateRequest(this.#identity);
+    const { key } = this.#options;
+    // A key that is made elsewhere comes outside of any turn.
+    if (key.startsWith('rsa')) makeKey(key, (made) => this.#parts.clock.defer(() => this.#askFor(made)));
+    else makeKey(key, (made) => this.#askFor(made));
+  }
+
+  #askFor(key: KeyObject): void {
+    if (!this.#isStarted) return;
+    const { request } = certificateRequest(this.#identity, key);
     this.#stats.inc(this.#stats.i.csr_sent);
     let isOver = false;
-    const cancel = this.#parts.sign(made.request, this.#validityS, (result) => {
+    const cancel = this.#parts.sign(request, this.#validityS, (result) => {
       isOver = true;
       this.#cancel = null;
-      if (this.#isStarted) this.#answered(made, result);
+      if (this.#isStarted) this.#answered(key, result);
     });
     if (!isOver) this.#cancel = cancel;
   }
 
-  #answered({ key }: CertificateRequest, result: SignResult): void {
+  #answered(key: KeyObject, result: SignResult): void {
     const { clock, backOff } = this.#parts;
     const issued = 'error' in result ? result.error : readIssuedChain(result.chain, key, clock.wallMs);
     if (typeof issued === 'string') {
@@ -132,21 +175,35 @@ export class CertificateClient {
       return;
     }
     backOff.reset();
+    this.#use(issued, key);
+    // From now on, not from the certificate's beginning, which authorities date back.
+    const lifeMs = issued.validToMs - clock.wallMs;
+    const { renewFrom, renewTo } = this.#options;
+    const part = renewFrom + ((renewTo - renewFrom) * this.#parts.random.below(1000)) / 1000;
+    this.#wait(Math.max(LEAST_WAIT_MS, lifeMs * part));
+    this.#parts.log('info', `certificate client: a certificate until ${new Date(issued.validToMs).toISOString()}`);
+    this.#tell();
+  }
+
+  #use(issued: IssuedChain, key: KeyObject): void {
     this.#keepRoots(issued);
     this.#validToMs = issued.validToMs;
     this.#current = {
       chain: issued.chain,
       key: key.export({ type: 'pkcs8', format: 'pem' }) as string,
-      roots: this.#roots.map(({ pem }) => pem).join(''),
+      roots: this.#trusted(),
     };
     const stats = this.#stats;
     stats.set(stats.i.roots, this.#roots.length);
     stats.set(stats.i.expiration_unix_time_seconds, Math.floor(issued.validToMs / 1000));
-    // From now on, not from the certificate's beginning, which authorities date back.
-    const lifeMs = issued.validToMs - clock.wallMs;
-    const part = RENEW_FROM + ((RENEW_TO - RENEW_FROM) * this.#parts.random.below(1000)) / 1000;
-    this.#wait(Math.max(LEAST_WAIT_MS, lifeMs * part));
-    this.#parts.log('info', `certificate client: a certificate until ${new Date(issued.validToMs).toISOString()}`);
+  }
+
+  #trusted(): string {
+    const all = new Map([...this.#roots, ...this.#bundle].map((root) => [root.id, root.pem]));
+    return [...all.values()].join('');
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 

@@ -1,5 +1,6 @@
 // A key made in memory, and the request for a certificate over it (PKCS #10, RFC 2986).
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, generateKeyPair, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { DER_NULL } from '../wire/der.ts';
 import {
   derBits,
   derContext,
@@ -9,11 +10,13 @@ import {
   derSequence,
   derSet,
   derSmallInteger,
+  writeDer,
 } from '../wire/der-writer.ts';
 
 const EXTENSION_REQUEST = '1.2.840.113549.1.9.14';
 const SUBJECT_ALT_NAME = '2.5.29.17';
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
+const RSA_WITH_SHA256 = '1.2.840.113549.1.1.11';
 /** GeneralName's number of a URI. */
 const URI_NAME = 6;
 const BASE64_COLUMNS = 64;
@@ -24,19 +27,42 @@ export type CertificateRequest = {
   readonly request: string;
 };
 
+export type KeyKind = 'p256' | 'p384' | 'rsa2048' | 'rsa3072' | 'rsa4096';
+
+/** Tells the key once: during the call, but for RSA, whose primes are sought on another thread. */
+export function makeKey(kind: KeyKind, done: (key: KeyObject) => void): void {
+  if (kind === 'p256' || kind === 'p384') {
+    done(generateKeyPairSync('ec', { namedCurve: kind === 'p256' ? 'P-256' : 'P-384' }).privateKey);
+    return;
+  }
+  generateKeyPair('rsa', { modulusLength: Number(kind.slice('rsa'.length)) }, (error, _publicKey, privateKey) => {
+    if (error !== null) throw error;
+    done(privateKey);
+  });
+}
+
 /** Makes a key (P-256) and asks for `identity`, a URI; '' asks for no name: the authority knows who asks. */
 export function makeCertificateRequest(identity: string): CertificateRequest {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return certificateRequest(identity, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+}
+
+/** As `makeCertificateRequest`, for a key that is there. */
+export function certificateRequest(identity: string, key: KeyObject): CertificateRequest {
   const attributes = identity === '' ? [] : [extensionRequest(identity)];
   const info = derSequence(
     derSmallInteger(0),
     derSequence(),
-    publicKey.export({ type: 'spki', format: 'der' }),
+    createPublicKey(key).export({ type: 'spki', format: 'der' }),
     derContext(0, ...attributes),
   );
-  const signature = sign('sha256', info, privateKey);
-  const whole = derSequence(info, derSequence(derOid(ECDSA_WITH_SHA256)), derBits(signature));
-  return { key: privateKey, request: pemOf('CERTIFICATE REQUEST', whole) };
+  const signature = sign('sha256', info, key);
+  // RFC 4055 §5: RSA's algorithm has parameters, which are NULL.
+  const algorithm =
+    key.asymmetricKeyType === 'rsa'
+      ? derSequence(derOid(RSA_WITH_SHA256), writeDer(DER_NULL))
+      : derSequence(derOid(ECDSA_WITH_SHA256));
+  const whole = derSequence(info, algorithm, derBits(signature));
+  return { key, request: pemOf('CERTIFICATE REQUEST', whole) };
 }
 
 function extensionRequest(identity: string): Buffer {

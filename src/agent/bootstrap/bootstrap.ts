@@ -1,0 +1,171 @@
+// The bootstrap of a proxy beside the agent: as Istio's, in what a stock Envoy takes.
+import type { AgentSettings } from '../config/settings.ts';
+import { nodeOf, type ProxyKind } from './node.ts';
+import { statsConfig } from './stats-config.ts';
+
+export type BootstrapOptions = {
+  readonly proxy: ProxyKind;
+  /** Where the agent serves xDS and secrets. */
+  readonly xdsSocket: string;
+  readonly sdsSocket: string;
+};
+
+const TYPE = 'type.googleapis.com/envoy.';
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** Protobuf's JSON, with the names of the .proto. */
+export function makeBootstrap(settings: AgentSettings, options: BootstrapOptions): object {
+  const localhost = loopback(settings);
+  const { ports } = settings;
+  return {
+    node: nodeOf(settings, options.proxy),
+    layered_runtime: {
+      layers: [
+        { name: 'global config', static_layer: runtimeFlags(settings) },
+        { name: 'admin', admin_layer: {} },
+      ],
+    },
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: {
+          '@type': `${TYPE}extensions.bootstrap.internal_listener.v3.InternalListener`,
+          buffer_size_kb: 64,
+        },
+      },
+    ],
+    stats_config: statsConfig(settings),
+    admin: { address: socketAddress(localhost, ports.admin) },
+    dynamic_resources: dynamicResources(),
+    static_resources: {
+      clusters: [
+        tcpCluster('prometheus_stats', localhost, ports.admin),
+        tcpCluster('agent', localhost, ports.status),
+        agentCluster('sds-grpc', options.sdsSocket, {}),
+        agentCluster('xds-grpc', options.xdsSocket, XDS_CLUSTER),
+      ],
+      listeners: [
+        relayListener(settings, ports.proxyPrometheus, 'stats', '/stats/prometheus', 'prometheus_stats'),
+        relayListener(settings, ports.proxyStatus, 'agent', '/healthz/ready', 'agent'),
+      ],
+    },
+  };
+}
+
+function isIpv6Only({ addresses }: AgentSettings): boolean {
+  return addresses.every((address) => address.includes(':'));
+}
+
+/** As the proxy's administration and the agent are reached. */
+export function loopback(settings: AgentSettings): string {
+  return isIpv6Only(settings) ? '::1' : '127.0.0.1';
+}
+
+/** Source: istio pkg/bootstrap, extractRuntimeFlags; what this Envoy does not know any more is left out. */
+function runtimeFlags({ proxyConfig }: AgentSettings): Readonly<Record<string, unknown>> {
+  const flags: Record<string, unknown> = {
+    're2.max_program_size.error_level': '32768',
+    'envoy.reloadable_features.http_reject_path_with_fragment': false,
+  };
+  for (const [name, value] of Object.entries(proxyConfig.runtimeValues)) {
+    if (value === '') delete flags[name];
+    else flags[name] = value === 'true' ? true : value === 'false' ? false : value;
+  }
+  return flags;
+}
+
+function dynamicResources(): object {
+  const ads = { ads: {}, initial_fetch_timeout: '0s', resource_api_version: 'V3' };
+  return {
+    lds_config: ads,
+    cds_config: ads,
+    ads_config: {
+      api_type: 'DELTA_GRPC',
+      set_node_on_first_message_only: true,
+      transport_api_version: 'V3',
+      grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
+    },
+  };
+}
+
+// ─── Clusters ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const UNLIMITED = { max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 };
+
+const XDS_CLUSTER = {
+  circuit_breakers: {
+    thresholds: [
+      { priority: 'DEFAULT', ...UNLIMITED },
+      { priority: 'HIGH', ...UNLIMITED },
+    ],
+  },
+  upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } },
+  // A stream that begins anew begins with a connection of its own.
+  max_requests_per_connection: 1,
+};
+
+function tcpCluster(name: string, address: string, port: number): object {
+  return {
+    name,
+    type: 'STATIC',
+    connect_timeout: '0.250s',
+    lb_policy: 'ROUND_ROBIN',
+    load_assignment: assignment(name, socketAddress(address, port)),
+  };
+}
+
+function agentCluster(name: string, path: string, more: object): object {
+  return {
+    name,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    lb_policy: 'ROUND_ROBIN',
+    load_assignment: assignment(name, { pipe: { path } }),
+    typed_extension_protocol_options: {
+      [HTTP_OPTIONS]: {
+        '@type': `type.googleapis.com/${HTTP_OPTIONS}`,
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+    ...more,
+  };
+}
+
+function assignment(cluster_name: string, address: object): object {
+  return { cluster_name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
+}
+
+function socketAddress(address: string, port_value: number): object {
+  return { socket_address: { address, port_value } };
+}
+
+// ─── Listeners ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A port of the pod behind which one path leads to a cluster on this machine. */
+function relayListener(settings: AgentSettings, port: number, name: string, prefix: string, cluster: string): object {
+  const route = { match: { prefix }, route: { cluster } };
+  return {
+    address: socketAddress(isIpv6Only(settings) ? '::' : '0.0.0.0', port),
+    filter_chains: [
+      {
+        filters: [
+          {
+            name: 'envoy.filters.network.http_connection_manager',
+            typed_config: {
+              '@type': `${TYPE}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+              codec_type: 'AUTO',
+              stat_prefix: name,
+              route_config: { virtual_hosts: [{ name: 'backend', domains: ['*'], routes: [route] }] },
+              http_filters: [
+                {
+                  name: 'envoy.filters.http.router',
+                  typed_config: { '@type': `${TYPE}extensions.filters.http.router.v3.Router` },
+                },
+              ],
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
