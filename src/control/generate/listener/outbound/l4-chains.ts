@@ -1,4 +1,5 @@
 // Chains for TLS that is passed through and for plain TCP: from rules of routes, or one to the service itself.
+import { hostsMeet } from '../../../model/hosts.ts';
 import type { L4Rule, RouteSet, TlsMatch } from '../../../model/route.ts';
 import { isTls, type Protocol, type Service } from '../../../model/service.ts';
 import type { OutboundChain } from './chain.ts';
@@ -29,7 +30,7 @@ export type L4Input = {
 export function l4Chains(input: L4Input): OutboundChain[] {
   const { service, port } = input;
   const routes = input.routes.filter(
-    (set) => set.hosts.some((host) => hostMatches(host, service.hostname)) && takesPort(set, port.number),
+    (set) => set.hosts.some((host) => hostsMeet(host, service.hostname)) && takesPort(set, port.number),
   );
   return isTls(port.protocol) ? tlsChains(input, routes) : tcpChains(input, routes);
 }
@@ -126,13 +127,4 @@ function serviceChain(input: L4Input, sniHosts: readonly string[]): OutboundChai
     reference: '',
     target: serviceTarget(input.service, input.port, input.lookup),
   };
-}
-
-/** Whether one of two names, wildcards allowed in both, takes the other in. */
-export function hostMatches(a: string, b: string): boolean {
-  if (a.startsWith('*')) {
-    if (!b.startsWith('*')) return b.endsWith(a.slice(1));
-    return a.length < b.length ? b.slice(1).endsWith(a.slice(1)) : a.slice(1).endsWith(b.slice(1));
-  }
-  return b.startsWith('*') ? a.endsWith(b.slice(1)) : a === b;
 }

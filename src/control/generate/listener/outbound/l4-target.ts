@@ -3,8 +3,9 @@ import { durationMs } from '../../../model/duration.ts';
 import type { Destination, WeightedBackend } from '../../../model/route.ts';
 import type { Protocol, Service } from '../../../model/service.ts';
 import type { ServicePolicy } from '../../../model/traffic-policy.ts';
+import { outboundCluster } from '../../route/cluster-names.ts';
 import { plainTarget, type TcpTarget } from '../tcp-proxy.ts';
-import { outboundCluster, statName } from './stat-name.ts';
+import { statName } from './stat-name.ts';
 
 export type TargetLookup = {
   /** The visible service of that host. */
@@ -20,7 +21,7 @@ type Port = { readonly number: number; readonly name: string; readonly protocol:
 export function serviceTarget(service: Service, listened: Port, lookup: TargetLookup): TcpTarget {
   const [only] = service.ports;
   const port = service.ports.length === 1 && only !== undefined ? only.number : listened.number;
-  const cluster = outboundCluster(service.hostname, '', port);
+  const cluster = outboundCluster(port, '', service.hostname);
   return {
     ...limits(lookup.policyOf(service), ''),
     clusters: [{ name: cluster, weight: 1 }],
@@ -74,7 +75,7 @@ export function destinationCluster(
   const [only] = service?.ports ?? [];
   const single = service?.ports.length === 1 ? only?.number : undefined;
   const port = destination.port !== 0 ? destination.port : (single ?? listenedPort);
-  return outboundCluster(destination.host, destination.subset, port);
+  return outboundCluster(port, destination.subset, destination.host);
 }
 
 export function dynamicCache(hostname: string): string {

@@ -2,6 +2,7 @@
 import type { Filter, FilterChain, HttpFilter, Listener } from '../../../../proto/generated/types.d.ts';
 import { type ProxyClass, wildcardAddresses } from '../../../model/proxy.ts';
 import type { Scope } from '../../../model/scope.ts';
+import { outboundCluster } from '../../route/cluster-names.ts';
 import { listenerAccessLogs } from '../access-log.ts';
 import { addressesOf } from '../address.ts';
 import { NO_TIMEOUT, typed } from '../any.ts';
@@ -10,7 +11,6 @@ import { httpManager } from '../http-manager.ts';
 import type { ListenerSettings, TraceIdentity } from '../settings.ts';
 import { blackholeFilters, plainTarget, tcpFilters } from '../tcp-proxy.ts';
 import { chainMatch, type HttpTarget, isHttpTarget, isMatchAll, type OutboundEntry } from './chain.ts';
-import { outboundCluster } from './stat-name.ts';
 
 /** Where a connection goes that nothing matches: as the mesh, or the Sidecar, says. */
 export type Fallback = 'PassthroughCluster' | 'BlackHoleCluster' | (string & {});
@@ -19,7 +19,7 @@ export function fallbackCluster(scope: Pick<Scope, 'outboundTrafficPolicy' | 'eg
   if (scope.outboundTrafficPolicy === 'REGISTRY_ONLY') return 'BlackHoleCluster';
   if (scope.egressProxy === null) return 'PassthroughCluster';
   const { host, subset, port } = scope.egressProxy;
-  return outboundCluster(host, subset, port);
+  return outboundCluster(port, subset, host);
 }
 
 /** A transport socket may take so long to be ready, as istiod allows it. */

@@ -1,9 +1,5 @@
-// Names of clusters and their statistics.
+// Names of statistics, as patterns of the mesh make them.
 import type { Service } from '../../../model/service.ts';
-
-export function outboundCluster(host: string, subset: string, port: number): string {
-  return `outbound|${port}|${subset}|${host}`;
-}
 
 /** The pattern of the mesh's `outboundClusterStatName` or `inboundClusterStatName`, filled in. */
 export function statName(
