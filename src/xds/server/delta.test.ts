@@ -36,7 +36,7 @@ function setUp({ admits = {}, limits = {} }: Setup = {}) {
   return { clock, view, server, connect, next, refusals, events, stream };
 }
 
-test('a first request without names asks for everything; what changed and went follows, merged while it waits', async () => {
+test('a first request without names asks for everything; what changed and went follows, merged', async () => {
   const { view, server, connect, next } = setUp();
   const table = view.table(CLUSTER_URL, 'a', 'b');
   const client = connect();
