@@ -167,7 +167,7 @@ function textsOf(table: ResourceTable): Record<string, string> {
 }
 
 for (const isDelta of [true, false]) {
-  test(`clients converge, and no route is without its cluster (${isDelta ? 'delta' : 'state of the world'})`, async () => {
+  test(`clients converge, no route is without its cluster (${isDelta ? 'delta' : 'state of the world'})`, async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (run) => {
         const clock = new Clock({ manual: true });
