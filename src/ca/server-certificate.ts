@@ -69,7 +69,11 @@ export class ServerCertificate {
       context: () => this.#context as SecureContext,
       requestsCertificate: true,
       requiresCertificate: false,
-      verify: (facts) => (facts.peerCertificate === null || facts.chainError === '' ? null : facts.chainError),
+      verify: (facts) => {
+        if (facts.peerCertificate === null) return null;
+        facts.isPeerVerified = facts.chainError === '';
+        return facts.isPeerVerified ? null : facts.chainError;
+      },
     };
   }
 
