@@ -1,0 +1,24 @@
+// What a control plane is started with.
+
+export type HostPort = { readonly host: string; readonly port: number };
+
+export type ControlOptions = {
+  /** A directory, a bundle file, or '-' for the standard input. */
+  readonly config: string;
+  /** Plain text, loopback only. */
+  readonly plain: HostPort;
+  readonly secure: HostPort;
+  readonly http: HostPort;
+  /** Keys, tokens and roots; 0700. */
+  readonly stateDirectory: string;
+  /** Istio's cacerts layout; null: the CA makes its own root. */
+  readonly caDirectory: string | null;
+  readonly passphraseFile: string | null;
+  readonly cluster: string;
+  readonly clusterDomain: string;
+  readonly network: string;
+  readonly serverNames: readonly string[];
+  readonly tokens: { readonly issuer: string; readonly jwksFile: string; readonly audience: string } | null;
+  /** Nodes on the plain-text port are believed without a credential. */
+  readonly trustsLoopback: boolean;
+};
