@@ -7,6 +7,7 @@ import { build } from '../../scripts/build.ts';
 import { chooseCores } from '../support/process.ts';
 import { Fleet } from './fleet.ts';
 import { type Figures, measure, type Scale } from './measure.ts';
+import { caLine, measureCa } from './measure-ca.ts';
 import { renderControlTable, replaceControlBlock } from './control-table.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
@@ -24,7 +25,7 @@ const SCALES: readonly Scale[] = [
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      /** 'heddle:500': what to measure of all, or at another scale. */
+      /** 'heddle:500,ca': what to measure of all, or at another scale. */
       only: { type: 'string' },
       services: { type: 'string', default: String(SERVICES) },
       rounds: { type: 'string', default: '8' },
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
     }
     await fleet.stop();
   }
+  const ca = values.only === undefined || values.only.includes('ca') ? await measureCa(cores, scratch) : [];
   const machine = {
     date: new Date().toISOString().slice(0, 10),
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -68,10 +70,10 @@ async function main(): Promise<void> {
     node: process.version,
     rounds,
   };
-  const table = renderControlTable(figures, machine);
+  const table = [renderControlTable(figures, machine), ...ca.map(caLine)].join('\n');
   console.log(table);
   mkdirSync(dirname(RESULTS), { recursive: true });
-  writeFileSync(RESULTS, `${JSON.stringify({ machine, figures }, null, 2)}\n`);
+  writeFileSync(RESULTS, `${JSON.stringify({ machine, figures, ca }, null, 2)}\n`);
   if (values['update-readme']) {
     const path = join(ROOT, 'README.md');
     writeFileSync(path, replaceControlBlock(readFileSync(path, 'utf8'), table));
@@ -81,7 +83,8 @@ async function main(): Promise<void> {
 function chosen(only: string | undefined, services: number): readonly Scale[] {
   const scales = SCALES.map((scale) => ({ ...scale, services }));
   if (only === undefined) return scales;
-  return only.split(',').map((word) => {
+  const words = only.split(',').filter((word) => word !== 'ca');
+  return words.map((word) => {
     const [kind, proxies] = word.split(':');
     if (kind !== 'heddle' && kind !== 'envoy') throw new Error(`bench: --only ${word}: heddle:500 or envoy:500`);
     return { services, proxies: Number(proxies ?? 500), kind };
