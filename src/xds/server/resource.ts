@@ -10,6 +10,8 @@ export type EncodedResource = {
   readonly body: Uint8Array;
   /** Other names that a client may ask by (on-demand virtual hosts). */
   readonly aliases: readonly string[];
+  /** Keys of the objects that its bytes derive from, for receipts; null: nobody has said. */
+  readonly causes: readonly string[] | null;
 };
 
 /** What one client sees: type URL → tables, shared ones first and its own last; of one name the last table wins. */
@@ -28,7 +30,7 @@ export type TableChanges = {
 /** Changes of a table that are remembered; a client further behind than that is ended and tells what it has. */
 export const MAX_REMEMBERED_CHANGES = 16_384;
 
-const NO_ALIASES: readonly string[] = Object.freeze([]);
+const NO_NAMES: readonly string[] = Object.freeze([]);
 const NO_CHANGES: TableChanges = Object.freeze({ changed: [], removed: [] });
 const VERSION_CHARS = 16;
 
@@ -37,9 +39,10 @@ export function encodedResource(
   typeUrl: string,
   name: string,
   body: Uint8Array,
-  aliases: readonly string[] = NO_ALIASES,
+  aliases: readonly string[] = NO_NAMES,
+  causes: readonly string[] | null = null,
 ): EncodedResource {
-  return { name, typeUrl, version: hash('sha1', body, 'hex').slice(0, VERSION_CHARS), body, aliases };
+  return { name, typeUrl, version: hash('sha1', body, 'hex').slice(0, VERSION_CHARS), body, aliases, causes };
 }
 
 type Entry = { resource: EncodedResource; seq: number };
@@ -154,8 +157,13 @@ export class ResourceTable {
     if (entry === undefined) {
       this.#entries.set(name, { resource, seq });
     } else {
-      if (entry.resource.version === resource.version && sameList(entry.resource.aliases, resource.aliases))
+      if (entry.resource.version === resource.version && sameList(entry.resource.aliases, resource.aliases)) {
+        // The same bytes, for other reasons perhaps.
+        if (sameList(entry.resource.causes ?? NO_NAMES, resource.causes ?? NO_NAMES)) return false;
+        entry.resource = resource;
+        this.#all = this.#changes = null;
         return false;
+      }
       this.#count(entry.resource, -1);
       entry.resource = resource;
       entry.seq = seq;

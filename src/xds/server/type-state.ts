@@ -416,7 +416,7 @@ export class TypeState {
       const list = this.#retries.shift();
       if (list === undefined) return null;
       // What has changed meanwhile was sent in its new form.
-      const current = list.filter((resource) => findResource(this.tables, resource.name) === resource);
+      const current = list.filter(({ name, version }) => findResource(this.tables, name)?.version === version);
       if (current.length > 0) return { lists: [current], removed: [], absent: [] };
     }
   }
