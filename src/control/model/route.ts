@@ -149,4 +149,6 @@ export type RouteSet = {
   readonly l4: readonly L4Rule[];
   /** Gateway API routes on mesh services: hosts are services' own, ports only these (empty: all). */
   readonly ports: readonly number[];
+  /** Holds only for services of its own or the caller's namespace, and wildcards only for themselves (Gateway API). */
+  readonly isStrict: boolean;
 };

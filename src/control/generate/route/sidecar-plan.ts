@@ -65,7 +65,7 @@ export function planService(service: Service): PlanService {
 }
 
 /** Undefined: it has no HTTP rules for callers in the mesh. */
-export function planRoutes(set: RouteSet, isStrict: boolean): PlanRoutes | undefined {
+export function planRoutes(set: RouteSet): PlanRoutes | undefined {
   if (set.http.length === 0 || !set.parents.includes('mesh')) return undefined;
   const gates = new Map<string, Gate>();
   for (const { matches } of set.http) {
@@ -75,7 +75,13 @@ export function planRoutes(set: RouteSet, isStrict: boolean): PlanRoutes | undef
       gates.set(JSON.stringify(gate), gate);
     }
   }
-  return { key: set.key, namespace: set.namespace, hosts: set.hosts, gates: [...gates.values()], isStrict };
+  return {
+    key: set.key,
+    namespace: set.namespace,
+    hosts: set.hosts,
+    gates: [...gates.values()],
+    isStrict: set.isStrict,
+  };
 }
 
 /** Protocols that the proxy routes as HTTP, or looks at. */

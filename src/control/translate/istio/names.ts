@@ -16,13 +16,13 @@ export function fullGateway(gateway: string, namespace: string): string {
   return `${ownNamespace ?? namespace}/${name}`;
 }
 
-/** The namespaces that see it: '.' is its own; without a list, the mesh's. */
+/** The namespaces that see it: '.' is its own; without a list, the mesh's; without that, everyone. */
 export function visibility(
   exportTo: readonly string[] | undefined,
   ofMesh: readonly string[],
   namespace: string,
 ): ReadonlySet<string> {
-  const names = exportTo === undefined || exportTo.length === 0 ? ofMesh : exportTo;
+  const names = [exportTo ?? [], ofMesh].find((list) => list.length > 0) ?? ['*'];
   return new Set(names.map((name) => (name === '.' ? namespace : name)));
 }
 

@@ -94,6 +94,7 @@ export function translateVirtualService(
     http: httpRules(object, key, context, complain),
     l4: [...l4Rules(object, key, 'tls', context, complain), ...l4Rules(object, key, 'tcp', context, complain)],
     ports: [],
+    isStrict: false,
   };
   return { routes, complaints };
 }

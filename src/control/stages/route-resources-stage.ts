@@ -1,0 +1,323 @@
+// Route configurations of sidecars, and their virtual hosts as resources of their own for proxies that take them.
+import type { Collection, Memo, Reader } from '../../base/collection.ts';
+import type { EncodedResource } from '../../xds/server/resource.ts';
+import { encodedResource } from '../../xds/server/resource.ts';
+import { catchAllHost, defaultOutboundRoute } from '../generate/route/default-route.ts';
+import type { RouteContext, SeenService } from '../generate/route/route-context.ts';
+import { buildRoutes } from '../generate/route/routes.ts';
+import { listenerFor, type RouteName, parseRouteName, routeNamesOf } from '../generate/route/sidecar-names.ts';
+import {
+  type PlannedHost,
+  type PlanRoutes,
+  type PlanService,
+  planRoutes,
+  planService,
+  planVirtualHosts,
+} from '../generate/route/sidecar-plan.ts';
+import { consistentHashOf, serviceHashOf } from '../generate/route/hashes.ts';
+import { encodeHostBody, type HostBody, joinHost, joinTable } from '../generate/route/virtual-host-bytes.ts';
+import { byAge, isVisible } from '../model/hosts.ts';
+import { parseClass, pickClass, type ProxyClass } from '../model/proxy.ts';
+import type { Destination, RouteSet } from '../model/route.ts';
+import { type Scope, scopeKey } from '../model/scope.ts';
+import type { Service } from '../model/service.ts';
+import type { Inputs } from './inputs.ts';
+import type { RoutesStage } from './routes-stage.ts';
+import type { ScopesStage } from './scopes-stage.ts';
+import { meshOf, type ServicesStage } from './services-stage.ts';
+import { policyQuery, readPolicy, type TrafficPolicyStage } from './traffic-policy-stage.ts';
+
+/** What of a class a sidecar's routes depend on. */
+const TABLE_FIELDS = ['kind', 'namespace', 'dnsDomain', 'sidecar', 'labels', 'families', 'dnsCapture'] as const;
+/** And what the rules behind one host do. */
+const BODY_FIELDS = ['namespace', 'labels'] as const;
+type TableFacts = Pick<ProxyClass, (typeof TABLE_FIELDS)[number]>;
+type BodyFacts = Pick<ProxyClass, (typeof BODY_FIELDS)[number]>;
+
+export type RouteResources = {
+  /** One table; key: `routeKey`. */
+  readonly routeConfigurations: Memo<EncodedResource>;
+  /** For proxies of ours: the virtual hosts of that table, none if it holds them itself; key: `routeKey`. */
+  readonly virtualHosts: Memo<readonly EncodedResource[]>;
+  /** All tables that listeners of a class can ask for; key: `tablesKey`. */
+  readonly tables: Memo<readonly EncodedResource[]>;
+  /** And all virtual hosts of theirs that come by themselves; key: `tablesKey`. */
+  readonly tableHosts: Memo<readonly EncodedResource[]>;
+  /** Tables that listeners of a scope can ask for, sorted; key: `scopeKey`. */
+  readonly routeNames: Memo<readonly string[]>;
+  /** Names of labels by which routes of a scope tell its proxies apart, sorted: they belong into the class. */
+  readonly selectingLabels: Memo<readonly string[]>;
+};
+
+/** Key of a sidecar's table. `labels` are only those by which something selects. */
+export function routeKey(facts: TableFacts, routeName: string): string {
+  return `${pickClass(facts, ...TABLE_FIELDS)}${SEPARATOR}${routeName}`;
+}
+
+/** Key of all tables of a class. */
+export function tablesKey(facts: TableFacts): string {
+  return pickClass(facts, ...TABLE_FIELDS);
+}
+
+/** In no name, and in JSON only escaped. */
+const SEPARATOR = '\n';
+const VIRTUAL_HOST_TYPE = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
+const ROUTE_TYPE = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+const MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024;
+const MESH: ReadonlySet<string> = new Set(['mesh']);
+
+type Parts = {
+  readonly services: ServicesStage;
+  readonly policies: TrafficPolicyStage;
+  readonly routes: RoutesStage;
+  readonly scopes: ScopesStage;
+};
+
+export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResources {
+  const { graph } = inputs;
+  const { scopes } = parts.scopes;
+  const planned = plannedHosts(inputs, parts);
+  const bodies = hostBodies(inputs, parts);
+  const hostResources = graph.memo<EncodedResource>('virtual hosts', (key, read) => {
+    const { resource, name, domains, body } = JSON.parse(key) as HostKey;
+    return encodedResource(VIRTUAL_HOST_TYPE, resource, joinHost(name, domains, read.get(bodies, body)));
+  });
+  const routeConfigurations = graph.memo<EncodedResource>(
+    'route configurations',
+    (key, read) => {
+      const { facts, routeName } = splitKey(key);
+      const scope = read.get(scopes, scopeKey(facts));
+      const parsed = parseRouteName(routeName);
+      if (parsed === null || listenerFor(scope, parsed) === null) {
+        return encodedResource(ROUTE_TYPE, routeName, joinTable(emptyHeader(routeName), [], null));
+      }
+      const last = parsed.host === '' ? catchAllHost(scope, countsAttempts(inputs, read)) : null;
+      if (comeAlone(facts, parsed)) {
+        return encodedResource(ROUTE_TYPE, routeName, joinTable(vhdsHeader(routeName), [], last));
+      }
+      const hosts = read.get(planned, key).map((host) => {
+        const body = read.get(bodies, bodyKey(facts, parsed, host));
+        return { name: host.name, domains: host.domains, body };
+      });
+      return encodedResource(ROUTE_TYPE, routeName, joinTable(header(routeName), hosts, last));
+    },
+    sameResource,
+  );
+  const virtualHosts = graph.memo<readonly EncodedResource[]>(
+    'virtual hosts of tables',
+    (key, read) => {
+      const { facts, routeName } = splitKey(key);
+      const parsed = parseRouteName(routeName);
+      if (parsed === null || !comeAlone(facts, parsed)) return [];
+      return read.get(planned, key).map((host) => {
+        const { name, domains } = host;
+        const body = bodyKey(facts, parsed, host);
+        const hostKey: HostKey = { resource: `${routeName}/${name}`, name, domains, body };
+        return read.get(hostResources, JSON.stringify(hostKey));
+      });
+    },
+    sameResources,
+  );
+  const routeNames = graph.memo<readonly string[]>('route names', (key, read) => {
+    const { services } = parts.services;
+    const { egress } = read.get(scopes, key);
+    const listeners = egress.map((listener) => ({ listener, services: valuesOf(read, services, listener.services) }));
+    return routeNamesOf(listeners, meshOf(inputs, read).proxyHttpPort);
+  });
+  const keysOf = (read: Reader, key: string): string[] => {
+    const names = read.get(routeNames, scopeKey(parseClass<keyof TableFacts>(key)));
+    return names.map((name) => `${key}${SEPARATOR}${name}`);
+  };
+  return {
+    ...{ routeConfigurations, virtualHosts, routeNames },
+    tables: graph.memo(
+      'tables of routes',
+      (key, read) => keysOf(read, key).map((one) => read.get(routeConfigurations, one)),
+      sameResources,
+    ),
+    tableHosts: graph.memo(
+      'virtual hosts of classes',
+      (key, read) => keysOf(read, key).flatMap((one) => read.get(virtualHosts, one)),
+      sameResources,
+    ),
+    selectingLabels: selectingLabels(inputs, parts),
+  };
+}
+
+type HostKey = {
+  readonly resource: string;
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly body: string;
+};
+
+function sameResource(a: EncodedResource, b: EncodedResource): boolean {
+  return a.version === b.version && a.name === b.name;
+}
+
+function sameResources(a: readonly EncodedResource[], b: readonly EncodedResource[]): boolean {
+  return a.length === b.length && a.every((resource, index) => resource === b[index]);
+}
+
+function splitKey(key: string): { readonly facts: TableFacts; readonly routeName: string } {
+  const at = key.indexOf(SEPARATOR);
+  return { facts: parseClass<keyof TableFacts>(key.slice(0, at)), routeName: key.slice(at + 1) };
+}
+
+/** Proxies of ours take hosts of tables for many services one by one. */
+function comeAlone(facts: TableFacts, { host, port }: RouteName): boolean {
+  return facts.kind === 'heddle' && host === '' && port !== 0;
+}
+
+function header(name: string): Parameters<typeof joinTable>[0] {
+  return {
+    name,
+    validate_clusters: false,
+    max_direct_response_body_size_bytes: MAX_DIRECT_RESPONSE_BYTES,
+    ignore_port_in_host_matching: true,
+  };
+}
+
+function vhdsHeader(name: string): Parameters<typeof joinTable>[0] {
+  return { ...header(name), vhds: { config_source: { ads: {}, resource_api_version: 'V3' } } };
+}
+
+function emptyHeader(name: string): Parameters<typeof joinTable>[0] {
+  return { name, validate_clusters: false };
+}
+
+function countsAttempts(inputs: Inputs, read: Reader): boolean {
+  const config = meshOf(inputs, read).raw['defaultConfig'] as ProxyConfigShape | undefined;
+  return config?.proxyHeaders?.attemptCount?.disabled !== true;
+}
+type ProxyConfigShape = { readonly proxyHeaders?: { readonly attemptCount?: { readonly disabled?: boolean } } };
+
+/** Which hosts a table has; key: `routeKey`. */
+function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly PlannedHost[]> {
+  const { graph } = inputs;
+  const seen = graph.map<Service, PlanService>('services in route plans', parts.services.services, (_key, service) =>
+    planService(service),
+  );
+  const routes = graph.map<RouteSet, PlanRoutes>('routes in route plans', parts.routes.routeSets, (_key, set) =>
+    planRoutes(set),
+  );
+  // One walk over a listener's services for all of its ports.
+  const listeners = graph.memo<ListenerParts>(
+    'listeners in route plans',
+    (key, read) => {
+      const [scope = '', index = ''] = key.split(SEPARATOR);
+      const listener = read.get(parts.scopes.scopes, scope).egress[Number(index)];
+      if (listener === undefined) return { services: [], byPort: new Map(), routes: [] };
+      const services = valuesOf(read, seen, listener.services);
+      const byPort = new Map<number, PlanService[]>();
+      for (const service of services) {
+        for (const { number } of service.ports) byPort.set(number, [...(byPort.get(number) ?? []), service]);
+      }
+      return { services, byPort, routes: valuesOf(read, routes, listener.routes) };
+    },
+    () => false,
+  );
+  return graph.memo<readonly PlannedHost[]>('route plans', (key, read) => {
+    const { facts, routeName } = splitKey(key);
+    const parsed = parseRouteName(routeName);
+    if (parsed === null) return [];
+    const scope = read.get(parts.scopes.scopes, scopeKey(facts));
+    const listener = listenerFor(scope, parsed);
+    if (listener === null) return [];
+    const found = read.get(listeners, `${scope.key}${SEPARATOR}${scope.egress.indexOf(listener)}`);
+    const port = listener.port?.protocol === 'HTTP_PROXY' ? 0 : parsed.port;
+    const services = port === 0 ? found.services : (found.byPort.get(port) ?? []);
+    const hosts = planVirtualHosts({ port, services, routes: found.routes, caller: facts });
+    return parsed.host === '' ? hosts : hostsOfService(hosts, parsed);
+  });
+}
+
+type ListenerParts = {
+  readonly services: readonly PlanService[];
+  readonly byPort: ReadonlyMap<number, readonly PlanService[]>;
+  readonly routes: readonly PlanRoutes[];
+};
+
+/** A table of one service takes every host; where several claim the name, each keeps its own. */
+function hostsOfService(hosts: readonly PlannedHost[], { host, port }: RouteName): readonly PlannedHost[] {
+  const own = hosts.filter(({ domains }) => domains.includes(host) || domains.includes(`${host}:${port}`));
+  return own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own;
+}
+
+function valuesOf<V>(read: Reader, collection: Collection<V>, keys: readonly string[]): V[] {
+  return keys.map((key) => read.get(collection, key)).filter((value) => value !== undefined);
+}
+
+function bodyKey(facts: TableFacts, { port }: RouteName, host: PlannedHost): string {
+  const rules = host.routes === '' ? `${host.host}${SEPARATOR}` : `${SEPARATOR}${host.routes}`;
+  return `${pickClass(facts, ...BODY_FIELDS)}${SEPARATOR}${host.routes === '' ? host.port : port}${SEPARATOR}${rules}`;
+}
+
+/** The encoded routes of one set for a caller and port, or of the default route to one service; key: `bodyKey`. */
+function hostBodies(inputs: Inputs, parts: Parts): Memo<HostBody> {
+  const { servicesByHost } = parts.services;
+  return inputs.graph.memo<HostBody>('routes of virtual hosts', (key, read) => {
+    const [facts = '', portText = '', host = '', setKey = ''] = key.split(SEPARATOR);
+    const caller = parseClass<keyof BodyFacts>(facts);
+    const port = Number(portText);
+    const mesh = meshOf(inputs, read);
+    const others = { include_request_attempt_count: countsAttempts(inputs, read) };
+    const seen = (name: string): readonly Service[] =>
+      read.lookup(servicesByHost, name).filter((s) => isVisible(s.exportTo, s.namespace, caller.namespace));
+    const policyOf = (name: string): ReturnType<typeof readPolicy> => {
+      const service = first(seen(name));
+      if (service === undefined) return null;
+      const query = policyQuery(caller.namespace, service.key, caller.labels);
+      return readPolicy(parts.policies, read, read.get(parts.policies.refs, query));
+    };
+    if (setKey === '') {
+      const hash = serviceHashOf(policyOf(host), port);
+      return encodeHostBody([defaultOutboundRoute(host, port, mesh, hash)], others);
+    }
+    const set = read.get(parts.routes.routeSets, setKey);
+    if (set === undefined) return encodeHostBody([], others);
+    const context: RouteContext = {
+      mesh,
+      port,
+      parents: MESH,
+      isTls: false,
+      caller,
+      serviceOf: (name) => seenService(seen(name), port),
+      hashOf: (destination: Destination) => consistentHashOf(policyOf(destination.host), destination),
+    };
+    return encodeHostBody(buildRoutes(set, context), others);
+  });
+}
+
+/** Of several services of one name: Kubernetes' before others, then the oldest. */
+function first(services: readonly Service[]): Service | undefined {
+  const sorted = [...services].sort(byAge);
+  return sorted.find(({ registry }) => registry === 'Kubernetes') ?? sorted[0];
+}
+
+/** On a listener of one port, a service is there if it has that port, and with that port alone. */
+function seenService(services: readonly Service[], port: number): SeenService | undefined {
+  const on = port === 0 ? services : services.filter((s) => s.ports.some(({ number }) => number === port));
+  const service = first(on);
+  if (service === undefined) return undefined;
+  const ports = port === 0 ? service.ports.map(({ number }) => number) : [port];
+  return { externalName: service.externalName, ports };
+}
+
+function selectingLabels(inputs: Inputs, parts: Parts): Memo<readonly string[]> {
+  const labels = inputs.graph.map<RouteSet, readonly string[]>(
+    'labels in routes',
+    parts.routes.routeSets,
+    (_key, set) => {
+      const matches = [...set.http.flatMap((rule) => rule.matches), ...set.l4.flatMap((rule) => rule.matches)];
+      const names = new Set(matches.flatMap((match) => Object.keys(match.sourceLabels)));
+      return names.size === 0 ? undefined : [...names].sort();
+    },
+  );
+  return inputs.graph.memo<readonly string[]>('labels that routes select by', (key, read) => {
+    const scope: Scope = read.get(parts.scopes.scopes, key);
+    const known = new Set(read.keys(labels));
+    const keys = new Set(scope.egress.flatMap((listener) => listener.routes).filter((set) => known.has(set)));
+    return [...new Set([...keys].flatMap((set) => read.get(labels, set) ?? []))].sort();
+  });
+}
