@@ -18,8 +18,12 @@ import { escapeBundle } from './support/ascii-bundle.ts';
 
 const ROOT = dirname(import.meta.dirname);
 
-/** Read at run time, found by the program as `./generated/NAME` beside its module, in dist and in src/proto alike. */
-const DATA_FILES = ['src/proto/generated/descriptors.bin', 'src/proto/generated/descriptors.index'];
+/** Read at run time, found by the program as `./generated/NAME` beside its module, in dist and in src alike. */
+const DATA_FILES = [
+  'src/proto/generated/descriptors.bin',
+  'src/proto/generated/descriptors.index',
+  'src/control/schema/generated/crds.txt',
+];
 
 /**
  * Functions are optimised ten times later than by default, so that starting alone does not bring the optimising

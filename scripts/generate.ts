@@ -1,10 +1,12 @@
-// Regenerates src/proto/generated and proto/VERSIONS: descriptors, index, type declarations. Needs Go.
+// Regenerates src/proto/generated, proto/VERSIONS and src/control/schema/generated: descriptors, index, type
+// declarations, schemas of custom resources. Needs Go.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { Registry } from '../src/proto/registry.ts';
 import { encodeIndex, listTypes } from './generate/index-file.ts';
+import { writeSchemas } from './generate/schemas.ts';
 import { writeTypes } from './generate/types-file.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,6 +22,8 @@ function collectDescriptors(): void {
   });
 }
 
+writeSchemas(root);
+if (process.argv.includes('--schemas-only')) process.exit();
 if (!process.argv.includes('--types-only')) collectDescriptors();
 writeFileSync(`${generated}/descriptors.index`, encodeIndex(listTypes(readFileSync(`${generated}/descriptors.bin`))));
 const registry = new Registry(generated);

@@ -261,6 +261,7 @@ export const ROOMS: readonly Room[] = [
     types: ['src/control/source/'],
   },
   { path: 'src/control/status/', may: ['src/control/model/', 'src/control/translate/', 'src/kube/', ...FLOOR] },
+  { path: 'src/control/schema/', may: ['src/control/source/', 'src/proto/', ...FLOOR] },
   { path: 'src/control/', may: ['src/control/', 'src/xds/', 'src/kube/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/simulate/', may: ['src/control/generate/', 'src/control/model/', 'src/proxy/', 'src/proto/', ...FLOOR] },
 ];

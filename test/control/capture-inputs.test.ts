@@ -6,6 +6,9 @@ import { formatFinding } from '../../src/control/source/finding.ts';
 import { openCaptures } from '../captures/captures.ts';
 import { captureInput, captureInputNames } from './capture-inputs.ts';
 
+/** The API server in memory that the captures were made with runs no rules; one HTTPRoute breaks one. */
+const NOT_CHECKED_THERE = /^When using URLRewrite filter with path.replacePrefixMatch/;
+
 for (const name of captureInputNames()) {
   test(`the input of ${name}`, () => {
     const { files, steps } = captureInput(name);
@@ -15,7 +18,8 @@ for (const name of captureInputNames()) {
     const errors = source.findings().filter(({ severity }) => severity === 'error');
     // The steps of the trace say anew what others said before.
     const isExpected = (file: string): boolean => file === 'steps.yaml';
-    assert.deepEqual(errors.filter(({ file }) => !isExpected(file)).map(formatFinding), []);
+    const rest = errors.filter(({ file, message }) => !isExpected(file) && !NOT_CHECKED_THERE.test(message));
+    assert.deepEqual(rest.map(formatFinding), []);
   });
 }
 

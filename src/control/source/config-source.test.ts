@@ -16,7 +16,7 @@ kind: Service
 metadata: {name: ${name}, namespace: shop}
 spec:
   ports:
-  - {name: http, port: ${port}}
+  - {name: http, port: ${port}, protocol: TCP}
 `;
 
 type Told = { readonly keys: string[]; readonly files: readonly string[] };
@@ -169,18 +169,24 @@ describe('objects', () => {
   test('of two files that define the same: the first stays, the error names both', () => {
     const source = new MemorySource({ 'a.yaml': service('x', 1), 'b.yaml': `# two\n---\n${service('x', 2)}` });
     source.start();
-    assert.deepEqual(source.objects().get('Service/shop/x')?.spec, { ports: [{ name: 'http', port: 1 }] });
+    assert.deepEqual(source.objects().get('Service/shop/x')?.spec, {
+      ports: [{ name: 'http', port: 1, protocol: 'TCP' }],
+    });
     const [finding, ...more] = source.findings();
     assert.equal(more.length, 0);
     assert.equal(finding?.file, 'b.yaml');
     assert.equal(finding?.line, 3);
     assert.match(finding?.message ?? '', /defined in a\.yaml:1 and again in b\.yaml/);
     source.write({ 'a.yaml': null });
-    assert.deepEqual(source.objects().get('Service/shop/x')?.spec, { ports: [{ name: 'http', port: 2 }] });
+    assert.deepEqual(source.objects().get('Service/shop/x')?.spec, {
+      ports: [{ name: 'http', port: 2, protocol: 'TCP' }],
+    });
     assert.deepEqual(source.findings(), []);
     // Who was there first keeps it, whatever the names.
     source.write({ 'a.yaml': service('x', 3) });
-    assert.deepEqual(source.objects().get('Service/shop/x')?.spec, { ports: [{ name: 'http', port: 2 }] });
+    assert.deepEqual(source.objects().get('Service/shop/x')?.spec, {
+      ports: [{ name: 'http', port: 2, protocol: 'TCP' }],
+    });
   });
 
   test('of a file that does not parse stay as they were', () => {
@@ -188,7 +194,9 @@ describe('objects', () => {
     source.start();
     source.write({ 'a.yaml': `${service('a', 5)}---\n${service('b')}  - bad: [\n---\n` });
     assert.deepEqual(keysOf(source), ['Service/shop/a', 'Service/shop/b', 'Service/shop/c']);
-    assert.deepEqual(source.objects().get('Service/shop/a')?.spec, { ports: [{ name: 'http', port: 5 }] });
+    assert.deepEqual(source.objects().get('Service/shop/a')?.spec, {
+      ports: [{ name: 'http', port: 5, protocol: 'TCP' }],
+    });
     const [finding] = source.findings();
     assert.equal(finding?.severity, 'error');
     assert.ok((finding?.line ?? 0) >= 14, JSON.stringify(finding));

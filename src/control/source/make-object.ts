@@ -1,6 +1,7 @@
 // A document → the object that it defines, or why it is refused.
+import { validateObject } from '../schema/validate-object.ts';
 import type { Problem } from './finding.ts';
-import { findKind, type Kind, splitApiVersion } from './kinds.ts';
+import { findKind, splitApiVersion } from './kinds.ts';
 import { type ConfigObject, objectKeyOf } from './object.ts';
 import { isMap, type Json } from './read-documents.ts';
 
@@ -16,22 +17,24 @@ export type MadeObject = {
  * `previous` gives what is live under the key: rules may compare with it.
  * Owns: the object takes over what is in `raw`, and may add defaults there.
  */
-export function makeObject(raw: Json, _previous: (key: string) => ConfigObject | null): MadeObject {
-  const { group, version } = splitApiVersion(String(raw['apiVersion']));
+export function makeObject(raw: Json, previous: (key: string) => ConfigObject | null): MadeObject {
+  const { group } = splitApiVersion(String(raw['apiVersion']));
   const kind = String(raw['kind']);
   const known = findKind(group, kind);
   const metadata = isMap(raw['metadata']) ? raw['metadata'] : {};
-  const name = metadata['name'];
-  if (typeof name !== 'string' || name === '') return { key: '', object: null, problems: [NO_NAME] };
-  const namespace = typeof metadata['namespace'] === 'string' ? metadata['namespace'] : '';
+  const { name, namespace } = metadata;
   if (known === undefined) {
-    const remedy = 'nothing; Heddle reads no objects of this kind';
-    const message = `${kind} of ${raw['apiVersion']} is not read`;
-    const key = objectKeyOf(group, `${group}:${kind}`, namespace, name);
-    return { key, object: null, problems: [{ severity: 'information', path: ['kind'], message, remedy }] };
+    const message = `${kind} of ${String(raw['apiVersion'])} is not read`;
+    const remedy = 'nothing is to be done: Heddle has no use for objects of this kind';
+    return { key: '', object: null, problems: [{ severity: 'information', path: ['kind'], message, remedy }] };
   }
-  const object = objectOf(raw, known, version, metadata);
-  return { key: objectKeyOf(group, kind, object.namespace, name), object, problems: [] };
+  if (typeof name !== 'string' || name === '') return { key: '', object: null, problems: [NO_NAME] };
+  const place = known.isNamespaced ? (typeof namespace === 'string' && namespace !== '' ? namespace : 'default') : '';
+  const key = objectKeyOf(group, kind, place, name);
+  const validated = validateObject(raw, previous(key));
+  if (validated === null) return { key, object: null, problems: [] };
+  if ('errors' in validated) return { key, object: null, problems: validated.errors };
+  return { key, object: validated.object, problems: validated.warnings };
 }
 
 const NO_NAME: Problem = {
@@ -40,34 +43,3 @@ const NO_NAME: Problem = {
   message: 'the object has no name',
   remedy: 'add metadata.name',
 };
-
-const OWN_FIELDS = new Set(['apiVersion', 'kind', 'metadata', 'spec', 'status']);
-
-function objectOf(raw: Json, kind: Kind, version: string, metadata: Json): ConfigObject {
-  const created = metadata['creationTimestamp'];
-  const creationMs = typeof created === 'string' ? Date.parse(created) : Number.NaN;
-  const namespace = typeof metadata['namespace'] === 'string' ? metadata['namespace'] : '';
-  return {
-    group: kind.group,
-    version,
-    kind: kind.kind,
-    namespace: kind.isNamespaced ? namespace || 'default' : '',
-    name: String(metadata['name']),
-    labels: stringsOf(metadata['labels']),
-    annotations: stringsOf(metadata['annotations']),
-    creationMs: Number.isNaN(creationMs) ? 0 : creationMs,
-    generation: typeof metadata['generation'] === 'number' ? metadata['generation'] : 0,
-    uid: typeof metadata['uid'] === 'string' ? metadata['uid'] : '',
-    spec: isMap(raw['spec']) ? raw['spec'] : {},
-    data: Object.fromEntries(Object.entries(raw).filter(([field]) => !OWN_FIELDS.has(field))),
-    status: isMap(raw['status']) ? raw['status'] : {},
-  };
-}
-
-const NOTHING: Readonly<Record<string, string>> = {};
-
-function stringsOf(value: unknown): Readonly<Record<string, string>> {
-  if (!isMap(value)) return NOTHING;
-  const entries = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  return entries.length === 0 ? NOTHING : Object.fromEntries(entries);
-}

@@ -134,8 +134,8 @@ export class ObjectStore {
     for (const chunk of chunks) {
       if (chunk.syntaxError !== null || chunk.unread.some(({ severity }) => severity === 'error')) isWhole = false;
       for (const document of chunk.documents) {
-        const { key, object } = document.made;
-        if (key === '') isWhole = false;
+        const { key, object, problems } = document.made;
+        if (key === '' && problems.some(({ severity }) => severity === 'error')) isWhole = false;
         // The second document of a file that defines an object is told in the findings.
         if (key === '' || claims.has(key)) continue;
         const claim = before?.claims.get(key) ?? this.#add(key, { file: path, document, accepted: null });
