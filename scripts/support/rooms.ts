@@ -262,6 +262,11 @@ export const ROOMS: readonly Room[] = [
   },
   { path: 'src/control/status/', may: ['src/control/model/', 'src/control/translate/', 'src/kube/', ...FLOOR] },
   { path: 'src/control/schema/', may: ['src/control/source/', 'src/proto/', ...FLOOR] },
+  {
+    path: 'src/control/credentials/',
+    may: ['src/control/source/', 'src/net/tls/', ...FLOOR],
+    types: ['src/ca/', 'src/proto/'],
+  },
   { path: 'src/control/', may: ['src/control/', 'src/xds/', 'src/kube/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/simulate/', may: ['src/control/generate/', 'src/control/model/', 'src/proxy/', 'src/proto/', ...FLOOR] },
 ];

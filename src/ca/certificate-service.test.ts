@@ -1,6 +1,6 @@
 // Tests CreateCertificate over sockets and TLS, as Istio's agents call it: who gets a certificate, and who does not.
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type webcrypto, X509Certificate } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -37,7 +37,7 @@ let rig: CaRig;
 let port = 0;
 let tokens: JoinTokens;
 let processes: ProcessTokens;
-let jwtKey: CryptoKey;
+let jwtKey: webcrypto.CryptoKey;
 
 before(async () => {
   rig = await openCa({ clock });
@@ -208,7 +208,8 @@ test('extensions and subjects of a request get into no certificate', async () =>
   mkdirSync(place, { recursive: true });
   writeFileSync(
     config,
-    '[req]\ndistinguished_name=d\nreq_extensions=e\n[d]\n[e]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n',
+    '[req]\ndistinguished_name=d\nreq_extensions=e\n[d]\n[e]\nbasicConstraints=critical,CA:TRUE\n' +
+      'keyUsage=keyCertSign\n',
   );
   const csr = openssl([
     'req',
