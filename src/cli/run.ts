@@ -10,6 +10,14 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
     summary: 'capture connections with nftables or iptables: heddle intercept apply',
     run: async (args) => (await import('./intercept.ts')).runIntercept(args),
   },
+  agent: {
+    summary: 'serve certificates and discovery to a proxy beside it: heddle agent proxy sidecar',
+    run: async (args) => (await import('./agent.ts')).runAgent(args),
+  },
+  bootstrap: {
+    summary: 'print the bootstrap that the agent gives its proxy',
+    run: async (args) => (await import('./bootstrap.ts')).runBootstrap(args),
+  },
 };
 
 function usage(): string {

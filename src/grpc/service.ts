@@ -10,7 +10,7 @@ export type GrpcServerMethod<Request, Response> = {
   readonly path: string;
   readonly request: MessageType<Request>;
   readonly response: MessageType<Response>;
-  /** `onMessage` gets encoded messages, each in memory of its own, and `request` is not looked at: see raw-method.ts. */
+  /** `onMessage` gets encoded messages, each in memory of its own: see raw-method.ts. */
   readonly isRaw?: true;
   start(call: ServerCall<Response>): ServerCallHandler<Request>;
 };

@@ -1,7 +1,7 @@
 // A bearer token in a file.
 import { readFileSync } from 'node:fs';
 
-/** Read each time, because tokens are renewed; '' for no path. The message names the file and nothing of what is in it. */
+/** Read each time, because tokens are renewed; '' for no path. The message has nothing of what is in the file. */
 export function readToken(path: string): string | { readonly error: string } {
   if (path === '') return '';
   try {

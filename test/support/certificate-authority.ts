@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { Clock, Random } from '../../src/base/clock.ts';
+import type { GrpcServerOptions } from '../../src/grpc/options.ts';
 import { GrpcServer } from '../../src/grpc/server.ts';
 import { type AnyServerMethod, unaryMethod } from '../../src/grpc/service.ts';
 import { createEngine } from '../../src/net/engine.ts';
@@ -40,24 +41,28 @@ export class CertificateAuthority {
   /** How many of the next requests are refused. */
   refusals = 0;
   readonly signed: Signed[] = [];
+  /** The URI of who asks, by what proves it; null refuses. Absent: whoever asks gets `sans`. */
+  identify: ((token: string, peerUri: string) => string | null) | null = null;
   readonly #server: GrpcServer;
 
-  constructor() {
+  constructor(options: Partial<GrpcServerOptions> = {}) {
     const clock = new Clock();
     const onBug = (error: unknown): never => {
       throw error;
     };
     const engine = createEngine({ clock, onBug });
     clock.wrap = (run) => engine.run(run);
-    this.#server = new GrpcServer({ engine, random: new Random() });
+    this.#server = new GrpcServer({ engine, random: new Random() }, options);
     const method = unaryMethod<Request, Response>(
       PATH,
       registry.message('istio.v1.auth.IstioCertificateRequest') as never,
       registry.message('istio.v1.auth.IstioCertificateResponse') as never,
       (request, call, reply) => {
         const token = call.headers.get(headerKey('authorization')) ?? '';
-        if (this.refusals-- > 0) reply(null, { code: PERMISSION_DENIED, message: 'not today' });
-        else reply({ cert_chain: [...this.#sign(request, token)] });
+        const uri = this.identify?.(token, call.tls?.peerCertificate?.uriSans[0] ?? '') ?? null;
+        if (this.identify !== null && uri === null) reply(null, { code: PERMISSION_DENIED, message: 'who are you' });
+        else if (this.refusals-- > 0) reply(null, { code: PERMISSION_DENIED, message: 'not today' });
+        else reply({ cert_chain: [...this.#sign(request, token, uri === null ? this.sans : [{ uri }])] });
         return undefined;
       },
     );
@@ -67,11 +72,15 @@ export class CertificateAuthority {
     this.port = listener.address.port;
   }
 
-  #sign({ csr = '', validity_duration: validity = 0 }: Request, token: string): readonly string[] {
+  #sign(
+    { csr = '', validity_duration: validity = 0 }: Request,
+    token: string,
+    sans: readonly { readonly uri: string }[],
+  ): readonly string[] {
     const notAfter = new Date(Date.now() + this.lifeMs);
     // Dated back, as istiod does.
     const notBefore = new Date(Date.now() - 120_000);
-    const { subject, sans, root } = this;
+    const { subject, root } = this;
     const key = requestKey(csr);
     this.signed.push({ token, names: requestNames(csr), validityS: Number(validity) });
     return [makeCertificate({ issuer: root, key, subject, sans, notBefore, notAfter }).pem, root.pem];

@@ -87,6 +87,7 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     serviceAccount: of('SERVICE_ACCOUNT') || 'default',
     dnsDomain: flags.domain || `${namespace}.svc.cluster.local`,
     trustDomain: of('TRUST_DOMAIN') || 'cluster.local',
+    identity: identityOf(of('TRUST_DOMAIN'), namespace, of('SERVICE_ACCOUNT')),
     clusterId: of('ISTIO_META_CLUSTER_ID') || 'Kubernetes',
     addresses,
     labels,
@@ -107,6 +108,12 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     proxyComponentLogLevel: flags.proxyComponentLogLevel ?? '',
     concurrency: flags.concurrency ?? proxyConfig.concurrency,
   };
+}
+
+/** Nothing is asked for that would be a guess: an authority refuses a name that is not the workload's. */
+function identityOf(trustDomain: string, namespace: string, serviceAccount: string): string {
+  if (trustDomain === '' || serviceAccount === '') return '';
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
 
 /** A join token takes the place of a pod's token, so that none has to be switched off. */

@@ -48,6 +48,8 @@ export type AgentSettings = {
   readonly serviceAccount: string;
   readonly dnsDomain: string;
   readonly trustDomain: string;
+  /** The SPIFFE ID that is asked for; '': the authority takes it from what proves who asks. */
+  readonly identity: string;
   readonly clusterId: string;
   /** The first one is the workload's. */
   readonly addresses: readonly string[];

@@ -85,8 +85,10 @@ export class FileSecret {
     const paths = 'roots' in this.#paths ? [this.#paths.roots] : [this.#paths.chain, this.#paths.key];
     const names = new Set([KUBERNETES_LINK, ...paths.map((path) => basename(path))]);
     const changed = (name: string): void => {
-      // Watches call outside of any turn; timers do not.
-      if (names.has(name) && !this.#isClosed) this.#timer.arm(this.#parts.debounceMs);
+      if (!names.has(name) || this.#isClosed) return;
+      // Watches call outside of any turn, so that the clock may stand far back; timers do not.
+      this.#parts.clock.update();
+      this.#timer.arm(this.#parts.debounceMs);
     };
     for (const directory of new Set(paths.map((path) => dirname(path)))) {
       const watch = this.#parts.watcher.watch(directory, { onMoved: changed, onChanged: changed });

@@ -78,7 +78,7 @@ function serverProblem(facts: SessionFacts, san: string): string | null {
   const { x509 } = certificate;
   const isNamed =
     parseIp(san) === null ? x509.checkHost(san, { subject: 'never' }) !== undefined : x509.checkIP(san) !== undefined;
-  return isNamed
-    ? null
-    : `the certificate of the server is not for ${san}, but for ${certificate.names.allSans.join(', ') || certificate.subject}`;
+  if (isNamed) return null;
+  const names = certificate.names.allSans.join(', ') || certificate.subject;
+  return `the certificate of the server is not for ${san}, but for ${names}`;
 }

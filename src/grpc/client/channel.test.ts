@@ -1,4 +1,4 @@
-// Tests the gRPC client against our own server, over sockets and TLS: calls, failures, and connections that come and go.
+// Tests the gRPC client against our own server, over sockets and TLS: calls, failures, connections that end.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { makeCa, makeCertificate } from '../../../test/support/certificates.ts';
