@@ -45,7 +45,7 @@ export function isUnspecified(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
-/** The names by which callers of one namespace may call an alias: as the search list of their resolver completes them. */
+/** By which callers of one namespace may call an alias: as the search list of their resolver completes names. */
 export function shortNames(hostname: string, dnsDomain: string): readonly string[] {
   const shared = dnsDomain.split('.').slice(1).join('.');
   if (shared === '' || !hostname.endsWith(`.${shared}`)) return [];
