@@ -1,3 +1,4 @@
+// Route configurations as istiod makes them, and what one change costs and concerns.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCapture } from '../../../test/captures/captures.ts';

@@ -95,9 +95,8 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       if (comeAlone(facts, parsed)) {
         return encodedResource(ROUTE_TYPE, routeName, joinTable(vhdsHeader(routeName), [], last));
       }
-      const hosts = read.get(planned, key).map((host) => {
-        const body = read.get(bodies, bodyKey(facts, parsed, host));
-        return { name: host.name, domains: host.domains, body };
+      const hosts = read.get(planned, key).map(({ name, domains, body }) => {
+        return { name, domains, body: read.get(bodies, body) };
       });
       return encodedResource(ROUTE_TYPE, routeName, joinTable(header(routeName), hosts, last));
     },
@@ -109,12 +108,7 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       const { facts, routeName } = splitKey(key);
       const parsed = parseRouteName(routeName);
       if (parsed === null || !comeAlone(facts, parsed)) return [];
-      return read.get(planned, key).map((host) => {
-        const { name, domains } = host;
-        const body = bodyKey(facts, parsed, host);
-        const hostKey: HostKey = { resource: `${routeName}/${name}`, name, domains, body };
-        return read.get(hostResources, JSON.stringify(hostKey));
-      });
+      return read.get(planned, key).map((host) => read.get(hostResources, host.resource));
     },
     sameResources,
   );
@@ -193,7 +187,7 @@ function countsAttempts(inputs: Inputs, read: Reader): boolean {
 type ProxyConfigShape = { readonly proxyHeaders?: { readonly attemptCount?: { readonly disabled?: boolean } } };
 
 /** Which hosts a table has; key: `routeKey`. */
-function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly PlannedHost[]> {
+function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly KeyedHost[]> {
   const { graph } = inputs;
   const seen = graph.map<Service, PlanService>('services in route plans', parts.services.services, (_key, service) =>
     planService(service),
@@ -217,7 +211,7 @@ function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly PlannedHost[]
     },
     () => false,
   );
-  return graph.memo<readonly PlannedHost[]>('route plans', (key, read) => {
+  return graph.memo<readonly KeyedHost[]>('route plans', (key, read) => {
     const { facts, routeName } = splitKey(key);
     const parsed = parseRouteName(routeName);
     if (parsed === null) return [];
@@ -228,7 +222,33 @@ function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly PlannedHost[]
     const port = listener.port?.protocol === 'HTTP_PROXY' ? 0 : parsed.port;
     const services = port === 0 ? found.services : (found.byPort.get(port) ?? []);
     const hosts = planVirtualHosts({ port, services, routes: found.routes, caller: facts });
-    return parsed.host === '' ? hosts : hostsOfService(hosts, parsed);
+    return withKeys(parsed.host === '' ? hosts : hostsOfService(hosts, parsed), facts, parsed, routeName);
+  });
+}
+
+/** With the keys of what stands behind it, so that a table is lined up without making them anew. */
+type KeyedHost = PlannedHost & {
+  /** Key of its routes. */
+  readonly body: string;
+  /** Key of its own resource; '' where the table holds it. */
+  readonly resource: string;
+};
+
+function withKeys(
+  hosts: readonly PlannedHost[],
+  facts: TableFacts,
+  parsed: RouteName,
+  routeName: string,
+): readonly KeyedHost[] {
+  const caller = pickClass(facts, ...BODY_FIELDS);
+  const isAlone = comeAlone(facts, parsed);
+  return hosts.map((host) => {
+    const isDefault = host.routes === '';
+    const rules = isDefault ? `${host.host}${SEPARATOR}` : `${SEPARATOR}${host.routes}`;
+    const body = `${caller}${SEPARATOR}${isDefault ? host.port : parsed.port}${SEPARATOR}${rules}`;
+    const { name, domains } = host;
+    const key: HostKey = { resource: `${routeName}/${name}`, name, domains, body };
+    return { ...host, body, resource: isAlone ? JSON.stringify(key) : '' };
   });
 }
 
@@ -248,12 +268,7 @@ function valuesOf<V>(read: Reader, collection: Collection<V>, keys: readonly str
   return keys.map((key) => read.get(collection, key)).filter((value) => value !== undefined);
 }
 
-function bodyKey(facts: TableFacts, { port }: RouteName, host: PlannedHost): string {
-  const rules = host.routes === '' ? `${host.host}${SEPARATOR}` : `${SEPARATOR}${host.routes}`;
-  return `${pickClass(facts, ...BODY_FIELDS)}${SEPARATOR}${host.routes === '' ? host.port : port}${SEPARATOR}${rules}`;
-}
-
-/** The encoded routes of one set for a caller and port, or of the default route to one service; key: `bodyKey`. */
+/** The encoded routes of one set for a caller and port, or of the default route to one service; key: `KeyedHost.body`. */
 function hostBodies(inputs: Inputs, parts: Parts): Memo<HostBody> {
   const { servicesByHost } = parts.services;
   return inputs.graph.memo<HostBody>('routes of virtual hosts', (key, read) => {

@@ -7,7 +7,7 @@ import type { Route } from './routes.ts';
 type RouteConfiguration = MessageTypes['envoy.config.route.v3.RouteConfiguration'];
 type VirtualHost = MessageTypes['envoy.config.route.v3.VirtualHost'];
 
-/** Tags of VirtualHost.name, VirtualHost.domains and RouteConfiguration.virtual_hosts: length-delimited fields 1 and 2. */
+/** Length-delimited fields 1 (VirtualHost.name) and 2 (VirtualHost.domains, RouteConfiguration.virtual_hosts). */
 const NAME_TAG = (1 << 3) | 2;
 const SECOND_TAG = (2 << 3) | 2;
 
