@@ -1,0 +1,48 @@
+// Clusters that every proxy has: nowhere, wherever the connection was going, and the application beside it.
+import type { BindConfig, Http_HttpProtocolOptions } from '../../../proto/generated/types.d.ts';
+import { protoDuration } from '../../model/duration.ts';
+import type { Mesh } from '../../model/mesh.ts';
+import type { Families } from '../../model/proxy.ts';
+import { applyConnectionPool } from './connection-pool.ts';
+import { addMetadataExchange, type ClusterShape, type Draft, finish } from './draft.ts';
+import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH, statPrefix } from './names.ts';
+import type { NamedCluster } from './outbound.ts';
+
+const IDLE_MS = 300_000;
+/** Rules of interception leave connections alone that come from here. */
+const OWN_ADDRESSES = { v4: '127.0.0.6', v6: '::6' } as const;
+
+export function staticClusters(mesh: Mesh, shape: ClusterShape): NamedCluster[] {
+  const blackHole = {
+    name: BLACK_HOLE,
+    type: 'STATIC',
+    connect_timeout: protoDuration(mesh.connectTimeoutMs),
+    alt_stat_name: statPrefix(BLACK_HOLE),
+  } as const;
+  if (shape.role !== 'sidecar') return [blackHole];
+  const outbound = passthrough(PASSTHROUGH, mesh);
+  addMetadataExchange(outbound, shape.kind);
+  const inbound = passthrough(INBOUND_PASSTHROUGH, mesh);
+  inbound.cluster.upstream_bind_config = ownAddress(shape.families);
+  return [blackHole, finish(outbound), finish(inbound)];
+}
+
+function passthrough(name: string, mesh: Mesh): Draft {
+  const http: Http_HttpProtocolOptions = {
+    common_http_protocol_options: { idle_timeout: protoDuration(IDLE_MS) },
+    use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: {} },
+  };
+  // Both count under one name, as Istio's do.
+  const cluster = { name, type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', alt_stat_name: statPrefix(PASSTHROUGH) };
+  const draft: Draft = { cluster: cluster as NamedCluster, http };
+  applyConnectionPool(draft, mesh, undefined, undefined);
+  return draft;
+}
+
+/** The address from which the proxy calls the application beside it. */
+export function ownAddress(families: Families): BindConfig {
+  const [first = 'v4', second] = families.split(',') as ('v4' | 'v6')[];
+  const source = (family: 'v4' | 'v6') => ({ address: OWN_ADDRESSES[family], port_value: 0 });
+  if (second === undefined) return { source_address: source(first) };
+  return { source_address: source(first), extra_source_addresses: [{ address: source(second) }] };
+}
