@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { openCapture } from '../../../test/captures/captures.ts';
 import { makeCa, makeCertificate } from '../../../test/support/certificates.ts';
 import { Secret } from '../../base/secret.ts';
 import { encodeBinary } from '../../proto/binary-encode.ts';
+import { toJson } from '../../proto/json-encode.ts';
 import { registry } from '../../proto/registry.ts';
 import { credentialResource, gatewayCredentialResource, parseCredentialName } from './credential-name.ts';
 import { type Credential, findCredential } from './credentials.ts';
@@ -61,7 +63,7 @@ function message(resourceName: string, identity = GATEWAY) {
   const found = find(resourceName, identity);
   assert.ok('message' in found, 'reason' in found ? found.reason : '');
   assert.equal(found.message.name, resourceName);
-  encodeBinary(registry.message('envoy.extensions.transport_sockets.tls.v3.Secret'), found.message);
+  encodeBinary(SECRET, found.message);
   return found.message;
 }
 
@@ -71,6 +73,7 @@ function reason(resourceName: string, identity: typeof GATEWAY | null = GATEWAY)
   return found.reason;
 }
 
+const SECRET = registry.message('envoy.extensions.transport_sockets.tls.v3.Secret');
 const bytes = (text: string) => ({ inline_bytes: Buffer.from(text) });
 
 test('messages are as istiod has them', () => {
@@ -85,6 +88,32 @@ test('messages are as istiod has them', () => {
   assert.deepEqual(message('kubernetes://split-cacert').validation_context?.trusted_ca, bytes(CA.pem));
   assert.deepEqual(message('kubernetes://stapled').tls_certificate?.ocsp_staple, bytes('staple'));
   assert.deepEqual(message('configmap://bank/roots', WEB).validation_context?.trusted_ca, bytes(CA.pem));
+});
+
+test('a gateway of Istio got the same', () => {
+  const type = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+  const captured = openCapture('09-gateway-https-sds/gateway').types.get(type) ?? [];
+  assert.equal(captured.length, 3);
+  const bytesOf = (resource: string, ...path: string[]): string => {
+    let at: unknown = captured.find(({ name }) => name === resource)?.json;
+    for (const field of path) at = (at as Record<string, unknown>)[field];
+    return at as string;
+  };
+  // What the user wrote, taken from what the gateway got.
+  const data = {
+    'tls.crt': bytesOf('kubernetes://mutual-cred', 'tls_certificate', 'certificate_chain', 'inline_bytes'),
+    'tls.key': bytesOf('kubernetes://mutual-cred', 'tls_certificate', 'private_key', 'inline_bytes'),
+    'ca.crt': bytesOf('kubernetes://mutual-cred-cacert', 'validation_context', 'trusted_ca', 'inline_bytes'),
+  };
+  const objects = ['bookinfo-cred', 'mutual-cred'].map((name) => ({
+    ...{ kind: 'Secret', namespace: 'istio-system', name, data: { data } },
+  }));
+  for (const { name, json } of captured) {
+    const found = find(name, GATEWAY, objects);
+    assert.ok('message' in found, 'reason' in found ? found.reason : '');
+    const message = toJson(SECRET, found.message, { preserveProtoFieldNames: true }) as Record<string, unknown>;
+    assert.deepEqual({ '@type': type, ...message }, json);
+  }
 });
 
 test('who may have what', () => {
@@ -163,7 +192,7 @@ test('a sealed Secret serves its proxy and shows nothing', () => {
   assert.deepEqual(find('kubernetes://mutual-cred', GATEWAY, sealed), find('kubernetes://mutual-cred'));
   assert.deepEqual(find('kubernetes://mutual-cred-cacert', GATEWAY, sealed), find('kubernetes://mutual-cred-cacert'));
   const keyOf = (object: SecretObject | undefined): unknown =>
-    (object?.data['data'] as Record<string, unknown>)['tls.key'];
+    (object?.data.data as Record<string, unknown> | undefined)?.['tls.key'];
   assert.ok(keyOf(sealed[0]) instanceof Secret);
   const shown = inspect(sealed[0], { depth: 9 }) + JSON.stringify(sealed[0]);
   assert.ok(!shown.includes(String(keyOf(OBJECTS[0])).slice(0, 40)));
