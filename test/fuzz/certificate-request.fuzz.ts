@@ -1,4 +1,4 @@
-// Fuzzes what the CA reads from strangers: requests and names. Nothing throws, and OpenSSL agrees with what is accepted.
+// Fuzzes what the CA reads of strangers: requests and names. Nothing throws, and OpenSSL agrees with what is accepted.
 import assert from 'node:assert/strict';
 import { verify } from 'node:crypto';
 import { test } from 'node:test';
