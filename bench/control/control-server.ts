@@ -33,8 +33,10 @@ export class ControlServer {
     logPath: string,
   ): Promise<ControlServer> {
     const port = await freePort();
-    // Everything else that it would listen on goes to ports that the system chooses.
-    const flags = ['--config', folder, '--grpc-port', String(port), '--tls-port', '0', '--http-port', '0'];
+    // Proxies come without credentials; doors that nobody comes through are at ports that the system chooses.
+    const flags = ['--config', folder, '--grpc-address', `127.0.0.1:${port}`, '--trust-loopback'];
+    flags.push('--secure-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0');
+    flags.push('--state-dir', `${folder}.state`, '--log-level', 'warning');
     const program = startProgram(core, [...command, ...flags], logPath);
     await waitForPort(program, port);
     return new ControlServer(program, port);

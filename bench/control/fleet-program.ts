@@ -104,12 +104,12 @@ function start(command: FleetCommand & { readonly do: 'connect' }): void {
   fleet = [];
   ended = [];
   for (let i = 0; i < command.count; i++) {
-    const { port, headers } = command;
+    const { port } = command;
     const onEnd = (reason: string): void => {
       if (ended.length < 20) ended.push(`proxy ${i}: ${reason}`);
     };
     const node = nodeOf(command.kind, i, command.services);
-    fleet.push(new Sidecar({ port, node, checks, headers, onEnd, onTaken }));
+    fleet.push(new Sidecar({ port, node, checks, onEnd, onTaken }));
   }
   waitFor((sidecar) => sidecar.isSynced);
 }

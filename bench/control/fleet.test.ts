@@ -44,7 +44,7 @@ test('the fleet takes everything, waits for a change, and counts what came', { t
   try {
     const kind = 'envoy';
     const connect = { do: 'connect', port: ads.port, kind, count: PROXIES, services: SERVICES } as const;
-    const first = await fleet.ask({ ...connect, headers: {}, timeoutMs: 10_000 });
+    const first = await fleet.ask({ ...connect, timeoutMs: 10_000 });
     assert.deepEqual(first.problems, []);
     assert.equal(first.missing, 0);
     assert.equal(first.doneMs.length, PROXIES);

@@ -12,7 +12,6 @@ export type FleetCommand =
       readonly kind: ProxyKind;
       readonly count: number;
       readonly services: number;
-      readonly headers: Readonly<Record<string, string>>;
       readonly timeoutMs: number;
     }
   | {

@@ -46,7 +46,6 @@ export type Place = {
   readonly command: readonly string[];
   readonly scratch: string;
   readonly core: number;
-  readonly headers: Readonly<Record<string, string>>;
   /** Changes of each kind. */
   readonly rounds: number;
   readonly say: (text: string) => void;
@@ -67,7 +66,7 @@ export async function measure(scale: Scale, fleet: Fleet, place: Place): Promise
   } finally {
     await fleet.ask({ do: 'disconnect' });
     await server.stop();
-    rmSync(folder, { recursive: true, force: true });
+    for (const path of [folder, `${folder}.state`]) rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -87,9 +86,8 @@ async function measureServer(
   const beginMs = Date.now();
   const beginCpuMs = server.cpuMs;
   const { port } = server;
-  const { headers } = place;
   const timeoutMs = CONNECT_TIMEOUT_MS;
-  const first = await fleet.ask({ do: 'connect', port, kind, services, headers, timeoutMs, count: proxies });
+  const first = await fleet.ask({ do: 'connect', port, kind, services, timeoutMs, count: proxies });
   const seconds = (Math.max(...first.doneMs) - beginMs) / 1000;
   await server.untilIdle();
   const connect = {
@@ -144,7 +142,7 @@ async function measureChanges(
     await server.untilIdle();
     cpuS.push((server.cpuMs - beginCpuMs) / 1000);
     mb.push(state.bytes / MB);
-    last.push(Math.max(...state.doneMs) - beginMs);
+    if (state.missing === 0) last.push(Math.max(...state.doneMs) - beginMs);
     for (const doneMs of state.doneMs) each.push(doneMs - beginMs);
     problems.push(...problemsOf('', state));
     const count = state.doneMs.length + state.missing;

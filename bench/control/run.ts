@@ -31,7 +31,6 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '8' },
       /** Runs the sources as they are, without a build. */
       source: { type: 'boolean', default: false },
-      token: { type: 'string' },
       'update-readme': { type: 'boolean', default: false },
     },
   });
@@ -46,9 +45,8 @@ async function main(): Promise<void> {
   const command = values.source
     ? [join(ROOT, 'bin/heddle-node'), join(ROOT, 'src/main.ts'), 'control']
     : [join(ROOT, 'bin/heddle'), 'control'];
-  const headers: Record<string, string> = values.token === undefined ? {} : { authorization: `Bearer ${values.token}` };
   const place = {
-    ...{ command, scratch, headers, rounds, core: cores.proxy },
+    ...{ command, scratch, rounds, core: cores.proxy },
     say: (text: string): void => void process.stderr.write(`${text}\n`),
   };
   const figures: Figures[] = [];

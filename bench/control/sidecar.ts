@@ -33,7 +33,6 @@ export type SidecarOptions = {
   readonly port: number;
   readonly node: Buffer;
   readonly checks: ResourceChecks;
-  readonly headers: Readonly<Record<string, string>>;
   readonly onEnd: (reason: string) => void;
   /** After the acknowledgement of each response. */
   readonly onTaken: (sidecar: Sidecar) => void;
@@ -72,7 +71,6 @@ export class Sidecar {
       ':path': '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
       'content-type': 'application/grpc',
       te: 'trailers',
-      ...options.headers,
     });
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#stream.on('error', (error) => this.#end(error.message));
