@@ -14,18 +14,19 @@ import {
   planService,
   planVirtualHosts,
 } from '../generate/route/sidecar-plan.ts';
-import { consistentHashOf, serviceHashOf } from '../generate/route/hashes.ts';
+import { serviceHashOf } from '../generate/route/hashes.ts';
+import { countsAttempts, emptyTable, tableHeader } from '../generate/route/tables.ts';
 import { encodeHostBody, type HostBody, joinHost, joinTable } from '../generate/route/virtual-host-bytes.ts';
-import { byAge, isVisible } from '../model/hosts.ts';
 import { parseClass, pickClass, type ProxyClass } from '../model/proxy.ts';
-import type { Destination, RouteSet } from '../model/route.ts';
+import type { RouteSet } from '../model/route.ts';
 import { type Scope, scopeKey } from '../model/scope.ts';
 import type { Service } from '../model/service.ts';
 import type { Inputs } from './inputs.ts';
+import { firstService, hashLookup, policyOfHost, seenServices } from './route-lookups.ts';
 import type { RoutesStage } from './routes-stage.ts';
 import type { ScopesStage } from './scopes-stage.ts';
 import { meshOf, type ServicesStage } from './services-stage.ts';
-import { policyQuery, readPolicy, type TrafficPolicyStage } from './traffic-policy-stage.ts';
+import type { TrafficPolicyStage } from './traffic-policy-stage.ts';
 
 /** What of a class a sidecar's routes depend on. */
 const TABLE_FIELDS = ['kind', 'namespace', 'dnsDomain', 'sidecar', 'labels', 'families', 'dnsCapture'] as const;
@@ -63,7 +64,6 @@ export function tablesKey(facts: TableFacts): string {
 const SEPARATOR = '\n';
 const VIRTUAL_HOST_TYPE = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
 const ROUTE_TYPE = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
-const MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024;
 const MESH: ReadonlySet<string> = new Set(['mesh']);
 
 type Parts = {
@@ -89,16 +89,16 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       const scope = read.get(scopes, scopeKey(facts));
       const parsed = parseRouteName(routeName);
       if (parsed === null || listenerFor(scope, parsed) === null) {
-        return encodedResource(ROUTE_TYPE, routeName, joinTable(emptyHeader(routeName), [], null));
+        return encodedResource(ROUTE_TYPE, routeName, emptyTable(routeName));
       }
-      const last = parsed.host === '' ? catchAllHost(scope, countsAttempts(inputs, read)) : null;
+      const last = parsed.host === '' ? catchAllHost(scope, countsAttempts(meshOf(inputs, read))) : null;
       if (comeAlone(facts, parsed)) {
         return encodedResource(ROUTE_TYPE, routeName, joinTable(vhdsHeader(routeName), [], last));
       }
       const hosts = read.get(planned, key).map(({ name, domains, body }) => {
         return { name, domains, body: read.get(bodies, body) };
       });
-      return encodedResource(ROUTE_TYPE, routeName, joinTable(header(routeName), hosts, last));
+      return encodedResource(ROUTE_TYPE, routeName, joinTable(tableHeader(routeName), hosts, last));
     },
     sameResource,
   );
@@ -163,28 +163,9 @@ function comeAlone(facts: TableFacts, { host, port }: RouteName): boolean {
   return facts.kind === 'heddle' && host === '' && port !== 0;
 }
 
-function header(name: string): Parameters<typeof joinTable>[0] {
-  return {
-    name,
-    validate_clusters: false,
-    max_direct_response_body_size_bytes: MAX_DIRECT_RESPONSE_BYTES,
-    ignore_port_in_host_matching: true,
-  };
+function vhdsHeader(name: string): ReturnType<typeof tableHeader> {
+  return { ...tableHeader(name), vhds: { config_source: { ads: {}, resource_api_version: 'V3' } } };
 }
-
-function vhdsHeader(name: string): Parameters<typeof joinTable>[0] {
-  return { ...header(name), vhds: { config_source: { ads: {}, resource_api_version: 'V3' } } };
-}
-
-function emptyHeader(name: string): Parameters<typeof joinTable>[0] {
-  return { name, validate_clusters: false };
-}
-
-function countsAttempts(inputs: Inputs, read: Reader): boolean {
-  const config = meshOf(inputs, read).raw['defaultConfig'] as ProxyConfigShape | undefined;
-  return config?.proxyHeaders?.attemptCount?.disabled !== true;
-}
-type ProxyConfigShape = { readonly proxyHeaders?: { readonly attemptCount?: { readonly disabled?: boolean } } };
 
 /** Which hosts a table has; key: `routeKey`. */
 function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly KeyedHost[]> {
@@ -270,50 +251,31 @@ function valuesOf<V>(read: Reader, collection: Collection<V>, keys: readonly str
 
 /** The encoded routes of one set for a caller and port, or of the default route to one service; key: `KeyedHost.body`. */
 function hostBodies(inputs: Inputs, parts: Parts): Memo<HostBody> {
-  const { servicesByHost } = parts.services;
   return inputs.graph.memo<HostBody>('routes of virtual hosts', (key, read) => {
     const [facts = '', portText = '', host = '', setKey = ''] = key.split(SEPARATOR);
     const caller = parseClass<keyof BodyFacts>(facts);
     const port = Number(portText);
     const mesh = meshOf(inputs, read);
-    const others = { include_request_attempt_count: countsAttempts(inputs, read) };
-    const seen = (name: string): readonly Service[] =>
-      read.lookup(servicesByHost, name).filter((s) => isVisible(s.exportTo, s.namespace, caller.namespace));
-    const policyOf = (name: string): ReturnType<typeof readPolicy> => {
-      const service = first(seen(name));
-      if (service === undefined) return null;
-      const query = policyQuery(caller.namespace, service.key, caller.labels);
-      return readPolicy(parts.policies, read, read.get(parts.policies.refs, query));
-    };
+    const others = { include_request_attempt_count: countsAttempts(mesh) };
     if (setKey === '') {
-      const hash = serviceHashOf(policyOf(host), port);
+      const hash = serviceHashOf(policyOfHost(read, parts, caller, host), port);
       return encodeHostBody([defaultOutboundRoute(host, port, mesh, hash)], others);
     }
     const set = read.get(parts.routes.routeSets, setKey);
     if (set === undefined) return encodeHostBody([], others);
     const context: RouteContext = {
-      mesh,
-      port,
-      parents: MESH,
-      isTls: false,
-      caller,
-      serviceOf: (name) => seenService(seen(name), port),
-      hashOf: (destination: Destination) => consistentHashOf(policyOf(destination.host), destination),
+      ...{ mesh, port, parents: MESH, isTls: false, caller },
+      serviceOf: (name) => seenService(seenServices(read, parts, caller, name), port),
+      hashOf: hashLookup(read, parts, caller),
     };
     return encodeHostBody(buildRoutes(set, context), others);
   });
 }
 
-/** Of several services of one name: Kubernetes' before others, then the oldest. */
-function first(services: readonly Service[]): Service | undefined {
-  const sorted = [...services].sort(byAge);
-  return sorted.find(({ registry }) => registry === 'Kubernetes') ?? sorted[0];
-}
-
 /** On a listener of one port, a service is there if it has that port, and with that port alone. */
 function seenService(services: readonly Service[], port: number): SeenService | undefined {
   const on = port === 0 ? services : services.filter((s) => s.ports.some(({ number }) => number === port));
-  const service = first(on);
+  const service = firstService(on);
   if (service === undefined) return undefined;
   const ports = port === 0 ? service.ports.map(({ number }) => number) : [port];
   return { externalName: service.externalName, ports };

@@ -67,6 +67,11 @@ export function planService(service: Service): PlanService {
 /** Undefined: it has no HTTP rules for callers in the mesh. */
 export function planRoutes(set: RouteSet): PlanRoutes | undefined {
   if (set.http.length === 0 || !set.parents.includes('mesh')) return undefined;
+  const { key, namespace, hosts, isStrict } = set;
+  return { key, namespace, hosts, gates: gatesOf(set), isStrict };
+}
+
+export function gatesOf(set: Pick<RouteSet, 'http'>): readonly Gate[] {
   const gates = new Map<string, Gate>();
   for (const { matches } of set.http) {
     if (matches.length === 0) gates.set('', NO_GATE);
@@ -75,13 +80,7 @@ export function planRoutes(set: RouteSet): PlanRoutes | undefined {
       gates.set(JSON.stringify(gate), gate);
     }
   }
-  return {
-    key: set.key,
-    namespace: set.namespace,
-    hosts: set.hosts,
-    gates: [...gates.values()],
-    isStrict: set.isStrict,
-  };
+  return [...gates.values()];
 }
 
 /** Protocols that the proxy routes as HTTP, or looks at. */
