@@ -3,12 +3,13 @@ import type { Collection, Memo, Reader } from '../../base/collection.ts';
 import { isKnownKey } from '../generate/rbac/conditions.ts';
 import { byAge } from '../model/hosts.ts';
 import type { Labels } from '../model/labels.ts';
-import type { AccessPolicy, ClosedBy, MtlsPolicy } from '../model/policy.ts';
+import type { AccessPolicy, ClosedBy, MtlsMode, MtlsPolicy } from '../model/policy.ts';
 import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
 import { translateAuthorizationPolicy } from '../translate/istio/authorization-policy.ts';
 import { closedBy, closedComplaint } from '../translate/istio/closed-by.ts';
 import {
+  namespaceMtls,
   peerComplaints,
   type PeerRule,
   resolveMtls,
@@ -16,6 +17,7 @@ import {
 } from '../translate/istio/peer-authentication.ts';
 import { isTargeted } from '../translate/istio/policy-target.ts';
 import type { Inputs } from './inputs.ts';
+import type { MtlsLookup } from './mtls-lookup.ts';
 import { meshOf } from './services-stage.ts';
 
 /** What holds for one workload. Workloads with the same have equal values, so replicas share what is made of it. */
@@ -29,8 +31,8 @@ export type Security = {
 export type SecurityStage = {
   /** Keys: `securityKey`. */
   readonly security: Memo<Security>;
-  /** Only the mTLS part: clusters of callers ask for it (keys: `securityKey`). */
-  readonly mtls: Memo<MtlsPolicy>;
+  /** For clusters and endpoints of callers. */
+  readonly lookup: MtlsLookup;
   readonly policies: Collection<AccessPolicy>;
   readonly closed: Collection<ClosedBy>;
   readonly complaints: Collection<readonly Complaint[]>;
@@ -92,7 +94,19 @@ export function securityStage(inputs: Inputs): SecurityStage {
       closedBy: places.flatMap((place) => read.lookup(closedByPlace, place)).filter(isHere),
     };
   });
-  return { security, mtls, policies, closed, complaints: complaintsOf(inputs, { peers, policies, closed }) };
+  const ofNamespace = graph.memo<MtlsMode | null>('mtls of namespaces', (namespace, read) => {
+    const rootNamespace = root(read);
+    const rules = [rootNamespace, namespace].flatMap((place) => read.lookup(peersByNamespace, place));
+    return namespaceMtls(rules, namespace, rootNamespace);
+  });
+  const lookup: MtlsLookup = {
+    ofNamespace: (read, namespace) => read.get(ofNamespace, namespace),
+    ofPort: (read, namespace, labels, port) => {
+      const { mode, ports } = read.get(mtls, securityKey(namespace, labels));
+      return ports.get(port) ?? mode;
+    },
+  };
+  return { security, lookup, policies, closed, complaints: complaintsOf(inputs, { peers, policies, closed }) };
 }
 
 /** Namespaces whose workloads may be meant. */

@@ -106,3 +106,6 @@ export function traceIdentity(
     namespace: namespace || 'default',
   };
 }
+
+/** For listeners that name nobody. */
+export const NOBODY: TraceIdentity = traceIdentity({}, '', '', '');

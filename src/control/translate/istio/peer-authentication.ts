@@ -53,6 +53,14 @@ export function resolveMtls(
   return { mode, ports, origins };
 }
 
+/** What is said for a whole namespace, or else for the mesh; null where nothing is. */
+export function namespaceMtls(rules: readonly PeerRule[], namespace: string, rootNamespace: string): MtlsMode | null {
+  const wide = rules.filter((rule) => !hasLabels(rule.selector));
+  const ofMesh = oldest(wide.filter((rule) => rule.namespace === rootNamespace));
+  const own = oldest(wide.filter((rule) => rule.namespace === namespace));
+  return own?.mode ?? ofMesh?.mode ?? null;
+}
+
 function oldest(rules: readonly PeerRule[]): PeerRule | undefined {
   return [...rules].sort(byCreation)[0];
 }
