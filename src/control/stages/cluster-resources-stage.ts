@@ -1,6 +1,7 @@
 // Clusters as resources: outbound ones by service, shared by all callers of a class; inbound ones by workload.
 import type { Memo, Reader } from '../../base/collection.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
+import { grpcClusters } from '../generate/cluster/grpc.ts';
 import { inboundClusters, type InboundTarget } from '../generate/cluster/inbound.ts';
 import { type NamedCluster, outboundClusters } from '../generate/cluster/outbound.ts';
 import { staticClusters } from '../generate/cluster/static.ts';
@@ -130,11 +131,12 @@ function clustersOfService(
   if (service === undefined) return [];
   const { role, kind, families, mode, caller } = piece;
   const policy = readPolicy(parts.policies, read, piece.ref);
-  return outboundClusters({
+  const clustersOf = kind === 'grpc' ? grpcClusters : outboundClusters;
+  return clustersOf({
     ...{ service, policy, mode, mesh: meshOf(inputs, read), shape: { role, kind, families } },
     accounts: read.get(parts.services.accounts, service.key),
     isMtlsPossible: (port: ServicePort, isPassthrough: boolean) => {
-      if (parts.mtls.ofNamespace(read, service.namespace) === 'DISABLE') return false;
+      if (read.get(parts.plain.namespaces, service.namespace)) return false;
       return !isPassthrough || read.get(withSidecars, `${service.key}${SEPARATOR}${port.name}`);
     },
     inlineEndpoints: (port, subset) =>

@@ -15,7 +15,7 @@ import type { ServicePolicy } from '../model/traffic-policy.ts';
 import type { Callee, CallersParts, CallersStage } from './callers-stage.ts';
 import { CALLER_FIELDS, callerKey } from './callers-stage.ts';
 import type { Inputs } from './inputs.ts';
-import type { MtlsLookup } from './mtls-lookup.ts';
+import { isPlain, type PlainStage } from './plain-stage.ts';
 import { meshOf } from './services-stage.ts';
 import { readPolicy } from './traffic-policy-stage.ts';
 
@@ -28,7 +28,7 @@ export type EndpointResources = {
   readonly sni: Memo<readonly EncodedResource[]>;
 };
 
-export type EndpointParts = CallersParts & { readonly callers: CallersStage; readonly mtls: MtlsLookup };
+export type EndpointParts = CallersParts & { readonly callers: CallersStage; readonly plain: PlainStage };
 
 const SHARED_FIELDS = [...CALLER_FIELDS, 'role'] as const;
 const PLACED_FIELDS = [...SHARED_FIELDS, 'locality', 'network', 'cluster'] as const;
@@ -131,7 +131,7 @@ export function endpointMaker(
   caller: CallerPlace | null,
   read: Reader,
   inputs: Inputs,
-  parts: Pick<EndpointParts, 'services' | 'mtls'>,
+  parts: Pick<EndpointParts, 'services' | 'plain'>,
 ): (port: ServicePort, subset: string, isMtlsOnly: boolean) => LocalityLbEndpoints[] {
   const mesh: Mesh = meshOf(inputs, read);
   const all = read.get(parts.services.endpoints, service.key) ?? [];
@@ -140,7 +140,7 @@ export function endpointMaker(
     const takesMtls = (endpoint: Endpoint): boolean => {
       if (mode !== null) return mode === 'ISTIO_MUTUAL';
       if (endpoint.tlsMode !== 'istio') return false;
-      return parts.mtls.ofPort(read, endpoint.namespace, endpoint.labels, endpoint.port) !== 'DISABLE';
+      return !isPlain(parts.plain, read, endpoint);
     };
     const chosen = chooseEndpoints(all, service, port.name, policy, subset);
     const groups = groupByLocality(isMtlsOnly ? chosen.filter(takesMtls) : chosen);
