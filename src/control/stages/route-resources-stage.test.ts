@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCapture } from '../../../test/captures/captures.ts';
-import { canonical, captureRig, classOfNode, shown, type StageRig } from '../../../test/control/stage-rig.ts';
+import { canonical, captureRig, classOfNode, shown, type StageRig, stageRig } from '../../../test/control/stage-rig.ts';
 import type { ProxyClass } from '../model/proxy.ts';
-import { type RouteResources, routeKey, routeResourcesStage } from './route-resources-stage.ts';
+import { type RouteResources, routeKey, routeResourcesStage, tablesKey } from './route-resources-stage.ts';
 import { routesStage } from './routes-stage.ts';
 import { type ScopesStage, scopesStage, sidecarKey } from './scopes-stage.ts';
 import { servicesStage } from './services-stage.ts';
@@ -67,4 +67,158 @@ describe('route configurations of sidecars are those of istiod', () => {
       }
     });
   }
+});
+
+const SERVICE = (name: string, namespace: string, port = 80): string =>
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: ${namespace}}\n` +
+  `spec: {clusterIP: 10.1.0.${name.length}, clusterIPs: [10.1.0.${name.length}], selector: {app: ${name}}, ` +
+  `ports: [{name: http, port: ${port}, targetPort: 80, protocol: TCP}]}\n`;
+const VIRTUAL_SERVICE = (name: string, namespace: string, spec: string): string =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\n` +
+  `metadata: {name: ${name}, namespace: ${namespace}}\nspec: {${spec}}\n`;
+const ROUTE_TO = (host: string): string => `http: [{route: [{destination: {host: ${host}}}]}]`;
+
+const CALLER = { id: 'sidecar~10.0.0.1~a.team~team.svc.cluster.local', metadata: { NAMESPACE: 'team' } };
+const OTHER = { id: 'sidecar~10.0.0.2~b.other~other.svc.cluster.local', metadata: { NAMESPACE: 'other' } };
+
+type Shown = {
+  virtual_hosts: { name: string; domains: string[]; routes: { name: string; route?: Json; match: Json }[] }[];
+  vhds?: unknown;
+};
+
+function table(stages: Stages, node: Json, name: string, labels: Record<string, string> = {}): Shown {
+  const facts = { ...fullClass(stages, node, 'istio-proxy'), labels };
+  return shown(ROUTE_TYPE, stages.resources.routeConfigurations.retain(routeKey(facts, name)).body) as Shown;
+}
+
+/** Names of virtual hosts with the clusters of their routes. */
+function clusters({ virtual_hosts: hosts }: Shown): Record<string, unknown[]> {
+  return Object.fromEntries(hosts.map(({ name, routes }) => [name, routes.map(({ route }) => route?.['cluster'])]));
+}
+
+describe('what one object concerns', () => {
+  test('one changed virtual service makes its hosts anew, and only them', () => {
+    const files: Record<string, string> = {};
+    for (let i = 0; i < 50; i += 1) {
+      files[`s${i}.yaml`] = SERVICE(`s${i}`, 'team');
+      files[`v${i}.yaml`] = VIRTUAL_SERVICE(`s${i}`, 'team', `hosts: [s${i}], ${ROUTE_TO(`s${i}`)}`);
+    }
+    const rig = stageRig(files);
+    const stages = stagesOf(rig);
+    const { graph } = rig.inputs;
+    const ours = tablesKey(fullClass(stages, CALLER, 'heddle'));
+    const before = stages.resources.tableHosts.retain(ours);
+    stages.resources.tables.retain(ours);
+    stages.resources.tables.retain(tablesKey(fullClass(stages, CALLER, 'istio-proxy')));
+    rig.write({
+      'v7.yaml': VIRTUAL_SERVICE('s7', 'team', `hosts: [s7], http: [{route: [{destination: {host: s8}}]}]`),
+    });
+    assert.equal(graph.recomputed.get('routes of virtual hosts'), 1);
+    assert.equal(graph.recomputed.get('virtual hosts'), 1);
+    assert.equal(graph.recomputed.get('route plans') ?? 0, 0);
+    const after = stages.resources.tableHosts.get(ours)!;
+    assert.deepEqual(
+      after.filter((resource, index) => resource !== before[index]).map(({ name }) => name),
+      ['80/s7.team.svc.cluster.local:80'],
+    );
+  });
+
+  test('an endpoint changes nothing', () => {
+    const rig = stageRig({ 's.yaml': SERVICE('shop', 'team') });
+    const stages = stagesOf(rig);
+    stages.resources.tables.retain(tablesKey(fullClass(stages, CALLER, 'istio-proxy')));
+    rig.write({
+      'e.yaml':
+        'apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: shop-1, namespace: team, ' +
+        'labels: {kubernetes.io/service-name: shop}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.9]}]\n' +
+        'ports: [{name: http, port: 80, protocol: TCP}]\n',
+    });
+    const { recomputed } = rig.inputs.graph;
+    for (const name of ['route configurations', 'route plans', 'routes of virtual hosts']) {
+      assert.equal(recomputed.get(name) ?? 0, 0, name);
+    }
+  });
+
+  test('routes of another namespace change nothing unless they are exported', () => {
+    const shop = SERVICE('shop', 'team');
+    const evil = (exportTo: string): string =>
+      VIRTUAL_SERVICE('evil', 'other', `hosts: [shop.team.svc.cluster.local], ${exportTo} ${ROUTE_TO('evil')}`);
+    for (const exportTo of ['exportTo: ["."],', 'exportTo: [third],', 'exportTo: ["~"],']) {
+      const stages = stagesOf(stageRig({ 's.yaml': shop, 'evil.yaml': evil(exportTo) }));
+      const found = clusters(table(stages, CALLER, '80'));
+      assert.deepEqual(found['shop.team.svc.cluster.local:80'], ['outbound|80||shop.team.svc.cluster.local'], exportTo);
+    }
+    const stages = stagesOf(stageRig({ 's.yaml': shop, 'evil.yaml': evil('exportTo: [team],') }));
+    const found = clusters(table(stages, CALLER, '80'));
+    assert.deepEqual(found['shop.team.svc.cluster.local:80'], ['outbound|80||evil.other.svc.cluster.local']);
+  });
+
+  test('of two virtual services for a host the older one has it', () => {
+    const dated = (name: string, year: number): string =>
+      VIRTUAL_SERVICE(name, 'team', `hosts: [shop], ${ROUTE_TO(name)}`).replace(
+        'namespace: team}',
+        `namespace: team, creationTimestamp: "${year}-01-01T00:00:00Z"}`,
+      );
+    const files = { 's.yaml': SERVICE('shop', 'team'), 'a.yaml': dated('a', 2024), 'z.yaml': dated('z', 2020) };
+    const found = clusters(table(stagesOf(stageRig(files)), CALLER, '80'));
+    assert.deepEqual(found['shop.team.svc.cluster.local:80'], ['outbound|80||z.team.svc.cluster.local']);
+  });
+
+  test('matches on labels and namespaces of callers hold for those alone', () => {
+    const http =
+      'http: [{match: [{sourceLabels: {app: a}}], route: [{destination: {host: a}}]}, ' +
+      '{match: [{sourceNamespace: other}], route: [{destination: {host: b}}]}, {route: [{destination: {host: c}}]}]';
+    const files = {
+      's.yaml': SERVICE('shop', 'team'),
+      'v.yaml': VIRTUAL_SERVICE('v', 'team', `hosts: [shop], ${http}`),
+    };
+    const stages = stagesOf(stageRig(files));
+    const targets = (node: Json, labels = {}): unknown =>
+      clusters(table(stages, node, '80', labels))['shop.team.svc.cluster.local:80'];
+    assert.deepEqual(stages.resources.selectingLabels.retain('team'), ['app']);
+    assert.deepEqual(targets(CALLER, { app: 'a' }), ['outbound|80||a.team.svc.cluster.local']);
+    assert.deepEqual(targets(CALLER, { app: 'x' }), ['outbound|80||c.team.svc.cluster.local']);
+    assert.deepEqual(targets(OTHER), ['outbound|80||b.team.svc.cluster.local']);
+  });
+
+  test('a wildcard has the services that no narrower host has', () => {
+    const files = {
+      's.yaml': SERVICE('shop', 'team'),
+      't.yaml': SERVICE('store', 'team'),
+      'w.yaml': VIRTUAL_SERVICE('w', 'team', `hosts: ["*.team.svc.cluster.local"], ${ROUTE_TO('wild')}`),
+      'v.yaml': VIRTUAL_SERVICE('x', 'team', `hosts: [shop], ${ROUTE_TO('narrow')}`),
+    };
+    const found = clusters(table(stagesOf(stageRig(files)), CALLER, '80'));
+    assert.deepEqual(found['shop.team.svc.cluster.local:80'], ['outbound|80||narrow.team.svc.cluster.local']);
+    assert.deepEqual(found['store.team.svc.cluster.local:80'], ['outbound|80||wild.team.svc.cluster.local']);
+  });
+
+  test('a consistent hash of the service is the hash of its routes, and keeps the host on retries', () => {
+    const rule =
+      'apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d, namespace: team}\n' +
+      'spec: {host: shop, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-user}}}}\n';
+    const files = { 's.yaml': SERVICE('shop', 'team'), 'd.yaml': rule };
+    const policy = [{ header: { header_name: 'x-user' } }];
+    const [plain] = table(stagesOf(stageRig(files)), CALLER, '80').virtual_hosts;
+    assert.deepEqual(plain?.routes[0]?.route?.['hash_policy'], policy);
+    const routed = { ...files, 'v.yaml': VIRTUAL_SERVICE('v', 'team', `hosts: [shop], ${ROUTE_TO('shop')}`) };
+    const [host] = table(stagesOf(stageRig(routed)), CALLER, '80').virtual_hosts;
+    assert.deepEqual(host?.routes[0]?.route?.['hash_policy'], policy);
+    const retries = host?.routes[0]?.route?.['retry_policy'] as { retry_host_predicate?: unknown } | undefined;
+    assert.ok(retries !== undefined && retries.retry_host_predicate === undefined);
+  });
+
+  test('proxies of ours get a table that waits for its hosts, with what takes all others', () => {
+    const stages = stagesOf(stageRig({ 's.yaml': SERVICE('shop', 'team') }));
+    const facts = fullClass(stages, CALLER, 'heddle');
+    const made = stages.resources.routeConfigurations.retain(routeKey(facts, '80'));
+    const { vhds, virtual_hosts: hosts } = shown(ROUTE_TYPE, made.body) as Shown;
+    assert.deepEqual(vhds, { config_source: { ads: {}, resource_api_version: 'V3' } });
+    assert.deepEqual(
+      hosts.map(({ name }) => name),
+      ['allow_any'],
+    );
+    const names = stages.resources.virtualHosts.retain(routeKey(facts, '80')).map(({ name }) => name);
+    assert.deepEqual(names, ['80/shop.team.svc.cluster.local:80']);
+  });
 });
