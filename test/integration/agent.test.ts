@@ -1,8 +1,10 @@
 // The agent beside the real Envoy: identities over mutual TLS, discovery that is passed on, and an orderly end.
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/free-ports.ts';
 import { arePeersRequired } from '../support/find-envoy.ts';
 import { CLUSTER, canRunEnvoy, cluster, LISTENER, listener, resources, TestAgent, TestControl } from './agent-rig.ts';
@@ -19,6 +21,11 @@ async function start(...args: Parameters<typeof TestAgent.start>): Promise<TestA
   const agent = await TestAgent.start(...args);
   agents.push(agent);
   return agent;
+}
+
+/** The one child of a process. */
+async function childOf(pid: number): Promise<number> {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')[0]);
 }
 
 const SHOWS_PEER = {
@@ -54,4 +61,87 @@ test('two proxies speak with the identities that their agents brought', {
   assert.equal(statSync(join(server.directory, 'uds', 'socket')).mode & 0o777, 0o600);
   assert.equal(statSync(join(server.directory, 'proxy', 'XDS')).mode & 0o777, 0o600);
   assert.ok(control.ads.requests.every(({ isDelta }) => isDelta));
+});
+
+test('readiness, metrics, probes, and the way out', { skip: missing, timeout: 60_000 }, async () => {
+  const [port, appPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const probes: string[] = [];
+  const application = createServer((request, response) => {
+    probes.push(`${request.method} ${request.url} ${request.headers.host} ${request.headers['x-probe'] ?? ''}`);
+    if (request.url === '/metrics') response.end('app_requests_total 7\n');
+    else response.writeHead(request.url === '/well' ? 204 : 500).end();
+  });
+  application.listen(appPort, '127.0.0.1');
+  const http = (path: string) => ({ httpGet: { path, port: appPort, httpHeaders: [{ name: 'x-probe', value: 'p' }] } });
+  const agent = await start(control, 'status', {
+    variables: {
+      ISTIO_KUBE_APP_PROBERS: JSON.stringify({
+        '/app-health/app/livez': http('/well'),
+        '/app-health/app/readyz': http('/ill'),
+        '/app-health/app/startupz': { tcpSocket: { port: appPort } },
+        '/app-health/other/livez': { tcpSocket: { port: metricsPort }, timeoutSeconds: 1 },
+        '/app-health/other/readyz': { grpc: { port: appPort } },
+      }),
+      ISTIO_PROMETHEUS_ANNOTATIONS: JSON.stringify({ scrape: 'true', port: String(appPort), path: '/metrics' }),
+    },
+  });
+  const { status, proxyStatus, prometheus } = agent.ports;
+  // There is no configuration yet.
+  await agent.until('the port', async () => (await agent.get(status, '/healthz/ready')).status === 503);
+  assert.match((await agent.get(status, '/healthz/ready')).body, /config not received from XDS server/);
+  control.ads.set(CLUSTER, resources(CLUSTER), agent.nodeId);
+  control.ads.set(LISTENER, resources(LISTENER, listener(port, SHOWS_PEER, false)), agent.nodeId);
+  await agent.answers(status, '/healthz/ready');
+  await agent.answers(proxyStatus, '/healthz/ready');
+  await agent.answers(prometheus, '/stats/prometheus');
+  const merged = await agent.get(status, '/stats/prometheus');
+  assert.match(merged.body, /istio_agent_num_outgoing_requests\{request_type="CSR"\} 1/);
+  assert.match(merged.body, /istio_agent_cert_expiry_seconds\{resource_name="default"\} 3\d{3}/);
+  assert.match(merged.body, /envoy_server_live\{\} 1/);
+  assert.match(merged.body, /app_requests_total 7/);
+  const rows: readonly (readonly [string, number])[] = [
+    ['/app-health/app/livez', 204],
+    ['/app-health/app/readyz', 500],
+    ['/app-health/app/startupz', 200],
+    ['/app-health/other/livez', 500],
+    ['/app-health/other/readyz', 500],
+    ['/app-health/nobody/livez', 400],
+    ['/nothing', 404],
+  ];
+  for (const [path, expected] of rows) assert.equal((await agent.get(status, path)).status, expected, path);
+  assert.ok(probes.includes(`GET /well 127.0.0.1:${appPort} p`), probes.join());
+  assert.equal((await agent.get(status, '/quitquitquit')).status, 405);
+  assert.equal((await agent.get(status, '/quitquitquit', 'POST')).body, 'OK');
+  await sleep(300);
+  assert.equal((await agent.get(status, '/healthz/ready')).status, 503);
+  await agent.until('the end', () => agent.hasExited);
+  assert.equal(agent.child.exitCode, 0);
+  application.close();
+});
+
+test('a signal drains, and a proxy that dies takes the agent with it', { skip: missing, timeout: 60_000 }, async () => {
+  const port = await freePort();
+  const drained = await start(control, 'drained');
+  control.ads.set(CLUSTER, resources(CLUSTER), drained.nodeId);
+  control.ads.set(LISTENER, resources(LISTENER, listener(port, SHOWS_PEER, false)), drained.nodeId);
+  await drained.answers(port);
+  const began = Date.now();
+  assert.equal(await drained.stop(), 0);
+  assert.ok(Date.now() - began >= 900, drained.output);
+  assert.equal((await drained.get(port, '/')).status, 0);
+
+  const crashed = await start(control, 'crashed');
+  await crashed.until('the proxy', async () => (await crashed.get(crashed.ports.admin, '/ready')).status !== 0);
+  const info = JSON.parse((await crashed.get(crashed.ports.admin, '/server_info')).body) as { readonly state: string };
+  assert.equal(info.state, 'PRE_INITIALIZING');
+  const pid = await childOf(crashed.child.pid ?? 0);
+  process.kill(pid, 'SIGSEGV');
+  await crashed.until('the end', () => crashed.hasExited);
+  assert.equal(crashed.child.exitCode, 1);
+  assert.match(crashed.output, /the proxy ended by SIGSEGV/);
+
+  const absent = await start(control, 'absent', { envoy: '/nowhere/envoy' });
+  await absent.until('the end', () => absent.hasExited);
+  assert.equal(absent.child.exitCode, 127);
+  assert.match(absent.output, /\/nowhere\/envoy cannot be run/);
 });

@@ -104,6 +104,8 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     drain,
     appProbers: of('ISTIO_KUBE_APP_PROBERS'),
     prometheusAnnotations: of('ISTIO_PROMETHEUS_ANNOTATIONS'),
+    isMetricsLocal: isTrue(of('METRICS_LOCALHOST_ACCESS_ONLY')),
+    probesLocalhost: isTrue(of('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION')),
     proxyLogLevel: flags.proxyLogLevel ?? 'warning,misc:error',
     proxyComponentLogLevel: flags.proxyComponentLogLevel ?? '',
     concurrency: flags.concurrency ?? proxyConfig.concurrency,

@@ -73,6 +73,9 @@ export type AgentSettings = {
   /** JSON of ISTIO_KUBE_APP_PROBERS and ISTIO_PROMETHEUS_ANNOTATIONS; '' without. */
   readonly appProbers: string;
   readonly prometheusAnnotations: string;
+  /** METRICS_LOCALHOST_ACCESS_ONLY, REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION. */
+  readonly isMetricsLocal: boolean;
+  readonly probesLocalhost: boolean;
   /** The proxy's own log. */
   readonly proxyLogLevel: string;
   readonly proxyComponentLogLevel: string;

@@ -1,16 +1,13 @@
-// The proxy as a child of the agent: started once, drained, ended, and never left behind.
+// The proxy as a child of the agent: started once, ended, and never left behind.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock, Timer } from '../../base/clock.ts';
-import type { HttpOutcome } from '../../net/http-request.ts';
-import type { AgentSettings, DrainSettings } from '../config/settings.ts';
+import type { AgentSettings } from '../config/settings.ts';
 
 export type ProxyExit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
 export type ProxyProcessParts = {
   readonly clock: Clock;
   readonly log: (level: 'info' | 'warning' | 'error', text: string) => void;
-  /** Asks the proxy's admin interface. */
-  readonly ask: (method: 'GET' | 'POST', path: string) => Promise<HttpOutcome | { readonly error: string }>;
   /** Called once, however it ended. */
   readonly onExit: (exit: ProxyExit) => void;
 };
@@ -21,20 +18,15 @@ export type ProxyCommand = {
   readonly variables: Readonly<Record<string, string | undefined>>;
 };
 
-/** Between questions whether connections are left. */
-const CONNECTIONS_POLL_MS = 1000;
 /** What a proxy may take to end by itself. */
 const KILL_AFTER_MS = 5000;
-const ACTIVE_CONNECTIONS = /^listener\.(.+)\.downstream_cx_active: (\d+)$/gm;
 
-//  running ──drain()──► draining ──time, or no connection──► ending ──exit, or SIGKILL──► over
 export class ProxyProcess {
   readonly #parts: ProxyProcessParts;
   readonly #command: ProxyCommand;
   readonly #timer: Timer;
   #child: ChildProcess | null = null;
   #isOver = false;
-  #isDraining = false;
 
   constructor(command: ProxyCommand, parts: ProxyProcessParts) {
     this.#command = command;
@@ -65,49 +57,6 @@ export class ProxyProcess {
     this.#parts.onExit(exit);
   }
 
-  /**
-   * Asks it to take nothing new, waits for what is in progress, and ends it. Source: istio pkg/envoy, Agent.terminate.
-   * `isSidecar`: what the workload itself still wants to say goes out until the end.
-   */
-  async drain(drain: DrainSettings, isSidecar: boolean): Promise<void> {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
-    const { ask, log } = this.#parts;
-    const which = isSidecar ? 'inboundonly&graceful' : 'graceful';
-    const answer = await ask('POST', `/drain_listeners?${which}&skip_exit`);
-    if ('error' in answer) log('warning', `the proxy was not asked to drain: ${answer.error}`);
-    if (drain.exitsOnZeroConnections) await this.#waitForConnections(drain);
-    else {
-      log('info', `draining for ${drain.terminationMs} ms`);
-      await this.#wait(drain.terminationMs);
-    }
-    this.stop();
-  }
-
-  /** As long as it takes; who asked for the end has a limit of their own. */
-  async #waitForConnections({ minimumMs }: DrainSettings): Promise<void> {
-    const { ask, log } = this.#parts;
-    await this.#wait(minimumMs);
-    while (!this.#isOver) {
-      const answer = await ask('GET', '/stats?usedonly&filter=downstream_cx_active$');
-      if ('error' in answer) return;
-      const active = activeConnections(answer.body.toString('latin1'));
-      log('info', `${active} connections are active`);
-      if (active === 0) return;
-      await this.#wait(CONNECTIONS_POLL_MS);
-    }
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const { clock } = this.#parts;
-      // Nobody but turns of the event loop keeps the clock up to date.
-      clock.update();
-      if (this.#isOver) resolve();
-      else clock.timer(resolve as () => void, null).arm(ms);
-    });
-  }
-
   /** Asks it to end, and kills it if it does not. */
   stop(): void {
     if (this.#isOver || this.#child === null) return;
@@ -120,15 +69,6 @@ export class ProxyProcess {
   kill(): void {
     if (!this.#isOver) this.#child?.kill('SIGKILL');
   }
-}
-
-/** Those of listeners; the ones of probes and of administration do not count. Source: istio pkg/envoy. */
-export function activeConnections(stats: string): number {
-  let active = 0;
-  for (const [, listener = '', count] of stats.matchAll(ACTIVE_CONNECTIONS)) {
-    if (!/^admin$|_15(?:000|020|021|090)$|worker_|\.worker_/.test(listener)) active += Number(count);
-  }
-  return active;
 }
 
 /** Source: istio pkg/envoy, proxy.args. */

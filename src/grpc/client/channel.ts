@@ -176,7 +176,9 @@ export class GrpcChannel implements ConnectionOwner {
       this.#failed(why);
       return;
     }
-    const pending = this.#parts.engine.connect(address, {}, (stream, failure) => {
+    const { localAddress } = this.#options;
+    const options = localAddress === null ? {} : { localAddress };
+    const pending = this.#parts.engine.connect(address, options, (stream, failure) => {
       if (this.#dial !== dial) stream?.destroy();
       else if (stream !== null) this.#shakeHands(stream);
       else this.#tryEach(addresses, index + 1, failure?.detail ?? '');

@@ -1,5 +1,6 @@
 // What a gRPC channel is told: where its server is, how it is believed, and how long it waits.
 import type { SecureContext } from 'node:tls';
+import type { Address } from '../../base/byte-stream.ts';
 import type { SessionFacts } from '../../net/tls/session-facts.ts';
 
 export type ChannelTls = {
@@ -18,6 +19,8 @@ export type ChannelOptions = {
   readonly tls: ChannelTls | null;
   /** ':authority'; absent: the target. */
   readonly authority?: string;
+  /** Where connections come from. */
+  readonly localAddress?: Address | null;
   /** Of name, connection and handshake together. */
   readonly connectTimeoutMs?: number;
   /** Longer messages of the server end their call (RESOURCE_EXHAUSTED). */
@@ -31,6 +34,7 @@ export type ChannelOptions = {
 
 /** Keepalive as pilot-agent's; messages as large as a whole mesh's configuration. */
 export const DEFAULT_CHANNEL = Object.freeze({
+  localAddress: null,
   connectTimeoutMs: 20_000,
   maxMessageBytes: 256 * 1024 * 1024,
   keepaliveMs: 30_000,
