@@ -1,4 +1,4 @@
-// The metrics of pushing, under istiod's names. Source: istio pilot/pkg/xds/monitoring.go, pilot/pkg/model/push_context.go.
+// The metrics of pushing, under istiod's names. Source: istio, pilot/pkg/xds/monitoring.go, push_context.go.
 import type { MetricRegistry } from '../../telemetry/prometheus.ts';
 import { CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, ROUTE_URL } from '../../xds/server/order.ts';
 
@@ -49,7 +49,7 @@ export function pushMetrics(registry: MetricRegistry) {
     ),
     debounceSeconds: registry.histogram(
       'pilot_debounce_time',
-      'Delay in seconds between the first config enters debouncing and the merged push request is pushed into the push queue.',
+      'Delay in seconds between the first config enters debouncing and the merged push request is queued.',
       SECONDS,
     ),
     totalRejects: registry.counter(

@@ -1,4 +1,4 @@
-// Receipts: which proxies have taken on, and live with, what came of each object of the configuration; and who refused.
+// Receipts: which proxies have taken on, and live with, what came of each object; and who refused.
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { ResourceTable } from '../../xds/server/resource.ts';
 import type { XdsStream } from '../../xds/server/stream.ts';
@@ -51,7 +51,7 @@ const LOOK_MS = 50;
 /** Moving objects of one look. */
 const MAX_LOOKS = 200;
 
-/** Resources of one table (which may be let go meanwhile) that came of an object: all at the commit `seq` or earlier. */
+/** Resources of one table (which may be let go meanwhile) that came of an object, at the commit `seq` or earlier. */
 type Effect = { readonly table: WeakRef<ResourceTable>; seq: number; readonly names: Set<string> };
 
 /** What changed of an object's resources, and what was last told of it. */

@@ -305,7 +305,8 @@ export class XdsStream implements ServerCallHandler<Request> {
     if (endpoints === undefined) return;
     for (const name of this.#endpointsDue) {
       if (!endpoints.subscription.has(name)) continue;
-      endpoints.pending.add(name);
+      // Heddle's proxies keep a cluster's hosts, or ask.
+      if (this.admission?.takesGoodOnes !== true) endpoints.pending.add(name);
       this.#endpointsDue.delete(name);
     }
   }
