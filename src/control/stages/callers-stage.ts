@@ -21,7 +21,7 @@ export type CallerFacts = Pick<ProxyClass, (typeof CALLER_FIELDS)[number]>;
 export type CallersStage = {
   /** In the order of the scope; key: `callerKey`. */
   readonly callees: Memo<readonly Callee[]>;
-  /** Names of labels of callers on which priorities of endpoints depend, sorted; key: ''. They belong into the class. */
+  /** Names of callers' labels on which priorities of endpoints depend, sorted; key: ''. They belong into the class. */
   readonly failoverLabels: Memo<readonly string[]>;
 };
 

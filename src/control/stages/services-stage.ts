@@ -1,20 +1,21 @@
 // Services, workloads and endpoints of the mesh, from all kinds of objects that declare them.
-import type { Collection, FlatCollection, Index, Memo, Reader } from '../../base/collection.ts';
-import { labelKeys, selectorKey, selects } from '../model/labels.ts';
+import type { Collection, Index, Memo, Reader } from '../../base/collection.ts';
+import { parseIp } from '../../base/ip.ts';
+import { selectorKey, selects } from '../model/labels.ts';
 import type { Mesh } from '../model/mesh.ts';
-import { type Endpoint, type Locality, type Service, type ServicePort, serviceKey } from '../model/service.ts';
+import { type Endpoint, type Service, type ServicePort, serviceKey } from '../model/service.ts';
 import type { Workload } from '../model/workload.ts';
 import type { ConfigObject } from '../source/object.ts';
-import { endpointOfWorkload } from '../translate/endpoint-of-workload.ts';
-import { textIn } from '../translate/fields.ts';
-import { addressesAt, assignPlaces } from '../translate/istio/auto-address.ts';
+import type { Complaint } from '../translate/complaint.ts';
+import { endpointOfWorkload, UNIX } from '../translate/endpoint-of-workload.ts';
 import { endpointsOf, entryEndpoints, hasSelector } from '../translate/istio/service-entry-endpoints.ts';
-import { translateServiceEntry, wantsAutoAddress } from '../translate/istio/service-entry.ts';
-import { tlsModeOfEntry, translateWorkloadEntry } from '../translate/istio/workload-entry.ts';
+import { tlsModeOfEntry } from '../translate/istio/workload-entry.ts';
 import { serviceOfSlice, translateSlice } from '../translate/kubernetes/endpoint-slice.ts';
-import { kubernetesHost, translateService } from '../translate/kubernetes/service.ts';
-import { localityOfNode, NOWHERE, translatePod } from '../translate/kubernetes/workload.ts';
+import { NOWHERE } from '../translate/kubernetes/workload.ts';
+import { declaredServices } from './declared-services.ts';
 import type { Inputs } from './inputs.ts';
+import { meshOf } from './mesh-of.ts';
+import { nodeKey, type Workloads, workloadStage } from './workloads-stage.ts';
 
 /** A service that an address serves, with the ports by which it does. */
 export type Instance = {
@@ -38,18 +39,19 @@ export type ServicesStage = {
   readonly instancesByAddress: Index<Instance>;
   /** Identities that a service's certificates may show, sorted; by service key. */
   readonly accounts: Memo<readonly string[]>;
+  readonly complaints: Collection<readonly Complaint[]>;
 };
 
 export function servicesStage(inputs: Inputs): ServicesStage {
   const { graph } = inputs;
   const workloads = workloadStage(inputs);
-  const services = serviceCollection(inputs);
+  const { services, complaints } = declaredServices(inputs);
   const endpoints = endpointCollection(inputs, services, workloads);
   const instances = graph.flatMap<readonly Endpoint[], Instance>('instances', endpoints, (key, found, read) =>
     instancesOf(key, found, read.get(services, key)),
   );
   return {
-    services,
+    ...{ services, complaints },
     servicesByHost: services.index('by host', (_key, service) => [service.hostname]),
     servicesByNamespace: services.index('by namespace', (_key, service) => [service.namespace]),
     workloads: workloads.all,
@@ -64,111 +66,7 @@ export function servicesStage(inputs: Inputs): ServicesStage {
   };
 }
 
-/** The settings of the mesh are always there. */
-export function meshOf(inputs: Inputs, read: Reader): Mesh {
-  const mesh = read.get(inputs.mesh, '');
-  if (mesh === undefined) throw new Error('the mesh has no settings');
-  return mesh;
-}
-
-type Workloads = {
-  readonly all: Collection<Workload>;
-  readonly pods: Collection<Workload>;
-  readonly entries: Collection<Workload>;
-  readonly localities: Collection<Locality>;
-  readonly byAddress: Index<Workload>;
-  readonly byLabel: Index<Workload>;
-  readonly entriesByLabel: Index<Workload>;
-};
-
-function workloadStage(inputs: Inputs): Workloads {
-  const { graph } = inputs;
-  const localities = graph.map<ConfigObject, Locality>('localities of nodes', inputs.kind('Node'), (_key, node) =>
-    localityOfNode(node),
-  );
-  const pods = graph.map<ConfigObject, Workload>('workloads of pods', inputs.kind('Pod'), (_key, pod, read) => {
-    const node = textIn(pod.spec, 'nodeName');
-    const locality = node === '' ? undefined : read.get(localities, nodeKey(node));
-    return translatePod(pod, meshOf(inputs, read), locality ?? NOWHERE);
-  });
-  const entries = graph.map<ConfigObject, Workload>(
-    'workloads of entries',
-    inputs.kind('WorkloadEntry'),
-    (_key, entry, read) => translateWorkloadEntry(entry, meshOf(inputs, read)),
-  );
-  const all = graph.union('workloads', pods, entries);
-  const byLabel = (_key: string, workload: Workload): string[] => labelKeys(workload.namespace, workload.labels);
-  return {
-    ...{ all, pods, entries, localities },
-    byAddress: all.index('by address', (_key, workload) => workload.addresses),
-    byLabel: all.index('by label', byLabel),
-    entriesByLabel: entries.index('by label', byLabel),
-  };
-}
-
-function nodeKey(name: string): string {
-  return `Node//${name}`;
-}
-
-function serviceCollection(inputs: Inputs): Collection<Service> {
-  const { graph } = inputs;
-  const objects = inputs.kind('Service');
-  const byExternalName = objects.index('by external name', (_key, object) =>
-    object.spec['type'] === 'ExternalName' ? [textIn(object.spec, 'externalName')] : [],
-  );
-  const kubernetes = graph.flatMap<ConfigObject, Service>('services of Kubernetes', objects, (_key, object, read) => {
-    const mesh = meshOf(inputs, read);
-    const hostname = kubernetesHost(object.name, object.namespace, mesh.clusterDomain);
-    const aliases = read
-      .lookup(byExternalName, hostname)
-      .map((alias) => kubernetesHost(alias.name, alias.namespace, mesh.clusterDomain));
-    const service = translateService(object, mesh, aliases);
-    return [[service.key, service]];
-  });
-  return graph.union('services', kubernetes, entryServices(inputs));
-}
-
-/** Several entries of a namespace may declare one host: they make one service. */
-function entryServices(inputs: Inputs): FlatCollection<Service> {
-  const { graph } = inputs;
-  const declared = graph.flatMap<ConfigObject, Service>(
-    'hosts of service entries',
-    inputs.kind('ServiceEntry'),
-    (key, entry, read) =>
-      translateServiceEntry(entry, meshOf(inputs, read)).map((service) => [`${service.key}|${key}`, service] as const),
-  );
-  const byService = declared.index('by service', (_key, service) => [service.key]);
-  const wishes = graph.flatMap<Service, true>('hosts without address', declared, (_key, service, read) => {
-    const entry = read.get(inputs.kind('ServiceEntry'), service.origin);
-    return entry !== undefined && wantsAutoAddress(entry, service) ? [[service.key, true]] : [];
-  });
-  const places = graph.memo('made-up addresses', (_key, read) => assignPlaces(read.keys(wishes)));
-  return graph.flatMap<Service, Service>('services of entries', declared, (_key, service, read) => {
-    const merged = mergeServices(read.lookup(byService, service.key));
-    const isAssigned = merged.autoAddresses.v4 !== '' || merged.autoAddresses.v6 !== '';
-    if (isAssigned || !read.get(wishes, service.key)) return [[service.key, merged]];
-    const place = read.get(places, '').get(service.key);
-    return [[service.key, place === undefined ? merged : { ...merged, autoAddresses: addressesAt(place) }]];
-  });
-}
-
-/** The oldest decides; others add ports and addresses. */
-function mergeServices(declared: readonly Service[]): Service {
-  const [first, ...others] = [...declared].sort(byCreation) as [Service, ...Service[]];
-  if (others.length === 0) return first;
-  const ports = new Map(first.ports.map((port) => [port.number, port]));
-  const addresses = new Set(first.addresses);
-  for (const other of others) {
-    for (const port of other.ports) if (!ports.has(port.number)) ports.set(port.number, port);
-    for (const address of other.addresses) addresses.add(address);
-  }
-  return { ...first, ports: [...ports.values()], addresses: [...addresses] };
-}
-
-function byCreation(a: Service, b: Service): number {
-  if (a.creationMs !== b.creationMs) return a.creationMs - b.creationMs;
-  return a.origin < b.origin ? -1 : Number(a.origin > b.origin);
-}
+export { meshOf };
 
 function endpointCollection(
   inputs: Inputs,
@@ -235,7 +133,8 @@ function selectedEntries(service: Service, mesh: Mesh, read: Reader, workloads: 
 }
 
 function machineEndpoints(workload: Workload, service: Service, mesh: Mesh): Endpoint[] {
-  return workload.addresses.flatMap((address) =>
+  const addresses = workload.addresses.filter((address) => address.startsWith(UNIX) || parseIp(address) !== null);
+  return addresses.flatMap((address) =>
     service.ports.flatMap((port) => {
       const { targetPort } = port;
       const named = typeof targetPort === 'string' ? workload.ports[targetPort] : undefined;

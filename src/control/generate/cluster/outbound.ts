@@ -120,7 +120,8 @@ function startCluster(
     cluster.common_lb_config.override_host_status = { statuses: ['HEALTHY', 'DRAINING', 'UNKNOWN', 'DEGRADED'] };
   }
   if (type === 'STRICT_DNS' || type === 'LOGICAL_DNS') {
-    const endpoints = facts.inlineEndpoints(port, subset);
+    const found = facts.inlineEndpoints(port, subset);
+    const endpoints = type === 'LOGICAL_DNS' ? firstOf(found) : found;
     if (endpoints.length === 0) return null;
     cluster.load_assignment = { cluster_name: name, endpoints };
     addResolution(cluster, mesh, shape.families);
@@ -128,6 +129,13 @@ function startCluster(
     cluster.original_dst_lb_config = { upstream_port_override: Number(port.targetPort) };
   }
   return { cluster, http: null };
+}
+
+/** One name is all that such a cluster takes. */
+function firstOf([first]: readonly LocalityLbEndpoints[]): LocalityLbEndpoints[] {
+  const endpoint = first?.lb_endpoints?.[0];
+  if (first === undefined || endpoint === undefined) return [];
+  return [{ ...first, lb_endpoints: [endpoint], load_balancing_weight: endpoint.load_balancing_weight }];
 }
 
 const RESOLVER = fixed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {

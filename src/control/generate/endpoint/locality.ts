@@ -159,7 +159,7 @@ function distance(from: Locality, to: Locality): number {
   return from.subZone === to.subZone ? 0 : 1;
 }
 
-/** Endpoints that share more of the labels, from the first on, go first; a locality may fall apart into several ranks. */
+/** Endpoints that share more of the labels, from the first on, go first; a locality may fall apart by rank. */
 function rankedByLabels(
   groups: readonly LocalityGroup[],
   priorities: readonly string[],

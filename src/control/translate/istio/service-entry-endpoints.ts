@@ -38,11 +38,12 @@ export function endpointsOf(workload: Workload, service: Service, mesh: Mesh): r
   const isPod = workload.ownerKind !== 'workloadentry';
   const tlsMode = isPod ? tlsModeOfPod(workload.labels) : tlsModeOfEntry(workload);
   const health = healthOf(workload, isPod);
+  const isByName = service.resolution === 'DNSLB' || service.resolution === 'DNSRoundRobinLB';
   const addresses = isPod ? workload.addresses.slice(0, 1) : workload.addresses;
   return addresses.flatMap((address) => {
-    // Names are resolved by clusters that resolve; others would not know what to do with them.
-    const isName = !address.startsWith(UNIX) && parseIp(address) === null;
-    if (isName && service.resolution !== 'DNSLB' && service.resolution !== 'DNSRoundRobinLB') return [];
+    // Names are for clusters that resolve, and sockets for those that do not: others refuse them.
+    const isSocket = address.startsWith(UNIX);
+    if (isByName ? isSocket : !isSocket && parseIp(address) === null) return [];
     return service.ports.map((port) => {
       const own = workload.ports[port.name];
       const facts = { address, port: own ?? targetOf(port), portName: port.name };

@@ -1,4 +1,5 @@
 // EndpointSlice → endpoints of a service.
+import { parseIp } from '../../../base/ip.ts';
 import type { Mesh } from '../../model/mesh.ts';
 import type { Endpoint, Locality } from '../../model/service.ts';
 import type { Workload } from '../../model/workload.ts';
@@ -31,6 +32,8 @@ export function translateSlice(slice: ConfigObject, mesh: Mesh, places: SlicePla
     const podName = target['kind'] === 'Pod' ? textIn(target, 'name') : '';
     const podNamespace = textIn(target, 'namespace') || slice.namespace;
     for (const address of textsIn(entry, 'addresses')) {
+      // One that is none would have the whole cluster refused.
+      if (parseIp(address) === null) continue;
       const workload =
         places.workload(podNamespace, podName, address) ?? bareWorkload(slice, mesh, places, entry, podName);
       for (const port of ports) {
