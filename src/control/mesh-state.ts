@@ -1,7 +1,7 @@
 // The mesh as one value: objects in, what each proxy sees out. No sockets, no files, no clock.
 import { Graph, type InputCollection } from '../base/collection.ts';
 import type { Mesh } from './model/mesh.ts';
-import type { ProxyNode } from './model/proxy.ts';
+import type { ConnectedProxy } from './stages/plans-stage.ts';
 import { KINDS } from './source/kinds.ts';
 import type { ConfigObject } from './source/object.ts';
 import { type Pipeline, pipeline } from './stages/pipeline.ts';
@@ -24,7 +24,7 @@ export class MeshState {
   readonly stages: Pipeline;
   readonly #kinds = new Map<string, InputCollection<ConfigObject>>();
   readonly #meshConfig: InputCollection<ConfigObject>;
-  readonly #proxies: InputCollection<ProxyNode>;
+  readonly #proxies: InputCollection<ConnectedProxy>;
   readonly #views: Views;
   readonly #users = new Map<string, number>();
 
@@ -35,7 +35,7 @@ export class MeshState {
       const name = kindName(group, kind);
       this.#kinds.set(name, graph.input<ConfigObject>(name));
     }
-    this.#proxies = graph.input<ProxyNode>('proxies');
+    this.#proxies = graph.input<ConnectedProxy>('proxies');
     this.#meshConfig = this.kind('MeshConfig');
     const always = graph.input<true>('one mesh');
     graph.batch(() => always.set('', true));
@@ -72,11 +72,16 @@ export class MeshState {
         else kind.set(key, object);
       }
     });
+    return this.settled(causes);
+  }
+
+  /** Brings the tables up to date with the graph: part of `apply`, and what is left to do when that threw. */
+  settled(causes: readonly string[]): Settled {
     return { causes, ...this.#views.settle() };
   }
 
   /** A proxy is here; `key` names it among all. Several streams of one proxy share what it sees. */
-  connect(key: string, node: ProxyNode): ProxyView {
+  connect(key: string, node: ConnectedProxy): ProxyView {
     const users = this.#users.get(key) ?? 0;
     this.#users.set(key, users + 1);
     if (users === 0) {
@@ -102,7 +107,7 @@ export class MeshState {
     return this.#views;
   }
 
-  get proxies(): InputCollection<ProxyNode> {
+  get proxies(): InputCollection<ConnectedProxy> {
     return this.#proxies;
   }
 }

@@ -41,7 +41,7 @@ export const SERVED_TYPES = [
 export function compareCapture(name: string, renamed: Renaming = (text) => text, types = SERVED_TYPES): Compared[] {
   const capture = openCapture(name);
   const state = meshOf(name, renamed);
-  const view = state.connect('proxy', nodeOf(capture, renamed));
+  const view = state.connect('proxy', { ...nodeOf(capture, renamed), isProved: true });
   return types.flatMap((typeUrl) => {
     const theirs = new Map(capture.types.get(typeUrl)?.map((one) => [renamed(one.name), one.json]));
     if (theirs.size === 0) return [];

@@ -1,13 +1,22 @@
 // All stages in their order: objects → services and rules → scopes → resources → what each proxy gets.
 import type { Collection } from '../../base/collection.ts';
 import type { Mesh } from '../model/mesh.ts';
-import type { ProxyNode } from '../model/proxy.ts';
 import type { ProxyPlan } from '../views.ts';
+import { accessLogsStage } from './access-logs-stage.ts';
+import { callersStage } from './callers-stage.ts';
+import { clusterResourcesStage } from './cluster-resources-stage.ts';
+import { type CredentialsStage, credentialsStage } from './credentials-stage.ts';
+import { endpointResourcesStage } from './endpoint-resources-stage.ts';
+import { type GatewaysStage, gatewaysStage } from './gateways-stage.ts';
 import type { Inputs } from './inputs.ts';
-import { plansStage } from './plans-stage.ts';
-import { type RouteResources, routeResourcesStage } from './route-resources-stage.ts';
+import { listenerStage } from './listener-stage.ts';
+import { nameTableStage } from './name-table-stage.ts';
+import { plainStage } from './plain-stage.ts';
+import { type ConnectedProxy, plansStage } from './plans-stage.ts';
+import { routeResourcesStage } from './route-resources-stage.ts';
 import { type RoutesStage, routesStage } from './routes-stage.ts';
 import { type ScopesStage, scopesStage } from './scopes-stage.ts';
+import { type SecurityStage, securityStage } from './security-stage.ts';
 import { type ServicesStage, servicesStage } from './services-stage.ts';
 import { type TrafficPolicyStage, trafficPolicyStage } from './traffic-policy-stage.ts';
 
@@ -16,17 +25,46 @@ export type Pipeline = {
   readonly services: ServicesStage;
   readonly policies: TrafficPolicyStage;
   readonly routes: RoutesStage;
+  readonly security: SecurityStage;
+  readonly credentials: CredentialsStage;
+  readonly gateways: GatewaysStage;
   readonly scopes: ScopesStage;
-  readonly routeResources: RouteResources;
   readonly plans: Collection<ProxyPlan>;
 };
 
-export function pipeline(inputs: Inputs, proxies: Collection<ProxyNode>): Pipeline {
+export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): Pipeline {
+  // The model.
   const services = servicesStage(inputs);
   const policies = trafficPolicyStage(inputs, services);
   const routes = routesStage(inputs, services);
-  const scopes = scopesStage(inputs, { services: services.services, routeSets: routes.routeSets });
+  const security = securityStage(inputs);
+  const gateways = gatewaysStage(inputs);
+  const credentials = credentialsStage(inputs);
+  const { routeSets } = routes;
+  const scopes = scopesStage(inputs, { services: services.services, routeSets });
+
+  // Resources, by the cache keys that their stages declare.
+  const callers = callersStage(inputs, { services, policies, scopes });
+  const plain = plainStage(inputs, security.lookup);
+  const endpointParts = { services, policies, scopes, callers, plain };
+  const clusters = clusterResourcesStage(inputs, endpointParts);
+  const endpoints = endpointResourcesStage(inputs, endpointParts);
+  const accessLogs = accessLogsStage(inputs);
+  const listeners = listenerStage(inputs, { services, policies, routeSets, scopes, security, accessLogs });
   const routeResources = routeResourcesStage(inputs, { services, policies, routes, scopes });
-  const plans = plansStage(inputs, proxies, { scopes, policies, routes: routeResources });
-  return { mesh: inputs.mesh, services, policies, routes, scopes, routeResources, plans };
+  const names = nameTableStage(inputs, { services, scopes });
+
+  const parts = {
+    scopes,
+    policies,
+    callers,
+    clusters,
+    endpoints,
+    listeners,
+    routes: routeResources,
+    names,
+    credentials,
+  };
+  const plans = plansStage(inputs, proxies, parts);
+  return { mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
 }

@@ -1,9 +1,15 @@
 // Which tables each connected proxy is served from: its class, and the resources of every type under that class's key.
-import type { Collection } from '../../base/collection.ts';
+import type { Collection, Reader } from '../../base/collection.ts';
 import { familiesOf, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import { scopeKey } from '../model/scope.ts';
 import type { ProxyPlan } from '../views.ts';
+import type { CallersStage } from './callers-stage.ts';
+import { type ClusterResources, clusterTables } from './cluster-resources-stage.ts';
+import { type CredentialsStage, credentialsKey, SECRET_TYPE } from './credentials-stage.ts';
+import { type EndpointResources, endpointTables } from './endpoint-resources-stage.ts';
 import type { Inputs } from './inputs.ts';
+import { type ListenerResources, listenerTables } from './listener-stage.ts';
+import { nameTableKey, type NameTableStage } from './name-table-stage.ts';
 import { type RouteResources, tablesKey } from './route-resources-stage.ts';
 import { type ScopesStage, sidecarKey } from './scopes-stage.ts';
 import type { TrafficPolicyStage } from './traffic-policy-stage.ts';
@@ -11,39 +17,62 @@ import type { TrafficPolicyStage } from './traffic-policy-stage.ts';
 export type PlanParts = {
   readonly scopes: ScopesStage;
   readonly policies: TrafficPolicyStage;
+  readonly callers: CallersStage;
+  readonly clusters: ClusterResources;
+  readonly endpoints: EndpointResources;
+  readonly listeners: ListenerResources;
   readonly routes: RouteResources;
+  readonly names: NameTableStage;
+  readonly credentials: CredentialsStage;
 };
 
-const ENVOY = 'type.googleapis.com/envoy.config';
+/** A connected proxy; `isProved`: its identity is, so that it may have credentials. */
+export type ConnectedProxy = ProxyNode & { readonly isProved: boolean };
 
-export function plansStage(inputs: Inputs, proxies: Collection<ProxyNode>, parts: PlanParts): Collection<ProxyPlan> {
-  return inputs.graph.map<ProxyNode, ProxyPlan>('plans', proxies, (_key, node, read) => {
-    const sidecar = read.get(parts.scopes.sidecarOf, sidecarKey(node.namespace, node.labels));
-    const facts = classOf(node, sidecar, (scope) => [
-      ...read.get(parts.policies.selectingLabels, node.namespace),
-      ...read.get(parts.routes.selectingLabels, scope),
-    ]);
+const ENVOY = 'type.googleapis.com/envoy.config';
+const NAME_TABLE = 'type.googleapis.com/istio.networking.nds.v1.NameTable';
+
+export function plansStage(
+  inputs: Inputs,
+  proxies: Collection<ConnectedProxy>,
+  parts: PlanParts,
+): Collection<ProxyPlan> {
+  return inputs.graph.map<ConnectedProxy, ProxyPlan>('plans', proxies, (_key, node, read) => {
+    const facts = classOf(node, read, parts);
     const routes = tablesKey(facts);
+    const isGateway = node.role !== 'sidecar';
     return {
+      [`${ENVOY}.cluster.v3.Cluster`]: clusterTables(parts.clusters, facts, node.addresses),
+      [`${ENVOY}.endpoint.v3.ClusterLoadAssignment`]: endpointTables(parts.endpoints, facts),
+      [`${ENVOY}.listener.v3.Listener`]: listenerTables(parts.listeners, facts, node, read),
       [`${ENVOY}.route.v3.RouteConfiguration`]: [{ memo: parts.routes.tables, key: routes }],
       [`${ENVOY}.route.v3.VirtualHost`]:
         facts.kind === 'heddle' ? [{ memo: parts.routes.tableHosts, key: routes }] : [],
+      [NAME_TABLE]: [{ memo: parts.names.tables, key: nameTableKey(facts) }],
+      [SECRET_TYPE]: node.isProved
+        ? [{ memo: parts.credentials.tables, key: credentialsKey(node.namespace, isGateway) }]
+        : [],
     };
   });
 }
 
-/** `selecting`: names of labels by which something that the scope sees tells proxies apart. */
-function classOf(node: ProxyNode, sidecar: string, selecting: (scope: string) => readonly string[]): ProxyClass {
+function classOf(node: ProxyNode, read: Reader, parts: PlanParts): ProxyClass {
   const { role, kind, namespace, dnsDomain, interception, locality, network, cluster, dnsCapture, http10 } = node;
   // Gateways see what their namespace sees.
-  const applied = role === 'sidecar' ? sidecar : '';
+  const sidecar = role === 'sidecar' ? read.get(parts.scopes.sidecarOf, sidecarKey(namespace, node.labels)) : '';
+  // Only labels by which something that the proxy sees tells proxies apart.
+  const selecting = [
+    ...read.get(parts.policies.selectingLabels, namespace),
+    ...read.get(parts.routes.selectingLabels, scopeKey({ namespace, sidecar })),
+    ...read.get(parts.callers.failoverLabels, ''),
+  ];
   const labels: Record<string, string> = {};
-  for (const name of selecting(scopeKey({ namespace, sidecar: applied }))) {
+  for (const name of selecting) {
     const value = node.labels[name];
     if (value !== undefined) labels[name] = value;
   }
   return {
-    ...{ role, kind, namespace, dnsDomain, sidecar: applied, labels, families: familiesOf(node.addresses) },
+    ...{ role, kind, namespace, dnsDomain, sidecar, labels, families: familiesOf(node.addresses) },
     ...{ interception, locality, network, cluster, dnsCapture, http10 },
   };
 }

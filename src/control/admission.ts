@@ -1,0 +1,102 @@
+// Lets proxies in: what a stream proves of itself, what its node claims, and what it may see.
+import type { Collection } from '../base/collection.ts';
+import {
+  type Authenticator,
+  authenticate,
+  callFacts,
+  type Identity,
+  identityText,
+} from '../ca/authenticate/authenticator.ts';
+import { type AccountWorkload, checkNode, gatewayPolicy, type GatewaySelector } from '../ca/node-claims.ts';
+import type { ServerCall } from '../grpc/service.ts';
+import { type GrpcStatus, grpcStatus } from '../grpc/status.ts';
+import type { Node } from '../proto/generated/types.d.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { GRPC } from '../wire/grpc/status.ts';
+import type { XdsAdmission } from '../xds/server/types.ts';
+import type { MeshState } from './mesh-state.ts';
+import { type NodeMessage, readNode } from './model/node.ts';
+import type { Gateway } from './model/gateway.ts';
+import type { ConnectedProxy } from './stages/plans-stage.ts';
+
+/** Null: a process of this machine that is believed without proof (`--trust-loopback`). */
+export type Caller = { readonly identity: Identity | null };
+
+export type AdmissionParts = {
+  readonly state: MeshState;
+  readonly authenticators: readonly Authenticator[];
+  readonly trustsLoopback: boolean;
+  readonly log: Logger;
+};
+
+export class Admission {
+  readonly #parts: AdmissionParts;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  async authenticate(call: ServerCall<unknown>): Promise<Caller | GrpcStatus> {
+    const { authenticators, trustsLoopback, log } = this.#parts;
+    const facts = callFacts(call);
+    // The port without TLS listens on loopback only.
+    if (trustsLoopback && facts.tls === null && facts.bearer === null) return { identity: null };
+    const proved = await authenticate(authenticators, facts);
+    if ('reasons' in proved) {
+      log.warn(`xDS: a caller proved no identity: ${proved.reasons.join('; ')}`);
+      return grpcStatus(GRPC.unauthenticated, `no identity was proved: ${proved.reasons.join('; ')}`);
+    }
+    // One-time tokens are for certificates; a stream would use one up and could not come back.
+    if (proved.settle !== null) {
+      proved.settle(false);
+      return grpcStatus(GRPC.unauthenticated, `a ${proved.by} is for CreateCertificate; come with the certificate`);
+    }
+    return { identity: proved.identity };
+  }
+
+  admit({ identity }: Caller, node: Node): XdsAdmission | GrpcStatus {
+    const { state, log } = this.#parts;
+    const read = readNode(node as NodeMessage);
+    if ('error' in read) return grpcStatus(GRPC.invalidArgument, read.error);
+    const metadata = (node.metadata ?? {}) as Readonly<Record<string, unknown>>;
+    if (identity !== null) {
+      const problem = checkNode(identity, { id: node.id, metadata }, this.#policy());
+      if (problem !== null) {
+        log.warn(`xDS: ${identityText(identity)} was refused: ${problem}`);
+        return grpcStatus(GRPC.permissionDenied, problem);
+      }
+    }
+    const proxy = { ...read, account: identity?.account ?? read.account, isProved: identity !== null };
+    const key = keyOf(proxy);
+    const view = state.connect(key, proxy);
+    return {
+      view,
+      label: proxy.id,
+      reportsLive: proxy.kind === 'heddle',
+      takesGoodOnes: proxy.kind === 'heddle',
+      close: () => state.disconnect(key),
+    };
+  }
+
+  /** Which accounts may be gateways follows from what is known now. */
+  #policy(): ReturnType<typeof gatewayPolicy> {
+    const { stages } = this.#parts.state;
+    return gatewayPolicy(accountsOf(stages.services.workloads), selectorsOf(stages.gateways.gateways));
+  }
+}
+
+/** What of a node decides what it sees; two streams of one proxy share a view. */
+function keyOf({ metadata: _metadata, ...facts }: ConnectedProxy): string {
+  return JSON.stringify(facts);
+}
+
+function* accountsOf(workloads: Collection<AccountWorkload>): Generator<AccountWorkload> {
+  for (const [, workload] of workloads.entries()) yield workload;
+}
+
+function selectorsOf(gateways: Collection<Gateway>): GatewaySelector[] {
+  return [...gateways.entries()].map(([, gateway]) => ({
+    namespace: gateway.selectorNamespace === '' ? null : gateway.selectorNamespace,
+    labels: gateway.selector,
+  }));
+}
