@@ -5,7 +5,7 @@ import { openCapture } from '../../../test/captures/captures.ts';
 import { canonical, captureRig, classOfNode, shown, type StageRig, stageRig } from '../../../test/control/stage-rig.ts';
 import type { ProxyClass } from '../model/proxy.ts';
 import { type RouteResources, routeKey, routeResourcesStage, tablesKey } from './route-resources-stage.ts';
-import { routesStage } from './routes-stage.ts';
+import { type RoutesStage, routesStage } from './routes-stage.ts';
 import { type ScopesStage, scopesStage, sidecarKey } from './scopes-stage.ts';
 import { servicesStage } from './services-stage.ts';
 import { trafficPolicyStage } from './traffic-policy-stage.ts';
@@ -13,14 +13,14 @@ import { trafficPolicyStage } from './traffic-policy-stage.ts';
 const ROUTE_TYPE = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 
 type Json = Record<string, unknown>;
-type Stages = { readonly scopes: ScopesStage; readonly resources: RouteResources };
+type Stages = { readonly scopes: ScopesStage; readonly routes: RoutesStage; readonly resources: RouteResources };
 
 function stagesOf({ inputs }: StageRig): Stages {
   const services = servicesStage(inputs);
   const policies = trafficPolicyStage(inputs, services);
   const routes = routesStage(inputs, services);
   const scopes = scopesStage(inputs, { services: services.services, routeSets: routes.routeSets });
-  return { scopes, resources: routeResourcesStage(inputs, { services, policies, routes, scopes }) };
+  return { scopes, routes, resources: routeResourcesStage(inputs, { services, policies, routes, scopes }) };
 }
 
 /** The class of a node with the Sidecar that applies to it and the labels by which something selects. */
@@ -220,5 +220,38 @@ describe('what one object concerns', () => {
     );
     const names = stages.resources.virtualHosts.retain(routeKey(facts, '80')).map(({ name }) => name);
     assert.deepEqual(names, ['80/shop.team.svc.cluster.local:80']);
+  });
+
+  test('what a proxy would refuse has no effect, and takes nothing else with it', () => {
+    const broken = [
+      'http: [{match: [{uri: {regex: "("}}], route: [{destination: {host: shop}}]}]',
+      'http: [{match: [{headers: {"": {exact: a}}}], route: [{destination: {host: shop}}]}]',
+      'http: [{headers: {request: {set: {a: "100%"}}}, route: [{destination: {host: shop}}]}]',
+      'http: [{rewrite: {uriRegexRewrite: {match: "a", rewrite: "\\\\3"}}, route: [{destination: {host: shop}}]}]',
+      'http: [{fault: {abort: {httpStatus: 17, percentage: {value: 1}}}, route: [{destination: {host: shop}}]}]',
+      'http: [{directResponse: {status: 17}}]',
+      'http: [{corsPolicy: {allowOrigins: [{regex: "["}]}, route: [{destination: {host: shop}}]}]',
+    ];
+    for (const http of broken) {
+      const files = {
+        's.yaml': SERVICE('shop', 'team'),
+        'v.yaml': VIRTUAL_SERVICE('v', 'team', `hosts: [shop], ${http}`),
+      };
+      const stages = stagesOf(stageRig(files));
+      const [host] = table(stages, CALLER, '80').virtual_hosts;
+      assert.equal(host?.routes[0]?.name, 'default', http);
+      const complaint = stages.routes.complaints.get('VirtualService/team/v')?.[0];
+      assert.deepEqual([complaint?.fieldPath, complaint?.severity], ['spec.http[0]', 'error'], http);
+    }
+  });
+
+  test('backends without a share answer 500', () => {
+    const http = 'http: [{route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 0}]}]';
+    const files = {
+      's.yaml': SERVICE('shop', 'team'),
+      'v.yaml': VIRTUAL_SERVICE('v', 'team', `hosts: [shop], ${http}`),
+    };
+    const [host] = table(stagesOf(stageRig(files)), CALLER, '80').virtual_hosts;
+    assert.deepEqual((host?.routes[0] as Json | undefined)?.['direct_response'], { status: 500 });
   });
 });

@@ -1,5 +1,6 @@
 // Rules of routing from all objects that give some, as one collection.
 import type { Collection, Index, Reader } from '../../base/collection.ts';
+import { routeProblems } from '../generate/route/route-problems.ts';
 import { isVisible } from '../model/hosts.ts';
 import type { RouteSet } from '../model/route.ts';
 import type { ConfigObject } from '../source/object.ts';
@@ -25,7 +26,8 @@ export type RoutesStage = {
   readonly complaints: Collection<readonly Complaint[]>;
 };
 
-type Translated = { readonly routes: RouteSet; readonly complaints: readonly Complaint[] };
+/** `routes` is null where a proxy would refuse them. */
+type Translated = { readonly routes: RouteSet | null; readonly complaints: readonly Complaint[] };
 
 export function routesStage(inputs: Inputs, services: ServicesStage): RoutesStage {
   const { graph } = inputs;
@@ -38,13 +40,15 @@ export function routesStage(inputs: Inputs, services: ServicesStage): RoutesStag
   const translated = graph.map<VirtualService, Translated>('virtual services as routes', named, (_key, object, read) =>
     isDelegate(object)
       ? undefined
-      : translateVirtualService(object, {
-          mesh: meshOf(inputs, read),
-          delegate: (namespace, name) => read.get(named, `VirtualService/${namespace}/${name}`),
-          check: (namespace, host, _subset, port) => whyUnusable(read, services, namespace, host, port),
-        }),
+      : checkRoutes(
+          translateVirtualService(object, {
+            mesh: meshOf(inputs, read),
+            delegate: (namespace, name) => read.get(named, `VirtualService/${namespace}/${name}`),
+            check: (namespace, host, _subset, port) => whyUnusable(read, services, namespace, host, port),
+          }),
+        ),
   );
-  const routeSets = graph.map<Translated, RouteSet>('routes', translated, (_key, { routes }) => routes);
+  const routeSets = graph.map<Translated, RouteSet>('routes', translated, (_key, one) => one.routes ?? undefined);
   const complaints = graph.map<Translated, readonly Complaint[]>('complaints of routes', translated, (_key, one) =>
     one.complaints.length === 0 ? undefined : one.complaints,
   );
@@ -54,6 +58,20 @@ export function routesStage(inputs: Inputs, services: ServicesStage): RoutesStag
     routesByParent: routeSets.index('by parent', (_key, set) => new Set(set.parents)),
     complaints,
   };
+}
+
+/** A set of which a proxy would refuse anything is left out as a whole: it would take everybody else's hosts with it. */
+export function checkRoutes(made: {
+  readonly routes: RouteSet;
+  readonly complaints: readonly Complaint[];
+}): Translated {
+  const problems = routeProblems(made.routes);
+  if (problems.length === 0) return made;
+  const refusals = problems.map(({ objectKey, ruleIndex, message }): Complaint => {
+    const remedy = 'Correct the field; until then the object has no effect.';
+    return { objectKey, fieldPath: `spec.http[${ruleIndex}]`, message, remedy, severity: 'error' };
+  });
+  return { routes: null, complaints: [...refusals, ...made.complaints] };
 }
 
 /** Null: rules of the namespace can send requests there. */

@@ -1,0 +1,80 @@
+// What a proxy would refuse of a route set: one such route and it refuses the whole table, with everybody's hosts.
+import { compileRegex, parseSubstitution } from '../../../base/regex.ts';
+import { registry } from '../../../proto/registry.ts';
+import { Report } from '../../../proto/report.ts';
+import { validateRules } from '../../../proto/rules.ts';
+import type { RouteSet } from '../../model/route.ts';
+import type { RouteContext } from './route-context.ts';
+import { buildRoutes, type Route } from './routes.ts';
+
+export type RouteProblem = { readonly objectKey: string; readonly ruleIndex: number; readonly message: string };
+
+/** Empty: proxies take it. */
+export function routeProblems(set: RouteSet): RouteProblem[] {
+  return set.http.flatMap((rule) => {
+    const matches = rule.matches.length === 0 ? [null] : rule.matches;
+    const messages = new Set(
+      matches.flatMap((match) => {
+        // Every match by itself, for whomever it is.
+        const open = match === null ? [] : [{ ...match, port: 0, parents: [], sourceLabels: {}, sourceNamespace: '' }];
+        const routes = buildRoutes({ ...set, http: [{ ...rule, matches: open }] }, ANY_CONTEXT);
+        return routes.flatMap(problemsOf);
+      }),
+    );
+    const { key, index = 0 } = rule.origin;
+    return [...messages].map((message) => ({ objectKey: key, ruleIndex: index, message }));
+  });
+}
+
+const ANY_CONTEXT: RouteContext = {
+  ...{ mesh: { raw: {} }, port: 80, parents: new Set<string>(), isTls: false, caller: { namespace: '', labels: {} } },
+  serviceOf: () => undefined,
+  hashOf: () => null,
+};
+
+function problemsOf(route: Route): string[] {
+  const report = new Report();
+  validateRules(registry.message('envoy.config.route.v3.Route'), route, report);
+  const problems = report.problems.map(({ path, reason }) => `${path}: ${reason}`);
+  const rewrite = route.route?.regex_rewrite;
+  return [
+    ...problems,
+    ...badRegexes(route),
+    ...(rewrite === undefined ? [] : badSubstitution(rewrite.pattern?.regex ?? '', rewrite.substitution ?? '')),
+    ...badHeaders(route),
+  ];
+}
+
+function badRegexes(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(badRegexes);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([field, inner]) => {
+    if (field !== 'regex' || typeof inner !== 'string') return badRegexes(inner);
+    const compiled = compileRegex(inner);
+    return 'error' in compiled ? [`'${inner}' is no regular expression: ${compiled.error}`] : [];
+  });
+}
+
+function badSubstitution(pattern: string, substitution: string): string[] {
+  const compiled = compileRegex(pattern);
+  if ('error' in compiled) return [];
+  const parsed = parseSubstitution(substitution, compiled.groups);
+  return 'error' in parsed ? [`'${substitution}' is no substitution for '${pattern}': ${parsed.error}`] : [];
+}
+
+/** A command: '%NAME%', '%NAME(ARGUMENTS)%', '%NAME(ARGUMENTS):LENGTH%'; '%%' is a percent sign. */
+const COMMAND = /%%|%[A-Z][A-Z0-9_]*(?:\([^%]*\))?(?::\d+)?%/g;
+
+function badHeaders(route: Route): string[] {
+  const weights = route.route?.weighted_clusters?.clusters ?? [];
+  const headers = [route, ...weights].flatMap((place) => [
+    ...(place.request_headers_to_add ?? []),
+    ...(place.response_headers_to_add ?? []),
+  ]);
+  return headers.flatMap(({ header }) => {
+    const value = header?.value ?? '';
+    return value.replace(COMMAND, '').includes('%')
+      ? [`header ${header?.key}: '${value}' has a percent sign that begins no command; write %%`]
+      : [];
+  });
+}
