@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { format, inspect, isDeepStrictEqual } from 'node:util';
+import { deepEqual } from './collection/deep-equal.ts';
 import { Secret } from './secret.ts';
 
 test('a secret shows nothing of itself', () => {
@@ -29,4 +30,5 @@ test('a changed secret is a change', () => {
   assert.ok(one.equals(same) && !one.equals(other));
   assert.ok(isDeepStrictEqual(one, same));
   assert.ok(!isDeepStrictEqual({ data: one }, { data: other }));
+  assert.ok(deepEqual({ data: one }, { data: same }) && !deepEqual({ data: one }, { data: other }));
 });

@@ -102,14 +102,10 @@ export function gatewayPolicy(
   selectors: readonly GatewaySelector[],
   isStrict = false,
 ): RolePolicy {
-  const known = new Map<string, AccountWorkload[]>();
-  for (const one of workloads) {
-    const key = `${one.namespace}/${one.account}`;
-    const list = known.get(key);
-    if (list === undefined) known.set(key, [one]);
-    else list.push(one);
-  }
+  // Made with the first question: most proxies are sidecars, of whom none is asked.
+  let known: ReadonlyMap<string, readonly AccountWorkload[]> | null = null;
   return (role, { namespace, account }) => {
+    known ??= byAccount(workloads);
     const found = known.get(`${namespace}/${account}`);
     if (found === undefined) {
       if (!isStrict && role !== 'ztunnel') return null;
@@ -118,6 +114,17 @@ export function gatewayPolicy(
     const isOne = found.some(({ labels }) => servesAs(role, namespace, labels, selectors));
     return isOne ? null : `no workload of ${namespace}/${account} is a ${role}: no Gateway selects one`;
   };
+}
+
+function byAccount(workloads: Iterable<AccountWorkload>): ReadonlyMap<string, readonly AccountWorkload[]> {
+  const known = new Map<string, AccountWorkload[]>();
+  for (const one of workloads) {
+    const key = `${one.namespace}/${one.account}`;
+    const list = known.get(key);
+    if (list === undefined) known.set(key, [one]);
+    else list.push(one);
+  }
+  return known;
 }
 
 function servesAs(

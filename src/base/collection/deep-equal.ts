@@ -1,8 +1,10 @@
 // Equality of plain data: what objects, arrays, bytes, maps and sets hold counts, not which ones they are.
+import { Secret } from '../secret.ts';
 
 /**
  * Compares trees of plain data. The order of an object's fields is nothing; the order of a Map's or Set's entries
- * counts, as it does for whoever iterates them. Anything else (class instances, functions) equals only itself.
+ * counts, as it does for whoever iterates them. Secrets are equal by what they hold. Anything else (class instances,
+ * functions) equals only itself.
  */
 export function deepEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
@@ -13,6 +15,7 @@ export function deepEqual(a: unknown, b: unknown): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && itemsEqual(a, b);
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
   if (a instanceof Map) return b instanceof Map && a.size === b.size && itemsEqual([...a], [...b]);
+  if (a instanceof Secret) return a.equals(b as Secret);
   if (a instanceof Set) return b instanceof Set && a.size === b.size && itemsEqual([...a], [...b]);
   return false;
 }
