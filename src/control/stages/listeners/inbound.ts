@@ -1,0 +1,113 @@
+// The listeners by which a workload is called: by what services or its Sidecar declare, and who may come in.
+import type { Reader } from '../../../base/collection.ts';
+import type { EncodedResource } from '../../../xds/server/resource.ts';
+import { encodeResource } from '../../generate/encode.ts';
+import { type InboundPort, inboundListeners } from '../../generate/listener/inbound/listener.ts';
+import { accessFilters } from '../../generate/rbac/filters.ts';
+import { configReference } from '../../model/origin.ts';
+import { parseClass } from '../../model/proxy.ts';
+import { type Scope, scopeKey } from '../../model/scope.ts';
+import { sameResources } from '../endpoint-resources-stage.ts';
+import type { Inputs } from '../inputs.ts';
+import { securityKey } from '../security-stage.ts';
+import { meshOf } from '../services-stage.ts';
+import {
+  type Callee,
+  type InboundFacts,
+  LISTENER,
+  type ListenerParts,
+  type ListMemo,
+  OWN_PORTS,
+  SEPARATOR,
+  type SettingsOf,
+} from './parts.ts';
+
+/** Key: a class by `INBOUND_FIELDS`, and the callee. */
+export function inboundMemo(inputs: Inputs, parts: ListenerParts, settingsOf: SettingsOf): ListMemo {
+  const { graph } = inputs;
+  // Under all that decides them: replicas, which differ in their addresses only, share them.
+  const encoded = graph.memo<readonly EncodedResource[]>('inbound listeners', (key, read) => {
+    const [classText = '', rest = ''] = key.split(SEPARATOR);
+    const { families, interception, ...facts } = parseClass<keyof InboundFacts>(classText);
+    const { labels, identity, ports } = JSON.parse(rest) as Omit<Callee, 'addresses'> & { ports: InboundPort[] };
+    const { mtls, policies, closedBy } = read.get(parts.security.security, securityKey(facts.namespace, labels));
+    const settings = settingsOf(facts, read);
+    const access = accessFilters({ policies, closedBy, trustDomains: settings.trustDomains });
+    const listeners = inboundListeners({ families, interception, ports, mtls, access, settings, identity });
+    return listeners.map((listener) => encodeResource(LISTENER, listener.name ?? '', listener));
+  });
+  return graph.memo<readonly EncodedResource[]>(
+    'inbound listeners of workloads',
+    (key, read) => {
+      const [classText = '', rest = ''] = key.split(SEPARATOR);
+      const facts = parseClass<keyof InboundFacts>(classText);
+      const { labels, addresses, identity } = JSON.parse(rest) as Callee;
+      const scope = read.get(parts.scopes.scopes, scopeKey(facts));
+      const ports =
+        scope.ingress.length > 0
+          ? sidecarPorts(scope, facts, addresses)
+          : servicePorts(inputs, parts, facts, addresses, read);
+      return read.get(encoded, `${classText}${SEPARATOR}${JSON.stringify({ labels, identity, ports })}`);
+    },
+    sameResources,
+  );
+}
+
+/** What services say of the workload; where two say something of one port, the older has it. */
+function servicePorts(
+  inputs: Inputs,
+  { services }: ListenerParts,
+  facts: InboundFacts,
+  addresses: readonly string[],
+  read: Reader,
+): InboundPort[] {
+  // Without capture, listeners would take the ports on which the workload itself listens.
+  if (facts.interception === 'NONE') return [];
+  const { proxyListenPort, proxyInboundListenPort } = meshOf(inputs, read);
+  const taken = new Set([proxyListenPort, proxyInboundListenPort, ...OWN_PORTS]);
+  const found = addresses
+    .flatMap((address) => read.lookup(services.instancesByAddress, address))
+    .flatMap((instance) => {
+      const service = read.get(services.services, instance.serviceKey);
+      // An address names a workload of one's own namespace only: others may reuse it.
+      if (service === undefined || service.namespace !== facts.namespace || service.isMeshExternal) return [];
+      return [{ service, ports: instance.ports }];
+    })
+    .sort((a, b) => a.service.creationMs - b.service.creationMs || (a.service.key < b.service.key ? -1 : 1));
+  const ports: InboundPort[] = [];
+  for (const { service, ports: served } of found) {
+    const { hostname, name, namespace, registry } = service;
+    for (const { servicePort, targetPort } of served) {
+      if (servicePort.protocol === 'UDP' || taken.has(targetPort)) continue;
+      taken.add(targetPort);
+      ports.push({
+        ...{ port: servicePort.number, name: servicePort.name, protocol: servicePort.protocol, targetPort, hostname },
+        service: { name, namespace, registry },
+        ...{ binds: [], bindToPort: false, reference: '', tls: null },
+      });
+    }
+  }
+  return ports;
+}
+
+/** What the Sidecar that applies says instead. */
+function sidecarPorts(scope: Scope, facts: InboundFacts, addresses: readonly string[]): InboundPort[] {
+  const [namespace = '', name = ''] = facts.sidecar.split('/');
+  const taken = new Set<number>();
+  return scope.ingress.flatMap((listener): InboundPort[] => {
+    const { number, protocol, name: portName } = listener.port;
+    if (protocol === 'UDP' || taken.has(number)) return [];
+    taken.add(number);
+    const isDefault = listener.captureMode === 'DEFAULT';
+    return [
+      {
+        ...{ port: number, name: portName, protocol, targetPort: number, service: null },
+        hostname: `${name}.${namespace}`,
+        binds: listener.bind === '' ? addresses : [listener.bind],
+        bindToPort: isDefault ? facts.interception === 'NONE' : listener.captureMode === 'NONE',
+        reference: configReference('networking.istio.io', 'Sidecar', namespace, name),
+        tls: listener.tls,
+      },
+    ];
+  });
+}
