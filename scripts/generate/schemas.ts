@@ -7,11 +7,11 @@ import { loadAll } from 'js-yaml';
 import { KINDS } from '../../src/control/source/kinds.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
-type Crd = {
+export type Crd = {
   readonly kind: string;
   readonly spec: {
     readonly group: string;
-    readonly names: { readonly kind: string };
+    readonly names: { readonly kind: string; readonly plural: string };
     readonly versions: readonly { readonly name: string; readonly schema: { readonly openAPIV3Schema: Schema } }[];
   };
 };
@@ -25,25 +25,36 @@ const ISTIO_FILES = 'kubernetes/customresourcedefinitions.gen.yaml';
 const DROPPED = new Set(['description', 'title', 'example', 'externalDocs', 'deprecated']);
 const ANY_OBJECT = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 
-/** `root` is the project's; the version of Istio's API is the one that the descriptors come from. */
-export function writeSchemas(root: string): void {
+/** The version of Istio's API is the one that the descriptors come from. */
+function istioModule(root: string): string {
   const versions = readFileSync(`${root}scripts/generate/go.mod`, 'utf8');
-  const istio = `istio.io/api@${/istio\.io\/api (v\S+)/.exec(versions)?.[1] ?? ''}`;
+  return `istio.io/api@${/istio\.io\/api (v\S+)/.exec(versions)?.[1] ?? ''}`;
+}
+
+/** The CustomResourceDefinitions of all kinds that the source reads, as they are published. */
+export function readCrds(root: string): Crd[] {
+  const istio = moduleFolder(istioModule(root));
+  const gateway = moduleFolder(GATEWAY_API);
   const files = [
-    ...globSync(ISTIO_FILES, { cwd: moduleFolder(istio) }).map((file) => join(moduleFolder(istio), file)),
-    ...globSync(GATEWAY_FILES, { cwd: moduleFolder(GATEWAY_API) }).map((file) => join(moduleFolder(GATEWAY_API), file)),
+    ...globSync(ISTIO_FILES, { cwd: istio }).map((file) => join(istio, file)),
+    ...globSync(GATEWAY_FILES, { cwd: gateway }).map((file) => join(gateway, file)),
   ];
+  const documents = files.sort().flatMap((file) => loadAll(readFileSync(file, 'utf8')) as (Crd | null)[]);
+  return documents.filter((crd): crd is Crd => {
+    if (crd?.kind !== 'CustomResourceDefinition') return false;
+    return KINDS.some(({ group, kind }) => group === crd.spec.group && kind === crd.spec.names.kind);
+  });
+}
+
+/** `root` is the project's folder, with a slash at its end. */
+export function writeSchemas(root: string): void {
+  const istio = istioModule(root);
   const schemas = new Map<string, string>();
-  for (const file of files.sort()) {
-    for (const document of loadAll(readFileSync(file, 'utf8'))) {
-      const { kind, spec } = (document ?? {}) as Crd;
-      if (kind !== 'CustomResourceDefinition') continue;
-      if (!KINDS.some((known) => known.group === spec.group && known.kind === spec.names.kind)) continue;
-      for (const { name, schema } of spec.versions) {
-        const { properties, ...rest } = schema.openAPIV3Schema as { readonly properties: Schema };
-        const whole = { ...rest, properties: { ...properties, status: ANY_OBJECT } };
-        schemas.set(`${spec.group}/${name}/${spec.names.kind}`, JSON.stringify(strip(whole)));
-      }
+  for (const { spec } of readCrds(root)) {
+    for (const { name, schema } of spec.versions) {
+      const { properties, ...rest } = schema.openAPIV3Schema as { readonly properties: Schema };
+      const whole = { ...rest, properties: { ...properties, status: ANY_OBJECT } };
+      schemas.set(`${spec.group}/${name}/${spec.names.kind}`, JSON.stringify(strip(whole)));
     }
   }
   const lines = [`# ${istio} (Apache-2.0), ${GATEWAY_API} experimental channel (Apache-2.0); by scripts/generate.ts`];

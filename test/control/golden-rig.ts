@@ -43,7 +43,7 @@ export function compareCapture(name: string, renamed: Renaming = (text) => text,
   const state = meshOf(name, renamed);
   const view = state.connect('proxy', { ...nodeOf(capture, renamed), isProved: true });
   return types.flatMap((typeUrl) => {
-    const theirs = new Map(capture.types.get(typeUrl)?.map((one) => [renamed(one.name), one.json]));
+    const theirs = new Map(capture.types.get(typeUrl)?.map((one) => [nameOf(typeUrl, renamed(one.name)), one.json]));
     if (theirs.size === 0) return [];
     const ours = new Map<string, Uint8Array>();
     for (const table of view.tables(typeUrl))
@@ -59,6 +59,11 @@ export function compareCapture(name: string, renamed: Renaming = (text) => text,
       return { typeUrl, name: resource, differences: differencesOf(left, right) };
     });
   });
+}
+
+/** A name table has no name of its own; captures number it. */
+function nameOf(typeUrl: string, name: string): string {
+  return typeUrl.endsWith('.NameTable') ? '' : name;
 }
 
 /** The mesh of a capture's input. */

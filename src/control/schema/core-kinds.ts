@@ -25,12 +25,25 @@ function objectOf(properties: Readonly<Record<string, SchemaJson>>, required: re
   return { type: 'object', properties, required, 'x-kubernetes-preserve-unknown-fields': true };
 }
 
-const protocol: SchemaJson = { ...oneOf('TCP', 'UDP', 'SCTP'), default: 'TCP' };
+/** An empty one is as good as none. */
+const protocol: SchemaJson = { ...oneOf('', 'TCP', 'UDP', 'SCTP'), default: 'TCP' };
 
 const servicePort = objectOf(
   { name: text, port, targetPort: portOrName, nodePort: whole, protocol, appProtocol: text },
   ['port'],
 );
+
+/** What of the API server's own rules decides which port is meant. */
+const PORT_RULES = [
+  {
+    rule: "self.size() < 2 || self.all(p, has(p.name) && p.name != '')",
+    message: 'each of several ports needs a name',
+  },
+  {
+    rule: 'self.size() < 2 || self.all(p, self.exists_one(q, has(p.name) && has(q.name) && p.name == q.name))',
+    message: 'the names of ports must differ',
+  },
+];
 
 const service = objectOf({
   type: oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'),
@@ -41,7 +54,7 @@ const service = objectOf({
   loadBalancerClass: text,
   loadBalancerIP: text,
   selector: mapOf(text),
-  ports: listOf(servicePort),
+  ports: listOf(servicePort, { 'x-kubernetes-validations': PORT_RULES }),
   sessionAffinity: oneOf('None', 'ClientIP'),
   publishNotReadyAddresses: truth,
   ipFamilies: listOf(oneOf('IPv4', 'IPv6')),
@@ -88,7 +101,7 @@ const podStatus = objectOf({
   podIP: text,
   podIPs: listOf(objectOf({ ip: text })),
   hostIP: text,
-  conditions: listOf(objectOf({ type: text, status: text }, ['type', 'status'])),
+  conditions: listOf(objectOf({ type: text, status: text })),
 });
 const template = objectOf({ metadata: objectOf({ labels: mapOf(text), annotations: mapOf(text) }), spec: podSpec });
 const workload = objectOf(
@@ -106,7 +119,7 @@ const KINDS: Readonly<Record<string, SchemaJson>> = {
   Namespace: objectOf({ spec: objectOf({}) }),
   Node: objectOf({
     spec: objectOf({}),
-    status: objectOf({ addresses: listOf(objectOf({ type: text, address: text }, ['type', 'address'])) }),
+    status: objectOf({ addresses: listOf(objectOf({ type: text, address: text })) }),
   }),
   EndpointSlice: objectOf(
     {
