@@ -6,6 +6,10 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
     summary: 'run the proxy on an Envoy configuration: heddle proxy -c envoy.yaml',
     run: async (args) => (await import('./proxy.ts')).runProxy(args),
   },
+  control: {
+    summary: 'run the control plane on Istio and Gateway API objects: heddle control --config DIR',
+    run: async (args) => (await import('./control.ts')).runControl(args),
+  },
   intercept: {
     summary: 'capture connections with nftables or iptables: heddle intercept apply',
     run: async (args) => (await import('./intercept.ts')).runIntercept(args),
