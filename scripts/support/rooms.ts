@@ -65,7 +65,10 @@ export const ROOMS: readonly Room[] = [
 
   // The composition roots of the proxy, and the one room that joins configuration with all others.
   { path: 'src/proxy/proxy.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
-  { path: 'src/proxy/core.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
+  {
+    path: 'src/proxy/core.ts',
+    may: ['src/proxy/', 'src/identity/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR],
+  },
   { path: 'src/proxy/workers/', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', 'src/wire/', ...FLOOR] },
   { path: 'src/proxy/supervisor.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },
   { path: 'src/proxy/worker.ts', may: ['src/proxy/', 'src/proto/', 'src/xds/', 'src/net/', ...FLOOR] },

@@ -1,5 +1,6 @@
 // `heddle agent`: certificates, control plane and health for a proxy, which it starts, drains and ends.
-import type { AgentLog, AgentParts } from '../agent/agent.ts';
+import type { AgentParts } from '../agent/agent.ts';
+import type { AgentLog } from '../agent/identity/workload-identity.ts';
 import { readSettings } from '../agent/config/environment.ts';
 import type { AgentSettings } from '../agent/config/settings.ts';
 import { BesideEnvoy } from '../agent/run/beside-envoy.ts';
@@ -31,7 +32,19 @@ export async function runAgent(args: readonly string[]): Promise<void> {
   const logger = logs.logger('agent');
   const log: AgentLog = (level, text) => logger.write(level, text);
   for (const note of parsed.notes) log('warning', note);
-  await startBeside(settings, parsed.envoyPath ?? settings.proxyConfig.binaryPath, log);
+  if (parsed.envoyPath !== null) {
+    await startBeside(settings, parsed.envoyPath, log);
+    return;
+  }
+  // Loaded when it is asked for: beside an Envoy nobody needs a proxy.
+  const within = await (await import('./agent-heddle.ts')).startWithin(settings, logs);
+  if (typeof within !== 'string') {
+    endOnSignals(within.end, log);
+    return;
+  }
+  fail(within);
+  // What was half made must not keep the process.
+  process.exit(1);
 }
 
 function fail(message: string): void {

@@ -98,7 +98,8 @@ export class TestAgent {
     options: {
       readonly flags?: readonly string[];
       readonly variables?: Readonly<Record<string, string>>;
-      readonly envoy?: string;
+      /** null: Heddle's own proxy. */
+      readonly envoy?: string | null;
       /** null: none. */
       readonly token?: string | null;
     } = {},
@@ -114,7 +115,8 @@ export class TestAgent {
     const proxyConfig = { proxyAdminPort: admin, statusPort: status, concurrency: 1, terminationDrainDuration: '1s' };
     const token = options.token === undefined ? control.token(`shop/${name}`) : options.token;
     const args = [
-      ...['agent', 'proxy', 'sidecar', '--envoy', options.envoy ?? envoy.path ?? ''],
+      ...['agent', 'proxy', 'sidecar'],
+      ...(options.envoy === null ? [] : ['--envoy', options.envoy ?? envoy.path ?? '']),
       ...['--discovery', `localhost:${control.ads.port}`, '--ca-address', `localhost:${control.authority.port}`],
       ...['--root-ca', control.rootPath, '--uds', join(directory, 'uds'), '--configPath', join(directory, 'proxy')],
       ...(token === null ? [] : ['--token', token]),

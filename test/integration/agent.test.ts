@@ -145,3 +145,24 @@ test('a signal drains, and a proxy that dies takes the agent with it', { skip: m
   assert.equal(absent.child.exitCode, 127);
   assert.match(absent.output, /\/nowhere\/envoy cannot be run/);
 });
+
+test('the same inside Heddle’s own proxy', { timeout: 60_000 }, async () => {
+  const [serverPort, clientPort] = [await freePort(), await freePort()];
+  const server = await start(control, 'inside-server', { envoy: null });
+  const client = await start(control, 'inside-client', { envoy: null });
+  control.ads.set(CLUSTER, resources(CLUSTER), server.nodeId);
+  control.ads.set(LISTENER, resources(LISTENER, listener(serverPort, SHOWS_PEER, true)), server.nodeId);
+  control.ads.set(CLUSTER, resources(CLUSTER, cluster('server', serverPort, true)), client.nodeId);
+  control.ads.set(
+    LISTENER,
+    resources(LISTENER, listener(clientPort, { route: { cluster: 'server' } }, false)),
+    client.nodeId,
+  );
+  await client.answers(clientPort);
+  const response = await fetch(`http://127.0.0.1:${clientPort}/`);
+  assert.equal(response.headers.get('peer'), 'spiffe://cluster.local/ns/shop/sa/inside-client');
+  await client.answers(client.ports.status, '/healthz/ready');
+  await client.answers(client.ports.proxyStatus, '/healthz/ready');
+  assert.match((await client.get(client.ports.status, '/stats/prometheus')).body, /cert_expiry_seconds.* 3\d{3}/);
+  assert.equal(await client.stop(), 0);
+});

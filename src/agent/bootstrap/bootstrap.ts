@@ -1,13 +1,15 @@
 // The bootstrap of a proxy beside the agent: as Istio's, in what a stock Envoy takes.
+import { parseIp } from '../../base/ip.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import { nodeOf, type ProxyKind } from './node.ts';
 import { statsConfig } from './stats-config.ts';
 
 export type BootstrapOptions = {
   readonly proxy: ProxyKind;
-  /** Where the agent serves xDS and secrets. */
-  readonly xdsSocket: string;
+  /** Where secrets are served. */
   readonly sdsSocket: string;
+  /** Where the agent serves xDS; null: the proxy asks the control plane itself, with the secrets that it has. */
+  readonly xdsSocket: string | null;
 };
 
 const TYPE = 'type.googleapis.com/envoy.';
@@ -42,7 +44,9 @@ export function makeBootstrap(settings: AgentSettings, options: BootstrapOptions
         tcpCluster('prometheus_stats', localhost, ports.admin),
         tcpCluster('agent', localhost, ports.status),
         agentCluster('sds-grpc', options.sdsSocket, {}),
-        agentCluster('xds-grpc', options.xdsSocket, XDS_CLUSTER),
+        options.xdsSocket === null
+          ? controlCluster(settings)
+          : agentCluster('xds-grpc', options.xdsSocket, XDS_CLUSTER),
       ],
       listeners: [
         relayListener(settings, ports.proxyPrometheus, 'stats', '/stats/prometheus', 'prometheus_stats'),
@@ -128,6 +132,65 @@ function agentCluster(name: string, path: string, more: object): object {
       },
     },
     ...more,
+  };
+}
+
+/** With the workload's certificate; the server's must be under the mesh's roots, or those of the file. */
+function controlCluster({ discovery, authority }: AgentSettings): object {
+  const at = discovery.address.lastIndexOf(':');
+  const host = discovery.address.slice(0, at).replaceAll(/^\[|\]$/g, '');
+  const isIp = parseIp(host) !== null;
+  // What signs workloads signs the control plane, unless somebody else signs.
+  const isMeshRoot = authority.address === discovery.address;
+  const names = [
+    { san_type: parseIp(discovery.san) === null ? 'DNS' : 'IP_ADDRESS', matcher: { exact: discovery.san } },
+  ];
+  const validation = isMeshRoot
+    ? {
+        combined_validation_context: {
+          default_validation_context: { match_typed_subject_alt_names: names },
+          validation_context_sds_secret_config: agentSecret('ROOTCA'),
+        },
+      }
+    : {
+        validation_context: {
+          trusted_ca: { filename: discovery.rootPath },
+          match_typed_subject_alt_names: names,
+        },
+      };
+  return {
+    ...agentCluster('xds-grpc', '', {}),
+    type: isIp ? 'STATIC' : 'STRICT_DNS',
+    ...(isIp ? {} : { dns_lookup_family: 'V4_PREFERRED', respect_dns_ttl: true }),
+    load_assignment: assignment('xds-grpc', socketAddress(host, Number(discovery.address.slice(at + 1)))),
+    upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } },
+    transport_socket: {
+      name: 'envoy.transport_sockets.tls',
+      typed_config: {
+        '@type': `${TYPE}extensions.transport_sockets.tls.v3.UpstreamTlsContext`,
+        ...(parseIp(discovery.san) === null ? { sni: discovery.san } : {}),
+        common_tls_context: {
+          alpn_protocols: ['h2'],
+          tls_certificate_sds_secret_configs: [agentSecret('default')],
+          ...validation,
+        },
+      },
+    },
+  };
+}
+
+function agentSecret(name: string): object {
+  return {
+    name,
+    sds_config: {
+      initial_fetch_timeout: '0s',
+      resource_api_version: 'V3',
+      api_config_source: {
+        api_type: 'GRPC',
+        transport_api_version: 'V3',
+        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
+      },
+    },
   };
 }
 

@@ -19,6 +19,9 @@ import { pathSource } from './sources/path-source.ts';
 import { restSource } from './sources/rest-source.ts';
 import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE, RUNTIME_TYPE } from './types.ts';
 
+/** Name of the agent's cluster in Istio's configurations. */
+const DEFAULT_SDS_CLUSTER = 'sds-grpc';
+
 export type XdsParts = {
   readonly parts: CoreParts;
   readonly core: Core;
@@ -50,10 +53,8 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   };
   const { certificateClient: ownConfig } = decoded.bootstrapExtensions;
   const ownParts = { clock, random: core.random, stats, log: common.log };
-  const own = ownConfig && {
-    clusterName: ownConfig.sdsClusterName,
-    client: certificateClient(ownParts, http, ownConfig),
-  };
+  const client = parts.identity?.(core) ?? (ownConfig && certificateClient(ownParts, http, ownConfig));
+  const own = client && { clusterName: ownConfig?.sdsClusterName ?? DEFAULT_SDS_CLUSTER, client };
   const open = (source: PlaceSource, isAds: boolean): XdsSource => {
     switch (source.kind) {
       case 'grpc': {
