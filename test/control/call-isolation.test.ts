@@ -13,7 +13,7 @@ spec: {clusterIP: 10.0.0.1, selector: {app: web}, ports: [{name: http, port: 80,
 apiVersion: v1
 kind: Pod
 metadata: {name: web-1, namespace: b, labels: {app: web, security.istio.io/tlsMode: istio}}
-spec: {serviceAccountName: web}
+spec: {serviceAccountName: web, containers: [{name: app, image: app}]}
 status: {podIP: 10.1.0.1, podIPs: [{ip: 10.1.0.1}]}
 ---
 apiVersion: discovery.k8s.io/v1
@@ -179,7 +179,7 @@ ports: [{name: http, port: 8080, protocol: TCP}]
 apiVersion: v1
 kind: Pod
 metadata: {name: shop, namespace: a, labels: {app: shop}}
-spec: {serviceAccountName: thief}
+spec: {serviceAccountName: thief, containers: [{name: app, image: app}]}
 status: {podIP: 192.0.2.7, podIPs: [{ip: 192.0.2.7}]}
 `;
   assert.deepEqual(changed('c', slice), []);

@@ -3,7 +3,7 @@ import type { Collection, Index, Memo, Reader } from '../../base/collection.ts';
 import { parseIp } from '../../base/ip.ts';
 import { selectorKey, selects } from '../model/labels.ts';
 import type { Mesh } from '../model/mesh.ts';
-import { type Endpoint, type Service, type ServicePort, serviceKey } from '../model/service.ts';
+import { type Endpoint, type Service, serviceKey } from '../model/service.ts';
 import type { Workload } from '../model/workload.ts';
 import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
@@ -14,15 +14,9 @@ import { serviceOfSlice, translateSlice } from '../translate/kubernetes/endpoint
 import { NOWHERE } from '../translate/kubernetes/workload.ts';
 import { declaredServices } from './declared-services.ts';
 import type { Inputs } from './inputs.ts';
+import { type Instance, instanceCollection } from './instances-stage.ts';
 import { meshOf } from './mesh-of.ts';
 import { nodeKey, type Workloads, workloadStage } from './workloads-stage.ts';
-
-/** A service that an address serves, with the ports by which it does. */
-export type Instance = {
-  readonly address: string;
-  readonly serviceKey: string;
-  readonly ports: readonly { readonly servicePort: ServicePort; readonly targetPort: number }[];
-};
 
 export type ServicesStage = {
   /** By 'NAMESPACE/HOSTNAME'. */
@@ -47,9 +41,7 @@ export function servicesStage(inputs: Inputs): ServicesStage {
   const workloads = workloadStage(inputs);
   const { services, complaints } = declaredServices(inputs);
   const endpoints = endpointCollection(inputs, services, workloads);
-  const instances = graph.flatMap<readonly Endpoint[], Instance>('instances', endpoints, (key, found, read) =>
-    instancesOf(key, found, read.get(services, key)),
-  );
+  const instances = instanceCollection(inputs, services, endpoints, workloads);
   return {
     ...{ services, complaints },
     servicesByHost: services.index('by host', (_key, service) => [service.hostname]),
@@ -155,22 +147,6 @@ function distinct(endpoints: readonly Endpoint[]): readonly Endpoint[] {
     const key = `${endpoint.address}|${endpoint.port}|${endpoint.portName}`;
     return !seen.has(key) && seen.add(key);
   });
-}
-
-function instancesOf(
-  key: string,
-  endpoints: readonly Endpoint[],
-  service: Service | undefined,
-): (readonly [string, Instance])[] {
-  const byAddress = new Map<string, Instance['ports'][number][]>();
-  for (const endpoint of endpoints) {
-    const servicePort = service?.ports.find((port) => port.name === endpoint.portName);
-    if (servicePort === undefined || endpoint.isUnixSocket) continue;
-    const ports = byAddress.get(endpoint.address) ?? [];
-    ports.push({ servicePort, targetPort: endpoint.port });
-    byAddress.set(endpoint.address, ports);
-  }
-  return [...byAddress].map(([address, ports]) => [`${address}|${key}`, { address, serviceKey: key, ports }] as const);
 }
 
 /** With the aliases of the trust domain: their certificates are as good. */

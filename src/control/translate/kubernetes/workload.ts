@@ -70,7 +70,9 @@ export function translatePod(pod: ConfigObject, mesh: Mesh, node: Locality): Wor
   };
 }
 
+/** A pod that has ended has given its addresses back. */
 function addressesOf(status: Json): readonly string[] {
+  if (status['phase'] === 'Succeeded' || status['phase'] === 'Failed') return [];
   const addresses = partsIn(status, 'podIPs').map((entry) => textIn(entry, 'ip'));
   const known = addresses.filter((address) => address !== '');
   const first = textIn(status, 'podIP');
