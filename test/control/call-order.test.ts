@@ -72,7 +72,10 @@ kind: EndpointSlice
 metadata: {name: reviews-abc, namespace: bookinfo, labels: {kubernetes.io/service-name: reviews}}
 addressType: IPv4
 endpoints:
-- {addresses: ["10.0.1.11"], conditions: {ready: true}, nodeName: node1, targetRef: {kind: Pod, name: reviews-v1, namespace: bookinfo}}
+- addresses: ["10.0.1.11"]
+  conditions: {ready: true}
+  nodeName: node1
+  targetRef: {kind: Pod, name: reviews-v1, namespace: bookinfo}
 ports: [{name: http, port: 9080, protocol: TCP}]
 `;
 

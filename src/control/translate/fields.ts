@@ -29,9 +29,9 @@ export function textsIn(json: Json, field: string): readonly string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }
 
-/** A map of strings, like labels. */
+/** A map of strings, like labels; it has no prototype, as names are anybody's. */
 export function namesIn(json: Json, field: string): Readonly<Record<string, string>> {
-  const names: Record<string, string> = {};
+  const names = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(partIn(json, field))) {
     if (typeof value === 'string') names[name] = value;
   }
@@ -40,7 +40,7 @@ export function namesIn(json: Json, field: string): Readonly<Record<string, stri
 
 /** A map of numbers, like ports by name. */
 export function numbersIn(json: Json, field: string): Readonly<Record<string, number>> {
-  const numbers: Record<string, number> = {};
+  const numbers = Object.create(null) as Record<string, number>;
   for (const [name, value] of Object.entries(partIn(json, field))) {
     if (typeof value === 'number') numbers[name] = value;
   }

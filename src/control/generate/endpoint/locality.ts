@@ -192,12 +192,16 @@ function compacted(groups: readonly LocalityGroup[]): readonly LocalityGroup[] {
 }
 
 function callerLabel({ locality, network, cluster, labels }: CallerPlace, name: string): string {
-  return placeLabel(name, locality, network, cluster) || (labels[name] ?? '');
+  return placeLabel(name, locality, network, cluster) || labelOf(labels, name);
 }
 
 function endpointLabel({ locality, network, cluster, nodeName, labels }: Endpoint, name: string): string {
   if (name === HOSTNAME) return nodeName;
-  return placeLabel(name, locality, network, cluster) || (labels[name] ?? '');
+  return placeLabel(name, locality, network, cluster) || labelOf(labels, name);
+}
+
+function labelOf(labels: Readonly<Record<string, string>>, name: string): string {
+  return Object.hasOwn(labels, name) ? (labels[name] ?? '') : '';
 }
 
 /** Every workload has these labels, whether they are written down or not. */

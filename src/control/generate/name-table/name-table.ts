@@ -27,7 +27,7 @@ export type NameTableFacts = {
 
 /** Of one name, a service of Kubernetes goes before others; entries add up. */
 export function buildNameTable(services: readonly NamedService[], facts: NameTableFacts): NameTable {
-  const table: Record<string, NameInfo> = {};
+  const table = Object.create(null) as Record<string, NameInfo>;
   for (const named of services) {
     const { service } = named;
     const addresses = addressesOf(named, facts, table);

@@ -85,7 +85,7 @@ function isReady(status: Json): boolean {
 }
 
 function portsOf(spec: Json): Readonly<Record<string, number>> {
-  const ports: Record<string, number> = {};
+  const ports = Object.create(null) as Record<string, number>;
   for (const container of partsIn(spec, 'containers')) {
     for (const port of partsIn(container, 'ports')) {
       const name = textIn(port, 'name');
