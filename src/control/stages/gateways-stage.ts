@@ -1,20 +1,73 @@
-// Gateways of all APIs, and which of them a proxy plays.
-import type { Collection, Index } from '../../base/collection.ts';
+// Gateways of all APIs, which of them a proxy plays, and what its servers make of its ports.
+import type { Collection, Index, Memo } from '../../base/collection.ts';
+import { type MergedGateway, mergeGateways } from '../generate/gateway/merge.ts';
+import { type BoundServer, gatewayServer } from '../generate/route/gateway-route.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { ConfigObject } from '../source/object.ts';
 import { translateGateway } from '../translate/istio/gateway.ts';
 import type { Inputs } from './inputs.ts';
+import type { ServicesStage } from './services-stage.ts';
 
 export type GatewaysStage = {
   /** By object key. */
   readonly gateways: Collection<Gateway>;
   /** By 'NAMESPACE/NAME'. */
   readonly byName: Index<Gateway>;
+  /** What a proxy plays, merged; key: `gatewayPlayerKey`. */
+  readonly merged: Memo<MergedGateway>;
+  /** Servers of one route configuration; key: `gatewayPlayerKey`, a line break, and its name. */
+  readonly serversOf: Memo<readonly BoundServer[]>;
 };
 
-export function gatewaysStage(inputs: Inputs): GatewaysStage {
-  const gateways = inputs.graph.map<ConfigObject, Gateway>('gateways', inputs.kind('Gateway'), (key, object) =>
+type Player = {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly addresses: readonly string[];
+};
+
+/** What decides which gateways a proxy plays, and on which ports. No line break is in it. */
+export function gatewayPlayerKey({ namespace, labels, addresses }: Player): string {
+  const names = Object.keys(labels).sort();
+  return JSON.stringify([namespace, names.map((name) => [name, labels[name]]), addresses]);
+}
+
+function parsePlayer(key: string): Player {
+  const [namespace, labels, addresses] = JSON.parse(key) as [string, [string, string][], string[]];
+  return { namespace, labels: Object.fromEntries(labels), addresses };
+}
+
+/** `others`: gateways of other APIs than Istio's, in the same form. */
+export function gatewaysStage(
+  inputs: Inputs,
+  services: ServicesStage,
+  others: readonly Collection<Gateway>[] = [],
+): GatewaysStage {
+  const { graph } = inputs;
+  const istio = graph.map<ConfigObject, Gateway>("Istio's gateways", inputs.kind('Gateway'), (key, object) =>
     translateGateway(object, key),
   );
-  return { gateways, byName: gateways.index('by name', (_key, gateway) => [gateway.key]) };
+  const gateways = graph.union('gateways', istio, ...others);
+  const merged = graph.memo<MergedGateway>('merged gateways', (key, read) => {
+    const player = parsePlayer(key);
+    const instances = player.addresses.flatMap((address) => read.lookup(services.instancesByAddress, address));
+    const hosts = new Set(instances.map(({ serviceKey }) => serviceKey.slice(serviceKey.indexOf('/') + 1)));
+    const played = [...read.all(gateways).values()].filter((gateway) => plays(player, hosts, gateway));
+    const targets = instances.flatMap(({ ports }) => ports);
+    return mergeGateways(played, (port) => [
+      ...new Set(targets.filter((one) => one.servicePort.number === port).map((one) => one.targetPort)),
+    ]);
+  });
+  const serversOf = graph.memo<readonly BoundServer[]>('servers of gateways', (key, read) => {
+    const [player = '', routeName = ''] = key.split('\n');
+    const servers = read.get(merged, player).routes.get(routeName) ?? [];
+    return servers.map(({ gateway, server }) => gatewayServer(gateway, server));
+  });
+  return { gateways, byName: gateways.index('by name', (_key, gateway) => [gateway.key]), merged, serversOf };
+}
+
+/** By labels, or as an endpoint of a service that stands for the gateway. */
+function plays({ namespace, labels }: Player, hosts: ReadonlySet<string>, gateway: Gateway): boolean {
+  if (gateway.selectorNamespace !== '' && gateway.selectorNamespace !== namespace) return false;
+  if (gateway.services.length > 0) return gateway.services.some((host) => hosts.has(host));
+  return Object.entries(gateway.selector).every(([label, value]) => labels[label] === value);
 }

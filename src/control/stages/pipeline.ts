@@ -7,6 +7,7 @@ import { callersStage } from './callers-stage.ts';
 import { clusterResourcesStage } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsStage } from './credentials-stage.ts';
 import { endpointResourcesStage } from './endpoint-resources-stage.ts';
+import { gatewayRoutesStage } from './gateway-routes-stage.ts';
 import { type GatewaysStage, gatewaysStage } from './gateways-stage.ts';
 import type { Inputs } from './inputs.ts';
 import { listenerStage } from './listener-stage.ts';
@@ -38,7 +39,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   const policies = trafficPolicyStage(inputs, services);
   const routes = routesStage(inputs, services);
   const security = securityStage(inputs);
-  const gateways = gatewaysStage(inputs);
+  const gateways = gatewaysStage(inputs, services);
   const credentials = credentialsStage(inputs);
   const { routeSets } = routes;
   const scopes = scopesStage(inputs, { services: services.services, routeSets });
@@ -52,6 +53,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   const accessLogs = accessLogsStage(inputs);
   const listeners = listenerStage(inputs, { services, policies, routeSets, scopes, security, accessLogs });
   const routeResources = routeResourcesStage(inputs, { services, policies, routes, scopes });
+  const gatewayRoutes = gatewayRoutesStage(inputs, { services, policies, routes }, gateways.serversOf);
   const names = nameTableStage(inputs, { services, scopes });
 
   const parts = {
@@ -64,6 +66,8 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     routes: routeResources,
     names,
     credentials,
+    gateways,
+    gatewayRoutes,
   };
   const plans = plansStage(inputs, proxies, parts);
   return { mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };

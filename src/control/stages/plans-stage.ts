@@ -1,12 +1,15 @@
 // Which tables each connected proxy is served from: its class, and the resources of every type under that class's key.
-import type { Collection, Reader } from '../../base/collection.ts';
-import { familiesOf, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
+import type { Collection, Memo, Reader } from '../../base/collection.ts';
+import type { EncodedResource } from '../../xds/server/resource.ts';
+import { familiesOf, parseClass, pickClass, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import { scopeKey } from '../model/scope.ts';
 import type { ProxyPlan } from '../views.ts';
 import type { CallersStage } from './callers-stage.ts';
 import { type ClusterResources, clusterTables } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsKey, SECRET_TYPE } from './credentials-stage.ts';
 import { type EndpointResources, endpointTables } from './endpoint-resources-stage.ts';
+import { gatewayRouteKey } from './gateway-routes-stage.ts';
+import { gatewayPlayerKey, type GatewaysStage } from './gateways-stage.ts';
 import type { Inputs } from './inputs.ts';
 import { type ListenerResources, listenerTables } from './listener-stage.ts';
 import { nameTableKey, type NameTableStage } from './name-table-stage.ts';
@@ -24,6 +27,9 @@ export type PlanParts = {
   readonly routes: RouteResources;
   readonly names: NameTableStage;
   readonly credentials: CredentialsStage;
+  readonly gateways: GatewaysStage;
+  /** By `gatewayRouteKey`. */
+  readonly gatewayRoutes: Memo<EncodedResource>;
 };
 
 /** A connected proxy; `isProved`: its identity is, so that it may have credentials. */
@@ -37,6 +43,7 @@ export function plansStage(
   proxies: Collection<ConnectedProxy>,
   parts: PlanParts,
 ): Collection<ProxyPlan> {
+  const gatewayTables = tablesOfGateways(inputs, parts);
   return inputs.graph.map<ConnectedProxy, ProxyPlan>('plans', proxies, (_key, node, read) => {
     const facts = classOf(node, read, parts);
     const routes = tablesKey(facts);
@@ -45,9 +52,11 @@ export function plansStage(
       [`${ENVOY}.cluster.v3.Cluster`]: clusterTables(parts.clusters, facts, node.addresses),
       [`${ENVOY}.endpoint.v3.ClusterLoadAssignment`]: endpointTables(parts.endpoints, facts),
       [`${ENVOY}.listener.v3.Listener`]: listenerTables(parts.listeners, facts, node, read),
-      [`${ENVOY}.route.v3.RouteConfiguration`]: [{ memo: parts.routes.tables, key: routes }],
+      [`${ENVOY}.route.v3.RouteConfiguration`]: isGateway
+        ? [{ memo: gatewayTables, key: gatewayTablesKey(facts, node) }]
+        : [{ memo: parts.routes.tables, key: routes }],
       [`${ENVOY}.route.v3.VirtualHost`]:
-        facts.kind === 'heddle' ? [{ memo: parts.routes.tableHosts, key: routes }] : [],
+        facts.kind === 'heddle' && !isGateway ? [{ memo: parts.routes.tableHosts, key: routes }] : [],
       [NAME_TABLE]: [{ memo: parts.names.tables, key: nameTableKey(facts) }],
       [SECRET_TYPE]: node.isProved
         ? [{ memo: parts.credentials.tables, key: credentialsKey(node.namespace, isGateway) }]
@@ -75,4 +84,17 @@ function classOf(node: ProxyNode, read: Reader, parts: PlanParts): ProxyClass {
     ...{ role, kind, namespace, dnsDomain, sidecar, labels, families: familiesOf(node.addresses) },
     ...{ interception, locality, network, cluster, dnsCapture, http10 },
   };
+}
+
+function gatewayTablesKey(facts: ProxyClass, node: ProxyNode): string {
+  return `${pickClass(facts, 'namespace', 'labels')}\n${gatewayPlayerKey(node)}`;
+}
+
+/** The route configurations of a gateway, lined up; key: `gatewayTablesKey`. */
+function tablesOfGateways({ graph }: Inputs, { gateways, gatewayRoutes }: PlanParts): Memo<readonly EncodedResource[]> {
+  return graph.memo<readonly EncodedResource[]>('route configurations by gateway', (key, read) => {
+    const [facts = '', player = ''] = key.split('\n');
+    const names = [...read.get(gateways.merged, player).routes.keys()].sort();
+    return names.map((name) => read.get(gatewayRoutes, gatewayRouteKey(parseClass(facts), player, name)));
+  });
 }
