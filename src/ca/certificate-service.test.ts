@@ -4,6 +4,7 @@ import { generateKeyPairSync, type webcrypto, X509Certificate } from 'node:crypt
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Client, credentials, Metadata, type ServiceError, status as GRPC } from '@grpc/grpc-js';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { type CaRig, openCa, openssl, scratchDirectory, verifyChain } from '../../test/support/ca-rig.ts';
 import { askForCertificate, type CallOptions, type CallResult } from '../../test/support/certificate-caller.ts';
@@ -14,6 +15,9 @@ import { GrpcServer } from '../grpc/server.ts';
 import { makeCertificateRequest } from '../identity/certificate-request.ts';
 import { readIssuedChain } from '../identity/issued-chain.ts';
 import { createEngine } from '../net/engine.ts';
+import { decodeBinary } from '../proto/binary-decode.ts';
+import { encodeBinary } from '../proto/binary-encode.ts';
+import { registry } from '../proto/registry.ts';
 import { JoinTokens } from './authenticate/join-tokens.ts';
 import { peerCertificate } from './authenticate/peer-certificate.ts';
 import { ProcessTokens } from './authenticate/process-tokens.ts';
@@ -32,6 +36,8 @@ after(() => {
   for (const stop of stops) stop();
   rmSync(place, { recursive: true, force: true });
 });
+
+type Answer = { readonly cert_chain: readonly string[] };
 
 let rig: CaRig;
 let port = 0;
@@ -366,6 +372,44 @@ test('service account tokens', async () => {
     assert.match(message, expected);
     assert.ok(!message.includes(token));
   }
+});
+
+test('gRPC’s own client is served, too, and reads statuses and texts', async () => {
+  const { key, request } = makeCertificateRequest(OWN);
+  const roots = Buffer.from(rig.authority.bundle.pem);
+  const options = { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' };
+  const type = registry.message('istio.v1.auth.IstioCertificateRequest');
+  const answerType = registry.message('istio.v1.auth.IstioCertificateResponse');
+  const call = (client: Client, token: string): Promise<Answer | ServiceError> =>
+    new Promise((resolve) => {
+      const metadata = new Metadata();
+      if (token !== '') metadata.set('authorization', `Bearer ${token}`);
+      client.makeUnaryRequest(
+        '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+        (message: object) => Buffer.from(encodeBinary(type, message)),
+        (bytes) => decodeBinary(answerType, bytes) as Answer,
+        { csr: request, validity_duration: 86_400 },
+        metadata,
+        { deadline: Date.now() + 5000 },
+        (error, answer) => resolve(error ?? (answer as Answer)),
+      );
+    });
+  const first = new Client(`127.0.0.1:${port}`, credentials.createSsl(roots), options);
+  const refused = await call(first, '');
+  assert.ok('code' in refused);
+  assert.equal(refused.code, GRPC.UNAUTHENTICATED);
+  assert.match(refused.details, /^no identity is proved: client certificate: none was shown/);
+  const given = await call(first, joinToken());
+  assert.ok(!('code' in given), String(given));
+  assert.equal(given.cert_chain.length, 2);
+  // With the certificate it comes again without a token.
+  const own = credentials.createSsl(roots, Buffer.from(exportKey(key)), Buffer.from(given.cert_chain[0] as string));
+  const second = new Client(`127.0.0.1:${port}`, own, options);
+  const renewed = await call(second, '');
+  assert.ok(!('code' in renewed), String(renewed));
+  assert.notEqual(renewed.cert_chain[0], given.cert_chain[0]);
+  first.close();
+  second.close();
 });
 
 test('lives are capped', async () => {
