@@ -8,5 +8,5 @@ export const GOLDEN: readonly string[] = [
   ...['13-authz-allow-deny/server', '13-authz-allow-deny/tcpserver', '17-peerauth-strict/client'],
   ...['17-peerauth-strict/server', '18-peerauth-portlevel/client', '18-peerauth-portlevel/server'],
   ...['24-serviceentry-external/client', '25-workloadentry-locality/client', '40-stock-envoy-flags/client'],
-  ...['40-stock-envoy-flags/gateway', '40-stock-envoy-flags/server', '41-delta-updates-trace/trace'],
+  ...['40-stock-envoy-flags/gateway', '40-stock-envoy-flags/server'],
 ];

@@ -80,7 +80,7 @@ export function meshOf(name: string, renamed: Renaming = (text) => text): MeshSt
   return state;
 }
 
-export function nodeOf(capture: Capture, renamed: Renaming = (text) => text): ProxyNode {
+export function nodeOf(capture: Pick<Capture, 'name' | 'node'>, renamed: Renaming = (text) => text): ProxyNode {
   const json = JSON.parse(renamed(JSON.stringify(capture.node))) as {
     id: string;
     metadata: Record<string, unknown>;
@@ -96,13 +96,13 @@ export function nodeOf(capture: Capture, renamed: Renaming = (text) => text): Pr
   return node;
 }
 
-function canonical(json: Readonly<Record<string, unknown>>): Json {
+export function canonical(json: Readonly<Record<string, unknown>>): Json {
   const bytes = resourceBytes(json);
   if (!(bytes instanceof Uint8Array)) throw new Error(`the capture is not what we know: ${bytes.problems[0]?.reason}`);
   return decoded(String(json['@type']), bytes);
 }
 
-function decoded(typeUrl: string, bytes: Uint8Array): Json {
+export function decoded(typeUrl: string, bytes: Uint8Array): Json {
   const type = registry.find(typeUrlName(typeUrl) ?? '') as MessageType<Message>;
   return toJson(type, decodeBinary(type, bytes) as Message) as Json;
 }
