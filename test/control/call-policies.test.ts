@@ -112,7 +112,8 @@ test('pools', () => {
     explicit_http_config: { http_protocol_options: {} },
   });
   const http = cluster(
-    '{connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 2, maxRetries: 3, maxRequestsPerConnection: 4}}}',
+    '{connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 2, maxRetries: 3,' +
+      ' maxRequestsPerConnection: 4}}}',
   );
   assert.deepEqual(thresholds(http), {
     ...{ max_connections: 4294967295, max_pending_requests: 1, max_requests: 2, max_retries: 3 },
@@ -202,6 +203,24 @@ test('rules for one host become one', () => {
   assert.deepEqual(
     complaints?.map(({ fieldPath, severity }) => [fieldPath, severity]),
     [['spec.subsets[0].name', 'error']],
+  );
+});
+
+test('values that Envoy would refuse are replaced, and complained of', () => {
+  const policy =
+    '{outlierDetection: {maxEjectionPercent: 200}, connectionPool: {tcp: {maxConnections: 3}},' +
+    ' loadBalancer: {consistentHash: {httpHeaderName: x, maglev: {tableSize: 100}}}}';
+  const rig = rigOf(rule(policy));
+  const made = rig.cluster(CALLER, WEB) as Json;
+  assert.equal((made['outlier_detection'] as Json)['max_ejection_percent'], 100);
+  assert.equal(made['maglev_lb_config'], undefined);
+  const complaints = rig.policies.complaints.get('DestinationRule/b/web') ?? [];
+  assert.deepEqual(
+    complaints.map(({ fieldPath }) => fieldPath),
+    [
+      'spec.trafficPolicy.outlierDetection.maxEjectionPercent',
+      'spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize',
+    ],
   );
 });
 

@@ -26,7 +26,7 @@ export const INTENDED: readonly IntendedDifference[] = [
   },
   {
     capture: /^24-/,
-    resource: /^ClusterLoadAssignment outbound\|(5000|8080)\|\|vm\.internal$/,
+    resource: /^ClusterLoadAssignment outbound\|(5000|8080)\|\|v[mn]\.internal$/,
     path: /^endpoints\[\d\]\.(lbEndpoints\[\d\]|loadBalancingWeight)$/,
     reason: 'istiod lists each endpoint once for each address of the ServiceEntry; once is enough.',
   },

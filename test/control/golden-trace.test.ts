@@ -12,6 +12,7 @@ import { canonical, decoded, differencesOf, type Json, meshOf, nodeOf, SERVED_TY
 const CAPTURE = '41-delta-updates-trace';
 /** The client's changes were further apart than that. */
 const QUIET_MS = 1000;
+const CLUSTERS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 
 /** What a client has: 'TYPE NAME' → resource. */
 type State = Map<string, Json>;
@@ -75,16 +76,17 @@ function take(state: State, segment: readonly TraceStep[]): void {
     const typeUrl = String(message['type_url'] ?? message['typeUrl'] ?? '');
     if (dir !== 'resp' || !SERVED_TYPES.includes(typeUrl)) continue;
     const removed = (message['removed_resources'] ?? message['removedResources'] ?? []) as string[];
-    for (const name of removed) {
-      state.delete(`${typeUrl} ${name}`);
-      // The client has no use for the endpoints of a cluster that is gone.
-      state.delete(`type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment ${name}`);
-    }
+    for (const name of removed) state.delete(`${typeUrl} ${name}`);
     const resources = (message['resources'] ?? []) as { name: string; resource: Readonly<Record<string, unknown>> }[];
     for (const { name, resource } of resources) {
       const own = typeUrl.endsWith('NameTable') ? '' : name;
       state.set(`${typeUrl} ${own}`, canonical(resource));
     }
+  }
+  // The client has no use for endpoints of a cluster that is gone; some come even then.
+  for (const key of state.keys()) {
+    const [typeUrl = '', name = ''] = key.split(' ');
+    if (typeUrl.endsWith('.ClusterLoadAssignment') && !state.has(`${CLUSTERS} ${name}`)) state.delete(key);
   }
 }
 
