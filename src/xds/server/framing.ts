@@ -15,7 +15,7 @@ const CONTROL_PLANE = { identifier: 1 } as const;
 export function deltaChunk(resources: readonly EncodedResource[]): Chunk {
   let length = 0;
   for (const resource of resources) length += fieldSize(deltaSize(resource));
-  const writer = new FieldWriter(length);
+  const writer = new FieldWriter(length, true);
   for (const resource of resources) {
     writer.head(DELTA.resources, deltaSize(resource));
     writer.text(RESOURCE.name, resource.name);
@@ -31,7 +31,7 @@ export function deltaChunk(resources: readonly EncodedResource[]): Chunk {
 export function sotwChunk(resources: readonly EncodedResource[]): Chunk {
   let length = 0;
   for (const resource of resources) length += fieldSize(anySize(resource));
-  const writer = new FieldWriter(length);
+  const writer = new FieldWriter(length, true);
   for (const resource of resources) {
     writer.head(SOTW.resources, anySize(resource));
     writer.any(resource);
@@ -56,7 +56,7 @@ export function deltaEnd(end: ResponseEnd): Buffer {
   let length = textSize(typeUrl) + textSize(nonce) + textSize(version) + controlPlaneSize(controlPlane);
   for (const name of removed) length += textSize(name);
   for (const name of absent) length += fieldSize(textSize(name));
-  const writer = new FieldWriter(length);
+  const writer = new FieldWriter(length, false);
   writer.text(DELTA.systemVersion, version);
   for (const name of absent) {
     writer.head(DELTA.resources, textSize(name));
@@ -72,7 +72,7 @@ export function deltaEnd(end: ResponseEnd): Buffer {
 /** The rest of a DiscoveryResponse. */
 export function sotwEnd({ typeUrl, nonce, version, controlPlane }: ResponseEnd): Buffer {
   const length = textSize(typeUrl) + textSize(nonce) + textSize(version) + controlPlaneSize(controlPlane);
-  const writer = new FieldWriter(length);
+  const writer = new FieldWriter(length, false);
   writer.text(SOTW.version, version);
   writer.text(SOTW.typeUrl, typeUrl);
   writer.text(SOTW.nonce, nonce);
@@ -111,12 +111,12 @@ function controlPlaneSize(identifier: string): number {
 
 /** Writes length-delimited fields into memory whose size is known. */
 class FieldWriter {
-  /** Of its own: it is shared and kept, which a piece of Node's pool should not be. */
   readonly bytes: Buffer;
   #pos = 0;
 
-  constructor(length: number) {
-    this.bytes = Buffer.allocUnsafeSlow(length);
+  /** `isKept`: in memory of its own, which what is shared and kept needs; small pieces are cheaper out of Node's pool. */
+  constructor(length: number, isKept: boolean) {
+    this.bytes = isKept ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
   }
 
   head(field: number, length: number): void {
