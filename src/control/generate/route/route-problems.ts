@@ -3,14 +3,13 @@ import { compileRegex, parseSubstitution } from '../../../base/regex.ts';
 import { registry } from '../../../proto/registry.ts';
 import { Report } from '../../../proto/report.ts';
 import { validateRules } from '../../../proto/rules.ts';
-import type { RouteSet } from '../../model/route.ts';
 import type { RouteContext } from './route-context.ts';
-import { buildRoutes, type Route } from './routes.ts';
+import { buildRoutes, type Route, type RoutedRules } from './routes.ts';
 
 export type RouteProblem = { readonly objectKey: string; readonly ruleIndex: number; readonly message: string };
 
 /** Empty: proxies take it. */
-export function routeProblems(set: RouteSet): RouteProblem[] {
+export function routeProblems(set: RoutedRules): RouteProblem[] {
   return set.http.flatMap((rule) => {
     const matches = rule.matches.length === 0 ? [null] : rule.matches;
     const messages = new Set(

@@ -11,8 +11,11 @@ import { concerns, type RouteContext } from './route-context.ts';
 
 export type Route = MessageTypes['envoy.config.route.v3.Route'];
 
+/** What of a route set its routes are made of. */
+export type RoutedRules = Pick<RouteSet, 'name' | 'reference' | 'http'>;
+
 /** In order; empty: nothing of the set is for this caller. Behind a route that takes everything nothing is asked. */
-export function buildRoutes(set: RouteSet, context: RouteContext): Route[] {
+export function buildRoutes(set: RoutedRules, context: RouteContext): Route[] {
   const routes: Route[] = [];
   for (const rule of set.http) {
     if (rule.matches.length === 0) return [...routes, buildRoute(set, rule, null, context)];
@@ -26,7 +29,7 @@ export function buildRoutes(set: RouteSet, context: RouteContext): Route[] {
   return routes;
 }
 
-function buildRoute(set: RouteSet, rule: HttpRule, match: HttpMatch | null, context: RouteContext): Route {
+function buildRoute(set: RoutedRules, rule: HttpRule, match: HttpMatch | null, context: RouteContext): Route {
   const envoyMatch = routeMatch(match);
   const own: HeaderFields = rule.headers === null ? {} : headerFields(rule.headers);
   const action = actionOf(rule, envoyMatch, own, context);
