@@ -197,24 +197,13 @@ function checkAlternatives(value: unknown, schema: Schema, path: Path, problems:
     if (only !== undefined) validate(value, only, path, problems);
     else problems.error(path, `must validate at least one of: ${schema.anyOf.map(describe).join('; ')}`, 'choose one');
   }
-  if (schema.oneOf.length > 0) {
-    const valid = schema.oneOf.filter((one) => isValid(value, one)).length;
+  if (schema.oneOf.length > 0 && schema.oneOf.filter((one) => isValid(value, one)).length !== 1) {
     const choices = [...new Set(schema.oneOf.flatMap(requiredIn))];
-    if (valid === 0) {
-      const present = presentOf(value, choices);
-      const message =
-        present.length > 1
-          ? `only one of ${choices.join(', ')} may be set, not ${present.join(' and ')}`
-          : `exactly one of ${choices.join(', ')} must be set`;
-      problems.error(path, message, present.length > 1 ? `remove all but one` : 'set one of them');
-    } else if (valid > 1) {
-      const present = presentOf(value, choices);
-      problems.error(
-        path,
-        `only one of ${choices.join(', ')} may be set`,
-        `remove all of ${present.join(', ')} but one`,
-      );
-    }
+    const present = presentOf(value, choices);
+    const list = choices.join(', ');
+    if (present.length > 1) {
+      problems.error(path, `only one of ${list} may be set, not ${present.join(' and ')}`, 'remove all but one');
+    } else problems.error(path, `exactly one of ${list} must be set`, 'set one of them');
   }
   if (schema.not !== null && isValid(value, schema.not)) {
     problems.error(path, `must not be: ${describe(schema.not)}`, 'change it');

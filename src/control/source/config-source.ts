@@ -30,12 +30,23 @@ export type ObjectSource = {
   positionOf(key: string, fieldPath?: string): Position | null;
 };
 
-export type SourceParts = { readonly clock: Clock; readonly watcher: DirectoryWatcher };
+export type SourceParts = {
+  readonly clock: Clock;
+  readonly watcher: DirectoryWatcher;
+  /** For what is said of hosts that nothing is known as; 'cluster.local' without. */
+  readonly clusterDomain?: string;
+};
+
+const DEFAULT_DOMAIN = 'cluster.local';
 
 /** A source with what listeners and store have in common; subclasses say where texts come from. */
 abstract class StoredSource implements ObjectSource {
-  protected readonly store = new ObjectStore();
+  protected readonly store: ObjectStore;
   readonly #listeners: SourceListener[] = [];
+
+  constructor(clusterDomain: string) {
+    this.store = new ObjectStore(clusterDomain);
+  }
 
   abstract start(): string | null;
   abstract stop(): void;
@@ -69,7 +80,7 @@ export class ConfigSource extends StoredSource {
 
   /** `path`: a directory, a file, or '-' for the standard input, which is read to its end once. */
   constructor(path: string, parts: SourceParts) {
-    super();
+    super(parts.clusterDomain ?? DEFAULT_DOMAIN);
     this.#path = path;
     this.#parts = parts;
   }
@@ -105,7 +116,7 @@ export class MemorySource extends StoredSource {
   #isStarted = false;
 
   constructor(files: Readonly<Record<string, string>> = {}) {
-    super();
+    super(DEFAULT_DOMAIN);
     for (const path of Object.keys(files).sort()) this.store.setFile(path, files[path] as string);
   }
 

@@ -49,6 +49,11 @@ export class ObjectStore {
   /** What was live before, of keys whose claims changed since `settle`. */
   readonly #touched = new Map<string, ConfigObject | undefined>();
   #findings: readonly Finding[] | null = null;
+  readonly #clusterDomain: string;
+
+  constructor(clusterDomain: string) {
+    this.#clusterDomain = clusterDomain;
+  }
 
   get objects(): ReadonlyMap<string, ConfigObject> {
     return this.#live;
@@ -185,9 +190,11 @@ export class ObjectStore {
       if (error !== null) findings.push(unreadable(file, error));
       for (const chunk of chunks) this.#collectChunk(file, chunk, claims, say);
     }
-    for (const [key, problems] of checkReferences(this.#live)) {
+    for (const [key, problems] of checkReferences(this.#live, this.#clusterDomain)) {
       const claim = this.#claims.get(key)?.[0];
-      if (claim !== undefined) for (const problem of problems) say(claim.file, claim.document, key, problem);
+      // An object that is kept while its file is broken stands nowhere in it.
+      if (claim === undefined || !chunkIsOf(claim.document, this.#files.get(claim.file))) continue;
+      for (const problem of problems) say(claim.file, claim.document, key, problem);
     }
     return findings;
   }

@@ -137,7 +137,7 @@ class Walk {
     for (let i = 0; i < document; i++) this.#skip();
     this.#at++;
     const first = this.#events[this.#at];
-    return first === undefined ? 0 : this.#descend(path, 0, startOf(first));
+    return first === undefined ? 0 : this.#descend(path, 0, Math.max(0, startOf(first)));
   }
 
   /** From the value at `#at`, whose key or item begins at `here`. */
@@ -152,7 +152,8 @@ class Walk {
     for (let index = 0; this.#events[this.#at]?.type !== EVENT_ID.POP; index++) {
       const child = this.#events[this.#at];
       if (child === undefined) return here;
-      const start = startOf(child);
+      // Nothing at all stands nowhere: its place is that of what holds it.
+      const start = Math.max(here, startOf(child));
       let name: PathPart = index;
       if (event.type === EVENT_ID.MAPPING) {
         name = child.type === EVENT_ID.SCALAR ? getScalarValue(this.#text, child) : '';
