@@ -140,10 +140,13 @@ function machineEndpoints(workload: Workload, service: Service, mesh: Mesh): End
   );
 }
 
-/** During a rollout one address can be in two slices. */
+const MAX_PORT = 65_535;
+
+/** During a rollout one address can be in two slices. A port that is none would have the whole cluster refused. */
 function distinct(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const seen = new Set<string>();
   return endpoints.filter((endpoint) => {
+    if (!endpoint.isUnixSocket && (endpoint.port <= 0 || endpoint.port > MAX_PORT)) return false;
     const key = `${endpoint.address}|${endpoint.port}|${endpoint.portName}`;
     return !seen.has(key) && seen.add(key);
   });

@@ -6,6 +6,7 @@ import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
 import { mergeRules, translateDestinationRule } from '../translate/istio/destination-rule.ts';
 import { isVisibleIn } from '../translate/istio/names.ts';
+import { complaintsOfPolicy } from '../translate/istio/traffic-policy-checks.ts';
 import type { Inputs } from './inputs.ts';
 import { meshOf, type ServicesStage } from './services-stage.ts';
 
@@ -47,7 +48,7 @@ export function trafficPolicyStage(inputs: Inputs, services: ServicesStage): Tra
     (key, rule, read) => {
       const found: Complaint[] = [];
       mergeRules(read.lookup(byHost, hostKey(rule.namespace, rule.host)), (complaint) => found.push(complaint));
-      const own = found.filter((complaint) => complaint.objectKey === key);
+      const own = [...found.filter((complaint) => complaint.objectKey === key), ...complaintsOfPolicy(rule)];
       return own.length === 0 ? [] : [[key, own]];
     },
   );

@@ -1,6 +1,7 @@
 // Limits of a cluster: circuit breakers, timeouts, keep-alive; and upgrades to HTTP/2.
 import type { CircuitBreakers_Thresholds, HttpProtocolOptions } from '../../../proto/generated/types.d.ts';
 import { durationMs, protoDuration } from '../../model/duration.ts';
+import { MAX_STREAMS, percentWithin } from '../../model/limits.ts';
 import type { Mesh } from '../../model/mesh.ts';
 import { isHttp, isHttp2 as isHttp2Protocol, type Protocol } from '../../model/service.ts';
 import type { TrafficPolicy } from '../../model/traffic-policy.ts';
@@ -23,7 +24,8 @@ export function applyConnectionPool(
   const http = part(pool, 'http');
   const tcp = part(pool, 'tcp');
   const { cluster } = draft;
-  cluster.connect_timeout = protoDuration(milliseconds(tcp, 'connectTimeout') ?? mesh.connectTimeoutMs);
+  const timeout = milliseconds(tcp, 'connectTimeout') ?? 0;
+  cluster.connect_timeout = protoDuration(timeout > 0 ? timeout : mesh.connectTimeoutMs);
   const thresholds: CircuitBreakers_Thresholds = {
     max_connections: positive(tcp, 'maxConnections') ?? UNLIMITED,
     max_pending_requests: positive(http, 'http1MaxPendingRequests') ?? UNLIMITED,
@@ -33,7 +35,7 @@ export function applyConnectionPool(
   if (retryBudget != null) {
     const percent = retryBudget['percent'];
     thresholds.retry_budget = {
-      budget_percent: { value: typeof percent === 'number' ? percent : BUDGET_PERCENT },
+      budget_percent: { value: typeof percent === 'number' ? percentWithin(percent) : BUDGET_PERCENT },
       min_retry_concurrency: positive(retryBudget, 'minRetryConcurrency') ?? BUDGET_CONCURRENCY,
     };
   }
@@ -56,7 +58,9 @@ function applyHttpLimits(draft: Draft, http: Json, tcp: Json): void {
   const options = httpOptions(draft);
   options.common_http_protocol_options = { ...options.common_http_protocol_options, ...limits };
   if (streams !== undefined && isHttp2(draft)) {
-    options.explicit_http_config = { http2_protocol_options: { max_concurrent_streams: streams } };
+    options.explicit_http_config = {
+      http2_protocol_options: { max_concurrent_streams: Math.min(streams, MAX_STREAMS) },
+    };
   }
 }
 

@@ -40,7 +40,7 @@ const UNIX = 'unix://';
 
 export function inboundClusters(facts: InboundFacts): NamedCluster[] {
   const { scope, targets, shape } = facts;
-  if (shape.role !== 'sidecar') return [];
+  if (shape.role !== 'sidecar' || shape.kind === 'grpc') return [];
   if (scope.ingress.length > 0) {
     return unique(scope.ingress.map((listener) => ingressCluster(facts, listener)).filter((made) => made !== null));
   }

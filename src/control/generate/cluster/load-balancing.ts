@@ -1,6 +1,7 @@
 // How a cluster chooses among its endpoints, and when it gives one up for a while.
 import type { Cluster, Cluster_SlowStartConfig, OutlierDetection } from '../../../proto/generated/types.d.ts';
 import { durationMs, protoDuration } from '../../model/duration.ts';
+import { isMaglevTable, MAX_RING, percentWithin } from '../../model/limits.ts';
 import type { TrafficPolicy } from '../../model/traffic-policy.ts';
 import type { LocalitySetting } from '../endpoint/locality.ts';
 
@@ -59,8 +60,11 @@ function slowStartOf(settings: Json): Cluster_SlowStartConfig | null {
     return {
       slow_start_window: protoDuration(durationMs(String(duration)) ?? 0),
       // The key must not be empty, and nobody sets such a one at run time.
-      aggression: { default_value: typeof aggression === 'number' ? aggression : 1, runtime_key: '(' },
-      min_weight_percent: { value: typeof minimumPercent === 'number' ? minimumPercent : 10 },
+      aggression: {
+        default_value: typeof aggression === 'number' && aggression > 0 ? aggression : 1,
+        runtime_key: '(',
+      },
+      min_weight_percent: { value: typeof minimumPercent === 'number' ? percentWithin(minimumPercent) : 10 },
     };
   }
   const window = settings['warmupDurationSecs'];
@@ -76,12 +80,12 @@ function applyConsistentHash(cluster: Cluster, hash: Json | null): void {
   if (maglev !== null) {
     cluster.lb_policy = 'MAGLEV';
     const size = number(maglev['tableSize']);
-    if (size > 0) cluster.maglev_lb_config = { table_size: size };
+    if (isMaglevTable(size)) cluster.maglev_lb_config = { table_size: size };
     return;
   }
   cluster.lb_policy = 'RING_HASH';
   const size = ring === null ? number(hash['minimumRingSize']) || DEFAULT_RING : number(ring['minimumRingSize']);
-  if (size > 0) cluster.ring_hash_lb_config = { minimum_ring_size: size };
+  if (size > 0) cluster.ring_hash_lb_config = { minimum_ring_size: Math.min(size, MAX_RING) };
 }
 
 /** Ejection by success rate is always off: Istio has no setting for it. */
@@ -103,7 +107,7 @@ export function applyOutlierDetection(cluster: Cluster, settings: TrafficPolicy[
   const ejection = settings['baseEjectionTime'];
   if (typeof ejection === 'string') detection.base_ejection_time = protoDuration(durationMs(ejection) ?? 0);
   const percent = number(settings['maxEjectionPercent']);
-  if (percent > 0) detection.max_ejection_percent = percent;
+  if (percent > 0) detection.max_ejection_percent = percentWithin(percent);
   if (settings['splitExternalLocalOriginErrors'] === true) {
     detection.split_external_local_origin_errors = true;
     const failures = number(settings['consecutiveLocalOriginFailures']);

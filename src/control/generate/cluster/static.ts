@@ -13,6 +13,8 @@ const IDLE_MS = 300_000;
 const OWN_ADDRESSES = { v4: '127.0.0.6', v6: '::6' } as const;
 
 export function staticClusters(mesh: Mesh, shape: ClusterShape): NamedCluster[] {
+  // Libraries have no traffic but what they call themselves.
+  if (shape.kind === 'grpc') return [];
   const blackHole = {
     name: BLACK_HOLE,
     type: 'STATIC',
