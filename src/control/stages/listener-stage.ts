@@ -36,14 +36,12 @@ type TableRef = { readonly memo: Memo<readonly EncodedResource[]>; readonly key:
 /** Tables of a sidecar's listeners: memo and key, shared ones first. Read inside a stage. */
 export function listenerTables(
   stage: ListenerResources,
-  facts: OutboundFacts & Pick<ProxyClass, 'role' | 'cluster'>,
-  node: Pick<ProxyNode, 'labels' | 'addresses' | 'metadata'>,
+  facts: OutboundFacts & Pick<ProxyClass, 'role'>,
+  node: Pick<ProxyNode, 'labels' | 'workloadName' | 'namespace' | 'cluster' | 'addresses' | 'metadata'>,
   read: Reader,
 ): readonly TableRef[] {
   if (facts.role !== 'sidecar' || facts.kind === 'grpc') return [];
-  const { namespace, cluster } = facts;
-  const meshId = node.metadata['MESH_ID'];
-  const identity = traceIdentity(node.labels, namespace, cluster, typeof meshId === 'string' ? meshId : '');
+  const identity = traceIdentity(node);
   const outbound = pickClass(facts, ...OUTBOUND_FIELDS);
   const [own = ''] = node.addresses;
   // A pod's own listener would stand before its workload; only the pods of headless services have one.
@@ -62,7 +60,7 @@ function sorted(labels: Labels): Labels {
 
 export function listenerStage(inputs: Inputs, parts: ListenerParts): ListenerResources {
   const plans = outboundPlans(inputs, parts);
-  const settingsOf = settingsMemo(inputs, parts);
+  const settingsOf = settingsMemo(inputs, parts, 'sidecars');
   return {
     ...outboundMemos(inputs, parts, plans, settingsOf),
     inbound: inboundMemo(inputs, parts, settingsOf),

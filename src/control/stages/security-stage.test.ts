@@ -101,7 +101,8 @@ spec:
         objectKey: 'RequestAuthentication/shop/jwt',
         fieldPath: '',
         message:
-          'not yet effective: closes workloads app=one of namespace shop, because tokens of requests are not yet verified',
+          'not yet effective: closes workloads app=one of namespace shop, because tokens of requests are not yet ' +
+          'verified',
         remedy: 'remove it to open them again, or express it as an AuthorizationPolicy with ALLOW or DENY',
         severity: 'error',
       },

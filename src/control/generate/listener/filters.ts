@@ -42,6 +42,7 @@ const GRPC_WEB = fixed('envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', {});
 const ORIGINAL_DST = fixed('envoy.extensions.filters.listener.original_dst.v3.OriginalDst', {});
 /** The mark by which the capture rules know what the proxy itself sends. */
 const ORIGINAL_SRC = fixed('envoy.extensions.filters.listener.original_src.v3.OriginalSrc', { mark: 1337 });
+const PROXY_PROTOCOL = fixed('envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', {});
 const TLS_INSPECTOR = fixed('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', {
   initial_read_buffer_size: 512,
 });
@@ -90,6 +91,10 @@ export function originalDst(): ListenerFilter {
 
 export function originalSrc(): ListenerFilter {
   return { name: 'envoy.filters.listener.original_src', typed_config: ORIGINAL_SRC() };
+}
+
+export function proxyProtocol(): ListenerFilter {
+  return { name: 'envoy.filters.listener.proxy_protocol', typed_config: PROXY_PROTOCOL() };
 }
 
 export function tlsInspector(): ListenerFilter {

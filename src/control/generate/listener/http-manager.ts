@@ -135,9 +135,11 @@ export function inboundBase(settings: ListenerSettings, protocol: Protocol): Htt
 }
 
 export function gatewayBase(settings: ListenerSettings): HttpConnectionManager {
+  const forwarding = settings.gateway.forwardClientCert || settings.headers.forwardedClientCert || 'SANITIZE_SET';
   return {
-    forward_client_cert_details: (settings.headers.forwardedClientCert || 'SANITIZE_SET') as 'SANITIZE_SET',
+    forward_client_cert_details: forwarding as 'SANITIZE_SET',
     set_current_client_cert_details: { subject: true, cert: true, dns: true, uri: true },
     http_protocol_options: {},
+    ...(settings.gateway.trustedProxies > 0 ? { xff_num_trusted_hops: settings.gateway.trustedProxies } : {}),
   };
 }

@@ -1,4 +1,5 @@
 // What listeners take from the settings of the mesh and from the kind of proxy, worked out once per class of proxies.
+import { canonicalName, canonicalRevision, type Labels } from '../../model/labels.ts';
 import type { Mesh } from '../../model/mesh.ts';
 import type { ProxyKind } from '../../model/proxy.ts';
 import { type AccessLogSettings, meshAccessLog } from './access-log.ts';
@@ -31,6 +32,22 @@ export type ListenerSettings = {
   readonly outboundStatName: string;
   readonly inboundStatName: string;
   readonly headers: HeaderSettings;
+  readonly gateway: GatewaySettings;
+  readonly tlsDefaults: TlsDefaults;
+};
+
+/** ProxyConfig.gatewayTopology of the mesh: what stands before its gateways. */
+export type GatewaySettings = {
+  readonly trustedProxies: number;
+  readonly forwardClientCert: string;
+  readonly takesProxyProtocol: boolean;
+};
+
+/** MeshConfig.tlsDefaults: for servers of gateways that do not end the mesh's own TLS. */
+export type TlsDefaults = {
+  readonly cipherSuites: readonly string[];
+  readonly ecdhCurves: readonly string[];
+  readonly minProtocolVersion: string;
 };
 
 /** ProxyConfig.proxyHeaders of the mesh. */
@@ -67,6 +84,29 @@ export function listenerSettings(
     outboundStatName: mesh.outboundClusterStatName,
     inboundStatName: mesh.inboundClusterStatName,
     headers: headerSettings(record(config['proxyHeaders'])),
+    gateway: gatewaySettings(record(config['gatewayTopology'])),
+    tlsDefaults: tlsDefaults(record(mesh.raw['tlsDefaults'])),
+  };
+}
+
+function gatewaySettings(topology: Readonly<Record<string, unknown>>): GatewaySettings {
+  const { numTrustedProxies, forwardClientCertDetails, proxyProtocol } = topology;
+  return {
+    trustedProxies: typeof numTrustedProxies === 'number' ? numTrustedProxies : 0,
+    forwardClientCert:
+      typeof forwardClientCertDetails === 'string' && forwardClientCertDetails !== 'UNDEFINED'
+        ? forwardClientCertDetails
+        : '',
+    takesProxyProtocol: typeof proxyProtocol === 'object' && proxyProtocol !== null,
+  };
+}
+
+function tlsDefaults(defaults: Readonly<Record<string, unknown>>): TlsDefaults {
+  const { cipherSuites, ecdhCurves, minProtocolVersion } = defaults;
+  return {
+    cipherSuites: Array.isArray(cipherSuites) ? (cipherSuites as string[]) : [],
+    ecdhCurves: Array.isArray(ecdhCurves) ? (ecdhCurves as string[]) : [],
+    minProtocolVersion: typeof minProtocolVersion === 'string' ? minProtocolVersion : '',
   };
 }
 
@@ -91,21 +131,29 @@ function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-/** The name and revision that a workload has in telemetry, from its labels; istiod's fallbacks. */
-export function traceIdentity(
-  labels: Readonly<Record<string, string>>,
-  namespace: string,
-  cluster: string,
-  meshId: string,
-): TraceIdentity {
+/** The name and revision that a workload has in telemetry, from its labels, or else its own name. */
+export function traceIdentity(node: {
+  readonly labels: Labels;
+  readonly workloadName: string;
+  readonly namespace: string;
+  readonly cluster: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}): TraceIdentity {
+  const meshId = node.metadata['MESH_ID'];
   return {
-    canonicalService: labels['service.istio.io/canonical-name'] || 'unknown',
-    canonicalRevision: labels['service.istio.io/canonical-revision'] || 'latest',
-    meshId: meshId || 'unknown',
-    cluster: cluster || 'unknown',
-    namespace: namespace || 'default',
+    canonicalService: canonicalName(node.labels, node.workloadName) || 'unknown',
+    canonicalRevision: canonicalRevision(node.labels),
+    meshId: typeof meshId === 'string' && meshId !== '' ? meshId : 'unknown',
+    cluster: node.cluster || 'unknown',
+    namespace: node.namespace || 'default',
   };
 }
 
 /** For listeners that name nobody. */
-export const NOBODY: TraceIdentity = traceIdentity({}, '', '', '');
+export const NOBODY: TraceIdentity = traceIdentity({
+  labels: {},
+  workloadName: '',
+  namespace: '',
+  cluster: '',
+  metadata: {},
+});

@@ -47,8 +47,13 @@ export const OWN_PORTS: readonly number[] = [15021, 15090];
 
 export type SettingsOf = (facts: Pick<ProxyClass, 'kind' | 'http10' | 'namespace'>, read: Reader) => ListenerSettings;
 
-export function settingsMemo(inputs: Inputs, { accessLogs }: ListenerParts): SettingsOf {
-  const settings = inputs.graph.memo<ListenerSettings>('settings of listeners', (key, read) => {
+/** `users`: whose settings they are, as each stage makes its own. */
+export function settingsMemo(
+  inputs: Inputs,
+  { accessLogs }: Pick<ListenerParts, 'accessLogs'>,
+  users: 'sidecars' | 'gateways',
+): SettingsOf {
+  const settings = inputs.graph.memo<ListenerSettings>(`listener settings of ${users}`, (key, read) => {
     const { kind, http10, namespace } = parseClass<'kind' | 'http10' | 'namespace'>(key);
     return listenerSettings(meshOf(inputs, read), kind, http10, read.get(accessLogs.ofNamespace, namespace));
   });
