@@ -183,7 +183,8 @@ describe('routes of services', () => {
     const route = ROUTE('HTTPRoute', 'r', 'team', `${PARENT('shop')}, rules: [{${backends}}]`);
     const grant = (kind: string, namespace: string): string =>
       'apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: g, namespace: other}\n' +
-      `spec: {from: [{group: gateway.networking.k8s.io, kind: ${kind}, namespace: ${namespace}}], to: [{group: "", kind: Service}]}\n`;
+      `spec: {from: [{group: gateway.networking.k8s.io, kind: ${kind}, namespace: ${namespace}}], ` +
+      'to: [{group: "", kind: Service}]}\n';
     const shares = (stages: Stages): unknown => {
       const action = routesOf(callerTable(stages, 'team', '80'))[0]?.route;
       const split = action?.['weighted_clusters'] as { clusters: { name: string; weight: number }[] } | undefined;
@@ -205,7 +206,8 @@ describe('routes of services', () => {
       '{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}',
       '{type: URLRewrite, urlRewrite: {hostname: h, path: {type: ReplaceFullPath, replaceFullPath: /f}}}',
       '{type: RequestRedirect, requestRedirect: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}}}',
-      '{type: RequestMirror, requestMirror: {backendRef: {name: back, port: 80}, fraction: {numerator: 1, denominator: 3}}}',
+      '{type: RequestMirror, requestMirror: {backendRef: {name: back, port: 80}, fraction: ' +
+        '{numerator: 1, denominator: 3}}}',
       '{type: ExtensionRef, extensionRef: {group: a.b, kind: C, name: d}}',
     ];
     const rules = filters.map((filter, index) => {
@@ -230,7 +232,8 @@ describe('routes of services', () => {
     const rules =
       '{matches: [{path: {type: RegularExpression, value: "("}}], backendRefs: [{name: back, port: 80}]}, ' +
       '{matches: [{path: {value: /a}}], filters: [{type: RequestHeaderModifier, requestHeaderModifier: ' +
-      '{set: [{name: h, value: "1%"}]}}], backendRefs: [{name: back, port: 80}]}, {backendRefs: [{name: back, port: 80}]}';
+      '{set: [{name: h, value: "1%"}]}}], backendRefs: [{name: back, port: 80}]}, ' +
+      '{backendRefs: [{name: back, port: 80}]}';
     const route = ROUTE('HTTPRoute', 'r', 'team', `${PARENT('shop')}, rules: [${rules}]`);
     const stages = stagesOf(stageRig({ ...files, 'r.yaml': route }));
     const found = routesOf(callerTable(stages, 'team', '80'));
@@ -287,7 +290,8 @@ test('a listener leaves to another what that one names more closely', () => {
     'HTTPRoute',
     'r',
     'team',
-    'parentRefs: [{name: kgw, namespace: istio-system}], hostnames: [a.x.io, b.x.io], rules: [{backendRefs: [{name: shop, port: 80}]}]',
+    'parentRefs: [{name: kgw, namespace: istio-system}], hostnames: [a.x.io, b.x.io], ' +
+      'rules: [{backendRefs: [{name: shop, port: 80}]}]',
   );
   const stages = stagesOf(
     stageRig({ 's.yaml': SERVICE('shop', 'team'), 'r.yaml': route }),

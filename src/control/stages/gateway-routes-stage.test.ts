@@ -76,15 +76,18 @@ test('hosts meet, catch-alls come last, and routes of other namespaces only wher
     ),
     'b.yaml': VIRTUAL_SERVICE(
       'b, namespace: team',
-      'hosts: [shop.example.com], gateways: [infra/gw], http: [{match: [{uri: {prefix: /b}}], route: [{destination: {host: b.team.svc}}]}]',
+      'hosts: [shop.example.com], gateways: [infra/gw], http: [{match: [{uri: {prefix: /b}}], ' +
+        'route: [{destination: {host: b.team.svc}}]}]',
     ),
     'c.yaml': VIRTUAL_SERVICE(
       'c, namespace: evil',
-      'hosts: [shop.example.com], gateways: [infra/gw], http: [{match: [{uri: {prefix: /c}}], route: [{destination: {host: c.evil.svc}}]}]',
+      'hosts: [shop.example.com], gateways: [infra/gw], http: [{match: [{uri: {prefix: /c}}], ' +
+        'route: [{destination: {host: c.evil.svc}}]}]',
     ),
     'd.yaml': VIRTUAL_SERVICE(
       'd, namespace: team',
-      'hosts: [shop.example.com], gateways: [infra/gw], exportTo: ["."], http: [{match: [{uri: {prefix: /d}}], route: [{destination: {host: d.team.svc}}]}]',
+      'hosts: [shop.example.com], gateways: [infra/gw], exportTo: ["."], http: [{match: [{uri: {prefix: /d}}], ' +
+        'route: [{destination: {host: d.team.svc}}]}]',
     ),
   });
   const table = tablesOf(rig, { 'http.80': [server('infra/gw', 80, 'team/*.example.com team/x.io')] }, 'infra');

@@ -35,8 +35,8 @@ export function gatewayRouteKey(facts: GatewayRouteFacts, servers: string, route
 }
 
 /**
- * The tables by `gatewayRouteKey`. `serversOf` gives the servers of one, in order; its key is 'SERVERS\nROUTE NAME', the
- * last two parts of that key. Without servers (the gateway is gone, a draining listener still asks) it is empty.
+ * The tables by `gatewayRouteKey`. `serversOf` gives the servers of one, in order; its key is 'SERVERS\nROUTE NAME',
+ * the last two parts of that key. Without servers (the gateway is gone, a draining listener still asks) it is empty.
  */
 export function gatewayRoutesStage(
   inputs: Inputs,

@@ -9,7 +9,7 @@ import type { ServicesStage } from './services-stage.ts';
 /** `routes` is null where a proxy would refuse them. */
 export type CheckedRoutes = { readonly routes: RouteSet | null; readonly complaints: readonly Complaint[] };
 
-/** A set of which a proxy would refuse anything is left out as a whole: it would take everybody else's hosts with it. */
+/** A set of which a proxy would refuse anything is left out as a whole: it would take everybody's hosts with it. */
 export function checkRoutes(made: {
   readonly routes: RouteSet;
   readonly complaints: readonly Complaint[];

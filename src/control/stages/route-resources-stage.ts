@@ -249,7 +249,7 @@ function valuesOf<V>(read: Reader, collection: Collection<V>, keys: readonly str
   return keys.map((key) => read.get(collection, key)).filter((value) => value !== undefined);
 }
 
-/** The encoded routes of one set for a caller and port, or of the default route to one service; key: `KeyedHost.body`. */
+/** The encoded routes of a set for a caller and port, or of the default route to a service; key: `KeyedHost.body`. */
 function hostBodies(inputs: Inputs, parts: Parts): Memo<HostBody> {
   return inputs.graph.memo<HostBody>('routes of virtual hosts', (key, read) => {
     const [facts = '', portText = '', host = '', setKey = ''] = key.split(SEPARATOR);
