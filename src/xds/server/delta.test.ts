@@ -314,6 +314,18 @@ test('virtual hosts come by route configuration, and one that nobody has is answ
   assert.equal(describe(await next(client)), 'VirtualHost 82/a=1 -80/b');
 });
 
+test('a proxy that asks for virtual hosts without names gets all there are', async () => {
+  const { view, connect, next } = setUp();
+  view.table(VIRTUAL_HOST_URL, '80/a', '81/a');
+  const client = connect();
+  client.ask({ type_url: VIRTUAL_HOST_URL });
+  const first = await next(client);
+  assert.equal(describe(first), 'VirtualHost 80/a=1 81/a=1');
+  client.answer(first as never);
+  client.ask({ type_url: VIRTUAL_HOST_URL, resource_names_subscribe: ['80/none.example'] });
+  assert.equal(describe(await next(client)), 'VirtualHost 80/none.example=');
+});
+
 test('other tables serve a client: it is told the difference', async () => {
   const { view, connect, next, server } = setUp();
   const shared = view.table(CLUSTER_URL, 'a', 'b');

@@ -36,7 +36,7 @@ test('a delta response is read back as it was meant', () => {
         version,
         resource: { type_url: TYPE, value: new Uint8Array(body) },
       })),
-      { name: 'route/none' },
+      { name: 'route/none', aliases: ['route/none'] },
     ].map((one) => normal(one)),
     type_url: TYPE,
     removed_resources: ['gone-é'],

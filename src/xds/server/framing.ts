@@ -55,12 +55,14 @@ export function deltaEnd(end: ResponseEnd): Buffer {
   const { typeUrl, nonce, version, controlPlane, removed, absent } = end;
   let length = textSize(typeUrl) + textSize(nonce) + textSize(version) + controlPlaneSize(controlPlane);
   for (const name of removed) length += textSize(name);
-  for (const name of absent) length += fieldSize(textSize(name));
+  for (const name of absent) length += fieldSize(2 * textSize(name));
   const writer = new FieldWriter(length, false);
   writer.text(DELTA.systemVersion, version);
   for (const name of absent) {
-    writer.head(DELTA.resources, textSize(name));
+    // The alias that was asked for, and no resource. Source: xDS protocol, "Aliases".
+    writer.head(DELTA.resources, 2 * textSize(name));
     writer.text(RESOURCE.name, name);
+    writer.text(RESOURCE.aliases, name);
   }
   writer.text(DELTA.typeUrl, typeUrl);
   writer.text(DELTA.nonce, nonce);

@@ -45,14 +45,11 @@ export const USER_TYPES: ReadonlySet<string> = new Set([LISTENER_URL, SCOPED_ROU
 /** Types of which state of the world says everything in each response. */
 export const FULL_TYPES: ReadonlySet<string> = new Set([CLUSTER_URL, LISTENER_URL, SCOPED_ROUTE_URL]);
 
-/** Types of which a first request without names asks for nothing. Source: istiod, IsWildcardTypeURL. */
-export const NAMED_TYPES: ReadonlySet<string> = new Set([
-  ENDPOINT_URL,
-  ROUTE_URL,
-  VIRTUAL_HOST_URL,
-  SECRET_URL,
-  EXTENSION_URL,
-]);
+/**
+ * Types of which a first request without names asks for nothing. Source: istiod, IsWildcardTypeURL. Virtual hosts are not
+ * among them: Envoy, and Heddle's proxies, ask for all there are.
+ */
+export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_URL, ROUTE_URL, SECRET_URL, EXTENSION_URL]);
 
 /** Types whose names begin with what they belong to, and that are subscribed to by it: 'ROUTE/'. */
 export const SPACED_TYPES: ReadonlySet<string> = new Set([VIRTUAL_HOST_URL]);
