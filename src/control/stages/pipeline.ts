@@ -7,6 +7,7 @@ import { callersStage } from './callers-stage.ts';
 import { clusterResourcesStage } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsStage } from './credentials-stage.ts';
 import { endpointResourcesStage } from './endpoint-resources-stage.ts';
+import { gatewayListenerStage } from './gateway-listener-stage.ts';
 import { gatewayRoutesStage } from './gateway-routes-stage.ts';
 import { type GatewaysStage, gatewaysStage } from './gateways-stage.ts';
 import type { Inputs } from './inputs.ts';
@@ -51,7 +52,9 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   const clusters = clusterResourcesStage(inputs, endpointParts);
   const endpoints = endpointResourcesStage(inputs, endpointParts);
   const accessLogs = accessLogsStage(inputs);
-  const listeners = listenerStage(inputs, { services, policies, routeSets, scopes, security, accessLogs });
+  const listenerParts = { services, policies, routeSets, scopes, security, accessLogs };
+  const listeners = listenerStage(inputs, listenerParts);
+  const gatewayListeners = gatewayListenerStage(inputs, { ...listenerParts, gateways });
   const routeResources = routeResourcesStage(inputs, { services, policies, routes, scopes });
   const gatewayRoutes = gatewayRoutesStage(inputs, { services, policies, routes }, gateways.serversOf);
   const names = nameTableStage(inputs, { services, scopes });
@@ -63,6 +66,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     clusters,
     endpoints,
     listeners,
+    gatewayListeners,
     routes: routeResources,
     names,
     credentials,

@@ -8,6 +8,7 @@ import type { CallersStage } from './callers-stage.ts';
 import { type ClusterResources, clusterTables } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsKey, SECRET_TYPE } from './credentials-stage.ts';
 import { type EndpointResources, endpointTables } from './endpoint-resources-stage.ts';
+import { gatewayListenerTable } from './gateway-listener-stage.ts';
 import { gatewayRouteKey } from './gateway-routes-stage.ts';
 import { gatewayPlayerKey, type GatewaysStage } from './gateways-stage.ts';
 import type { Inputs } from './inputs.ts';
@@ -28,6 +29,7 @@ export type PlanParts = {
   readonly names: NameTableStage;
   readonly credentials: CredentialsStage;
   readonly gateways: GatewaysStage;
+  readonly gatewayListeners: Memo<readonly EncodedResource[]>;
   /** By `gatewayRouteKey`. */
   readonly gatewayRoutes: Memo<EncodedResource>;
 };
@@ -51,7 +53,10 @@ export function plansStage(
     return {
       [`${ENVOY}.cluster.v3.Cluster`]: clusterTables(parts.clusters, facts, node.addresses),
       [`${ENVOY}.endpoint.v3.ClusterLoadAssignment`]: endpointTables(parts.endpoints, facts),
-      [`${ENVOY}.listener.v3.Listener`]: listenerTables(parts.listeners, facts, node, read),
+      [`${ENVOY}.listener.v3.Listener`]:
+        node.role === 'router'
+          ? [gatewayListenerTable(parts.gatewayListeners, facts, node)]
+          : listenerTables(parts.listeners, facts, node, read),
       [`${ENVOY}.route.v3.RouteConfiguration`]: isGateway
         ? [{ memo: gatewayTables, key: gatewayTablesKey(facts, node) }]
         : [{ memo: parts.routes.tables, key: routes }],
