@@ -18,6 +18,10 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
     summary: 'serve certificates and discovery to a proxy beside it: heddle agent proxy sidecar',
     run: async (args) => (await import('./agent.ts')).runAgent(args),
   },
+  token: {
+    summary: 'make a one-time token with which a workload joins the mesh: heddle token -n NAMESPACE -a ACCOUNT',
+    run: async (args) => (await import('./token.ts')).runToken(args),
+  },
   bootstrap: {
     summary: 'print the bootstrap that the agent gives its proxy',
     run: async (args) => (await import('./bootstrap.ts')).runBootstrap(args),
