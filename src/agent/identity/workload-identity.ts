@@ -44,6 +44,7 @@ export class WorkloadIdentity {
   readonly #settings: AgentSettings;
   readonly #parts: IdentityParts;
   readonly #authority: GrpcChannel;
+  readonly #channels: GrpcChannel[] = [];
 
   constructor(settings: AgentSettings, parts: IdentityParts) {
     this.#settings = settings;
@@ -51,7 +52,13 @@ export class WorkloadIdentity {
     const hasToken = settings.tokenPath !== '' || settings.joinTokenPath !== '';
     this.#authority = this.channel(settings.authority, hasToken, AUTHORITY_IDLE_MS);
     this.client = this.#makeClient();
-    this.client.onChange(() => this.#keep());
+    this.client.onChange(() => this.#changed());
+  }
+
+  /** Servers see the new certificate with the next call; those that are open go on. */
+  #changed(): void {
+    this.#keep();
+    for (const channel of this.#channels) channel.renew();
   }
 
   /** In a turn. What is left of an earlier life serves until there is another. */
@@ -73,7 +80,9 @@ export class WorkloadIdentity {
       identity: () => this.client.current,
       withoutIdentity: hasToken ? '' : 'there is no certificate yet',
     });
-    return new GrpcChannel({ engine, resolver }, { target: server.address, tls, idleMs });
+    const channel = new GrpcChannel({ engine, resolver }, { target: server.address, tls, idleMs });
+    this.#channels.push(channel);
+    return channel;
   }
 
   #makeClient(): CertificateClient {

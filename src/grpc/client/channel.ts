@@ -104,7 +104,7 @@ export class GrpcChannel implements ConnectionOwner {
   /** Calls from now on go over a new connection, with what its TLS context is then; the old one ends with its calls. */
   renew(): void {
     this.#connection = null;
-    for (const connection of this.#connections) connection.onGoaway();
+    for (const connection of [...this.#connections]) connection.onGoaway();
   }
 
   close(): void {
@@ -118,6 +118,9 @@ export class GrpcChannel implements ConnectionOwner {
 
   onConnectionGoing(connection: ClientConnection): void {
     if (this.#connection === connection) this.#connection = null;
+  }
+
+  onConnectionClosed(connection: ClientConnection): void {
     this.#connections.delete(connection);
   }
 

@@ -13,6 +13,7 @@ export type ConnectionOwner = {
   readonly keepaliveTimeoutMs: number;
   /** It takes no more calls; those that it has go on. */
   onConnectionGoing(connection: ClientConnection): void;
+  onConnectionClosed(connection: ClientConnection): void;
   onCallOver(connection: ClientConnection): void;
 };
 
@@ -97,6 +98,7 @@ export class ClientConnection implements ByteStreamHandler {
     this.#keepalive.disarm();
     this.#going();
     this.http2.close(reason ?? CLOSED);
+    this.#owner.onConnectionClosed(this);
   }
 
   #askAlive(): void {
