@@ -1,5 +1,5 @@
 // The metadata of objects, as the API server checks them.
-import { nearest, type Problems, show } from './problem.ts';
+import { nearest, type Problems } from './problem.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -43,7 +43,7 @@ export function checkMeta(metadata: unknown, isNamespaced: boolean, rule: NameRu
       problems.warn(['metadata', 'namespace'], 'this kind has no namespace', 'remove it');
     } else if (namespace.length > 63 || !LABEL_1123.test(namespace)) {
       const remedy = `use ${NAME_RULES.label[2]}`;
-      problems.error(['metadata', 'namespace'], `${show(namespace)} is no name of a namespace`, remedy);
+      problems.error(['metadata', 'namespace'], `${problems.show(namespace)} is no name of a namespace`, remedy);
     }
   }
 }
@@ -51,26 +51,28 @@ export function checkMeta(metadata: unknown, isNamespaced: boolean, rule: NameRu
 function checkName(name: string, rule: NameRule, problems: Problems): void {
   const [pattern, most, what] = NAME_RULES[rule];
   if (name.length > most) problems.error(['metadata', 'name'], `must be no more than ${most} characters`, 'shorten it');
-  else if (!pattern.test(name)) problems.error(['metadata', 'name'], `${show(name)} is no name`, `use ${what}`);
+  else if (!pattern.test(name))
+    problems.error(['metadata', 'name'], `${problems.show(name)} is no name`, `use ${what}`);
 }
 
 function checkField(name: string, value: unknown, problems: Problems): void {
   const path = ['metadata', name];
   if (value === null) return;
   if (TEXTS.has(name)) {
-    if (typeof value !== 'string') problems.error(path, `must be a text, not ${show(value)}`, 'put it in quotes');
+    if (typeof value !== 'string')
+      problems.error(path, `must be a text, not ${problems.show(value)}`, 'put it in quotes');
   } else if (MAPS.has(name)) {
     if (typeof value !== 'object' || Array.isArray(value)) {
-      problems.error(path, `must be names and texts, not ${show(value)}`, 'write "name: text" lines');
+      problems.error(path, `must be names and texts, not ${problems.show(value)}`, 'write "name: text" lines');
     } else checkTexts(value as Fields, name, problems);
   } else if (!OTHERS.has(name)) {
     const meant = nearest(name, ALL);
     const remedy = meant === null ? 'remove it' : `write ${meant}`;
     problems.error(path, `unknown field ${JSON.stringify(name)}`, remedy);
   } else if (name === 'generation' && !Number.isInteger(value)) {
-    problems.error(path, `must be an integer, not ${show(value)}`, 'write a number');
+    problems.error(path, `must be an integer, not ${problems.show(value)}`, 'write a number');
   } else if (name === 'creationTimestamp' && (typeof value !== 'string' || Number.isNaN(Date.parse(value)))) {
-    problems.error(path, `must be a time, not ${show(value)}`, 'write it as 2006-01-02T15:04:05Z');
+    problems.error(path, `must be a time, not ${problems.show(value)}`, 'write it as 2006-01-02T15:04:05Z');
   }
 }
 
@@ -79,15 +81,15 @@ function checkTexts(texts: Fields, field: string, problems: Problems): void {
   for (const [key, value] of Object.entries(texts)) {
     const path = ['metadata', field, key];
     if (typeof value !== 'string') {
-      problems.error(path, `must be a text, not ${show(value)}`, 'put it in quotes');
+      problems.error(path, `must be a text, not ${problems.show(value)}`, 'put it in quotes');
       continue;
     }
     if (!isQualified(field === 'annotations' ? key.toLowerCase() : key)) {
-      problems.error(path, `${show(key)} is no name of one of the ${field}`, 'use [prefix.example/]name');
+      problems.error(path, `${problems.show(key)} is no name of one of the ${field}`, 'use [prefix.example/]name');
     }
     if (field === 'labels' && (value.length > 63 || !LABEL_VALUE.test(value))) {
       const remedy = 'use at most 63 letters, digits, "-", "_" and "."';
-      problems.error(path, `${show(value)} is no value of a label`, remedy);
+      problems.error(path, `${problems.show(value)} is no value of a label`, remedy);
     }
     bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }

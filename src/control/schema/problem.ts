@@ -6,6 +6,17 @@ export const MAX_PROBLEMS = 32;
 
 export class Problems {
   readonly list: Problem[] = [];
+  readonly #hidesValues: boolean;
+
+  /** `hidesValues`: of a Secret no message repeats anything. */
+  constructor(hidesValues = false) {
+    this.#hidesValues = hidesValues;
+  }
+
+  /** A value as a message shows it. */
+  show(value: unknown): string {
+    return this.#hidesValues ? 'what is there' : show(value);
+  }
 
   error(path: readonly PathPart[], message: string, remedy: string): void {
     if (this.list.length < MAX_PROBLEMS) this.list.push({ severity: 'error', path: [...path], message, remedy });
@@ -26,8 +37,7 @@ export class Problems {
 
 const MAX_SHOWN = 80;
 
-/** A value as a message shows it. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

@@ -1,8 +1,10 @@
 // What people are told of objects that are refused, and what becomes of those that are not.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Secret } from '../../base/secret.ts';
 import { formatPath } from '../source/finding.ts';
 import type { ConfigObject } from '../source/object.ts';
+import { sameJson } from '../source/same-json.ts';
 import { crdNames, crdSchema } from './crds.ts';
 import { KEYWORDS, type Schema } from './structural.ts';
 import { validateObject } from './validate-object.ts';
@@ -140,15 +142,20 @@ describe('an object that is accepted', () => {
     });
   });
 
-  test('has the texts of a Secret in base64', () => {
-    const secret = {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 's' },
-      data: { a: 'YQ==' },
-      stringData: { b: 'b' },
+  test('has the texts of a Secret in base64, and shows none', () => {
+    const secret = (stringData: Json): Json => {
+      const metadata = { name: 's' };
+      return { apiVersion: 'v1', kind: 'Secret', metadata, data: { a: 'YQ==' }, stringData };
     };
-    assert.deepEqual(accepted(secret).data, { data: { a: 'YQ==', b: 'Yg==' } });
+    const { data } = accepted(secret({ b: 'b' }));
+    const values = Object.entries(data['data'] as Record<string, Secret>).map(([name, one]) => [name, one.reveal()]);
+    assert.deepEqual(values, [
+      ['a', 'YQ=='],
+      ['b', 'Yg=='],
+    ]);
+    assert.doesNotMatch(JSON.stringify(data), /YQ|Yg/);
+    assert.doesNotMatch(problemsOf(secret({ b: 424242 })).join(), /424242/);
+    assert.ok(sameJson(data, accepted(secret({ b: 'b' })).data) && !sameJson(data, accepted(secret({ b: 'c' })).data));
   });
 
   test('has its metadata', () => {

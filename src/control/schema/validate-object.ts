@@ -1,4 +1,5 @@
 // A raw object → the object behind the source, or everything for which the API server would refuse it.
+import { Secret } from '../../base/secret.ts';
 import type { Problem } from '../source/finding.ts';
 import { findKind, type Kind, splitApiVersion } from '../source/kinds.ts';
 import type { ConfigObject } from '../source/object.ts';
@@ -26,7 +27,7 @@ export function validateObject(raw: Json, old: ConfigObject | null = null): Vali
   const { group, version } = splitApiVersion(String(raw['apiVersion']));
   const kind = findKind(group, String(raw['kind']));
   if (kind === undefined) return null;
-  const problems = new Problems();
+  const problems = new Problems(kind.kind === 'Secret');
   checkMeta(raw['metadata'], kind.isNamespaced, nameRuleOf(kind.kind), problems);
   if (!kind.versions.includes(version)) {
     const served = kind.versions.map((one) => (group === '' ? one : `${group}/${one}`)).join(' or ');
@@ -56,20 +57,22 @@ function checkFields(raw: Json, kind: Kind, version: string, old: ConfigObject |
     const before = old === null ? undefined : { ...old.data, spec: old.spec, status: old.status };
     checkRules({ apiVersion, kind: name, metadata, ...fields }, before, schema, [], problems);
   }
-  if (kind.kind === 'Secret') encodeTexts(fields);
+  if (kind.kind === 'Secret') sealTexts(fields);
   return { ...fields, metadata };
 }
 
-/** What a Secret says in clear text is written over what it says in base64, as the API server does. */
-function encodeTexts(secret: Record<string, unknown>): void {
-  const { stringData, data } = secret;
-  if (typeof stringData !== 'object' || stringData === null) return;
-  const encoded = Object.entries(stringData).map(([name, text]) => [
-    name,
-    Buffer.from(String(text)).toString('base64'),
-  ]);
-  secret['data'] = { ...(data as object | undefined), ...Object.fromEntries(encoded) };
+/**
+ * What a Secret says in clear text is written over what it says in base64, as the API server does; and from here on
+ * nothing that prints objects shows it.
+ */
+function sealTexts(secret: Record<string, unknown>): void {
+  const data = { ...mapOf(secret['data']) };
+  for (const [name, text] of Object.entries(mapOf(secret['stringData']))) {
+    data[name] = Buffer.from(String(text)).toString('base64');
+  }
   delete secret['stringData'];
+  const sealed = Object.entries(data).map(([name, text]) => [name, new Secret(String(text))]);
+  if (sealed.length > 0) secret['data'] = Object.fromEntries(sealed);
 }
 
 function objectOf(checked: Json, kind: Kind, version: string): ConfigObject {

@@ -2,7 +2,7 @@
 import type { PathPart } from '../source/finding.ts';
 import { sameJson } from '../source/same-json.ts';
 import { hasFormat, NUMBER_RANGES } from './formats.ts';
-import { nearest, Problems, show, typeNameOf } from './problem.ts';
+import { nearest, Problems, typeNameOf } from './problem.ts';
 import type { Schema, SchemaJson } from './structural.ts';
 
 type Path = PathPart[];
@@ -15,6 +15,8 @@ export function findUnknownFields(value: unknown, schema: Schema, path: Path, pr
     if (items !== null) value.forEach((item, at) => findUnknownFields(item, items, [...path, at], problems));
     return;
   }
+  // What should be no object at all is told as that.
+  if (schema.json.type !== undefined && schema.json.type !== 'object') return;
   for (const [name, inner] of Object.entries(value)) {
     const field = schema.field(name);
     if (field !== null) findUnknownFields(inner, field, [...path, name], problems);
@@ -70,13 +72,13 @@ function checkType(value: unknown, json: SchemaJson, path: Path, problems: Probl
   const actual = typeNameOf(value);
   if (json['x-kubernetes-int-or-string'] === true) {
     if (actual === 'string' || actual === 'integer') return true;
-    problems.error(path, `must be an integer or a string, not ${show(value)}`, 'write a number or a text');
+    problems.error(path, `must be an integer or a string, not ${problems.show(value)}`, 'write a number or a text');
     return false;
   }
   if (json.type === undefined || json.type === actual || (json.type === 'number' && actual === 'integer')) return true;
   problems.error(
     path,
-    `must be of type ${json.type}: ${show(value)} is of type ${actual}`,
+    `must be of type ${json.type}: ${problems.show(value)} is of type ${actual}`,
     remedyOf(json.type, actual),
   );
   return false;
@@ -97,7 +99,7 @@ function checkEnum(value: unknown, json: SchemaJson, path: Path, problems: Probl
   const names = json.enum.filter((one): one is string => typeof one === 'string' && one !== '');
   const meant = typeof value === 'string' ? nearest(value, names) : null;
   const remedy = meant === null ? 'use one of them' : `write ${meant}`;
-  problems.error(path, `unsupported value ${show(value)}: supported values: ${known.join(', ')}`, remedy);
+  problems.error(path, `unsupported value ${problems.show(value)}: supported values: ${known.join(', ')}`, remedy);
 }
 
 function checkText(text: string, schema: Schema, path: Path, problems: Problems): void {
@@ -106,14 +108,14 @@ function checkText(text: string, schema: Schema, path: Path, problems: Problems)
   if (length > maxLength) {
     problems.error(path, `too long: may not be more than ${maxLength} characters`, `shorten it, it has ${length}`);
   } else if (length < minLength) {
-    const message = `${show(text)} should be at least ${minLength} characters long`;
+    const message = `${problems.show(text)} should be at least ${minLength} characters long`;
     problems.error(path, message, minLength === 1 ? 'give it a value, or remove the field' : 'make it longer');
   }
   if (pattern !== undefined && !schema.matchesPattern(text)) {
-    problems.error(path, `${show(text)} should match '${pattern}'`, 'write it in that form');
+    problems.error(path, `${problems.show(text)} should match '${pattern}'`, 'write it in that form');
   }
   if (format !== undefined && !hasFormat(text, format)) {
-    problems.error(path, `${show(text)} must be of format ${format}`, `write it as ${format}`);
+    problems.error(path, `${problems.show(text)} must be of format ${format}`, `write it as ${format}`);
   }
 }
 
@@ -163,7 +165,9 @@ function checkList(list: readonly unknown[], schema: Schema, path: Path, problem
     const text = JSON.stringify(own);
     if (seen.has(text)) {
       const what =
-        listType === 'set' ? show(item) : keys.map((key, i) => `${key} ${show((own as unknown[])[i])}`).join(', ');
+        listType === 'set'
+          ? problems.show(item)
+          : keys.map((key, i) => `${key} ${problems.show((own as unknown[])[i])}`).join(', ');
       problems.error([...path, at], `duplicate value: ${what} is there already`, 'remove one of the two');
     }
     seen.add(text);

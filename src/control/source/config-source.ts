@@ -138,3 +138,13 @@ export class MemorySource extends StoredSource {
     if (this.#isStarted) this.tell('change', Object.keys(files), 0);
   }
 }
+
+/** What a text says, for tools that look at one file: its objects, and what is wrong with it. */
+export function readDocuments(
+  text: string,
+  file: string,
+): { readonly objects: ReadonlyMap<string, ConfigObject>; readonly findings: readonly Finding[] } {
+  const source = new MemorySource({ [file]: text });
+  source.start();
+  return { objects: source.objects(), findings: source.findings() };
+}

@@ -73,7 +73,9 @@ export class ObjectStore {
     }
     const chunks = splitChunks(text).map(({ text: part, linesBefore }) => {
       const same = known.get(part)?.shift();
-      if (same === undefined) return this.#read(path, part, linesBefore, before);
+      // A part that is all that changed must not hold the whole text of its version in memory.
+      const own = before === undefined ? part : Buffer.from(part).toString();
+      if (same === undefined) return this.#read(path, own, linesBefore, before);
       same.linesBefore = linesBefore;
       return same;
     });
