@@ -114,7 +114,7 @@ function routePieces(inputs: Inputs, parts: LookupParts & { readonly routes: Rou
     const { routes, gateway, port, isTls } = JSON.parse(sourceText) as RouteSource;
     const set = read.get(parts.routes.routeSets, routes);
     const context: RouteContext = {
-      ...{ mesh: meshOf(inputs, read), port, parents: new Set([gateway]), isTls, caller },
+      ...{ mesh: meshOf(inputs, read), port, parents: new Set([gateway]), isTls, isLibrary: false, caller },
       serviceOf: (host) => preferOwn(seenServices(read, parts, caller, host), set?.namespace ?? ''),
       hashOf: hashLookup(read, parts, caller),
     };

@@ -96,6 +96,25 @@ function clusters({ virtual_hosts: hosts }: Shown): Record<string, unknown[]> {
   return Object.fromEntries(hosts.map(({ name, routes }) => [name, routes.map(({ route }) => route?.['cluster'])]));
 }
 
+test('tables of libraries for gRPC are those of istiod', () => {
+  const capture = openCapture('35-proxyless-grpc/grpc');
+  const stages = stagesOf(captureRig('35-proxyless-grpc'));
+  const facts = fullClass(stages, capture.node as Json, 'grpc');
+  const tables = stages.resources.tables.retain(tablesKey(facts));
+  for (const { name, json } of capture.types.get(ROUTE_TYPE) ?? []) {
+    const made = tables.find((resource) => resource.name === name);
+    assert.deepEqual(shown(ROUTE_TYPE, made?.body ?? Buffer.alloc(0)), canonical(json as Json), name);
+  }
+});
+
+test('labels by which no route selects do not part tables', () => {
+  const stages = stagesOf(captureRig('01-plain-sidecar'));
+  const facts = fullClass(stages, openCapture('01-plain-sidecar/client').node as Json, 'istio-proxy');
+  const [one] = stages.resources.tables.retain(tablesKey({ ...facts, labels: { zone: 'a' } }));
+  const [other] = stages.resources.tables.retain(tablesKey({ ...facts, labels: { zone: 'b' } }));
+  assert.equal(one, other);
+});
+
 describe('what one object concerns', () => {
   test('one changed virtual service makes its hosts anew, and only them', () => {
     const files: Record<string, string> = {};

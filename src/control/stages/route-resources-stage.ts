@@ -5,7 +5,13 @@ import { encodedResource } from '../../xds/server/resource.ts';
 import { catchAllHost, defaultOutboundRoute } from '../generate/route/default-route.ts';
 import type { RouteContext, SeenService } from '../generate/route/route-context.ts';
 import { buildRoutes } from '../generate/route/routes.ts';
-import { listenerFor, type RouteName, parseRouteName, routeNamesOf } from '../generate/route/sidecar-names.ts';
+import {
+  libraryNamesOf,
+  listenerFor,
+  type RouteName,
+  parseRouteName,
+  routeNamesOf,
+} from '../generate/route/sidecar-names.ts';
 import {
   type PlannedHost,
   type PlanRoutes,
@@ -95,10 +101,11 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       if (comeAlone(facts, parsed)) {
         return encodedResource(ROUTE_TYPE, routeName, joinTable(vhdsHeader(routeName), [], last));
       }
+      const header = facts.kind === 'grpc' ? { name: routeName } : tableHeader(routeName);
       const hosts = read.get(planned, key).map(({ name, domains, body }) => {
         return { name, domains, body: read.get(bodies, body) };
       });
-      return encodedResource(ROUTE_TYPE, routeName, joinTable(tableHeader(routeName), hosts, last));
+      return encodedResource(ROUTE_TYPE, routeName, joinTable(header, hosts, last));
     },
     sameResource,
   );
@@ -112,15 +119,27 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
     },
     sameResources,
   );
+  const { services } = parts.services;
   const routeNames = graph.memo<readonly string[]>('route names', (key, read) => {
-    const { services } = parts.services;
     const { egress } = read.get(scopes, key);
     const listeners = egress.map((listener) => ({ listener, services: valuesOf(read, services, listener.services) }));
     return routeNamesOf(listeners, meshOf(inputs, read).proxyHttpPort);
   });
+  const libraryNames = graph.memo<readonly string[]>('route names of libraries', (key, read) =>
+    libraryNamesOf(read.get(scopes, key).egress.flatMap((listener) => valuesOf(read, services, listener.services))),
+  );
+  const labelNames = selectingLabels(inputs, parts);
+  /** Without the labels that other resources depend on: proxies that they tell apart have one table. */
   const keysOf = (read: Reader, key: string): string[] => {
-    const names = read.get(routeNames, scopeKey(parseClass<keyof TableFacts>(key)));
-    return names.map((name) => `${key}${SEPARATOR}${name}`);
+    const facts = parseClass<keyof TableFacts>(key);
+    const known = new Set([
+      ...read.get(labelNames, scopeKey(facts)),
+      ...read.get(parts.policies.selectingLabels, facts.namespace),
+    ]);
+    const labels = Object.fromEntries(Object.entries(facts.labels).filter(([label]) => known.has(label)));
+    const narrow = tablesKey({ ...facts, labels });
+    const names = read.get(facts.kind === 'grpc' ? libraryNames : routeNames, scopeKey(facts));
+    return names.map((name) => `${narrow}${SEPARATOR}${name}`);
   };
   return {
     ...{ routeConfigurations, virtualHosts, routeNames },
@@ -134,7 +153,7 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       (key, read) => keysOf(read, key).flatMap((one) => read.get(virtualHosts, one)),
       sameResources,
     ),
-    selectingLabels: selectingLabels(inputs, parts),
+    selectingLabels: labelNames,
   };
 }
 
@@ -186,7 +205,11 @@ function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly KeyedHost[]> 
       const services = valuesOf(read, seen, listener.services);
       const byPort = new Map<number, PlanService[]>();
       for (const service of services) {
-        for (const { number } of service.ports) byPort.set(number, [...(byPort.get(number) ?? []), service]);
+        for (const { number } of service.ports) {
+          const others = byPort.get(number);
+          if (others === undefined) byPort.set(number, [service]);
+          else others.push(service);
+        }
       }
       return { services, byPort, routes: valuesOf(read, routes, listener.routes) };
     },
@@ -202,8 +225,11 @@ function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly KeyedHost[]> 
     const found = read.get(listeners, `${scope.key}${SEPARATOR}${scope.egress.indexOf(listener)}`);
     const port = listener.port?.protocol === 'HTTP_PROXY' ? 0 : parsed.port;
     const services = port === 0 ? found.services : (found.byPort.get(port) ?? []);
-    const hosts = planVirtualHosts({ port, services, routes: found.routes, caller: facts });
-    return withKeys(parsed.host === '' ? hosts : hostsOfService(hosts, parsed), facts, parsed, routeName);
+    const writesPorts = port === 0 || facts.kind === 'grpc';
+    const hosts = planVirtualHosts({ port, writesPorts, services, routes: found.routes, caller: facts });
+    const own = parsed.host === '' ? hosts : hostsOfService(hosts, parsed, facts);
+    const place = { port, routeName, isAlone: comeAlone(facts, parsed) };
+    return withKeys(own, facts, place);
   });
 }
 
@@ -218,15 +244,14 @@ type KeyedHost = PlannedHost & {
 function withKeys(
   hosts: readonly PlannedHost[],
   facts: TableFacts,
-  parsed: RouteName,
-  routeName: string,
+  { port, routeName, isAlone }: { readonly port: number; readonly routeName: string; readonly isAlone: boolean },
 ): readonly KeyedHost[] {
   const caller = pickClass(facts, ...BODY_FIELDS);
-  const isAlone = comeAlone(facts, parsed);
+  const library = facts.kind === 'grpc' ? 'grpc' : '';
   return hosts.map((host) => {
     const isDefault = host.routes === '';
-    const rules = isDefault ? `${host.host}${SEPARATOR}` : `${SEPARATOR}${host.routes}`;
-    const body = `${caller}${SEPARATOR}${isDefault ? host.port : parsed.port}${SEPARATOR}${rules}`;
+    const rules = isDefault ? [host.port, host.host, '', ''] : [port, '', host.routes, library];
+    const body = [caller, ...rules].join(SEPARATOR);
     const { name, domains } = host;
     const key: HostKey = { resource: `${routeName}/${name}`, name, domains, body };
     return { ...host, body, resource: isAlone ? JSON.stringify(key) : '' };
@@ -240,9 +265,14 @@ type ListenerParts = {
 };
 
 /** A table of one service takes every host; where several claim the name, each keeps its own. */
-function hostsOfService(hosts: readonly PlannedHost[], { host, port }: RouteName): readonly PlannedHost[] {
+function hostsOfService(
+  hosts: readonly PlannedHost[],
+  { host, port }: RouteName,
+  { kind }: TableFacts,
+): readonly PlannedHost[] {
   const own = hosts.filter(({ domains }) => domains.includes(host) || domains.includes(`${host}:${port}`));
-  return own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own;
+  // Libraries look for the name that they dial.
+  return own.length === 1 && kind !== 'grpc' ? [{ ...own[0]!, domains: ['*'] }] : own;
 }
 
 function valuesOf<V>(read: Reader, collection: Collection<V>, keys: readonly string[]): V[] {
@@ -252,7 +282,7 @@ function valuesOf<V>(read: Reader, collection: Collection<V>, keys: readonly str
 /** The encoded routes of a set for a caller and port, or of the default route to a service; key: `KeyedHost.body`. */
 function hostBodies(inputs: Inputs, parts: Parts): Memo<HostBody> {
   return inputs.graph.memo<HostBody>('routes of virtual hosts', (key, read) => {
-    const [facts = '', portText = '', host = '', setKey = ''] = key.split(SEPARATOR);
+    const [facts = '', portText = '', host = '', setKey = '', library = ''] = key.split(SEPARATOR);
     const caller = parseClass<keyof BodyFacts>(facts);
     const port = Number(portText);
     const mesh = meshOf(inputs, read);
@@ -264,7 +294,7 @@ function hostBodies(inputs: Inputs, parts: Parts): Memo<HostBody> {
     const set = read.get(parts.routes.routeSets, setKey);
     if (set === undefined) return encodeHostBody([], others);
     const context: RouteContext = {
-      ...{ mesh, port, parents: MESH, isTls: false, caller },
+      ...{ mesh, port, parents: MESH, isTls: false, isLibrary: library !== '', caller },
       serviceOf: (name) => seenService(seenServices(read, parts, caller, name), port),
       hashOf: hashLookup(read, parts, caller),
     };

@@ -33,7 +33,7 @@ export function forwardAction(
       ? { weighted_clusters: { clusters: used.map((backend) => clusterWeight(backend, context)) } }
       : { cluster: clusterOf(only.destination, context) }),
     ...(rule.notFoundStatus === 500 && { cluster_not_found_response_code: 'INTERNAL_SERVER_ERROR' as const }),
-    ...timeouts(rule.timeoutMs ?? 0),
+    ...(context.isLibrary ? streamTimeouts(rule.timeoutMs ?? 0) : timeouts(rule.timeoutMs ?? 0)),
     ...pathRewrite(rule, match),
     ...(host !== '' && { host_rewrite_literal: host }),
     ...(mirrors.length > 0 && { request_mirror_policies: mirrors }),
@@ -45,6 +45,10 @@ export function forwardAction(
 /** 0: none. The deprecated field is the one that Istio sets. */
 export function timeouts(ms: number): Pick<RouteAction, 'timeout' | 'max_grpc_timeout'> {
   return { timeout: protoDuration(ms), max_grpc_timeout: protoDuration(ms) };
+}
+
+function streamTimeouts(ms: number): Pick<RouteAction, 'timeout' | 'max_stream_duration'> {
+  return { timeout: protoDuration(ms), max_stream_duration: { max_stream_duration: protoDuration(ms) } };
 }
 
 /** Istio's ConsistentHashLB as what the route hashes; null for kinds that routes know nothing of. */

@@ -22,6 +22,8 @@ export type RouteContext = {
   /** 'mesh', or the gateways by which requests come. */
   readonly parents: ReadonlySet<string>;
   readonly isTls: boolean;
+  /** The caller is a library for gRPC: it knows time limits of whole streams only. */
+  readonly isLibrary: boolean;
   readonly caller: Caller;
   readonly serviceOf: (host: string) => SeenService | undefined;
   /** The consistent hash (Istio's ConsistentHashLB) by which a destination is balanced; null for none. */

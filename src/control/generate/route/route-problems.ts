@@ -26,7 +26,14 @@ export function routeProblems(set: RoutedRules): RouteProblem[] {
 }
 
 const ANY_CONTEXT: RouteContext = {
-  ...{ mesh: { raw: {} }, port: 80, parents: new Set<string>(), isTls: false, caller: { namespace: '', labels: {} } },
+  ...{
+    mesh: { raw: {} },
+    port: 80,
+    parents: new Set<string>(),
+    isTls: false,
+    isLibrary: false,
+    caller: { namespace: '', labels: {} },
+  },
   serviceOf: () => undefined,
   hashOf: () => null,
 };

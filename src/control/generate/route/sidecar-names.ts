@@ -1,6 +1,7 @@
 // Names of a sidecar's route configurations, and the egress listener that each belongs to.
 import type { EgressListener, Scope } from '../../model/scope.ts';
 import { isHttp, type Service } from '../../model/service.ts';
+import { outboundCluster, parseCluster } from './cluster-names.ts';
 import { hostPort } from './domains.ts';
 
 /** `host` is '' in tables of all services of a port; a port of 0 stands for all ports. */
@@ -14,8 +15,10 @@ export type RouteName = {
 /** The listener that proxies all of HTTP, where the mesh has one. */
 const HTTP_PROXY = 'http_proxy';
 
-/** '9080', 'HOST:8000', 'unix:///path', 'http_proxy'; null for other names. */
+/** '9080', 'HOST:8000', 'outbound|8000||HOST', 'unix:///path', 'http_proxy'; null for other names. */
 export function parseRouteName(name: string): RouteName | null {
+  const cluster = parseCluster(name);
+  if (cluster !== null) return { host: cluster.host, port: Number(cluster.port), bind: '' };
   if (name === HTTP_PROXY || name.startsWith('unix:')) return { host: '', port: 0, bind: name };
   const at = name.lastIndexOf(':');
   const port = name.slice(at + 1);
@@ -31,6 +34,16 @@ export function listenerFor(scope: Pick<Scope, 'egress'>, { port, bind }: RouteN
     if (port !== 0 || listener.bind === bind) return listener;
   }
   return null;
+}
+
+/** Sorted: libraries for gRPC have a table for each port that may speak it. */
+export function libraryNamesOf(services: readonly Service[]): string[] {
+  const names = services.flatMap(({ hostname, ports }) =>
+    ports
+      .filter(({ protocol }) => isHttp(protocol) || protocol === 'UNSUPPORTED')
+      .map(({ number }) => outboundCluster(number, '', hostname)),
+  );
+  return [...new Set(names)].sort();
 }
 
 /** Sorted. Ports that the proxy looks at have a table for each service with an address of its own. */

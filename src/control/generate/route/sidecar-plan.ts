@@ -38,6 +38,8 @@ export type PlannedHost = {
 export type PlanInput = {
   /** 0: one listener for all ports. */
   readonly port: number;
+  /** Domains are also written with the port: the table is not one that ignores it. */
+  readonly writesPorts: boolean;
   /** Of the egress listener, each host once; for a port those that have it. */
   readonly services: readonly PlanService[];
   /** In order of precedence. */
@@ -99,10 +101,11 @@ export function planVirtualHosts(input: PlanInput): PlannedHost[] {
     const name = hostPort(host, group.port);
     if (names.has(name)) return;
     names.add(name);
+    const plain = input.port !== 0 && input.writesPorts ? [domainOf(host), name] : [domainOf(host)];
     const { domains, shortForms } =
       service === null
-        ? { domains: [domainOf(host)], shortForms: new Set<string>() }
-        : serviceDomains(service, input.port === 0 ? group.port : 0, input.caller);
+        ? { domains: plain, shortForms: new Set<string>() }
+        : serviceDomains(service, input.writesPorts ? group.port : 0, input.caller);
     const free = domains.filter((domain) => {
       const id = domain.toLowerCase();
       if (taken.has(id) || (shortForms.has(domain) && known.has(domain))) return false;
