@@ -22,11 +22,14 @@ import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE, RUNTIME_TYPE } from './types.ts';
 /** Name of the agent's cluster in Istio's configurations. */
 const DEFAULT_SDS_CLUSTER = 'sds-grpc';
 
+/** Of all workers together: what was taken on and does not serve yet. */
+const WARMING_STATS = ['cluster_manager.warming_clusters', 'listener_manager.total_listeners_warming'];
+
 export type XdsParts = {
   readonly parts: CoreParts;
   readonly core: Core;
   readonly decoded: Decoded;
-  readonly crew: ControlledCrew;
+  readonly crew: ControlledCrew & { readonly stats: { find(fullName: string): number | undefined } };
   /** Answers by the name table; null: there is nobody who would. */
   readonly dns: Pick<DnsService, 'takeTable'> | null;
 };
@@ -50,6 +53,7 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   const common = {
     ...{ clock, http, node: () => node, watcher: new FileWatch(), judgeUnknown: decoded.unknownFields.judge },
     log: (level: LogLevel, text: string) => logger.write(level, text),
+    isWarm: () => WARMING_STATS.every((name) => (crew.stats.find(name) ?? 0) === 0),
   };
   const { certificateClient: ownConfig } = decoded.bootstrapExtensions;
   const ownParts = { clock, random: core.random, stats, log: common.log };

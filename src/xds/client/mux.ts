@@ -7,6 +7,7 @@ import type { LogLevel } from '../../telemetry/log.ts';
 import type { XdsChannel, XdsChannelHandler } from './channel.ts';
 import { CloseLog } from './close-log.ts';
 import { DeltaState } from './delta-state.ts';
+import { LiveReports } from './live-reports.ts';
 import { type RateLimit, RequestRate } from './request-rate.ts';
 import {
   CLUSTER_TYPE,
@@ -27,6 +28,8 @@ export type MuxParts = {
   readonly log: (level: LogLevel, text: string) => void;
   /** What requests say of this client; asked for each. */
   readonly node: () => Node;
+  /** Everything that was taken on serves; absent: nobody is told of that. */
+  readonly isWarm?: () => boolean;
 };
 
 export type MuxOptions = {
@@ -74,6 +77,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
   readonly #closeLog: CloseLog;
   readonly #rate: RequestRate | null;
   readonly #rateTimer: Timer;
+  readonly #live: LiveReports | null;
   #queue: MuxType[] = [];
   #isFlushDue = false;
   #isStarted = false;
@@ -96,6 +100,9 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     this.#rate = options.rateLimit === null ? null : new RequestRate(options.rateLimit, parts.clock.nowMs);
     this.#rateTimer = parts.clock.timer(flush, this as XdsMux);
     this.#channel = connect(this);
+    const { clock, isWarm } = parts;
+    const send = (request: unknown): boolean => this.#channel.isOpen && this.#channel.send(request);
+    this.#live = isWarm === undefined || !options.isDelta ? null : new LiveReports({ clock, isWarm, send });
   }
 
   subscribe(
@@ -133,6 +140,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     this.#isClosed = true;
     this.#queue = [];
     this.#rateTimer.disarm();
+    this.#live?.onClose();
     this.#channel.stop();
     this.#setConnected(false);
     for (const entry of this.#types.values()) entry.close();
@@ -183,7 +191,9 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
   #send(entry: MuxType): void {
     const withNode = this.#isFirstRequest || !this.#options.setsNodeOnFirstOnly;
     this.#isFirstRequest = false;
-    this.#channel.send(entry.state.request(withNode ? this.#parts.node() : null));
+    const request = entry.state.request(withNode ? this.#parts.node() : null);
+    this.#channel.send(request);
+    this.#live?.answered((request as { response_nonce?: string }).response_nonce ?? '');
     // Delta: each response is answered by a request of its own.
     if (entry.state.isRequestDue) {
       entry.isQueued = true;
@@ -230,6 +240,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
       entry.state.onStream();
       this.queue(entry);
     }
+    this.#live?.onStream();
     this.#holdBack();
   }
 
@@ -237,10 +248,11 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     if (this.#isClosed) return;
     this.#closeLog.clear();
     this.#stands();
-    const { type_url = '', control_plane } = message as {
-      type_url?: string;
-      control_plane?: { identifier?: string };
-    };
+    const {
+      type_url = '',
+      nonce = '',
+      control_plane,
+    } = message as { type_url?: string; nonce?: string; control_plane?: { identifier?: string } };
     const entry = this.#types.get(typeUrlName(type_url));
     if (entry === undefined) {
       // Source: Envoy GrpcMuxImpl::onDiscoveryResponse.
@@ -249,6 +261,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
       return;
     }
     const { identifier } = control_plane ?? {};
+    this.#live?.received(nonce, identifier ?? '');
     if (identifier !== undefined) this.#countStream((counts) => counts.identifier(identifier));
     entry.receive(message);
     this.#holdBack();
@@ -265,6 +278,7 @@ export class XdsMux implements XdsSource, XdsChannelHandler, MuxHost {
     const { level, text } = this.#closeLog.closed(status, message, this.clock.nowMs);
     this.log(level, text);
     this.#setConnected(false);
+    this.#live?.onClose();
     this.#hasFailed = true;
     const reason = failure('upstream_closed', 'control', 'stream', text);
     for (const entry of [...this.#types.values()]) entry.failed(reason);

@@ -17,6 +17,8 @@ export type SourceParts = {
   /** What requests say of this proxy. */
   readonly node: () => Node;
   readonly log: (level: LogLevel, text: string) => void;
+  /** Everything that was taken on serves: told to a control plane that wants to know. */
+  readonly isWarm?: () => boolean;
 };
 
 /**
