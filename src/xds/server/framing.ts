@@ -116,7 +116,7 @@ class FieldWriter {
   readonly bytes: Buffer;
   #pos = 0;
 
-  /** `isKept`: in memory of its own, which what is shared and kept needs; small pieces are cheaper out of Node's pool. */
+  /** `isKept`: in memory of its own, for what is shared and kept; small pieces are cheaper out of Node's pool. */
   constructor(length: number, isKept: boolean) {
     this.bytes = isKept ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
   }

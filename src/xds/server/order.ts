@@ -1,5 +1,6 @@
 // In which order types are sent, so that nothing names what the client does not have.
 import { typeUrlOf } from '../../proto/type-url.ts';
+import { LIVE_TYPE_URL } from '../client/live-reports.ts';
 import {
   CLUSTER_TYPE,
   ENDPOINT_TYPE,
@@ -46,8 +47,8 @@ export const USER_TYPES: ReadonlySet<string> = new Set([LISTENER_URL, SCOPED_ROU
 export const FULL_TYPES: ReadonlySet<string> = new Set([CLUSTER_URL, LISTENER_URL, SCOPED_ROUTE_URL]);
 
 /**
- * Types of which a first request without names asks for nothing. Source: istiod, IsWildcardTypeURL. Virtual hosts are not
- * among them: Envoy, and Heddle's proxies, ask for all there are.
+ * Types of which a first request without names asks for nothing. Source: istiod, IsWildcardTypeURL. Virtual hosts are
+ * not among them: Envoy, and Heddle's proxies, ask for all there are.
  */
 export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_URL, ROUTE_URL, SECRET_URL, EXTENSION_URL]);
 
@@ -55,7 +56,7 @@ export const NAMED_TYPES: ReadonlySet<string> = new Set([ENDPOINT_URL, ROUTE_URL
 export const SPACED_TYPES: ReadonlySet<string> = new Set([VIRTUAL_HOST_URL]);
 
 /**
- * The type of a Heddle proxy's reports: a request whose `response_nonce` says up to which response (of any type)
- * everything is in effect; without one: what it had when it connected is. It is never answered.
+ * The type of a Heddle proxy's reports: `response_nonce` says up to which response (of any type) everything is in
+ * effect; without one, what it had when it connected is. They are never answered.
  */
-export const LIVE_URL = 'type.googleapis.com/heddle.dev.v1.Live';
+export const LIVE_URL = LIVE_TYPE_URL;
