@@ -36,16 +36,20 @@ export function inboundMemo(inputs: Inputs, parts: ListenerParts, settingsOf: Se
     const listeners = inboundListeners({ families, interception, ports, mtls, access, settings, identity });
     return listeners.map((listener) => encodeResource(LISTENER, listener.name ?? '', listener));
   });
+  // The rest of a scope changes with every service and route.
+  const ingresses = graph.memo<Scope['ingress']>('ingress of scopes', (key, read) => {
+    return read.get(parts.scopes.scopes, key).ingress;
+  });
   return graph.memo<readonly EncodedResource[]>(
     'inbound listeners of workloads',
     (key, read) => {
       const [classText = '', rest = ''] = key.split(SEPARATOR);
       const facts = parseClass<keyof InboundFacts>(classText);
       const { labels, addresses, identity } = JSON.parse(rest) as Callee;
-      const scope = read.get(parts.scopes.scopes, scopeKey(facts));
+      const ingress = read.get(ingresses, scopeKey(facts));
       const ports =
-        scope.ingress.length > 0
-          ? sidecarPorts(scope, facts, addresses)
+        ingress.length > 0
+          ? sidecarPorts(ingress, facts, addresses)
           : servicePorts(inputs, parts, facts, addresses, read);
       return read.get(encoded, `${classText}${SEPARATOR}${JSON.stringify({ labels, identity, ports })}`);
     },
@@ -91,10 +95,10 @@ function servicePorts(
 }
 
 /** What the Sidecar that applies says instead. */
-function sidecarPorts(scope: Scope, facts: InboundFacts, addresses: readonly string[]): InboundPort[] {
+function sidecarPorts(ingress: Scope['ingress'], facts: InboundFacts, addresses: readonly string[]): InboundPort[] {
   const [namespace = '', name = ''] = facts.sidecar.split('/');
   const taken = new Set<number>();
-  return scope.ingress.flatMap((listener): InboundPort[] => {
+  return ingress.flatMap((listener): InboundPort[] => {
     const { number, protocol, name: portName } = listener.port;
     if (protocol === 'UDP' || taken.has(number)) return [];
     taken.add(number);

@@ -43,12 +43,13 @@ export function outboundMemos(
   const pieces = piecesMemo(inputs, plans, fallbacks, settingsOf);
   const virtual = virtualMemo(inputs, fallbacks, settingsOf);
   const httpProxy = httpProxyMemo(inputs, settingsOf);
-  const line = (read: Reader, key: string, wantsHttp: boolean): EncodedResource[] => {
+  const names = { http: namesMemo(inputs, plans, true), other: namesMemo(inputs, plans, false) };
+  const line = (read: Reader, key: string, kind: keyof typeof names): EncodedResource[] => {
     const [classText = '', own = '', identity = ''] = key.split(SEPARATOR);
     const facts = parseClass<keyof OutboundFacts>(classText);
     const found: EncodedResource[] = [];
-    for (const [name, entry] of read.get(plans, pickClass(facts, ...PLAN_FIELDS))) {
-      if (hasHttp(entry) !== wantsHttp || (own !== '' && entry.podAddress === own)) continue;
+    for (const [name, podAddress] of read.get(names[kind], pickClass(facts, ...PLAN_FIELDS))) {
+      if (own !== '' && podAddress === own) continue;
       const piece = read.get(pieces, `${classText}${SEPARATOR}${name}${SEPARATOR}${identity}`);
       if (piece !== null) found.push(piece);
     }
@@ -57,15 +58,23 @@ export function outboundMemos(
   return {
     shared: graph.memo(
       'listeners without HTTP',
-      (key, read) => [...line(read, key, false), ...present(read.get(virtual, key.split(SEPARATOR)[0] ?? ''))],
+      (key, read) => [...line(read, key, 'other'), ...present(read.get(virtual, key.split(SEPARATOR)[0] ?? ''))],
       sameResources,
     ),
     http: graph.memo(
       'listeners with HTTP',
-      (key, read) => [...line(read, key, true), ...present(read.get(httpProxy, key))],
+      (key, read) => [...line(read, key, 'http'), ...present(read.get(httpProxy, key))],
       sameResources,
     ),
   };
+}
+
+/** Names and pods of a plan's listeners: callers are many, and a new listener of the other sort is none of theirs. */
+function namesMemo(inputs: Inputs, plans: Plans, wantsHttp: boolean): Memo<readonly (readonly [string, string])[]> {
+  return inputs.graph.memo(`names of listeners ${wantsHttp ? 'with' : 'without'} HTTP`, (key, read) => {
+    const entries = [...read.get(plans, key).values()].filter((entry) => hasHttp(entry) === wantsHttp);
+    return entries.map(({ name, podAddress }) => [name, podAddress] as const);
+  });
 }
 
 function present<T>(value: T | null): T[] {
