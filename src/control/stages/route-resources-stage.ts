@@ -125,22 +125,8 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
     const listeners = egress.map((listener) => ({ listener, services: valuesOf(read, services, listener.services) }));
     return routeNamesOf(listeners, meshOf(inputs, read).proxyHttpPort);
   });
-  const libraryNames = graph.memo<readonly string[]>('route names of libraries', (key, read) =>
-    libraryNamesOf(read.get(scopes, key).egress.flatMap((listener) => valuesOf(read, services, listener.services))),
-  );
   const labelNames = selectingLabels(inputs, parts);
-  /** Without the labels that other resources depend on: proxies that they tell apart have one table. */
-  const keysOf = (read: Reader, key: string): string[] => {
-    const facts = parseClass<keyof TableFacts>(key);
-    const known = new Set([
-      ...read.get(labelNames, scopeKey(facts)),
-      ...read.get(parts.policies.selectingLabels, facts.namespace),
-    ]);
-    const labels = Object.fromEntries(Object.entries(facts.labels).filter(([label]) => known.has(label)));
-    const narrow = tablesKey({ ...facts, labels });
-    const names = read.get(facts.kind === 'grpc' ? libraryNames : routeNames, scopeKey(facts));
-    return names.map((name) => `${narrow}${SEPARATOR}${name}`);
-  };
+  const keysOf = tableKeys(inputs, parts, routeNames, labelNames);
   return {
     ...{ routeConfigurations, virtualHosts, routeNames },
     tables: graph.memo(
@@ -154,6 +140,28 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       sameResources,
     ),
     selectingLabels: labelNames,
+  };
+}
+
+/** Keys of all tables of a class. Labels that only other resources depend on are left out: they part no tables. */
+function tableKeys(
+  inputs: Inputs,
+  { services, policies, scopes }: Parts,
+  routeNames: Memo<readonly string[]>,
+  labelNames: Memo<readonly string[]>,
+): (read: Reader, key: string) => string[] {
+  const libraryNames = inputs.graph.memo<readonly string[]>('route names of libraries', (key, read) => {
+    const { egress } = read.get(scopes.scopes, key);
+    return libraryNamesOf(egress.flatMap((listener) => valuesOf(read, services.services, listener.services)));
+  });
+  return (read, key) => {
+    const facts = parseClass<keyof TableFacts>(key);
+    const scope = scopeKey(facts);
+    const known = new Set([...read.get(labelNames, scope), ...read.get(policies.selectingLabels, facts.namespace)]);
+    const labels = Object.fromEntries(Object.entries(facts.labels).filter(([label]) => known.has(label)));
+    const narrow = tablesKey({ ...facts, labels });
+    const names = read.get(facts.kind === 'grpc' ? libraryNames : routeNames, scope);
+    return names.map((name) => `${narrow}${SEPARATOR}${name}`);
   };
 }
 

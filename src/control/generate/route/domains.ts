@@ -20,6 +20,8 @@ export type NamingCaller = {
 
 export type Domains = {
   readonly domains: readonly string[];
+  /** The same in lower case: domains that differ in nothing else are one. */
+  readonly ids: readonly string[];
   /** Those among them that are short forms: where one is another service's own name, that one has it. */
   readonly shortForms: ReadonlySet<string>;
 };
@@ -34,8 +36,27 @@ export function domainOf(host: string): string {
   return host.includes(':') && parseIp(host) !== null ? `[${host}]` : host;
 }
 
+/** What was made for a service (never changed in place) and callers of one kind: tables are planned again and again. */
+const made = new WeakMap<NamedService, Map<string, Domains>>();
+
 /** `port`: domains are also written with it; 0: the table ignores ports. */
 export function serviceDomains(service: NamedService, port: number, caller: NamingCaller): Domains {
+  const known = made.get(service) ?? new Map<string, Domains>();
+  made.set(service, known);
+  const key = `${port} ${caller.dnsDomain} ${caller.families} ${caller.dnsCapture}`;
+  const found = known.get(key) ?? makeDomains(service, port, caller);
+  known.set(key, found);
+  return found;
+}
+
+/** Domains of a host that is no service. */
+export function plainDomains(domains: readonly string[]): Domains {
+  return { domains, ids: domains.map((domain) => domain.toLowerCase()), shortForms: NO_FORMS };
+}
+
+const NO_FORMS: ReadonlySet<string> = new Set();
+
+function makeDomains(service: NamedService, port: number, caller: NamingCaller): Domains {
   const domains: string[] = [];
   const shortForms = new Set<string>();
   const add = (host: string): void => {
@@ -52,7 +73,7 @@ export function serviceDomains(service: NamedService, port: number, caller: Nami
   const isKubernetes = service.registry === 'Kubernetes';
   if (isKubernetes && service.resolution === 'Passthrough') domains.push(...domains.map((domain) => `*.${domain}`));
   for (const address of callerAddresses(service, caller)) add(address);
-  return { domains, shortForms };
+  return { ...plainDomains(domains), shortForms };
 }
 
 /** Shorter forms of a Kubernetes service's name that the caller's resolver completes; none for other names. */

@@ -2,7 +2,7 @@
 import { isHostWithin } from '../../model/hosts.ts';
 import type { HttpMatch, RouteSet } from '../../model/route.ts';
 import { isHttp, type Protocol, type Service } from '../../model/service.ts';
-import { domainOf, hostPort, type NamedService, type NamingCaller, serviceDomains } from './domains.ts';
+import { domainOf, hostPort, type NamedService, type NamingCaller, plainDomains, serviceDomains } from './domains.ts';
 import { type Caller, concerns } from './route-context.ts';
 
 /** What of a service the plan depends on. */
@@ -102,16 +102,17 @@ export function planVirtualHosts(input: PlanInput): PlannedHost[] {
     if (names.has(name)) return;
     names.add(name);
     const plain = input.port !== 0 && input.writesPorts ? [domainOf(host), name] : [domainOf(host)];
-    const { domains, shortForms } =
+    const { domains, ids, shortForms } =
       service === null
-        ? { domains: plain, shortForms: new Set<string>() }
+        ? plainDomains(plain)
         : serviceDomains(service, input.writesPorts ? group.port : 0, input.caller);
-    const free = domains.filter((domain) => {
-      const id = domain.toLowerCase();
-      if (taken.has(id) || (shortForms.has(domain) && known.has(domain))) return false;
-      taken.add(id);
+    const isFree = (domain: string, index: number): boolean => {
+      if (taken.has(ids[index]!) || (shortForms.has(domain) && known.has(domain))) return false;
+      taken.add(ids[index]!);
       return true;
-    });
+    };
+    const unclaimed = domains.filter(isFree);
+    const free = unclaimed.length === domains.length ? domains : unclaimed;
     // Where all ports share one listener, names alone are the plain port's.
     const isMixed = input.port === 0 && group.port !== PLAIN_PORT;
     const kept = isMixed ? free.filter((domain) => domain.includes(':')) : free;
