@@ -3,13 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeCa, makeCertificate } from '../../../test/support/certificates.ts';
 import { Graph, type InputCollection } from '../../base/collection.ts';
-import { decodeBinary } from '../../proto/binary-decode.ts';
-import { registry } from '../../proto/registry.ts';
 import { sealSecret } from '../credentials/secret-content.ts';
 import type { Mesh } from '../model/mesh.ts';
 import { type ConfigObject, objectKey } from '../source/object.ts';
 import { credentialsKey, credentialsStage } from './credentials-stage.ts';
-import { PROXY_CONFIG_TYPE, trustBundleStage } from './trust-bundle-stage.ts';
 
 const API = 'gateway.networking.k8s.io';
 const CA = makeCa('ca');
@@ -159,16 +156,4 @@ test('a broken Secret is told of, and keeps nobody else back', () => {
     /^Secret istio-system\/rsa: Failed to load private key/,
   );
   assert.equal(stage.problems.size, 1);
-});
-
-test('the trust bundle is one resource without a name', () => {
-  const graph = new Graph();
-  const bundle = graph.input<readonly string[]>('bundle');
-  const { tables } = trustBundleStage(graph, bundle);
-  assert.deepEqual(tables.retain(''), []);
-  graph.batch(() => bundle.set('', ['b', 'a']));
-  const [resource] = tables.get('') ?? [];
-  assert.deepEqual([resource?.typeUrl, resource?.name], [PROXY_CONFIG_TYPE, '']);
-  const type = registry.message('istio.mesh.v1alpha1.ProxyConfig');
-  assert.deepEqual(decodeBinary(type, resource?.body as Uint8Array), { ca_certificates_pem: ['a', 'b'] });
 });
