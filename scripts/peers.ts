@@ -94,6 +94,54 @@ export const PEERS_TABLE: readonly Peer[] = [
     source: { from: 'go', module: 'google.golang.org/grpc', version: 'v1.85.0', directory: 'interop/server' },
   },
   {
+    name: 'grpc-xds-client',
+    why: 'a client of gRPC that takes its configuration by xDS itself',
+    source: {
+      from: 'go',
+      module: 'google.golang.org/grpc',
+      version: 'v1.85.0',
+      directory: 'heddle-main',
+      main: `package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	_ "google.golang.org/grpc/xds"
+)
+
+// Calls the target once for each line of its input, and says who answered.
+func main() {
+	conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		fmt.Println("cannot dial:", err)
+		os.Exit(1)
+	}
+	defer conn.Close()
+	client := testgrpc.NewTestServiceClient(conn)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		var from peer.Peer
+		if _, err := client.EmptyCall(ctx, &testgrpc.Empty{}, grpc.Peer(&from)); err == nil {
+			fmt.Println("ok", from.Addr)
+		} else {
+			fmt.Println("failed", status.Code(err), status.Convert(err).Message())
+		}
+		cancel()
+	}
+}
+`,
+    },
+  },
+  {
     name: 'connectconformance',
     why: 'the cases of the Connect project, for gRPC and gRPC-Web',
     source: {
