@@ -5,12 +5,16 @@ import { pathToFileURL } from 'node:url';
 
 const ROOT = dirname(import.meta.dirname);
 
-/** Whose descriptions are compiled into `src/proto/generated`, from which Go module, under which licence. */
+/**
+ * Whose descriptions are compiled into `src/proto/generated` and `src/control/schema/generated`, from which Go module,
+ * under which licence.
+ */
 const SCHEMA_SOURCES: readonly (readonly [name: string, licence: string])[] = [
   ['Envoy API (github.com/envoyproxy/go-control-plane)', 'Apache-2.0'],
   ['protoc-gen-validate (github.com/envoyproxy/protoc-gen-validate)', 'Apache-2.0'],
   ['xDS API (github.com/cncf/xds)', 'Apache-2.0'],
   ['Istio API (istio.io/api)', 'Apache-2.0'],
+  ['Gateway API (sigs.k8s.io/gateway-api)', 'Apache-2.0'],
   ['OpenTelemetry protocol (go.opentelemetry.io/proto)', 'Apache-2.0'],
   ['CEL specification (cel.dev/expr)', 'Apache-2.0'],
   ['Google APIs and gRPC health (google.golang.org/genproto, google.golang.org/grpc)', 'Apache-2.0'],

@@ -1,5 +1,5 @@
 // The metadata of objects, as the API server checks them.
-import { nearest, type Problems } from './problem.ts';
+import { nearest, type Problems, textRemedy } from './problem.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -60,7 +60,7 @@ function checkField(name: string, value: unknown, problems: Problems): void {
   if (value === null) return;
   if (TEXTS.has(name)) {
     if (typeof value !== 'string')
-      problems.error(path, `must be a text, not ${problems.show(value)}`, 'put it in quotes');
+      problems.error(path, `must be a text, not ${problems.show(value)}`, textRemedy(value));
   } else if (MAPS.has(name)) {
     if (typeof value !== 'object' || Array.isArray(value)) {
       problems.error(path, `must be names and texts, not ${problems.show(value)}`, 'write "name: text" lines');
@@ -81,7 +81,7 @@ function checkTexts(texts: Fields, field: string, problems: Problems): void {
   for (const [key, value] of Object.entries(texts)) {
     const path = ['metadata', field, key];
     if (typeof value !== 'string') {
-      problems.error(path, `must be a text, not ${problems.show(value)}`, 'put it in quotes');
+      problems.error(path, `must be a text, not ${problems.show(value)}`, textRemedy(value));
       continue;
     }
     if (!isQualified(field === 'annotations' ? key.toLowerCase() : key)) {

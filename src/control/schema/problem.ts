@@ -42,6 +42,14 @@ function show(value: unknown): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
+/** What to do about a value that should be a text. */
+export function textRemedy(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return 'write one text';
+  return typeof value === 'boolean'
+    ? 'put it in quotes: y, n, yes, no, on and off mean true or false'
+    : 'put it in quotes';
+}
+
 export function typeNameOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';

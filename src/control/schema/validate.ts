@@ -2,7 +2,7 @@
 import type { PathPart } from '../source/finding.ts';
 import { sameJson } from '../source/same-json.ts';
 import { hasFormat, NUMBER_RANGES } from './formats.ts';
-import { nearest, Problems, typeNameOf } from './problem.ts';
+import { nearest, Problems, textRemedy, typeNameOf } from './problem.ts';
 import type { Schema, SchemaJson } from './structural.ts';
 
 type Path = PathPart[];
@@ -79,15 +79,15 @@ function checkType(value: unknown, json: SchemaJson, path: Path, problems: Probl
   problems.error(
     path,
     `must be of type ${json.type}: ${problems.show(value)} is of type ${actual}`,
-    remedyOf(json.type, actual),
+    remedyOf(json.type, value),
   );
   return false;
 }
 
-function remedyOf(wanted: string, actual: string): string {
-  if (wanted === 'string') return actual === 'object' || actual === 'array' ? 'write one text' : 'put it in quotes';
+function remedyOf(wanted: string, value: unknown): string {
+  if (wanted === 'string') return textRemedy(value);
   if (wanted === 'integer' || wanted === 'number')
-    return actual === 'string' ? 'write it without quotes' : 'write a number';
+    return typeof value === 'string' ? 'write it without quotes' : 'write a number';
   if (wanted === 'boolean') return 'write true or false, without quotes';
   if (wanted === 'array') return 'write a list, each item on a line that begins with "- "';
   return 'write fields with names';
