@@ -57,7 +57,17 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/identity/', may: ['src/wire/', 'src/net/tls/', ...FLOOR] },
   {
     path: 'src/agent/',
-    may: ['src/identity/', 'src/grpc/', 'src/xds/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR],
+    may: [
+      'src/identity/',
+      'src/grpc/',
+      'src/xds/',
+      // The same server answers beside an Envoy.
+      'src/proxy/dns/',
+      'src/proto/',
+      'src/wire/',
+      'src/net/',
+      ...FLOOR,
+    ],
   },
   { path: 'src/policy/', may: ['src/proto/', 'src/wire/', 'src/net/', ...FLOOR] },
   { path: 'src/intercept/plan/', may: ['src/base/'] },

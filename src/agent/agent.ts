@@ -4,18 +4,23 @@ import { resolve as resolvePath } from 'node:path';
 import type { GrpcChannel } from '../grpc/client/channel.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { readToken } from '../identity/bearer-token.ts';
+import type { DnsService } from '../proxy/dns/start-dns.ts';
 import type { DirectoryWatcher } from '../net/file-watch.ts';
+import { decodeBinary } from '../proto/binary-decode.ts';
+import { toJson } from '../proto/json-encode.ts';
+import { registry } from '../proto/registry.ts';
 import type { MetricRegistry } from '../telemetry/prometheus.ts';
 import { certificateFiles } from './config/environment.ts';
+import { agentDns } from './dns.ts';
 import type { AgentSettings } from './config/settings.ts';
 import { type IdentityParts, SYSTEM_ROOTS, WorkloadIdentity } from './identity/workload-identity.ts';
 import { type AgentMetrics, agentMetrics } from './metrics.ts';
-import { PROXY_CONFIG_TYPE } from './relay/own-types.ts';
+import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE } from './relay/own-types.ts';
 import { AdsRelay } from './relay/relay.ts';
 import { sdsMethods } from './secrets/sds-service.ts';
 import { SecretStore } from './secrets/secret-store.ts';
 import { listenOn } from './sockets.ts';
-import { bundleRoots } from './upstream/trust-bundle.ts';
+import { rootsOfProxyConfig } from './upstream/trust-bundle.ts';
 
 export type AgentParts = Omit<IdentityParts, 'metrics'> & {
   readonly watcher: DirectoryWatcher;
@@ -32,6 +37,8 @@ const DIRECTORY_MODE = 0o700;
 export class Agent {
   readonly metrics: AgentMetrics;
   readonly relay: AdsRelay;
+  /** Null: applications ask elsewhere. */
+  readonly dns: DnsService | null;
   readonly sdsSocket: string;
   readonly xdsSocket: string;
   readonly #settings: AgentSettings;
@@ -41,6 +48,7 @@ export class Agent {
   readonly #server: GrpcServer;
   readonly #secrets: SecretStore;
   readonly #mounted = mountedFiles();
+  #table: Buffer | null = null;
 
   constructor(settings: AgentSettings, parts: AgentParts) {
     this.#settings = settings;
@@ -56,7 +64,8 @@ export class Agent {
     const { clusterId, tokenPath } = settings;
     const token = (): string | { readonly error: string } => readToken(tokenPath);
     this.relay = new AdsRelay({ channel: this.#control, token, clusterId, metrics, log });
-    this.relay.follow({ type: PROXY_CONFIG_TYPE, take: (message) => this.#takeProxyConfig(message) });
+    this.dns = agentDns(settings, parts);
+    this.#followOwnTypes();
     this.#secrets = new SecretStore({
       ...{ clock, watcher, client, log, debounceMs: DEBOUNCE_MS },
       ...{ systemRootsPath: SYSTEM_ROOTS, mounted: this.#mounted },
@@ -72,13 +81,18 @@ export class Agent {
       const listener = await listenOn(engine, this.#server, path);
       if (typeof listener === 'string') return listener;
     }
-    if (this.#mounted === null) engine.run(() => this.#identity.start());
-    return null;
+    let problem: string | null = null;
+    engine.run(() => {
+      problem = this.dns?.start() ?? null;
+      if (this.#mounted === null) this.#identity.start();
+    });
+    return problem;
   }
 
   stop(): void {
     this.#parts.engine.run(() => {
       this.#server.stop();
+      this.dns?.close();
       this.#identity.close();
       this.#secrets.close();
       this.#control.close();
@@ -95,12 +109,31 @@ export class Agent {
   }
 
   /** The mesh's roots as the control plane tells them. */
-  #takeProxyConfig(message: unknown): string | null {
-    const { ca_certificates_pem: texts = [] } = message as { readonly ca_certificates_pem?: readonly string[] };
-    const roots = bundleRoots(texts);
+  #takeProxyConfig(bytes: Buffer): string | null {
+    const roots = rootsOfProxyConfig(bytes);
     if (typeof roots === 'string') return roots;
     this.#identity.client.setTrustBundle(roots);
     return null;
+  }
+
+  #followOwnTypes(): void {
+    this.relay.follow({ type: PROXY_CONFIG_TYPE, take: (bytes, done) => done(this.#takeProxyConfig(bytes)) });
+    const { dns } = this;
+    if (dns === null) return;
+    this.relay.follow({
+      type: NAME_TABLE_TYPE,
+      take: (bytes, done) => {
+        this.#table = bytes;
+        dns.takeTable(bytes, done);
+      },
+    });
+  }
+
+  /** The last one that came, as JSON; null without one. */
+  get nameTable(): object | null {
+    const type = registry.message(NAME_TABLE_TYPE);
+    const message = this.#table === null ? undefined : decodeBinary(type, this.#table);
+    return message === undefined ? null : (toJson(type, message as never) as object);
   }
 }
 

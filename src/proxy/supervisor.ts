@@ -1,12 +1,12 @@
 // The supervisor: admin interface, statistics intervals and the life of the process around the workers.
 import { writeFileSync } from 'node:fs';
 import type { Timer } from '../base/clock.ts';
+import { runInSlices } from '../base/slices.ts';
 import { addressText } from '../net/address.ts';
 import { AdminListener } from './admin/admin-listener.ts';
 import { adminHandlers } from './admin/handlers.ts';
 import { type DnsParts, DnsService, dnsSettings } from './dns/start-dns.ts';
 import type { SupervisedProxy } from './proxy.ts';
-import { runInSlices } from './workers/apply.ts';
 import { DateText } from './worker.ts';
 
 export class Supervisor {

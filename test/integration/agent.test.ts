@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Resolver } from 'node:dns/promises';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/free-ports.ts';
@@ -28,6 +29,7 @@ async function childOf(pid: number): Promise<number> {
   return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')[0]);
 }
 
+const NAMES = { table: { 'web.test': { ips: ['240.0.0.9'], registry: 'External' } } };
 const SHOWS_PEER = {
   direct_response: { status: 200, body: { inline_string: 'hello' } },
   response_headers_to_add: [{ header: { key: 'peer', value: '%DOWNSTREAM_PEER_URI_SAN%' } }],
@@ -64,7 +66,12 @@ test('two proxies speak with the identities that their agents brought', {
 });
 
 test('readiness, metrics, probes, and the way out', { skip: missing, timeout: 60_000 }, async () => {
-  const [port, appPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const [port, appPort, metricsPort, dnsPort] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
   const probes: string[] = [];
   const application = createServer((request, response) => {
     probes.push(`${request.method} ${request.url} ${request.headers.host} ${request.headers['x-probe'] ?? ''}`);
@@ -82,6 +89,8 @@ test('readiness, metrics, probes, and the way out', { skip: missing, timeout: 60
         '/app-health/other/livez': { tcpSocket: { port: metricsPort }, timeoutSeconds: 1 },
         '/app-health/other/readyz': { grpc: { port: appPort } },
       }),
+      ISTIO_META_DNS_CAPTURE: 'true',
+      DNS_PROXY_ADDR: `localhost:${dnsPort}`,
       ISTIO_PROMETHEUS_ANNOTATIONS: JSON.stringify({ scrape: 'true', port: String(appPort), path: '/metrics' }),
     },
   });
@@ -99,6 +108,12 @@ test('readiness, metrics, probes, and the way out', { skip: missing, timeout: 60
   assert.match(merged.body, /istio_agent_cert_expiry_seconds\{resource_name="default"\} 3\d{3}/);
   assert.match(merged.body, /envoy_server_live\{\} 1/);
   assert.match(merged.body, /app_requests_total 7/);
+  const resolver = new Resolver();
+  resolver.setServers([`127.0.0.1:${dnsPort}`]);
+  control.ads.set('istio.networking.nds.v1.NameTable', { '': NAMES }, agent.nodeId);
+  await agent.until('the table', async () => (await agent.get(status, '/debug/ndsz')).status === 200);
+  await agent.until('a name', async () => (await resolver.resolve4('web.test').catch(() => []))[0] === '240.0.0.9');
+  assert.match((await agent.get(status, '/debug/ndsz')).body, /"web\.test":\{"ips":\["240\.0\.0\.9"\]/);
   const rows: readonly (readonly [string, number])[] = [
     ['/app-health/app/livez', 204],
     ['/app-health/app/readyz', 500],

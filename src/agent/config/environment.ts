@@ -102,6 +102,7 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     configDirectory: flags.configPath ?? proxyConfig.configPath,
     ports,
     drain,
+    dnsAddress: of('DNS_PROXY_ADDR'),
     appProbers: of('ISTIO_KUBE_APP_PROBERS'),
     prometheusAnnotations: of('ISTIO_PROMETHEUS_ANNOTATIONS'),
     isMetricsLocal: isTrue(of('METRICS_LOCALHOST_ACCESS_ONLY')),

@@ -70,6 +70,8 @@ export type AgentSettings = {
   readonly configDirectory: string;
   readonly ports: AgentPorts;
   readonly drain: DrainSettings;
+  /** DNS_PROXY_ADDR, 'host:port'; '' for 15053 on loopback. */
+  readonly dnsAddress: string;
   /** JSON of ISTIO_KUBE_APP_PROBERS and ISTIO_PROMETHEUS_ANNOTATIONS; '' without. */
   readonly appProbers: string;
   readonly prometheusAnnotations: string;

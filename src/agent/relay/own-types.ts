@@ -17,10 +17,10 @@ export const PROXY_CONFIG_TYPE = 'istio.mesh.v1alpha1.ProxyConfig';
 /** There is no message of that name: a request with it tells how the application is. */
 const HEALTH_TYPE_URL = 'type.googleapis.com/istio.v1.HealthInformation';
 
-/** Takes what came of its type, decoded; a text refuses it. `null`: there is nothing of it. */
+/** Takes what came of its type, encoded; `done` is called once, perhaps later, with why it is refused, or null. */
 export type OwnType = {
   readonly type: string;
-  take(message: unknown): string | null;
+  take(bytes: Buffer, done: (refusal: string | null) => void): void;
 };
 
 /** How the application is; null: not known yet, or not asked. */
@@ -35,30 +35,34 @@ export function healthRequest({ isHealthy, message }: Health, isDelta: boolean):
   return encodeRequest({ type_url: HEALTH_TYPE_URL, ...error }, isDelta);
 }
 
-/** Gives a response of an own type to who takes it; returns the answer to it. */
-export function takeResponse(own: OwnType, bytes: Buffer, isDelta: boolean): Uint8Array | null {
+/** Gives a response of an own type to who takes it, and the answer to `reply`; a broken one has none. */
+export function takeResponse(
+  own: OwnType,
+  bytes: Buffer,
+  isDelta: boolean,
+  reply: (request: Uint8Array) => void,
+): void {
   const response = decodeBinary(registry.message(`${DISCOVERY}${isDelta ? 'Delta' : ''}DiscoveryResponse`), bytes) as
     | (DiscoveryResponse & DeltaDiscoveryResponse)
     | undefined;
-  if (response === undefined) return null;
+  if (response === undefined) return;
   const { nonce = '', version_info: version = '' } = response;
-  const resources = response.resources ?? [];
-  const last = resources.at(-1) as { readonly value?: Uint8Array; readonly resource?: { readonly value?: Uint8Array } };
-  const value = isDelta ? last?.resource?.value : last?.value;
-  const refusal = value === undefined ? null : takeValue(own, value);
-  const answer = {
-    type_url: typeUrlOf(own.type),
-    response_nonce: nonce,
-    ...(isDelta ? {} : { version_info: version }),
-    ...(refusal === null ? {} : { error_detail: { code: GRPC.invalidArgument, message: refusal } }),
+  const answer = (refusal: string | null): void => {
+    const request = {
+      type_url: typeUrlOf(own.type),
+      response_nonce: nonce,
+      ...(isDelta ? {} : { version_info: version }),
+      ...(refusal === null ? {} : { error_detail: { code: GRPC.invalidArgument, message: refusal } }),
+    };
+    reply(encodeRequest(request, isDelta));
   };
-  return encodeRequest(answer, isDelta);
+  const last = (response.resources ?? []).at(-1) as Any & { readonly resource?: Any };
+  const value = isDelta ? last?.resource?.value : last?.value;
+  if (value === undefined) answer(null);
+  else own.take(Buffer.from(value), answer);
 }
 
-function takeValue(own: OwnType, value: Uint8Array): string | null {
-  const message = decodeBinary(registry.message(own.type), value);
-  return message === undefined ? `it is no ${own.type}` : own.take(message);
-}
+type Any = { readonly value?: Uint8Array };
 
 function encodeRequest(request: DiscoveryRequest & DeltaDiscoveryRequest, isDelta: boolean): Uint8Array {
   return encodeBinary(registry.message(`${DISCOVERY}${isDelta ? 'Delta' : ''}DiscoveryRequest`), request as never);

@@ -82,10 +82,16 @@ const until = async (test: () => boolean, what = ''): Promise<void> => {
 const NODE = { id: 'sidecar~1', cluster: 'c' };
 
 for (const isDelta of [true, false]) {
-  test(`streams pass both ways, and the agent's own types stay (${isDelta ? 'delta' : 'state of the world'})`, async () => {
+  test(`streams pass both ways, and own types stay (${isDelta ? 'delta' : 'state of the world'})`, async () => {
     const { control, relay, proxy, logs } = setUp();
     const tables: unknown[] = [];
-    relay.follow({ type: NAME_TABLE_TYPE, take: (table) => (tables.push(table) > 1 ? 'not this one' : null) });
+    relay.follow({
+      type: NAME_TABLE_TYPE,
+      take: (bytes, done) => {
+        tables.push(decodeBinary(registry.message(NAME_TABLE_TYPE), bytes));
+        clock.defer(() => done(tables.length > 1 ? 'not this one' : null));
+      },
+    });
     control.set(CLUSTER_TYPE, { a: { name: 'a' } });
     control.set(LISTENER_TYPE, { l: { name: 'l' } });
     control.set(NAME_TABLE_TYPE, { '': { table: { host: { ips: ['1.2.3.4'] } } } });

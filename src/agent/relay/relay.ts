@@ -152,8 +152,7 @@ class RelayStream implements ServerCallHandler<Buffer> {
   #fromServer(buf: Buffer, start: number, end: number): void {
     const own = this.#surroundings.own.get(typeUrlName(responseTypeUrl(buf, start, end)));
     if (own !== undefined) {
-      const answer = takeResponse(own, buf.subarray(start, end), this.#isDelta);
-      if (answer !== null) this.#upstream?.sendBytes(answer);
+      takeResponse(own, buf.subarray(start, end), this.#isDelta, (answer) => this.#upstream?.sendBytes(answer));
       return;
     }
     this.#parts.metrics.responsesToProxy.cell().add();

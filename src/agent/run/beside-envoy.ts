@@ -60,7 +60,7 @@ export class BesideEnvoy {
     }
     const status = await startStatus({
       ...{ settings, engine, resolver, registry, log, readiness: this.#readiness, metrics: agent.metrics },
-      nameTable: () => null,
+      nameTable: () => agent.nameTable,
       reportHealth: (health) => agent.relay.reportHealth(health),
       onQuit: () => this.end(),
       onDrain: () => void this.#drain(),

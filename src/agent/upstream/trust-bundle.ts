@@ -2,9 +2,19 @@
 import { X509Certificate } from 'node:crypto';
 import type { TrustRoot } from '../../identity/issued-chain.ts';
 import { pemBlocks } from '../../net/tls/pem.ts';
+import { decodeBinary } from '../../proto/binary-decode.ts';
+import { registry } from '../../proto/registry.ts';
+import { PROXY_CONFIG_TYPE } from '../relay/own-types.ts';
 
-/** A text says why none of them is taken. */
-export function bundleRoots(texts: readonly string[]): readonly TrustRoot[] | string {
+/** Of an encoded istio.mesh.v1alpha1.ProxyConfig; a text says why none is taken. */
+export function rootsOfProxyConfig(bytes: Buffer): readonly TrustRoot[] | string {
+  const message = decodeBinary(registry.message(PROXY_CONFIG_TYPE), bytes) as
+    | { readonly ca_certificates_pem?: readonly string[] }
+    | undefined;
+  return message === undefined ? `it is no ${PROXY_CONFIG_TYPE}` : bundleRoots(message.ca_certificates_pem ?? []);
+}
+
+function bundleRoots(texts: readonly string[]): readonly TrustRoot[] | string {
   const blocks = texts.flatMap((text) => pemBlocks(Buffer.from(text, 'latin1'), 'CERTIFICATE'));
   try {
     return blocks.map((block) => {

@@ -1,4 +1,5 @@
 // Takes configuration updates on while traffic goes on: decodes in slices, then swaps one resource after another.
+import { runInSlices } from '../../base/slices.ts';
 import type { Core, Decoded } from '../core.ts';
 import { extensionWarning, standInWarnings } from '../listener/stand-ins.ts';
 import type { StandIn } from '../network/filter.ts';
@@ -22,9 +23,6 @@ import type { HostChange } from '../xds/virtual-hosts.ts';
 import type { ScopeChange } from '../xds/scope-sets.ts';
 import { countReload } from './reload-stats.ts';
 import { bugRefusal, type Resource, ResourceDecoder, typeName } from './resource-decoder.ts';
-
-/** Milliseconds of one slice of work: what is on its way meanwhile is so much later. One step may take longer. */
-const SLICE_MS = 0.3;
 
 /** What waits for whoever uses it by name. */
 const HELD_TYPES: ReadonlySet<string> = new Set([SECRET_TYPE, ENDPOINTS_TYPE, EXTENSION_TYPE, ROUTE_TYPE]);
@@ -290,22 +288,6 @@ export class ConfigApplier {
     if (type === EXTENSION_TYPE) return [extensions, networkExtensions, listenerExtensions];
     return type === ROUTE_TYPE ? [routes] : [secrets];
   }
-}
-
-/** Runs a generator to its end, a slice at a time, between the turns of the event loop. */
-export function runInSlices<T>(core: Pick<Core, 'clock'>, work: Generator<void, T>, done: (result: T) => void): void {
-  const { clock } = core;
-  const slice = (): void => {
-    const until = clock.update() + SLICE_MS;
-    do {
-      const step = work.next();
-      if (step.done !== true) continue;
-      done(step.value);
-      return;
-    } while (clock.update() < until);
-    clock.defer(slice);
-  };
-  clock.defer(slice);
 }
 
 export function keyOf({ typeUrl, name, place = '' }: ResourceUpdate): string {

@@ -2,7 +2,8 @@
 import { isWhole } from '../../xds/client/services.ts';
 import type { Core, Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
-import { isSame, keyOf, keyOfWant, runInSlices } from './apply.ts';
+import { runInSlices } from '../../base/slices.ts';
+import { isSame, keyOf, keyOfWant } from './apply.ts';
 import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { ADS_KEY } from '../xds/place.ts';
 import type { Want } from '../xds/holders.ts';
