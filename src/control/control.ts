@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import type { Address } from '../base/byte-stream.ts';
 import { Clock, Random } from '../base/clock.ts';
+import { DEFAULT_AUTHORITY } from '../ca/authority.ts';
 import { createCertificate } from '../ca/certificate-service.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import type { AnyServerMethod } from '../grpc/service.ts';
@@ -20,6 +21,8 @@ import type { ControlOptions, HostPort } from './options.ts';
 import { PushObserver } from './push/push-observer.ts';
 import { Receipts } from './push/receipts.ts';
 import { ConfigSource } from './source/config-source.ts';
+import { StatusBook } from './status.ts';
+import { TrustBundleTable } from './trust-bundle.ts';
 import { Updates } from './updates.ts';
 
 export type RunningControl = {
@@ -58,16 +61,17 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   // What is there at the start is in place before anybody is served.
   updates.flush();
 
+  const trust = new TrustBundleTable(clock);
   const identity = await openIdentity(options, state.mesh, {
     clock,
     log,
     metrics,
-    waitingFor: () => [],
+    waitingFor: () => trust.waitingFor(xds.streams, DEFAULT_AUTHORITY.maxLifeMs),
   });
   if (typeof identity === 'string') return identity;
 
   const { authenticators } = identity;
-  const admission = new Admission({ state, authenticators, trustsLoopback: options.trustsLoopback, log });
+  const admission = new Admission({ state, authenticators, trustsLoopback: options.trustsLoopback, trust, log });
   const receipts: Receipts = new Receipts({ clock, streams: () => xds.streams });
   const observer = new PushObserver({
     registry: metrics,
@@ -80,6 +84,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     authenticate: (call) => admission.authenticate(call),
     admit: (caller, node) => admission.admit(caller, node),
   });
+  trust.follow(identity.authority, () => xds.push());
   updates.attach({ xds, receipts, observer });
   const service = createCertificate({ authority: identity.authority, authenticators, log });
   const plain = openDoor(engine, random, options.plain, [...xds.methods(), service], null);
@@ -96,17 +101,11 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     close();
     return failed.error;
   }
+  const status = new StatusBook({ state, source, receipts, updates });
   let http: HttpServer;
   try {
     http = await startApi(options.http, {
-      state,
-      source,
-      updates,
-      xds,
-      receipts,
-      identity,
-      metrics,
-      clock,
+      ...{ state, source, updates, xds, receipts, status, identity, metrics, clock },
       version: parts.version,
     });
   } catch (error) {

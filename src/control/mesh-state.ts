@@ -80,6 +80,17 @@ export class MeshState {
     return { causes, ...this.#views.settle() };
   }
 
+  /** Which resources there would be otherwise without the object: it is taken away and put back, and nobody hears of it. */
+  impactOf(key: string, object: ConfigObject): readonly TableChange[] {
+    const kind = this.#kinds.get(key.slice(0, key.indexOf('/')));
+    if (kind?.get(key) === undefined) return [];
+    this.graph.batch(() => kind.delete(key));
+    const changes = this.#views.peek();
+    this.graph.batch(() => kind.set(key, object));
+    this.#views.settle();
+    return changes;
+  }
+
   /** A proxy is here; `key` names it among all. Several streams of one proxy share what it sees. */
   connect(key: string, node: ConnectedProxy): ProxyView {
     const users = this.#users.get(key) ?? 0;

@@ -47,6 +47,8 @@ export class Updates {
   readonly #debounce: Debounce;
   readonly #generations = new Map<string, number>();
   readonly #records: PushRecord[] = [];
+  /** The tables that there were when an object's change was settled. */
+  readonly #followed = new Map<string, number>();
   #pending = new Map<string, ConfigObject | null>();
   #sinks: UpdateSinks | null = null;
 
@@ -81,6 +83,11 @@ export class Updates {
     this.#debounce.fire();
   }
 
+  /** Whether a change of the object was settled since those tables are there (`Views.shape`). */
+  isFollowed(key: string, shape: number): boolean {
+    return this.#followed.get(key) === shape;
+  }
+
   /** 0: no such object. */
   generationOf(key: string): number {
     return this.#generations.get(key) ?? 0;
@@ -100,6 +107,8 @@ export class Updates {
     const settled = this.#settle(pending, log);
     const computeMs = clock.update() - startMs;
     const { applied, gone } = this.#generationsOf(pending);
+    for (const { key } of applied) this.#followed.set(key, state.views.shape);
+    for (const key of gone) this.#followed.delete(key);
     const sinks = this.#sinks;
     if (sinks === null) return;
     this.#closeRecord();

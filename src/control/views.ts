@@ -18,6 +18,8 @@ export class Views {
   readonly #held = new Map<string, Held>();
   readonly #followed = new Set<string>();
   readonly #proxies = new Map<string, ProxyView>();
+  /** Counts tables that came and went, for those who remember what was true of all. */
+  shape = 0;
   #dirty: Held[] = [];
   #replanned: string[] = [];
 
@@ -71,6 +73,23 @@ export class Views {
     return { changes, replanned };
   }
 
+  /**
+   * What `settle` would change, without doing it: for a question that is taken back at once. Of proxies that would see
+   * other tables, everything they see counts.
+   */
+  peek(): readonly TableChange[] {
+    const changes = this.#dirty.flatMap(({ ref, table, users }) => {
+      if (users === 0) return [];
+      const resources = ofType(ref.memo.get(ref.key) ?? [], table.typeUrl);
+      const names = differing(table, resources);
+      return names.length === 0 ? [] : [{ table, names }];
+    });
+    for (const key of this.#replanned) {
+      for (const { table } of this.#proxies.get(key)?.held ?? []) changes.push({ table, names: [...table.names()] });
+    }
+    return changes;
+  }
+
   #arrange(key: string, view: ProxyView): void {
     const plan = this.#plans.get(key) ?? {};
     const before = view.held;
@@ -97,6 +116,7 @@ export class Views {
       held = { ref, table: new ResourceTable(typeUrl, `${ref.memo.name} ${ref.key}`), users: 0, isDirty: false };
       held.table.set(ofType(resources, typeUrl));
       this.#held.set(name, held);
+      this.shape++;
     }
     held.users++;
     return held;
@@ -151,4 +171,14 @@ function ofType(resources: readonly EncodedResource[], typeUrl: string): readonl
   return resources.every((resource) => resource.typeUrl === typeUrl)
     ? resources
     : resources.filter((resource) => resource.typeUrl === typeUrl);
+}
+
+function differing(table: ResourceTable, resources: readonly EncodedResource[]): string[] {
+  const names = new Set(table.names());
+  const changed: string[] = [];
+  for (const { name, version } of resources) {
+    if (table.get(name)?.version !== version) changed.push(name);
+    names.delete(name);
+  }
+  return [...changed, ...names];
 }

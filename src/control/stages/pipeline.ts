@@ -1,6 +1,7 @@
 // All stages in their order: objects → services and rules → scopes → resources → what each proxy gets.
 import type { Collection } from '../../base/collection.ts';
 import type { Mesh } from '../model/mesh.ts';
+import type { Complaint } from '../translate/complaint.ts';
 import type { ProxyPlan } from '../views.ts';
 import { accessLogsStage } from './access-logs-stage.ts';
 import { callersStage } from './callers-stage.ts';
@@ -32,6 +33,8 @@ export type Pipeline = {
   readonly gateways: GatewaysStage;
   readonly scopes: ScopesStage;
   readonly plans: Collection<ProxyPlan>;
+  /** What translators have to say, by object key. */
+  readonly complaints: readonly Collection<readonly Complaint[]>[];
 };
 
 export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): Pipeline {
@@ -74,5 +77,6 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     gatewayRoutes,
   };
   const plans = plansStage(inputs, proxies, parts);
-  return { mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
+  const complaints = [services, policies, routes, security].map((stage) => stage.complaints);
+  return { complaints, mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
 }

@@ -1,13 +1,14 @@
 // Which tables each connected proxy is served from: its class, and the resources of every type under that class's key.
 import type { Collection, Memo, Reader } from '../../base/collection.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
+import type { MergedListener } from '../generate/gateway/merge.ts';
 import { familiesOf, parseClass, pickClass, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import { scopeKey } from '../model/scope.ts';
 import type { ProxyPlan } from '../views.ts';
 import type { CallersStage } from './callers-stage.ts';
-import { type ClusterResources, clusterTables } from './cluster-resources-stage.ts';
+import { type ClusterResources, clusterTables, sniClusterTable } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsKey, SECRET_TYPE } from './credentials-stage.ts';
-import { type EndpointResources, endpointTables } from './endpoint-resources-stage.ts';
+import { type EndpointResources, endpointTables, sniEndpointTable } from './endpoint-resources-stage.ts';
 import { gatewayListenerTable } from './gateway-listener-stage.ts';
 import { gatewayRouteKey } from './gateway-routes-stage.ts';
 import { gatewayPlayerKey, type GatewaysStage } from './gateways-stage.ts';
@@ -50,9 +51,17 @@ export function plansStage(
     const facts = classOf(node, read, parts);
     const routes = tablesKey(facts);
     const isGateway = node.role !== 'sidecar';
+    // mTLS goes through such a gateway unopened, to the cluster that its SNI names.
+    const passesOn = isGateway && read.get(parts.gateways.merged, gatewayPlayerKey(node)).listeners.some(isUnopened);
     return {
-      [`${ENVOY}.cluster.v3.Cluster`]: clusterTables(parts.clusters, facts, node.addresses),
-      [`${ENVOY}.endpoint.v3.ClusterLoadAssignment`]: endpointTables(parts.endpoints, facts),
+      [`${ENVOY}.cluster.v3.Cluster`]: [
+        ...clusterTables(parts.clusters, facts, node.addresses),
+        ...(passesOn ? [sniClusterTable(parts.clusters, facts)] : []),
+      ],
+      [`${ENVOY}.endpoint.v3.ClusterLoadAssignment`]: [
+        ...endpointTables(parts.endpoints, facts),
+        ...(passesOn ? [sniEndpointTable(parts.endpoints, facts)] : []),
+      ],
       [`${ENVOY}.listener.v3.Listener`]:
         node.role === 'router'
           ? [gatewayListenerTable(parts.gatewayListeners, facts, node)]
@@ -89,6 +98,10 @@ function classOf(node: ProxyNode, read: Reader, parts: PlanParts): ProxyClass {
     ...{ role, kind, namespace, dnsDomain, sidecar, labels, families: familiesOf(node.addresses) },
     ...{ interception, locality, network, cluster, dnsCapture, http10 },
   };
+}
+
+function isUnopened({ servers }: MergedListener): boolean {
+  return servers.some(({ server }) => server.tls?.mode === 'AUTO_PASSTHROUGH');
 }
 
 function gatewayTablesKey(facts: ProxyClass, node: ProxyNode): string {

@@ -1,0 +1,53 @@
+// The JSON API of status: how far each object came, waiting for it, and a stream of what happens.
+import type { EventStream } from '../../net/http-server.ts';
+import { type ApiContext, json, type Page } from './context.ts';
+
+const DEFAULT_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 600_000;
+/** What a stream of events tells of between events, so that dead ones are noticed. */
+const HEARTBEAT_MS = 15_000;
+
+export const STATUS_PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
+  ['/api/v1/status', statusPage],
+  ['/api/v1/wait', waitPage],
+  ['/api/v1/events', (_request, context) => ({ events: (stream) => follow(stream, context) })],
+  ['/api/v1/findings', (_request, { status }) => json({ findings: status.findings() })],
+  ['/api/v1/pushes', (_request, { updates }) => json({ pushes: updates.records })],
+]);
+
+/** `?object=KIND/NAMESPACE/NAME`, or all. */
+function statusPage({ query }: Parameters<Page>[0], { status, xds }: ApiContext): ReturnType<Page> {
+  const key = query.get('object');
+  if (key === null) return json({ proxies: xds.streams.size, objects: status.all(), findings: status.findings() });
+  const report = status.of(key);
+  return report === null ? json({ error: `there is no object ${key}` }, 404) : json(report);
+}
+
+/** `?object=KEY&for=accepted|live&timeout=MS&generation=N`: answers when it is so, was refused, or the time is over. */
+function waitPage({ query }: Parameters<Page>[0], context: ApiContext): ReturnType<Page> {
+  const key = query.get('object') ?? '';
+  const goal = query.get('for') ?? 'live';
+  const timeoutMs = Math.min(Number(query.get('timeout') ?? DEFAULT_WAIT_MS), MAX_WAIT_MS);
+  if (goal !== 'live' && goal !== 'accepted') return json({ error: `for=${goal}: expected live or accepted` }, 400);
+  if (!(timeoutMs >= 0)) return json({ error: 'timeout: expected milliseconds' }, 400);
+  if (context.status.of(key) === null) return json({ error: `there is no object ${key}` }, 404);
+  return new Promise((resolve) => {
+    context.receipts.waitFor(key, goal, timeoutMs, ({ isReached }) =>
+      resolve(json({ isReached, goal, object: context.status.of(key) })),
+    );
+  });
+}
+
+function follow(stream: EventStream, { receipts, clock, updates, xds }: ApiContext): void {
+  stream.send('hello', { proxies: xds.streams.size, pushes: updates.records.length });
+  const end = receipts.subscribe((status) => void stream.send('status', status));
+  const timer = clock.timer(() => {
+    stream.send('alive', { proxies: xds.streams.size });
+    timer.arm(HEARTBEAT_MS);
+  }, null);
+  timer.arm(HEARTBEAT_MS);
+  stream.onClose(() => {
+    timer.disarm();
+    end();
+  });
+}

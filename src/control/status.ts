@@ -1,0 +1,111 @@
+// What is to be said of each object: where it stands, what is wrong with it, and how far it came among the proxies.
+import type { Collection } from '../base/collection.ts';
+import type { MeshState } from './mesh-state.ts';
+import type { ObjectStatus, Receipts } from './push/receipts.ts';
+import type { ObjectSource } from './source/config-source.ts';
+import type { Finding } from './source/finding.ts';
+import type { Complaint } from './translate/complaint.ts';
+import type { Updates } from './updates.ts';
+
+export type StatusReport = ObjectStatus & {
+  readonly file: string;
+  readonly line: number;
+  /** Whether it takes effect, and if not, why. */
+  readonly effect: string;
+  readonly findings: readonly Finding[];
+};
+
+export type StatusParts = {
+  readonly state: MeshState;
+  readonly source: ObjectSource;
+  readonly receipts: Receipts;
+  readonly updates: Updates;
+};
+
+/** Kinds that are read and validated and have no effect yet. */
+const INERT: ReadonlyMap<string, string> = new Map([
+  ['EnvoyFilter', 'EnvoyFilter is read, and has no effect yet'],
+  ['TrafficExtension', 'TrafficExtension has no effect yet; one that guards access closes the workloads it selects'],
+  ['WasmPlugin', 'WasmPlugin has no effect yet; one that guards access closes the workloads it selects'],
+  ['RequestAuthentication', 'RequestAuthentication is not in effect yet: the workloads it selects are closed'],
+  ['ProxyConfig', 'ProxyConfig is read, and has no effect yet'],
+  ['UDPRoute', 'UDPRoute is read, and has no effect yet'],
+  ['BackendTLSPolicy', 'BackendTLSPolicy is read, and has no effect yet'],
+  ['MeshNetworks', 'MeshNetworks is read, and has no effect yet'],
+]);
+const EFFECTIVE = 'in effect';
+/** Objects whose effect is found out anew for one question. */
+const MAX_TRIED = 200;
+
+export class StatusBook {
+  readonly #parts: StatusParts;
+  readonly #complaints: readonly Collection<readonly Complaint[]>[];
+  readonly #tried = new Map<string, number>();
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts;
+    this.#complaints = parts.state.stages.complaints;
+  }
+
+  /** Null: there is no such object. */
+  of(key: string): StatusReport | null {
+    this.#findEffect(key);
+    const status = this.#parts.receipts.statusOf(key);
+    return status === null ? null : this.#report(status);
+  }
+
+  all(): StatusReport[] {
+    let tries = 0;
+    for (const key of this.#parts.source.objects().keys()) {
+      if (tries >= MAX_TRIED) break;
+      if (this.#findEffect(key)) tries++;
+    }
+    return [...this.#parts.receipts.statuses()].map((status) => this.#report(status));
+  }
+
+  /** What is complained of anywhere, with places in files. */
+  findings(): Finding[] {
+    const told = this.#complaints.flatMap((one) => [...one.entries()].flatMap(([, complaints]) => complaints));
+    return [...this.#parts.source.findings(), ...told.map((complaint) => this.#located(complaint))];
+  }
+
+  #report(status: ObjectStatus): StatusReport {
+    const { source } = this.#parts;
+    const place = source.positionOf(status.key);
+    const findings = [
+      ...source.findings().filter(({ key }) => key === status.key),
+      ...this.#complaintsOf(status.key).map((complaint) => this.#located(complaint)),
+    ];
+    const kind = status.key.slice(0, status.key.indexOf('/')).split(':').at(-1) ?? '';
+    const effect = INERT.get(kind) ?? EFFECTIVE;
+    return { ...status, file: place?.file ?? '', line: place?.line ?? 0, effect, findings };
+  }
+
+  #complaintsOf(key: string): Complaint[] {
+    return this.#complaints.flatMap((one) =>
+      [...one.entries()].flatMap(([, complaints]) => complaints.filter((complaint) => complaint.objectKey === key)),
+    );
+  }
+
+  #located({ objectKey, fieldPath, message, remedy, severity }: Complaint): Finding {
+    const place = this.#parts.source.positionOf(objectKey, fieldPath);
+    const { file = '', line = 0, column = 0 } = place ?? {};
+    return { severity, key: objectKey, file, line, column, path: fieldPath, message, remedy };
+  }
+
+  /**
+   * Receipts know what a change changed. Of an object that has been there since the start, or before proxies came, that
+   * is found out by taking it away for a moment: nobody is told in between. True if it was tried.
+   */
+  #findEffect(key: string): boolean {
+    const { updates, state, receipts, source } = this.#parts;
+    const generation = updates.generationOf(key);
+    const stamp = state.views.shape;
+    if (generation === 0 || this.#tried.get(key) === stamp || updates.isFollowed(key, stamp)) return false;
+    const object = source.objects().get(key);
+    if (object === undefined) return false;
+    this.#tried.set(key, stamp);
+    receipts.commit([{ key, generation }], [], state.impactOf(key, object));
+    return true;
+  }
+}
