@@ -127,10 +127,11 @@ export class XdsServer<Identity> implements StreamHost {
   readonly #slice = (): void => {
     const tasks = this.#queue;
     const endMs = this.clock.update() + this.limits.sliceMs;
+    const most = Math.min(tasks.length, this.limits.turnStreams);
     let done = 0;
-    while (done < tasks.length) {
+    while (done < most) {
       (tasks[done++] as () => void)();
-      if (done < tasks.length && this.clock.update() >= endMs) break;
+      if (done < most && this.clock.update() >= endMs) break;
     }
     if (done === tasks.length) this.#queue = [];
     else tasks.splice(0, done);

@@ -77,6 +77,11 @@ export type XdsLimits = {
   readonly stallMs: number;
   /** Work between two chances for others. */
   readonly sliceMs: number;
+  /**
+   * Streams that are served in one turn: what a turn writes leaves at its end, and until then each connection holds a
+   * block of memory (wire/http2/frames/blocks.ts), of which so many are used again and again.
+   */
+  readonly turnStreams: number;
 };
 
 export const DEFAULT_XDS_LIMITS: XdsLimits = Object.freeze({
@@ -90,4 +95,5 @@ export const DEFAULT_XDS_LIMITS: XdsLimits = Object.freeze({
   removalSettleMs: 300,
   stallMs: 30_000,
   sliceMs: 5,
+  turnStreams: 8,
 });
