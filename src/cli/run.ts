@@ -10,6 +10,14 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
     summary: 'run the control plane on Istio and Gateway API objects: heddle control --config DIR',
     run: async (args) => (await import('./control.ts')).runControl(args),
   },
+  status: {
+    summary: 'tell how far each object came among the proxies: heddle status',
+    run: async (args) => told((await import('./status.ts')).runStatus(args)),
+  },
+  wait: {
+    summary: 'wait until proxies have what a file says: heddle wait --for=live FILE',
+    run: async (args) => told((await import('./wait.ts')).runWait(args)),
+  },
   intercept: {
     summary: 'capture connections with nftables or iptables: heddle intercept apply',
     run: async (args) => (await import('./intercept.ts')).runIntercept(args),
@@ -28,8 +36,18 @@ const VERBS: Readonly<Record<string, { readonly summary: string; run(args: strin
   },
 };
 
+/** What a command throws is a sentence for the operator. */
+async function told(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    process.stderr.write(`heddle: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
+}
+
 function usage(): string {
-  const verbs = Object.entries(VERBS).map(([name, verb]) => `  ${name.padEnd(10)} ${verb.summary}`);
+  const verbs = Object.entries(VERBS).map(([name, verb]) => `  ${name.padEnd(12)} ${verb.summary}`);
   return ['usage: heddle VERB [OPTIONS]', '', ...verbs, '', 'heddle VERB --help tells the options of a verb.', ''].join(
     '\n',
   );

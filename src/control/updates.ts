@@ -78,6 +78,11 @@ export class Updates {
     }
   }
 
+  /** Whether a change of the object waits to be settled. */
+  isPending(key: string): boolean {
+    return this.#pending.has(key);
+  }
+
   /** At once, whatever the debounce says. */
   flush(): void {
     this.#debounce.fire();

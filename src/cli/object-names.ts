@@ -1,0 +1,42 @@
+// Objects as people name them: files, and KIND/NAME with a namespace.
+import { existsSync, readFileSync } from 'node:fs';
+import { MemorySource } from '../control/source/config-source.ts';
+import { objectDigest } from '../control/source/digest.ts';
+import { KINDS } from '../control/source/kinds.ts';
+import { objectKeyOf } from '../control/source/object.ts';
+
+/** `digest`: what the object of a file says; null for one that was only named. */
+export type NamedObject = { readonly key: string; readonly digest: string | null };
+
+/** Objects of files, and those that are named; throws a sentence for the operator. */
+export function namedObjects(words: readonly string[], namespace: string): NamedObject[] {
+  return words.flatMap((word) => (existsSync(word) ? objectsOfFile(word) : [objectOfName(word, namespace)]));
+}
+
+function objectsOfFile(path: string): NamedObject[] {
+  const source = new MemorySource({ [path]: readFileSync(path, 'utf8') });
+  source.start();
+  const broken = source.findings().find(({ severity }) => severity === 'error');
+  if (broken !== undefined) {
+    throw new Error(`${broken.file}:${broken.line}:${broken.column}: ${broken.path}: ${broken.message}`);
+  }
+  return [...source.objects()].map(([key, object]) => ({ key, digest: objectDigest(object) }));
+}
+
+/** 'VirtualService/reviews', 'virtualservice/bookinfo/reviews'; the kind in any case, also as plural. */
+function objectOfName(word: string, namespace: string): NamedObject {
+  const [kind = '', ...rest] = word.split('/');
+  const lower = kind.toLowerCase().replace(/^gateway\.networking\.k8s\.io:/, '');
+  const wantsGatewayApi = lower !== kind.toLowerCase();
+  const found = KINDS.find((one) => {
+    const name = one.kind.toLowerCase();
+    const isSame = [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies')].includes(lower);
+    return isSame && (!wantsGatewayApi || one.group.startsWith('gateway.'));
+  });
+  const [first = '', second] = rest;
+  if (found === undefined || first === '' || rest.length > 2) {
+    throw new Error(`${word} is no file, and no KIND/NAME or KIND/NAMESPACE/NAME of a kind that is read`);
+  }
+  const owner = found.isNamespaced ? (second === undefined ? namespace : first) : '';
+  return { key: objectKeyOf(found.group, found.kind, owner, second ?? first), digest: null };
+}
