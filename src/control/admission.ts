@@ -18,6 +18,7 @@ import type { MeshState } from './mesh-state.ts';
 import { type NodeMessage, readNode } from './model/node.ts';
 import type { Gateway } from './model/gateway.ts';
 import type { ConnectedProxy } from './stages/plans-stage.ts';
+import type { TrustBundleTable } from './trust-bundle.ts';
 
 /** Null: a process of this machine that is believed without proof (`--trust-loopback`). */
 export type Caller = { readonly identity: Identity | null };
@@ -26,6 +27,8 @@ export type AdmissionParts = {
   readonly state: MeshState;
   readonly authenticators: readonly Authenticator[];
   readonly trustsLoopback: boolean;
+  /** Every proxy sees the roots of the mesh. */
+  readonly trust: TrustBundleTable;
   readonly log: Logger;
 };
 
@@ -55,7 +58,7 @@ export class Admission {
   }
 
   admit({ identity }: Caller, node: Node): XdsAdmission | GrpcStatus {
-    const { state, log } = this.#parts;
+    const { state, trust, log } = this.#parts;
     const read = readNode(node as NodeMessage);
     if ('error' in read) return grpcStatus(GRPC.invalidArgument, read.error);
     const metadata = (node.metadata ?? {}) as Readonly<Record<string, unknown>>;
@@ -68,7 +71,7 @@ export class Admission {
     }
     const proxy = { ...read, account: identity?.account ?? read.account, isProved: identity !== null };
     const key = keyOf(proxy);
-    const view = state.connect(key, proxy);
+    const view = trust.within(state.connect(key, proxy));
     return {
       view,
       label: proxy.id,

@@ -10,10 +10,12 @@ import { peerCertificate } from '../ca/authenticate/peer-certificate.ts';
 import { ProcessTokens } from '../ca/authenticate/process-tokens.ts';
 import { jwksFile, serviceAccountTokens } from '../ca/authenticate/service-account-tokens.ts';
 import { type IssuerSource, selfMade } from '../ca/issuer-source.ts';
+import { followPluggedIn } from '../ca/follow-plugged-in.ts';
 import { CaMetrics } from '../ca/metrics.ts';
 import { istiodNames, ServerCertificate } from '../ca/server-certificate.ts';
 import { pluggedDirectory } from '../ca/storage/plugged-in.ts';
 import { RootStore } from '../ca/storage/root-store.ts';
+import { FileWatch } from '../net/file-watch.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { MetricRegistry } from '../telemetry/prometheus.ts';
 import type { Mesh } from './model/mesh.ts';
@@ -68,6 +70,8 @@ export async function openIdentity(
     return certificate;
   }
   const joinTokens = new JoinTokens(join(options.stateDirectory, 'join-tokens'), trustDomain, clock);
+  // Tokens that were being used when the last control plane died may have been used.
+  joinTokens.sweepClaims();
   const processTokens = new ProcessTokens(trustDomain);
   const authenticators = [peerCertificate(authority, clock), processTokens.authenticator(), joinTokens.authenticator()];
   if (options.tokens !== null) {
@@ -75,7 +79,11 @@ export async function openIdentity(
     const keys = jwksFile(path, clock);
     authenticators.push(serviceAccountTokens({ trustDomain, issuer, audiences: [audience], keys, clock }));
   }
+  const unfollow =
+    options.caDirectory === null ? null : followPluggedIn(authority, options.caDirectory, new FileWatch());
+  if (typeof unfollow === 'string') log.warn(`a new CA in ${options.caDirectory} will not be noticed: ${unfollow}`);
   const close = (): void => {
+    if (typeof unfollow === 'function') unfollow();
     certificate.close();
     authority.close();
   };
