@@ -43,7 +43,7 @@ export function derSmallInteger(value: number): Buffer {
   return writeDer(DER_INTEGER, Buffer.from([value]));
 }
 
-/** A positive number of these octets, big-endian; the first one's highest bit is clear, and the first nine not all 0. */
+/** A positive number, big-endian and as short as can be: the first octet is neither 0 nor above 127. */
 export function derInteger(octets: Uint8Array): Buffer {
   return writeDer(DER_INTEGER, octets);
 }
