@@ -8,10 +8,12 @@ import {
   claimMatcher,
   headerMatcher,
   hostMatcher,
+  listedHeaderMatcher,
   prefixedMatcher,
   regexMatcher,
   requestPrincipal,
   stringMatcher,
+  trustDomainMatcher,
 } from './matchers.ts';
 import { withAliases } from './trust-domains.ts';
 
@@ -40,6 +42,7 @@ const WRITERS: Readonly<Record<string, Writer>> = {
     principal: (value) => authenticated(regexMatcher(`.*/ns/${value.replaceAll('*', '.*')}/.*`)),
   },
   'source.serviceAccount': { principal: accountPrincipal },
+  'source.trustDomain': { principal: (value) => authenticated(trustDomainMatcher(value)) },
   'source.principal': { principal: (value) => authenticated(prefixedMatcher(value, 'spiffe://')) },
   'request.auth.principal': {
     isHttpOnly: true,
@@ -60,6 +63,7 @@ const WRITERS: Readonly<Record<string, Writer>> = {
 };
 
 const HEADERS = 'request.headers[';
+const INLINE_HEADERS = 'request.experimental.inline.headers[';
 const CLAIMS = 'request.auth.claims[';
 const FILTERS = 'experimental.envoy.filters.';
 
@@ -70,6 +74,12 @@ function writerOf(key: string): Writer | null {
     const name = key.slice(HEADERS.length, -1);
     return name === '' ? null : { isHttpOnly: true, principal: (value) => ({ header: headerMatcher(name, value) }) };
   }
+  if (key.startsWith(INLINE_HEADERS) && key.endsWith(']')) {
+    const name = key.slice(INLINE_HEADERS.length, -1);
+    return name === ''
+      ? null
+      : { isHttpOnly: true, principal: (value) => ({ header: listedHeaderMatcher(name, value) }) };
+  }
   if (key.startsWith(CLAIMS) && key.endsWith(']')) {
     const path = key.slice(CLAIMS.length, -1).split('][');
     return path.includes('')
@@ -78,6 +88,7 @@ function writerOf(key: string): Writer | null {
   }
   if (key.startsWith(FILTERS) && key.endsWith(']')) {
     const bracket = key.indexOf('[');
+    if (bracket < 0) return null;
     const filter = key.slice('experimental.'.length, bracket);
     const name = key.slice(bracket + 1, -1);
     return { permissions: (values) => metadataPermission(filter, name, values) };
@@ -128,16 +139,22 @@ export function principalsOf(
   trustDomains: readonly string[],
 ): readonly Principal[] | null {
   const writer = writerOf(condition.key) ?? {};
-  const isIdentity = condition.key === 'source.principal';
   const group = (plain: readonly string[]): Principal | null | undefined => {
     if (plain.length === 0) return undefined;
     if (isTcp && writer.isHttpOnly === true) return skipsBad ? undefined : null;
-    const values = isIdentity ? withAliases(plain, trustDomains) : plain;
+    const values = withAll(condition.key, plain, trustDomains);
     if (writer.principals !== undefined) return writer.principals(values);
     const ids = written(values, writer.principal, skipsBad);
     return ids === null || ids.length > 0 ? ids && { or_ids: { ids } } : undefined;
   };
   return both(group(condition.values), group(condition.notValues), (id) => ({ not_id: id }));
+}
+
+/** What is said of one trust domain of the mesh holds for all of them. */
+function withAll(key: string, values: readonly string[], trustDomains: readonly string[]): readonly string[] {
+  if (key === 'source.principal') return withAliases(values, trustDomains);
+  if (key !== 'source.trustDomain') return values;
+  return [...new Set(values.flatMap((value) => (trustDomains.includes(value) ? trustDomains : [value])))];
 }
 
 function written<T>(

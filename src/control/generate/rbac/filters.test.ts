@@ -80,6 +80,27 @@ describe('access filters', () => {
     assert.match(JSON.stringify(only), /"regex":"spiffe:\/\/\.\*\/ns\/a\/sa\/c"/);
   });
 
+  test('trust domains, and values in lists of headers', () => {
+    const from = [[condition('source.trustDomain', ['old', 'partner.*'], ['*.evil'])]];
+    const when = [condition('request.experimental.inline.headers[x-roles]', ['admin', 'dev*'])];
+    const [only] = Object.values(
+      made([policy({ rules: [{ origin: ORIGIN, from, to: [], when }] })], ['new', 'old']).http[0]?.rules?.policies ??
+        {},
+    );
+    const regexes = [...JSON.stringify(only?.principals).matchAll(/"(prefix|regex)":("(?:[^"\\\\]|\\\\.)*")/g)];
+    assert.deepEqual(
+      regexes.map(([, kind, text]) => `${kind} ${JSON.parse(text ?? '""')}`),
+      [
+        'prefix spiffe://new/',
+        'prefix spiffe://old/',
+        'regex spiffe://partner\\.[^/]*/.*',
+        'regex spiffe://[^/]*\\.evil/.*',
+        'regex (.*,\\s*)?admin(\\s*,.*)?',
+        'regex (.*,\\s*)?dev[^,]*(\\s*,.*)?',
+      ],
+    );
+  });
+
   test('claims, audiences and principals of tokens', () => {
     const when = [
       condition('request.auth.claims[groups]', ['a', 'b']),

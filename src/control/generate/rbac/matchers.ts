@@ -41,6 +41,24 @@ export function headerMatcher(name: string, value: string): HeaderMatcher {
   return { name, string_match: stringMatcher(value) };
 }
 
+/** A header that lists values: one of them, between commas. */
+export function listedHeaderMatcher(name: string, value: string): HeaderMatcher {
+  if (value === '*') return { name, present_match: true };
+  return { name, string_match: regexMatcher(`(.*,\\s*)?${starRegex(value, '[^,]*')}(\\s*,.*)?`) };
+}
+
+/** Any identity of a trust domain. */
+export function trustDomainMatcher(value: string): StringMatcher {
+  if (value === '*') return PRESENT;
+  if (!value.includes('*')) return { prefix: `spiffe://${value}/` };
+  return regexMatcher(`spiffe://${starRegex(value, '[^/]*')}/.*`);
+}
+
+function starRegex(value: string, any: string): string {
+  if (value.startsWith('*')) return `${any}${escapeRegex(value.slice(1))}`;
+  return value.endsWith('*') ? `${escapeRegex(value.slice(0, -1))}${any}` : escapeRegex(value);
+}
+
 /** Hosts are compared without regard to case. */
 export function hostMatcher(value: string): HeaderMatcher {
   const name = ':authority';

@@ -12,6 +12,7 @@ const SOURCE: readonly Field[] = [
   ['request.auth.principal', 'requestPrincipals', 'notRequestPrincipals'],
   ['source.serviceAccount', 'serviceAccounts', 'notServiceAccounts'],
   ['source.namespace', 'namespaces', 'notNamespaces'],
+  ['source.trustDomain', 'trustDomains', 'notTrustDomains'],
   ['remote.ip', 'remoteIpBlocks', 'notRemoteIpBlocks'],
   ['source.ip', 'ipBlocks', 'notIpBlocks'],
 ];
@@ -50,9 +51,10 @@ function accessRule(rule: Json, key: string, index: number, namespace: string): 
       conditions(partIn(from, 'source'), SOURCE).map((condition) => withNamespace(condition, namespace)),
     ),
     to: partsIn(rule, 'to').map((to) => conditions(partIn(to, 'operation'), OPERATION)),
-    when: partsIn(rule, 'when').flatMap((when) =>
-      nonEmpty({ key: textIn(when, 'key'), values: textsIn(when, 'values'), notValues: textsIn(when, 'notValues') }),
-    ),
+    when: partsIn(rule, 'when').flatMap((when) => {
+      const [key, values, notValues] = [textIn(when, 'key'), textsIn(when, 'values'), textsIn(when, 'notValues')];
+      return nonEmpty({ key, values, notValues }).map((condition) => withNamespace(condition, namespace));
+    }),
   };
 }
 
