@@ -51,25 +51,6 @@ export function withoutCaSuffix(name: string): string {
   return name.endsWith(CA_SUFFIX) ? name.slice(0, -CA_SUFFIX.length) : name;
 }
 
-/**
- * The object as everybody but its reader should have it: values of a Secret are holders that show nothing. Dumps, logs
- * and error texts of a model made of these cannot tell what is in them.
- */
-export function sealSecret<Object extends SecretObject>(object: Object): Object {
-  if (object.kind !== 'Secret') return object;
-  const seal = (values: unknown): unknown =>
-    isRecord(values)
-      ? Object.fromEntries(
-          Object.entries(values).map(([key, value]) => [key, typeof value === 'string' ? new Secret(value) : value]),
-        )
-      : values;
-  const data = Object.fromEntries(
-    Object.entries(object.data).map(([key, value]) => [key, HOLDERS.includes(key) ? seal(value) : value]),
-  );
-  return { ...object, data };
-}
-const HOLDERS = ['data', 'stringData'];
-
 // ─── Values ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Data = {

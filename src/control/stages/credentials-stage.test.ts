@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeCa, makeCertificate } from '../../../test/support/certificates.ts';
+import { Secret } from '../../base/secret.ts';
 import { Graph, type InputCollection } from '../../base/collection.ts';
-import { sealSecret } from '../credentials/secret-content.ts';
 import type { Mesh } from '../model/mesh.ts';
 import { type ConfigObject, objectKey } from '../source/object.ts';
 import { credentialsKey, credentialsStage } from './credentials-stage.ts';
@@ -32,7 +32,7 @@ function setUp() {
     graph.batch(() => {
       for (const object of objects) {
         const key = objectKey(object);
-        kind(key.slice(0, key.indexOf('/'))).set(key, sealSecret(object));
+        kind(key.slice(0, key.indexOf('/'))).set(key, object);
       }
     });
   };
@@ -52,7 +52,7 @@ function object(kind: string, namespace: string, name: string, more: Partial<Con
 function secret(namespace: string, name: string, leaf = LEAF, more: Record<string, string> = {}): ConfigObject {
   const values = { 'tls.crt': leaf.pem, 'tls.key': leaf.keyPem, 'ca.crt': CA.pem, ...more };
   const data = Object.fromEntries(
-    Object.entries(values).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
+    Object.entries(values).map(([key, text]) => [key, new Secret(Buffer.from(text).toString('base64'))]),
   );
   return object('Secret', namespace, name, { data: { type: 'kubernetes.io/tls', data } });
 }
