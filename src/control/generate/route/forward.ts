@@ -51,17 +51,17 @@ function streamTimeouts(ms: number): Pick<RouteAction, 'timeout' | 'max_stream_d
   return { timeout: protoDuration(ms), max_stream_duration: { max_stream_duration: protoDuration(ms) } };
 }
 
-/** Istio's ConsistentHashLB as what the route hashes; null for kinds that routes know nothing of. */
+/** Istio's ConsistentHashLB as what the route hashes; null for what routes know nothing of, and for empty names. */
 export function hashPolicy(hash: Fields): HashPolicy | null {
-  if (typeof hash['httpHeaderName'] === 'string') return { header: { header_name: hash['httpHeaderName'] } };
-  if (typeof hash['httpQueryParameterName'] === 'string') {
-    return { query_parameter: { name: hash['httpQueryParameterName'] } };
-  }
+  const { httpHeaderName: header, httpQueryParameterName: parameter } = hash;
+  if (typeof header === 'string') return header === '' ? null : { header: { header_name: header } };
+  if (typeof parameter === 'string') return parameter === '' ? null : { query_parameter: { name: parameter } };
   const cookie = hash['httpCookie'] as { name?: string; path?: string; ttl?: string } | undefined;
   if (cookie !== undefined) {
     const ttlMs = cookie.ttl === undefined ? null : durationMs(cookie.ttl);
     const { name = '', path = '' } = cookie;
-    return { cookie: { name, path, ...(ttlMs !== null && { ttl: protoDuration(ttlMs) }) } };
+    if (name === '') return null;
+    return { cookie: { name, path, ...(ttlMs !== null && ttlMs >= 0 && { ttl: protoDuration(ttlMs) }) } };
   }
   if (hash['useSourceIp'] !== undefined) return { connection_properties: { source_ip: hash['useSourceIp'] === true } };
   return null;

@@ -3,8 +3,13 @@ import { compileRegex, parseSubstitution } from '../../../base/regex.ts';
 import { registry } from '../../../proto/registry.ts';
 import { Report } from '../../../proto/report.ts';
 import { validateRules } from '../../../proto/rules.ts';
+import { formatProblem } from './format-commands.ts';
 import type { RouteContext } from './route-context.ts';
+import { MAX_DIRECT_RESPONSE_BYTES } from './tables.ts';
 import { buildRoutes, type Route, type RoutedRules } from './routes.ts';
+
+/** What the weights of one route's backends may be together. */
+const MAX_WEIGHTS = 2 ** 32 - 1;
 
 export type RouteProblem = { readonly objectKey: string; readonly ruleIndex: number; readonly message: string };
 
@@ -48,6 +53,7 @@ function problemsOf(route: Route): string[] {
     ...badRegexes(route),
     ...(rewrite === undefined ? [] : badSubstitution(rewrite.pattern?.regex ?? '', rewrite.substitution ?? '')),
     ...badHeaders(route),
+    ...badSizes(route),
   ];
 }
 
@@ -68,9 +74,6 @@ function badSubstitution(pattern: string, substitution: string): string[] {
   return 'error' in parsed ? [`'${substitution}' is no substitution for '${pattern}': ${parsed.error}`] : [];
 }
 
-/** A command: '%NAME%', '%NAME(ARGUMENTS)%', '%NAME(ARGUMENTS):LENGTH%'; '%%' is a percent sign. */
-const COMMAND = /%%|%[A-Z][A-Z0-9_]*(?:\([^%]*\))?(?::\d+)?%/g;
-
 function badHeaders(route: Route): string[] {
   const weights = route.route?.weighted_clusters?.clusters ?? [];
   const headers = [route, ...weights].flatMap((place) => [
@@ -78,9 +81,17 @@ function badHeaders(route: Route): string[] {
     ...(place.response_headers_to_add ?? []),
   ]);
   return headers.flatMap(({ header }) => {
-    const value = header?.value ?? '';
-    return value.replace(COMMAND, '').includes('%')
-      ? [`header ${header?.key}: '${value}' has a percent sign that begins no command; write %%`]
-      : [];
+    const problem = formatProblem(header?.value ?? '');
+    return problem === null ? [] : [`header ${header?.key}: '${header?.value}': ${problem}`];
   });
+}
+
+function badSizes(route: Route): string[] {
+  const body = route.direct_response?.body;
+  const length = body?.inline_bytes?.length ?? Buffer.byteLength(body?.inline_string ?? '');
+  const weights = (route.route?.weighted_clusters?.clusters ?? []).map(({ weight = 0 }) => weight);
+  return [
+    ...(length > MAX_DIRECT_RESPONSE_BYTES ? [`the body has more than ${MAX_DIRECT_RESPONSE_BYTES} bytes`] : []),
+    ...(weights.reduce((sum, weight) => sum + weight, 0) > MAX_WEIGHTS ? [`weights are more than ${MAX_WEIGHTS}`] : []),
+  ];
 }

@@ -95,7 +95,8 @@ export function planVirtualHosts(input: PlanInput): PlannedHost[] {
   const groups = groupsOf(input);
   const known = new Set(groups.flatMap((g) => g.services.flatMap((s) => [s.hostname, hostPort(s.hostname, g.port)])));
   const names = new Set<string>();
-  const taken = new Set<string>();
+  // Everything else is the catch-all's: a second one would make proxies refuse the table.
+  const taken = new Set<string>(['*']);
   const planned: PlannedHost[] = [];
   const add = (group: Group, host: string, service: PlanService | null): void => {
     const name = hostPort(host, group.port);

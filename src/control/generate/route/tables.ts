@@ -6,7 +6,7 @@ import { joinTable } from './virtual-host-bytes.ts';
 type TableHeader = Omit<MessageTypes['envoy.config.route.v3.RouteConfiguration'], 'virtual_hosts'>;
 
 /** What validation lets a fixed response have; Envoy's own limit is 4 KiB. */
-const MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024;
+export const MAX_DIRECT_RESPONSE_BYTES = 1024 * 1024;
 
 export function tableHeader(name: string): TableHeader {
   return {
