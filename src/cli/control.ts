@@ -32,12 +32,6 @@ export async function runControl(args: readonly string[]): Promise<void> {
   }
   const running = started;
   const log = logs.logger('main');
-  for (const finding of running.source.findings()) {
-    const place = `${finding.file}:${finding.line}:${finding.column}`;
-    const text = `${place}: ${finding.message}${finding.remedy === '' ? '' : ` (${finding.remedy})`}`;
-    if (finding.severity === 'error') log.error(text);
-    else if (finding.severity === 'warning') log.warn(text);
-  }
   const { plain, secure, http } = running.addresses;
   log.info(`xDS and CA: ${plain.host}:${plain.port} (plain), ${secure.host}:${secure.port} (TLS)`);
   log.info(`pages: http://${http.host}:${http.port}/debug/`);

@@ -13,8 +13,10 @@ import type { Node } from '../proto/generated/types.d.ts';
 import type { Logger, LogRegistry } from '../telemetry/log.ts';
 import { MetricRegistry } from '../telemetry/prometheus.ts';
 import { XdsServer } from '../xds/server/server.ts';
+import type { XdsStream } from '../xds/server/stream.ts';
 import { Admission, type Caller } from './admission.ts';
 import { startApi } from './api/server.ts';
+import { FindingLog } from './finding-log.ts';
 import { type MeshIdentity, openIdentity } from './identity.ts';
 import { MeshState } from './mesh-state.ts';
 import type { ControlOptions, HostPort } from './options.ts';
@@ -53,7 +55,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
 
   const { cluster, clusterDomain, network } = options;
   const state = new MeshState({ cluster, clusterDomain, network });
-  const source = new ConfigSource(options.config, { clock, watcher: new FileWatch() });
+  const source = new ConfigSource(options.config, { clock, watcher: new FileWatch(), clusterDomain });
   const updates = new Updates({ clock, state, log });
   source.onChange((changes) => updates.changed(changes));
   const watchProblem = source.start();
@@ -62,11 +64,13 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   updates.flush();
 
   const trust = new TrustBundleTable(clock);
+  // Nobody is connected before the server is there.
+  let streams = (): Iterable<XdsStream> => [];
   const identity = await openIdentity(options, state.mesh, {
     clock,
     log,
     metrics,
-    waitingFor: () => trust.waitingFor(xds.streams, DEFAULT_AUTHORITY.maxLifeMs),
+    waitingFor: () => trust.waitingFor(streams(), DEFAULT_AUTHORITY.maxLifeMs),
   });
   if (typeof identity === 'string') return identity;
 
@@ -84,6 +88,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     authenticate: (call) => admission.authenticate(call),
     admit: (caller, node) => admission.admit(caller, node),
   });
+  streams = () => xds.streams;
   trust.follow(identity.authority, () => xds.push());
   updates.attach({ xds, receipts, observer });
   const service = createCertificate({ authority: identity.authority, authenticators, log });
@@ -102,6 +107,9 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     return failed.error;
   }
   const status = new StatusBook({ state, source, receipts, updates });
+  const findings = new FindingLog(log);
+  findings.update(status.findings());
+  updates.onSettled = () => findings.update(status.findings());
   let http: HttpServer;
   try {
     http = await startApi(options.http, {

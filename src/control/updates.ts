@@ -43,6 +43,8 @@ const MAX_CAUSES = 20;
 const NOTHING = Object.freeze({ responses: 0, bytes: 0, refusals: 0 });
 
 export class Updates {
+  /** Called when a change, or what is said of it, is there for everybody to see. */
+  onSettled: () => void = () => {};
   readonly #parts: UpdateParts;
   readonly #debounce: Debounce;
   readonly #generations = new Map<string, number>();
@@ -71,6 +73,8 @@ export class Updates {
   /** Objects that changed, null for those that are gone. */
   changed(changes: ReadonlyMap<string, ConfigObject | null>): void {
     this.#parts.clock.update();
+    // Only findings are other ones.
+    if (changes.size === 0) this.onSettled();
     for (const [key, object] of changes) {
       this.#pending.delete(key);
       this.#pending.set(key, object);
@@ -121,6 +125,7 @@ export class Updates {
     sinks.observer.pushed('config', startMs - sinceMs);
     sinks.receipts.commit(applied, gone, settled.changes);
     sinks.xds.push(sinceMs);
+    this.onSettled();
   }
 
   #settle(pending: ReadonlyMap<string, ConfigObject | null>, log: Logger): Settled {
