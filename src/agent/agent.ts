@@ -63,7 +63,13 @@ export class Agent {
     this.#control = this.#identity.channel(settings.discovery, settings.tokenPath !== '');
     const { clusterId, tokenPath } = settings;
     const token = (): string | { readonly error: string } => readToken(tokenPath);
-    this.relay = new AdsRelay({ channel: this.#control, token, clusterId, metrics, log });
+    // Without a token only a certificate says who asks.
+    const whenAble = (start: () => void): (() => void) => {
+      if (tokenPath === '') return this.#identity.whenThere(start);
+      start();
+      return () => {};
+    };
+    this.relay = new AdsRelay({ channel: this.#control, token, clusterId, whenAble, metrics, log });
     this.dns = agentDns(settings, parts);
     this.#followOwnTypes();
     this.#secrets = new SecretStore({

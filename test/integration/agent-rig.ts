@@ -23,8 +23,18 @@ process.on('exit', () => {
   for (const child of live) child.kill('SIGKILL');
 });
 
+/** Where agents join. */
+export type AgentPlace = {
+  readonly directory: string;
+  readonly rootPath: string;
+  readonly discovery: string;
+  readonly authorityAddress: string;
+  /** A file with a token of 'namespace/account'. */
+  token(who: string): string;
+};
+
 /** The authority and the discovery server, each on a port of its own, with certificates under one root. */
-export class TestControl {
+export class TestControl implements AgentPlace {
   readonly directory = mkdtempSync(join(tmpdir(), 'heddle-agent-'));
   readonly root: TestCertificate = makeCa('root');
   readonly rootPath: string;
@@ -51,6 +61,13 @@ export class TestControl {
       if (who === undefined) return peerUri === '' ? null : peerUri;
       return `spiffe://cluster.local/ns/${who.replace('/', '/sa/')}`;
     };
+  }
+
+  get discovery(): string {
+    return `localhost:${this.ads.port}`;
+  }
+  get authorityAddress(): string {
+    return `localhost:${this.authority.port}`;
   }
 
   /** A file with a token of its own. */
@@ -93,11 +110,12 @@ export class TestAgent {
   }
 
   static async start(
-    control: TestControl,
+    control: AgentPlace,
     name: string,
     options: {
       readonly flags?: readonly string[];
       readonly variables?: Readonly<Record<string, string>>;
+      readonly role?: 'sidecar' | 'router';
       /** null: Heddle's own proxy. */
       readonly envoy?: string | null;
       /** null: none. */
@@ -115,9 +133,9 @@ export class TestAgent {
     const proxyConfig = { proxyAdminPort: admin, statusPort: status, concurrency: 1, terminationDrainDuration: '1s' };
     const token = options.token === undefined ? control.token(`shop/${name}`) : options.token;
     const args = [
-      ...['agent', 'proxy', 'sidecar'],
+      ...['agent', 'proxy', options.role ?? 'sidecar'],
       ...(options.envoy === null ? [] : ['--envoy', options.envoy ?? envoy.path ?? '']),
-      ...['--discovery', `localhost:${control.ads.port}`, '--ca-address', `localhost:${control.authority.port}`],
+      ...['--discovery', control.discovery, '--ca-address', control.authorityAddress],
       ...['--root-ca', control.rootPath, '--uds', join(directory, 'uds'), '--configPath', join(directory, 'proxy')],
       ...(token === null ? [] : ['--token', token]),
       ...(options.flags ?? []),

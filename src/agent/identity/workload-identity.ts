@@ -72,6 +72,21 @@ export class WorkloadIdentity {
     this.#authority.close();
   }
 
+  /** Calls back, perhaps at once, when there is a certificate; what it returns gives the question up. */
+  whenThere(callback: () => void): () => void {
+    const { client } = this;
+    if (client.current !== null) {
+      callback();
+      return () => {};
+    }
+    const listener = (): void => {
+      client.removeListener(listener);
+      callback();
+    };
+    client.onChange(listener);
+    return () => client.removeListener(listener);
+  }
+
   /** To a server of the control plane, as the workload; `hasToken`: without a certificate, too. */
   channel(server: ServerSettings, hasToken: boolean, idleMs = Number.POSITIVE_INFINITY): GrpcChannel {
     const { engine, resolver } = this.#parts;

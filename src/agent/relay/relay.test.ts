@@ -41,6 +41,10 @@ function setUp(target?: string) {
   const metrics = agentMetrics(new MetricRegistry());
   const relay = new AdsRelay({
     ...{ channel: upstream, metrics, clusterId: 'east', token: () => 'secret' },
+    whenAble: (start) => {
+      const timer = setTimeout(() => engine.run(start), 20);
+      return () => clearTimeout(timer);
+    },
     log: (level, text) => void logs.push(`${level} ${text}`),
   });
   const server = new GrpcServer({ engine, random: new Random(1) });

@@ -17,6 +17,8 @@ export type RelayParts = {
   /** The bearer token of a new stream; '' without one. */
   readonly token: () => string | { readonly error: string };
   readonly clusterId: string;
+  /** Calls back, perhaps at once, when there is something to prove who asks; what it returns gives the question up. */
+  readonly whenAble: (start: () => void) => () => void;
   readonly metrics: AgentMetrics;
   readonly log: (level: 'info' | 'warning', text: string) => void;
 };
@@ -84,6 +86,7 @@ class RelayStream implements ServerCallHandler<Buffer> {
   #isProxyPaused = false;
   #isServerPaused = false;
   #isOver = false;
+  #giveUp: () => void = () => {};
 
   constructor(parts: RelayParts, call: ServerCall<unknown>, isDelta: boolean, surroundings: Surroundings) {
     this.#parts = parts;
@@ -92,7 +95,17 @@ class RelayStream implements ServerCallHandler<Buffer> {
     this.#surroundings = surroundings;
   }
 
+  /** What the proxy says meanwhile waits. */
   start(): void {
+    this.#call.pauseReading();
+    this.#giveUp = this.#parts.whenAble(() => {
+      if (this.#isOver) return;
+      this.#connect();
+      this.#call.resumeReading();
+    });
+  }
+
+  #connect(): void {
     const { channel, token: readToken, clusterId } = this.#parts;
     const token = readToken();
     if (typeof token !== 'string') {
@@ -194,6 +207,7 @@ class RelayStream implements ServerCallHandler<Buffer> {
 
   #over(): void {
     this.#isOver = true;
+    this.#giveUp();
     this.#upstream?.cancel();
     this.#surroundings.onOver();
   }
