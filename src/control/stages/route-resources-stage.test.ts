@@ -18,7 +18,7 @@ type Stages = { readonly scopes: ScopesStage; readonly routes: RoutesStage; read
 function stagesOf({ inputs }: StageRig): Stages {
   const services = servicesStage(inputs);
   const policies = trafficPolicyStage(inputs, services);
-  const routes = routesStage(inputs, services);
+  const routes = routesStage(inputs, services, undefined, policies);
   const scopes = scopesStage(inputs, { services: services.services, routeSets: routes.routeSets });
   return { scopes, routes, resources: routeResourcesStage(inputs, { services, policies, routes, scopes }) };
 }
@@ -272,5 +272,39 @@ describe('what one object concerns', () => {
     };
     const [host] = table(stagesOf(stageRig(files)), CALLER, '80').virtual_hosts;
     assert.deepEqual((host?.routes[0] as Json | undefined)?.['direct_response'], { status: 500 });
+  });
+
+  test('what users should know: older objects, subsets that there are not, hosts that are none', () => {
+    const rule =
+      'apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d, namespace: team}\n' +
+      'spec: {host: shop, subsets: [{name: v1, labels: {version: v1}}]}\n';
+    const subset = (name: string): string => `{destination: {host: shop, subset: ${name}}, weight: 50}`;
+    const split = `http: [{route: [${subset('v1')}, ${subset('v2')}]}]`;
+    const far = `hosts: [shop.team.svc.cluster.local], exportTo: [z], ${ROUTE_TO('own')}`;
+    const stages = stagesOf(
+      stageRig({
+        's.yaml': SERVICE('shop', 'team'),
+        'd.yaml': rule,
+        'a.yaml': VIRTUAL_SERVICE('a', 'team', `hosts: [shop, "*"], ${split}`),
+        'b.yaml': VIRTUAL_SERVICE('b', 'team', `hosts: [shop, "x y"], ${ROUTE_TO('gone')}`),
+        'c.yaml': VIRTUAL_SERVICE('c', 'other', far),
+        'o.yaml': SERVICE('own', 'other'),
+      }),
+    );
+    const complaints = (name: string): string[] =>
+      (stages.routes.complaints.get(`VirtualService/${name}`) ?? []).map((one) => `${one.fieldPath}: ${one.message}`);
+    const host = 'shop.team.svc.cluster.local';
+    assert.deepEqual(complaints('team/a'), [
+      "spec.hosts[1]: in the mesh, '*' stands for the services there are, not for hosts that nobody knows",
+      `spec.http[0]: there is no subset v2 of ${host}`,
+    ]);
+    const older = complaints('team/b').at(-1);
+    assert.equal(older, `spec.hosts[0]: requests to ${host} follow VirtualService/team/a, which is older`);
+    assert.ok(!complaints('other/c').some((text) => text.includes('older')));
+    const { virtual_hosts: hosts } = table(stages, CALLER, '80');
+    assert.deepEqual(
+      hosts.filter(({ domains }) => domains.includes('*')).map(({ name }) => name),
+      ['allow_any'],
+    );
   });
 });

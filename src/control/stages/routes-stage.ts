@@ -13,8 +13,9 @@ import type { VirtualServiceSpec } from '../translate/istio/virtual-service-spec
 import type { GatewayParent } from '../translate/gateway-api/route-parents.ts';
 import { gatewayApiRoutesStage } from './gateway-api-routes-stage.ts';
 import type { Inputs } from './inputs.ts';
-import { type CheckedRoutes, checkRoutes, whyUnusable } from './route-checks.ts';
+import { type CheckedRoutes, checkRoutes, missingSubsets, shadowed, whyUnusable } from './route-checks.ts';
 import { meshOf, type ServicesStage } from './services-stage.ts';
+import type { TrafficPolicyStage } from './traffic-policy-stage.ts';
 
 export type RoutesStage = {
   /** By the key of the object, or of the merged objects. */
@@ -27,11 +28,15 @@ export type RoutesStage = {
   readonly complaints: Collection<readonly Complaint[]>;
 };
 
-/** `parents`: listeners of the Gateway API that take a route, by the route's object key; none without. */
+/**
+ * `parents`: listeners of the Gateway API that take a route, by the route's object key; none without. `policies` are
+ * only asked for subsets, to complain of those that there are not.
+ */
 export function routesStage(
   inputs: Inputs,
   services: ServicesStage,
   parents?: Collection<readonly GatewayParent[]>,
+  policies?: TrafficPolicyStage,
 ): RoutesStage {
   const { graph } = inputs;
   const none = graph.input<readonly GatewayParent[]>('no listeners of routes');
@@ -62,10 +67,19 @@ export function routesStage(
     (_key, one) => one.routes ?? undefined,
   );
   const routeSets = graph.union('routes', ofVirtualServices, ofGatewayApi.routeSets);
+  const byMeshHost = ofVirtualServices.index('by host of the mesh', (_key, set) =>
+    set.parents.includes('mesh') && set.http.length > 0 ? new Set(set.hosts) : [],
+  );
   const ownComplaints = graph.map<CheckedRoutes, readonly Complaint[]>(
     'complaints of virtual services',
     translated,
-    (_key, one) => (one.complaints.length === 0 ? undefined : one.complaints),
+    (_key, { routes, complaints: own }, read) => {
+      const rivals = routes === null ? [] : shadowed(routes, (host) => read.lookup(byMeshHost, host));
+      const subsets =
+        routes === null || policies === undefined ? [] : missingSubsets(read, { services, policies }, routes);
+      const all = [...own, ...rivals, ...subsets];
+      return all.length === 0 ? undefined : all;
+    },
   );
   const complaints = graph.union('complaints of routes', ownComplaints, ofGatewayApi.complaints);
   return {

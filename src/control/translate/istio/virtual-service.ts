@@ -82,13 +82,14 @@ export function translateVirtualService(
   const key = `${KEY_PREFIX}/${namespace}/${name}`;
   const complaints: Complaint[] = [];
   const complain: ComplaintSink = (complaint) => complaints.push(complaint);
+  const hosts = (spec.hosts ?? []).filter((host, index) => isHost(host, index, object, key, complain));
   const routes: RouteSet = {
     key,
     namespace,
     name,
     reference: configReference('networking.istio.io', KEY_PREFIX, namespace, name),
     creationMs: object.creationMs,
-    hosts: spec.hosts ?? [],
+    hosts,
     parents: spec.gateways ?? [],
     exportTo: visibility(spec.exportTo, context.mesh.defaultVirtualServiceExportTo, namespace),
     http: httpRules(object, key, context, complain),
@@ -97,6 +98,30 @@ export function translateVirtualService(
     isStrict: false,
   };
   return { routes, complaints };
+}
+
+/** Names with one wildcard in front, and addresses. Others would make proxies refuse the table. */
+const HOST = /^(?:\*|(?:\*\.)?[a-zA-Z0-9_](?:[-\w.]*[a-zA-Z0-9_.])?|[\da-fA-F:.]+)$/;
+
+function isHost(
+  host: string,
+  index: number,
+  { spec }: VirtualService,
+  objectKey: string,
+  complain: ComplaintSink,
+): boolean {
+  const fieldPath = `spec.hosts[${index}]`;
+  if (!HOST.test(host)) {
+    const remedy = "Write a name, '*.' and a name, or an address.";
+    complain({ objectKey, fieldPath, message: `'${host}' is no host`, remedy, severity: 'error' });
+    return false;
+  }
+  if (host === '*' && spec.gateways?.includes('mesh')) {
+    const message = "in the mesh, '*' stands for the services there are, not for hosts that nobody knows";
+    const remedy = 'Name the hosts, or bind the rules to a gateway alone.';
+    complain({ objectKey, fieldPath, message, remedy, severity: 'warning' });
+  }
+  return true;
 }
 
 function httpRules(
