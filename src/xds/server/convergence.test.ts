@@ -180,7 +180,7 @@ for (const isDelta of [true, false]) {
           authenticate: () => '',
           admit: () => admission(view),
           // The cap would let routes go ahead of clusters that a slow client has not taken on.
-          limits: { orderWaitMs: 1e9 },
+          limits: { orderWaitMs: 1e9, ackWaitMs: 1e9 },
         });
         let count = 0;
         const change = (targets: readonly number[], extra: number, isBad: boolean): void => {

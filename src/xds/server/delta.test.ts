@@ -499,3 +499,59 @@ test('who may not connect is told so, also later', async () => {
     server.close();
   }
 });
+
+test('endpoints are sent to a client that acknowledges clusters when they are warm', async () => {
+  const { view, connect, next, server } = setUp();
+  const clusters = view.table(CLUSTER_URL, 'a');
+  const endpoints = view.table(ENDPOINT_URL, 'a');
+  const routes = view.table(ROUTE_URL, 'r');
+  const client = connect();
+  client.ask({ type_url: CLUSTER_URL });
+  client.answer((await next(client)) as never);
+  client.ask({ type_url: ENDPOINT_URL, resource_names_subscribe: ['a'] });
+  client.answer((await next(client)) as never);
+  client.ask({ type_url: ROUTE_URL, resource_names_subscribe: ['r'] });
+  client.answer((await next(client)) as never);
+  clusters.apply([
+    ['a', textResource(CLUSTER_URL, 'a', '2')],
+    ['b', textResource(CLUSTER_URL, 'b', '1')],
+  ]);
+  endpoints.apply([['b', textResource(ENDPOINT_URL, 'b', '1')]]);
+  routes.apply([['r', textResource(ROUTE_URL, 'r', '2')]]);
+  server.push();
+  const warming = await next(client);
+  assert.equal(describe(warming), 'Cluster a=2 b=1');
+  const again = await next(client);
+  assert.equal(describe(again), 'ClusterLoadAssignment a=1', 'it does not ask for those that it had');
+  client.answer(again as never);
+  client.ask({ type_url: ENDPOINT_URL, resource_names_subscribe: ['b'] });
+  const added = await next(client);
+  assert.equal(describe(added), 'ClusterLoadAssignment b=1');
+  client.answer(added as never);
+  assert.equal(await next(client), undefined, 'not warm yet');
+  client.answer(warming as never);
+  assert.equal(describe(await next(client)), 'RouteConfiguration r=2');
+});
+
+test('a route is not sent before its cluster was, however long that takes', async () => {
+  const { clock, view, connect, next, server } = setUp();
+  const clusters = view.table(CLUSTER_URL, 'a');
+  const routes = view.table(ROUTE_URL, 'r');
+  const client = connect();
+  client.ask({ type_url: CLUSTER_URL });
+  client.answer((await next(client)) as never);
+  client.ask({ type_url: ROUTE_URL, resource_names_subscribe: ['r'] });
+  client.answer((await next(client)) as never);
+  clusters.apply([['b', textResource(CLUSTER_URL, 'b', 'never warm')]]);
+  server.push();
+  assert.equal(describe(await next(client)), 'Cluster b=never warm');
+  clusters.apply([['c', textResource(CLUSTER_URL, 'c', '1')]]);
+  routes.apply([['r', textResource(ROUTE_URL, 'r', 'to c')]]);
+  server.push();
+  clock.advance(5000);
+  assert.equal(await next(client), undefined);
+  clock.advance(6000);
+  assert.equal(describe(await next(client)), 'Cluster c=1');
+  clock.advance(2000);
+  assert.equal(describe(await next(client)), 'RouteConfiguration r=to c');
+});

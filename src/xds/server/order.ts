@@ -37,9 +37,6 @@ export function rankOf(typeUrl: string): number {
   return index < 0 ? ORDER.length : index;
 }
 
-/** Listeners and what comes after them wait for clusters' endpoints. */
-export const FIRST_RANK_WITH_USERS = rankOf(LISTENER_URL);
-
 /** Types whose resources name clusters: what they name stays until they no longer do. */
 export const USER_TYPES: ReadonlySet<string> = new Set([LISTENER_URL, SCOPED_ROUTE_URL, ROUTE_URL, VIRTUAL_HOST_URL]);
 

@@ -148,9 +148,9 @@ export class XdsServer<Identity> implements StreamHost {
       if (admission === null) continue;
       let isDue = false;
       for (const type of stream.types) {
-        if (!type.isAwaiting && type.isSettled(admission.view)) continue;
+        if (type.isSettled(admission.view)) continue;
         if (type.dueSinceMs < 0) type.dueSinceMs = sinceMs;
-        isDue ||= !type.isAwaiting;
+        isDue = true;
       }
       if (isDue) this.enqueue(stream);
     }

@@ -12,15 +12,7 @@ import type {
 import { GRPC } from '../../wire/grpc/status.ts';
 import { deltaEnd, sotwEnd } from './framing.ts';
 import type { ChunkCache } from './chunks.ts';
-import {
-  CLUSTER_URL,
-  ENDPOINT_URL,
-  FIRST_RANK_WITH_USERS,
-  LISTENER_URL,
-  LIVE_URL,
-  NAMED_TYPES,
-  USER_TYPES,
-} from './order.ts';
+import { CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, LIVE_URL, NAMED_TYPES, USER_TYPES } from './order.ts';
 import { findResource } from './resource.ts';
 import { WILDCARD } from './subscription.ts';
 import { OUTRUN, type Portion, TypeState } from './type-state.ts';
@@ -48,8 +40,8 @@ const MAX_WAITING_REQUESTS = 1000;
 
 //   opened ──first request──► asked ──admitted()──► serving ──end(), client gone──► over
 //
-// At most one response is in flight while order matters: the next type waits for its acknowledgement, `orderWaitMs`
-// at most; a type waits for its own acknowledgement without end.
+// Of a type one response is in flight; what changes meanwhile is one response later. Listeners and routes wait for the
+// acknowledgement of what they name, `orderWaitMs` at most.
 export class XdsStream implements ServerCallHandler<Request> {
   readonly isDelta: boolean;
   readonly call: Call;
@@ -68,12 +60,10 @@ export class XdsStream implements ServerCallHandler<Request> {
   #names = 0;
   #requests: number;
   #requestsMs: number;
-  /** The type whose acknowledgement the others wait for, and until when. */
-  #inFlight: TypeState | null = null;
-  #waitUntilMs = 0;
   /** New clusters with endpoints that the client has not asked for yet. */
   readonly #endpointsDue = new Set<string>();
   #removalsFromMs = 0;
+  #timerDueMs = 0;
   readonly #timer: Timer;
   /** For the server: whether `work` is due, and since when the client reads nothing that waits for it; −1: it reads. */
   isQueued = false;
@@ -277,11 +267,9 @@ export class XdsStream implements ServerCallHandler<Request> {
   /** `error` null: it was taken on. */
   #answered(type: TypeState, error: string | null): void {
     const { observer, clock, limits } = this.#host;
-    if (this.#inFlight === type) this.#inFlight = null;
     let refusals: readonly XdsRefusalOf[] = [];
     if (error === null) type.acknowledged();
     else refusals = type.refuse(error, this.#takesGoodOnes(type));
-    if (this.#endpointsDue.size > 0 && type.typeUrl === CLUSTER_URL) this.#resendEndpoints();
     if (type.typeUrl === LISTENER_URL) this.#removalsFromMs = clock.nowMs + limits.removalSettleMs;
     this.#mayLive(type);
     for (const refusal of refusals) observer.refused?.(this, refusal);
@@ -290,25 +278,15 @@ export class XdsStream implements ServerCallHandler<Request> {
 
   /** Nothing of the type is in flight: what the client has is in effect, or it will say so. */
   #mayLive(type: TypeState): void {
-    if (this.admission?.reportsLive !== true || this.#liveNonce >= type.nonce) type.lives();
+    // Reports go with delta only.
+    const reports = this.isDelta && this.admission?.reportsLive === true;
+    if (!reports || this.#liveNonce >= type.nonce) type.lives();
   }
 
   /** Source: Envoy, CdsApiHelper and LdsApiImpl take on what is good of a response; other types are refused whole. */
   #takesGoodOnes(type: TypeState): boolean {
     if (this.admission?.takesGoodOnes === true) return true;
     return type.typeUrl === CLUSTER_URL || type.typeUrl === LISTENER_URL;
-  }
-
-  /** A cluster that changed warms anew, and some clients do not ask for its endpoints again. */
-  #resendEndpoints(): void {
-    const endpoints = this.type(ENDPOINT_URL);
-    if (endpoints === undefined) return;
-    for (const name of this.#endpointsDue) {
-      if (!endpoints.subscription.has(name)) continue;
-      // Heddle's proxies keep a cluster's hosts, or ask.
-      if (this.admission?.takesGoodOnes !== true) endpoints.pending.add(name);
-      this.#endpointsDue.delete(name);
-    }
   }
 
   #takeLive({ response_nonce: nonce = '' }: Request): void {
@@ -333,29 +311,19 @@ export class XdsStream implements ServerCallHandler<Request> {
       return;
     }
     this.stalledSinceMs = -1;
-    for (;;) {
-      if (this.#inFlight !== null) {
-        if (clock.nowMs < this.#waitUntilMs) {
-          this.#timer.arm(this.#waitUntilMs - clock.nowMs);
-          return;
-        }
-        this.#inFlight = null;
-      }
-      if (!this.#sendNext() || this.call.isAboveWatermark) return;
-    }
+    while (this.#sendNext() && !this.call.isAboveWatermark);
   }
 
   #sendNext(): boolean {
-    const { clock } = this.#host;
+    const { clock, observer } = this.#host;
     const { view } = this.admission as XdsAdmission;
+    let soonestMs = Number.POSITIVE_INFINITY;
     for (const type of this.#types) {
       if (type.isSettled(view)) continue;
-      if (type.rank >= FIRST_RANK_WITH_USERS && this.#endpointsDue.size > 0) {
-        if (clock.nowMs < this.#waitUntilMs) {
-          this.#timer.arm(this.#waitUntilMs - clock.nowMs);
-          return false;
-        }
-        this.#endpointsDue.clear();
+      const waitMs = this.#waitOf(type);
+      if (waitMs > 0) {
+        soonestMs = Math.min(soonestMs, waitMs);
+        continue;
       }
       const portion = type.take(view);
       if (portion === OUTRUN) {
@@ -368,23 +336,56 @@ export class XdsStream implements ServerCallHandler<Request> {
         return true;
       }
       this.#mayLive(type);
-      this.#host.observer.progressed?.(this);
+      observer.progressed?.(this);
     }
-    return this.#sendHeld();
+    if (soonestMs === Number.POSITIVE_INFINITY) return this.#sendHeld();
+    if (!this.#timer.isArmed || clock.nowMs + soonestMs < this.#timerDueMs) this.#armTimer(soonestMs);
+    return false;
+  }
+
+  #armTimer(waitMs: number): void {
+    this.#timerDueMs = this.#host.clock.nowMs + waitMs;
+    this.#timer.arm(waitMs);
+  }
+
+  /**
+   * How long the type has to wait before something of it is sent, ms. What names others waits until they were sent, and
+   * for a while until they are acknowledged: Envoy acknowledges clusters when they are warm. Endpoints and secrets wait
+   * for nothing: clusters that warm want them.
+   */
+  #waitOf(type: TypeState): number {
+    const { clock, limits } = this.#host;
+    const { nowMs } = clock;
+    if (type.isAwaiting && nowMs < type.sentMs + limits.ackWaitMs) return type.sentMs + limits.ackWaitMs - nowMs;
+    if (!USER_TYPES.has(type.typeUrl)) return 0;
+    const { view } = this.admission as XdsAdmission;
+    let isBlocked = this.#endpointsDue.size > 0;
+    for (const named of this.#types) {
+      if (named.rank >= type.rank) break;
+      const isBehind = !named.isSettled(view);
+      // New clusters that were not even sent: they go as soon as those before them were acknowledged, or are given up.
+      if (isBehind && named.typeUrl !== ENDPOINT_URL) return Math.max(1, this.#waitOf(named));
+      isBlocked ||= isBehind || named.isAwaiting;
+    }
+    if (!isBlocked) return 0;
+    if (type.blockedSinceMs < 0) type.blockedSinceMs = nowMs;
+    const waitMs = type.blockedSinceMs + limits.orderWaitMs - nowMs;
+    if (waitMs <= 0) this.#endpointsDue.clear();
+    return Math.max(0, waitMs);
   }
 
   /** Removals, once everything else is through. */
   #sendHeld(): boolean {
     const holder = this.#types.find((type) => type.held.size > 0);
     if (holder === undefined) return false;
-    for (const type of this.#types) {
-      if (type.isAwaiting) return false;
-      // A client that refused to stop using something keeps it.
-      if (type.refused !== null && USER_TYPES.has(type.typeUrl)) return false;
+    if (holder.isAwaiting) return false;
+    for (const { typeUrl, isAwaiting, refused } of this.#types) {
+      // A client that refused to stop using something, or has not said that it will, keeps it.
+      if (USER_TYPES.has(typeUrl) && (isAwaiting || refused !== null)) return false;
     }
     const { nowMs } = this.#host.clock;
     if (nowMs < this.#removalsFromMs) {
-      this.#timer.arm(this.#removalsFromMs - nowMs);
+      this.#armTimer(this.#removalsFromMs - nowMs);
       return false;
     }
     const portion = holder.takeHeld();
@@ -394,10 +395,10 @@ export class XdsStream implements ServerCallHandler<Request> {
   }
 
   #send(type: TypeState, portion: Portion): void {
-    const { chunks, clock, identifier, limits, observer } = this.#host;
+    const { chunks, clock, identifier, observer } = this.#host;
     const isFirst = type.nonce === 0;
     const dueMs = type.dueSinceMs < 0 ? 0 : clock.nowMs - type.dueSinceMs;
-    type.send(portion, ++this.#nonce);
+    type.send(portion, ++this.#nonce, clock.nowMs);
     const { lists, removed, absent } = portion;
     const { typeUrl, version } = type;
     const end = { typeUrl, nonce: String(this.#nonce), version, controlPlane: identifier, removed, absent };
@@ -407,8 +408,6 @@ export class XdsStream implements ServerCallHandler<Request> {
       pieces.push((this.isDelta ? chunks.delta : chunks.sotw).get(list).bytes);
       resources += list.length;
     }
-    this.#inFlight = type;
-    this.#waitUntilMs = clock.nowMs + limits.orderWaitMs;
     if (typeUrl === CLUSTER_URL && !isFirst) this.#expectEndpoints(portion);
     this.call.sendBuffers(pieces);
     if (observer.sent === undefined) return;
@@ -416,16 +415,18 @@ export class XdsStream implements ServerCallHandler<Request> {
     observer.sent(this, typeUrl, resources, bytes, dueMs);
   }
 
-  /** Routes to a new cluster wait until the client has its endpoints. */
+  /** Routes to a new cluster wait until the client has its endpoints; a changed one wants them again. */
   #expectEndpoints({ lists }: Portion): void {
     const endpoints = this.type(ENDPOINT_URL);
     if (endpoints === undefined) return;
     const tables = this.#tables(ENDPOINT_URL);
     for (const list of lists) {
-      // In state of the world most clusters of a response are as they were: only those that nobody asked for count.
       for (const { name } of list) {
         if (findResource(tables, name) === undefined) continue;
-        if (this.isDelta || !endpoints.subscription.has(name)) this.#endpointsDue.add(name);
+        if (!endpoints.subscription.has(name)) this.#endpointsDue.add(name);
+        // Envoy warms it anew and does not ask: it has asked for that name. In state of the world it does ask, and
+        // Heddle's proxies keep a cluster's hosts.
+        else if (this.isDelta && this.admission?.takesGoodOnes !== true) endpoints.pending.add(name);
       }
     }
   }

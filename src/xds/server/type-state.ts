@@ -52,6 +52,9 @@ export class TypeState {
   /** Number of the last response; 0: none yet. */
   nonce = 0;
   isAwaiting = false;
+  sentMs = 0;
+  /** Since when it waits for what it names; −1: it does not. */
+  blockedSinceMs = -1;
   #inFlight: Portion | null = null;
   #isFirstDue = true;
   /** Since when something is due, for the time it takes; −1: nothing is. */
@@ -90,7 +93,6 @@ export class TypeState {
 
   /** Nothing of the view is new to this client, as far as can be seen without looking at names. */
   isSettled(view: ResourceView): boolean {
-    if (this.isAwaiting) return true;
     if (this.pending.size > 0 || this.#retries.length > 0 || this.#isFirstDue || this.#known !== null) return false;
     const tables = view.tables(this.typeUrl);
     if (tables.length !== this.tables.length) return false;
@@ -345,9 +347,11 @@ export class TypeState {
 
   // ─── Answers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  send(portion: Portion, nonce: number): void {
+  send(portion: Portion, nonce: number, nowMs: number): void {
     this.nonce = nonce;
     this.isAwaiting = true;
+    this.sentMs = nowMs;
+    this.blockedSinceMs = -1;
     this.#inFlight = portion;
     this.dueSinceMs = -1;
   }

@@ -71,6 +71,8 @@ export type XdsLimits = {
   readonly requestRate: number;
   /** How long what names a resource waits for the acknowledgement of what it names. */
   readonly orderWaitMs: number;
+  /** A client that has not answered for so long is sent the type's next response all the same. */
+  readonly ackWaitMs: number;
   /** After listeners changed: how long clusters that are no longer named stay, for routes that are asked for then. */
   readonly removalSettleMs: number;
   /** A client that reads nothing for so long while something waits for it is ended. */
@@ -92,6 +94,7 @@ export const DEFAULT_XDS_LIMITS: XdsLimits = Object.freeze({
   requestBurst: 20_000,
   requestRate: 500,
   orderWaitMs: 1000,
+  ackWaitMs: 10_000,
   removalSettleMs: 300,
   stallMs: 30_000,
   sliceMs: 5,
