@@ -15,6 +15,7 @@ import { MetricRegistry } from '../telemetry/prometheus.ts';
 import { XdsServer } from '../xds/server/server.ts';
 import type { XdsStream } from '../xds/server/stream.ts';
 import { Admission, type Caller } from './admission.ts';
+import type { ApiContext } from './api/context.ts';
 import { startApi } from './api/server.ts';
 import { FindingLog } from './finding-log.ts';
 import { type MeshIdentity, openIdentity } from './identity.ts';
@@ -53,87 +54,103 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   mkdirSync(options.stateDirectory, { recursive: true, mode: 0o700 });
   chmodSync(options.stateDirectory, 0o700);
 
-  const { cluster, clusterDomain, network } = options;
-  const state = new MeshState({ cluster, clusterDomain, network });
-  const source = new ConfigSource(options.config, { clock, watcher: new FileWatch(), clusterDomain });
-  const updates = new Updates({ clock, state, log });
-  source.onChange((changes) => updates.changed(changes));
-  const watchProblem = source.start();
-  if (watchProblem !== null) log.warn(`changes of ${options.config} will not be noticed: ${watchProblem}`);
-  // What is there at the start is in place before anybody is served.
-  updates.flush();
-
+  const { state, source, updates } = openMesh(options, clock, log);
   const trust = new TrustBundleTable(clock);
   // Nobody is connected before the server is there.
   let streams = (): Iterable<XdsStream> => [];
-  const identity = await openIdentity(options, state.mesh, {
-    clock,
-    log,
-    metrics,
-    waitingFor: () => trust.waitingFor(streams(), DEFAULT_AUTHORITY.maxLifeMs),
-  });
-  if (typeof identity === 'string') return identity;
+  const waitingFor = (): readonly string[] => trust.waitingFor(streams(), DEFAULT_AUTHORITY.maxLifeMs);
+  const identity = await openIdentity(options, state.mesh, { clock, log, metrics, waitingFor });
+  if (typeof identity === 'string') {
+    source.stop();
+    return identity;
+  }
 
-  const { authenticators } = identity;
+  const { authenticators, authority } = identity;
   const admission = new Admission({ state, authenticators, trustsLoopback: options.trustsLoopback, trust, log });
-  const receipts: Receipts = new Receipts({ clock, streams: () => xds.streams });
-  const observer = new PushObserver({
-    registry: metrics,
-    progressed: () => receipts.progressed(),
-    warn: (text) => log.warn(text),
-    versionOf: (stream) => versionOf(stream.node),
-  });
-  const xds = new XdsServer<Caller>({
-    ...{ clock, observer, identifier: `heddle-${parts.version}` },
-    authenticate: (call) => admission.authenticate(call),
-    admit: (caller, node) => admission.admit(caller, node),
-  });
+  const { xds, receipts, observer } = openServer(clock, metrics, log, admission, parts.version);
   streams = () => xds.streams;
-  trust.follow(identity.authority, () => xds.push());
+  trust.follow(authority, () => xds.push());
   updates.attach({ xds, receipts, observer });
-  const service = createCertificate({ authority: identity.authority, authenticators, log });
-  const plain = openDoor(engine, random, options.plain, [...xds.methods(), service], null);
-  const secure = openDoor(engine, random, options.secure, [...xds.methods(), service], identity);
+  const status = new StatusBook({ state, source, receipts, updates });
+  const findings = new FindingLog(log);
+  findings.update(status.findings());
+  updates.onSettled = () => findings.update(status.findings());
+
+  const methods = [...xds.methods(), createCertificate({ authority, authenticators, log })];
+  const doors = [
+    openDoor(engine, random, options.plain, methods, null),
+    openDoor(engine, random, options.secure, methods, identity),
+  ];
   const close = (): void => {
-    for (const door of [plain, secure]) if (!('error' in door)) door.server.stop();
+    for (const door of doors) if (!('error' in door)) door.server.stop();
     xds.close();
     updates.stop();
     source.stop();
     identity.close();
   };
-  const failed = [plain, secure].find((door) => 'error' in door);
-  if (failed !== undefined && 'error' in failed) {
+  const context = {
+    ...{ state, source, updates, xds, receipts, status, identity, metrics, clock },
+    version: parts.version,
+  };
+  const failed = doors.find((door) => 'error' in door);
+  const http = failed === undefined ? await openPages(options.http, context) : failed;
+  if ('error' in http) {
     close();
-    return failed.error;
+    return http.error;
   }
-  const status = new StatusBook({ state, source, receipts, updates });
-  const findings = new FindingLog(log);
-  findings.update(status.findings());
-  updates.onSettled = () => findings.update(status.findings());
-  let http: HttpServer;
-  try {
-    http = await startApi(options.http, {
-      ...{ state, source, updates, xds, receipts, status, identity, metrics, clock },
-      version: parts.version,
-    });
-  } catch (error) {
-    close();
-    return `--http-address: ${(error as Error).message}`;
-  }
-  const doors = [plain, secure] as readonly Door[];
+  const [plain, secure] = doors as [Door, Door];
   return {
     ...{ state, source, updates, xds, receipts, identity },
-    addresses: {
-      plain: (doors[0] as Door).at,
-      secure: (doors[1] as Door).at,
-      http: { host: http.host, port: http.port },
-    },
+    addresses: { plain: plain.at, secure: secure.at, http: { host: http.host, port: http.port } },
     async stop() {
       http.close();
-      await Promise.all(doors.map(({ server }) => new Promise<void>((over) => server.drain(DRAIN_GRACE_MS, over))));
+      await Promise.all(
+        [plain, secure].map(({ server }) => new Promise<void>((over) => server.drain(DRAIN_GRACE_MS, over))),
+      );
       close();
     },
   };
+}
+
+/** The objects, and what they make; what is there at the start is in place before anybody is served. */
+function openMesh(
+  options: ControlOptions,
+  clock: Clock,
+  log: Logger,
+): Pick<RunningControl, 'state' | 'source' | 'updates'> {
+  const { cluster, clusterDomain, network } = options;
+  const state = new MeshState({ cluster, clusterDomain, network });
+  const source = new ConfigSource(options.config, { clock, watcher: new FileWatch(), clusterDomain });
+  const updates = new Updates({ clock, state, log });
+  source.onChange((changes) => updates.changed(changes));
+  const problem = source.start();
+  if (problem !== null) log.warn(`changes of ${options.config} will not be noticed: ${problem}`);
+  updates.flush();
+  return { state, source, updates };
+}
+
+function openServer(clock: Clock, registry: MetricRegistry, log: Logger, admission: Admission, version: string) {
+  const receipts: Receipts = new Receipts({ clock, streams: () => xds.streams });
+  const observer = new PushObserver({
+    registry,
+    progressed: () => receipts.progressed(),
+    warn: (text) => log.warn(text),
+    versionOf: (stream) => versionOf(stream.node),
+  });
+  const xds: XdsServer<Caller> = new XdsServer<Caller>({
+    ...{ clock, observer, identifier: `heddle-${version}` },
+    authenticate: (call) => admission.authenticate(call),
+    admit: (caller, node) => admission.admit(caller, node),
+  });
+  return { xds, receipts, observer };
+}
+
+async function openPages(at: HostPort, context: ApiContext): Promise<HttpServer | { readonly error: string }> {
+  try {
+    return await startApi(at, context);
+  } catch (error) {
+    return { error: `--http-address: ${(error as Error).message}` };
+  }
 }
 
 /** As istiod counts its proxies. */

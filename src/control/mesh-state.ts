@@ -80,7 +80,7 @@ export class MeshState {
     return { causes, ...this.#views.settle() };
   }
 
-  /** Which resources there would be otherwise without the object: it is taken away and put back, and nobody hears of it. */
+  /** Which resources would be other ones without the object: it is taken away and put back, and nobody hears of it. */
   impactOf(key: string, object: ConfigObject): readonly TableChange[] {
     const kind = this.#kinds.get(key.slice(0, key.indexOf('/')));
     if (kind?.get(key) === undefined) return [];

@@ -14,8 +14,8 @@ export const INTENDED: readonly IntendedDifference[] = [
     resource: /^Listener 240\.240\.\d+\.\d+_443$|^NameTable $/,
     path: /^$|^table\.(alt|api)\.external\.com\.ips\[0\]$/,
     reason:
-      'Hosts without address get one that follows from their name, so that replicas and restarts agree; istiod counts up ' +
-      'and writes the number into the status of the ServiceEntry.',
+      'Hosts without address get one that follows from their name, so that replicas and restarts agree; ' +
+      'istiod counts up and writes the number into the status of the ServiceEntry.',
   },
   {
     capture: /^04-/,

@@ -1,4 +1,4 @@
-// The resources that we make of a captured istiod's input equal what it sent; each difference is on a list, with its reason.
+// The resources that we make of a captured istiod's input equal what it sent; differences are listed with reasons.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GOLDEN } from './golden-captures.ts';

@@ -1,4 +1,4 @@
-// istiod's debug pages, as far as tools read them, and pages of our own about pushes.
+// The debug pages that tools read of an istiod, and pages of our own about pushes.
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import { toJson } from '../../proto/json-encode.ts';
 import type { Message, MessageType } from '../../proto/message-type.ts';

@@ -1,4 +1,4 @@
-// Hosts with wildcards ('*', '*.example.com') and where things are visible: one meaning for services, routes and gateways.
+// Hosts with wildcards ('*', '*.example.com') and where things are visible: one meaning for everybody.
 
 /** Whether every name that `host` stands for is one that `pattern` stands for. */
 export function isHostWithin(host: string, pattern: string): boolean {

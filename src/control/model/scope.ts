@@ -41,8 +41,8 @@ export type Scope = {
 };
 
 /**
- * Key of the scope of proxies in a namespace: 'bookinfo', or with the Sidecar that applies to them ('NAMESPACE/NAME', of
- * their own or the root namespace) 'bookinfo|istio-system/default'.
+ * Key of the scope of proxies in a namespace: 'bookinfo', or with the Sidecar that applies to them (of their own or the
+ * root namespace) 'bookinfo|istio-system/default'.
  */
 export function scopeKey(proxy: { readonly namespace: string; readonly sidecar: string }): string {
   return proxy.sidecar === '' ? proxy.namespace : `${proxy.namespace}|${proxy.sidecar}`;

@@ -1,8 +1,8 @@
 // The gateways that one proxy plays, merged: which servers share a listener, and under which route configurations.
 import type { Gateway, GatewayServer } from '../../model/gateway.ts';
 import { byAge } from '../../model/hosts.ts';
+import { parseProtocol } from '../../model/protocol.ts';
 import { isHttp, type Protocol } from '../../model/service.ts';
-import { protocolOf } from '../../translate/istio/sidecar.ts';
 
 export type MergedServer = {
   /** 'NAMESPACE/NAME' of the gateway: what routes name as parent. */
@@ -56,7 +56,7 @@ export function endsTls({ tls }: GatewayServer): boolean {
 
 /** TLS comes in, whoever ends it. A server of plain HTTP may have TLS settings only to redirect. */
 export function isTlsServer({ tls, port }: GatewayServer): boolean {
-  return tls !== null && !isHttp(protocolOf(port.protocol));
+  return tls !== null && !isHttp(parseProtocol(port.protocol));
 }
 
 type Open = {
@@ -79,7 +79,7 @@ class Merger {
       this.#skipped.push({ gateway: gateway.key, server: server.name || String(server.port.number), reason });
       return;
     }
-    const protocol = protocolOf(server.port.protocol);
+    const protocol = parseProtocol(server.port.protocol);
     const key = `${port}|${server.bind}`;
     let listener = this.#listeners.get(key);
     if (listener === undefined) {
@@ -100,14 +100,15 @@ class Merger {
     const isTls = isTlsServer(server);
     const [first] = known.servers as [MergedServer];
     if (isTls !== isTlsServer(first.server)) {
-      return `port ${port} is taken by ${isTls ? 'a server without TLS' : 'a server with TLS'} of gateway ${first.gateway}`;
+      const other = isTls ? 'a server without TLS' : 'a server with TLS';
+      return `port ${port} is taken by ${other} of gateway ${first.gateway}`;
     }
     if (isTls) {
       const taken = this.#tlsHosts.get(`${port}|${server.bind}`);
       const twice = server.hosts.filter(({ host }) => taken?.has(host)).map(({ host }) => host);
       return twice.length === 0 ? null : `port ${port}: the hosts ${twice.join(', ')} are taken by an older server`;
     }
-    const isWeb = isHttp(protocolOf(server.port.protocol));
+    const isWeb = isHttp(parseProtocol(server.port.protocol));
     if (isWeb && isHttp(known.protocol)) return null;
     return `port ${port} speaks ${known.protocol} for gateway ${first.gateway} already`;
   }
@@ -129,7 +130,7 @@ class Merger {
  */
 function routeNameOf(gateway: Gateway, server: GatewayServer, port: number): string {
   const bind = server.bind === '' ? '' : `.${server.bind}`;
-  const protocol = protocolOf(server.port.protocol);
+  const protocol = parseProtocol(server.port.protocol);
   if (isHttp(protocol)) return `http.${port}${bind}`;
   if (protocol !== 'HTTPS' || !endsTls(server)) return '';
   return `https.${server.port.number}.${server.port.name}.${gateway.name}.${gateway.namespace}${bind}`;

@@ -4,7 +4,7 @@ import type { Mesh } from '../../model/mesh.ts';
 import { type Resolution, type Service, type ServicePort, serviceKey } from '../../model/service.ts';
 import type { ConfigObject } from '../../source/object.ts';
 import { type Json, namesIn, numberIn, partIn, partsIn, textIn, textsIn } from '../fields.ts';
-import { parseProtocol } from '../kubernetes/protocol.ts';
+import { parseProtocol } from '../../model/protocol.ts';
 import { visibility } from './names.ts';
 
 const RESOLUTIONS: Readonly<Record<string, Resolution>> = {

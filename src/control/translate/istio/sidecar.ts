@@ -1,4 +1,5 @@
 // Sidecar → what its proxies may see and how they listen, before services and routes are looked up.
+import { parseProtocol } from '../../model/protocol.ts';
 import type { IngressListener } from '../../model/scope.ts';
 import type { Protocol } from '../../model/service.ts';
 import type { ConfigObject } from '../../source/object.ts';
@@ -99,32 +100,5 @@ function captureModeOf(value: unknown): EgressRule['captureMode'] {
 function portOf(value: unknown): EgressRule['port'] {
   if (value === undefined || value === null) return null;
   const port = value as { number?: number; protocol?: string; name?: string };
-  return { number: port.number ?? 0, protocol: protocolOf(port.protocol ?? ''), name: port.name ?? '' };
-}
-
-const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map(
-  (
-    [
-      'HTTP',
-      'HTTP2',
-      'GRPC',
-      'GRPC-Web',
-      'HTTP_PROXY',
-      'HTTPS',
-      'TLS',
-      'TCP',
-      'MONGO',
-      'REDIS',
-      'MYSQL',
-      'HBONE',
-      'UDP',
-    ] as const
-  ).map((protocol) => [protocol.toLowerCase(), protocol]),
-);
-
-/** Istio's names in any case; what is no name is looked at by the proxy. */
-export function protocolOf(name: string): Protocol {
-  const lower = name.toLowerCase();
-  if (lower === 'grpc-web' || lower === 'grpc_web') return 'GRPC-Web';
-  return PROTOCOLS.get(lower) ?? 'UNSUPPORTED';
+  return { number: port.number ?? 0, protocol: parseProtocol(port.protocol ?? ''), name: port.name ?? '' };
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Protocol } from '../../model/service.ts';
-import { parseProtocol, protocolOfPort } from './protocol.ts';
+import { parseProtocol } from '../../model/protocol.ts';
+import { protocolOfPort } from './protocol.ts';
 
 test('the protocol of a port', () => {
   const rows: readonly (readonly [number, string, string, string | null, Protocol])[] = [
