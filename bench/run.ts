@@ -1,10 +1,9 @@
 // Runs Envoy, nginx, HAProxy and Heddle side by side and prints what each costs, with the bars that Heddle has to meet.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { build } from '../scripts/build.ts';
 import { locatePeer } from '../scripts/peers.ts';
 import { responses100k, uploads100k } from './cases/bodies.ts';
 import { engine } from './cases/engine.ts';
@@ -22,6 +21,7 @@ import { http1Mtls, tlsBulk, tlsHandshake, tlsIdle, twoHops } from './cases/tls.
 import { workers } from './cases/workers.ts';
 import { xdsEndpoint, xdsFirst, xdsMesh } from './cases/xds.ts';
 import type { BenchCase, BenchContext, Row } from './support/bench-case.ts';
+import { packHeddle } from './support/pack-heddle.ts';
 import { chooseCores, coreBusyMs, runProgram, stopProgram } from './support/process.ts';
 import { PEER_NAMES, type PeerName } from './support/proxies.ts';
 import { renderTable, replaceBlock } from './support/table.ts';
@@ -106,16 +106,6 @@ function within(text: string, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > most) throw new Error(`bench: ${text} is not in 1..${most}`);
   return value;
-}
-
-/** Lays Heddle out as its package is published, so that what is measured is what users run. */
-async function packHeddle(scratch: string): Promise<string> {
-  const directory = join(scratch, 'package');
-  mkdirSync(directory);
-  await build(join(directory, 'dist'));
-  cpSync(join(ROOT, 'bin'), join(directory, 'bin'), { recursive: true });
-  cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
-  return join(directory, 'bin/heddle');
 }
 
 function need(name: string): string {

@@ -28,7 +28,7 @@ const REQUEST = { node: 1, typeUrl: 2, subscribe: 3, unsubscribe: 4, nonce: 6 };
 const FRAME_BYTES = 5;
 
 /** Reads the fields of one message; throws when they do not fit into it. */
-class Fields {
+export class Fields {
   readonly #buffer: Buffer;
   readonly #end: number;
   #at: number;

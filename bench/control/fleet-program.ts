@@ -75,6 +75,7 @@ async function settle(timeoutMs: number): Promise<FleetState> {
   if (waiting.size > 0) await Promise.race([done, sleep(timeoutMs)]);
   const deadline = nowMs() + timeoutMs;
   while (nowMs() - lastTakenMs < QUIET_MS && nowMs() < deadline) await sleep(QUIET_MS / 3);
+  checks.decodeNew();
   return state();
 }
 

@@ -3,7 +3,7 @@ import { decodeBinary } from '../../src/proto/binary-decode.ts';
 import { registry } from '../../src/proto/registry.ts';
 import { Report } from '../../src/proto/report.ts';
 import { typeUrlName } from '../../src/proto/type-url.ts';
-import type { WireResource } from './delta-wire.ts';
+import { Fields, type WireResource } from './delta-wire.ts';
 
 export const TYPES = {
   cds: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
@@ -32,6 +32,7 @@ export class ResourceChecks {
   /** The newest of each type, name and version; a version that differs in its bytes is a problem. */
   readonly #known = new Map<string, KnownResource>();
   readonly problems: string[] = [];
+  #undecoded: (readonly [string, KnownResource])[] = [];
   distinctBytes = 0;
 
   /** The shared form of a resource that came. */
@@ -42,7 +43,7 @@ export class ResourceChecks {
       if (!known.body.equals(resource.body)) this.problem(`${key}: two bodies of one version`);
       return known;
     }
-    const made = this.#decode(typeUrl, resource);
+    const made = this.#make(typeUrl, resource);
     this.#known.set(key, made);
     this.distinctBytes += made.body.length;
     return made;
@@ -52,29 +53,58 @@ export class ResourceChecks {
     if (this.problems.length < 20) this.problems.push(text);
   }
 
-  #decode(typeUrl: string, { name, version, body }: WireResource): KnownResource {
-    const report = new Report();
-    const type = registry.find(typeUrlName(typeUrl));
-    const message = type === undefined ? undefined : (decodeBinary(type, body, report) as Json | undefined);
-    if (message === undefined) this.problem(`${typeUrl} ${name} cannot be decoded`);
-    for (const one of report.problems.slice(0, 3)) this.problem(`${typeUrl} ${name}: ${JSON.stringify(one)}`);
+  /** Decodes what came since the last time: not while somebody measures how fast the fleet acknowledges. */
+  decodeNew(): void {
+    for (const [typeUrl, resource] of this.#undecoded) this.#decode(typeUrl, resource);
+    this.#undecoded = [];
+  }
+
+  #make(typeUrl: string, { name, version, body }: WireResource): KnownResource {
+    // A copy: the buffer that it came in holds much else.
+    const bare = { name, version, body: Buffer.from(body), refersTo: NOTHING, hasVhds: false, hosts: 0 };
+    if (typeUrl === TYPES.rds) {
+      const made = { ...bare, ...outlineOf(bare.body) };
+      this.#undecoded.push([typeUrl, made]);
+      return made;
+    }
+    if (typeUrl === TYPES.eds || typeUrl === TYPES.vhds) {
+      this.#undecoded.push([typeUrl, bare]);
+      return bare;
+    }
+    const message = this.#decode(typeUrl, bare);
     const refersTo = new Set<string>();
     if (typeUrl === TYPES.cds && message?.['type'] === 'EDS') {
       const eds = message['eds_cluster_config'] as Json | undefined;
       refersTo.add(String(eds?.['service_name'] || name));
     }
     if (typeUrl === TYPES.lds) collectRoutes(message, refersTo);
-    const hosts = message?.['virtual_hosts'];
-    return {
-      name,
-      version,
-      // A copy: the buffer that it came in holds much else.
-      body: Buffer.from(body),
-      refersTo: [...refersTo],
-      hasVhds: message?.['vhds'] !== undefined,
-      hosts: Array.isArray(hosts) ? hosts.length : 0,
-    };
+    return { ...bare, refersTo: [...refersTo] };
   }
+
+  #decode(typeUrl: string, { name, body }: Pick<KnownResource, 'name' | 'body'>): Json | undefined {
+    const report = new Report();
+    const type = registry.find(typeUrlName(typeUrl));
+    const message = type === undefined ? undefined : (decodeBinary(type, body, report) as Json | undefined);
+    if (message === undefined) this.problem(`${typeUrl} ${name} cannot be decoded`);
+    for (const one of report.problems.slice(0, 3)) this.problem(`${typeUrl} ${name}: ${JSON.stringify(one)}`);
+    return message;
+  }
+}
+
+const NOTHING: readonly string[] = [];
+/** Field numbers of envoy.config.route.v3.RouteConfiguration. */
+const ROUTES = { virtualHosts: 2, vhds: 9 };
+
+/** What a proxy needs of a route configuration to go on, without decoding a thousand virtual hosts. */
+function outlineOf(body: Buffer): Pick<KnownResource, 'hasVhds' | 'hosts'> {
+  const fields = new Fields(body, 0, body.length);
+  let hosts = 0;
+  let hasVhds = false;
+  while (fields.next()) {
+    if (fields.number === ROUTES.virtualHosts) hosts++;
+    if (fields.number === ROUTES.vhds) hasVhds = true;
+  }
+  return { hasVhds, hosts };
 }
 
 /** Names of route configurations that come by RDS, wherever a connection manager stands. */

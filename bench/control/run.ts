@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from '../../scripts/build.ts';
+import { packHeddle } from '../support/pack-heddle.ts';
 import { chooseCores } from '../support/process.ts';
 import { Fleet } from './fleet.ts';
 import { type Figures, measure, type Scale } from './measure.ts';
@@ -41,10 +41,9 @@ async function main(): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'heddle-bench-control-'));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
-  if (!values.source) await build();
   const command = values.source
     ? [join(ROOT, 'bin/heddle-node'), join(ROOT, 'src/main.ts'), 'control']
-    : [join(ROOT, 'bin/heddle'), 'control'];
+    : [await packHeddle(scratch), 'control'];
   const place = {
     ...{ command, scratch, rounds, core: cores.proxy },
     say: (text: string): void => void process.stderr.write(`${text}\n`),
