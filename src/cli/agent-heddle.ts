@@ -64,7 +64,9 @@ async function tellOf(
   let isEnding = false;
   const drain = (): Promise<void> => {
     readiness.isDraining = true;
-    return drainProxy({ clock, ask, log, isOver: () => false }, settings.drain, settings.role === 'sidecar');
+    const { proxyPrometheus, proxyStatus } = settings.ports;
+    const parts = { clock, ask, log, ownPorts: [proxyPrometheus, proxyStatus], isOver: () => false };
+    return drainProxy(parts, settings.drain, settings.role === 'sidecar');
   };
   const leave = (): void => proxy.crew.end(() => process.exit(0));
   const end = (): void => {

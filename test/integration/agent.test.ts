@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Resolver } from 'node:dns/promises';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/free-ports.ts';
 import { arePeersRequired } from '../support/find-envoy.ts';
@@ -144,6 +145,25 @@ test('a signal drains, and a proxy that dies takes the agent with it', { skip: m
   assert.equal(await drained.stop(), 0);
   assert.ok(Date.now() - began >= 900, drained.output);
   assert.equal((await drained.get(port, '/')).status, 0);
+
+  const patientPort = await freePort();
+  const patient = await start(control, 'patient', {
+    variables: { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '100ms' },
+  });
+  control.ads.set(CLUSTER, resources(CLUSTER), patient.nodeId);
+  control.ads.set(LISTENER, resources(LISTENER, listener(patientPort, SHOWS_PEER, false)), patient.nodeId);
+  await patient.answers(patientPort);
+  const held = connect(patientPort, '127.0.0.1');
+  await patient.until('the connection', async () =>
+    /_cx_active: [1-9]/.test(
+      (await patient.get(patient.ports.admin, `/stats?filter=${patientPort}.downstream_cx_active`)).body,
+    ),
+  );
+  const ended = patient.stop();
+  await patient.until('the wait', () => /\b1 connections are active/.test(patient.output));
+  held.destroy();
+  assert.equal(await ended, 0);
+  assert.match(patient.output, /\b0 connections are active/);
 
   const crashed = await start(control, 'crashed');
   await crashed.until('the proxy', async () => (await crashed.get(crashed.ports.admin, '/ready')).status !== 0);

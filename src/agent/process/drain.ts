@@ -7,6 +7,8 @@ export type DrainParts = {
   readonly clock: Clock;
   readonly ask: AskProxy;
   readonly log: (level: 'info' | 'warning', text: string) => void;
+  /** Of the proxy's listeners for the agent's sake: statistics and readiness. */
+  readonly ownPorts: readonly number[];
   /** It ended meanwhile. */
   readonly isOver: () => boolean;
 };
@@ -34,7 +36,7 @@ export async function drainProxy(parts: DrainParts, drain: DrainSettings, isSide
   while (!parts.isOver()) {
     const stats = await ask('GET', '/stats?usedonly&filter=downstream_cx_active$');
     if ('error' in stats) return;
-    const active = activeConnections(stats.body.toString('latin1'));
+    const active = activeConnections(stats.body.toString('latin1'), parts.ownPorts);
     log('info', `${active} connections are active`);
     if (active === 0) return;
     await wait(parts, CONNECTIONS_POLL_MS);
@@ -51,10 +53,13 @@ function wait({ clock, isOver }: DrainParts, ms: number): Promise<void> {
 }
 
 /** Those of listeners; the ones of probes and of administration do not count. */
-export function activeConnections(stats: string): number {
+export function activeConnections(stats: string, ownPorts: readonly number[]): number {
   let active = 0;
   for (const [, listener = '', count] of stats.matchAll(ACTIVE_CONNECTIONS)) {
-    if (!/^admin$|_15(?:000|020|021|090)$|(?:^|\.)worker_/.test(listener)) active += Number(count);
+    const port = Number(/_(\d+)$/.exec(listener)?.[1]);
+    // Also counted by worker.
+    const isOther = /^admin(?:\.|$)|(?:^|\.)(?:worker_\d+|main_thread)$/.test(listener);
+    if (!isOther && !ownPorts.includes(port)) active += Number(count);
   }
   return active;
 }

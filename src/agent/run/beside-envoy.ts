@@ -100,7 +100,9 @@ export class BesideEnvoy {
   #drain(): Promise<void> {
     const { log } = this.#parts;
     this.#readiness.isDraining = true;
-    const parts = { clock: this.#clock, ask: this.#ask, log, isOver: () => this.#isOver };
+    const { proxyPrometheus, proxyStatus } = this.#settings.ports;
+    const ownPorts = [proxyPrometheus, proxyStatus];
+    const parts = { clock: this.#clock, ask: this.#ask, log, ownPorts, isOver: () => this.#isOver };
     return drainProxy(parts, this.#settings.drain, this.#settings.role === 'sidecar');
   }
 
