@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { type RunningControl, startControl } from '../../src/control/control.ts';
 import { exportKey } from '../../src/ca/signing/issuer.ts';
@@ -92,6 +93,24 @@ async function certificateOf(account: string, namespace = 'shop'): Promise<{ cha
   return { chain: made.chain[0] as string, key: exportKey(key) };
 }
 
+type Delta = {
+  readonly resources?: readonly { readonly name?: string; readonly resource?: { readonly value?: Uint8Array } }[];
+  readonly nonce?: string;
+};
+type Bundle = { readonly ca_certificates_pem?: readonly string[] };
+
+function deltaStream(client: Client): ClientDuplexStream<object, Delta> {
+  const request = registry.message('envoy.service.discovery.v3.DeltaDiscoveryRequest');
+  const response = registry.message('envoy.service.discovery.v3.DeltaDiscoveryResponse');
+  return client.makeBidiStreamRequest(
+    '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
+    (message: object) => Buffer.from(encodeBinary(request, message)),
+    (bytes: Buffer) => decodeBinary(response, bytes) as Delta,
+    new Metadata(),
+    { deadline: Date.now() + 10_000 },
+  );
+}
+
 type Outcome = { readonly resources: readonly { readonly name: string; readonly value: Uint8Array }[] } | ServiceError;
 
 /** What the first answer to one subscription has; or how the stream ended. */
@@ -107,18 +126,10 @@ function subscribe(
   const target = `127.0.0.1:${control.addresses.secure.port}`;
   const client = new Client(target, ssl, { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' });
   clients.push(client);
-  const request = registry.message('envoy.service.discovery.v3.DeltaDiscoveryRequest');
-  const response = registry.message('envoy.service.discovery.v3.DeltaDiscoveryResponse');
   return new Promise((resolve) => {
-    const stream: ClientDuplexStream<object, object> = client.makeBidiStreamRequest(
-      '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
-      (message: object) => Buffer.from(encodeBinary(request, message)),
-      (bytes: Buffer) => decodeBinary(response, bytes) as object,
-      new Metadata(),
-      { deadline: Date.now() + 10_000 },
-    );
+    const stream = deltaStream(client);
     stream.on('error', (error: ServiceError) => resolve(error));
-    stream.on('data', (message: { resources?: { name?: string; resource?: { value?: Uint8Array } }[] }) => {
+    stream.on('data', (message: Delta) => {
       const resources = (message.resources ?? []).map(({ name = '', resource }) => ({
         ...{ name, value: resource?.value ?? new Uint8Array() },
       }));
@@ -178,6 +189,45 @@ test('every proxy is told of the roots', async () => {
     given.resources[0]?.value as Uint8Array,
   ) as { ca_certificates_pem?: string[] };
   assert.deepEqual(roots, control.identity.authority.bundle.roots);
+});
+
+test('an announced root reaches streams that are open, and is known to have', async () => {
+  const web = await certificateOf('web');
+  const roots = readFileSync(join(state, 'root-cert.pem'));
+  const ssl = credentials.createSsl(roots, Buffer.from(web.key), Buffer.from(web.chain));
+  const target = `127.0.0.1:${control.addresses.secure.port}`;
+  const client = new Client(target, ssl, { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' });
+  clients.push(client);
+  const given: { readonly count: number; readonly nonce: string }[] = [];
+  const stream = deltaStream(client);
+  stream.on('error', () => {});
+  stream.on('data', ({ resources = [], nonce = '' }: Delta) => {
+    const value = resources[0]?.resource?.value ?? new Uint8Array();
+    const { ca_certificates_pem: all = [] } = decodeBinary(registry.message(PROXY_CONFIG), value) as Bundle;
+    given.push({ count: all.length, nonce });
+  });
+  const until = async (isTrue: () => boolean): Promise<void> => {
+    for (let tries = 0; tries < 500 && !isTrue(); tries++) await sleep(10);
+    assert.ok(isTrue(), JSON.stringify(given));
+  };
+  stream.write({ node: nodeOf('sidecar', 'web-1', 'web'), type_url: TYPE + PROXY_CONFIG });
+  await until(() => given.length === 1);
+  const hasTaken = (): boolean | undefined =>
+    [...control.xds.streams].find((one) => one.type(TYPE + PROXY_CONFIG))?.type(TYPE + PROXY_CONFIG)?.isCurrent;
+  stream.write({ type_url: TYPE + PROXY_CONFIG, response_nonce: given[0]?.nonce });
+  await until(() => hasTaken() === true);
+  assert.equal(await control.identity.authority.rotate(), null);
+  await until(() => given.length === 2);
+  assert.deepEqual([given[0]?.count, given[1]?.count, hasTaken()], [1, 2, false]);
+  assert.ok(control.identity.authority.isRotating);
+  stream.write({ type_url: TYPE + PROXY_CONFIG, response_nonce: given[1]?.nonce });
+  await until(() => hasTaken() === true);
+  // Whoever comes now is told of both at once, and the old one signs still.
+  const { request } = makeCertificateRequest('');
+  const asked = { csr: request, certificate: web };
+  const renewed = await askForCertificate(control.addresses.secure.port, roots.toString(), asked);
+  assert.equal(renewed.chain.at(-1)?.match(/BEGIN CERTIFICATE/g)?.length, 2);
+  stream.cancel();
 });
 
 test('neither log nor page tells a key or a token', async () => {
