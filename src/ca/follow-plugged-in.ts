@@ -1,4 +1,4 @@
-// Follows a CA that is plugged in as files: what is put in their place is read, checked, and signs when proxies know it.
+// Follows a CA that is plugged in as files: what takes their place is checked, and signs once proxies know it.
 import type { Timer } from '../base/clock.ts';
 import type { DirectoryWatcher } from '../net/file-watch.ts';
 import type { Authority } from './authority.ts';
