@@ -30,6 +30,9 @@ export type TableChanges = {
 /** Changes of a table that are remembered; a client further behind than that is ended and tells what it has. */
 export const MAX_REMEMBERED_CHANGES = 16_384;
 
+/** Bytes of removed resources that are kept for clients that are to have them a little longer. */
+export const MAX_REMOVED_BYTES = 4 * 1024 * 1024;
+
 const NO_NAMES: readonly string[] = Object.freeze([]);
 const NO_CHANGES: TableChanges = Object.freeze({ changed: [], removed: [] });
 const VERSION_CHARS = 16;
@@ -46,8 +49,13 @@ export function encodedResource(
 }
 
 type Entry = { resource: EncodedResource; seq: number };
-/** `removed`: what was under the name until then; null: the change put a resource. */
-type Change = { readonly name: string; readonly seq: number; readonly removed: EncodedResource | null };
+/** `wasThere`: there was something under the name until then; `removed`: what that was, if nothing is from then on. */
+type Change = {
+  readonly name: string;
+  readonly seq: number;
+  readonly wasThere: boolean;
+  removed: EncodedResource | null;
+};
 
 /**
  * All resources of one type that one kind of client may have; one table is shared by all clients of the same cache key.
@@ -68,6 +76,7 @@ export class ResourceTable {
   /** The last answers: clients of one table ask the same, and get the same list. */
   #all: { readonly seq: number; readonly resources: readonly EncodedResource[] } | null = null;
   #changes: { readonly since: number; readonly seq: number; readonly changes: TableChanges | undefined } | null = null;
+  #removedBytes = 0;
   #digestHigh = 0;
   #digestLow = 0;
   #bytes = 0;
@@ -135,10 +144,12 @@ export class ResourceTable {
     const seq = this.seq + 1;
     const names: string[] = [];
     for (const [name, resource] of changes) {
-      const removed = resource === null ? (this.get(name) ?? null) : null;
+      const known = this.get(name);
       if (!this.#put(name, resource, seq)) continue;
       names.push(name);
-      this.#log.push({ name, seq, removed });
+      const removed = resource === null ? (known ?? null) : null;
+      this.#log.push({ name, seq, wasThere: known !== undefined, removed });
+      this.#removedBytes += removed?.body.length ?? 0;
     }
     if (names.length === 0) return names;
     this.seq = seq;
@@ -185,11 +196,17 @@ export class ResourceTable {
   }
 
   #trimLog(): void {
+    for (const change of this.#log) {
+      if (this.#removedBytes <= MAX_REMOVED_BYTES) break;
+      this.#removedBytes -= change.removed?.body.length ?? 0;
+      change.removed = null;
+    }
     // Half at a time, so that forgetting costs nothing per change.
     if (this.#log.length <= MAX_REMEMBERED_CHANGES) return;
     const cut = this.#log.length - MAX_REMEMBERED_CHANGES / 2;
     this.#logFrom = (this.#log[cut - 1] as Change).seq;
     this.#log = this.#log.slice(cut).filter((change) => change.seq > this.#logFrom);
+    this.#removedBytes = this.#log.reduce((sum, { removed }) => sum + (removed?.body.length ?? 0), 0);
   }
 
   /** What changed after the commit `seq`; undefined when that is longer ago than the table remembers. */
@@ -207,12 +224,13 @@ export class ResourceTable {
     const removed: string[] = [];
     const seen = new Set<string>();
     for (let index = this.#firstAfter(seq); index < this.#log.length; index++) {
-      const { name } = this.#log[index] as Change;
+      const { name, wasThere } = this.#log[index] as Change;
       if (seen.has(name)) continue;
       seen.add(name);
       const entry = this.#entries.get(name);
-      if (entry === undefined) removed.push(name);
-      else changed.push(entry.resource);
+      if (entry !== undefined) changed.push(entry.resource);
+      // What came and went meanwhile nobody has seen.
+      else if (wasThere) removed.push(name);
     }
     return { changed, removed };
   }
