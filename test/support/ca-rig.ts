@@ -41,7 +41,10 @@ export async function openCa(more: Partial<AuthorityOptions> = {}): Promise<CaRi
     ...more,
   };
   const authority = await Authority.open(options);
-  if (typeof authority === 'string') throw new Error(authority);
+  if (typeof authority === 'string') {
+    rmSync(directory, { recursive: true, force: true });
+    throw new Error(authority);
+  }
   const close = (): void => {
     authority.close();
     rmSync(directory, { recursive: true, force: true });
