@@ -45,8 +45,7 @@ for (const kind of ['envoy', 'heddle'] as const) {
         rig.change(ENDPOINTS, { ...(number > 1 ? { [before]: null } : {}), [name]: endpoints(name, upstream) });
         const match = { prefix: '/' };
         rig.change(ROUTES, { routes: routes('routes', { routes: [{ match, route: { cluster: name } }] }) });
-        // Now and then the cluster itself changes, and the listener.
-        if (number % 5 === 0) rig.change(CLUSTER, { [name]: cluster(name, { connect_timeout: '2s' }) });
+        // Now and then the listener changes, too.
         if (number % 7 === 0) rig.change(LISTENER, { main: listener('main', port, [], { stat_prefix: `s${number}` }) });
         rig.push();
       };
@@ -70,6 +69,11 @@ for (const kind of ['envoy', 'heddle'] as const) {
         const clients = Array.from({ length: CLIENTS }, ask);
         for (let i = 0; i < CHANGES; i++) {
           change();
+          if (i % 5 === 0) {
+            // The cluster itself changes, and warms anew.
+            rig.change(CLUSTER, { [`c${number}`]: cluster(`c${number}`, { connect_timeout: `${2 + i}s` }) });
+            rig.push();
+          }
           // Sometimes the next one comes before all is through.
           if (i % 4 !== 0) await until(`change ${number} is acknowledged`, () => rig.isSettled, 10_000);
         }
