@@ -7,6 +7,6 @@ export const GOLDEN: readonly string[] = [
   ...['11-egress-gateway/gateway', '12-sidecar-scoping/other', '12-sidecar-scoping/server'],
   ...['13-authz-allow-deny/server', '13-authz-allow-deny/tcpserver', '17-peerauth-strict/client'],
   ...['17-peerauth-strict/server', '18-peerauth-portlevel/client', '18-peerauth-portlevel/server'],
-  ...['24-serviceentry-external/client', '25-workloadentry-locality/client', '40-stock-envoy-flags/client'],
-  ...['40-stock-envoy-flags/gateway', '40-stock-envoy-flags/server'],
+  ...['24-serviceentry-external/client', '25-workloadentry-locality/client', '34-gateway-api/gateway'],
+  ...['40-stock-envoy-flags/client', '40-stock-envoy-flags/gateway', '40-stock-envoy-flags/server'],
 ];

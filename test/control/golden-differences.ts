@@ -30,4 +30,12 @@ export const INTENDED: readonly IntendedDifference[] = [
     path: /^endpoints\[\d\]\.(lbEndpoints\[\d\]|loadBalancingWeight)$/,
     reason: 'istiod lists each endpoint once for each address of the ServiceEntry; once is enough.',
   },
+  {
+    capture: /^34-/,
+    resource: /^(Cluster|ClusterLoadAssignment) outbound\|9\d80\|\|ratings\.book\w+\.svc\.cluster\.local$/,
+    path: /^transportSocket(Matches)?$|^metadata\.filterMetadata\.istio\.|transport_socket_match$/,
+    reason:
+      'A BackendTLSPolicy names the service. It is read and complained of as not yet effective: its TLS comes with the ' +
+      'other policies of the Gateway API.',
+  },
 ];

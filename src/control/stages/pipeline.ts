@@ -8,9 +8,11 @@ import { callersStage } from './callers-stage.ts';
 import { clusterResourcesStage } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsStage } from './credentials-stage.ts';
 import { endpointResourcesStage } from './endpoint-resources-stage.ts';
+import { gatewayApiGateways, gatewayApiStage } from './gateway-api-stage.ts';
 import { gatewayListenerStage } from './gateway-listener-stage.ts';
 import { gatewayRoutesStage } from './gateway-routes-stage.ts';
 import { type GatewaysStage, gatewaysStage } from './gateways-stage.ts';
+import { grpcListenerStage } from './grpc-listener-stage.ts';
 import type { Inputs } from './inputs.ts';
 import { listenerStage } from './listener-stage.ts';
 import { nameTableStage } from './name-table-stage.ts';
@@ -41,9 +43,11 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   // The model.
   const services = servicesStage(inputs);
   const policies = trafficPolicyStage(inputs, services);
-  const routes = routesStage(inputs, services);
+  const gatewayApi = gatewayApiStage(inputs, services);
+  const routes = routesStage(inputs, services, gatewayApi.parents);
   const security = securityStage(inputs);
-  const gateways = gatewaysStage(inputs, services);
+  const apiGateways = gatewayApiGateways(inputs, gatewayApi, routes.apiRoutesByParent);
+  const gateways = gatewaysStage(inputs, services, [apiGateways]);
   const credentials = credentialsStage(inputs);
   const { routeSets } = routes;
   const scopes = scopesStage(inputs, { services: services.services, routeSets });
@@ -58,6 +62,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   const listenerParts = { services, policies, routeSets, scopes, security, accessLogs };
   const listeners = listenerStage(inputs, listenerParts);
   const gatewayListeners = gatewayListenerStage(inputs, { ...listenerParts, gateways });
+  const grpcListeners = grpcListenerStage(inputs, { services, scopes, security });
   const routeResources = routeResourcesStage(inputs, { services, policies, routes, scopes });
   const gatewayRoutes = gatewayRoutesStage(inputs, { services, policies, routes }, gateways.serversOf);
   const names = nameTableStage(inputs, { services, scopes });
@@ -70,6 +75,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     endpoints,
     listeners,
     gatewayListeners,
+    grpcListeners,
     routes: routeResources,
     names,
     credentials,
@@ -77,6 +83,6 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     gatewayRoutes,
   };
   const plans = plansStage(inputs, proxies, parts);
-  const complaints = [services, policies, routes, security].map((stage) => stage.complaints);
+  const complaints = [services, policies, gatewayApi, routes, security].map((stage) => stage.complaints);
   return { complaints, mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
 }

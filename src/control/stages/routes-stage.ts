@@ -24,6 +24,8 @@ export type RoutesStage = {
   readonly routesByHost: Index<RouteSet>;
   /** By 'mesh' and keys of gateways. */
   readonly routesByParent: Index<RouteSet>;
+  /** Those of the Gateway API alone: no VirtualService joins its listeners. */
+  readonly apiRoutesByParent: Index<RouteSet>;
   /** By the key of the object that is complained of. */
   readonly complaints: Collection<readonly Complaint[]>;
 };
@@ -86,6 +88,7 @@ export function routesStage(
     routeSets,
     routesByHost: routeSets.index('by host', (_key, set) => new Set(set.hosts)),
     routesByParent: routeSets.index('by parent', (_key, set) => new Set(set.parents)),
+    apiRoutesByParent: ofGatewayApi.routeSets.index('of the API by parent', (_key, set) => new Set(set.parents)),
     complaints,
   };
 }
