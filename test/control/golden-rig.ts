@@ -43,7 +43,8 @@ export const SERVED_TYPES = [
 export function compareCapture(name: string, renamed: Renaming = (text) => text, types = SERVED_TYPES): Compared[] {
   const capture = openCapture(name);
   const state = meshOf(name, renamed);
-  const view = state.connect('proxy', { ...nodeOf(capture, renamed), isProved: true });
+  const node = nodeOf(capture, renamed);
+  const view = state.connect('proxy', { ...node, isProved: true });
   return types.flatMap((typeUrl) => {
     const theirs = new Map(capture.types.get(typeUrl)?.map((one) => [nameOf(typeUrl, renamed(one.name)), one.json]));
     if (theirs.size === 0) return [];
@@ -51,7 +52,7 @@ export function compareCapture(name: string, renamed: Renaming = (text) => text,
     for (const table of view.tables(typeUrl))
       for (const one of table.names()) ours.set(one, (table.get(one) as EncodedResource).body);
     // Of names that are asked for one by one, only what was asked for is compared.
-    const isAsked = /ClusterLoadAssignment|RouteConfiguration/.test(typeUrl);
+    const isAsked = node.kind === 'grpc' || /ClusterLoadAssignment|RouteConfiguration/.test(typeUrl);
     const names = isAsked ? [...theirs.keys()] : [...new Set([...theirs.keys(), ...ours.keys()])];
     return names.map((resource) => {
       const expected = theirs.get(resource);

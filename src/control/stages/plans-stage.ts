@@ -12,6 +12,7 @@ import { type EndpointResources, endpointTables, sniEndpointTable } from './endp
 import { gatewayListenerTable } from './gateway-listener-stage.ts';
 import { gatewayRouteKey } from './gateway-routes-stage.ts';
 import { gatewayPlayerKey, type GatewaysStage } from './gateways-stage.ts';
+import { type GrpcListeners, grpcListenerTables } from './grpc-listener-stage.ts';
 import type { Inputs } from './inputs.ts';
 import { type ListenerResources, listenerTables } from './listener-stage.ts';
 import { nameTableKey, type NameTableStage } from './name-table-stage.ts';
@@ -31,6 +32,7 @@ export type PlanParts = {
   readonly credentials: CredentialsStage;
   readonly gateways: GatewaysStage;
   readonly gatewayListeners: Memo<readonly EncodedResource[]>;
+  readonly grpcListeners: GrpcListeners;
   /** By `gatewayRouteKey`. */
   readonly gatewayRoutes: Memo<EncodedResource>;
 };
@@ -63,9 +65,11 @@ export function plansStage(
         ...(passesOn ? [sniEndpointTable(parts.endpoints, facts)] : []),
       ],
       [`${ENVOY}.listener.v3.Listener`]:
-        node.role === 'router'
-          ? [gatewayListenerTable(parts.gatewayListeners, facts, node)]
-          : listenerTables(parts.listeners, facts, node, read),
+        node.kind === 'grpc'
+          ? grpcListenerTables(parts.grpcListeners, facts, node)
+          : node.role === 'router'
+            ? [gatewayListenerTable(parts.gatewayListeners, facts, node)]
+            : listenerTables(parts.listeners, facts, node, read),
       [`${ENVOY}.route.v3.RouteConfiguration`]: isGateway
         ? [{ memo: gatewayTables, key: gatewayTablesKey(facts, node) }]
         : [{ memo: parts.routes.tables, key: routes }],

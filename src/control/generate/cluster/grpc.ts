@@ -45,13 +45,21 @@ function clusterOf({ service, policy, accounts }: OutboundFacts, port: ServicePo
   return cluster;
 }
 
+const certificate = { instance_name: PROVIDER, certificate_name: 'default' };
+const roots = { instance_name: PROVIDER, certificate_name: 'ROOTCA' };
+
+/** Libraries of different ages read different fields. */
 function mutual(names: readonly string[]): UpstreamTlsContext {
   return {
     common_tls_context: {
-      tls_certificate_certificate_provider_instance: { instance_name: PROVIDER, certificate_name: 'default' },
+      tls_certificate_certificate_provider_instance: certificate,
+      tls_certificate_provider_instance: certificate,
       combined_validation_context: {
-        default_validation_context: { match_subject_alt_names: names.map((exact) => ({ exact })) },
-        validation_context_certificate_provider_instance: { instance_name: PROVIDER, certificate_name: 'ROOTCA' },
+        default_validation_context: {
+          ca_certificate_provider_instance: roots,
+          match_subject_alt_names: names.map((exact) => ({ exact })),
+        },
+        validation_context_certificate_provider_instance: roots,
       },
     },
   };
