@@ -34,7 +34,17 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/main.ts', may: ['src/cli/', ...FLOOR] },
   {
     path: 'src/cli/',
-    may: ['src/proxy/', 'src/control/', 'src/ca/', 'src/policy/', 'src/intercept/', 'src/agent/', 'src/net/', ...FLOOR],
+    may: [
+      'src/proxy/',
+      'src/control/',
+      'src/ca/',
+      'src/policy/',
+      'src/intercept/',
+      'src/agent/',
+      'src/identity/',
+      'src/net/',
+      ...FLOOR,
+    ],
   },
 
   { path: 'src/base/', may: [] },
@@ -54,7 +64,11 @@ export const ROOMS: readonly Room[] = [
     may: ['src/ca/', 'src/grpc/', 'src/proto/', 'src/wire/', 'src/net/', ...FLOOR],
   },
   { path: 'src/ca/', may: ['src/wire/', 'src/net/', ...FLOOR], types: ['src/grpc/'] },
-  { path: 'src/identity/', may: ['src/wire/', 'src/net/tls/', ...FLOOR] },
+  {
+    path: 'src/identity/',
+    may: ['src/proto/', 'src/wire/', 'src/net/tls/', ...FLOOR],
+    types: ['src/net/file-watch.ts'],
+  },
   {
     path: 'src/agent/',
     may: [

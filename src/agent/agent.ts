@@ -18,7 +18,7 @@ import { type AgentMetrics, agentMetrics } from './metrics.ts';
 import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE } from './relay/own-types.ts';
 import { AdsRelay } from './relay/relay.ts';
 import { sdsMethods } from './secrets/sds-service.ts';
-import { SecretStore } from './secrets/secret-store.ts';
+import { SecretStore } from '../identity/secret-store.ts';
 import { listenOn } from './sockets.ts';
 import { rootsOfProxyConfig } from './upstream/trust-bundle.ts';
 
@@ -27,7 +27,6 @@ export type AgentParts = Omit<IdentityParts, 'metrics'> & {
   readonly registry: MetricRegistry;
 };
 
-const DEBOUNCE_MS = 100;
 /** Requests of a proxy name everything that it wants to know. */
 const MAX_PROXY_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Istio's: certificates that something else on the machine writes. */
@@ -72,10 +71,8 @@ export class Agent {
     this.relay = new AdsRelay({ channel: this.#control, token, clusterId, whenAble, metrics, log });
     this.dns = agentDns(settings, parts);
     this.#followOwnTypes();
-    this.#secrets = new SecretStore({
-      ...{ clock, watcher, client, log, debounceMs: DEBOUNCE_MS },
-      ...{ systemRootsPath: SYSTEM_ROOTS, mounted: this.#mounted },
-    });
+    const files = { clock, watcher, log, systemRootsPath: SYSTEM_ROOTS, mounted: this.#mounted };
+    this.#secrets = new SecretStore({ client, files });
     this.#server = new GrpcServer({ engine, random: parts.random }, { maxMessageBytes: MAX_PROXY_MESSAGE_BYTES });
     this.#server.add(...this.relay.methods(), ...sdsMethods({ store: this.#secrets, log }));
   }

@@ -2,12 +2,14 @@
 import { resolve } from 'node:path';
 import { loopback, makeBootstrap } from '../agent/bootstrap/bootstrap.ts';
 import type { AgentSettings } from '../agent/config/settings.ts';
-import { WorkloadIdentity } from '../agent/identity/workload-identity.ts';
+import { SYSTEM_ROOTS, WorkloadIdentity } from '../agent/identity/workload-identity.ts';
 import { agentMetrics } from '../agent/metrics.ts';
 import { drainProxy } from '../agent/process/drain.ts';
 import { askAdmin } from '../agent/run/beside-envoy.ts';
 import { startStatus } from '../agent/run/status.ts';
 import { Readiness } from '../agent/status/readiness.ts';
+import { SecretStore } from '../identity/secret-store.ts';
+import { FileWatch } from '../net/file-watch.ts';
 import { createResolver, DEFAULT_RESOLVER } from '../net/resolver/resolver.ts';
 import type { Core } from '../proxy/core.ts';
 import { DEFAULT_PROXY_OPTIONS } from '../proxy/options.ts';
@@ -42,7 +44,8 @@ export async function startWithin(settings: AgentSettings, logs: LogRegistry): P
     const resolver = createResolver(DEFAULT_RESOLVER, { engine, clock, random, stats: new StatStore() });
     const workload = new WorkloadIdentity(settings, { engine, clock, random, resolver, metrics, log });
     workload.start();
-    return workload.client;
+    const files = { clock, watcher: new FileWatch(), log, systemRootsPath: SYSTEM_ROOTS, mounted: null };
+    return new SecretStore({ client: workload.client, files });
   };
   const variables = Object.assign(Object.create(null), process.env) as NodeJS.ProcessEnv;
   const parts = { options, logs, variables, version, identity };

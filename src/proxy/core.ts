@@ -49,7 +49,7 @@ import { StaticSecrets } from './tls/static-secrets.ts';
 import { SECRET_FIELDS } from './tls/tls-fields.ts';
 import type { TransportServices } from './transport/transport.ts';
 import type { WorkerSeams } from './workers/contract.ts';
-import type { CertificateClient } from '../identity/certificate-client.ts';
+import type { SecretStore } from '../identity/secret-store.ts';
 import { makeHolders, type WorkerHolders } from './xds/worker-holders.ts';
 import { singleWorker } from './workers/single.ts';
 
@@ -68,8 +68,8 @@ export type CoreParts = {
   readonly journal?: StatJournal;
   /** Absent: the only worker. */
   readonly seams?: WorkerSeams;
-  /** Who has the secrets `default` and `ROOTCA` of the cluster sds-grpc; absent: as the bootstrap says. */
-  readonly identity?: (core: Core) => CertificateClient;
+  /** Who has secrets of the cluster sds-grpc, as `default` and `ROOTCA`; absent: as the bootstrap says. */
+  readonly identity?: (core: Core) => SecretStore;
 };
 
 /** What a thread has before it has a configuration. */

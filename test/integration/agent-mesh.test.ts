@@ -22,7 +22,11 @@ after(async () => {
 type Ports = { readonly edge: number; readonly server: number; readonly app: number };
 
 /** A gateway, and behind it a workload whose sidecar takes nothing but mutual TLS. */
-function objects({ edge, server, app }: Ports, prefix = '/'): string {
+function objects(ports: Ports, prefix = '/'): string {
+  return `${workloads(ports)}---${rules(ports, prefix)}`;
+}
+
+function workloads({ server }: Ports): string {
   return `
 apiVersion: v1
 kind: Namespace
@@ -65,7 +69,12 @@ endpoints:
 - addresses: [127.0.0.2]
   conditions: {ready: true}
   targetRef: {kind: Pod, name: server, namespace: shop}
----
+`;
+}
+
+/** How they may speak with each other. */
+function rules({ edge, server, app }: Ports, prefix: string): string {
+  return `
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: server, namespace: shop}

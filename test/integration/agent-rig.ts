@@ -235,9 +235,9 @@ function sds(name: string): object {
   };
 }
 
-function common(): object {
+function common(certificate: string): object {
   return {
-    tls_certificate_sds_secret_configs: [sds('default')],
+    tls_certificate_sds_secret_configs: [sds(certificate)],
     combined_validation_context: {
       default_validation_context: {
         match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { prefix: 'spiffe://cluster.local/' } }],
@@ -247,7 +247,7 @@ function common(): object {
   };
 }
 
-export function listener(port: number, action: object, isMutual: boolean): object {
+export function listener(port: number, action: object, isMutual: boolean, certificate = 'default'): object {
   const manager = {
     stat_prefix: 'test',
     route_config: {
@@ -275,7 +275,7 @@ export function listener(port: number, action: object, isMutual: boolean): objec
                 name: 'tls',
                 typed_config: {
                   '@type': `${TLS}DownstreamTlsContext`,
-                  common_tls_context: common(),
+                  common_tls_context: common(certificate),
                   require_client_certificate: true,
                 },
               },
@@ -303,7 +303,7 @@ export function cluster(name: string, port: number, isMutual: boolean): object {
       ? {
           transport_socket: {
             name: 'tls',
-            typed_config: { '@type': `${TLS}UpstreamTlsContext`, common_tls_context: common() },
+            typed_config: { '@type': `${TLS}UpstreamTlsContext`, common_tls_context: common('default') },
           },
         }
       : {}),

@@ -1,12 +1,14 @@
 // The agent beside the real Envoy: identities over mutual TLS, discovery that is passed on, and an orderly end.
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Resolver } from 'node:dns/promises';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeCertificate } from '../support/certificates.ts';
 import { freePort } from '../support/free-ports.ts';
 import { arePeersRequired } from '../support/find-envoy.ts';
 import { CLUSTER, canRunEnvoy, cluster, LISTENER, listener, resources, TestAgent, TestControl } from './agent-rig.ts';
@@ -28,6 +30,17 @@ async function start(...args: Parameters<typeof TestAgent.start>): Promise<TestA
 /** The one child of a process. */
 async function childOf(pid: number): Promise<number> {
   return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')[0]);
+}
+
+/** Of the certificate that a server shows; '' for none. */
+function subjectAt(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(String(socket.getPeerCertificate().subject?.CN ?? ''));
+      socket.destroy();
+    });
+    socket.on('error', () => resolve(''));
+  });
 }
 
 const NAMES = { table: { 'web.test': { ips: ['240.0.0.9'], registry: 'External' } } };
@@ -199,5 +212,20 @@ test('the same inside Heddle’s own proxy', { timeout: 60_000 }, async () => {
   await client.answers(client.ports.status, '/healthz/ready');
   await client.answers(client.ports.proxyStatus, '/healthz/ready');
   assert.match((await client.get(client.ports.status, '/stats/prometheus')).body, /cert_expiry_seconds.* 3\d{3}/);
+  // Gateways name files, too, and those change.
+  const paths = [join(client.directory, 'chain.pem'), join(client.directory, 'key.pem')] as const;
+  const write = (subject: string): void => {
+    const { pem, keyPem } = makeCertificate({ issuer: control.root, subject });
+    writeFileSync(paths[0], pem);
+    writeFileSync(paths[1], keyPem);
+  };
+  mkdirSync(client.directory, { recursive: true });
+  write('one');
+  const filePort = await freePort();
+  const withFiles = listener(filePort, SHOWS_PEER, true, `file-cert:${paths[0]}~${paths[1]}`);
+  control.ads.set(LISTENER, resources(LISTENER, withFiles), client.nodeId);
+  await client.until('the certificate of the file', async () => (await subjectAt(filePort)) === 'one');
+  write('two');
+  await client.until('its successor', async () => (await subjectAt(filePort)) === 'two');
   assert.equal(await client.stop(), 0);
 });

@@ -15,7 +15,7 @@ import { certificateFiles } from '../config/environment.ts';
 import type { AgentSettings, ServerSettings } from '../config/settings.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { authoritySigner } from '../secrets/authority-client.ts';
-import { CERTIFICATE_NAME } from '../secrets/secret-store.ts';
+import { CERTIFICATE_NAME } from '../../identity/secret-store.ts';
 import { serverTls } from '../upstream/server-trust.ts';
 
 export type AgentLog = (level: 'info' | 'warning' | 'error', text: string) => void;

@@ -13,9 +13,9 @@ import { decodeBinary } from '../../proto/binary-decode.ts';
 import { registry } from '../../proto/registry.ts';
 import { StatStore } from '../../telemetry/metrics.ts';
 import { requestKey } from '../../../test/support/certificate-authority.ts';
-import { SECRET_TYPE } from './encoded-secret.ts';
+import { SECRET_TYPE } from '../../identity/encoded-secret.ts';
 import { sdsMethods } from './sds-service.ts';
-import { SecretStore } from './secret-store.ts';
+import { SecretStore } from '../../identity/secret-store.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'heddle-sds-'));
 const closers: (() => void)[] = [];
@@ -52,8 +52,8 @@ function setUp() {
     '',
     3600,
   );
-  const parts = { clock, watcher: new FileWatch(), client, log, debounceMs: 5 };
-  const store = new SecretStore({ ...parts, systemRootsPath: join(directory, 'system'), mounted: null });
+  const files = { clock, watcher: new FileWatch(), log, systemRootsPath: join(directory, 'system'), mounted: null };
+  const store = new SecretStore({ client, files });
   closers.push(
     () => store.close(),
     () => client.close(),

@@ -11,8 +11,8 @@ import type {
 import { registry } from '../../proto/registry.ts';
 import { typeUrlName, typeUrlOf } from '../../proto/type-url.ts';
 import { GRPC } from '../../wire/grpc/status.ts';
-import { type EncodedSecret, SECRET_TYPE } from './encoded-secret.ts';
-import type { SecretStore, SecretSubscription } from './secret-store.ts';
+import { type EncodedSecret, SECRET_TYPE } from '../../identity/encoded-secret.ts';
+import type { SecretStore, SecretSubscription } from '../../identity/secret-store.ts';
 
 const SERVICE = '/envoy.service.secret.v3.SecretDiscoveryService';
 const DISCOVERY = 'envoy.service.discovery.v3.';

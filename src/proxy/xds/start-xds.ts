@@ -12,6 +12,7 @@ import { xxHash64 } from '../route/xxhash64.ts';
 import { type ControlledCrew, XdsController } from './controller.ts';
 import { RUNTIME_STATS } from '../server-stats.ts';
 import { ADS_KEY, type ConfigPlace, type PlaceSource } from './place.ts';
+import { SecretStore } from '../../identity/secret-store.ts';
 import { certificateClient } from './sources/certificate-signer.ts';
 import { grpcSource } from './sources/grpc-source.ts';
 import { OwnSecrets } from './sources/own-secrets.ts';
@@ -57,8 +58,10 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   };
   const { certificateClient: ownConfig } = decoded.bootstrapExtensions;
   const ownParts = { clock, random: core.random, stats, log: common.log };
-  const client = parts.identity?.(core) ?? (ownConfig && certificateClient(ownParts, http, ownConfig));
-  const own = client && { clusterName: ownConfig?.sdsClusterName ?? DEFAULT_SDS_CLUSTER, client };
+  const store =
+    parts.identity?.(core) ??
+    (ownConfig && new SecretStore({ client: certificateClient(ownParts, http, ownConfig), files: null }));
+  const own = store && { clusterName: ownConfig?.sdsClusterName ?? DEFAULT_SDS_CLUSTER, store };
   const open = (source: PlaceSource, isAds: boolean): XdsSource => {
     switch (source.kind) {
       case 'grpc': {
@@ -66,7 +69,7 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
         const openServer = (): XdsSource =>
           grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null);
         if (own === null || isAds || source.target.clusterName !== own.clusterName) return openServer();
-        return new OwnSecrets({ clock, client: own.client, openServer });
+        return new OwnSecrets({ clock, store: own.store, openServer });
       }
       case 'rest':
         return restSource(common, source);

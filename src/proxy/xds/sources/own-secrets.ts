@@ -1,7 +1,5 @@
-// The place of the SDS server that the proxy itself fills: its certificate and roots; other names go to the server.
+// The place of the SDS server that the proxy itself fills: what its store has; other names go to the server.
 import type { Clock, Timer } from '../../../base/clock.ts';
-import { encodeBinary } from '../../../proto/binary-encode.ts';
-import { registry } from '../../../proto/registry.ts';
 import type {
   UpdateCounts,
   XdsListener,
@@ -10,16 +8,12 @@ import type {
   XdsSource,
   XdsSubscription,
 } from '../../../xds/client/types.ts';
-import type { CertificateClient, IssuedIdentity } from '../../../identity/certificate-client.ts';
+import type { SecretStore, SecretSubscription } from '../../../identity/secret-store.ts';
 import { SECRET_TYPE } from '../types.ts';
-
-/** Istio's names. */
-const CERTIFICATE_NAME = 'default';
-const ROOTS_NAME = 'ROOTCA';
 
 export type OwnSecretsParts = {
   readonly clock: Clock;
-  readonly client: CertificateClient;
+  readonly store: SecretStore;
   /** Opens the server whose place it is, for what is not the proxy's own. */
   readonly openServer: () => XdsSource;
 };
@@ -62,6 +56,7 @@ type Wanted = {
   /** Until the first answer. */
   readonly timer: Timer;
   readonly sinceMs: number;
+  readonly secret: SecretSubscription;
   isDue: boolean;
 };
 
@@ -71,13 +66,10 @@ class OwnSubscription implements XdsSubscription {
   readonly #listener: XdsListener;
   readonly #openOthers: () => XdsSubscription;
   readonly #wanted = new Map<string, Wanted>();
-  readonly #changed = (): void => {
-    for (const wanted of this.#wanted.values()) wanted.isDue = true;
-    this.#deliverSoon();
-  };
   #others: XdsSubscription | null = null;
   #version = 0;
-  #sent: IssuedIdentity | null = null;
+  /** What was sent of each name: the secret's own version. */
+  readonly #sent = new Map<string, string>();
   #isScheduled = false;
   /** A response is being taken on: the next one waits. */
   #isBusy = false;
@@ -92,22 +84,27 @@ class OwnSubscription implements XdsSubscription {
     this.#timeoutMs = initialFetchTimeoutMs;
     this.#listener = listener;
     this.#openOthers = openOthers;
-    parts.client.onChange(this.#changed);
   }
 
   add(name: string, counts: UpdateCounts | null = null, initialFetchTimeoutMs?: number): void {
-    if (name !== CERTIFICATE_NAME && name !== ROOTS_NAME) {
+    const { clock, store } = this.#parts;
+    if (!store.has(name)) {
       this.#others ??= this.#openOthers();
       this.#others.add(name, counts, initialFetchTimeoutMs);
       return;
     }
-    const { clock, client } = this.#parts;
     this.#forget(name);
     const timer = clock.timer((own: OwnSubscription) => own.#timedOut(name), this as OwnSubscription);
-    this.#wanted.set(name, { counts, timer, sinceMs: clock.nowMs, isDue: true });
+    const secret = store.subscribe(name, () => this.#changed(name));
+    this.#wanted.set(name, { counts, timer, secret, sinceMs: clock.nowMs, isDue: true });
     counts?.attempted();
     if (this.#timeoutMs > 0) timer.arm(this.#timeoutMs);
-    client.start();
+    this.#deliverSoon();
+  }
+
+  #changed(name: string): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted !== undefined) wanted.isDue = true;
     this.#deliverSoon();
   }
 
@@ -117,13 +114,13 @@ class OwnSubscription implements XdsSubscription {
 
   close(): void {
     for (const name of [...this.#wanted.keys()]) this.#forget(name);
-    this.#parts.client.removeListener(this.#changed);
     this.#others?.close();
   }
 
   #forget(name: string): boolean {
     const wanted = this.#wanted.get(name);
     wanted?.timer.disarm();
+    wanted?.secret.close();
     wanted?.counts?.release();
     return this.#wanted.delete(name);
   }
@@ -143,13 +140,15 @@ class OwnSubscription implements XdsSubscription {
   }
 
   #deliver(): void {
-    const identity = this.#parts.client.current;
-    const due = [...this.#wanted].filter(([, { isDue }]) => isDue);
-    if (identity === null || due.length === 0 || this.#isBusy) return;
-    if (this.#sent !== identity) this.#version++;
-    this.#sent = identity;
+    const due = [...this.#wanted].filter(([, { isDue, secret }]) => isDue && secret.current !== null);
+    if (due.length === 0 || this.#isBusy) return;
+    const found = due.flatMap(([, { secret }]) => secret.current ?? []);
+    if (found.some((secret) => this.#sent.get(secret.name) !== secret.version)) this.#version++;
     const version = String(this.#version);
-    const resources = due.map(([name]) => resourceOf(name, version, identity));
+    const resources = found.map((secret): XdsResource => {
+      this.#sent.set(secret.name, secret.version);
+      return { name: secret.name, version, type: SECRET_TYPE, bytes: secret.body, aliases: [] };
+    });
     for (const [, wanted] of due) {
       wanted.isDue = false;
       wanted.timer.disarm();
@@ -170,14 +169,4 @@ class OwnSubscription implements XdsSubscription {
     if (refused.some((one) => one.name === name)) wanted.counts?.rejected();
     else wanted.counts?.succeeded(version, this.#parts.clock.nowMs - wanted.sinceMs);
   }
-}
-
-function resourceOf(name: string, version: string, { chain, key, roots }: IssuedIdentity): XdsResource {
-  const inline = (pem: string) => ({ inline_string: pem });
-  const content =
-    name === ROOTS_NAME
-      ? { validation_context: { trusted_ca: inline(roots) } }
-      : { tls_certificate: { certificate_chain: inline(chain), private_key: inline(key) } };
-  const bytes = encodeBinary(registry.message(SECRET_TYPE), { name, ...content } as never);
-  return { name, version, type: SECRET_TYPE, bytes, aliases: [] };
 }

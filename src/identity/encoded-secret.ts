@@ -1,7 +1,7 @@
 // Secrets as they are sent: encoded once, and told apart without a word of what is in them.
 import { createHash } from 'node:crypto';
-import { encodeBinary } from '../../proto/binary-encode.ts';
-import { registry } from '../../proto/registry.ts';
+import { encodeBinary } from '../proto/binary-encode.ts';
+import { registry } from '../proto/registry.ts';
 
 export const SECRET_TYPE = 'envoy.extensions.transport_sockets.tls.v3.Secret';
 

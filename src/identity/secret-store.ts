@@ -1,7 +1,7 @@
-// The secrets that an agent serves by name: the workload's certificate and roots, and files.
-import type { CertificateClient } from '../../identity/certificate-client.ts';
+// Secrets by name, for a proxy that is its own agent or has one: the workload's certificate and roots, and files.
+import type { CertificateClient } from './certificate-client.ts';
 import { certificateSecret, type EncodedSecret, rootsSecret } from './encoded-secret.ts';
-import { FileSecret, type FileSecretParts } from './file-secret.ts';
+import { FileSecret, type FileSecretParts, type SecretPaths } from './file-secret.ts';
 
 /** Istio's names. */
 export const CERTIFICATE_NAME = 'default';
@@ -20,12 +20,17 @@ export type SecretSubscription = {
   close(): void;
 };
 
-export type SecretStoreParts = FileSecretParts & {
-  readonly client: CertificateClient;
+export type FileSecretsParts = FileSecretParts & {
   /** Of SDS's 'file-root:system'. */
   readonly systemRootsPath: string;
   /** Where the workload's certificate lies in files that others write; null: the client has it. */
   readonly mounted: { readonly chain: string; readonly key: string; readonly roots: string } | null;
+};
+
+export type SecretStoreParts = {
+  readonly client: CertificateClient;
+  /** Null: names of files are somebody else's. */
+  readonly files: FileSecretsParts | null;
 };
 
 type Shared = { readonly secret: FileSecret; users: number };
@@ -38,12 +43,17 @@ export class SecretStore {
     this.#parts = parts;
   }
 
+  /** Whether the name is one of those that are answered here, be there anything or not. */
+  has(name: string): boolean {
+    return name === CERTIFICATE_NAME || name === ROOTS_NAME || this.#pathsOf(name) !== null;
+  }
+
   /** `onChange` is called when there is another one, in a turn. */
   subscribe(name: string, onChange: () => void): SecretSubscription {
-    const { client, mounted } = this.#parts;
+    const { client, files } = this.#parts;
     const paths = this.#pathsOf(name);
-    if (paths !== null) return this.#file(name, paths, onChange);
-    if ((name !== CERTIFICATE_NAME && name !== ROOTS_NAME) || mounted !== null) return NOTHING;
+    if (paths !== null && files !== null) return this.#file(name, paths, files, onChange);
+    if (name !== CERTIFICATE_NAME && name !== ROOTS_NAME) return NOTHING;
     client.start();
     client.onChange(onChange);
     return new OwnSubscription(name, client, onChange);
@@ -55,8 +65,9 @@ export class SecretStore {
   }
 
   /** The files of a secret that is one of files. */
-  #pathsOf(name: string): { readonly chain: string; readonly key: string } | { readonly roots: string } | null {
-    const { mounted, systemRootsPath } = this.#parts;
+  #pathsOf(name: string): SecretPaths | null {
+    if (this.#parts.files === null) return null;
+    const { mounted, systemRootsPath } = this.#parts.files;
     if (mounted !== null && name === CERTIFICATE_NAME) return { chain: mounted.chain, key: mounted.key };
     if (mounted !== null && name === ROOTS_NAME) return { roots: mounted.roots };
     if (name === SYSTEM_ROOTS_NAME) return { roots: systemRootsPath };
@@ -66,15 +77,11 @@ export class SecretStore {
     return chain === '' || key === '' || more.length > 0 ? null : { chain, key };
   }
 
-  #file(
-    name: string,
-    paths: { readonly chain: string; readonly key: string } | { readonly roots: string },
-    onChange: () => void,
-  ): SecretSubscription {
+  #file(name: string, paths: SecretPaths, parts: FileSecretsParts, onChange: () => void): SecretSubscription {
     let shared = this.#files.get(name);
     if (shared === undefined) {
       if (this.#files.size >= MAX_FILE_SECRETS) return NOTHING;
-      shared = { secret: new FileSecret(name, paths, this.#parts), users: 0 };
+      shared = { secret: new FileSecret(name, paths, parts), users: 0 };
       this.#files.set(name, shared);
     }
     const { secret } = shared;

@@ -2,23 +2,23 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { Clock, Timer } from '../../base/clock.ts';
-import type { DirectoryWatch, DirectoryWatcher } from '../../net/file-watch.ts';
-import { pemBlocks } from '../../net/tls/pem.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import type { DirectoryWatch, DirectoryWatcher } from '../net/file-watch.ts';
+import { pemBlocks } from '../net/tls/pem.ts';
 import { certificateSecret, type EncodedSecret, rootsSecret } from './encoded-secret.ts';
 
 export type FileSecretParts = {
   readonly clock: Clock;
   readonly watcher: DirectoryWatcher;
   readonly log: (level: 'info' | 'warning', text: string) => void;
-  /** How long files are left alone after a change: those of one secret change one after the other. */
-  readonly debounceMs: number;
 };
 
 export type SecretPaths = { readonly chain: string; readonly key: string } | { readonly roots: string };
 
 /** Of one that is not there, or will not do: its directory may come later. */
 const RETRY_MS = 5000;
+/** How long files are left alone after a change: those of one secret change one after the other. */
+const DEBOUNCE_MS = 100;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** The link that kubelet replaces when a mounted volume changes. */
 const KUBERNETES_LINK = '..data';
@@ -88,7 +88,7 @@ export class FileSecret {
       if (!names.has(name) || this.#isClosed) return;
       // Watches call outside of any turn, so that the clock may stand far back; timers do not.
       this.#parts.clock.update();
-      this.#timer.arm(this.#parts.debounceMs);
+      this.#timer.arm(DEBOUNCE_MS);
     };
     for (const directory of new Set(paths.map((path) => dirname(path)))) {
       const watch = this.#parts.watcher.watch(directory, { onMoved: changed, onChanged: changed });
