@@ -1,4 +1,4 @@
-// The control plane's xDS server with clients that need no proxy: gRPC's Go and Node libraries, which ask for listeners,
+// The xDS server of the control plane and clients without a proxy: gRPC's Go and Node libraries. They ask for listeners,
 // routes, clusters and endpoints by name, in state of the world, and are strict about them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
