@@ -44,11 +44,11 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   const services = servicesStage(inputs);
   const policies = trafficPolicyStage(inputs, services);
   const gatewayApi = gatewayApiStage(inputs, services);
-  const routes = routesStage(inputs, services, gatewayApi.parents);
+  const routes = routesStage(inputs, services, gatewayApi.parents, policies);
   const security = securityStage(inputs);
   const apiGateways = gatewayApiGateways(inputs, gatewayApi, routes.apiRoutesByParent);
   const gateways = gatewaysStage(inputs, services, [apiGateways]);
-  const credentials = credentialsStage(inputs);
+  const credentials = credentialsStage(inputs, gatewayApi.listeners);
   const { routeSets } = routes;
   const scopes = scopesStage(inputs, { services: services.services, routeSets });
 
@@ -83,6 +83,16 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     gatewayRoutes,
   };
   const plans = plansStage(inputs, proxies, parts);
-  const complaints = [services, policies, gatewayApi, routes, security].map((stage) => stage.complaints);
+  const ofSecrets = inputs.graph.map<string, readonly Complaint[]>(
+    'complaints of secrets',
+    credentials.problems,
+    (objectKey, message) => [
+      { objectKey, fieldPath: 'data', message, remedy: 'put in a certificate and its key, as PEM', severity: 'error' },
+    ],
+  );
+  const complaints = [
+    ...[services, policies, gatewayApi, routes, security].map((stage) => stage.complaints),
+    ofSecrets,
+  ];
   return { complaints, mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
 }
