@@ -15,12 +15,12 @@ import { agentDns } from './dns.ts';
 import type { AgentSettings } from './config/settings.ts';
 import { type IdentityParts, SYSTEM_ROOTS, WorkloadIdentity } from './identity/workload-identity.ts';
 import { type AgentMetrics, agentMetrics } from './metrics.ts';
-import { NAME_TABLE_TYPE, PROXY_CONFIG_TYPE } from './relay/own-types.ts';
+import { NAME_TABLE_TYPE } from './relay/own-types.ts';
 import { AdsRelay } from './relay/relay.ts';
 import { sdsMethods } from './secrets/sds-service.ts';
 import { SecretStore } from '../identity/secret-store.ts';
+import { PROXY_CONFIG_TYPE } from '../identity/trust-bundle.ts';
 import { listenOn } from './sockets.ts';
-import { rootsOfProxyConfig } from './upstream/trust-bundle.ts';
 
 export type AgentParts = Omit<IdentityParts, 'metrics'> & {
   readonly watcher: DirectoryWatcher;
@@ -111,16 +111,8 @@ export class Agent {
     return path;
   }
 
-  /** The mesh's roots as the control plane tells them. */
-  #takeProxyConfig(bytes: Buffer): string | null {
-    const roots = rootsOfProxyConfig(bytes);
-    if (typeof roots === 'string') return roots;
-    this.#identity.client.setTrustBundle(roots);
-    return null;
-  }
-
   #followOwnTypes(): void {
-    this.relay.follow({ type: PROXY_CONFIG_TYPE, take: (bytes, done) => done(this.#takeProxyConfig(bytes)) });
+    this.relay.follow({ type: PROXY_CONFIG_TYPE, take: (bytes, done) => done(this.#secrets.takeProxyConfig(bytes)) });
     const { dns } = this;
     if (dns === null) return;
     this.relay.follow({

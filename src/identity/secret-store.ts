@@ -1,6 +1,7 @@
 // Secrets by name, for a proxy that is its own agent or has one: the workload's certificate and roots, and files.
 import type { CertificateClient } from './certificate-client.ts';
 import { certificateSecret, type EncodedSecret, rootsSecret } from './encoded-secret.ts';
+import { rootsOfProxyConfig } from './trust-bundle.ts';
 import { FileSecret, type FileSecretParts, type SecretPaths } from './file-secret.ts';
 
 /** Istio's names. */
@@ -46,6 +47,14 @@ export class SecretStore {
   /** Whether the name is one of those that are answered here, be there anything or not. */
   has(name: string): boolean {
     return name === CERTIFICATE_NAME || name === ROOTS_NAME || this.#pathsOf(name) !== null;
+  }
+
+  /** The mesh's roots as a control plane tells them; a text says why they are refused. */
+  takeProxyConfig(bytes: Uint8Array): string | null {
+    const roots = rootsOfProxyConfig(bytes);
+    if (typeof roots === 'string') return roots;
+    this.#parts.client.setTrustBundle(roots);
+    return null;
   }
 
   /** `onChange` is called when there is another one, in a turn. */

@@ -118,16 +118,20 @@ test('another root of the mesh reaches the proxy, and the old one is believed in
   assert.ok(!(await ask(started.port, control.root)).startsWith('error'));
 });
 
-test('a bundle of the control plane is believed in, too', { skip: missing, timeout: 60_000 }, async () => {
-  const control = makeControl();
-  const other = makeCa('other');
-  const type = 'istio.mesh.v1alpha1.ProxyConfig';
-  const started = await start(control, 'bundled', {});
-  await serves(started, control.root);
-  control.ads.set(type, { '': { ca_certificates_pem: [other.pem] } }, started.agent.nodeId);
-  await started.agent.until('the bundle', async () => !(await ask(started.port, other)).startsWith('error'));
-  assert.ok(!(await ask(started.port, control.root)).startsWith('error'));
-});
+for (const kind of ['envoy', 'heddle'] as const) {
+  const skip = kind === 'envoy' ? missing : false;
+  test(`a bundle of the control plane is believed in, too (${kind})`, { skip, timeout: 60_000 }, async () => {
+    const control = makeControl();
+    const other = makeCa('other');
+    const type = 'istio.mesh.v1alpha1.ProxyConfig';
+    const started = await start(control, 'bundled', kind === 'heddle' ? { envoy: null } : {});
+    await serves(started, control.root);
+    control.ads.set(type, { '': { ca_certificates_pem: [other.pem] } }, started.agent.nodeId);
+    await started.agent.until('the bundle', async () => !(await ask(started.port, other)).startsWith('error'));
+    assert.ok(!(await ask(started.port, control.root)).startsWith('error'));
+    await control.ads.until(() => control.ads.isAcked(type));
+  });
+}
 
 test('what was kept over a restart speaks for the workload', { skip: missing, timeout: 90_000 }, async () => {
   const control = makeControl();

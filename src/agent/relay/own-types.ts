@@ -13,7 +13,6 @@ import { GRPC } from '../../wire/grpc/status.ts';
 
 const DISCOVERY = 'envoy.service.discovery.v3.';
 export const NAME_TABLE_TYPE = 'istio.networking.nds.v1.NameTable';
-export const PROXY_CONFIG_TYPE = 'istio.mesh.v1alpha1.ProxyConfig';
 /** There is no message of that name: a request with it tells how the application is. */
 const HEALTH_TYPE_URL = 'type.googleapis.com/istio.v1.HealthInformation';
 

@@ -179,4 +179,11 @@ test('types are read where they stand, and broken messages have none', () => {
   }
   assert.equal(requestTypeUrl(Buffer.from([0x22, 0x7f, 0x61]), 0, 3, false), '');
   assert.equal(requestTypeUrl(Buffer.alloc(20, 0xff), 0, 20, true), '');
+  // Whatever strangers send is looked through in one pass.
+  const random = new Random(5);
+  for (let i = 0; i < 5000; i++) {
+    const noise = Buffer.from(Array.from({ length: random.below(40) }, () => random.below(256)));
+    assert.equal(typeof responseTypeUrl(noise, 0, noise.length), 'string');
+    assert.equal(typeof requestTypeUrl(noise, 0, noise.length, i % 2 === 0), 'string');
+  }
 });

@@ -88,9 +88,10 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   const controller = new XdsController({
     ...{ clock: core.clock, crew, dynamic, countsFor, record: decoded.holders.record },
     runtimeLayers: decoded.config.runtimeLayers.flatMap(({ discovery }) => discovery ?? []),
-    keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata, dns !== null),
+    keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata, dns !== null, parts.identity !== undefined),
     tookKept: (type, bytes, done) => {
       if (type === NAME_TABLE_TYPE && dns !== null) dns.takeTable(bytes, done);
+      else if (type === PROXY_CONFIG_TYPE && store !== null) done(store.takeProxyConfig(bytes));
       else done(null);
     },
     tookRuntime: (name, bytes) => takeRuntime(core, name, bytes),
@@ -115,12 +116,12 @@ function lastKept(hash: (text: string) => bigint): (text: string) => bigint {
 }
 
 /** Istio's own types, for which its agents ask when the node's metadata says so. */
-function keptTypes(metadata: unknown, hasDns: boolean): string[] {
+function keptTypes(metadata: unknown, hasDns: boolean, isAgent: boolean): string[] {
   const values = (metadata ?? {}) as Readonly<Record<string, unknown>>;
   const isOn = (name: string): boolean => values[name] === true || values[name] === 'true';
   return [
     ...(hasDns || capturesDns(metadata) ? [NAME_TABLE_TYPE] : []),
-    ...(isOn('PROXY_CONFIG_XDS_AGENT') ? [PROXY_CONFIG_TYPE] : []),
+    ...(isAgent || isOn('PROXY_CONFIG_XDS_AGENT') ? [PROXY_CONFIG_TYPE] : []),
   ];
 }
 

@@ -1,13 +1,15 @@
 // The mesh's roots in PEM texts, as a control plane tells them.
 import { X509Certificate } from 'node:crypto';
-import type { TrustRoot } from '../../identity/issued-chain.ts';
-import { pemBlocks } from '../../net/tls/pem.ts';
-import { decodeBinary } from '../../proto/binary-decode.ts';
-import { registry } from '../../proto/registry.ts';
-import { PROXY_CONFIG_TYPE } from '../relay/own-types.ts';
+import type { TrustRoot } from './issued-chain.ts';
+import { pemBlocks } from '../net/tls/pem.ts';
+import { decodeBinary } from '../proto/binary-decode.ts';
+import { registry } from '../proto/registry.ts';
+
+/** Istio's resource for agents. */
+export const PROXY_CONFIG_TYPE = 'istio.mesh.v1alpha1.ProxyConfig';
 
 /** Of an encoded istio.mesh.v1alpha1.ProxyConfig; a text says why none is taken. */
-export function rootsOfProxyConfig(bytes: Buffer): readonly TrustRoot[] | string {
+export function rootsOfProxyConfig(bytes: Uint8Array): readonly TrustRoot[] | string {
   const message = decodeBinary(registry.message(PROXY_CONFIG_TYPE), bytes) as
     | { readonly ca_certificates_pem?: readonly string[] }
     | undefined;
