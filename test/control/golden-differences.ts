@@ -35,7 +35,7 @@ export const INTENDED: readonly IntendedDifference[] = [
     resource: /^(Cluster|ClusterLoadAssignment) outbound\|9\d80\|\|ratings\.book\w+\.svc\.cluster\.local$/,
     path: /^transportSocket(Matches)?$|^metadata\.filterMetadata\.istio\.|transport_socket_match$/,
     reason:
-      'A BackendTLSPolicy names the service. It is read and complained of as not yet effective: its TLS comes with the ' +
-      'other policies of the Gateway API.',
+      'A BackendTLSPolicy names the service. It is read and complained of as not yet effective: its TLS comes with ' +
+      'the other policies of the Gateway API.',
   },
 ];

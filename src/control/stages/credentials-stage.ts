@@ -5,8 +5,9 @@ import { registry } from '../../proto/registry.ts';
 import { type EncodedResource, encodedResource } from '../../xds/server/resource.ts';
 import { CA_SUFFIX, credentialResource, gatewayCredentialResource } from '../credentials/credential-name.ts';
 import { type CredentialSource, findCredential } from '../credentials/credentials.ts';
-import { readKeyPair } from '../credentials/secret-content.ts';
+import { readKeyPair, withoutCaSuffix } from '../credentials/secret-content.ts';
 import { type ConfigObject, objectKeyOf } from '../source/object.ts';
+import type { GatewayListener } from '../translate/gateway-api/listener.ts';
 import { sameResources } from './endpoint-resources-stage.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -30,7 +31,8 @@ export function credentialsKey(namespace: string, isGateway: boolean): string {
   return `${namespace}/${isGateway ? 'keys' : 'roots'}`;
 }
 
-export function credentialsStage(inputs: Inputs): CredentialsStage {
+/** `listeners`: of the Gateway API, whose certificates were looked at already; proxies that play them have those. */
+export function credentialsStage(inputs: Inputs, listeners?: Collection<GatewayListener>): CredentialsStage {
   const { graph } = inputs;
   const secrets = inputs.kind('Secret');
   const named = NAMING_KINDS.map((kind) =>
@@ -40,6 +42,7 @@ export function credentialsStage(inputs: Inputs): CredentialsStage {
   );
   const names = graph.union('credentials', ...named);
   const grants = inputs.kind('ReferenceGrant').index('grants by namespace', (_key, { namespace }) => [namespace]);
+  const served = listeners?.index('listeners by certificate', (_key, listener) => servedBy(listener));
   const problems = graph.map<ConfigObject, string>('credentials that are broken', secrets, (_key, object) => {
     if (!isOfCertificate(object)) return undefined;
     const pair = readKeyPair(object);
@@ -47,7 +50,9 @@ export function credentialsStage(inputs: Inputs): CredentialsStage {
   });
   const sourceOf = (read: Reader, isGateway: boolean): CredentialSource => ({
     object: (kind, namespace, name) => read.get(inputs.kind(kind), objectKeyOf('', kind, namespace, name)),
-    isGranted: (from, to, name) => read.lookup(grants, to).some((grant) => isGrantFor(grant, from, name)),
+    isGranted: (from, to, name) =>
+      read.lookup(grants, to).some((grant) => isGrantFor(grant, from, name)) ||
+      (served !== undefined && read.lookup(served, `${from} ${gatewayCredentialResource(to, name)}`).length > 0),
     mayHaveKeys: () => (isGateway ? null : 'it is no gateway'),
   });
   const tables = graph.memo<readonly EncodedResource[]>(
@@ -68,6 +73,13 @@ export function credentialsStage(inputs: Inputs): CredentialsStage {
     sameResources,
   );
   return { tables, problems };
+}
+
+/** 'NAMESPACE RESOURCE' for the proxies of that namespace. */
+function servedBy({ players, server }: GatewayListener): string[] {
+  if (server?.tls == null) return [];
+  const { credentials, caCredential } = server.tls;
+  return [...credentials, withoutCaSuffix(caCredential)].map((name) => `${players.namespace} ${name}`);
 }
 
 /** Resource names, each with that of its roots. */

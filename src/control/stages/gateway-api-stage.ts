@@ -99,7 +99,8 @@ function contexts(inputs: Inputs, services: ServicesStage): (read: Reader) => Ga
     },
     labelsOf: labelsOf(inputs, read),
     isService: (namespace, host) => read.get(services.services, `${namespace}/${host}`) !== undefined,
-    certificates: (kind, from) => ({
+    naming: (kind, from) => ({
+      namespace: from,
       isGranted: (what, namespace, name) => {
         const referrer = { group: GATEWAY_API, kind, namespace: from };
         return isGranted(read.lookup(grants, namespace), referrer, { group: '', kind: what, namespace, name });

@@ -2,19 +2,23 @@
 import type { ServerTls } from '../../model/gateway.ts';
 import type { ClientValidation, GatewaySpec, ListenerSpec, ObjectRef } from './gateway-spec.ts';
 
-/** What the object that has the listener may name. */
-export type TlsContext = {
-  /** Of the object that has the listener. */
+/** What objects of one kind and namespace may name. */
+export type NamingContext = {
   readonly namespace: string;
-  /** Whether another namespace lets objects of this kind and namespace name its Secret or ConfigMap. */
+  /** Whether another namespace lets them name its Secret or ConfigMap. */
   readonly isGranted: (kind: string, namespace: string, name: string) => boolean;
   /** Why the Secret is no certificate, null where it is one; never asked without a grant. */
   readonly whyNoCertificate: (namespace: string, name: string) => string | null;
   /** Why it holds no roots. */
   readonly whyNoRoots: (kind: string, namespace: string, name: string) => string | null;
+};
+
+/** Of the object that has the listener. */
+export type TlsContext = NamingContext & {
   /** Of the mesh's own traffic from other networks, passed on by the name in the handshake. */
   readonly isAutoPassthrough: boolean;
-  readonly validation: ClientValidation | null;
+  /** What the Gateway asks of those who call the port. */
+  readonly clients: ClientRoots;
 };
 
 /** `problems`: certificates that cannot be used; with none at all the listener is not programmed (`tls` null). */
@@ -41,7 +45,7 @@ export function listenerTls({ tls = {} }: ListenerSpec, context: TlsContext): Ma
   const cipherSuites = (tls.options?.[CIPHERS_OPTION] ?? '').split(',').flatMap((name) => name.trim() || []);
   const base: ServerTls = { ...PLAIN, cipherSuites };
   if (option === 'ISTIO_MUTUAL') return { tls: { ...base, mode: 'ISTIO_MUTUAL' }, problems: [] };
-  const checked = clientRoots(context);
+  const checked = context.clients;
   const mode = option === 'MUTUAL' || option === 'OPTIONAL_MUTUAL' ? option : checked.mode;
   const end: ServerTls = { ...base, mode, caCredential: checked.credential };
   // Callers who cannot be checked are not let in unchecked.
@@ -70,14 +74,15 @@ function whyNoCertificate(ref: ObjectRef, context: TlsContext): string | null {
   return reason === null ? null : `InvalidCertificateRef: ${reason}`;
 }
 
-type Roots = {
+export type ClientRoots = {
   readonly mode: 'SIMPLE' | 'MUTUAL' | 'OPTIONAL_MUTUAL';
   readonly credential: string;
   readonly problem: TlsProblem | null;
 };
 
-function clientRoots(context: TlsContext): Roots {
-  const { validation } = context;
+/** `context`: of the Gateway, also for listeners that sets add to it: one connection can carry requests for all. */
+export function clientRoots(spec: GatewaySpec, port: number, context: NamingContext): ClientRoots {
+  const validation = validationOf(spec, port);
   const refs = validation?.caCertificateRefs ?? [];
   const [ref] = refs;
   if (ref === undefined) return { mode: 'SIMPLE', credential: '', problem: null };
@@ -85,7 +90,7 @@ function clientRoots(context: TlsContext): Roots {
   const isSecret = kind === 'Secret';
   const mode = validation?.mode === 'AllowInsecureFallback' ? 'OPTIONAL_MUTUAL' : 'MUTUAL';
   const credential = isSecret ? `kubernetes-gateway://${namespace}/${name}-cacert` : `configmap://${namespace}/${name}`;
-  const fail = (message: string): Roots => ({ mode, credential, problem: { field: 'tls.frontend', message } });
+  const fail = (message: string): ClientRoots => ({ mode, credential, problem: { field: 'tls', message } });
   if (refs.length > 1) return fail('InvalidCACertificateRef: only one reference to authorities is possible');
   if (group !== '' || (!isSecret && kind !== 'ConfigMap')) {
     return fail(`InvalidCACertificateKind: a ${kind} holds no authorities, only a ConfigMap or a Secret does`);
@@ -95,16 +100,16 @@ function clientRoots(context: TlsContext): Roots {
   return reason === null ? { mode, credential, problem: null } : fail(`InvalidCACertificateRef: ${reason}`);
 }
 
-function mayName(kind: string, namespace: string, name: string, context: TlsContext): boolean {
+function mayName(kind: string, namespace: string, name: string, context: NamingContext): boolean {
   return namespace === context.namespace || context.isGranted(kind, namespace, name);
 }
 
-function notPermitted(kind: string, namespace: string, name: string, context: TlsContext): string {
+function notPermitted(kind: string, namespace: string, name: string, context: NamingContext): string {
   return `RefNotPermitted: no ReferenceGrant of ${namespace} lets ${context.namespace} name its ${kind} ${name}`;
 }
 
-/** What a gateway asks of those who call a port: what is said of the port goes before what is said of all. */
-export function validationOf({ tls }: GatewaySpec, port: number): ClientValidation | null {
+/** What is said of the port goes before what is said of all. */
+function validationOf({ tls }: GatewaySpec, port: number): ClientValidation | null {
   const frontend = tls?.frontend;
   const own = frontend?.perPort?.find((one) => one.port === port);
   return (own === undefined ? frontend?.default?.validation : own.tls?.validation) ?? null;

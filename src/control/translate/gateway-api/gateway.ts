@@ -3,7 +3,7 @@ import type { ConfigObject } from '../../source/object.ts';
 import type { Complaint, ComplaintSink } from '../complaint.ts';
 import { classKind } from './gateway-class.ts';
 import type { GatewaySpec, ListenerSpec } from './gateway-spec.ts';
-import { type TlsContext, validationOf } from './gateway-tls.ts';
+import { clientRoots, type NamingContext, type TlsContext } from './gateway-tls.ts';
 import type { NamespaceLabels } from './label-selector.ts';
 import { type GatewayListener, type ListenerOwner, listenerPort, type Players, translateListener } from './listener.ts';
 import { conflictOf, type JoinedSet, joinSets } from './listener-set.ts';
@@ -16,10 +16,7 @@ export type GatewayContext = {
   /** Whether there is such a service. */
   readonly isService: (namespace: string, host: string) => boolean;
   /** What objects of that kind and namespace may name. */
-  readonly certificates: (
-    kind: 'Gateway' | 'ListenerSet',
-    namespace: string,
-  ) => Pick<TlsContext, 'isGranted' | 'whyNoCertificate' | 'whyNoRoots'>;
+  readonly naming: (kind: 'Gateway' | 'ListenerSet', namespace: string) => NamingContext;
 };
 
 export type MadeGateway = {
@@ -54,12 +51,13 @@ export function translateGateway(
   const own: JoinedSet = { owner, listeners: spec.listeners ?? [], kind: 'Gateway' };
   const joined = [own, ...joinSets(object, spec, sets, context.labelsOf, complain)];
   const listeners: GatewayListener[] = [];
+  const ownNaming = context.naming('Gateway', object.namespace);
   for (const { owner: from, listeners: specs, kind } of joined) {
-    const certificates = context.certificates(kind, from.namespace);
+    const naming = context.naming(kind, from.namespace);
     for (const [index, listener] of specs.entries()) {
       const tls: TlsContext = {
-        ...{ ...certificates, namespace: from.namespace, isAutoPassthrough: isOfNetwork(object, listener) },
-        validation: kind === 'Gateway' ? validationOf(spec, listenerPort(listener)) : null,
+        ...{ ...naming, isAutoPassthrough: isOfNetwork(object, listener) },
+        clients: clientRoots(spec, listenerPort(listener), ownNaming),
       };
       const fieldPath = `spec.listeners[${index}]`;
       const made = translateListener(listener, from, players, tls);

@@ -69,7 +69,7 @@ function bytesChains(
 ): GatewayChain[] {
   for (const set of joiningRoutes(listening, context)) {
     const plain = set.l4.find((rule) => !rule.isTls && rule.backends.length > 0 && fits(rule, listening));
-    const ended = set.key.startsWith('TLSRoute/')
+    const ended = set.key.startsWith('TLSRoutes/')
       ? set.l4.find((rule) => rule.isTls && tls !== null && fits(rule, listening))
       : undefined;
     const rule = plain ?? ended;

@@ -4,6 +4,9 @@ import type { ServerTls } from '../../../model/gateway.ts';
 import type { TlsDefaults } from '../settings.ts';
 import { agentFile, controlSecret, EXCHANGE_ALPN, HTTP_ALPN, MESH_ROOTS, OWN_IDENTITY } from '../tls-context.ts';
 
+/** The proxy's own certificate of the mesh. */
+const BUILT_IN = 'builtin://';
+
 /** Null for modes that leave TLS to what is behind the gateway. */
 export function serverTlsContext(
   tls: ServerTls,
@@ -30,7 +33,7 @@ export function serverTlsContext(
 }
 
 function certificates(tls: ServerTls): SdsSecretConfig[] {
-  if (tls.credentials.length > 0) return tls.credentials.map(controlSecret);
+  if (tls.credentials.length > 0) return tls.credentials.map((n) => (n === BUILT_IN ? OWN_IDENTITY : controlSecret(n)));
   return [agentFile(`file-cert:${tls.serverCertificate}~${tls.privateKey}`)];
 }
 
@@ -38,6 +41,7 @@ function certificates(tls: ServerTls): SdsSecretConfig[] {
 function roots(tls: ServerTls): SdsSecretConfig {
   const [first] = tls.credentials;
   if (tls.caCredential !== '') return controlSecret(withScheme(tls.caCredential));
+  if (first === BUILT_IN) return MESH_ROOTS;
   if (first !== undefined) return controlSecret(`${first}-cacert`);
   return agentFile(`file-root:${tls.caCertificates}`);
 }
