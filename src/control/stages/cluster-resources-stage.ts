@@ -8,7 +8,7 @@ import { staticClusters } from '../generate/cluster/static.ts';
 import { encodeResource } from '../generate/encode.ts';
 import type { CallerPlace } from '../generate/endpoint/locality.ts';
 import { parseClass, pickClass, type ProxyClass } from '../model/proxy.ts';
-import { scopeKey } from '../model/scope.ts';
+import { type Scope, scopeKey } from '../model/scope.ts';
 import type { Service, ServicePort } from '../model/service.ts';
 import { CALLER_FIELDS, type Callee, callerKey } from './callers-stage.ts';
 import { endpointMaker, type EndpointParts, placeOf, sameResources } from './endpoint-resources-stage.ts';
@@ -146,6 +146,14 @@ function clustersOfService(
 
 function inboundMemo(inputs: Inputs, parts: EndpointParts): Memo<readonly EncodedResource[]> {
   const targets = inboundTargets(inputs, parts);
+  // Scopes change with every service that comes or goes; what comes in seldom does.
+  const arrivals = inputs.graph.memo<Pick<Scope, 'ingress' | 'inboundConnectionPool'>>(
+    'arrivals of scopes',
+    (key, read) => {
+      const { ingress, inboundConnectionPool } = read.get(parts.scopes.scopes, key);
+      return { ingress, inboundConnectionPool };
+    },
+  );
   return inputs.graph.memo(
     'inbound clusters',
     (key, read) => {
@@ -158,7 +166,7 @@ function inboundMemo(inputs: Inputs, parts: EndpointParts): Memo<readonly Encode
           shape: { role, kind, families },
           addresses: addresses.split(','),
           isIntercepted: interception !== 'NONE',
-          scope: read.get(parts.scopes.scopes, scopeKey({ namespace, sidecar })),
+          scope: read.get(arrivals, scopeKey({ namespace, sidecar })),
           targets: found,
         }),
       );
