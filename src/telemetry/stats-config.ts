@@ -1,9 +1,9 @@
 // The configuration of statistics: which tags there are, which are kept, and how histograms are exported.
 import { compileStringMatch, type StringMatch } from '../base/matcher.ts';
-import { compileRegex } from '../base/regex.ts';
 import { DEFAULT_BUCKETS } from './histogram.ts';
 import type { StatFilter } from './metrics.ts';
 import { defaultTagRules, fixedRule, regexRule, TagExtractor, type TagRule } from './stat-tags.ts';
+import { compileTagRegex } from './tag-regex.ts';
 
 /** envoy.type.matcher.v3.StringMatcher */
 type StringMatcherPb = {
@@ -98,21 +98,16 @@ function decodeTag(tag: TagPb, name: string, useDefaults: boolean, d: StatsDecod
     }
     return useDefaults ? [] : rules;
   }
-  const checked = compileRegex(tag.regex);
-  if ('error' in checked) {
-    d.reject('regex', `Invalid regex '${tag.regex}': ${checked.error}`);
+  const compiled = compileTagRegex(tag.regex);
+  if ('error' in compiled) {
+    d.reject('regex', `Invalid regex '${tag.regex}': ${compiled.error}`);
     return [];
   }
-  if (checked.groups === 0) {
+  if (compiled.groups === 0) {
     d.reject('regex', `Invalid regex '${tag.regex}': a tag needs a capturing group`);
     return [];
   }
-  try {
-    return [regexRule(name, new RegExp(tag.regex, 'd'))];
-  } catch {
-    d.reject('regex', `Invalid regex '${tag.regex}': this syntax is not supported in tags`);
-    return [];
-  }
+  return [regexRule(name, compiled.regex)];
 }
 
 function decodeFilter(message: StatsConfigPb['stats_matcher'], d: StatsDecoder): StatFilter | null {

@@ -135,7 +135,7 @@ test('matchers, buckets and wrong settings', () => {
   assert.deepEqual(reasons, [
     ": --stats-tag 'bad' is not of the form name:value",
     "stats_tags[0].regex: No regex specified for tag specifier and no default regex for name: 'no_default'",
-    "stats_tags[1].regex: Invalid regex '(': missing ): (",
+    "stats_tags[1].regex: Invalid regex '(': The expression contained mismatched ( and ).",
   ]);
 });
 

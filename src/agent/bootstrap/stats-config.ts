@@ -1,14 +1,14 @@
 // Which statistics a sidecar keeps, and which parts of their names are labels: Istio's choice.
 import type { AgentSettings } from '../config/settings.ts';
 
-/** Source: istio tools/packaging/common/envoy_bootstrap.json; the one with a look-ahead says the same without. */
+/** Source: istio tools/packaging/common/envoy_bootstrap.json. */
 const ADDRESS = '(?:[_.[:digit:]]*|[_\\[\\]aAbBcCdDeEfF[:digit:]]*)';
 const TAGS: readonly (readonly [name: string, regex: string])[] = [
   ['cluster_name', '^cluster\\.((.+?(\\..+?\\.svc\\.cluster\\.local)?)\\.)'],
   ['tcp_prefix', '^tcp\\.((.*?)\\.)\\w+?$'],
   ['response_code', '_rq(_(\\d{3}))$'],
   ['response_code_class', '_rq(_(\\dxx))$'],
-  ['http_conn_manager_listener_prefix', `^listener(?:\\..*?)?\\.http\\.((${ADDRESS})\\.)`],
+  ['http_conn_manager_listener_prefix', `^listener(?=\\.).*?\\.http\\.((${ADDRESS})\\.)`],
   ['http_conn_manager_prefix', `^http\\.((${ADDRESS})\\.)`],
   ['listener_address', `^listener\\.((${ADDRESS})\\.)`],
   ['mongo_prefix', '^mongo\\.(.+?)\\.(collection|cmd|cx_|op_|delays_|decoding_)(.*?)$'],
