@@ -48,7 +48,8 @@ export function gatewayApiStage(inputs: Inputs, services: ServicesStage): Gatewa
     one.listeners.map((listener): [string, GatewayListener] => [`${listener.owner} ${listener.section}`, listener]),
   );
   const byOwner = listeners.index('by owner', (_key, { owner }) => [owner]);
-  const attached = attachedRoutes(inputs, byOwner);
+  const byGateway = listeners.index('by gateway', (_key, { gateway }) => [gateway]);
+  const attached = attachedRoutes(inputs, byOwner, byGateway);
   const ofRoutes = graph.map<Attached, readonly Complaint[]>('complaints of attachment', attached, (_key, one) =>
     one.complaints.length === 0 ? undefined : one.complaints,
   );
@@ -121,7 +122,11 @@ function contexts(inputs: Inputs, services: ServicesStage): (read: Reader) => Ga
   });
 }
 
-function attachedRoutes(inputs: Inputs, byOwner: Index<GatewayListener>): Collection<Attached> {
+function attachedRoutes(
+  inputs: Inputs,
+  byOwner: Index<GatewayListener>,
+  byGateway: Index<GatewayListener>,
+): Collection<Attached> {
   const { graph } = inputs;
   const perKind = ROUTE_KINDS.map((kind) =>
     graph.map<ConfigObject, Attached>(`attachment of each ${kind}`, inputs.kind(kind), (key, object, read) => {
@@ -133,6 +138,7 @@ function attachedRoutes(inputs: Inputs, byOwner: Index<GatewayListener>): Collec
           const found = read.lookup(byOwner, keyOf(owner, namespace, name));
           return found.length === 0 ? null : found;
         },
+        besides: (gateway) => read.lookup(byGateway, gateway),
       });
     }),
   );
@@ -160,13 +166,17 @@ function gatewayComplaints(inputs: Inputs, made: Collection<MadeGateway>): Colle
 }
 
 function notYet({ graph, kind }: Inputs): Collection<readonly Complaint[]> {
-  return graph.map<ConfigObject, readonly Complaint[]>(
-    'policies of backends',
-    kind('BackendTLSPolicy'),
-    (objectKey) => {
-      const message = 'not yet effective: connections to the backend are as they are without the policy';
-      const remedy = 'Use tls in a DestinationRule.';
-      return [{ objectKey, fieldPath: 'spec', message, remedy, severity: 'error' }];
-    },
+  const complain = (name: string, message: string, remedy: string): Collection<readonly Complaint[]> =>
+    graph.map<ConfigObject, readonly Complaint[]>(`not yet effective: ${name}`, kind(name), (objectKey) => [
+      { objectKey, fieldPath: 'spec', message: `not yet effective: ${message}`, remedy, severity: 'error' },
+    ]);
+  return graph.union(
+    'not yet effective',
+    complain(
+      'BackendTLSPolicy',
+      'connections to the backend are as they are without the policy',
+      'Use tls in a DestinationRule.',
+    ),
+    complain('UDPRoute', 'gateways have no listeners of UDP', 'Remove the route.'),
   );
 }

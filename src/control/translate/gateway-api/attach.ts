@@ -20,6 +20,8 @@ export type AttachContext = {
   readonly labelsOf: NamespaceLabels;
   /** Of a Gateway or ListenerSet; null: there is no such object, or it is another controller's. */
   readonly listenersOf: (kind: GatewayKind, namespace: string, name: string) => readonly GatewayListener[] | null;
+  /** All of a Gateway, with those of the sets that joined it. */
+  readonly besides: (gateway: string) => readonly GatewayListener[];
 };
 
 export type Attached = { readonly parents: readonly GatewayParent[]; readonly complaints: readonly Complaint[] };
@@ -40,7 +42,7 @@ export function attachRoute(route: AttachedRoute, refs: readonly ParentRef[], co
         continue;
       }
       isTaken = true;
-      parents.set(listener.key, parentOf(listener, listeners));
+      parents.set(listener.key, parentOf(listener, context.besides(listener.gateway)));
     }
     if (isTaken) continue;
     const { message, remedy } = explain(route, refusals);

@@ -47,11 +47,12 @@ export function translateGateway(
     complain({ objectKey: key, fieldPath: 'spec.tls.backend', message, remedy, severity: 'warning' });
   }
   const players = playersOf(object, key, context, complain);
-  const owner: ListenerOwner = { key, namespace: object.namespace, name: object.name, creationMs: object.creationMs };
+  const { namespace, name, creationMs } = object;
+  const owner: ListenerOwner = { key, gateway: key, namespace, name, creationMs };
   const own: JoinedSet = { owner, listeners: spec.listeners ?? [], kind: 'Gateway' };
-  const joined = [own, ...joinSets(object, spec, sets, context.labelsOf, complain)];
+  const joined = [own, ...joinSets(owner, spec, sets, context.labelsOf, complain)];
   const listeners: GatewayListener[] = [];
-  const ownNaming = context.naming('Gateway', object.namespace);
+  const ownNaming = context.naming('Gateway', namespace);
   for (const { owner: from, listeners: specs, kind } of joined) {
     const naming = context.naming(kind, from.namespace);
     for (const [index, listener] of specs.entries()) {

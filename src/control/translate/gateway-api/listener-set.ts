@@ -21,13 +21,12 @@ export function gatewayOfSet({ namespace, spec }: ConfigObject): { namespace: st
 
 /** The oldest first. None may join unless the Gateway says so. */
 export function joinSets(
-  gateway: ConfigObject,
+  { key: gateway, namespace, name }: ListenerOwner,
   spec: GatewaySpec,
   sets: readonly (readonly [string, ConfigObject])[],
   labelsOf: NamespaceLabels,
   complain: ComplaintSink,
 ): JoinedSet[] {
-  const { namespace, name } = gateway;
   const allowed = spec.allowedListeners?.namespaces ?? {};
   const joined = sets.filter(([objectKey, set]) => {
     if (takesNamespace(allowed, 'None', namespace, set.namespace, labelsOf)) return true;
@@ -38,7 +37,7 @@ export function joinSets(
   });
   joined.sort(([a, left], [b, right]) => left.creationMs - right.creationMs || (a < b ? -1 : 1));
   return joined.map(([key, set]) => ({
-    owner: { key, namespace: set.namespace, name: set.name, creationMs: set.creationMs },
+    owner: { key, gateway, namespace: set.namespace, name: set.name, creationMs: set.creationMs },
     listeners: (set.spec as ListenerSetSpec).listeners ?? [],
     kind: 'ListenerSet',
   }));

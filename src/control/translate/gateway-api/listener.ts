@@ -17,6 +17,8 @@ export type GatewayListener = {
   readonly name: string;
   /** Key of the object that has it, which routes name as parent. */
   readonly owner: string;
+  /** Key of the Gateway, which a set has joined. */
+  readonly gateway: string;
   readonly section: string;
   readonly creationMs: number;
   /** Lower case, '' for any. */
@@ -33,6 +35,7 @@ export type GatewayListener = {
 /** The object that has the listener. */
 export type ListenerOwner = {
   readonly key: string;
+  readonly gateway: string;
   readonly namespace: string;
   readonly name: string;
   readonly creationMs: number;
@@ -85,8 +88,17 @@ export function translateListener(
     ...{ tls: made.tls, attached: null },
   };
   const listener: GatewayListener = {
-    ...{ key: `${owner.namespace}/${name}`, namespace: owner.namespace, name, owner: owner.key, section: spec.name },
-    ...{ creationMs: owner.creationMs, hostname, port, protocol, routeKinds: kinds, players },
+    ...{ key: `${owner.namespace}/${name}`, namespace: owner.namespace, name, section: spec.name },
+    ...{
+      owner: owner.key,
+      gateway: owner.gateway,
+      creationMs: owner.creationMs,
+      hostname,
+      port,
+      protocol,
+      routeKinds: kinds,
+      players,
+    },
     routesFrom: spec.allowedRoutes?.namespaces ?? {},
     server: isProgrammed ? server : null,
   };
