@@ -37,7 +37,8 @@ export async function startWithin(settings: AgentSettings, logs: LogRegistry): P
     concurrency: concurrency ?? 1,
     drainTimeMs: proxyConfig.drainDurationS * 1000,
     drainStrategy: 'immediate' as const,
-    fileFlushIntervalMs: 1000,
+    fileFlushIntervalMs: proxyConfig.fileFlushIntervalMs,
+    ...(proxyConfig.fileFlushMinSizeKb === null ? {} : { fileFlushMinSizeKb: proxyConfig.fileFlushMinSizeKb }),
   };
   const identity = (core: Core) => {
     const { engine, clock, random } = core;

@@ -32,6 +32,7 @@ export async function runAgent(args: readonly string[]): Promise<void> {
   const logger = logs.logger('agent');
   const log: AgentLog = (level, text) => logger.write(level, text);
   for (const note of parsed.notes) log('warning', note);
+  for (const field of settings.proxyConfig.withoutEffect) log('warning', `ProxyConfig: ${field} has no effect here`);
   if (parsed.envoyPath !== null) {
     await startBeside(settings, parsed.envoyPath, log);
     return;

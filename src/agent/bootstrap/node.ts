@@ -31,11 +31,11 @@ export function nodeOf(settings: AgentSettings, proxy: ProxyKind): NodeMessage {
 }
 
 function nodeMetadata(settings: AgentSettings, proxy: ProxyKind): Readonly<Record<string, unknown>> {
-  const { annotations, ports, drain, discovery } = settings;
+  const { annotations, ports, drain, discovery, proxyConfig } = settings;
   return {
     ISTIO_VERSION,
-    MESH_ID: settings.trustDomain,
-    INTERCEPTION_MODE: settings.role === 'sidecar' ? 'REDIRECT' : undefined,
+    MESH_ID: proxyConfig.meshId || settings.trustDomain,
+    ...(settings.role === 'sidecar' ? { INTERCEPTION_MODE: proxyConfig.interceptionMode || 'REDIRECT' } : {}),
     // What the environment says wins over defaults, and loses against what is known for sure.
     ...settings.metadata,
     NAME: settings.podName,
@@ -50,12 +50,12 @@ function nodeMetadata(settings: AgentSettings, proxy: ProxyKind): Readonly<Recor
     ENVOY_PROMETHEUS_PORT: ports.proxyPrometheus,
     ENVOY_STATUS_PORT: ports.proxyStatus,
     ...(drain.exitsOnZeroConnections ? { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true' } : {}),
-    PROXY_CONFIG: settings.proxyConfig.json,
+    PROXY_CONFIG: proxyConfig.json,
     ...(proxy.kind === 'envoy' ? { HEDDLE_PROXY: 'envoy' } : { HEDDLE_VERSION: proxy.version }),
   };
 }
 
-/** Of ISTIO_META_WORKLOAD_NAME; else as the pod is called, without what its set put behind. */
+/** Of ISTIO_META_WORKLOAD_NAME; else as the pod is called. */
 function workloadName({ metadata, podName }: AgentSettings): string {
   const said = metadata['WORKLOAD_NAME'];
   return typeof said === 'string' && said !== '' ? said : podName;

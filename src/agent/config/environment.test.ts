@@ -88,6 +88,10 @@ test('layers of ProxyConfig replace each other, flags last', () => {
   assert.equal(made.proxyConfig.drainDurationS, 7);
   assert.equal(made.discovery.address, 'd:1');
   assert.equal(made.proxyConfig.json['proxyAdminPort'], 2);
+  assert.deepEqual(made.proxyConfig.withoutEffect, []);
+  const quiet = settings({ PROXY_CONFIG: 'statsdUdpAddress: a:1\nproxyHeaders: {}\nfileFlushInterval: 2s' });
+  assert.deepEqual(quiet.proxyConfig.withoutEffect, ['statsdUdpAddress']);
+  assert.equal(quiet.proxyConfig.fileFlushIntervalMs, 2000);
   const flagged = settings({}, files, { discovery: 'localhost:9', concurrency: 4 });
   assert.equal(flagged.discovery.address, 'localhost:9');
   // On a developer's machine istiod shows its usual certificate.

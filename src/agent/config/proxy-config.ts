@@ -21,6 +21,14 @@ export const DEFAULT_PROXY_CONFIG: Readonly<Record<string, unknown>> = Object.fr
   terminationDrainDuration: '5s',
 });
 
+/** Of the bootstrap that pilot-agent writes, and not of ours; all others take effect here or in the control plane. */
+const WITHOUT_EFFECT = [
+  ...['availabilityZone', 'connectionSettings', 'customConfigFile', 'discoveryRefreshDelay', 'envoyAccessLogService'],
+  ...['envoyMetricsService', 'envoyMetricsServiceAddress', 'privateKeyProvider', 'proxyBootstrapTemplatePath', 'sds'],
+  ...['statsCompression', 'statsdUdpAddress', 'tracing', 'zipkinAddress'],
+];
+const DEFAULT_FLUSH_MS = 1000;
+
 export type ConfigText = { readonly origin: string; readonly text: string };
 
 /**
@@ -96,6 +104,11 @@ function valuesOf(json: Readonly<Record<string, unknown>>): ProxyConfigValues {
     configPath: text('configPath'),
     binaryPath: text('binaryPath'),
     readinessProbe: json['readinessProbe'] === undefined ? null : recordOf(json['readinessProbe']),
+    interceptionMode: text('interceptionMode'),
+    meshId: text('meshId'),
+    fileFlushIntervalMs: durationMs(text('fileFlushInterval')) || DEFAULT_FLUSH_MS,
+    fileFlushMinSizeKb: json['fileFlushMinSizeKb'] === undefined ? null : number('fileFlushMinSizeKb'),
+    withoutEffect: WITHOUT_EFFECT.filter((name) => json[name] !== undefined),
   };
 }
 

@@ -106,4 +106,11 @@ export type ProxyConfigValues = {
   readonly configPath: string;
   readonly binaryPath: string;
   readonly readinessProbe: Readonly<Record<string, unknown>> | null;
+  readonly interceptionMode: string;
+  readonly meshId: string;
+  readonly fileFlushIntervalMs: number;
+  /** Null: the proxy's own default. */
+  readonly fileFlushMinSizeKb: number | null;
+  /** Fields that are set and do nothing here. */
+  readonly withoutEffect: readonly string[];
 };

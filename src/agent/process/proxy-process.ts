@@ -77,10 +77,12 @@ export function envoyArguments(settings: AgentSettings, bootstrapPath: string): 
   const [level = 'warning', ...scopes] = proxyLogLevel.split(',');
   const isPlain = !level.includes(':');
   const components = [...(isPlain ? scopes : [level, ...scopes]), proxyComponentLogLevel].filter((one) => one !== '');
+  const { fileFlushIntervalMs: flushMs, fileFlushMinSizeKb: flushKb } = proxyConfig;
   const isIpv6 = addresses[0]?.includes(':') === true;
   return [
     ...['-c', bootstrapPath, '--drain-time-s', String(proxyConfig.drainDurationS), '--drain-strategy', 'immediate'],
-    ...['--local-address-ip-version', isIpv6 ? 'v6' : 'v4', '--file-flush-interval-msec', '1000'],
+    ...['--local-address-ip-version', isIpv6 ? 'v6' : 'v4', '--file-flush-interval-msec', String(flushMs)],
+    ...(flushKb === null ? [] : ['--file-flush-min-size-kb', String(flushKb)]),
     ...['--disable-hot-restart', '--allow-unknown-static-fields', '--skip-deprecated-logs'],
     ...['-l', isPlain ? level : 'warning'],
     ...(components.length > 0 ? ['--component-log-level', components.join(',')] : []),
