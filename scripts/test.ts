@@ -52,6 +52,15 @@ const STAGES: readonly (readonly Stage[])[] = [
   ],
   [
     {
+      // The control plane as a whole, without sockets: against what istiods and API servers said.
+      name: 'control',
+      run: { files: ['test/control/**/*.test.ts'], concurrency: cores },
+      slow: true,
+      timeoutMs: 180_000,
+    },
+  ],
+  [
+    {
       name: 'integration',
       run: { files: ['test/{integration,support}/**/*.test.ts', 'examples/**/*.test.ts'], concurrency: 1 },
       slow: true,

@@ -25,7 +25,7 @@ export const POOL: Readonly<Record<string, readonly string[]>> = {
     virtualService('r', 'one', 'b.one.svc.cluster.local', '{destination: {host: a, subset: v1}}'),
   ],
   'private.yaml': [
-    `${virtualService('p', 'two', 'a.one.svc.cluster.local', '{destination: {host: b.one.svc.cluster.local}}')}  exportTo: ["."]\n`,
+    virtualService('p', 'two', 'a.one.svc.cluster.local', '{destination: {host: b.one.svc.cluster.local}}', ' ["."]'),
   ],
   'rule.yaml': [
     'apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d, namespace: one}\n' +
@@ -52,11 +52,13 @@ export const POOL: Readonly<Record<string, readonly string[]>> = {
   'access.yaml': [
     'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x, namespace: one}\n' +
       'spec: {selector: {matchLabels: {app: a}}, rules: [{to: [{operation: {methods: [GET]}}]}]}\n',
-    'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x, namespace: istio-system}\nspec: {}\n',
+    'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n' +
+      'metadata: {name: x, namespace: istio-system}\nspec: {}\n',
   ],
   'gateway.yaml': [
     'apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: one}\n' +
-      'spec: {selector: {istio: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}\n---\n' +
+      'spec: {selector: {istio: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}\n' +
+      '---\n' +
       'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: g, namespace: one}\n' +
       'spec: {hosts: ["*"], gateways: [g], http: [{route: [{destination: {host: a}}]}]}\n',
   ],
@@ -79,18 +81,19 @@ function slice(service: string, namespace: string, addresses: readonly string[])
 }
 
 function pod(namespace: string, name: string, address: string, app: string): string {
+  const labels = `{app: ${app}, version: v1, security.istio.io/tlsMode: istio}`;
+  const conditions = '[{type: Ready, status: "True"}]';
   return (
-    `apiVersion: v1\nkind: Pod\n` +
-    `metadata: {name: ${name}, namespace: ${namespace}, labels: {app: ${app}, version: v1, security.istio.io/tlsMode: istio}}\n` +
+    `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}, namespace: ${namespace}, labels: ${labels}}\n` +
     `spec: {serviceAccountName: ${app}, containers: [{name: c, image: i}]}\n` +
-    `status: {phase: Running, podIP: ${address}, podIPs: [{ip: ${address}}], conditions: [{type: Ready, status: "True"}]}\n`
+    `status: {phase: Running, podIP: ${address}, podIPs: [{ip: ${address}}], conditions: ${conditions}}\n`
   );
 }
 
-function virtualService(name: string, namespace: string, host: string, route: string): string {
+function virtualService(name: string, namespace: string, host: string, route: string, exportTo = ''): string {
   return (
     `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${name}, namespace: ${namespace}}\n` +
-    `spec:\n  hosts: [${host}]\n  http: [{route: [${route}]}]\n`
+    `spec:\n  hosts: [${host}]\n  http: [{route: [${route}]}]\n${exportTo === '' ? '' : `  exportTo:${exportTo}\n`}`
   );
 }
 
