@@ -77,6 +77,9 @@ export class GrpcServerCall implements ServerCall<unknown> {
   get isAboveWatermark(): boolean {
     return this.#wire.isAboveWatermark;
   }
+  get bufferedBytes(): number {
+    return this.#wire.bufferedBytes;
+  }
 
   // ─── The way in ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -43,6 +43,8 @@ export type ServerCall<Response> = {
   readonly isOver: boolean;
   /** Messages wait for the client to read them: whoever has more to say should wait for `onDrain`. */
   readonly isAboveWatermark: boolean;
+  /** Of messages that wait for the client's window. */
+  readonly bufferedBytes: number;
   /** Metadata that goes before the first message; before anything else is sent. */
   setMetadata(headers: Headers): void;
   send(message: Response): void;

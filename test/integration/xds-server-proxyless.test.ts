@@ -1,5 +1,5 @@
-// The xDS server of the control plane and clients without a proxy: gRPC's Go and Node libraries. They ask for listeners,
-// routes, clusters and endpoints by name, in state of the world, and are strict about them.
+// The xDS server of the control plane and clients without a proxy: gRPC's Go and Node libraries. They ask by name, in
+// state of the world, and are strict about what comes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

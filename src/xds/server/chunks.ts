@@ -10,7 +10,8 @@ const MAX_ALIKE = 8;
 type Kept = Chunk & { readonly key: string };
 
 export class ChunkCache {
-  readonly #make: (resources: readonly EncodedResource[]) => Chunk;
+  /** Without keeping it. */
+  readonly make: (resources: readonly EncodedResource[]) => Chunk;
   #byList = new WeakMap<readonly EncodedResource[], Kept>();
   /** By what is easily seen of a list; the ones used last at the end. */
   readonly #byKey = new Map<string, Kept[]>();
@@ -19,7 +20,7 @@ export class ChunkCache {
   misses = 0;
 
   constructor(isDelta: boolean) {
-    this.#make = isDelta ? deltaChunk : sotwChunk;
+    this.make = isDelta ? deltaChunk : sotwChunk;
   }
 
   get bytes(): number {
@@ -29,8 +30,11 @@ export class ChunkCache {
   /** The resources in framed form; a list that was asked for before, or an equal one, gives the same memory. */
   get(resources: readonly EncodedResource[]): Chunk {
     const own = this.#byList.get(resources);
-    if (own !== undefined && this.#byKey.has(own.key)) {
+    const beside = own === undefined ? undefined : this.#byKey.get(own.key);
+    if (own !== undefined && beside !== undefined) {
       this.hits++;
+      this.#byKey.delete(own.key);
+      this.#byKey.set(own.key, beside);
       return own;
     }
     const first = resources[0] as EncodedResource;
@@ -40,7 +44,7 @@ export class ChunkCache {
     const equal = alike.find((chunk) => hasSame(chunk.resources, resources));
     if (equal === undefined) this.misses++;
     else this.hits++;
-    const kept = equal ?? { ...this.#make(resources), key };
+    const kept = equal ?? { ...this.make(resources), key };
     this.#byList.set(resources, kept);
     this.#keep(key, alike, kept, equal === undefined);
     return kept;

@@ -408,8 +408,10 @@ test('a client that does not read is sent nothing, holds back nobody, and is end
   slow.drain();
   assert.equal(describe(await next(slow)), 'Cluster a=101');
   slow.isAboveWatermark = true;
+  for (slow.bufferedBytes = 1000; slow.bufferedBytes > 0; slow.bufferedBytes -= 100) clock.advance(10_000);
+  assert.equal(slow.status, null, 'slow, but it reads');
   clock.advance(30_000);
-  assert.equal(slow.status?.code, 14);
+  assert.equal((slow.status as { code: number } | null)?.code, 14);
   assert.deepEqual(events, ['stalled']);
   assert.equal(server.streams.size, 1);
 });

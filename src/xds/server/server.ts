@@ -22,6 +22,8 @@ export class XdsServer<Identity> implements StreamHost {
   readonly chunks = { delta: new ChunkCache(true), sotw: new ChunkCache(false) };
   readonly #parts: XdsServerParts<Identity>;
   readonly #streams = new Set<XdsStream>();
+  /** Also those that were not admitted yet. */
+  #openStreams = 0;
   readonly #identities = new WeakMap<XdsStream, Identity>();
   /** Streams with work, and those that wait to be admitted, in the order in which they came. */
   #queue: (() => void)[] = [];
@@ -70,7 +72,8 @@ export class XdsServer<Identity> implements StreamHost {
 
   #start(call: ServerCall<unknown>, isDelta: boolean, onlyType: string): ServerCallHandler<unknown> {
     const stream = new XdsStream(this, call, isDelta, onlyType);
-    if (this.#isClosed || this.#streams.size >= this.limits.maxStreams) {
+    this.#openStreams++;
+    if (this.#isClosed || this.#openStreams > this.limits.maxStreams) {
       stream.end(grpcStatus(GRPC.unavailable, 'no more streams are served here'));
       return stream as ServerCallHandler<unknown>;
     }
@@ -113,6 +116,7 @@ export class XdsServer<Identity> implements StreamHost {
   }
 
   onOver(stream: XdsStream): void {
+    this.#openStreams--;
     this.#streams.delete(stream);
   }
 
@@ -159,10 +163,8 @@ export class XdsServer<Identity> implements StreamHost {
   /** For the timer. */
   sweep(): void {
     this.#sweep.arm(SWEEP_MS);
-    const { nowMs } = this.clock;
     for (const stream of [...this.#streams]) {
-      if (stream.stalledSinceMs < 0 && stream.call.isAboveWatermark) stream.stalledSinceMs = nowMs;
-      if (stream.stalledSinceMs < 0 || nowMs - stream.stalledSinceMs < this.limits.stallMs) continue;
+      if (stream.stalledMs() < this.limits.stallMs) continue;
       stream.count('stalled', '');
       stream.end(grpcStatus(GRPC.unavailable, 'the client does not read'));
     }

@@ -12,7 +12,7 @@ import type {
 import { GRPC } from '../../wire/grpc/status.ts';
 import { deltaEnd, sotwEnd } from './framing.ts';
 import type { ChunkCache } from './chunks.ts';
-import { CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, LIVE_URL, NAMED_TYPES, USER_TYPES } from './order.ts';
+import { CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, LIVE_URL, NAMED_TYPES, USER_TYPES, SECRET_URL } from './order.ts';
 import { findResource } from './resource.ts';
 import { WILDCARD } from './subscription.ts';
 import { OUTRUN, type Portion, TypeState } from './type-state.ts';
@@ -65,9 +65,11 @@ export class XdsStream implements ServerCallHandler<Request> {
   #removalsFromMs = 0;
   #timerDueMs = 0;
   readonly #timer: Timer;
-  /** For the server: whether `work` is due, and since when the client reads nothing that waits for it; −1: it reads. */
+  /** For the server: `work` is due. */
   isQueued = false;
-  stalledSinceMs = -1;
+  /** Since when the client reads nothing of what waits for it, and how much that is; −1: it reads. */
+  #stalledSinceMs = -1;
+  #stalledBytes = 0;
 
   constructor(host: StreamHost, call: Call, isDelta: boolean, onlyType: string) {
     this.#host = host;
@@ -305,12 +307,7 @@ export class XdsStream implements ServerCallHandler<Request> {
   /** There may be something to send. */
   work(): void {
     if (this.#state !== 'serving') return;
-    const { clock } = this.#host;
-    if (this.call.isAboveWatermark) {
-      if (this.stalledSinceMs < 0) this.stalledSinceMs = clock.nowMs;
-      return;
-    }
-    this.stalledSinceMs = -1;
+    if (this.call.isAboveWatermark) return;
     while (this.#sendNext() && !this.call.isAboveWatermark);
   }
 
@@ -405,7 +402,9 @@ export class XdsStream implements ServerCallHandler<Request> {
     const pieces: Buffer[] = [this.isDelta ? deltaEnd(end) : sotwEnd(end)];
     let resources = 0;
     for (const list of lists) {
-      pieces.push((this.isDelta ? chunks.delta : chunks.sotw).get(list).bytes);
+      const cache = this.isDelta ? chunks.delta : chunks.sotw;
+      // Keys are one client's own, and stay nowhere longer than they have to.
+      pieces.push(typeUrl === SECRET_URL ? cache.make(list).bytes : cache.get(list).bytes);
       resources += list.length;
     }
     if (typeUrl === CLUSTER_URL && !isFirst) this.#expectEndpoints(portion);
@@ -431,8 +430,17 @@ export class XdsStream implements ServerCallHandler<Request> {
     }
   }
 
+  /** How long the client has read nothing although something waits for it, ms; asked every few seconds. */
+  stalledMs(): number {
+    const { isAboveWatermark, bufferedBytes } = this.call;
+    const { nowMs } = this.#host.clock;
+    if (!isAboveWatermark) this.#stalledSinceMs = -1;
+    else if (this.#stalledSinceMs < 0 || bufferedBytes < this.#stalledBytes) this.#stalledSinceMs = nowMs;
+    this.#stalledBytes = bufferedBytes;
+    return this.#stalledSinceMs < 0 ? 0 : nowMs - this.#stalledSinceMs;
+  }
+
   onDrain(): void {
-    this.stalledSinceMs = -1;
     if (!this.isOver) this.#host.enqueue(this);
   }
 

@@ -60,6 +60,7 @@ export class ScriptedClient implements ServerCall<unknown> {
   readonly isDelta: boolean;
   isOver = false;
   isAboveWatermark = false;
+  bufferedBytes = 0;
   status: GrpcStatus | null = null;
   /** Not looked at yet. */
   readonly responses: Response[] = [];
