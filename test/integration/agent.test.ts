@@ -188,6 +188,11 @@ test('a signal drains, and a proxy that dies takes the agent with it', { skip: m
   assert.equal(crashed.child.exitCode, 1);
   assert.match(crashed.output, /the proxy ended by SIGSEGV/);
 
+  const killed = await start(control, 'killed');
+  await killed.until('the proxy', async () => (await killed.get(killed.ports.admin, '/ready')).status !== 0);
+  await killed.stop('SIGKILL');
+  await killed.until('nobody', async () => (await killed.get(killed.ports.admin, '/ready')).status === 0);
+
   const absent = await start(control, 'absent', { envoy: '/nowhere/envoy' });
   await absent.until('the end', () => absent.hasExited);
   assert.equal(absent.child.exitCode, 127);

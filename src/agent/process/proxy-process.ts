@@ -1,5 +1,6 @@
 // The proxy as a child of the agent: started once, ended, and never left behind.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { AgentSettings } from '../config/settings.ts';
 
@@ -20,6 +21,8 @@ export type ProxyCommand = {
 
 /** What a proxy may take to end by itself. */
 const KILL_AFTER_MS = 5000;
+/** As shells say it. */
+const CANNOT_RUN = 127;
 
 export class ProxyProcess {
   readonly #parts: ProxyProcessParts;
@@ -41,13 +44,21 @@ export class ProxyProcess {
   start(): void {
     const { path, args, variables } = this.#command;
     this.#parts.log('info', `starting ${[path, ...args].join(' ')}`);
-    const child = spawn(path, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...variables } });
+    const problem = pathProblem(path);
+    if (problem !== null) {
+      this.#cannotRun(problem);
+      return;
+    }
+    const [command = '', ...all] = [...dyingWithParent(), path, ...args];
+    const child = spawn(command, all, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...variables } });
     this.#child = child;
-    child.once('error', (error) => {
-      this.#parts.log('error', `${path} cannot be run: ${error.message}`);
-      this.#exited({ code: 127, signal: null });
-    });
+    child.once('error', (error) => this.#cannotRun(error.message));
     child.once('exit', (code, signal) => this.#exited({ code, signal }));
+  }
+
+  #cannotRun(why: string): void {
+    this.#parts.log('error', `${this.#command.path} cannot be run: ${why}`);
+    this.#exited({ code: CANNOT_RUN, signal: null });
   }
 
   #exited(exit: ProxyExit): void {
@@ -69,6 +80,27 @@ export class ProxyProcess {
   kill(): void {
     if (!this.#isOver) this.#child?.kill('SIGKILL');
   }
+}
+
+/** Null: it may be run, or is to be looked for. */
+function pathProblem(path: string): string | null {
+  if (!path.includes('/')) return null;
+  try {
+    accessSync(path, constants.X_OK);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/**
+ * What stands before a command so that the kernel ends it with the agent, however that ends: util-linux's setpriv sets
+ * PR_SET_PDEATHSIG and becomes the command. Nothing where there is none.
+ */
+function dyingWithParent(): readonly string[] {
+  const prefix = ['--pdeathsig', 'KILL', '--'];
+  const works = process.platform === 'linux' && spawnSync('setpriv', [...prefix, 'true']).status === 0;
+  return works ? ['setpriv', ...prefix] : [];
 }
 
 /** Source: istio pkg/envoy, proxy.args. */
