@@ -20,6 +20,7 @@ import { startApi } from './api/server.ts';
 import { FindingLog } from './finding-log.ts';
 import { type MeshIdentity, openIdentity } from './identity.ts';
 import { MeshState } from './mesh-state.ts';
+import { meshMetrics } from './metrics.ts';
 import type { ControlOptions, HostPort } from './options.ts';
 import { PushObserver } from './push/push-observer.ts';
 import { Receipts } from './push/receipts.ts';
@@ -55,6 +56,9 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   chmodSync(options.stateDirectory, 0o700);
 
   const { state, source, updates } = openMesh(options, clock, log);
+  const counts = meshMetrics(metrics, state, source, parts.version);
+  counts.counted(source.objects());
+  source.onChange((changes) => counts.counted(changes));
   const trust = new TrustBundleTable(clock);
   // Nobody is connected before the server is there.
   let streams = (): Iterable<XdsStream> => [];
@@ -71,7 +75,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   streams = () => xds.streams;
   trust.follow(authority, () => xds.push());
   updates.attach({ xds, receipts, observer });
-  const status = new StatusBook({ state, source, receipts, updates });
+  const status = new StatusBook({ clock, state, source, receipts, updates });
   const findings = new FindingLog(log);
   findings.update(status.findings());
   updates.onSettled = () => findings.update(status.findings());

@@ -1,4 +1,5 @@
 // What is to be said of each object: where it stands, what is wrong with it, and how far it came among the proxies.
+import type { Clock } from '../base/clock.ts';
 import type { Collection } from '../base/collection.ts';
 import type { MeshState } from './mesh-state.ts';
 import type { ObjectStatus, Receipts } from './push/receipts.ts';
@@ -16,6 +17,7 @@ export type StatusReport = ObjectStatus & {
 };
 
 export type StatusParts = {
+  readonly clock: Clock;
   readonly state: MeshState;
   readonly source: ObjectSource;
   readonly receipts: Receipts;
@@ -34,8 +36,8 @@ const INERT: ReadonlyMap<string, string> = new Map([
   ['MeshNetworks', 'MeshNetworks is read, and has no effect yet'],
 ]);
 const EFFECTIVE = 'in effect';
-/** Objects whose effect is found out anew for one question. */
-const MAX_TRIED = 200;
+/** How long one question may spend on finding out effects of objects; the next one goes on. */
+const MOST_TRY_MS = 50;
 
 export class StatusBook {
   readonly #parts: StatusParts;
@@ -55,11 +57,9 @@ export class StatusBook {
   }
 
   all(): StatusReport[] {
-    let tries = 0;
-    for (const key of this.#parts.source.objects().keys()) {
-      if (tries >= MAX_TRIED) break;
-      if (this.#findEffect(key)) tries++;
-    }
+    const { clock, source } = this.#parts;
+    const endMs = clock.update() + MOST_TRY_MS;
+    for (const key of source.objects().keys()) if (this.#findEffect(key) && clock.update() >= endMs) break;
     return [...this.#parts.receipts.statuses()].map((status) => this.#report(status));
   }
 

@@ -6,10 +6,10 @@ import type { Scope } from '../model/scope.ts';
 import { MemorySource } from '../source/config-source.ts';
 import { sidecarKey } from './scopes-stage.ts';
 
-const service = (name: string, namespace: string, exportTo = ''): string => `
+const service = (name: string, namespace: string, exportTo = '*'): string => `
 apiVersion: v1
 kind: Service
-metadata: {name: ${name}, namespace: ${namespace}${exportTo === '' ? '' : `, annotations: {networking.istio.io/exportTo: "${exportTo}"}`}}
+metadata: {name: ${name}, namespace: ${namespace}, annotations: {networking.istio.io/exportTo: "${exportTo}"}}
 spec: {clusterIP: 10.0.0.1, ports: [{name: http, port: 80}, {name: tcp, port: 9000}]}
 ---`;
 
