@@ -41,6 +41,8 @@ export type ChunkContent = {
 /** Objects in lists in lists: deeper ones are left out. */
 const MAX_LIST_DEPTH = 4;
 
+/** Nothing but a separator. */
+const IS_EMPTY = /^(?:---)?\s*$/;
 const SEPARATOR = /^---(?=\s|$)/gm;
 
 /** The parts of a text, each of which begins with its '---'. */
@@ -52,7 +54,7 @@ export function splitChunks(text: string): Chunk[] {
     const part = text.slice(from, to);
     // Directives belong to the document whose '---' they precede.
     if (to < text.length && isDirectives(part)) return;
-    if (/\S/.test(part)) chunks.push({ text: part, linesBefore: lines });
+    if (!IS_EMPTY.test(part)) chunks.push({ text: part, linesBefore: lines });
     for (let at = part.indexOf('\n'); at >= 0; at = part.indexOf('\n', at + 1)) lines++;
     from = to;
   };

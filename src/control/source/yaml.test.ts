@@ -97,3 +97,18 @@ describe('the place', () => {
     });
   }
 });
+
+test('places of thousands of items cost one reading', () => {
+  const item = (i: number): string => `- {name: n${i}, list: [a, b]}\n`;
+  const text = `items:\n${Array.from({ length: 5000 }, (_, i) => item(i)).join('')}`;
+  const startMs = performance.now();
+  for (let i = 0; i < 5000; i++) assert.deepEqual(locate(text, 0, ['items', i, 'list', 1]).line, i + 2);
+  // One by one it would be minutes.
+  assert.ok(performance.now() - startMs < 5000);
+});
+
+test('texts that aliases write out are bounded', () => {
+  const text = `a: &a "${'x'.repeat(1_000_000)}"\nb: [${Array(900).fill('*a').join(', ')}]\n`;
+  const parsed = parseYaml(text);
+  assert.ok('error' in parsed && /aliases/.test(parsed.error));
+});
