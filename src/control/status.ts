@@ -5,6 +5,7 @@ import type { MeshState } from './mesh-state.ts';
 import type { ObjectStatus, Receipts } from './push/receipts.ts';
 import type { ObjectSource } from './source/config-source.ts';
 import type { Finding } from './source/finding.ts';
+import { effectOf } from './effect.ts';
 import type { Complaint } from './translate/complaint.ts';
 import type { Updates } from './updates.ts';
 
@@ -24,18 +25,6 @@ export type StatusParts = {
   readonly updates: Updates;
 };
 
-/** Kinds that are read and validated and have no effect yet. */
-const INERT: ReadonlyMap<string, string> = new Map([
-  ['EnvoyFilter', 'EnvoyFilter is read, and has no effect yet'],
-  ['TrafficExtension', 'TrafficExtension has no effect yet; one that guards access closes the workloads it selects'],
-  ['WasmPlugin', 'WasmPlugin has no effect yet; one that guards access closes the workloads it selects'],
-  ['RequestAuthentication', 'RequestAuthentication is not in effect yet: the workloads it selects are closed'],
-  ['ProxyConfig', 'ProxyConfig is read, and has no effect yet'],
-  ['UDPRoute', 'UDPRoute is read, and has no effect yet'],
-  ['BackendTLSPolicy', 'BackendTLSPolicy is read, and has no effect yet'],
-  ['MeshNetworks', 'MeshNetworks is read, and has no effect yet'],
-]);
-const EFFECTIVE = 'in effect';
 /** How long one question may spend on finding out effects of objects; the next one goes on. */
 const MOST_TRY_MS = 50;
 
@@ -76,8 +65,8 @@ export class StatusBook {
       ...source.findings().filter(({ key }) => key === status.key),
       ...this.#complaintsOf(status.key).map((complaint) => this.#located(complaint)),
     ];
-    const kind = status.key.slice(0, status.key.indexOf('/')).split(':').at(-1) ?? '';
-    const effect = INERT.get(kind) ?? EFFECTIVE;
+    const closed = this.#parts.state.stages.security.closed.get(status.key);
+    const effect = effectOf(source.objects().get(status.key), closed);
     return { ...status, file: place?.file ?? '', line: place?.line ?? 0, effect, findings };
   }
 
