@@ -125,6 +125,8 @@ export class Lab {
   readonly homeFd: number;
   readonly home: Namespace;
   readonly far: Namespace;
+  readonly #pods: number[] = [];
+  #gateway = '';
 
   private constructor() {
     this.far = new Namespace(this, this.#make());
@@ -159,8 +161,38 @@ export class Lab {
     if (namespaceCalls().setns(fd, CLONE_NEWNET) !== 0) process.abort();
   }
 
+  /** A network of more namespaces, all on one bridge at home; their way to everywhere is `gateway`, which is there too. */
+  addBridge(gateway: string): void {
+    this.home.ip(
+      `link add bridge type bridge
+       address add ${gateway}/16 dev bridge
+       link set bridge up`,
+    );
+    this.#gateway = gateway;
+  }
+
+  /** A namespace of its own with one address on the bridge, as a pod has. */
+  addPod(address: string): Namespace {
+    const fd = this.#make();
+    this.enter(this.homeFd);
+    const pod = new Namespace(this, fd);
+    this.#pods.push(fd);
+    this.home.ip(
+      `link add pod${this.#pods.length} type veth peer name eth0 netns /proc/${process.pid}/fd/${fd}
+       link set pod${this.#pods.length} master bridge up`,
+    );
+    pod.ip(
+      `link set lo up
+       address add ${address}/16 dev eth0
+       link set eth0 up
+       route add default via ${this.#gateway}`,
+    );
+    return pod;
+  }
+
   /** To be called last; the namespaces are gone when their sockets are. */
   close(): void {
+    for (const fd of this.#pods) closeSync(fd);
     closeSync(this.far.fd);
     closeSync(this.homeFd);
   }
