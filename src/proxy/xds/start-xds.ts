@@ -26,6 +26,9 @@ const DEFAULT_SDS_CLUSTER = 'sds-grpc';
 /** Of all workers together: what was taken on and does not serve yet. */
 const WARMING_STATS = ['cluster_manager.warming_clusters', 'listener_manager.total_listeners_warming'];
 
+/** `server.state` of a proxy whose clusters and listeners are not all there yet, and greater. */
+const INITIALIZING = 2;
+
 export type XdsParts = {
   readonly parts: CoreParts;
   readonly core: Core;
@@ -54,7 +57,10 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   const common = {
     ...{ clock, http, node: () => node, watcher: new FileWatch(), judgeUnknown: decoded.unknownFields.judge },
     log: (level: LogLevel, text: string) => logger.write(level, text),
-    isWarm: () => WARMING_STATS.every((name) => (crew.stats.find(name) ?? 0) === 0),
+    isWarm: () => {
+      const value = (name: string): number => crew.stats.find(name) ?? 0;
+      return value('server.state') < INITIALIZING && WARMING_STATS.every((name) => value(name) === 0);
+    },
   };
   const { certificateClient: ownConfig } = decoded.bootstrapExtensions;
   const ownParts = { clock, random: core.random, stats, log: common.log };
