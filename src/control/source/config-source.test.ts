@@ -1,8 +1,9 @@
 // Directories that editors, kubelets and people change while the source follows them.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { Clock } from '../../base/clock.ts';
 import { FileWatch } from '../../net/file-watch.ts';
@@ -122,6 +123,69 @@ describe('a directory', () => {
     await followed.until(() => followed.source.positionOf('Service/shop/a')?.file.includes('/w/') === true);
     rmSync(followed.path('w'), { recursive: true });
     await followed.until(() => followed.keys.length === 0);
+  });
+
+  test('that is gone keeps what it said, and is followed when it is back', async () => {
+    using followed = new Followed({});
+    mkdirSync(followed.path('root'));
+    followed.write('root/a.yaml', service('a'));
+    followed.write('root/b.yaml', service('b'));
+    using own = new Followed({}, `../${basename(followed.directory)}/root`);
+    const before = ['Service/shop/a', 'Service/shop/b'];
+    rmSync(followed.path('root'), { recursive: true });
+    await own.until(() => own.source.findings().some(({ message }) => message.startsWith('it is gone')));
+    assert.deepEqual(own.keys, before);
+    mkdirSync(followed.path('root'));
+    followed.write('root/a.yaml', service('a'));
+    await own.until(() => own.keys.length === 1);
+    assert.deepEqual(own.source.findings(), []);
+    followed.write('root/c.yaml', service('c'));
+    await own.until(() => own.keys.includes('Service/shop/c'));
+    // Another directory in its place.
+    mkdirSync(followed.path('other'));
+    followed.write('other/d.yaml', service('d'));
+    renameSync(followed.path('root'), followed.path('old'));
+    renameSync(followed.path('other'), followed.path('root'));
+    await own.until(() => own.keys.join() === 'Service/shop/d');
+    followed.write('root/e.yaml', service('e'));
+    await own.until(() => own.keys.includes('Service/shop/e'));
+  });
+
+  test('of another in place of one below is followed, too', async () => {
+    using followed = new Followed({});
+    for (const name of ['x', 'y']) mkdirSync(followed.path(name));
+    followed.write('x/a.yaml', service('a'));
+    followed.write('y/b.yaml', service('b'));
+    await followed.until(() => followed.keys.length === 2);
+    renameSync(followed.path('x'), followed.path('.x'));
+    renameSync(followed.path('y'), followed.path('x'));
+    await followed.until(() => followed.keys.join() === 'Service/shop/b');
+    followed.write('x/c.yaml', service('c'));
+    await followed.until(() => followed.keys.length === 2);
+  });
+
+  test('with what is no file in place of one keeps its last version, and does not wait for it', async () => {
+    using followed = new Followed({ 'a.yaml': service('a'), 'b.yaml': service('b'), 'c.yaml': service('c') });
+    const error = (name: string): string | undefined =>
+      followed.source.findings().find(({ file }) => file.endsWith(name))?.message;
+    unlinkSync(followed.path('a.yaml'));
+    execFileSync('mkfifo', [followed.path('a.yaml')]);
+    await followed.until(() => error('a.yaml') === 'it is no regular file');
+    unlinkSync(followed.path('b.yaml'));
+    symlinkSync(followed.path('b.yaml'), followed.path('b.yaml'));
+    await followed.until(() => /cannot be read/.test(error('b.yaml') ?? ''));
+    assert.deepEqual(
+      followed.keys,
+      ['a', 'b', 'c'].map((name) => `Service/shop/${name}`),
+    );
+    unlinkSync(followed.path('c.yaml'));
+    mkdirSync(followed.path('c.yaml'));
+    followed.write('c.yaml/d.yaml', service('d'));
+    await followed.until(() => followed.keys.includes('Service/shop/d') && followed.keys.length === 3);
+    unlinkSync(followed.path('a.yaml'));
+    followed.write('a.yaml', service('z'));
+    await followed.until(() => followed.keys.includes('Service/shop/z') && !followed.keys.includes('Service/shop/a'));
+    assert.equal(error('a.yaml'), undefined);
   });
 
   test("follows the kubelet's swap of a link", async () => {

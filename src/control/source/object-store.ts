@@ -240,7 +240,7 @@ function chunkIsOf({ chunk }: ReadDocument, file: ReadFile | undefined): boolean
 }
 
 function unreadable(file: string, error: string): Finding {
-  const remedy = 'give Heddle the right to read it, or make it smaller';
+  const remedy = 'put a file there that Heddle may read and that is not too large';
   return { severity: 'error', key: '', file, line: 1, column: 1, path: '', message: error, remedy };
 }
 
