@@ -1,7 +1,8 @@
 // Tests what a node may say of itself, and who may be a gateway.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkNode, type ClaimingNode, gatewayPolicy, parseNodeId } from './node-claims.ts';
+import { parseNodeId } from '../base/node-id.ts';
+import { checkNode, type ClaimingNode, gatewayPolicy } from './node-claims.ts';
 
 const IDENTITY = { trustDomain: 'cluster.local', namespace: 'shop', account: 'web', workload: null };
 const nobody = (): string => 'no gateway';

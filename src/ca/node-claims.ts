@@ -1,8 +1,6 @@
 // Holds what an xDS node says of itself against the identity that its stream proved.
+import { type NodeRole, parseNodeId } from '../base/node-id.ts';
 import type { Identity } from './authenticate/authenticator.ts';
-
-export type ProxyRole = 'sidecar' | 'router' | 'waypoint' | 'ztunnel';
-const ROLES: readonly string[] = ['sidecar', 'router', 'waypoint', 'ztunnel'];
 
 /** Of envoy.config.core.v3.Node. */
 export type ClaimingNode = {
@@ -11,34 +9,11 @@ export type ClaimingNode = {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
 };
 
-export type NodeClaims = {
-  readonly role: ProxyRole;
-  readonly ip: string;
-  /** Name of the pod or workload. */
-  readonly name: string;
-  readonly namespace: string;
-  readonly domain: string;
-};
-
 /** Null when the account may have proxies of this role, else why not; asked only of roles beside sidecar. */
 export type RolePolicy = (
-  role: ProxyRole,
+  role: NodeRole,
   account: { readonly namespace: string; readonly account: string },
 ) => string | null;
-
-const MAX_ID_CHARS = 1024;
-
-/** A text says what is wrong with the id. Source: Istio pilot/pkg/model, ParseServiceNodeWithMetadata. */
-export function parseNodeId(id: string): NodeClaims | string {
-  const shown = JSON.stringify(id.slice(0, 100));
-  const [role = '', ip = '', owner = '', domain, ...rest] = id.length > MAX_ID_CHARS ? [] : id.split('~');
-  if (domain === undefined || rest.length > 0) return `node id ${shown} is not TYPE~IP~NAME.NAMESPACE~DOMAIN`;
-  if (!ROLES.includes(role)) return `node id ${shown} has the unknown type ${JSON.stringify(role)}`;
-  // Names of pods may have dots, namespaces have none.
-  const dot = owner.lastIndexOf('.');
-  if (dot < 1 || dot === owner.length - 1) return `node id ${shown} has no NAME.NAMESPACE in its third part`;
-  return { role: role as ProxyRole, ip, name: owner.slice(0, dot), namespace: owner.slice(dot + 1), domain };
-}
 
 /**
  * Null when the node is who it says it is. Everything that decides what a proxy gets must agree with the identity: the
@@ -128,7 +103,7 @@ function byAccount(workloads: Iterable<AccountWorkload>): ReadonlyMap<string, re
 }
 
 function servesAs(
-  role: ProxyRole,
+  role: NodeRole,
   namespace: string,
   labels: Readonly<Record<string, string>>,
   selectors: readonly GatewaySelector[],

@@ -4,7 +4,7 @@ import { verify } from 'node:crypto';
 import { test } from 'node:test';
 import { Random } from '../../src/base/clock.ts';
 import { isSpiffeId, parseSpiffeId, spiffeId } from '../../src/base/spiffe.ts';
-import { parseNodeId } from '../../src/ca/node-claims.ts';
+import { parseNodeId } from '../../src/base/node-id.ts';
 import { readSigningRequest } from '../../src/ca/signing/request.ts';
 import { parseCredentialName } from '../../src/control/credentials/credential-name.ts';
 import { makeCertificateRequest } from '../../src/identity/certificate-request.ts';

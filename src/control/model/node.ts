@@ -1,5 +1,6 @@
 // What a node says of its proxy: 'sidecar~10.0.1.1~productpage-v1.bookinfo~bookinfo.svc.cluster.local', and metadata.
-import type { Interception, ProxyKind, ProxyNode, ProxyRole } from './proxy.ts';
+import { parseNodeId } from '../../base/node-id.ts';
+import type { Interception, ProxyKind, ProxyNode } from './proxy.ts';
 import type { Locality } from './service.ts';
 
 /** envoy.config.core.v3.Node, as far as it is read. */
@@ -9,7 +10,6 @@ export type NodeMessage = {
   readonly locality?: { readonly region?: string; readonly zone?: string; readonly sub_zone?: string };
 };
 
-const ROLES: ReadonlySet<string> = new Set(['sidecar', 'router', 'waypoint', 'ztunnel']);
 const MAX_LABELS = 256;
 const MAX_ADDRESSES = 64;
 const MAX_TEXT = 1024;
@@ -17,30 +17,22 @@ const MAX_TEXT = 1024;
 /** The proxy, or why the node cannot be one. */
 export function readNode(node: NodeMessage): ProxyNode | { readonly error: string } {
   const id = node.id ?? '';
-  const [role, address, workload, dnsDomain, ...rest] = id.split('~');
-  if (role === undefined || !ROLES.has(role) || dnsDomain === undefined || rest.length > 0 || id.length > MAX_TEXT) {
-    const form = `ROLE~IP~NAME.NAMESPACE~DNS-DOMAIN, with a role of ${[...ROLES].join(', ')}`;
-    return { error: `node id ${JSON.stringify(id.slice(0, 200))}: expected ${form}` };
-  }
+  const parsed = parseNodeId(id);
+  if (typeof parsed === 'string') return { error: parsed };
   const metadata = node.metadata ?? {};
   const text = (field: string): string => {
     const value = metadata[field];
     return typeof value === 'string' && value.length <= MAX_TEXT ? value : '';
   };
-  const dot = (workload as string).lastIndexOf('.');
-  const namespace = text('NAMESPACE') || (workload as string).slice(dot + 1);
-  if (dot < 1 || namespace === '') {
-    return { error: `node id ${JSON.stringify(id)}: the third part says no NAME.NAMESPACE` };
-  }
   return {
     id,
-    role: role as ProxyRole,
+    role: parsed.role,
     kind: kindOf(metadata),
-    name: (workload as string).slice(0, dot),
-    namespace,
-    dnsDomain,
+    name: parsed.name,
+    namespace: text('NAMESPACE') || parsed.namespace,
+    dnsDomain: parsed.domain,
     account: text('SERVICE_ACCOUNT'),
-    addresses: addressesOf(text('INSTANCE_IPS'), address as string),
+    addresses: addressesOf(text('INSTANCE_IPS'), parsed.ip),
     labels: labelsOf(metadata['LABELS']),
     workloadName: text('WORKLOAD_NAME'),
     cluster: text('CLUSTER_ID'),

@@ -1,7 +1,8 @@
 // A connected proxy: what its node says and its credential proves; and the facts on which generated resources depend.
+import type { NodeRole } from '../../base/node-id.ts';
 import type { Locality } from './service.ts';
 
-export type ProxyRole = 'sidecar' | 'router' | 'waypoint' | 'ztunnel';
+export type ProxyRole = NodeRole;
 /** What understands the resources: ours, Istio's Envoy, the stock Envoy (capture 40's shape), or a gRPC library. */
 export type ProxyKind = 'heddle' | 'istio-proxy' | 'envoy' | 'grpc';
 export type Interception = 'REDIRECT' | 'TPROXY' | 'NONE';
