@@ -87,15 +87,20 @@ export const NAMESPACE = (name: string, labels: string): string =>
 export const CLUSTER = (name: string, namespace = 'shop'): string =>
   `outbound|80||${name}.${namespace}.svc.cluster.local`;
 
+export const FROM_ALL = 'allowedRoutes: {namespaces: {from: All}}';
 export const HTTP = (from = 'All', more = ''): string =>
   LISTENER('http', `port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: ${from}${more}}}`);
 export const SHOP: Files = { 's.yaml': SERVICE('shop', 'shop'), 'r.yaml': ROUTE('shop', 'shop') };
 
+/** A resource as `seen` gives it. */
+export function decoded(typeUrl: string, text: string | undefined): unknown {
+  return shown(typeUrl, Buffer.from(text ?? '', 'latin1'));
+}
+
 /** Each domain of a table with the cluster to which its first route goes. */
 export function hostsOf(mesh: Mesh, name: string): [string, string][] {
-  const bytes = Buffer.from(seen(mesh, ROUTES).get(name) ?? '', 'latin1');
   type Host = { domains: string[]; routes?: { route?: { cluster?: string } }[] };
-  const { virtual_hosts: hosts } = shown(ROUTES, bytes) as { virtual_hosts: Host[] };
+  const { virtual_hosts: hosts } = decoded(ROUTES, seen(mesh, ROUTES).get(name)) as { virtual_hosts: Host[] };
   return hosts.flatMap(({ domains, routes = [] }) =>
     domains.map((domain): [string, string] => [domain, routes[0]?.route?.cluster ?? '']),
   );

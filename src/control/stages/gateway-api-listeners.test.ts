@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  decoded,
+  FROM_ALL,
   CA,
   API,
   LISTENERS,
@@ -149,4 +151,47 @@ test('TLS that ends at a listener goes on as TCP, by TLSRoutes and TCPRoutes', (
     const chains = seen(meshOf({ ...files, 'g.yaml': GATEWAY(tls) }), LISTENERS).get('0.0.0.0_443') ?? '';
     assert.ok(chains.includes(CLUSTER('shop', 'edge')) && chains.includes('kubernetes-gateway://edge/c'));
   }
+});
+
+test('TLS that is passed on is for the names of its own listener alone', () => {
+  const pass = (name: string, hostname: string): string =>
+    LISTENER(name, `port: 443, protocol: TLS, hostname: "${hostname}", tls: {mode: Passthrough}, ${FROM_ALL}`);
+  const route = (namespace: string, section: string, hosts: string): string =>
+    `${API}kind: TLSRoute\nmetadata: {name: r, namespace: ${namespace}}\n` +
+    `spec: {parentRefs: [{name: gw, namespace: edge, sectionName: ${section}}], ${hosts}` +
+    'rules: [{backendRefs: [{name: shop, port: 80}]}]}\n';
+  const mesh = meshOf({
+    'g.yaml': GATEWAY([pass('a', 'a.com'), pass('any', '*.com'), pass('b', 'b.com')].join(', ')),
+    ...{
+      'one.yaml': route('one', 'a', 'hostnames: ["*.com"], '),
+      'two.yaml': route('two', 'any', 'hostnames: [b.com, c.com, a.com], '),
+    },
+    ...{ 'three.yaml': route('three', 'b', 'hostnames: ["*.com"], ') },
+    ...{ '1.yaml': SERVICE('shop', 'one'), '2.yaml': SERVICE('shop', 'two'), '3.yaml': SERVICE('shop', 'three') },
+  });
+  const listener = decoded(LISTENERS, seen(mesh, LISTENERS).get('0.0.0.0_443')) as unknown as {
+    filter_chains: {
+      filter_chain_match: { server_names: string[] };
+      filters: { typed_config: { cluster?: string } }[];
+    }[];
+  };
+  const chains = listener.filter_chains.map(({ filter_chain_match: { server_names: names }, filters }) => [
+    ...[names.join(), filters.at(-1)?.typed_config.cluster],
+  ]);
+  assert.deepEqual(chains.sort(), [
+    ['a.com', CLUSTER('shop', 'one')],
+    ['b.com', CLUSTER('shop', 'three')],
+    ['c.com', CLUSTER('shop', 'two')],
+  ]);
+});
+
+test('a listener without host ends TLS for all names', () => {
+  const https = LISTENER('https', 'port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}');
+  const files = { 'g.yaml': GATEWAY(https), 'c.yaml': SECRET('edge', 'c'), 'r.yaml': ROUTE('edge', 'shop') };
+  const mesh = meshOf({ ...files, 's.yaml': SERVICE('shop', 'edge') });
+  const listener = decoded(LISTENERS, seen(mesh, LISTENERS).get('0.0.0.0_443')) as { filter_chains: object[] };
+  assert.deepEqual(
+    listener.filter_chains.map((chain) => 'filter_chain_match' in chain),
+    [false],
+  );
 });

@@ -1,5 +1,5 @@
 // Rules of TCPRoutes and TLSRoutes → rules of the model.
-import { hostsMeet } from '../../model/hosts.ts';
+import { hostsMeet, isHostWithin } from '../../model/hosts.ts';
 import type { L4Rule, TlsMatch, WeightedBackend } from '../../model/route.ts';
 import type { ComplaintSink } from '../complaint.ts';
 import { type BackendContext, backendDestination, NO_SHARE, weighted } from './backends.ts';
@@ -36,17 +36,23 @@ export function placeTcp(rules: readonly L4Rule[], { port }: Attachment): L4Rule
   return rules.map((rule) => ({ ...rule, matches: port === 0 ? [] : [matchOf([], port)] }));
 }
 
-/** In the mesh, names in the handshake are by default the service's own. */
+/** In the mesh, names in the handshake are by default the service's own; on a gateway they are the listener's. */
 export function placeTls(
   rules: readonly L4Rule[],
   hostnames: readonly string[],
-  { parent, port, hosts }: Attachment,
+  { parent, port, hosts, hostname }: Attachment,
   host: string,
 ): L4Rule[] {
-  const isMesh = parent === 'mesh';
-  const names = hostnames.length > 0 ? hostnames : isMesh ? hosts : ['*'];
-  const sniHosts = isMesh && names.length > 1 ? names.filter((name) => hostsMeet(host, name)) : names;
-  return rules.map((rule) => ({ ...rule, matches: [matchOf(sniHosts, isMesh ? port : 0)] }));
+  if (parent !== 'mesh') {
+    const own = hostname === '' ? '*' : hostname;
+    if (!hostsMeet(host, own)) return [];
+    // What the listener is not for would take connections from listeners of others.
+    const name = isHostWithin(host, own) ? host : own;
+    return rules.map((rule) => ({ ...rule, matches: [matchOf([name], 0)] }));
+  }
+  const names = hostnames.length > 0 ? hostnames : hosts;
+  const sniHosts = names.length > 1 ? names.filter((name) => hostsMeet(host, name)) : names;
+  return rules.map((rule) => ({ ...rule, matches: [matchOf(sniHosts, port)] }));
 }
 
 function matchOf(sniHosts: readonly string[], port: number): TlsMatch {

@@ -18,6 +18,8 @@ export type Attachment = {
   readonly parent: string;
   /** Rules with the same scope and host are one set. */
   readonly scope: string;
+  /** Host of the listener, '' for any. */
+  readonly hostname: string;
   readonly hosts: readonly string[];
   /** Requests by that port alone; 0: by any. */
   readonly port: number;
@@ -57,7 +59,7 @@ export function meshAttachments(
       return [{ index, missing: `there is no ${target === 'service' ? 'Service' : 'ServiceEntry'} ${owner}/${name}` }];
     const exportTo = owner === namespace ? EVERYONE : new Set([namespace]);
     const scope = port === 0 ? namespace : `${namespace}/${port}`;
-    return [{ parent: 'mesh', scope, hosts: hosts.map((host) => host.toLowerCase()), port, exportTo }];
+    return [{ parent: 'mesh', scope, hostname: '', hosts: hosts.map((host) => host.toLowerCase()), port, exportTo }];
   });
 }
 
@@ -67,7 +69,8 @@ export function gatewayAttachments(parents: readonly GatewayParent[], hostnames:
   const keys = new Map(parents.map((parent) => [parent.key, parent]));
   return [...keys.values()].map((parent) => {
     const own = hosts.filter((host) => isAllowed(host, parent));
-    return { parent: parent.key, scope: parent.key, hosts: own, port: 0, exportTo: EVERYONE };
+    const { key, hostname } = parent;
+    return { parent: key, scope: key, hostname, hosts: own, port: 0, exportTo: EVERYONE };
   });
 }
 
