@@ -535,6 +535,42 @@ test('endpoints are sent to a client that acknowledges clusters when they are wa
   assert.equal(describe(await next(client)), 'RouteConfiguration r=2');
 });
 
+test('a cluster that changes gets its endpoints again, also when other tables serve the client now', async () => {
+  const { view, connect, next, server } = setUp();
+  view.table(CLUSTER_URL, 'a');
+  view.table(ENDPOINT_URL, 'a');
+  const client = connect();
+  client.ask({ type_url: CLUSTER_URL });
+  client.answer((await next(client)) as never);
+  client.ask({ type_url: ENDPOINT_URL, resource_names_subscribe: ['a'] });
+  client.answer((await next(client)) as never);
+  view.byType.delete(CLUSTER_URL);
+  view.byType.delete(ENDPOINT_URL);
+  view.table(CLUSTER_URL).apply([['a', textResource(CLUSTER_URL, 'a', '2')]]);
+  view.table(ENDPOINT_URL, 'a');
+  server.push();
+  const warming = await next(client);
+  assert.equal(describe(warming), 'Cluster a=2');
+  assert.equal(describe(await next(client)), 'ClusterLoadAssignment a=1');
+});
+
+test('a client that comes back gets the endpoints of clusters that changed meanwhile, and no others', async () => {
+  for (const asksLate of [false, true]) {
+    const { view, connect, next } = setUp();
+    const clusters = view.table(CLUSTER_URL, 'a', 'b');
+    const endpoints = view.table(ENDPOINT_URL, 'a', 'b');
+    const client = connect();
+    const before = { a: 'another', b: clusters.get('b')?.version ?? '' };
+    client.ask({ type_url: CLUSTER_URL, initial_resource_versions: before });
+    const early = asksLate ? await next(client) : undefined;
+    const had = { a: endpoints.get('a')?.version ?? '', b: endpoints.get('b')?.version ?? '' };
+    const names = ['a', 'b'];
+    client.ask({ type_url: ENDPOINT_URL, resource_names_subscribe: names, initial_resource_versions: had });
+    assert.equal(describe(early ?? (await next(client))), 'Cluster a=1');
+    assert.equal(describe(await next(client)), 'ClusterLoadAssignment a=1', String(asksLate));
+  }
+});
+
 test('a route is not sent before its cluster was, however long that takes', async () => {
   const { clock, view, connect, next, server } = setUp();
   const clusters = view.table(CLUSTER_URL, 'a');

@@ -197,17 +197,21 @@ export class XdsStream implements ServerCallHandler<Request> {
     const found = findResource(this.#tables(type.typeUrl), asked);
     // The table's own text of the name, not one for each stream.
     const name = found?.name === asked ? found.name : asked;
-    if (!type.subscription.has(name)) {
+    const isAgain = type.subscription.has(name);
+    if (!isAgain) {
       if (name !== WILDCARD) this.#names++;
       if (this.#names > limits.maxNames || name.length > limits.maxNameLength) {
         this.#flood('too many or too long resource names');
         return false;
       }
       type.subscription.add(name);
-      if (type.typeUrl === ENDPOINT_URL) this.#endpointsDue.delete(name);
     }
-    // Whoever subscribes again wants it sent again.
-    if (name !== WILDCARD) type.pending.add(name);
+    if (name === WILDCARD) return true;
+    const isDue = type.typeUrl === ENDPOINT_URL && this.#endpointsDue.delete(name);
+    // Whoever subscribes again wants it sent again, and so does a client that came back with endpoints of a cluster that
+    // has changed meanwhile.
+    if (isAgain || isDue) type.force(name);
+    else type.pending.add(name);
     return true;
   }
 
@@ -393,7 +397,7 @@ export class XdsStream implements ServerCallHandler<Request> {
 
   #send(type: TypeState, portion: Portion): void {
     const { chunks, clock, identifier, observer } = this.#host;
-    const isFirst = type.nonce === 0;
+    const isFirst = type.nonce === 0 && !type.isBack;
     const dueMs = type.dueSinceMs < 0 ? 0 : clock.nowMs - type.dueSinceMs;
     type.send(portion, ++this.#nonce, clock.nowMs);
     const { lists, removed, absent } = portion;
@@ -417,15 +421,16 @@ export class XdsStream implements ServerCallHandler<Request> {
   /** Routes to a new cluster wait until the client has its endpoints; a changed one wants them again. */
   #expectEndpoints({ lists }: Portion): void {
     const endpoints = this.type(ENDPOINT_URL);
-    if (endpoints === undefined) return;
+    // A client that came back asks for them in a moment.
+    if (endpoints === undefined && this.type(CLUSTER_URL)?.isBack !== true) return;
     const tables = this.#tables(ENDPOINT_URL);
     for (const list of lists) {
       for (const { name } of list) {
         if (findResource(tables, name) === undefined) continue;
-        if (!endpoints.subscription.has(name)) this.#endpointsDue.add(name);
+        if (endpoints?.subscription.has(name) !== true) this.#endpointsDue.add(name);
         // Envoy warms it anew and does not ask: it has asked for that name. In state of the world it does ask, and
         // Heddle's proxies keep a cluster's hosts.
-        else if (this.isDelta && this.admission?.takesGoodOnes !== true) endpoints.pending.add(name);
+        else if (this.isDelta && this.admission?.takesGoodOnes !== true) endpoints.force(name);
       }
     }
   }

@@ -41,8 +41,12 @@ export class TypeState {
   #live: number[] = [];
   /** Names that the client asked for (again): they are sent whether or not they changed. */
   readonly pending = new Set<string>();
+  /** Those of them that are sent although the client has that very version. */
+  readonly #forced = new Set<string>();
   /** What the client has that no table's commit tells: name → version, of another stream or of tables it had before. */
   #known: Map<string, string> | null = null;
+  /** The client had something of the type before this stream. */
+  isBack = false;
   /** Removals that wait until nobody names them any more. */
   readonly held = new Set<string>();
   #retries: (readonly EncodedResource[])[] = [];
@@ -71,7 +75,8 @@ export class TypeState {
   /** What the client says it has, before anything was sent. */
   knows(versions: ReadonlyMap<string, string>): void {
     this.#known = new Map(versions);
-    if (versions.size > 0) this.#isFirstDue = false;
+    this.isBack = versions.size > 0;
+    if (this.isBack) this.#isFirstDue = false;
   }
 
   /** State of the world: the client has all of it already. */
@@ -80,7 +85,7 @@ export class TypeState {
     this.#sent = tables.map((table) => table.seq);
     this.#acked = [...this.#sent];
     this.#live = tables.map(() => 0);
-    this.pending.clear();
+    this.#clearPending();
     this.#isFirstDue = false;
   }
 
@@ -89,6 +94,18 @@ export class TypeState {
     this.#isFirstDue = true;
     if (this.subscription.isWildcard) this.#sent.fill(0);
     for (const name of this.subscription.names) this.pending.add(name);
+  }
+
+  /** One is to be sent, whatever the client has. */
+  force(name: string): void {
+    this.pending.add(name);
+    this.#forced.add(name);
+  }
+
+  /** Names that are asked for and were told, or are no longer asked for. */
+  #clearPending(): void {
+    this.pending.clear();
+    this.#forced.clear();
   }
 
   /** Nothing of the view is new to this client, as far as can be seen without looking at names. */
@@ -118,7 +135,7 @@ export class TypeState {
     if (this.subscription.isEmpty) {
       this.#isFirstDue = false;
       this.#known = null;
-      this.pending.clear();
+      this.#clearPending();
       this.#sent = tables.map((table) => table.seq);
       this.#settle();
       return null;
@@ -129,7 +146,7 @@ export class TypeState {
     const mustAnswer = this.#isFirstDue || (this.#known === null && this.#asksForSpace);
     this.#isFirstDue = false;
     this.#known = null;
-    this.pending.clear();
+    this.#clearPending();
     for (let index = 0; index < tables.length; index++) this.#sent[index] = (tables[index] as ResourceTable).seq;
     if (portion !== null && (!isEmpty(portion) || (mustAnswer && tables.length > 0))) return portion;
     const retry = this.#nextRetry();
@@ -249,7 +266,7 @@ export class TypeState {
     }
     // Of a name and an alias, or of a space, it may be there already.
     for (const list of lists) if (found.size > 0) for (const resource of list) found.delete(resource);
-    const wanted = [...found].filter(({ name, version }) => this.#known?.get(name) !== version);
+    const wanted = [...found].filter((resource) => this.#isNews(resource));
     for (const { name } of wanted) this.held.delete(name);
     if (wanted.length > 0) lists.push(wanted);
     return absent;
@@ -261,7 +278,11 @@ export class TypeState {
     if (!this.pending.has(name) || findResource(this.tables, name) !== resource) return false;
     this.pending.delete(name);
     this.held.delete(name);
-    return this.#known?.get(name) !== resource.version;
+    return this.#isNews(resource);
+  }
+
+  #isNews({ name, version }: EncodedResource): boolean {
+    return this.#forced.has(name) || this.#known?.get(name) !== version;
   }
 
   #spaceInto(space: string, found: Set<EncodedResource>): void {
