@@ -58,9 +58,8 @@ export function seen({ state }: Mesh, typeUrl: string, node = EDGE): Map<string,
 }
 
 export function complaints({ state }: Mesh, key: string): string[] {
-  return state.stages.complaints.flatMap((all) =>
-    (all.get(key) ?? []).map(({ fieldPath, message }) => `${fieldPath}: ${message}`),
-  );
+  const all = state.stages.complaints.flatMap((one) => [...one.entries()].flatMap(([, found]) => found));
+  return all.flatMap(({ objectKey, fieldPath, message }) => (objectKey === key ? [`${fieldPath}: ${message}`] : []));
 }
 
 export const SERVICE = (name: string, namespace: string): string =>

@@ -46,6 +46,18 @@ describe('proxies that play a Gateway', () => {
     assert.match(complaints(mesh, 'gateway.networking.k8s.io:Gateway/evil/gw').join(), /AddressNotUsable/);
   });
 
+  test('what has no place beside an older Gateway of the same proxies is complained of', () => {
+    const istio = (name: string, host: string): string =>
+      `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: ${name}, namespace: edge}\n` +
+      `spec: {selector: {app: gw}, servers: [{port: {number: 443, name: s, protocol: HTTPS}, hosts: [${host}], ` +
+      'tls: {mode: SIMPLE, credentialName: c}}]}\n';
+    const mesh = meshOf({ 'one.yaml': istio('one', 'a.com'), 'two.yaml': istio('two', 'a.com') });
+    assert.deepEqual(complaints(mesh, 'Gateway/edge/one'), []);
+    assert.match(complaints(mesh, 'Gateway/edge/two').join(), /spec.servers: .*a.com are taken by an older server/);
+    mesh.write({ 'two.yaml': istio('two', 'b.com') });
+    assert.deepEqual(complaints(mesh, 'Gateway/edge/two'), []);
+  });
+
   test('classes of others are left to them', () => {
     const gatewayClass = (controller: string): string =>
       `${API}kind: GatewayClass\nmetadata: {name: mine}\nspec: {controllerName: ${controller}}\n`;

@@ -4,6 +4,7 @@ import { type MergedGateway, mergeGateways } from '../generate/gateway/merge.ts'
 import { type BoundServer, gatewayServer } from '../generate/route/gateway-route.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { ConfigObject } from '../source/object.ts';
+import type { Complaint } from '../translate/complaint.ts';
 import { translateGateway } from '../translate/istio/gateway.ts';
 import type { Inputs } from './inputs.ts';
 import type { ServicesStage } from './services-stage.ts';
@@ -17,6 +18,8 @@ export type GatewaysStage = {
   readonly merged: Memo<MergedGateway>;
   /** Servers of one route configuration; key: `gatewayPlayerKey`, a line break, and its name. */
   readonly serversOf: Memo<readonly BoundServer[]>;
+  /** Servers that have no place beside those of other gateways for the same proxies; by the keys of `gateways`. */
+  readonly complaints: Collection<readonly Complaint[]>;
 };
 
 type Player = {
@@ -62,7 +65,31 @@ export function gatewaysStage(
     const servers = read.get(merged, player).routes.get(routeName) ?? [];
     return servers.map(({ gateway, server }) => gatewayServer(gateway, server));
   });
-  return { gateways, byName: gateways.index('by name', (_key, gateway) => [gateway.key]), merged, serversOf };
+  const byName = gateways.index('by name', (_key, gateway) => [gateway.key]);
+  return { gateways, byName, merged, serversOf, complaints: conflicts(inputs, gateways) };
+}
+
+/** Among gateways that say the same of who plays them; what further proxies play besides only those know. */
+function conflicts({ graph }: Inputs, gateways: Collection<Gateway>): Collection<readonly Complaint[]> {
+  const bySelection = gateways.index('by selection', (_key, gateway) => [selectionOf(gateway)]);
+  const skipped = graph.memo<MergedGateway['skipped']>('servers without a place', (selection, read) => {
+    return mergeGateways(read.lookup(bySelection, selection), () => []).skipped;
+  });
+  return graph.map<Gateway, readonly Complaint[]>('complaints of servers', gateways, (_key, gateway, read) => {
+    const own = read.get(skipped, selectionOf(gateway)).filter((one) => one.gateway === gateway.key);
+    const fieldPath = gateway.origin.startsWith('Gateway/') ? 'spec.servers' : 'spec.listeners';
+    const remedy = 'Give it a port or hosts of its own; until then it is not served.';
+    return own.length === 0
+      ? undefined
+      : own.map(({ server, reason }) => {
+          const message = `server ${server}: ${reason}`;
+          return { objectKey: gateway.origin, fieldPath, message, remedy, severity: 'error' };
+        });
+  });
+}
+
+function selectionOf({ selectorNamespace, selector, services }: Gateway): string {
+  return JSON.stringify([selectorNamespace, Object.entries(selector).sort(), services]);
 }
 
 /** By labels, or as an endpoint of a service that stands for the gateway. */

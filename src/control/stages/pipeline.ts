@@ -91,7 +91,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
     ],
   );
   const complaints = [
-    ...[services, policies, gatewayApi, routes, security].map((stage) => stage.complaints),
+    ...[services, policies, gatewayApi, routes, security, gateways].map((stage) => stage.complaints),
     ofSecrets,
   ];
   return { complaints, mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
