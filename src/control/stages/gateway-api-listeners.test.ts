@@ -122,6 +122,11 @@ describe('sets of listeners', () => {
     assert.match(complaints(mesh, 'ListenerSet/shop/set').join(), /HostnameConflict: port 80/);
     mesh.write({ 'set.yaml': set(LISTENER('own', 'port: 80, protocol: TCP')) });
     assert.match(complaints(mesh, 'ListenerSet/shop/set').join(), /ProtocolConflict: port 80/);
+    // Names sort before the Gateway's, and yet its port stays its own.
+    const tls = LISTENER('own', 'port: 80, protocol: TLS, hostname: a.com, tls: {mode: Passthrough}');
+    mesh.write({ 'set.yaml': set(tls).replace('name: set', 'name: a-set') });
+    assert.match(complaints(mesh, 'ListenerSet/shop/a-set').join(), /ProtocolConflict: port 80/);
+    assert.ok(seen(mesh, ROUTES).has('http.80'));
     mesh.write({ 'set.yaml': set(LISTENER('own', 'port: 80, protocol: HTTP, hostname: a.com')) });
     assert.deepEqual(complaints(mesh, 'ListenerSet/shop/set'), []);
   });

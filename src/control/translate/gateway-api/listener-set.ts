@@ -56,9 +56,9 @@ export function conflictOf(listener: GatewayListener, others: readonly GatewayLi
   return null;
 }
 
-/** HTTP and TLS carry names of hosts, whatever else differs. */
+/** HTTP and TLS carry names of hosts; on one port there is either TLS or not. */
 function areDistinct(a: GatewayListener, b: GatewayListener): boolean {
-  return isWeb(a) && isWeb(b) && a.hostname !== b.hostname;
+  return isWeb(a) && isWeb(b) && (a.protocol === 'HTTP') === (b.protocol === 'HTTP') && a.hostname !== b.hostname;
 }
 
 function isWeb({ protocol }: GatewayListener): boolean {
