@@ -71,7 +71,7 @@ export function parseControlFlags(args: readonly string[]): ControlFlags {
     return { host: match?.[1] ?? match?.[2] ?? '', port };
   };
   const plain = address('grpc-address', '127.0.0.1:15010');
-  if (!/^(?:127\.|::1$|localhost$)/.test(plain.host)) {
+  if (problems.length === 0 && !/^(?:127\.|::1$|localhost$)/.test(plain.host)) {
     problems.push(`--grpc-address ${plain.host}: plain text is served on loopback only; others use --secure-address`);
   }
   const options: ControlOptions = {

@@ -32,6 +32,9 @@ export type AdmissionParts = {
   readonly log: Logger;
 };
 
+/** Of a node as JSON text: it is kept as long as the stream. Those of real sidecars have a few thousand. */
+const MAX_NODE_LENGTH = 256 * 1024;
+
 export class Admission {
   readonly #parts: AdmissionParts;
 
@@ -59,6 +62,9 @@ export class Admission {
 
   admit({ identity }: Caller, node: Node): XdsAdmission | GrpcStatus {
     const { state, trust, log } = this.#parts;
+    if (JSON.stringify(node).length > MAX_NODE_LENGTH) {
+      return grpcStatus(GRPC.resourceExhausted, `the node is longer than ${MAX_NODE_LENGTH} characters`);
+    }
     const read = readNode(node as NodeMessage);
     if ('error' in read) return grpcStatus(GRPC.invalidArgument, read.error);
     const metadata = (node.metadata ?? {}) as Readonly<Record<string, unknown>>;

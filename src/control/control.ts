@@ -1,7 +1,7 @@
 // The control plane: objects → mesh state → pushes, and the doors through which proxies and people come.
-import { chmodSync, mkdirSync } from 'node:fs';
 import type { Address } from '../base/byte-stream.ts';
 import { Clock, Random } from '../base/clock.ts';
+import { enableLinearRegex } from '../base/regex.ts';
 import { DEFAULT_AUTHORITY } from '../ca/authority.ts';
 import { createCertificate } from '../ca/certificate-service.ts';
 import { GrpcServer } from '../grpc/server.ts';
@@ -25,6 +25,7 @@ import type { ControlOptions, HostPort } from './options.ts';
 import { PushObserver } from './push/push-observer.ts';
 import { Receipts } from './push/receipts.ts';
 import { ConfigSource } from './source/config-source.ts';
+import { caProblem, listenProblem, startProblem } from './start-checks.ts';
 import { StatusBook } from './status.ts';
 import { TrustBundleTable } from './trust-bundle.ts';
 import { Updates } from './updates.ts';
@@ -44,16 +45,18 @@ export type RunningControl = {
 export type ControlParts = { readonly logs: LogRegistry; readonly version: string };
 
 const DRAIN_GRACE_MS = 5000;
+/** A proxy that is gone without a word is noticed so soon. Source: istio, pkg/keepalive/options.go. */
+const KEEPALIVE = Object.freeze({ keepaliveMs: 30_000, keepaliveTimeoutMs: 10_000 });
 
 /** Starts everything in order; a text says what failed, and then nothing is left. */
 export async function startControl(options: ControlOptions, parts: ControlParts): Promise<RunningControl | string> {
+  const problem = startProblem(options);
+  if (problem !== null) return problem;
   const clock = new Clock();
   const random = new Random();
   const log = parts.logs.logger('main');
   const engine = makeEngine(clock, log);
   const metrics = new MetricRegistry();
-  mkdirSync(options.stateDirectory, { recursive: true, mode: 0o700 });
-  chmodSync(options.stateDirectory, 0o700);
 
   const { state, source, updates } = openMesh(options, clock, log);
   const counts = meshMetrics(metrics, state, source, parts.version);
@@ -66,7 +69,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   const identity = await openIdentity(options, state.mesh, { clock, log, metrics, waitingFor });
   if (typeof identity === 'string') {
     source.stop();
-    return identity;
+    return caProblem(options, identity);
   }
 
   const { authenticators, authority } = identity;
@@ -153,7 +156,8 @@ async function openPages(at: HostPort, context: ApiContext): Promise<HttpServer 
   try {
     return await startApi(at, context);
   } catch (error) {
-    return { error: `--http-address: ${(error as Error).message}` };
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return { error: listenProblem('--http-address', at, code) };
   }
 }
 
@@ -174,20 +178,22 @@ function openDoor(
   identity: MeshIdentity | null,
 ): Door | { readonly error: string } {
   const tls = identity === null ? null : identity.certificate.tls();
-  const server = new GrpcServer({ engine, random }, { tls });
+  const server = new GrpcServer({ engine, random }, { ...KEEPALIVE, tls });
   server.add(...methods);
   const host = at.host === 'localhost' ? '127.0.0.1' : at.host;
   const address: Address = { family: host.includes(':') ? 'ipv6' : 'ipv4', address: host, port: at.port } as Address;
   const listener = server.listen(address);
   if (isListenError(listener)) {
     const flag = identity === null ? '--grpc-address' : '--secure-address';
-    return { error: `${flag} ${at.host}:${at.port}: ${listener.errno}` };
+    return { error: listenProblem(flag, at, listener.errno) };
   }
   const bound = listener.address;
   return { server, at: { host: at.host, port: 'port' in bound ? bound.port : at.port } };
 }
 
 function makeEngine(clock: Clock, log: Logger): Engine {
+  // Patterns come from whoever writes objects.
+  enableLinearRegex();
   const onBug = (error: unknown, where: string): void =>
     log.error(`bug in ${where}: ${error instanceof Error ? error.stack : String(error)}`);
   const engine = createEngine({ clock, onBug });
