@@ -208,8 +208,8 @@ export class XdsStream implements ServerCallHandler<Request> {
     }
     if (name === WILDCARD) return true;
     const isDue = type.typeUrl === ENDPOINT_URL && this.#endpointsDue.delete(name);
-    // Whoever subscribes again wants it sent again, and so does a client that came back with endpoints of a cluster that
-    // has changed meanwhile.
+    // Whoever subscribes again wants it sent again, and so does a client that came back with endpoints of a cluster
+    // that has changed meanwhile.
     if (isAgain || isDue) type.force(name);
     else type.pending.add(name);
     return true;

@@ -411,7 +411,7 @@ export class TypeState {
     this.isAwaiting = false;
     const resources = this.#inFlight?.lists.flat() ?? [];
     this.#inFlight = null;
-    const named = resources.length === 1 ? resources : resources.filter(({ name }) => isNamedIn(message, name));
+    const named = resources.length === 1 ? resources : namedIn(message, resources);
     const isCertain = resources.length < 2 || this.isFull || (named.length > 0 && takesGoodOnes);
     if (!isCertain && this.#retriesLeft > 0) {
       this.#retriesLeft--;
@@ -492,19 +492,23 @@ function sameTables(a: readonly ResourceTable[], b: readonly ResourceTable[]): b
   return a.length === b.length && a.every((table, index) => table === b[index]);
 }
 
-/** Whether the text speaks of this resource: its name stands there, and is no part of a longer one. */
-function isNamedIn(message: string, name: string): boolean {
-  for (let at = message.indexOf(name); at >= 0; at = message.indexOf(name, at + 1)) {
-    const before = message[at - 1] ?? ' ';
-    const after = message[at + name.length] ?? ' ';
-    if (!NAME_CHAR.test(before) && (!NAME_CHAR.test(after) || (after === '.' && isEndOfName(message, at, name))))
-      return true;
-  }
-  return false;
+/** Resources of which the text speaks: as 'NAME: reason', which most clients write; else anywhere. */
+function namedIn(message: string, resources: readonly EncodedResource[]): readonly EncodedResource[] {
+  const listed = resources.filter(({ name }) => isNamedIn(message, name, ': '));
+  return listed.length > 0 ? listed : resources.filter(({ name }) => isNamedIn(message, name, ''));
 }
 
-function isEndOfName(message: string, at: number, name: string): boolean {
-  return !NAME_CHAR.test(message[at + name.length + 1] ?? ' ');
+/** Whether the name stands in the text, with `end` behind it, and is no part of a longer one. */
+function isNamedIn(message: string, name: string, end: string): boolean {
+  const text = name + end;
+  for (let at = message.indexOf(text); at >= 0; at = message.indexOf(text, at + 1)) {
+    const before = message[at - 1] ?? ' ';
+    const after = message.slice(at + text.length, at + text.length + 2);
+    if (NAME_CHAR.test(before)) continue;
+    // A dot may end the sentence.
+    if (end !== '' || !NAME_CHAR.test(after[0] ?? ' ') || /^\.(?:\s|$)/.test(after)) return true;
+  }
+  return false;
 }
 
 const NAME_CHAR = /[A-Za-z0-9_.|~-]/;
