@@ -11,6 +11,7 @@ import { POOL } from './random-objects.ts';
 
 const PLACE = { cluster: 'Kubernetes', clusterDomain: 'cluster.local', network: '' };
 const RUNS = 100;
+const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
 
 function proxy(role: string, namespace: string, metadata: Record<string, unknown>): ConnectedProxy {
   const id = `${role}~10.1.0.1~a-1.${namespace}~${namespace}.svc.cluster.local`;
@@ -23,7 +24,7 @@ const PROXIES: readonly ConnectedProxy[] = [
   proxy('sidecar', 'one', { HEDDLE_VERSION: '1', LABELS: { app: 'a' } }),
   proxy('sidecar', 'one', { ISTIO_VERSION: '1.32.0', LABELS: { app: 'a' }, DNS_CAPTURE: 'true' }),
   proxy('sidecar', 'two', { HEDDLE_PROXY: 'envoy', LABELS: { app: 'b' } }),
-  proxy('router', 'one', { ISTIO_VERSION: '1.32.0', LABELS: { istio: 'gw' } }),
+  proxy('router', 'one', { ISTIO_VERSION: '1.32.0', LABELS: { istio: 'gw', [GATEWAY_NAME]: 'k' } }),
   proxy('sidecar', 'two', { GENERATOR: 'grpc' }),
 ];
 

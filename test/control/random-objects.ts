@@ -1,4 +1,5 @@
 // A pool of small objects of all kinds that change each other's effect, in several versions each.
+import { GATEWAY_POOL } from './random-gateway-objects.ts';
 
 /** Files by name; each has some versions of its text, and may be absent. */
 export const POOL: Readonly<Record<string, readonly string[]>> = {
@@ -62,6 +63,7 @@ export const POOL: Readonly<Record<string, readonly string[]>> = {
       'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: g, namespace: one}\n' +
       'spec: {hosts: ["*"], gateways: [g], http: [{route: [{destination: {host: a}}]}]}\n',
   ],
+  ...GATEWAY_POOL,
 };
 
 function service(name: string, namespace: string, address: string, ports: string): string {
