@@ -45,6 +45,10 @@ export type RunningControl = {
 export type ControlParts = { readonly logs: LogRegistry; readonly version: string };
 
 const DRAIN_GRACE_MS = 5000;
+/** A proxy that comes back tells all versions it has, 100 bytes each. */
+const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
+/** Proxies that vanished without a word are noticed within a minute. Source: istiod, keepaliveInterval. */
+const KEEPALIVE_MS = 30_000;
 /** A proxy that is gone without a word is noticed so soon. Source: istio, pkg/keepalive/options.go. */
 const KEEPALIVE = Object.freeze({ keepaliveMs: 30_000, keepaliveTimeoutMs: 10_000 });
 
@@ -111,6 +115,8 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     addresses: { plain: plain.at, secure: secure.at, http: { host: http.host, port: http.port } },
     async stop() {
       http.close();
+      // Streams never end by themselves.
+      xds.close();
       await Promise.all(
         [plain, secure].map(({ server }) => new Promise<void>((over) => server.drain(DRAIN_GRACE_MS, over))),
       );
