@@ -35,7 +35,11 @@ join() {
     ISTIO_METAJSON_LABELS="$labels" ISTIOD_SAN=istiod.istio-system.svc \
     bin/heddle agent proxy "$role" --discovery 192.0.2.1:15012 --root-ca "$own/root-cert.pem" \
     --join-token "$own/token" --uds "$own/uds" --configPath "$own" "$@" >".heddle/agents/$name.log" 2>&1 &
-  until machine "$name" curl -sf -o .heddle/agents/ready http://127.0.0.1:15021/healthz/ready; do sleep 0.2; done
+  for _ in $(seq 50); do
+    machine "$name" curl -sf -o .heddle/agents/ready http://127.0.0.1:15021/healthz/ready && return
+    sleep 0.2
+  done
+  echo "$name is not ready: .heddle/agents/$name.log" >&2
 }
 
 mkdir -p .heddle/agents
