@@ -47,8 +47,6 @@ export type ControlParts = { readonly logs: LogRegistry; readonly version: strin
 const DRAIN_GRACE_MS = 5000;
 /** A proxy that comes back tells all versions it has, 100 bytes each. */
 const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
-/** Proxies that vanished without a word are noticed within a minute. Source: istiod, keepaliveInterval. */
-const KEEPALIVE_MS = 30_000;
 /** A proxy that is gone without a word is noticed so soon. Source: istio, pkg/keepalive/options.go. */
 const KEEPALIVE = Object.freeze({ keepaliveMs: 30_000, keepaliveTimeoutMs: 10_000 });
 
@@ -184,7 +182,7 @@ function openDoor(
   identity: MeshIdentity | null,
 ): Door | { readonly error: string } {
   const tls = identity === null ? null : identity.certificate.tls();
-  const server = new GrpcServer({ engine, random }, { ...KEEPALIVE, tls });
+  const server = new GrpcServer({ engine, random }, { ...KEEPALIVE, maxMessageBytes: MAX_REQUEST_BYTES, tls });
   server.add(...methods);
   const host = at.host === 'localhost' ? '127.0.0.1' : at.host;
   const address: Address = { family: host.includes(':') ? 'ipv6' : 'ipv4', address: host, port: at.port } as Address;
