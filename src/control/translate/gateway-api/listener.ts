@@ -2,6 +2,7 @@
 import type { GatewayServer } from '../../model/gateway.ts';
 import type { FromNamespaces, ListenerSpec } from './gateway-spec.ts';
 import { listenerTls, type TlsContext } from './gateway-tls.ts';
+import { GATEWAY_API } from './reference-grant.ts';
 
 /** Proxies that play a gateway: by label in its own namespace, or as endpoints of its services. */
 export type Players = {
@@ -48,7 +49,6 @@ export type ListenerProblem = {
   readonly severity: 'error' | 'warning';
 };
 
-const GATEWAY_API = 'gateway.networking.k8s.io';
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { HTTP: 80, HTTPS: 443 };
 const PROTOCOLS: ReadonlySet<string> = new Set(['HTTP', 'HTTPS', 'TLS', 'TCP']);
 
