@@ -25,6 +25,8 @@ export type StatusParts = {
   readonly updates: Updates;
 };
 
+/** Of one stage at one place: each has its line looked up with every push. */
+const MAX_COMPLAINTS = 100;
 /** How long one question may spend on finding out effects of objects; the next one goes on. */
 const MOST_TRY_MS = 50;
 
@@ -42,38 +44,58 @@ export class StatusBook {
   of(key: string): StatusReport | null {
     this.#findEffect(key);
     const status = this.#parts.receipts.statusOf(key);
-    return status === null ? null : this.#report(status);
+    return status === null ? null : this.#report(status, this.#findingsByKey(key).get(key) ?? []);
   }
 
   all(): StatusReport[] {
     const { clock, source } = this.#parts;
     const endMs = clock.update() + MOST_TRY_MS;
     for (const key of source.objects().keys()) if (this.#findEffect(key) && clock.update() >= endMs) break;
-    return [...this.#parts.receipts.statuses()].map((status) => this.#report(status));
+    const findings = this.#findingsByKey(null);
+    return [...this.#parts.receipts.statuses()].map((status) => this.#report(status, findings.get(status.key) ?? []));
   }
 
   /** What is complained of anywhere, with places in files. */
   findings(): Finding[] {
-    const told = this.#complaints.flatMap((one) => [...one.entries()].flatMap(([, complaints]) => complaints));
-    return [...this.#parts.source.findings(), ...told.map((complaint) => this.#located(complaint))];
+    const told = this.#complaints.flatMap((one) =>
+      [...one.entries()].flatMap(([, complaints]) => this.#told(complaints)),
+    );
+    return [...this.#parts.source.findings(), ...told];
   }
 
-  #report(status: ObjectStatus): StatusReport {
+  /** `wanted`: of this object only. */
+  #findingsByKey(wanted: string | null): ReadonlyMap<string, readonly Finding[]> {
+    const byKey = new Map<string, Finding[]>();
+    const add = (finding: Finding): void => {
+      const known = byKey.get(finding.key);
+      if (known === undefined) byKey.set(finding.key, [finding]);
+      else known.push(finding);
+    };
+    for (const finding of this.#parts.source.findings()) if (wanted === null || finding.key === wanted) add(finding);
+    for (const collection of this.#complaints) {
+      for (const [, complaints] of collection.entries()) {
+        const own = wanted === null ? complaints : complaints.filter(({ objectKey }) => objectKey === wanted);
+        for (const finding of this.#told(own)) add(finding);
+      }
+    }
+    return byKey;
+  }
+
+  /** With their places; of thousands the first. */
+  #told(complaints: readonly Complaint[]): Finding[] {
+    const told = complaints.slice(0, MAX_COMPLAINTS).map((complaint) => this.#located(complaint));
+    const last = complaints[MAX_COMPLAINTS];
+    if (last === undefined) return told;
+    const message = `${complaints.length - MAX_COMPLAINTS} more of this kind are not told`;
+    return [...told, this.#located({ ...last, message, remedy: 'mend those before it first' })];
+  }
+
+  #report(status: ObjectStatus, findings: readonly Finding[]): StatusReport {
     const { source } = this.#parts;
     const place = source.positionOf(status.key);
-    const findings = [
-      ...source.findings().filter(({ key }) => key === status.key),
-      ...this.#complaintsOf(status.key).map((complaint) => this.#located(complaint)),
-    ];
     const closed = this.#parts.state.stages.security.closed.get(status.key);
     const effect = effectOf(source.objects().get(status.key), closed);
     return { ...status, file: place?.file ?? '', line: place?.line ?? 0, effect, findings };
-  }
-
-  #complaintsOf(key: string): Complaint[] {
-    return this.#complaints.flatMap((one) =>
-      [...one.entries()].flatMap(([, complaints]) => complaints.filter((complaint) => complaint.objectKey === key)),
-    );
   }
 
   #located({ objectKey, fieldPath, message, remedy, severity }: Complaint): Finding {

@@ -41,6 +41,8 @@ type ReadFile = { chunks: readonly ReadChunk[]; claims: Map<string, Claim>; erro
 
 /** Findings that are kept; more would be read by nobody. */
 const MAX_FINDINGS = 10_000;
+/** Of one object; they are looked for anew with every change of any. */
+const MAX_REFERENCE_PROBLEMS = 100;
 
 export class ObjectStore {
   readonly #files = new Map<string, ReadFile>();
@@ -196,7 +198,7 @@ export class ObjectStore {
       const claim = this.#claims.get(key)?.[0];
       // An object that is kept while its file is broken stands nowhere in it.
       if (claim === undefined || !chunkIsOf(claim.document, this.#files.get(claim.file))) continue;
-      for (const problem of problems) say(claim.file, claim.document, key, problem);
+      for (const problem of problems.slice(0, MAX_REFERENCE_PROBLEMS)) say(claim.file, claim.document, key, problem);
     }
     return findings;
   }
