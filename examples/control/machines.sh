@@ -27,7 +27,7 @@ join() {
   name=$1 address=$2 account=$3 labels=$4 role=$5 own=.heddle/agents/$1
   shift 5
   mkdir -p "$own"
-  bin/heddle token --namespace shop --account "$account" --workload "$name" >"$own/token"
+  bin/heddle token --namespace shop --account "$account" >"$own/token"
   cp .heddle/control/root-cert.pem "$own/"
   chown -R 1337 "$own"
   machine "$name" setpriv --reuid 1337 --regid 1337 --clear-groups env \
