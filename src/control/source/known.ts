@@ -56,11 +56,16 @@ export class KnownObjects {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
+/** Of names that are not known with those that are: proposals are for a few mistakes, not for thousands. */
+const MAX_COMPARISONS = 100_000;
+const LEAST_COMPARISONS = 1000;
+
 /** What Services and ServiceEntries give names to. */
 export class KnownHosts {
   readonly #domain: string;
   readonly #ports = new Map<string, Set<number>>();
   readonly #wildcards = new Map<string, Set<number>>();
+  #comparisons = 0;
   readonly #subsets = new Map<string, Set<string>>();
 
   constructor(objects: Objects, clusterDomain: string) {
@@ -99,7 +104,10 @@ export class KnownHosts {
   /** The name that was probably meant: 'reviews.prod' stands for no Service, and misspelt ones do not either. */
   nearest(host: string, namespace: string): string | null {
     const completed = [`${host}.svc.${this.#domain}`, `${host}.${this.#domain}`].find((name) => this.#ports.has(name));
-    return completed ?? nearest(this.fullName(host, namespace), this.#ports.keys());
+    if (completed !== undefined) return completed;
+    if (this.#comparisons >= MAX_COMPARISONS) return null;
+    this.#comparisons += Math.max(LEAST_COMPARISONS, this.#ports.size);
+    return nearest(this.fullName(host, namespace), this.#ports.keys());
   }
 
   #add(host: string, ports: unknown, field: 'port' | 'number'): void {
