@@ -9,7 +9,7 @@ import { type DrivenCall, type Scenario, scenarios } from './driven-scenarios.ts
 import { hasSysAdmin, Lab } from './lab.ts';
 import { type Answer, type Call, MeshClient } from './mesh-client.ts';
 
-const REPEAT = 3;
+const REPEAT = 4;
 const AT_ONCE = 12;
 /** Workers have what their main thread has acknowledged a little later. */
 const SETTLE_MS = 250;

@@ -225,7 +225,7 @@ export class DrivenMesh {
     this.write(name, text);
     if (text.trim() === '') return;
     const { status, said } = await this.heddle('wait', '--for=live', '--timeout', '20s', join(this.#config, name));
-    if (status !== 0) throw new Error(`${name} is not live: ${said}`);
+    if (status !== 0) throw new Error(`${name} is not live: ${said.slice(0, 3000)}`);
   }
 
   heddle(...args: string[]): Promise<{ status: number | null; said: string }> {

@@ -7,7 +7,7 @@ export type DrivenCall = Call & {
   readonly from?: 'client' | 'outside';
   /** The status that it has in both; absent: whatever both say. */
   readonly is?: number | undefined;
-  /** Calls of each client; 3 without. */
+  /** Calls of each client; 4 without. */
   readonly repeat?: number;
   /** Which pod answers matters. */
   readonly isExact?: boolean;
@@ -251,7 +251,6 @@ const rules: Scenario = {
     `host: web.$NS.svc.cluster.local
 trafficPolicy:
   loadBalancer: {simple: LEAST_REQUEST}
-  outlierDetection: {consecutive5xxErrors: 50, interval: 1s}
   connectionPool: {http: {maxRequestsPerConnection: 2}, tcp: {connectTimeout: 2s}}
 subsets:
 - {name: bare, trafficPolicy: {tls: {mode: DISABLE}}}
