@@ -46,7 +46,7 @@ export function callersStage(inputs: Inputs, parts: CallersParts): CallersStage 
     const facts = parseClass<keyof CallerFacts>(key);
     const isNear = new Set(read.keys(near));
     const ofMesh = isMeshPlaced(meshOf(inputs, read));
-    return read.get(scopes.scopes, scopeKey(facts)).services.map((service) => {
+    return read.get(scopes.services, scopeKey(facts)).map((service) => {
       const ref = read.get(policies.refs, policyQuery(facts.namespace, service, facts.labels));
       const byRule = ref === '' ? false : isPlacedRef(read.get(placed, ref.slice(0, ref.lastIndexOf('|'))), ref);
       return { service, ref, isPlaced: ofMesh || isNear.has(service) || byRule };

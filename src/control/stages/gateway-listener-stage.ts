@@ -102,7 +102,7 @@ function contexts(inputs: Inputs, parts: GatewayListenerParts): (facts: Facts, r
           .filter((set) => isVisible(set.exportTo, set.namespace, namespace))
           .sort((a, b) => rank(a) - rank(b) || byAge(a, b)),
       services: () => {
-        const { services } = read.get(parts.scopes.scopes, scopeKey(facts));
+        const services = read.get(parts.scopes.services, scopeKey(facts));
         return services.flatMap((key) => read.get(parts.services.services, key) ?? []);
       },
       lookup: {

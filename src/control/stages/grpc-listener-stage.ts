@@ -62,7 +62,7 @@ export function grpcListenerStage(
     (key, read) => {
       const facts = parseClass<keyof ClientFacts>(key);
       const piece = pickClass(facts, 'namespace', 'dnsDomain');
-      const seen = read.get(parts.scopes.scopes, scopeKey(facts)).services;
+      const seen = read.get(parts.scopes.services, scopeKey(facts));
       return seen.flatMap((service) => read.get(pieces, `${piece}${SEPARATOR}${service}`));
     },
     sameResources,

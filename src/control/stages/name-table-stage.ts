@@ -41,7 +41,7 @@ export function nameTableStage(
       (key, read) => {
         const facts = parseClass<keyof Facts>(key);
         // A gateway answers no DNS.
-        const visible = facts.role === 'sidecar' ? read.get(parts.scopes.scopes, scopeKey(facts)).services : [];
+        const visible = facts.role === 'sidecar' ? read.get(parts.scopes.services, scopeKey(facts)) : [];
         const found = visible.map((service) => read.get(named, service)).filter((one) => one !== undefined);
         const table = buildNameTable(found, { ...facts, usesAutoAddresses: facts.dnsCapture });
         const body = encodeBinary(registry.message(NAME_TABLE), { ...table } as never);

@@ -11,6 +11,8 @@ import type { Inputs } from './inputs.ts';
 export type ScopesStage = {
   /** By `scopeKey`. */
   readonly scopes: Memo<Scope>;
+  /** Their `services` alone: rules that come and go leave them as they are. */
+  readonly services: Memo<readonly string[]>;
   /** The Sidecar ('NAMESPACE/NAME') that applies to a workload, '' for none; key: `sidecarKey`. */
   readonly sidecarOf: Memo<string>;
   readonly sidecars: Collection<SidecarRule>;
@@ -107,7 +109,12 @@ export function scopesStage(
       inboundConnectionPool: rule?.inboundConnectionPool ?? null,
     };
   });
-  return { scopes, sidecarOf, sidecars };
+  const services = graph.memo<readonly string[]>(
+    'services of scopes',
+    (key, read) => read.get(scopes, key).services,
+    (a, b) => a.length === b.length && a.every((service, index) => service === b[index]),
+  );
+  return { scopes, services, sidecarOf, sidecars };
 }
 
 function routeFacts(key: string, set: RouteSet): SeenRoutes {
