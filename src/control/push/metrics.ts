@@ -61,6 +61,9 @@ export function pushMetrics(registry: MetricRegistry) {
     expiredNonces: registry.counter('pilot_xds_expired_nonce', 'Total number of XDS requests with an expired nonce.', [
       'type',
     ]),
+    ended: registry.counter('heddle_xds_ended_streams', 'Streams that were ended, by what their clients did.', [
+      'reason',
+    ]),
     writeTimeouts: registry.counter('pilot_xds_write_timeout', 'Pilot XDS response write timeouts.'),
     configBytes: registry.histogram(
       'pilot_xds_config_size_bytes',

@@ -97,6 +97,7 @@ export class PushObserver implements XdsObserver {
 
   counted(event: XdsEvent, typeUrl: string): void {
     if (event === 'expired-nonce') this.metrics.expiredNonces.cell(shortType(typeUrl)).add();
-    else if (event === 'stalled') this.metrics.writeTimeouts.cell().add();
+    else if (event !== 'unknown-type') this.metrics.ended.cell(event).add();
+    if (event === 'stalled') this.metrics.writeTimeouts.cell().add();
   }
 }

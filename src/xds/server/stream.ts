@@ -58,6 +58,7 @@ export class XdsStream implements ServerCallHandler<Request> {
   #nonce = 0;
   #liveNonce = -1;
   #names = 0;
+  #namesLength = 0;
   #requests: number;
   #requestsMs: number;
   /** New clusters with endpoints that the client has not asked for yet. */
@@ -199,8 +200,12 @@ export class XdsStream implements ServerCallHandler<Request> {
     const name = found?.name === asked ? found.name : asked;
     const isAgain = type.subscription.has(name);
     if (!isAgain) {
-      if (name !== WILDCARD) this.#names++;
-      if (this.#names > limits.maxNames || name.length > limits.maxNameLength) {
+      if (name !== WILDCARD) {
+        this.#names++;
+        this.#namesLength += name.length;
+      }
+      const isTooMuch = this.#names > limits.maxNames || this.#namesLength > limits.maxNamesLength;
+      if (isTooMuch || name.length > limits.maxNameLength) {
         this.#flood('too many or too long resource names');
         return false;
       }
@@ -217,7 +222,10 @@ export class XdsStream implements ServerCallHandler<Request> {
 
   #unsubscribe(type: TypeState, name: string): void {
     if (!type.subscription.delete(name)) return;
-    if (name !== WILDCARD) this.#names--;
+    if (name !== WILDCARD) {
+      this.#names--;
+      this.#namesLength -= name.length;
+    }
     type.pending.delete(name);
     // It is still subscribed to with all others: the client is told what it now has.
     if (name !== WILDCARD && type.subscription.isWildcard) type.pending.add(name);

@@ -66,6 +66,8 @@ export type XdsLimits = {
   /** Names that one stream subscribes to, of all types. */
   readonly maxNames: number;
   readonly maxNameLength: number;
+  /** Characters of all those names. */
+  readonly maxNamesLength: number;
   /** Requests of one stream: at once, and per second in the long run. */
   readonly requestBurst: number;
   readonly requestRate: number;
@@ -91,6 +93,7 @@ export const DEFAULT_XDS_LIMITS: XdsLimits = Object.freeze({
   maxTypes: 64,
   maxNames: 200_000,
   maxNameLength: 4096,
+  maxNamesLength: 16 * 1024 * 1024,
   requestBurst: 20_000,
   requestRate: 500,
   orderWaitMs: 1000,
