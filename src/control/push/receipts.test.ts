@@ -9,7 +9,7 @@ import { XdsServer } from '../../xds/server/server.ts';
 import { admission, ScriptedClient, TestView, tick } from '../../xds/server/testing/scripted-client.ts';
 import { connectionRows } from './connections.ts';
 import { PushObserver } from './push-observer.ts';
-import { fieldOf, type ObjectStatus, Receipts, type WaitOutcome } from './receipts.ts';
+import { fieldOf, partOf, type ObjectStatus, Receipts, type WaitOutcome } from './receipts.ts';
 
 const OBJECT = 'VirtualService/default/a';
 
@@ -245,4 +245,6 @@ test('a path is found in a refusal only where there is one', () => {
     'filter_chains[1].filters',
   );
   assert.equal(fieldOf('everything is wrong', 'a'), '');
+  assert.equal(partOf('Error adding/updating listener(s) a: no\nb: never', 'a'), 'no');
+  assert.equal(partOf(`a: ${'x'.repeat(1000)}`, 'a').length, 302);
 });

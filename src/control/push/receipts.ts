@@ -279,8 +279,8 @@ export class Receipts {
         if (acked < needed || isRefused) mine.isAccepted = false;
         if (live < needed || isRefused) mine.isLive = false;
         if (!isRefused || refusals.length >= MAX_REFUSALS) continue;
-        const { message } = refusal;
-        const field = fieldOf(message, name);
+        const field = fieldOf(refusal.message, name);
+        const message = (type.refused?.size ?? 0) > 1 ? partOf(refusal.message, name) : refusal.message;
         refusals.push({ proxy: stream.label, typeUrl: table.typeUrl, resource: name, field, message });
       }
     }
@@ -325,6 +325,16 @@ function addEffect(effects: Map<string, Effect[]>, key: string, table: ResourceT
     known.seq = table.seq;
     known.names.add(name);
   }
+}
+
+/** Of a text about many resources, as much as is told with each of them: else it would be as long as it is often told. */
+const MAX_PART_CHARS = 300;
+
+export function partOf(message: string, name: string): string {
+  const at = message.indexOf(`${name}: `);
+  const rest = at < 0 ? message : message.slice(at + name.length + 2);
+  const line = /^[^\n]*/.exec(rest)?.[0] ?? '';
+  return line.length <= MAX_PART_CHARS ? line : `${line.slice(0, MAX_PART_CHARS)} …`;
 }
 
 /** 'NAME: virtual_hosts[0].routes[1].match: is missing' → 'virtual_hosts[0].routes[1].match'. */
