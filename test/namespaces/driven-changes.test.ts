@@ -1,4 +1,4 @@
-// Random changes of objects while a load runs: proxies of both kinds take on everything, no request meets a cluster or a
+// Random changes of objects while a load runs: proxies of both kinds take on everything, no request meets a cluster or
 // route that is not there, and a control plane that is killed and comes again sends nothing twice.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

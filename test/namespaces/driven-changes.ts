@@ -1,5 +1,5 @@
-// Random changes of a mesh's objects, none of which is a reason for a request to fail: services that come and go, routes,
-// subsets whose names never return, endpoints, policies, scopes, gateways. And a load that must not notice.
+// Random changes of a mesh's objects, none of which is a reason for a request to fail: services, routes, subsets whose
+// names never return, endpoints, policies, scopes, gateways. And a load that must not notice.
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DrivenMesh, HALVES, type Half, slice, within } from './driven-mesh.ts';
@@ -45,7 +45,11 @@ const BOTH = ENDS[0] as readonly string[];
 type Change = (random: SeededRandom, half: Half, count: number) => { readonly file: string; readonly text: string };
 
 const object = (group: string, kind: string, name: string, spec: string): string =>
-  `apiVersion: ${group}/v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: $NS}\nspec:\n${spec.replaceAll(/^/gm, '  ')}`;
+  `apiVersion: ${group}/v1
+kind: ${kind}
+metadata: {name: ${name}, namespace: $NS}
+spec:
+${spec.replaceAll(/^/gm, '  ')}`;
 const networking = (kind: string, name: string, spec: string): string =>
   object('networking.istio.io', kind, name, spec);
 const security = (kind: string, name: string, spec: string): string => object('security.istio.io', kind, name, spec);
@@ -183,7 +187,9 @@ const scopes: Change = (random) => ({
     networking(
       'Sidecar',
       'client',
-      'workloadSelector: {labels: {app: client}}\negress: [{hosts: ["*/*"]}]\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}',
+      `workloadSelector: {labels: {app: client}}
+egress: [{hosts: ["*/*"]}]
+outboundTrafficPolicy: {mode: REGISTRY_ONLY}`,
     ),
   ),
 });

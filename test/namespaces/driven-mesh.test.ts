@@ -1,11 +1,13 @@
-// `heddle control` drives the real Envoy under `heddle agent` and Heddle's proxy alike: the same objects, the same answers.
+// `heddle control` drives the real Envoy under `heddle agent` and Heddle's proxy alike: the same objects, the same
+// answers.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeCa, makeCertificate } from '../support/certificates.ts';
 import { arePeersRequired, findEnvoy } from '../support/find-envoy.ts';
 import { DrivenMesh, HALVES, type Half, within } from './driven-mesh.ts';
-import { type DrivenCall, type Scenario, scenarios } from './driven-scenarios.ts';
+import type { DrivenCall, Scenario } from './driven-scenario.ts';
+import { scenarios } from './driven-scenarios.ts';
 import { hasSysAdmin, Lab } from './lab.ts';
 import { type Answer, type Call, MeshClient } from './mesh-client.ts';
 
@@ -34,7 +36,10 @@ if (typeof lab === 'string') {
   });
   for (const [name, scenario] of Object.entries(scenarios(credential()))) {
     if (!ONLY.test(name)) continue;
-    test(name, { timeout: 60_000 }, () => compare(mesh, name, scenario));
+    test(name, { timeout: 60_000 }, async (context) => {
+      const made = await compare(mesh, name, scenario);
+      context.diagnostic(`${made.envoy} requests of Envoy's clients, ${made.heddle} of Heddle's`);
+    });
   }
   test('nothing was refused by any proxy', { timeout: 20_000 }, async () => {
     assert.equal(await mesh.metric('pilot_total_xds_rejects'), 0, mesh.control?.output);
@@ -61,13 +66,16 @@ metadata: {name: shop-cert, namespace: $NS}
 data: {tls.crt: ${base64(chainPem)}, tls.key: ${base64(keyPem)}}`;
 }
 
-async function compare(mesh: DrivenMesh, name: string, { objects, calls }: Scenario): Promise<void> {
+/** Requests by the kind of the proxy that they come to first. */
+type Made = { envoy: number; heddle: number };
+
+async function compare(mesh: DrivenMesh, name: string, { objects, calls }: Scenario): Promise<Made> {
   await mesh.apply('scenario.yaml', HALVES.map((half) => within(objects, half)).join('\n---\n'));
   await sleep(SETTLE_MS);
   await renewConnections(mesh);
   const told = new Map<string, Told>();
   const work: (() => Promise<void>)[] = [];
-  const made = { envoy: 0, heddle: 0 };
+  const made: Made = { envoy: 0, heddle: 0 };
   for (const [title, call] of Object.entries(calls)) {
     for (const target of HALVES) {
       for (const source of call.from === 'outside' ? [target] : HALVES) {
@@ -89,10 +97,11 @@ async function compare(mesh: DrivenMesh, name: string, { objects, calls }: Scena
   const differences: string[] = [];
   for (const [title, call] of Object.entries(calls)) differences.push(...judge(mesh, name, title, call, told));
   assert.deepEqual(differences, [], `${name}: ${differences.length} differences`);
+  return made;
 }
 
 /**
- * An Envoy whose listener was replaced answers one more request on each connection that it had, by the old rules; so the
+ * An Envoy whose listener was replaced answers one more request by the old rules on each connection that it had; so the
  * connections between the proxies are all used once.
  */
 async function renewConnections(mesh: DrivenMesh): Promise<void> {

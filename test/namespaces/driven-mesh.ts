@@ -1,5 +1,5 @@
-// Two halves of one mesh under `heddle control`, alike but for their proxies: in one all are the real Envoy, in the other
-// all are Heddle's. Each has a client, two versions of a server, a gateway, and a server without a proxy.
+// Two halves of one mesh under `heddle control`, alike but for their proxies: in one all are the real Envoy, in the
+// other Heddle's. Each has a client, two versions of a server, a gateway, and a server without a proxy.
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ const HOME = '10.60.0.1';
 const SECURE_PORT = 15_012;
 const CONTROL = 'http://127.0.0.1:15014';
 
-/** One half: `$NS` is its namespace and `$N` the third number of its addresses wherever objects and calls are written. */
+/** In objects and calls `$NS` is its namespace, and `$N` the third number of its addresses. */
 export type Half = { readonly namespace: string; readonly number: number; readonly kind: ProxyKind };
 
 export const HALVES: readonly Half[] = [

@@ -1,5 +1,5 @@
-// Pods of a mesh under our control plane: a network namespace each, captured by Heddle's rules, with an agent beside the
-// real Envoy or inside Heddle's proxy, and an application that tells what it saw.
+// Pods of a mesh under our control plane: network namespaces, captured by Heddle's rules, with an agent beside the real
+// Envoy or inside Heddle's proxy, and an application that tells what it saw.
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { chownSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';

@@ -1,80 +1,17 @@
 // What the two halves of the mesh are told, one scenario after the other, and the calls with which they are compared.
-// `$NS` and `$N` stand for the half that is called (its namespace and the third number of its addresses).
-import type { Call } from './mesh-client.ts';
-
-export type DrivenCall = Call & {
-  /** A client of the mesh, or somebody outside of it who has no proxy. */
-  readonly from?: 'client' | 'outside';
-  /** The status that it has in both; absent: whatever both say. */
-  readonly is?: number | undefined;
-  /** Calls of each client; 4 without. */
-  readonly repeat?: number;
-  /** Which pod answers matters. */
-  readonly isExact?: boolean;
-  /** How often who saw it matters, too (retries, mirrors). */
-  readonly countsHits?: boolean;
-  /** Share of answers by pod: between these. */
-  readonly share?: Readonly<Record<string, readonly [number, number]>>;
-};
-
-export type Scenario = { readonly objects: string; readonly calls: Readonly<Record<string, DrivenCall>> };
-
-const WEB = '10.96.$N.1:80';
-const TCP = '10.96.$N.2:9000';
-
-type Fields = Omit<DrivenCall, 'to'> & { readonly to?: string };
-
-/** To the server, through its service. */
-function web(path: string, { headers = {}, ...more }: Fields = {}): DrivenCall {
-  return { to: WEB, path, is: 200, ...more, headers: { host: 'web.$NS', ...headers } };
-}
-
-/** Straight to a pod, in plain text, from outside. */
-function direct(path: string, { headers = {}, ...more }: Fields = {}): DrivenCall {
-  return { to: '10.60.$N.2:8080', path, from: 'outside', ...more, headers: { host: 'web.$NS', ...headers } };
-}
-
-function edge(path: string, { headers = {}, ...more }: Fields = {}): DrivenCall {
-  return { to: '10.60.$N.4:8080', path, from: 'outside', ...more, headers: { host: 'shop.$NS.example', ...headers } };
-}
-
-const bytes = (more: Fields = {}): DrivenCall => ({ to: TCP, bytes: 'hello', ...more });
-
-function virtualService(name: string, spec: string): string {
-  return `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: ${name}, namespace: $NS}
-spec:
-${spec.replaceAll(/^/gm, '  ')}`;
-}
-
-function destinationRule(name: string, spec: string): string {
-  return virtualService(name, spec).replace('VirtualService', 'DestinationRule');
-}
-
-function policy(name: string, spec: string): string {
-  return virtualService(name, spec)
-    .replace('networking.', 'security.')
-    .replace('VirtualService', 'AuthorizationPolicy');
-}
-
-function peers(name: string, spec: string): string {
-  return policy(name, spec).replace('AuthorizationPolicy', 'PeerAuthentication');
-}
-
-function gateway(name: string, servers: string): string {
-  return virtualService(name, `selector: {istio: edge-$N}\nservers:\n${servers}`).replace('VirtualService', 'Gateway');
-}
-
-const SUBSETS = destinationRule(
-  'web',
-  `host: web.$NS.svc.cluster.local
-subsets:
-- {name: v1, labels: {version: v1}}
-- {name: v2, labels: {version: v2}}`,
-);
-
-const to = (subset: string): string => `{host: web.$NS.svc.cluster.local, subset: ${subset}}`;
+import { gatewayApi, ingress, secured } from './driven-gateways.ts';
+import {
+  bytes,
+  destinationRule,
+  direct,
+  peers,
+  policy,
+  type Scenario,
+  SUBSETS,
+  to,
+  virtualService,
+  web,
+} from './driven-scenario.ts';
 
 const plain: Scenario = {
   objects: '',
@@ -396,7 +333,9 @@ metadata: {name: static, namespace: $NS}
 spec:
   hosts: [static.$NS.example]
   addresses: [10.97.$N.1]
-  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}, {number: 9100, name: tcp, protocol: TCP, targetPort: 9000}]
+  ports:
+  - {number: 80, name: http, protocol: HTTP, targetPort: 8080}
+  - {number: 9100, name: tcp, protocol: TCP, targetPort: 9000}
   location: MESH_EXTERNAL
   resolution: STATIC
   endpoints: [{address: 10.60.$N.5}]
@@ -479,197 +418,6 @@ spec:
     'an address that nobody has': { to: '10.60.$N.5:9000', bytes: 'hello' },
     'an address that nobody has, HTTP': { to: '10.60.$N.5:8080', headers: { host: 'x' } },
     'from outside': direct('/', { is: 200 }),
-  },
-};
-
-const ingress: Scenario = {
-  objects: `${SUBSETS}
----
-${gateway(
-  'shop',
-  `- port: {number: 8080, name: http, protocol: HTTP}
-  hosts: ["shop.$NS.example", "*.wild.$NS.example"]
-- port: {number: 9100, name: tcp, protocol: TCP}
-  hosts: ["*"]`,
-)}
----
-${virtualService(
-  'shop',
-  `hosts: ["shop.$NS.example", "a.wild.$NS.example"]
-gateways: [shop]
-http:
-- match: [{uri: {prefix: /v2}}]
-  rewrite: {uri: /}
-  route: [{destination: ${to('v2')}}]
-- match: [{uri: {prefix: /gone}}]
-  directResponse: {status: 410}
-- match: [{uri: {prefix: /secure}}]
-  redirect: {scheme: https}
-- match: [{uri: {prefix: /split}}]
-  route: [{destination: ${to('v1')}, weight: 80}, {destination: ${to('v2')}, weight: 20}]
-- match: [{uri: {prefix: /}}]
-  headers: {request: {set: {x-edge: "1"}}}
-  route: [{destination: ${to('v1')}}]`,
-)}
----
-${virtualService(
-  'bytes',
-  `hosts: ["*"]
-gateways: [shop]
-tcp:
-- match: [{port: 9100}]
-  route: [{destination: {host: tcp.$NS.svc.cluster.local, port: {number: 9000}}}]`,
-)}`,
-  calls: {
-    'a page': edge('/', { is: 200, isExact: true }),
-    'a page, posted': edge('/p', { is: 200, method: 'POST', body: 'a' }),
-    'a page, HTTP/2': edge('/', { is: 200, isHttp2: true }),
-    'a rewritten page': edge('/v2/a', { is: 200, isExact: true }),
-    gone: edge('/gone', { is: 410 }),
-    secure: edge('/secure', { is: 301 }),
-    split: edge('/split', { is: 200, repeat: 120, share: { 'web-v1': [0.65, 0.94] } }),
-    'a host with a port': edge('/', { is: 200, headers: { host: 'shop.$NS.example:8080' } }),
-    'a wild host': edge('/', { is: 200, headers: { host: 'a.wild.$NS.example' } }),
-    'a wild host without routes': edge('/', { is: 404, headers: { host: 'b.wild.$NS.example' } }),
-    'another host': edge('/', { is: 404, headers: { host: 'other.example' } }),
-    'a client behind a proxy': edge('/', { is: 200, headers: { 'x-forwarded-for': '192.0.2.1' } }),
-    'headers of the mesh': edge('/', {
-      is: 200,
-      headers: { 'x-envoy-retry-on': '5xx', 'x-forwarded-client-cert': 'By=a', 'x-envoy-peer-metadata': 'a' },
-    }),
-    'a server that fails': edge('/?status=500', { is: 500 }),
-    bytes: { to: '10.60.$N.4:9100', from: 'outside', bytes: 'hello' },
-  },
-};
-
-/** `secret`: a Secret's lines with the credential. */
-function secured(secret: string): Scenario {
-  const https = (path: string, more: Fields = {}): DrivenCall =>
-    edge(path, { to: '10.60.$N.4:8443', as: null, sni: 'shop.$NS.example', ...more });
-  return {
-    objects: `${secret}
----
-${gateway(
-  'secured',
-  `- port: {number: 8443, name: https, protocol: HTTPS}
-  hosts: ["shop.$NS.example"]
-  tls: {mode: SIMPLE, credentialName: shop-cert}
-- port: {number: 8080, name: http, protocol: HTTP}
-  hosts: ["shop.$NS.example"]
-  tls: {httpsRedirect: true}
-- port: {number: 9443, name: tls, protocol: TLS}
-  hosts: ["through.$NS.example"]
-  tls: {mode: PASSTHROUGH}`,
-)}
----
-${virtualService(
-  'secured',
-  `hosts: ["shop.$NS.example"]
-gateways: [secured]
-http:
-- route: [{destination: {host: web.$NS.svc.cluster.local}}]`,
-)}
----
-${virtualService(
-  'through',
-  `hosts: ["through.$NS.example"]
-gateways: [secured]
-tls:
-- match: [{port: 9443, sniHosts: ["through.$NS.example"]}]
-  route: [{destination: {host: plain.$NS.svc.cluster.local, port: {number: 80}}}]`,
-)}`,
-    calls: {
-      'a page': https('/', { is: 200 }),
-      'a page, HTTP/2': https('/', { is: 200, isHttp2: true, alpn: ['h2'] }),
-      'a page, posted': https('/', { is: 200, method: 'POST', body: 'abc' }),
-      'another path': https('/a?b=c', { is: 200, method: 'HEAD' }),
-      'another name': https('/', { sni: 'other.example' }),
-      'another host': https('/', { headers: { host: 'other.example' } }),
-      'another protocol': https('/', { alpn: ['nonsense'] }),
-      'plain text where TLS is meant': edge('/', { to: '10.60.$N.4:8443' }),
-      'plain text is sent to TLS': edge('/a?b', { is: 301 }),
-      'passed through': edge('/', { to: '10.60.$N.4:9443', as: null, sni: 'through.$NS.example' }),
-      'passed through, another name': edge('/', { to: '10.60.$N.4:9443', as: null, sni: 'x.example' }),
-      'a page from another host': https('/', { is: 200, headers: { 'x-forwarded-for': '192.0.2.1' } }),
-      'a page with cookies': https('/c', { is: 200, headers: { cookie: 'a=b; c=d' } }),
-    },
-  };
-}
-
-const gatewayApi: Scenario = {
-  objects: `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: front, namespace: $NS}
-spec:
-  gatewayClassName: istio
-  addresses: [{type: Hostname, value: edge.$NS.svc.cluster.local}]
-  listeners:
-  - {name: http, port: 80, protocol: HTTP, hostname: "*.api.$NS.example", allowedRoutes: {namespaces: {from: Same}}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: front, namespace: $NS}
-spec:
-  parentRefs: [{name: front}]
-  hostnames: ["a.api.$NS.example"]
-  rules:
-  - matches: [{path: {type: Exact, value: /exact}}]
-    backendRefs: [{name: web, port: 80}]
-  - matches: [{path: {type: PathPrefix, value: /pre}, headers: [{name: x-a, value: "1"}], method: POST}]
-    filters:
-    - type: URLRewrite
-      urlRewrite: {hostname: other.example, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}
-    - type: RequestHeaderModifier
-      requestHeaderModifier: {set: [{name: x-set, value: b}], add: [{name: x-add, value: c}], remove: [x-gone]}
-    backendRefs: [{name: web, port: 80}]
-  - matches: [{path: {value: /moved}}]
-    filters: [{type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 302, hostname: b.example}}]
-  - matches: [{path: {value: /missing}}]
-    backendRefs: [{name: nobody, port: 80}]
-  - matches: [{path: {value: /split}}]
-    backendRefs: [{name: web, port: 80, weight: 80}, {name: plain, port: 80, weight: 20}]
-  - matches: [{queryParams: [{name: q, value: "1"}]}]
-    filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: x-answer, value: d}]}}]
-    backendRefs: [{name: plain, port: 80}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: web, namespace: $NS}
-spec:
-  parentRefs: [{group: "", kind: Service, name: web, port: 80}]
-  rules:
-  - matches: [{path: {value: /mesh}}]
-    filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-mesh, value: e}]}}]
-    backendRefs: [{name: web, port: 80}]
-  - matches: [{path: {value: /mesh-moved}}]
-    filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /x}}}]`,
-  calls: {
-    ...Object.fromEntries(
-      (
-        [
-          ['exact', '/exact', 200, {}],
-          ['more than exact', '/exact/x', 404, {}],
-          ['rewritten', '/pre/x?y', 200, { method: 'POST', body: 'a', headers: { 'x-a': '1', 'x-gone': '1' } }],
-          ['not rewritten', '/pre/x', 404, { headers: { 'x-a': '1' } }],
-          ['moved', '/moved/x?y', 302, {}],
-          ['missing', '/missing', 500, {}],
-          ['by query', '/any?q=1', 200, {}],
-          ['another query', '/any?q=2', 404, {}],
-          ['HTTP/2', '/exact', 200, { isHttp2: true }],
-        ] as const
-      ).map(([name, path, is, more]) => {
-        const headers = { host: 'a.api.$NS.example', ...('headers' in more ? more.headers : {}) };
-        return [name, edge(path, { to: '10.60.$N.4:8080', is, ...more, headers })];
-      }),
-    ),
-    split: edge('/split', {
-      ...{ is: 200, repeat: 120, share: { plain: [0.06, 0.35] } },
-      headers: { host: 'a.api.$NS.example' },
-    }),
-    'another host': edge('/exact', { is: 404, headers: { host: 'b.api.$NS.example' } }),
-    'in the mesh': web('/mesh'),
-    'in the mesh, moved': web('/mesh-moved/a', { is: 302 }),
-    'in the mesh, no rule': web('/other', { is: 404 }),
   },
 };
 

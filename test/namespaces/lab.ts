@@ -161,7 +161,7 @@ export class Lab {
     if (namespaceCalls().setns(fd, CLONE_NEWNET) !== 0) process.abort();
   }
 
-  /** A network of more namespaces, all on one bridge at home; their way to everywhere is `gateway`, which is there too. */
+  /** A network of more namespaces, all on one bridge at home; `gateway`, which is there, is their way to everywhere. */
   addBridge(gateway: string): void {
     this.home.ip(
       `link add bridge type bridge
