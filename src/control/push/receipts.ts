@@ -327,7 +327,7 @@ function addEffect(effects: Map<string, Effect[]>, key: string, table: ResourceT
   }
 }
 
-/** Of a text about many resources, as much as is told with each of them: else it would be as long as it is often told. */
+/** Of a text about many resources, as much as is told with each of them: else its square would be told. */
 const MAX_PART_CHARS = 300;
 
 export function partOf(message: string, name: string): string {
