@@ -29,17 +29,18 @@ join() {
   mkdir -p "$own"
   bin/heddle token --namespace shop --account "$account" >"$own/token"
   cp .heddle/control/root-cert.pem "$own/"
+  : >"$own/log"
   chown -R 1337 "$own"
   machine "$name" setpriv --reuid 1337 --regid 1337 --clear-groups env \
     POD_NAME="$name" POD_NAMESPACE=shop SERVICE_ACCOUNT="$account" INSTANCE_IP="$address" \
     ISTIO_METAJSON_LABELS="$labels" ISTIOD_SAN=istiod.istio-system.svc \
     bin/heddle agent proxy "$role" --discovery 192.0.2.1:15012 --root-ca "$own/root-cert.pem" \
-    --join-token "$own/token" --uds "$own/uds" --configPath "$own" "$@" >".heddle/agents/$name.log" 2>&1 &
+    --join-token "$own/token" --uds "$own/uds" --configPath "$own" "$@" >"$own/log" 2>&1 &
   for _ in $(seq 50); do
-    machine "$name" curl -sf -o .heddle/agents/ready http://127.0.0.1:15021/healthz/ready && return
+    machine "$name" curl -sf -m 1 -o .heddle/agents/ready http://127.0.0.1:15021/healthz/ready && return
     sleep 0.2
   done
-  echo "$name is not ready: .heddle/agents/$name.log" >&2
+  echo "$name is not ready: $own/log" >&2
 }
 
 mkdir -p .heddle/agents
