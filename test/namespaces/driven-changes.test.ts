@@ -49,6 +49,8 @@ if (typeof lab === 'string') {
     await settled(mesh);
     await sleep(300);
     const { calls, failures } = await load.end();
+    // Until what was logged is in the files.
+    await sleep(1200);
     context.diagnostic(`${calls} calls, ${failures.length} failed`);
     await judge(mesh);
     assert.deepEqual(failures.slice(0, 20), [], `${failures.length} of ${calls} calls failed`);
@@ -61,6 +63,7 @@ async function judge(mesh: DrivenMesh): Promise<void> {
   for (const [name, pod] of mesh.pods) {
     const rejected = [...(await pod.stats('update_rejected$'))].filter(([, value]) => value > 0);
     assert.deepEqual(rejected, [], `${name}\n${pod.log.slice(-4000)}`);
+    assert.match(pod.log, /^LOG 200 - /m, `${name} logs nothing`);
     const lost = pod.log.split('\n').filter((line) => /^LOG \d+ \S*(?:NR|NC)/.test(line));
     assert.deepEqual(lost, [], `${name}: no cluster, or no route`);
   }

@@ -3,7 +3,7 @@
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DrivenMesh, HALVES, type Half, slice, within } from './driven-mesh.ts';
-import type { Pod } from './driven-pods.ts';
+import type { Namespace } from './lab.ts';
 
 /** Services of each half that are called while their objects change. */
 export const TOUCHED = 4;
@@ -140,19 +140,22 @@ const peers: Change = (random) => ({
   ),
 });
 
-const access: Change = (random, _half, count) => ({
-  file: 'access',
-  text: random.pick(
-    '',
-    security('AuthorizationPolicy', 'all', 'rules: [{}]'),
-    security(
-      'AuthorizationPolicy',
-      'all',
-      `rules: [{from: [{source: {principals: ["*"]}}]}, {to: [{operation: {paths: ["/${count}"]}}]}]`,
+/** Of the servers alone: whoever calls a gateway has no identity. */
+const servers = (name: string, spec: string): string =>
+  security('AuthorizationPolicy', name, `selector: {matchLabels: {app: web}}\n${spec}`);
+
+const access: Change = (random, _half, count) => {
+  const to = `to: [{operation: {paths: ["/${count}"]}}]`;
+  return {
+    file: 'access',
+    text: random.pick(
+      '',
+      servers('all', 'rules: [{}]'),
+      servers('some', `rules: [{from: [{source: {principals: ["*"]}}]}, {${to}}]`),
+      servers('none', `action: DENY\nrules: [{${to}}]`),
     ),
-    security('AuthorizationPolicy', 'none', `action: DENY\nrules: [{to: [{operation: {paths: ["/${count}"]}}]}]`),
-  ),
-});
+  };
+};
 
 const entries: Change = (random, _half, count) => ({
   file: `entry-${random.below(3)}`,
@@ -215,14 +218,34 @@ http: [{route: [{destination: {host: ${hostOf('web')}}}]}]`,
   ),
 });
 
+const httpRoutes: Change = (random, _half, count) => {
+  const name = touched(random);
+  const text = `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: ${name}, namespace: $NS}
+spec:
+  parentRefs: [{group: "", kind: Service, name: ${name}, port: 80}]
+  rules:
+  - matches: [{path: {value: /a}}]
+    filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-count, value: "${count}"}]}}]
+    backendRefs:
+    - {name: ${touched(random)}, port: 80, weight: 1}
+    - {name: ${name}, port: 80, weight: ${random.below(5)}}
+  - backendRefs: [{name: ${name}, port: 80}]`;
+  return { file: `api-${name}`, text: random.pick('', text, text) };
+};
+
 const CHANGES: readonly Change[] = [
   ...[subsets, subsets, subsets, routes, routes, noRoutes, endpoints, endpoints, services, services],
-  ...[peers, access, entries, scopes, gateways],
+  ...[peers, access, entries, scopes, gateways, httpRoutes, httpRoutes],
 ];
 
 /** What is there before anything changes. */
 export function writeTouched(mesh: DrivenMesh): void {
   for (const half of HALVES) {
+    const route = `http: [{route: [{destination: {host: ${hostOf('web')}}}]}]`;
+    const spec = `hosts: [nobody.example]\ngateways: [base]\n${route}`;
+    mesh.write(`${half.namespace}-edge.yaml`, within(networking('VirtualService', 'edge', spec), half));
     for (let number = 0; number < TOUCHED; number++) {
       const text = serviceText(`touched-${number}`, `10.96.$N.${100 + number}`, BOTH);
       mesh.write(`${half.namespace}-service-${number}.yaml`, within(text, half));
@@ -247,6 +270,8 @@ const LONGEST_MS = 8000;
 
 export type LoadResult = { readonly calls: number; readonly failures: readonly string[] };
 
+type Place = { readonly pod: Namespace; readonly address: string; readonly port: number };
+
 /** Calls of every client to every half, one after the other on connections that stay. */
 export class Load {
   #isOver = false;
@@ -257,21 +282,23 @@ export class Load {
 
   constructor(mesh: DrivenMesh) {
     for (const source of HALVES) {
+      this.#loop({ pod: mesh.lab.home, address: `10.60.${source.number}.4`, port: 8079 }, () => 'nobody.example');
       const pod = mesh.pod(source.namespace, 'client');
       for (const target of HALVES) {
-        this.#loop(pod, `10.96.${target.number}.1`, () => `web.${target.namespace}`);
+        const at = (address: string, port = 80): Place => ({ pod: pod.place, address, port });
+        this.#loop(at(`10.96.${target.number}.1`), () => `web.${target.namespace}`);
         let next = 0;
         for (let number = 0; number < TOUCHED; number += 2) {
           const address = (): number => number + (next++ % 2);
-          this.#loop(pod, `10.96.${target.number}.100`, () => `touched-${address()}.${target.namespace}`);
+          this.#loop(at(`10.96.${target.number}.100`), () => `touched-${address()}.${target.namespace}`);
         }
       }
     }
   }
 
-  #loop(pod: Pod, vip: string, host: () => string): void {
+  #loop({ pod, address, port }: Place, host: () => string): void {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    agent.createConnection = () => pod.place.connect({ family: 'ipv4', address: vip, port: 80 });
+    agent.createConnection = () => pod.connect({ family: 'ipv4', address, port });
     this.#agents.push(agent);
     this.#loops.push(
       (async () => {
@@ -279,7 +306,7 @@ export class Load {
           const name = host();
           const answer = await call(agent, name, i % 3 === 0 ? '/a' : '/');
           this.calls++;
-          if (answer !== '200') this.failures.push(`${pod.facts.namespace} → ${name}: ${answer}`);
+          if (answer !== '200') this.failures.push(`${address}:${port}, ${name}: ${answer}`);
           await sleep(PAUSE_MS);
         }
       })(),
