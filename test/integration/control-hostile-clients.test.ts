@@ -27,8 +27,11 @@ import {
 } from './control-hostile-rig.ts';
 import { ended, scratchFolder, until } from './heddle.ts';
 
-/** What a push may take while others misbehave. */
+/** What a push may take while others misbehave, and so many times what it takes at the beginning. */
 const FAIR_MS = 500;
+const FAIR_TIMES = 4;
+/** What a whole step may take on a busy machine. */
+const SLOW_MS = 15_000;
 const RESOURCE_EXHAUSTED = 8;
 const NAMES = 'type.googleapis.com/istio.networking.nds.v1.NameTable';
 const TRUST = 'type.googleapis.com/istio.mesh.v1alpha1.ProxyConfig';
@@ -38,6 +41,7 @@ const SECRET_TEXT = Buffer.from(SECRET).toString('base64');
 let control: ControlProcess;
 let victim: AdsClient;
 let probe: Probe;
+let usualMs = 0;
 const clients: AdsClient[] = [];
 
 before(async () => {
@@ -78,12 +82,19 @@ before(async () => {
   control = await ControlProcess.start(files);
   victim = await settledSidecar(control.ports.plain, nodeOf('web-1', 'bank', '10.1.0.1'));
   probe = new Probe(control, victim, 'bank');
+  usualMs = await probe.middle();
 });
 
 after(async () => {
   for (const client of [victim, ...clients]) client.close();
   await control.stop();
 });
+
+/** A push comes through in time. */
+async function fair(): Promise<void> {
+  const tookMs = await probe.middle();
+  assert.ok(tookMs < FAIR_MS + FAIR_TIMES * usualMs, `${tookMs} ms, usually ${usualMs}`);
+}
 
 function joined(name: string, address: string, metadata: object = {}): AdsClient {
   const client = new AdsClient(control.ports.plain, nodeOf(name, 'bank', address, metadata));
@@ -122,10 +133,10 @@ describe('hostile clients', () => {
   for (const [what, attack] of Object.entries(attacks)) {
     test(`${what} end that stream, and hold back nobody`, async () => {
       const client = attack();
-      await until('the stream is ended', () => client.isOver, 10_000);
+      await until('the stream is ended', () => client.isOver, SLOW_MS);
       assert.equal(client.status, RESOURCE_EXHAUSTED, client.message);
       assert.notEqual(client.message, '');
-      assert.ok((await probe.middle()) < FAIR_MS);
+      await fair();
     });
   }
 
@@ -141,7 +152,7 @@ describe('hostile clients', () => {
       client.send({ type_url: EDS, resource_names_unsubscribe: ['outbound|80||s-1.bank.svc.cluster.local', 'no'] });
       client.ask(CDS, ['*']);
     }, 2);
-    assert.ok((await probe.middle()) < FAIR_MS);
+    await fair();
     clearInterval(timer);
     client.close();
   });
@@ -164,7 +175,7 @@ describe('hostile clients', () => {
     stream.on('error', () => undefined);
     stream.write(frame(Buffer.from([255, 255, 255, 255, 9])));
     await until('the stream is ended', () => status === 13);
-    assert.ok((await probe.middle()) < FAIR_MS);
+    await fair();
     for (const socket of sockets) socket.destroy();
     session.destroy();
   });
@@ -179,11 +190,11 @@ describe('hostile clients', () => {
       client.ask(CDS, ['*']);
       client.ask(LDS, ['*']);
     }
-    await until('they are there', async () => (await control.metric('pilot_xds')) > 900, 10_000);
-    assert.ok((await probe.middle()) < FAIR_MS);
+    await until('they are there', async () => (await control.metric('pilot_xds')) > 900, SLOW_MS);
+    await fair();
     assert.ok(control.rss - before < 300 * 1024, `${control.rss - before} KB more`);
     session.destroy();
-    await until('they are gone', async () => (await control.metric('pilot_xds')) < 20);
+    await until('they are gone', async () => (await control.metric('pilot_xds')) < 20, SLOW_MS);
   });
 
   test('streams of events that are not read, and pages that are asked for without end', async () => {
@@ -196,7 +207,7 @@ describe('hostile clients', () => {
       sockets.push(socket);
     }
     const asked = Array.from({ length: 20 }, () => control.get('/api/v1/status'));
-    assert.ok((await probe.middle()) < FAIR_MS);
+    await fair();
     for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
     for (const socket of sockets) socket.destroy();
   });
@@ -227,7 +238,7 @@ describe('refusals', () => {
     assert.equal(refusal?.['field'], 'virtual_hosts[0].routes[0].match');
     assert.match(refusal?.['message'] ?? '', /is poison/);
     assert.ok(client.sees(RDS, 'good') && !client.sees(RDS, 'poison'));
-    assert.ok((await probe.push()) < 3000);
+    await probe.push(SLOW_MS);
     assert.match(control.log, /picky\.bank.* refused rds "80"/);
     control.write('rule.yaml', rule('mended'));
     await until('it is live', async () => {
