@@ -88,7 +88,7 @@ async function isSynced(mesh: DrivenMesh): Promise<boolean> {
 
 /** Bytes of a response that only says what is gone. */
 const MOST_WITHOUT_RESOURCES = 600;
-const PUSHED = ['cds', 'eds', 'lds', 'rds', 'vhds'] as const;
+const PUSHED = ['cds', 'eds', 'lds', 'rds', 'vhds', 'pcds'] as const;
 
 /** Killed and started again in the middle of traffic, it finds its proxies as they are. */
 async function restart(mesh: DrivenMesh): Promise<void> {

@@ -25,8 +25,12 @@ export type OwnType = {
 /** How the application is; null: not known yet, or not asked. */
 export type Health = { readonly isHealthy: boolean; readonly message: string };
 
-export function subscription(type: string, isDelta: boolean): Uint8Array {
-  return encodeRequest({ type_url: typeUrlOf(type) }, isDelta);
+/** What was taken on of a type, of any stream before: it need not be sent again. */
+export type Had = { readonly name: string; readonly version: string };
+
+export function subscription(type: string, isDelta: boolean, had: Had | undefined): Uint8Array {
+  const known = isDelta && had !== undefined ? { initial_resource_versions: { [had.name]: had.version } } : {};
+  return encodeRequest({ type_url: typeUrlOf(type), ...known }, isDelta);
 }
 
 export function healthRequest({ isHealthy, message }: Health, isDelta: boolean): Uint8Array {
@@ -34,12 +38,15 @@ export function healthRequest({ isHealthy, message }: Health, isDelta: boolean):
   return encodeRequest({ type_url: HEALTH_TYPE_URL, ...error }, isDelta);
 }
 
-/** Gives a response of an own type to who takes it, and the answer to `reply`; a broken one has none. */
+/**
+ * Gives a response of an own type to who takes it, and the answer to `reply`, with what is had since then (null: what was
+ * had); a broken one has none.
+ */
 export function takeResponse(
   own: OwnType,
   bytes: Buffer,
   isDelta: boolean,
-  reply: (request: Uint8Array) => void,
+  reply: (request: Uint8Array, had: Had | null) => void,
 ): void {
   const response = decodeBinary(registry.message(`${DISCOVERY}${isDelta ? 'Delta' : ''}DiscoveryResponse`), bytes) as
     | (DiscoveryResponse & DeltaDiscoveryResponse)
@@ -53,9 +60,10 @@ export function takeResponse(
       ...(isDelta ? {} : { version_info: version }),
       ...(refusal === null ? {} : { error_detail: { code: GRPC.invalidArgument, message: refusal } }),
     };
-    reply(encodeRequest(request, isDelta));
+    const has = refusal === null && isDelta && last !== undefined;
+    reply(encodeRequest(request, isDelta), has ? { name: last.name ?? '', version: last.version ?? '' } : null);
   };
-  const last = (response.resources ?? []).at(-1) as Any & { readonly resource?: Any };
+  const last = (response.resources ?? []).at(-1) as (Any & Partial<Had> & { readonly resource?: Any }) | undefined;
   const value = isDelta ? last?.resource?.value : last?.value;
   if (value === undefined) answer(null);
   else own.take(Buffer.from(value), answer);

@@ -121,6 +121,9 @@ for (const isDelta of [true, false]) {
     const again = open(proxy, isDelta);
     again.send({ node: NODE, type_url: typeUrlOf(LISTENER_TYPE) });
     await until(() => control.requests.filter(({ error }) => error === 'ill').length === 2);
+    // And what was taken on of the own types.
+    const { initialVersions } = control.of(NAME_TABLE_TYPE).at(-1) ?? assert.fail();
+    assert.deepEqual(Object.keys(initialVersions), isDelta ? [''] : []);
     engine.run(() => again.call.cancel());
     await until(() => relay.activeStreams === 0 && control.streams.size === 0);
   });

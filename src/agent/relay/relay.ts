@@ -9,7 +9,7 @@ import { GRPC } from '../../wire/grpc/status.ts';
 import { AGGREGATED_SERVICE, LISTENER_TYPE } from '../../xds/client/services.ts';
 import { addCredentials } from '../secrets/authority-client.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import { type Health, healthRequest, type OwnType, subscription, takeResponse } from './own-types.ts';
+import { type Had, type Health, healthRequest, type OwnType, subscription, takeResponse } from './own-types.ts';
 import { requestTypeUrl, responseTypeUrl } from './peek.ts';
 
 export type RelayParts = {
@@ -26,6 +26,7 @@ export type RelayParts = {
 export class AdsRelay {
   readonly #parts: RelayParts;
   readonly #own = new Map<string, OwnType>();
+  readonly #had = new Map<string, Had>();
   readonly #streams = new Set<RelayStream>();
   #health: Health | null = null;
 
@@ -57,7 +58,7 @@ export class AdsRelay {
 
   #open(call: ServerCall<unknown>, isDelta: boolean): ServerCallHandler<Buffer> {
     const stream = new RelayStream(this.#parts, call, isDelta, {
-      own: this.#own,
+      ...{ own: this.#own, had: this.#had },
       health: () => this.#health,
       onOver: () => this.#streams.delete(stream),
     });
@@ -71,6 +72,8 @@ export class AdsRelay {
 
 type Surroundings = {
   readonly own: ReadonlyMap<string, OwnType>;
+  /** By type. */
+  readonly had: Map<string, Had>;
   readonly health: () => Health | null;
   readonly onOver: () => void;
 };
@@ -145,7 +148,8 @@ class RelayStream implements ServerCallHandler<Buffer> {
 
   #askOwn(upstream: ClientCall): void {
     this.#hasAskedOwn = true;
-    for (const type of this.#surroundings.own.keys()) upstream.sendBytes(subscription(type, this.#isDelta));
+    const { own, had } = this.#surroundings;
+    for (const type of own.keys()) upstream.sendBytes(subscription(type, this.#isDelta, had.get(type)));
     const health = this.#surroundings.health();
     if (health !== null) upstream.sendBytes(healthRequest(health, this.#isDelta));
   }
@@ -165,7 +169,10 @@ class RelayStream implements ServerCallHandler<Buffer> {
   #fromServer(buf: Buffer, start: number, end: number): void {
     const own = this.#surroundings.own.get(typeUrlName(responseTypeUrl(buf, start, end)));
     if (own !== undefined) {
-      takeResponse(own, buf.subarray(start, end), this.#isDelta, (answer) => this.#upstream?.sendBytes(answer));
+      takeResponse(own, buf.subarray(start, end), this.#isDelta, (answer, had) => {
+        if (had !== null) this.#surroundings.had.set(own.type, had);
+        this.#upstream?.sendBytes(answer);
+      });
       return;
     }
     this.#parts.metrics.responsesToProxy.cell().add();
