@@ -123,7 +123,10 @@ class Proxy {
     const has = this.of(type);
     if (type === ROUTE_URL && resources.length === ROUTES.length) this.#isBlind = false;
     if (!this.#isDelta && type === CLUSTER_URL) has.clear();
-    for (const { name, text, version } of resources) has.set(name, { text, version });
+    for (const { name, text, version } of resources) {
+      // What was on its way when it was no longer asked for is dropped.
+      if (type !== ENDPOINT_URL || this.#endpoints.has(name)) has.set(name, { text, version });
+    }
     for (const name of response.removed_resources ?? []) has.delete(name);
   }
 

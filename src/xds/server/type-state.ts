@@ -196,9 +196,13 @@ export class TypeState {
   #takeChanges(): Portion | typeof OUTRUN {
     const lists: (readonly EncodedResource[])[] = [];
     const removed: string[] = [];
+    const moved = new Set<EncodedResource>();
     for (let index = 0; index < this.tables.length; index++) {
-      if (!this.#changesOf(index, lists, removed)) return OUTRUN;
+      if (!this.#changesOf(index, lists, removed, moved)) return OUTRUN;
     }
+    // Clients refuse a response that has a name twice: the table that it moved to may tell of it, too.
+    for (const list of moved.size > 0 ? lists : []) for (const resource of list) moved.delete(resource);
+    if (moved.size > 0) lists.push([...moved]);
     const absent = this.#takePending(lists, removed);
     this.#removeUnknown(removed);
     const gone = this.#hold(removed);
@@ -207,7 +211,12 @@ export class TypeState {
   }
 
   /** Adds what changed in one table and is asked for; false: that is not known any more. */
-  #changesOf(index: number, lists: (readonly EncodedResource[])[], removed: string[]): boolean {
+  #changesOf(
+    index: number,
+    lists: (readonly EncodedResource[])[],
+    removed: string[],
+    moved: Set<EncodedResource>,
+  ): boolean {
     const table = this.tables[index] as ResourceTable;
     const since = this.#sent[index] as number;
     const changes = since === 0 ? { changed: table.all(), removed: [] } : table.changedSince(since);
@@ -221,7 +230,7 @@ export class TypeState {
       if (!this.subscription.covers(name)) continue;
       const other = findResource(this.tables, name);
       if (other === undefined) removed.push(name);
-      else if (!wanted.includes(other)) lists.push([other]);
+      else if (!this.pending.has(name)) moved.add(other);
     }
     return true;
   }
