@@ -39,8 +39,8 @@ export function healthRequest({ isHealthy, message }: Health, isDelta: boolean):
 }
 
 /**
- * Gives a response of an own type to who takes it, and the answer to `reply`, with what is had since then (null: what was
- * had); a broken one has none.
+ * Gives a response of an own type to who takes it, and the answer to `reply`, with what is had from then on (null: what
+ * was had); a broken one has none.
  */
 export function takeResponse(
   own: OwnType,
