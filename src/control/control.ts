@@ -59,7 +59,6 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   const log = parts.logs.logger('main');
   const engine = makeEngine(clock, log);
   const metrics = new MetricRegistry();
-
   const { state, source, updates } = openMesh(options, clock, log);
   const counts = meshMetrics(metrics, state, source, parts.version);
   counts.counted(source.objects());

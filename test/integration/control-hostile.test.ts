@@ -58,8 +58,8 @@ after(async () => {
 });
 
 /** A push comes through in time. */
-async function fair(): Promise<void> {
-  const tookMs = await probe.middle();
+async function fair(count = 3): Promise<void> {
+  const tookMs = await probe.middle(count);
   assert.ok(tookMs < FAIR_MS + FAIR_TIMES * usualMs, `${tookMs} ms, usually ${usualMs}`);
 }
 
@@ -285,7 +285,6 @@ describe('greedy tenants', () => {
 
   for (const [what, objects] of Object.entries(TABLE)) {
     test(`${what} change nothing in another namespace`, async () => {
-      await probe.push();
       control.remove('probe.yaml');
       await until('the probe is gone', () => [victim, neighbour].every((one) => !one.sees(CDS, 'probe-')));
       await sleep(120);
@@ -310,7 +309,7 @@ describe('greedy tenants', () => {
       await sleep(150);
       assert.deepEqual(victim.snapshot(), before);
       assert.ok(performance.now() - startMs < SLOW_MS);
-      await fair();
+      await fair(1);
       control.remove('greedy.yaml');
       await until('they are gone', async () =>
         (await control.findings()).every(({ file }) => !file.endsWith('greedy.yaml')),

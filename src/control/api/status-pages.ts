@@ -7,6 +7,9 @@ const DEFAULT_WAIT_MS = 30_000;
 const MAX_WAIT_MS = 600_000;
 /** How often it is looked whether a file was read. */
 const READ_LOOK_MS = 10;
+/** Questions that look so often, at once: who asked may be gone long since. */
+const MAX_READERS = 256;
+let readers = 0;
 /** What a stream of events tells of between events, so that dead ones are noticed. */
 const HEARTBEAT_MS = 15_000;
 
@@ -38,6 +41,7 @@ async function waitPage({ query }: Parameters<Page>[0], context: ApiContext): Pr
   if (!(timeoutMs >= 0)) return json({ error: 'timeout: expected milliseconds' }, 400);
   const startMs = context.clock.update();
   const digest = query.get('digest');
+  if (digest !== null && readers >= MAX_READERS) return json({ error: 'too many wait already' }, 503);
   if (digest !== null && !(await isRead(context, key, digest, timeoutMs))) {
     const findings = context.status.findings().filter((finding) => finding.key === key);
     return json({ isReached: false, goal, object: context.status.of(key), isRead: false, findings });
@@ -62,12 +66,17 @@ function isRead(
     const object = source.objects().get(key);
     return object !== undefined && objectDigest(object) === digest && !updates.isPending(key);
   };
+  readers++;
   return new Promise((resolve) => {
     const endMs = clock.update() + timeoutMs;
     const timer = clock.timer(() => {
       const isThere = isSo();
-      if (isThere || clock.nowMs >= endMs) resolve(isThere);
-      else timer.arm(READ_LOOK_MS);
+      if (!isThere && clock.nowMs < endMs) {
+        timer.arm(READ_LOOK_MS);
+        return;
+      }
+      readers--;
+      resolve(isThere);
     }, null);
     timer.arm(0);
   });
