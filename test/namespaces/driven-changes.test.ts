@@ -9,9 +9,9 @@ import { DrivenMesh } from './driven-mesh.ts';
 import { hasSysAdmin, Lab } from './lab.ts';
 
 const SEED = Number(process.env['HEDDLE_SEED'] ?? Date.now() % 1_000_000);
-const CHANGES = process.env['HEDDLE_LONG'] === '1' ? 2000 : 160;
+const CHANGES = process.env['HEDDLE_LONG'] === '1' ? 2000 : 150;
 /** Changes come at once or apart, so that some are merged and some are not. */
-const PAUSES_MS = [0, 20, 60, 150, 250] as const;
+const PAUSES_MS = [0, 20, 50, 100, 150] as const;
 const SETTLED_MS = 20_000;
 
 const lab = Lab.make();
