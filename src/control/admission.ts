@@ -1,4 +1,5 @@
 // Lets proxies in: what a stream proves of itself, what its node claims, and what it may see.
+import type { Clock } from '../base/clock.ts';
 import type { Collection } from '../base/collection.ts';
 import {
   type Authenticator,
@@ -30,26 +31,33 @@ export type AdmissionParts = {
   /** Every proxy sees the roots of the mesh. */
   readonly trust: TrustBundleTable;
   readonly log: Logger;
+  readonly clock: Clock;
 };
 
 /** Of a node as JSON text: it is kept as long as the stream. Those of real sidecars have a few thousand. */
 const MAX_NODE_LENGTH = 256 * 1024;
 
+/** Lines about refused callers in so long: whoever reaches the port can cause them. */
+const MAX_WARNINGS = 20;
+const WARNINGS_MS = 10_000;
+
 export class Admission {
   readonly #parts: AdmissionParts;
+  #warnings = 0;
+  #warningsFromMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
   }
 
   async authenticate(call: ServerCall<unknown>): Promise<Caller | GrpcStatus> {
-    const { authenticators, trustsLoopback, log } = this.#parts;
+    const { authenticators, trustsLoopback } = this.#parts;
     const facts = callFacts(call);
     // The port without TLS listens on loopback only.
     if (trustsLoopback && facts.tls === null && facts.bearer === null) return { identity: null };
     const proved = await authenticate(authenticators, facts);
     if ('reasons' in proved) {
-      log.warn(`xDS: a caller proved no identity: ${proved.reasons.join('; ')}`);
+      this.#warn(`xDS: a caller proved no identity: ${proved.reasons.join('; ')}`);
       return grpcStatus(GRPC.unauthenticated, `no identity was proved: ${proved.reasons.join('; ')}`);
     }
     // One-time tokens are for certificates; a stream would use one up and could not come back.
@@ -61,7 +69,7 @@ export class Admission {
   }
 
   admit({ identity }: Caller, node: Node): XdsAdmission | GrpcStatus {
-    const { state, trust, log } = this.#parts;
+    const { state, trust } = this.#parts;
     if (JSON.stringify(node).length > MAX_NODE_LENGTH) {
       return grpcStatus(GRPC.resourceExhausted, `the node is longer than ${MAX_NODE_LENGTH} characters`);
     }
@@ -71,7 +79,7 @@ export class Admission {
     if (identity !== null) {
       const problem = checkNode(identity, { id: node.id, metadata }, this.#policy());
       if (problem !== null) {
-        log.warn(`xDS: ${identityText(identity)} was refused: ${problem}`);
+        this.#warn(`xDS: ${identityText(identity)} was refused: ${problem}`);
         return grpcStatus(GRPC.permissionDenied, problem);
       }
     }
@@ -85,6 +93,18 @@ export class Admission {
       takesGoodOnes: proxy.kind === 'heddle',
       close: () => state.disconnect(key),
     };
+  }
+
+  #warn(text: string): void {
+    const { clock, log } = this.#parts;
+    const nowMs = clock.update();
+    if (nowMs - this.#warningsFromMs >= WARNINGS_MS) {
+      const silent = this.#warnings - MAX_WARNINGS;
+      if (silent > 0) log.warn(`xDS: ${silent} more callers were refused`);
+      this.#warnings = 0;
+      this.#warningsFromMs = nowMs;
+    }
+    if (++this.#warnings <= MAX_WARNINGS) log.warn(text);
   }
 
   /** Which accounts may be gateways follows from what is known now. */

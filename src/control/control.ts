@@ -74,7 +74,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
   }
 
   const { authenticators, authority } = identity;
-  const admission = new Admission({ state, authenticators, trustsLoopback: options.trustsLoopback, trust, log });
+  const admission = new Admission({ state, authenticators, trustsLoopback: options.trustsLoopback, trust, log, clock });
   const { xds, receipts, observer } = openServer(clock, metrics, log, admission, parts.version);
   streams = () => xds.streams;
   trust.follow(authority, () => xds.push());

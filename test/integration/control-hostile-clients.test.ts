@@ -416,6 +416,15 @@ describe('command lines', () => {
     client.ask(CDS, ['*']);
     await until('it is turned away', () => client.isOver);
     assert.deepEqual([client.status, client.received], [16, 0]);
+    // Nor can anybody fill the log.
+    const more = Array.from({ length: 100 }, (_, i) => {
+      const one = new AdsClient(0, nodeOf(`p-${i}`, 'bank', '10.7.0.2'), client.session);
+      one.ask(CDS, ['*']);
+      return one;
+    });
+    await until('all are turned away', () => more.every(({ isOver }) => isOver));
+    const lines = own.log.split('\n').filter((line) => line.includes('proved no identity'));
+    assert.ok(lines.length >= 1 && lines.length <= 20, `${lines.length} lines`);
     client.close();
     await own.stop();
   });
