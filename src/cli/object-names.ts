@@ -1,6 +1,8 @@
 // Objects as people name them: files, and KIND/NAME with a namespace.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { MemorySource } from '../control/source/config-source.ts';
+import { formatFinding } from '../control/source/finding.ts';
 import { objectDigest } from '../control/source/digest.ts';
 import { KINDS } from '../control/source/kinds.ts';
 import { objectKeyOf } from '../control/source/object.ts';
@@ -13,14 +15,21 @@ export function namedObjects(words: readonly string[], namespace: string): Named
   return words.flatMap((word) => (existsSync(word) ? objectsOfFile(word) : [objectOfName(word, namespace)]));
 }
 
+/** Of a file, or of all files of a directory and below it. */
 function objectsOfFile(path: string): NamedObject[] {
-  const source = new MemorySource({ [path]: readFileSync(path, 'utf8') });
+  const source = new MemorySource(Object.fromEntries(filesOf(path).map((file) => [file, readFileSync(file, 'utf8')])));
   source.start();
   const broken = source.findings().find(({ severity }) => severity === 'error');
-  if (broken !== undefined) {
-    throw new Error(`${broken.file}:${broken.line}:${broken.column}: ${broken.path}: ${broken.message}`);
-  }
-  return [...source.objects()].map(([key, object]) => ({ key, digest: objectDigest(object) }));
+  if (broken !== undefined) throw new Error(formatFinding(broken));
+  const objects = [...source.objects()].map(([key, object]) => ({ key, digest: objectDigest(object) }));
+  if (objects.length === 0) throw new Error(`${path} has no objects`);
+  return objects;
+}
+
+function filesOf(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
+  return names.filter((name) => /(^|\/)[^./][^/]*\.(ya?ml|json)$/.test(name)).map((name) => join(path, name));
 }
 
 /** 'VirtualService/reviews', 'virtualservice/bookinfo/reviews'; the kind in any case, also as plural. */

@@ -62,8 +62,10 @@ function print(
     one.live >= one.concerned && one.refusals.length === 0 && one.effect === 'in effect';
   const shown = showsAll ? reports : reports.filter((one) => !isPlain(one));
   for (const one of shown) lines.push(...linesOf(one));
-  if (shown.length < reports.length)
-    lines.push(`${reports.length - shown.length} are live everywhere (--all shows them)`);
+  const idle = reports.filter((one) => one.concerned === 0 && !shown.includes(one)).length;
+  const live = reports.length - shown.length - idle;
+  if (live > 0) lines.push(`${live} are live everywhere (--all shows them)`);
+  if (idle > 0) lines.push(`${idle} concern no connected proxy`);
   for (const finding of findings) lines.push(`${finding.severity}: ${formatFinding(finding)}`);
   process.stdout.write(`${lines.join('\n')}\n`);
 }

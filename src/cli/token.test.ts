@@ -8,10 +8,10 @@ test('flags of heddle token', () => {
     ...{ action: 'run', directory: '.heddle/control/join-tokens', lifeMs: 3_600_000 },
     binding: { namespace: 'shop', account: 'default', workload: null },
   });
-  const all = ['--namespace', 'a', '--account', 'b', '--workload', 'c', '--life', '7d', '--state-dir', '/x'];
+  const all = ['--namespace', 'a', '--account', 'b', '--life', '7d', '--state-dir', '/x'];
   assert.deepEqual(parseTokenFlags(all), {
     ...{ action: 'run', directory: '/x/join-tokens', lifeMs: 7 * 86_400_000 },
-    binding: { namespace: 'a', account: 'b', workload: 'c' },
+    binding: { namespace: 'a', account: 'b', workload: null },
   });
   assert.deepEqual(parseTokenFlags(['--help']), { action: 'help' });
   for (const bad of [

@@ -7,7 +7,6 @@ import { JoinTokens } from '../ca/authenticate/join-tokens.ts';
 const OPTIONS = {
   namespace: { type: 'string', short: 'n', value: 'NAME', help: 'namespace of the workload' },
   account: { type: 'string', short: 'a', value: 'NAME', help: 'its service account (default)' },
-  workload: { type: 'string', value: 'NAME', help: 'the one workload that may use it; else any of the account' },
   life: { type: 'string', value: 'TIME', help: 'how long it may be used: 30m, 12h, 7d (1h)' },
   'state-dir': { type: 'string', value: 'DIR', help: 'that of heddle control (.heddle/control)' },
   help: { type: 'boolean', short: 'h', help: 'print this' },
@@ -21,7 +20,7 @@ export type TokenFlags =
   | {
       readonly action: 'run';
       readonly directory: string;
-      readonly binding: { readonly namespace: string; readonly account: string; readonly workload: string | null };
+      readonly binding: { readonly namespace: string; readonly account: string; readonly workload: null };
       readonly lifeMs: number;
     };
 
@@ -44,7 +43,7 @@ export function parseTokenFlags(args: readonly string[]): TokenFlags {
     binding: {
       namespace: text('namespace', ''),
       account: text('account', 'default'),
-      workload: text('workload', '') || null,
+      workload: null,
     },
     lifeMs: Number(life[1]) * UNITS_MS[life[2] as keyof typeof UNITS_MS],
   };
@@ -52,8 +51,9 @@ export function parseTokenFlags(args: readonly string[]): TokenFlags {
 
 export function tokenUsage(): string {
   const lines = Object.entries(OPTIONS).map(([name, option]) => {
-    const left = `  --${name}${'value' in option ? ` ${option.value}` : ''}`;
-    return `${left.padEnd(24)} ${option.help}`;
+    const short = 'short' in option ? `-${option.short}, ` : '    ';
+    const left = `  ${short}--${name}${'value' in option ? ` ${option.value}` : ''}`;
+    return `${left.padEnd(26)} ${option.help}`;
   });
   return ['usage: heddle token --namespace NAME [OPTIONS]', '', ...lines, ''].join('\n');
 }

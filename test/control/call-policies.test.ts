@@ -220,6 +220,9 @@ test('values that Envoy would refuse are replaced, and complained of', () => {
     [
       'spec.trafficPolicy.outlierDetection.maxEjectionPercent',
       'spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize',
+      // Heddle's own proxies have neither yet.
+      'spec.trafficPolicy.outlierDetection',
+      'spec.trafficPolicy.loadBalancer.consistentHash',
     ],
   );
 });

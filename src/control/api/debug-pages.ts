@@ -16,6 +16,7 @@ const CLUSTER = `${ENVOY}.cluster.v3.Cluster`;
 const ENDPOINT = `${ENVOY}.endpoint.v3.ClusterLoadAssignment`;
 const LISTENER = `${ENVOY}.listener.v3.Listener`;
 const ROUTE = `${ENVOY}.route.v3.RouteConfiguration`;
+const HOST = `${ENVOY}.route.v3.VirtualHost`;
 const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 
 export const DEBUG_PAGES: ReadonlyMap<string, DebugPage> = new Map<string, DebugPage>([
@@ -27,7 +28,7 @@ export const DEBUG_PAGES: ReadonlyMap<string, DebugPage> = new Map<string, Debug
     '/debug/config_dump',
     {
       help: 'what a proxy sees (?proxyID=)',
-      answer: (request, c) => dump(request, c, [CLUSTER, ENDPOINT, LISTENER, ROUTE]),
+      answer: (request, c) => dump(request, c, [CLUSTER, ENDPOINT, LISTENER, ROUTE, HOST]),
     },
   ],
   [

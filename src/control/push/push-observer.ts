@@ -1,5 +1,6 @@
 // What the xDS server tells while it pushes: counted under istiod's names, told to receipts, and to the operator.
 import type { MetricRegistry } from '../../telemetry/prometheus.ts';
+import { partOf, printable } from './receipts.ts';
 import type { XdsStream } from '../../xds/server/stream.ts';
 import type { XdsEvent, XdsObserver, XdsRefusalOf } from '../../xds/server/types.ts';
 import { type PushMetrics, pushMetrics, shortType } from './metrics.ts';
@@ -92,7 +93,8 @@ export class PushObserver implements XdsObserver {
     const rejects: Readonly<Record<string, PushMetrics['rejects']['cds']>> = this.metrics.rejects;
     rejects[type]?.cell(stream.label, 'Internal').add();
     this.#refusals++;
-    this.#parts.warn(`${stream.label} refused ${type}${name === '' ? '' : ` ${JSON.stringify(name)}`}: ${message}`);
+    const what = name === '' ? type : `${type} ${JSON.stringify(name)}`;
+    this.#parts.warn(`${printable(stream.label)} refused ${what}: ${printable(partOf(message, name))}`);
   }
 
   counted(event: XdsEvent, typeUrl: string): void {

@@ -127,7 +127,7 @@ test('a refusal is told with proxy, resource and field, and forgotten once mende
   ]);
   assert.equal(push.receipts.statusOf(OBJECT)?.accepted, 0);
   assert.deepEqual(push.receipts.statusOf('VirtualService/default/b')?.refusals, []);
-  assert.deepEqual(warnings, ['p refused rds "r": r: virtual_hosts[0].routes[1].match: is missing']);
+  assert.deepEqual(warnings, ['p refused rds "r": virtual_hosts[0].routes[1].match: is missing']);
   assert.match(registry.text(), /pilot_total_xds_rejects\{type="rds"\} 1/);
   assert.match(registry.text(), /pilot_xds_rds_reject\{node="p",err="Internal"\} 1/);
   change('good');

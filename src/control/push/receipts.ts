@@ -281,7 +281,13 @@ export class Receipts {
         if (!isRefused || refusals.length >= MAX_REFUSALS) continue;
         const field = fieldOf(refusal.message, name);
         const message = (type.refused?.size ?? 0) > 1 ? partOf(refusal.message, name) : refusal.message;
-        refusals.push({ proxy: stream.label, typeUrl: table.typeUrl, resource: name, field, message });
+        refusals.push({
+          proxy: stream.label,
+          typeUrl: table.typeUrl,
+          resource: name,
+          field,
+          message: printable(message),
+        });
       }
     }
   }
@@ -336,6 +342,12 @@ export function partOf(message: string, name: string): string {
   const line = /^[^\n]*/.exec(rest)?.[0] ?? '';
   return line.length <= MAX_PART_CHARS ? line : `${line.slice(0, MAX_PART_CHARS)} …`;
 }
+
+/** A client's words on one line, which it cannot make look like another. */
+export function printable(text: string): string {
+  return text.replace(CONTROL, ' ').trim();
+}
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** 'NAME: virtual_hosts[0].routes[1].match: is missing' → 'virtual_hosts[0].routes[1].match'. */
 export function fieldOf(message: string, name: string): string {

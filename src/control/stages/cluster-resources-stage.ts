@@ -2,6 +2,7 @@
 import type { Memo, Reader } from '../../base/collection.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { grpcClusters } from '../generate/cluster/grpc.ts';
+import { withinHeddle } from '../generate/cluster/heddle.ts';
 import { inboundClusters, type InboundTarget } from '../generate/cluster/inbound.ts';
 import { type NamedCluster, outboundClusters } from '../generate/cluster/outbound.ts';
 import { staticClusters } from '../generate/cluster/static.ts';
@@ -132,7 +133,7 @@ function clustersOfService(
   const { role, kind, families, mode, caller } = piece;
   const policy = readPolicy(parts.policies, read, piece.ref);
   const clustersOf = kind === 'grpc' ? grpcClusters : outboundClusters;
-  return clustersOf({
+  const clusters = clustersOf({
     ...{ service, policy, mode, mesh: meshOf(inputs, read), shape: { role, kind, families } },
     accounts: read.get(parts.services.accounts, service.key),
     isMtlsPossible: (port: ServicePort, isPassthrough: boolean) => {
@@ -142,6 +143,7 @@ function clustersOfService(
     inlineEndpoints: (port, subset) =>
       endpointMaker(service, policy, caller, read, inputs, parts)(port, subset, mode === 'sni'),
   });
+  return kind === 'heddle' ? clusters.map(withinHeddle) : clusters;
 }
 
 function inboundMemo(inputs: Inputs, parts: EndpointParts): Memo<readonly EncodedResource[]> {

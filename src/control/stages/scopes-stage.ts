@@ -51,16 +51,15 @@ export function scopesStage(
 ): ScopesStage {
   const { graph, mesh } = inputs;
   // Only what visibility depends on: an endpoint or a weight that changes leaves scopes alone.
-  const seen = graph.map<Service, Seen>('visible services', parts.services, (key, service) => ({
-    key,
-    hostname: service.hostname,
-    namespace: service.namespace,
-    name: service.name,
-    exportTo: service.exportTo,
-    creationMs: service.creationMs,
-    isKubernetes: service.registry === 'Kubernetes',
-    ports: service.ports.map((port) => port.number),
-  }));
+  const seen = graph.map<Service, Seen>(
+    'visible services',
+    parts.services,
+    (key, { hostname, namespace, name, exportTo, creationMs, ...service }) => ({
+      ...{ key, hostname, namespace, name, exportTo, creationMs },
+      isKubernetes: service.registry === 'Kubernetes',
+      ports: service.ports.map((port) => port.number),
+    }),
+  );
   const seenRoutes = graph.map<RouteSet, SeenRoutes>('visible routes', parts.routeSets, (key, set) =>
     set.parents.includes('mesh') ? routeFacts(key, set) : undefined,
   );

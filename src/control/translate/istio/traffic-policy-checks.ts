@@ -44,6 +44,14 @@ const CHECKS: readonly Check[] = [
   },
 ];
 
+/** What generate/cluster/heddle.ts leaves out. */
+const ONLY_ENVOY: readonly (readonly string[])[] = [
+  ['outlierDetection'],
+  ['loadBalancer', 'consistentHash'],
+  ['loadBalancer', 'warmup'],
+  ['loadBalancer', 'warmupDurationSecs'],
+];
+
 export function complaintsOfPolicy(rule: ServicePolicy): readonly Complaint[] {
   const found: Complaint[] = [];
   const objectKey = rule.origins[0] ?? '';
@@ -54,6 +62,12 @@ export function complaintsOfPolicy(rule: ServicePolicy): readonly Complaint[] {
       const fieldPath = [path, ...check.path].join('.');
       const message = `${value} ${check.message}`;
       found.push({ objectKey, fieldPath, message, remedy: check.remedy, severity: 'warning' });
+    }
+    for (const parts of ONLY_ENVOY) {
+      if (!isSet(policy, parts)) continue;
+      const message = "has no effect in Heddle's proxies yet, which go on without it";
+      const remedy = 'put the real Envoy where it matters';
+      found.push({ objectKey, fieldPath: [path, ...parts].join('.'), message, remedy, severity: 'warning' });
     }
   }
   return found;
@@ -71,6 +85,12 @@ function partsOf(rule: ServicePolicy): (readonly [string, Json])[] {
     const ofPorts = ports.map((settings, index) => [`${path}.portLevelSettings[${index}]`, settings] as const);
     return [[path, policy] as const, ...ofPorts];
   });
+}
+
+function isSet(policy: Json, path: readonly string[]): boolean {
+  let at: unknown = policy;
+  for (const field of path) at = isJson(at) ? at[field] : undefined;
+  return at !== undefined && at !== null;
 }
 
 function valueAt(policy: Json, path: readonly string[]): number | null {

@@ -57,7 +57,8 @@ test('names are in full: short ones are services of the own namespace', () => {
 
 test('a destination that is not there keeps its name, and is complained of once', () => {
   const host = 'gone.team.svc.cluster.local';
-  const spec = { hosts: ['shop'], http: [{ route: [...to('gone'), ...to('shop'), ...to('gone')] }] };
+  const shares = [...to('gone'), ...to('shop'), ...to('gone')].map((route) => ({ ...route, weight: 1 }));
+  const spec = { hosts: ['shop'], http: [{ route: shares }] };
   const { routes, complaints } = translate(object('v', 'team', spec), [], [host]);
   const [rule] = routes.http;
   assert.ok(rule?.action.kind === 'forward');
@@ -70,6 +71,18 @@ test('a destination that is not there keeps its name, and is complained of once'
     complaints.map(({ objectKey, fieldPath, severity }) => [objectKey, fieldPath, severity]),
     [['VirtualService/team/v', 'spec.http[0]', 'warning']],
   );
+});
+
+test('shares that are none are complained of', () => {
+  const weights = (...list: (number | undefined)[]): [string, string][] => {
+    const route = list.map((weight) => ({ ...to('shop')[0], ...(weight === undefined ? {} : { weight }) }));
+    const { complaints } = translate(object('v', 'team', { hosts: ['shop'], http: [{ route }] }));
+    return complaints.map(({ fieldPath, severity }) => [fieldPath, severity]);
+  };
+  assert.deepEqual(weights(0, 0), [['spec.http[0].route', 'error']]);
+  assert.deepEqual(weights(undefined, undefined), [['spec.http[0].route', 'error']]);
+  assert.deepEqual(weights(5, -3), [['spec.http[0].route[1].weight', 'error']]);
+  assert.deepEqual([weights(0, 100), weights(undefined)], [[], []]);
 });
 
 describe('delegates', () => {

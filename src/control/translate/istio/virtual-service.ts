@@ -82,6 +82,7 @@ export function translateVirtualService(
   const key = `${KEY_PREFIX}/${namespace}/${name}`;
   const complaints: Complaint[] = [];
   const complain: ComplaintSink = (complaint) => complaints.push(complaint);
+  complainOfWeights(spec, key, complain);
   const hosts = (spec.hosts ?? []).filter((host, index) => isHost(host, index, object, key, complain));
   const routes: RouteSet = {
     key,
@@ -98,6 +99,25 @@ export function translateVirtualService(
     isStrict: false,
   };
   return { routes, complaints };
+}
+
+/** Istio's webhook refuses these; proxies answer 500 where no share is above 0. */
+function complainOfWeights(spec: VirtualServiceSpec, objectKey: string, complain: ComplaintSink): void {
+  for (const part of ['http', 'tls', 'tcp'] as const) {
+    for (const [i, { route = [] }] of (spec[part] ?? []).entries()) {
+      const fieldPath = `spec.${part}[${i}].route`;
+      const weights = route.map(({ weight = 0 }) => weight);
+      const negative = weights.findIndex((weight) => weight < 0);
+      if (negative >= 0) {
+        const message = `${weights[negative]} is no share of requests`;
+        const remedy = 'write 0 or more';
+        complain({ objectKey, fieldPath: `${fieldPath}[${negative}].weight`, message, remedy, severity: 'error' });
+      } else if (route.length > 1 && weights.every((weight) => weight === 0)) {
+        const message = 'no destination has a weight above 0: requests are answered with 500';
+        complain({ objectKey, fieldPath, message, remedy: 'give the destinations weights', severity: 'error' });
+      }
+    }
+  }
 }
 
 /** Names with one wildcard in front, and addresses. Others would make proxies refuse the table. */

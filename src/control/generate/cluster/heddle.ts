@@ -1,0 +1,16 @@
+// What Heddle's own proxy does not do yet is left out of its clusters: the service works on, and a complaint says so.
+import type { NamedCluster } from './outbound.ts';
+
+/** `docs/supported-fields.md` has the same list; rules that ask for it are complained of. */
+export function withinHeddle(cluster: NamedCluster): NamedCluster {
+  const { outlier_detection: _outliers, ring_hash_lb_config: _ring, maglev_lb_config: _table, ...rest } = cluster;
+  const { round_robin_lb_config: _warmup, ...kept } = rest;
+  const least = kept.least_request_lb_config;
+  if (least !== undefined) {
+    const { slow_start_config: _start, ...others } = least;
+    kept.least_request_lb_config = others;
+    if (Object.keys(others).length === 0) delete kept.least_request_lb_config;
+  }
+  if (kept.lb_policy === 'RING_HASH' || kept.lb_policy === 'MAGLEV') kept.lb_policy = 'LEAST_REQUEST';
+  return kept as NamedCluster;
+}
