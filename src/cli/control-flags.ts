@@ -21,6 +21,7 @@ const OPTIONS = {
   'cluster-id': { type: 'string', value: 'NAME', help: 'of this cluster (Kubernetes)' },
   'cluster-domain': { type: 'string', value: 'DOMAIN', help: 'of its services (cluster.local)' },
   network: { type: 'string', value: 'NAME', help: 'of workloads that say none' },
+  'scope-gateways': { type: 'boolean', help: 'a Gateway selects proxies of its own namespace only' },
   'server-name': {
     type: 'string',
     multiple: true,
@@ -85,6 +86,7 @@ export function parseControlFlags(args: readonly string[]): ControlFlags {
     cluster: text('cluster-id', 'Kubernetes'),
     clusterDomain: text('cluster-domain', 'cluster.local'),
     network: text('network', ''),
+    scopesGateways: values['scope-gateways'] === true,
     serverNames: (values['server-name'] as string[] | undefined) ?? [],
     tokens:
       text('token-jwks', '') === ''

@@ -128,8 +128,8 @@ function openMesh(
   clock: Clock,
   log: Logger,
 ): Pick<RunningControl, 'state' | 'source' | 'updates'> {
-  const { cluster, clusterDomain, network } = options;
-  const state = new MeshState({ cluster, clusterDomain, network });
+  const { cluster, clusterDomain, network, scopesGateways } = options;
+  const state = new MeshState({ cluster, clusterDomain, network, scopesGateways });
   const source = new ConfigSource(options.config, { clock, watcher: new FileWatch(), clusterDomain });
   const updates = new Updates({ clock, state, log });
   source.onChange((changes) => updates.changed(changes));

@@ -17,6 +17,8 @@ export type ControlOptions = {
   readonly cluster: string;
   readonly clusterDomain: string;
   readonly network: string;
+  /** A Gateway selects proxies of its own namespace only. */
+  readonly scopesGateways: boolean;
   readonly serverNames: readonly string[];
   readonly tokens: { readonly issuer: string; readonly jwksFile: string; readonly audience: string } | null;
   /** Nodes on the plain-text port are believed without a credential. */

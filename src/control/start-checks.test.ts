@@ -13,7 +13,15 @@ writeFileSync(join(place, 'file'), '');
 const any = { host: '127.0.0.1', port: 0 };
 const GOOD: ControlOptions = {
   ...{ config: place, plain: any, secure: any, http: any, stateDirectory: join(place, 'a/b'), caDirectory: null },
-  ...{ passphraseFile: null, cluster: '', clusterDomain: '', network: '', serverNames: [], tokens: null },
+  ...{
+    passphraseFile: null,
+    cluster: '',
+    clusterDomain: '',
+    network: '',
+    scopesGateways: false,
+    serverNames: [],
+    tokens: null,
+  },
   trustsLoopback: false,
 };
 

@@ -62,7 +62,14 @@ before(async () => {
   const started = await startControl(
     {
       ...{ config: join(place, 'config'), plain: await at(), secure: await at(), http: await at() },
-      ...{ stateDirectory: state, caDirectory: null, passphraseFile: null, cluster: 'Kubernetes', network: '' },
+      ...{
+        stateDirectory: state,
+        caDirectory: null,
+        passphraseFile: null,
+        cluster: 'Kubernetes',
+        network: '',
+        scopesGateways: false,
+      },
       ...{ clusterDomain: 'cluster.local', serverNames: [], tokens: null, trustsLoopback: false },
     },
     { logs: registryOfLogs, version: '0' },

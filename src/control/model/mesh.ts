@@ -9,6 +9,8 @@ export type Mesh = {
   /** Name of this cluster, and network of workloads that say none. */
   readonly cluster: string;
   readonly network: string;
+  /** A Gateway selects proxies of its own namespace only (istiod: PILOT_SCOPE_GATEWAY_TO_NAMESPACE). */
+  readonly scopesGateways: boolean;
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly connectTimeoutMs: number;
   readonly protocolDetectionTimeoutMs: number;

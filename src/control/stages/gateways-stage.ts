@@ -7,6 +7,7 @@ import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
 import { translateGateway } from '../translate/istio/gateway.ts';
 import type { Inputs } from './inputs.ts';
+import { meshOf } from './mesh-of.ts';
 import type { ServicesStage } from './services-stage.ts';
 
 export type GatewaysStage = {
@@ -46,8 +47,8 @@ export function gatewaysStage(
   others: readonly Collection<Gateway>[] = [],
 ): GatewaysStage {
   const { graph } = inputs;
-  const istio = graph.map<ConfigObject, Gateway>("Istio's gateways", inputs.kind('Gateway'), (key, object) =>
-    translateGateway(object, key),
+  const istio = graph.map<ConfigObject, Gateway>("Istio's gateways", inputs.kind('Gateway'), (key, object, read) =>
+    translateGateway(object, key, meshOf(inputs, read).scopesGateways),
   );
   const gateways = graph.union('gateways', istio, ...others);
   const merged = graph.memo<MergedGateway>('merged gateways', (key, read) => {

@@ -3,7 +3,7 @@ import { durationMs } from '../../model/duration.ts';
 import type { Mesh } from '../../model/mesh.ts';
 
 /** What is not said in a MeshConfig but when the control plane is started. */
-export type MeshPlace = { readonly clusterDomain: string; readonly cluster: string; readonly network: string };
+export type MeshPlace = Pick<Mesh, 'clusterDomain' | 'cluster' | 'network'> & Partial<Pick<Mesh, 'scopesGateways'>>;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -19,6 +19,7 @@ export function translateMeshConfig(spec: Json | null, place: MeshPlace): Mesh {
   const providers = part('defaultProviders') as Record<string, string[] | undefined>;
   const outbound = part('outboundTrafficPolicy')['mode'];
   return {
+    scopesGateways: false,
     ...place,
     trustDomain: text('trustDomain', 'cluster.local'),
     trustDomainAliases: list('trustDomainAliases'),
