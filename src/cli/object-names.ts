@@ -21,9 +21,7 @@ function objectsOfFile(path: string): NamedObject[] {
   source.start();
   const broken = source.findings().find(({ severity }) => severity === 'error');
   if (broken !== undefined) throw new Error(formatFinding(broken));
-  const objects = [...source.objects()].map(([key, object]) => ({ key, digest: objectDigest(object) }));
-  if (objects.length === 0) throw new Error(`${path} has no objects`);
-  return objects;
+  return [...source.objects()].map(([key, object]) => ({ key, digest: objectDigest(object) }));
 }
 
 function filesOf(path: string): string[] {

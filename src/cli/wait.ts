@@ -41,7 +41,9 @@ export async function runWait(args: readonly string[]): Promise<void> {
   const timeoutMs = durationMs(values.timeout);
   if (timeoutMs === null) throw new Error(`--timeout ${values.timeout}: expected a time such as 30s or 2m`);
   const endMs = performance.now() + timeoutMs;
-  for (const { key, digest } of namedObjects(positionals, values.namespace)) {
+  const named = namedObjects(positionals, values.namespace);
+  if (named.length === 0) process.stdout.write(`no objects in ${positionals.join(', ')}: nothing to wait for\n`);
+  for (const { key, digest } of named) {
     const query = new URLSearchParams({ object: key, for: values.for });
     query.set('timeout', String(Math.max(0, Math.ceil(endMs - performance.now()))));
     if (digest !== null) query.set('digest', digest);
