@@ -18,6 +18,8 @@ type Stage = {
   readonly run: readonly string[] | { readonly files: readonly string[]; readonly concurrency: number };
   /** Left out by `--fast`. */
   readonly slow?: true;
+  /** Its tests wait for other programs on a clock: what fails is asked once more, alone, and told as unsteady. */
+  readonly asksAgain?: true;
   /** A longer stage than this hangs. */
   readonly timeoutMs: number;
 };
@@ -64,6 +66,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'integration',
       run: { files: ['test/{integration,support}/**/*.test.ts', 'examples/**/*.test.ts'], concurrency: 1 },
       slow: true,
+      asksAgain: true,
       timeoutMs: 900_000,
     },
     {
@@ -71,6 +74,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'namespaces',
       run: { files: ['test/namespaces/**/*.test.ts'], concurrency: 1 },
       slow: true,
+      asksAgain: true,
       timeoutMs: 600_000,
     },
   ],
@@ -84,7 +88,13 @@ const STAGES: readonly (readonly Stage[])[] = [
   ],
 ];
 
-type Outcome = TestCounts & { readonly name: string; readonly output: string; readonly ms: number };
+type Outcome = TestCounts & {
+  readonly name: string;
+  readonly output: string;
+  readonly ms: number;
+  /** Tests that failed, and passed when they ran once more. */
+  readonly unsteady?: number;
+};
 
 async function runStage(stage: Stage, scratch: string): Promise<Outcome> {
   const start = performance.now();
@@ -103,12 +113,29 @@ async function runStage(stage: Stage, scratch: string): Promise<Outcome> {
   return { ...counts, name: stage.name, output, ms: performance.now() - start };
 }
 
+/** More files than these fail for a reason. */
+const MOST_ASKED_AGAIN = 3;
+
+/** Runs the files in which tests failed once more, when others are done; both runs are told. */
+async function askAgain(stage: Stage, first: Outcome, scratch: string): Promise<Outcome> {
+  const named = [...first.output.matchAll(/^\s*FAILED {2}(\S+\.test\.ts):\d+ {2}(.*)$/gm)];
+  const files = [...new Set(named.map(([, file]) => file as string))];
+  const isWhole = named.length === first.failed && files.length > 0 && files.length <= MOST_ASKED_AGAIN;
+  if (stage.asksAgain === undefined || first.failed === 0 || !isWhole) return first;
+  const second = await runStage({ ...stage, run: { files, concurrency: 1 } }, scratch);
+  const words = named.map(([, file, name]) => `${second.failed === 0 ? 'unsteady' : 'failed twice'}: ${file}: ${name}`);
+  const output = `${words.join('\n')}\n${first.output}\n--- again ---\n${second.output}`;
+  const ms = first.ms + second.ms;
+  if (second.failed > 0) return { ...first, output, ms };
+  return { ...first, passed: first.passed + first.failed, failed: 0, unsteady: first.failed, output, ms };
+}
+
 function testCommand(globs: readonly string[], concurrency: number): readonly string[] {
   const files = globs.flatMap((glob) => globSync(glob, { cwd: ROOT })).sort();
   if (files.length === 0) return script('-e', `throw new Error('no test matches ${globs.join(' ')}')`);
   const reporter = '--test-reporter=./scripts/support/test-reporter.ts';
   // A test that failed before it could clean up may have left something open, which would hold its file for ever.
-  const limits = ['--test-timeout=120000', '--test-force-exit'];
+  const limits = ['--test-timeout=120000', '--import=./scripts/support/end-after-tests.ts'];
   return script('--test', reporter, `--test-concurrency=${concurrency}`, ...limits, ...files);
 }
 
@@ -151,13 +178,13 @@ function runProgram(
 }
 
 function report(outcome: Outcome): void {
-  const { name, passed, failed, skipped, ms, output } = outcome;
-  const verdict = failed === 0 ? 'ok' : 'FAILED';
+  const { name, passed, failed, skipped, ms, output, unsteady = 0 } = outcome;
+  const verdict = failed > 0 ? 'FAILED' : unsteady > 0 ? 'UNSTEADY' : 'ok';
   console.log(
-    `${name.padEnd(14)}${verdict.padEnd(8)}${(ms / 1000).toFixed(1).padStart(6)} s` +
+    `${name.padEnd(14)}${verdict.padEnd(9)}${(ms / 1000).toFixed(1).padStart(6)} s` +
       `   ${passed} passed, ${failed} failed, ${skipped} skipped`,
   );
-  if (failed === 0 && skipped === 0) return;
+  if (failed === 0 && skipped === 0 && unsteady === 0) return;
   const lines = output.trimEnd().split('\n');
   console.log(
     lines
@@ -179,7 +206,9 @@ async function main(): Promise<void> {
   const start = performance.now();
   for (const group of STAGES) {
     const stages = group.filter((stage) => !(fast && stage.slow));
-    for (const outcome of await Promise.all(stages.map((stage) => runStage(stage, scratch)))) {
+    const outcomes = await Promise.all(stages.map((stage) => runStage(stage, scratch)));
+    for (const [i, first] of outcomes.entries()) {
+      const outcome = await askAgain(stages[i] as Stage, first, scratch);
       report(outcome);
       sum.passed += outcome.passed;
       sum.failed += outcome.failed;
