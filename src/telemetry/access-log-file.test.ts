@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, openSync, read, readFileSync, renameSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Clock } from '../base/clock.ts';
 import { allocateSharedMemory, SharedMemory } from '../base/shared-memory.ts';
@@ -76,10 +77,10 @@ test('reopening and draining do not wait for lines that come later', async (t) =
   files.drain(() => {
     drained = true;
   });
-  for (let i = 0; i < 100 && !drained; i++) {
+  for (let i = 0; i < 2000 && !drained; i++) {
     file.write(`${i}\n`);
     files.drain(() => {});
-    await new Promise(setImmediate);
+    await sleep(1);
   }
   assert.equal(drained, true);
   await new Promise<void>((done) => files.drain(done));
