@@ -10,10 +10,11 @@ import {
   endpointTables,
   sniEndpointTable,
 } from '../../src/control/stages/endpoint-resources-stage.ts';
+import { workloadKey } from '../../src/control/model/labels.ts';
 import { nameTableKey, nameTableStage } from '../../src/control/stages/name-table-stage.ts';
 import { plainStage } from '../../src/control/stages/plain-stage.ts';
 import { routesStage } from '../../src/control/stages/routes-stage.ts';
-import { scopesStage, sidecarKey } from '../../src/control/stages/scopes-stage.ts';
+import { scopesStage } from '../../src/control/stages/scopes-stage.ts';
 import { securityStage } from '../../src/control/stages/security-stage.ts';
 import { servicesStage, type ServicesStage } from '../../src/control/stages/services-stage.ts';
 import { trafficPolicyStage, type TrafficPolicyStage } from '../../src/control/stages/traffic-policy-stage.ts';
@@ -59,7 +60,7 @@ export function callRig(rig: StageRig): CallRig {
   const resources = (proxy: Called): ReadonlyMap<string, EncodedResource> => {
     const addresses = proxy.addresses ?? [];
     const facts: ProxyClass = { ...DEFAULTS, ...proxy.facts };
-    const key = sidecarKey(facts.namespace, proxy.labels ?? {});
+    const key = workloadKey(facts.namespace, proxy.labels ?? {});
     const sidecar = facts.role === 'sidecar' ? scopes.sidecarOf.retain(key) : '';
     const own = { ...facts, sidecar };
     const tables = [...clusterTables(clusters, own, addresses), ...endpointTables(endpoints, own)];

@@ -2,17 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { AdsServer } from '../../../test/support/ads-server.ts';
-import { Clock, Random } from '../../base/clock.ts';
+import { liveEngine } from '../../../test/support/live-engine.ts';
+import { Random } from '../../base/clock.ts';
 import { GrpcChannel } from '../../grpc/client/channel.ts';
 import type { ClientCall } from '../../grpc/client/client-call.ts';
 import { GrpcServer } from '../../grpc/server.ts';
-import { createEngine } from '../../net/engine.ts';
-import { createResolver, DEFAULT_RESOLVER } from '../../net/resolver/resolver.ts';
 import { decodeBinary } from '../../proto/binary-decode.ts';
 import { encodeBinary } from '../../proto/binary-encode.ts';
 import { registry } from '../../proto/registry.ts';
 import { typeUrlOf } from '../../proto/type-url.ts';
-import { StatStore } from '../../telemetry/metrics.ts';
 import { MetricRegistry } from '../../telemetry/prometheus.ts';
 import { AGGREGATED_SERVICE, CLUSTER_TYPE, LISTENER_TYPE } from '../../xds/client/services.ts';
 import { agentMetrics } from '../metrics.ts';
@@ -20,15 +18,7 @@ import { NAME_TABLE_TYPE } from './own-types.ts';
 import { requestTypeUrl, responseTypeUrl } from './peek.ts';
 import { AdsRelay } from './relay.ts';
 
-const clock = new Clock();
-const engine = createEngine({
-  clock,
-  onBug: (error) => {
-    throw error;
-  },
-});
-clock.wrap = (run) => engine.run(run);
-const resolver = createResolver(DEFAULT_RESOLVER, { engine, clock, random: new Random(1), stats: new StatStore() });
+const { clock, engine, resolver } = liveEngine();
 const closers: (() => void)[] = [() => resolver.close()];
 after(() => {
   for (const close of closers) close();

@@ -3,13 +3,11 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
+import { liveEngine } from '../../../test/support/live-engine.ts';
 import { Clock, Random } from '../../base/clock.ts';
 import { GrpcServer } from '../../grpc/server.ts';
 import { unaryMethod, type AnyServerMethod } from '../../grpc/service.ts';
-import { createEngine } from '../../net/engine.ts';
-import { createResolver, DEFAULT_RESOLVER } from '../../net/resolver/resolver.ts';
 import { registry } from '../../proto/registry.ts';
-import { StatStore } from '../../telemetry/metrics.ts';
 import { MetricRegistry } from '../../telemetry/prometheus.ts';
 import { agentMetrics } from '../metrics.ts';
 import { activeConnections, drainProxy } from '../process/drain.ts';
@@ -19,15 +17,7 @@ import { type Probe, runProbe } from './probe.ts';
 import { Readiness } from './readiness.ts';
 import { readWorkloadHealth, WorkloadHealth } from './workload-health.ts';
 
-const clock = new Clock();
-const engine = createEngine({
-  clock,
-  onBug: (error) => {
-    throw error;
-  },
-});
-clock.wrap = (run) => engine.run(run);
-const resolver = createResolver(DEFAULT_RESOLVER, { engine, clock, random: new Random(1), stats: new StatStore() });
+const { clock, engine, resolver } = liveEngine();
 const closers: (() => void)[] = [() => resolver.close()];
 after(() => {
   for (const close of closers) close();

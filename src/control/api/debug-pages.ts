@@ -4,6 +4,14 @@ import { toJson } from '../../proto/json-encode.ts';
 import type { Message, MessageType } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
 import { typeUrlName } from '../../proto/type-url.ts';
+import {
+  CLUSTER_URL,
+  ENDPOINT_URL,
+  LISTENER_URL,
+  ROUTE_URL,
+  SECRET_URL,
+  VIRTUAL_HOST_URL,
+} from '../../xds/server/order.ts';
 import type { XdsStream } from '../../xds/server/stream.ts';
 import { connectionRows } from '../push/connections.ts';
 import { shortType } from '../push/metrics.ts';
@@ -11,24 +19,19 @@ import { type ApiContext, json, type Page } from './context.ts';
 
 type DebugPage = { readonly help: string; readonly answer: Page };
 
-const ENVOY = 'type.googleapis.com/envoy.config';
-const CLUSTER = `${ENVOY}.cluster.v3.Cluster`;
-const ENDPOINT = `${ENVOY}.endpoint.v3.ClusterLoadAssignment`;
-const LISTENER = `${ENVOY}.listener.v3.Listener`;
-const ROUTE = `${ENVOY}.route.v3.RouteConfiguration`;
-const HOST = `${ENVOY}.route.v3.VirtualHost`;
-const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
-
 export const DEBUG_PAGES: ReadonlyMap<string, DebugPage> = new Map<string, DebugPage>([
   ['/debug/syncz', { help: 'how far each proxy is, by type', answer: (_request, context) => json(syncRows(context)) }],
   ['/debug/connections', { help: 'connected proxies', answer: (_request, context) => json(connections(context)) }],
   ['/debug/adsz', { help: 'connected proxies and what they watch', answer: (_request, context) => json(ads(context)) }],
-  ['/debug/edsz', { help: 'endpoints of a proxy (?proxyID=)', answer: (request, c) => dump(request, c, [ENDPOINT]) }],
+  [
+    '/debug/edsz',
+    { help: 'endpoints of a proxy (?proxyID=)', answer: (request, c) => dump(request, c, [ENDPOINT_URL]) },
+  ],
   [
     '/debug/config_dump',
     {
       help: 'what a proxy sees (?proxyID=)',
-      answer: (request, c) => dump(request, c, [CLUSTER, ENDPOINT, LISTENER, ROUTE, HOST]),
+      answer: (request, c) => dump(request, c, [CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, ROUTE_URL, VIRTUAL_HOST_URL]),
     },
   ],
   [
@@ -131,7 +134,7 @@ function dump({ query }: Parameters<Page>[0], { xds }: ApiContext, types: readon
   const shown = wanted.length === 0 ? types : types.filter((type) => wanted.includes(shortType(type)));
   const name = query.get('name');
   const resources = shown
-    .filter((typeUrl) => typeUrl !== SECRET)
+    .filter((typeUrl) => typeUrl !== SECRET_URL)
     .flatMap((typeUrl) =>
       view.tables(typeUrl).flatMap((table) =>
         [...table.names()]

@@ -29,3 +29,12 @@ export function byAge(
   const right = `${b.name}.${b.namespace}`;
   return left < right ? -1 : left > right ? 1 : 0;
 }
+
+/** Within a namespace: the oldest first, then by name. */
+export function byCreation(
+  a: { readonly creationMs: number; readonly name: string },
+  b: { readonly creationMs: number; readonly name: string },
+): number {
+  if (a.creationMs !== b.creationMs) return a.creationMs - b.creationMs;
+  return a.name < b.name ? -1 : Number(a.name > b.name);
+}

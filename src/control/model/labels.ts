@@ -10,6 +10,26 @@ export function selects(selector: Labels, labels: Labels): boolean {
   return true;
 }
 
+/** In the order of their names: equal labels give equal lists. */
+export function labelPairs(labels: Labels): [string, string][] {
+  return Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** The same labels, in the order of their names. */
+export function sortedLabels(labels: Labels): Labels {
+  return Object.fromEntries(labelPairs(labels));
+}
+
+/** What selects a workload, as the key of memos. */
+export function workloadKey(namespace: string, labels: Labels): string {
+  return JSON.stringify([namespace, labelPairs(labels)]);
+}
+
+export function parseWorkloadKey(key: string): { readonly namespace: string; readonly labels: Labels } {
+  const [namespace, pairs] = JSON.parse(key) as [string, [string, string][]];
+  return { namespace, labels: Object.fromEntries(pairs) };
+}
+
 export function hasLabels(labels: Labels): boolean {
   for (const _ in labels) return true;
   return false;

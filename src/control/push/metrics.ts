@@ -1,15 +1,23 @@
 // The metrics of pushing, under istiod's names. Source: istio, pilot/pkg/xds/monitoring.go, push_context.go.
 import type { MetricRegistry } from '../../telemetry/prometheus.ts';
-import { CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, ROUTE_URL } from '../../xds/server/order.ts';
+import {
+  CLUSTER_URL,
+  ENDPOINT_URL,
+  EXTENSION_URL,
+  LISTENER_URL,
+  ROUTE_URL,
+  SECRET_URL,
+  VIRTUAL_HOST_URL,
+} from '../../xds/server/order.ts';
 
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   [CLUSTER_URL]: 'cds',
   [ENDPOINT_URL]: 'eds',
   [LISTENER_URL]: 'lds',
   [ROUTE_URL]: 'rds',
-  'type.googleapis.com/envoy.config.route.v3.VirtualHost': 'vhds',
-  'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret': 'sds',
-  'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig': 'ecds',
+  [VIRTUAL_HOST_URL]: 'vhds',
+  [SECRET_URL]: 'sds',
+  [EXTENSION_URL]: 'ecds',
   'type.googleapis.com/istio.networking.nds.v1.NameTable': 'nds',
   'type.googleapis.com/istio.mesh.v1alpha1.ProxyConfig': 'pcds',
 };

@@ -7,7 +7,7 @@ import { gatewayListener } from '../generate/listener/gateway/listener.ts';
 import { type TraceIdentity, traceIdentity } from '../generate/listener/settings.ts';
 import { accessFilters } from '../generate/rbac/filters.ts';
 import { byAge, isVisible } from '../model/hosts.ts';
-import type { Labels } from '../model/labels.ts';
+import { type Labels, sortedLabels, workloadKey } from '../model/labels.ts';
 import { parseClass, pickClass, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import type { RouteSet } from '../model/route.ts';
 import { scopeKey } from '../model/scope.ts';
@@ -16,7 +16,6 @@ import { gatewayPlayerKey, type GatewaysStage } from './gateways-stage.ts';
 import type { Inputs } from './inputs.ts';
 import { LISTENER, type ListenerParts, type ListMemo, SEPARATOR, settingsMemo } from './listeners/parts.ts';
 import { firstService, seenServices } from './route-lookups.ts';
-import { securityKey } from './security-stage.ts';
 import { meshOf } from './services-stage.ts';
 import { policyQuery, readPolicy } from './traffic-policy-stage.ts';
 
@@ -34,7 +33,7 @@ export function gatewayListenerTable(
   facts: Facts,
   node: Pick<ProxyNode, 'labels' | 'workloadName' | 'namespace' | 'cluster' | 'addresses' | 'metadata'>,
 ): { readonly memo: ListMemo; readonly key: string } {
-  const labels = Object.fromEntries(Object.entries(node.labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const labels = sortedLabels(node.labels);
   const own: Own = { labels, identity: traceIdentity(node) };
   const key = [pickClass(facts, ...FIELDS), JSON.stringify(own), gatewayPlayerKey(node)].join(SEPARATOR);
   return { memo: listeners, key };
@@ -55,7 +54,7 @@ export function gatewayListenerStage(inputs: Inputs, parts: GatewayListenerParts
       if (merged === undefined) return null;
       const { bind, port } = merged;
       const chains = gatewayChains(merged, contextOf(facts, read));
-      const { policies, closedBy } = read.get(parts.security.security, securityKey(facts.namespace, labels));
+      const { policies, closedBy } = read.get(parts.security.security, workloadKey(facts.namespace, labels));
       const settings = settingsOf(facts, read);
       const access = accessFilters({ policies, closedBy, trustDomains: settings.trustDomains });
       const { families } = facts;

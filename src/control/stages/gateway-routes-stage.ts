@@ -1,5 +1,6 @@
 // Route configurations of gateways: servers that share one, and the routes that join their hosts.
 import type { Memo, Reader } from '../../base/collection.ts';
+import { ROUTE_URL } from '../../xds/server/order.ts';
 import { type EncodedResource, encodedResource } from '../../xds/server/resource.ts';
 import {
   type BoundServer,
@@ -27,7 +28,6 @@ const FIELDS = ['namespace', 'labels'] as const;
 export type GatewayRouteFacts = Pick<ProxyClass, (typeof FIELDS)[number]>;
 
 const SEPARATOR = '\n';
-const ROUTE_TYPE = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 
 /** Key of a table: `servers` is whatever tells the proxy's merged gateways apart, and has no line break. */
 export function gatewayRouteKey(facts: GatewayRouteFacts, servers: string, routeName: string): string {
@@ -59,7 +59,7 @@ export function gatewayRoutesStage(
     (key, read) => {
       const { facts, servers, routeName } = splitKey(key);
       if (read.get(serversOf, servers).length === 0)
-        return encodedResource(ROUTE_TYPE, routeName, emptyTable(routeName));
+        return encodedResource(ROUTE_URL, routeName, emptyTable(routeName));
       const caller = pickClass(facts, ...FIELDS);
       const others = { include_request_attempt_count: countsAttempts(meshOf(inputs, read)) };
       const hosts = read.get(plans, key).map((host) => {
@@ -67,7 +67,7 @@ export function gatewayRoutesStage(
         const tail = encodeHostBody([], host.requiresTls ? { ...switches, require_tls: 'ALL' } : switches);
         return { name: host.name, domains: host.domains, body: joinBody(read, pieces, caller, host.sources, tail) };
       });
-      return encodedResource(ROUTE_TYPE, routeName, joinTable(tableHeader(routeName), hosts, null));
+      return encodedResource(ROUTE_URL, routeName, joinTable(tableHeader(routeName), hosts, null));
     },
     (a, b) => a.version === b.version,
   );

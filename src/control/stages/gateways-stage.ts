@@ -3,6 +3,7 @@ import type { Collection, Index, Memo } from '../../base/collection.ts';
 import { type MergedGateway, mergeGateways } from '../generate/gateway/merge.ts';
 import { type BoundServer, gatewayServer } from '../generate/route/gateway-route.ts';
 import type { Gateway } from '../model/gateway.ts';
+import { labelPairs } from '../model/labels.ts';
 import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
 import { translateGateway } from '../translate/istio/gateway.ts';
@@ -31,8 +32,7 @@ type Player = {
 
 /** What decides which gateways a proxy plays, and on which ports. No line break is in it. */
 export function gatewayPlayerKey({ namespace, labels, addresses }: Player): string {
-  const names = Object.keys(labels).sort();
-  return JSON.stringify([namespace, names.map((name) => [name, labels[name]]), addresses]);
+  return JSON.stringify([namespace, labelPairs(labels), addresses]);
 }
 
 function parsePlayer(key: string): Player {

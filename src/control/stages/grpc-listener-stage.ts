@@ -4,7 +4,7 @@ import type { EncodedResource } from '../../xds/server/resource.ts';
 import { encodeResource } from '../generate/encode.ts';
 import { clientListener, serverListener, takesMtls } from '../generate/listener/grpc-library.ts';
 import { accessFilters } from '../generate/rbac/filters.ts';
-import type { Labels } from '../model/labels.ts';
+import { type Labels, sortedLabels, workloadKey } from '../model/labels.ts';
 import { parseClass, pickClass, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import { scopeKey } from '../model/scope.ts';
 import type { Service } from '../model/service.ts';
@@ -12,7 +12,7 @@ import { sameResources } from './endpoint-resources-stage.ts';
 import type { Inputs } from './inputs.ts';
 import { LISTENER, SEPARATOR } from './listeners/parts.ts';
 import type { ScopesStage } from './scopes-stage.ts';
-import { type SecurityStage, securityKey } from './security-stage.ts';
+import type { SecurityStage } from './security-stage.ts';
 import { meshOf, type ServicesStage } from './services-stage.ts';
 
 type List = Memo<readonly EncodedResource[]>;
@@ -28,8 +28,7 @@ export function grpcListenerTables(
   facts: ClientFacts,
   { namespace, labels, addresses }: Pick<ProxyNode, 'namespace' | 'labels' | 'addresses'>,
 ): readonly { readonly memo: List; readonly key: string }[] {
-  const sorted = Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const server: Server = { namespace, labels: sorted, addresses };
+  const server: Server = { namespace, labels: sortedLabels(labels), addresses };
   return [
     { memo: stage.clients, key: pickClass(facts, ...CLIENT_FIELDS) },
     { memo: stage.servers, key: JSON.stringify(server) },
@@ -73,7 +72,7 @@ export function grpcListenerStage(
       const { namespace, labels, addresses } = JSON.parse(key) as Server;
       const instances = addresses.flatMap((address) => read.lookup(parts.services.instancesByAddress, address));
       const ports = [...new Set(instances.flatMap((one) => one.ports.map(({ targetPort }) => targetPort)))];
-      const { mtls, policies, closedBy } = read.get(parts.security.security, securityKey(namespace, labels));
+      const { mtls, policies, closedBy } = read.get(parts.security.security, workloadKey(namespace, labels));
       const { trustDomain, trustDomainAliases } = meshOf(inputs, read);
       // Libraries know no auditing, and would refuse the listener.
       const known = policies.filter(({ action, isDryRun }) => action !== 'AUDIT' && !isDryRun);

@@ -5,11 +5,12 @@ import { openCapture } from '../../../test/captures/captures.ts';
 import { canonical, captureRig, shown, stageRig, type StageRig } from '../../../test/control/stage-rig.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { readNode } from '../model/node.ts';
+import { workloadKey } from '../model/labels.ts';
 import { familiesOf, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import { accessLogsStage } from './access-logs-stage.ts';
 import { type ListenerResources, listenerStage, listenerTables } from './listener-stage.ts';
 import { routesStage } from './routes-stage.ts';
-import { type ScopesStage, scopesStage, sidecarKey } from './scopes-stage.ts';
+import { type ScopesStage, scopesStage } from './scopes-stage.ts';
 import { securityStage } from './security-stage.ts';
 import { servicesStage } from './services-stage.ts';
 import { trafficPolicyStage } from './traffic-policy-stage.ts';
@@ -40,7 +41,7 @@ function nodeOf(capture: string, stock = false): ProxyNode {
 function listenersOf({ rig, listeners, scopes }: Stages, node: ProxyNode): () => readonly EncodedResource[] {
   const { role, kind, namespace, dnsDomain, interception, locality, network, cluster, dnsCapture, http10 } = node;
   const all = rig.inputs.graph.memo<readonly EncodedResource[]>(`listeners of ${node.id}`, (_key, read) => {
-    const sidecar = read.get(scopes.sidecarOf, sidecarKey(namespace, node.labels));
+    const sidecar = read.get(scopes.sidecarOf, workloadKey(namespace, node.labels));
     const facts: ProxyClass = {
       ...{ role, kind, namespace, dnsDomain, sidecar, labels: {}, families: familiesOf(node.addresses) },
       ...{ interception, locality, network, cluster, dnsCapture, http10 },

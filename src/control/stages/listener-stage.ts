@@ -3,7 +3,7 @@
 import type { Memo, Reader } from '../../base/collection.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { traceIdentity } from '../generate/listener/settings.ts';
-import type { Labels } from '../model/labels.ts';
+import { sortedLabels } from '../model/labels.ts';
 import { pickClass, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import type { Inputs } from './inputs.ts';
 import { inboundMemo } from './listeners/inbound.ts';
@@ -46,16 +46,12 @@ export function listenerTables(
   const [own = ''] = node.addresses;
   // A pod's own listener would stand before its workload; only the pods of headless services have one.
   const pod = read.get(stage.podAddresses, pickClass(facts, ...PLAN_FIELDS)).has(own) ? own : '';
-  const callee: Callee = { labels: sorted(node.labels), addresses: node.addresses, identity };
+  const callee: Callee = { labels: sortedLabels(node.labels), addresses: node.addresses, identity };
   return [
     { memo: stage.shared, key: [outbound, pod].join(SEPARATOR) },
     { memo: stage.http, key: [outbound, pod, JSON.stringify(identity)].join(SEPARATOR) },
     { memo: stage.inbound, key: [pickClass(facts, ...INBOUND_FIELDS), JSON.stringify(callee)].join(SEPARATOR) },
   ];
-}
-
-function sorted(labels: Labels): Labels {
-  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export function listenerStage(inputs: Inputs, parts: ListenerParts): ListenerResources {

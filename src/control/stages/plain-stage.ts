@@ -1,6 +1,6 @@
 // Which workloads take no mTLS: of the rules on it, all that their callers need to know.
 import type { Memo, Reader } from '../../base/collection.ts';
-import type { Labels } from '../model/labels.ts';
+import { labelPairs } from '../model/labels.ts';
 import type { Endpoint } from '../model/service.ts';
 import type { Inputs } from './inputs.ts';
 import type { MtlsLookup } from './mtls-lookup.ts';
@@ -30,9 +30,5 @@ type PortKey = [namespace: string, port: number, labels: [string, string][]];
 
 /** Whether the rules let nobody speak mTLS with the endpoint. */
 export function isPlain(stage: PlainStage, read: Reader, { namespace, port, labels }: Endpoint): boolean {
-  return read.get(stage.ports, JSON.stringify([namespace, port, pairsOf(labels)] satisfies PortKey));
-}
-
-function pairsOf(labels: Labels): [string, string][] {
-  return Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return read.get(stage.ports, JSON.stringify([namespace, port, labelPairs(labels)] satisfies PortKey));
 }

@@ -1,7 +1,9 @@
 // Which tables each connected proxy is served from: its class, and the resources of every type under that class's key.
 import type { Collection, Memo, Reader } from '../../base/collection.ts';
+import { CLUSTER_URL, ENDPOINT_URL, LISTENER_URL, ROUTE_URL, VIRTUAL_HOST_URL } from '../../xds/server/order.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import type { MergedListener } from '../generate/gateway/merge.ts';
+import { workloadKey } from '../model/labels.ts';
 import { familiesOf, parseClass, pickClass, type ProxyClass, type ProxyNode } from '../model/proxy.ts';
 import { scopeKey } from '../model/scope.ts';
 import type { ProxyPlan } from '../views.ts';
@@ -17,7 +19,7 @@ import type { Inputs } from './inputs.ts';
 import { type ListenerResources, listenerTables } from './listener-stage.ts';
 import { nameTableKey, type NameTableStage } from './name-table-stage.ts';
 import { type RouteResources, tablesKey } from './route-resources-stage.ts';
-import { type ScopesStage, sidecarKey } from './scopes-stage.ts';
+import type { ScopesStage } from './scopes-stage.ts';
 import type { TrafficPolicyStage } from './traffic-policy-stage.ts';
 
 export type PlanParts = {
@@ -40,7 +42,6 @@ export type PlanParts = {
 /** A connected proxy; `isProved`: its identity is, so that it may have credentials. */
 export type ConnectedProxy = ProxyNode & { readonly isProved: boolean };
 
-const ENVOY = 'type.googleapis.com/envoy.config';
 const NAME_TABLE = 'type.googleapis.com/istio.networking.nds.v1.NameTable';
 
 export function plansStage(
@@ -56,25 +57,24 @@ export function plansStage(
     // mTLS goes through such a gateway unopened, to the cluster that its SNI names.
     const passesOn = isGateway && read.get(parts.gateways.merged, gatewayPlayerKey(node)).listeners.some(isUnopened);
     return {
-      [`${ENVOY}.cluster.v3.Cluster`]: [
+      [CLUSTER_URL]: [
         ...clusterTables(parts.clusters, facts, node.addresses),
         ...(passesOn ? [sniClusterTable(parts.clusters, facts)] : []),
       ],
-      [`${ENVOY}.endpoint.v3.ClusterLoadAssignment`]: [
+      [ENDPOINT_URL]: [
         ...endpointTables(parts.endpoints, facts),
         ...(passesOn ? [sniEndpointTable(parts.endpoints, facts)] : []),
       ],
-      [`${ENVOY}.listener.v3.Listener`]:
+      [LISTENER_URL]:
         node.kind === 'grpc'
           ? grpcListenerTables(parts.grpcListeners, facts, node)
           : node.role === 'router'
             ? [gatewayListenerTable(parts.gatewayListeners, facts, node)]
             : listenerTables(parts.listeners, facts, node, read),
-      [`${ENVOY}.route.v3.RouteConfiguration`]: isGateway
+      [ROUTE_URL]: isGateway
         ? [{ memo: gatewayTables, key: gatewayTablesKey(facts, node) }]
         : [{ memo: parts.routes.tables, key: routes }],
-      [`${ENVOY}.route.v3.VirtualHost`]:
-        facts.kind === 'heddle' && !isGateway ? [{ memo: parts.routes.tableHosts, key: routes }] : [],
+      [VIRTUAL_HOST_URL]: facts.kind === 'heddle' && !isGateway ? [{ memo: parts.routes.tableHosts, key: routes }] : [],
       [NAME_TABLE]: [{ memo: parts.names.tables, key: nameTableKey(facts) }],
       [SECRET_TYPE]: node.isProved
         ? [{ memo: parts.credentials.tables, key: credentialsKey(node.namespace, isGateway) }]
@@ -86,7 +86,7 @@ export function plansStage(
 function classOf(node: ProxyNode, read: Reader, parts: PlanParts): ProxyClass {
   const { role, kind, namespace, dnsDomain, interception, locality, network, cluster, dnsCapture, http10 } = node;
   // Gateways see what their namespace sees.
-  const sidecar = role === 'sidecar' ? read.get(parts.scopes.sidecarOf, sidecarKey(namespace, node.labels)) : '';
+  const sidecar = role === 'sidecar' ? read.get(parts.scopes.sidecarOf, workloadKey(namespace, node.labels)) : '';
   // Only labels by which something that the proxy sees tells proxies apart.
   const selecting = [
     ...read.get(parts.policies.selectingLabels, namespace),

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCapture } from '../../../test/captures/captures.ts';
 import { canonical, captureRig, classOfNode, shown, type StageRig, stageRig } from '../../../test/control/stage-rig.ts';
+import { workloadKey } from '../model/labels.ts';
 import type { ProxyClass } from '../model/proxy.ts';
 import { type RouteResources, routeKey, routeResourcesStage, tablesKey } from './route-resources-stage.ts';
 import { type RoutesStage, routesStage } from './routes-stage.ts';
-import { type ScopesStage, scopesStage, sidecarKey } from './scopes-stage.ts';
+import { type ScopesStage, scopesStage } from './scopes-stage.ts';
 import { servicesStage } from './services-stage.ts';
 import { trafficPolicyStage } from './traffic-policy-stage.ts';
 
@@ -27,7 +28,7 @@ function stagesOf({ inputs }: StageRig): Stages {
 function fullClass(stages: Stages, node: Json, kind: ProxyClass['kind']): ProxyClass {
   const facts = classOfNode(node, kind);
   const all = (node['metadata'] as { LABELS?: Record<string, string> }).LABELS ?? {};
-  const sidecar = stages.scopes.sidecarOf.retain(sidecarKey(facts.namespace, all));
+  const sidecar = stages.scopes.sidecarOf.retain(workloadKey(facts.namespace, all));
   const scope = sidecar === '' ? facts.namespace : `${facts.namespace}|${sidecar}`;
   const names = stages.resources.selectingLabels.retain(scope).filter((name) => all[name] !== undefined);
   return { ...facts, sidecar, labels: Object.fromEntries(names.map((name) => [name, all[name]!])) };

@@ -1,5 +1,6 @@
 // Route configurations of sidecars, and their virtual hosts as resources of their own for proxies that take them.
 import type { Collection, Memo, Reader } from '../../base/collection.ts';
+import { ROUTE_URL, VIRTUAL_HOST_URL } from '../../xds/server/order.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { encodedResource } from '../../xds/server/resource.ts';
 import { catchAllHost, defaultOutboundRoute } from '../generate/route/default-route.ts';
@@ -29,6 +30,7 @@ import { type Scope, scopeKey } from '../model/scope.ts';
 import type { Service } from '../model/service.ts';
 import type { Inputs } from './inputs.ts';
 import { firstService, hashLookup, policyOfHost, seenServices } from './route-lookups.ts';
+import { sameResources } from './endpoint-resources-stage.ts';
 import type { RoutesStage } from './routes-stage.ts';
 import type { ScopesStage } from './scopes-stage.ts';
 import { meshOf, type ServicesStage } from './services-stage.ts';
@@ -68,8 +70,6 @@ export function tablesKey(facts: TableFacts): string {
 
 /** In no name, and in JSON only escaped. */
 const SEPARATOR = '\n';
-const VIRTUAL_HOST_TYPE = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
-const ROUTE_TYPE = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 const MESH: ReadonlySet<string> = new Set(['mesh']);
 
 type Parts = {
@@ -86,7 +86,7 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
   const bodies = hostBodies(inputs, parts);
   const hostResources = graph.memo<EncodedResource>('virtual hosts', (key, read) => {
     const { resource, name, domains, body } = JSON.parse(key) as HostKey;
-    return encodedResource(VIRTUAL_HOST_TYPE, resource, joinHost(name, domains, read.get(bodies, body)));
+    return encodedResource(VIRTUAL_HOST_URL, resource, joinHost(name, domains, read.get(bodies, body)));
   });
   const routeConfigurations = graph.memo<EncodedResource>(
     'route configurations',
@@ -95,17 +95,17 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
       const scope = read.get(scopes, scopeKey(facts));
       const parsed = parseRouteName(routeName);
       if (parsed === null || listenerFor(scope, parsed) === null) {
-        return encodedResource(ROUTE_TYPE, routeName, emptyTable(routeName));
+        return encodedResource(ROUTE_URL, routeName, emptyTable(routeName));
       }
       const last = parsed.host === '' ? catchAllHost(scope, countsAttempts(meshOf(inputs, read))) : null;
       if (comeAlone(facts, parsed)) {
-        return encodedResource(ROUTE_TYPE, routeName, joinTable(vhdsHeader(routeName), [], last));
+        return encodedResource(ROUTE_URL, routeName, joinTable(vhdsHeader(routeName), [], last));
       }
       const header = facts.kind === 'grpc' ? { name: routeName } : tableHeader(routeName);
       const hosts = read.get(planned, key).map(({ name, domains, body }) => {
         return { name, domains, body: read.get(bodies, body) };
       });
-      return encodedResource(ROUTE_TYPE, routeName, joinTable(header, hosts, last));
+      return encodedResource(ROUTE_URL, routeName, joinTable(header, hosts, last));
     },
     sameResource,
   );
@@ -174,10 +174,6 @@ type HostKey = {
 
 function sameResource(a: EncodedResource, b: EncodedResource): boolean {
   return a.version === b.version && a.name === b.name;
-}
-
-function sameResources(a: readonly EncodedResource[], b: readonly EncodedResource[]): boolean {
-  return a.length === b.length && a.every((resource, index) => resource === b[index]);
 }
 
 function splitKey(key: string): { readonly facts: TableFacts; readonly routeName: string } {

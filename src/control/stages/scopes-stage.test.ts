@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { MeshState } from '../mesh-state.ts';
 import type { Scope } from '../model/scope.ts';
 import { MemorySource } from '../source/config-source.ts';
-import { sidecarKey } from './scopes-stage.ts';
+import { workloadKey } from '../model/labels.ts';
 
 const service = (name: string, namespace: string, exportTo = '*'): string => `
 apiVersion: v1
@@ -114,7 +114,7 @@ describe('with a Sidecar', () => {
         sidecar('selecting', 'istio-system', '{workloadSelector: {labels: {app: z}}, egress: [{hosts: ["./*"]}]}'),
     );
     const of = (namespace: string, labels: Record<string, string>): string =>
-      state.stages.scopes.sidecarOf.retain(sidecarKey(namespace, labels));
+      state.stages.scopes.sidecarOf.retain(workloadKey(namespace, labels));
     assert.equal(of('one', { app: 'a', x: 'y' }), 'one/own');
     assert.equal(of('one', { app: 'b' }), 'istio-system/default');
     assert.equal(of('two', {}), 'two/default');
@@ -127,7 +127,7 @@ describe('with a Sidecar', () => {
       all + sidecar('s', 'two', '{outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ["./*"]}]}'),
     );
     assert.deepEqual(scopeOf(state, 'one'), without);
-    assert.equal(state.stages.scopes.sidecarOf.retain(sidecarKey('one', {})), '');
+    assert.equal(state.stages.scopes.sidecarOf.retain(workloadKey('one', {})), '');
   });
 });
 

@@ -1,6 +1,7 @@
 // What proxies of a namespace may see: the services and routes exported to it, narrowed by a Sidecar.
 import type { Collection, Memo, Reader } from '../../base/collection.ts';
 import { byAge, hostsMeet, isHostWithin, isVisible } from '../model/hosts.ts';
+import { parseWorkloadKey, selects } from '../model/labels.ts';
 import type { RouteSet } from '../model/route.ts';
 import { type EgressListener, type Scope, scopeKey } from '../model/scope.ts';
 import type { Service } from '../model/service.ts';
@@ -13,16 +14,10 @@ export type ScopesStage = {
   readonly scopes: Memo<Scope>;
   /** Their `services` alone: rules that come and go leave them as they are. */
   readonly services: Memo<readonly string[]>;
-  /** The Sidecar ('NAMESPACE/NAME') that applies to a workload, '' for none; key: `sidecarKey`. */
+  /** The Sidecar ('NAMESPACE/NAME') that applies to a workload, '' for none; key: `workloadKey`. */
   readonly sidecarOf: Memo<string>;
   readonly sidecars: Collection<SidecarRule>;
 };
-
-/** Key of `sidecarOf`. */
-export function sidecarKey(namespace: string, labels: Readonly<Record<string, string>>): string {
-  const sorted = Object.keys(labels).sort();
-  return JSON.stringify([namespace, sorted.map((label) => [label, labels[label]])]);
-}
 
 type Seen = {
   readonly key: string;
@@ -71,8 +66,7 @@ export function scopesStage(
   const sidecarsByNamespace = sidecars.index('sidecars by namespace', (_key, rule) => [rule.namespace]);
 
   const sidecarOf = graph.memo('sidecar of workload', (key, read) => {
-    const [namespace, pairs] = JSON.parse(key) as [string, [string, string][]];
-    const labels = new Map(pairs);
+    const { namespace, labels } = parseWorkloadKey(key);
     const own = [...read.lookup(sidecarsByNamespace, namespace)].sort(byAge);
     const selected = own.find((rule) => rule.selector !== null && selects(rule.selector, labels));
     if (selected !== undefined) return selected.key;
@@ -195,8 +189,4 @@ function clusterServices(
     }
   }
   return visible.filter(({ key }) => wanted.has(key)).map(({ key }) => key);
-}
-
-function selects(selector: Readonly<Record<string, string>>, labels: ReadonlyMap<string, string>): boolean {
-  return Object.entries(selector).every(([label, value]) => labels.get(label) === value);
 }

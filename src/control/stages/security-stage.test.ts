@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stageRig } from '../../../test/control/stage-rig.ts';
 import { accessFilters } from '../generate/rbac/filters.ts';
-import type { Labels } from '../model/labels.ts';
-import { type Security, securityKey, securityStage } from './security-stage.ts';
+import { type Labels, workloadKey } from '../model/labels.ts';
+import { type Security, securityStage } from './security-stage.ts';
 
 const PEER = (name: string, namespace: string, spec: string, created = ''): string => `
 apiVersion: security.istio.io/v1
@@ -14,7 +14,7 @@ spec: ${spec}
 ---`;
 
 function securityOf(text: string, namespace: string, labels: Labels = {}): Security {
-  return securityStage(stageRig({ 'a.yaml': text }).inputs).security.retain(securityKey(namespace, labels));
+  return securityStage(stageRig({ 'a.yaml': text }).inputs).security.retain(workloadKey(namespace, labels));
 }
 
 describe('mTLS modes', () => {

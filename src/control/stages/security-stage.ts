@@ -2,7 +2,7 @@
 import type { Collection, Memo, Reader } from '../../base/collection.ts';
 import { isKnownKey } from '../generate/rbac/conditions.ts';
 import { byAge } from '../model/hosts.ts';
-import type { Labels } from '../model/labels.ts';
+import { parseWorkloadKey, workloadKey } from '../model/labels.ts';
 import type { AccessPolicy, ClosedBy, MtlsMode, MtlsPolicy } from '../model/policy.ts';
 import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
@@ -29,7 +29,7 @@ export type Security = {
 };
 
 export type SecurityStage = {
-  /** Keys: `securityKey`. */
+  /** Keys: `workloadKey`. */
   readonly security: Memo<Security>;
   /** For clusters and endpoints of callers. */
   readonly lookup: MtlsLookup;
@@ -37,16 +37,6 @@ export type SecurityStage = {
   readonly closed: Collection<ClosedBy>;
   readonly complaints: Collection<readonly Complaint[]>;
 };
-
-export function securityKey(namespace: string, labels: Labels): string {
-  const names = Object.keys(labels).sort();
-  return JSON.stringify([namespace, names.map((name) => [name, labels[name]])]);
-}
-
-function parseKey(key: string): { readonly namespace: string; readonly labels: Labels } {
-  const [namespace, pairs] = JSON.parse(key) as [string, [string, string][]];
-  return { namespace, labels: Object.fromEntries(pairs) };
-}
 
 /** Kinds of objects that may close workloads. */
 const GUARDS = ['RequestAuthentication', 'AuthorizationPolicy', 'WasmPlugin', 'TrafficExtension'] as const;
@@ -76,14 +66,14 @@ export function securityStage(inputs: Inputs): SecurityStage {
   );
   const closedByPlace = closed.index('by place', (_key, one) => placesOf(one));
   const mtls = graph.memo<MtlsPolicy>('mtls', (key, read) => {
-    const workload = parseKey(key);
+    const workload = parseWorkloadKey(key);
     const rootNamespace = root(read);
     const rules = [...read.lookup(peersByNamespace, rootNamespace)];
     if (workload.namespace !== rootNamespace) rules.push(...read.lookup(peersByNamespace, workload.namespace));
     return resolveMtls(rules, workload, rootNamespace);
   });
   const security = graph.memo<Security>('security', (key, read) => {
-    const workload = parseKey(key);
+    const workload = parseWorkloadKey(key);
     const isHere = (one: Pick<AccessPolicy, 'targets'>): boolean =>
       one.targets.some((target) => isTargeted(target, workload));
     const places = [EVERYWHERE, workload.namespace];
@@ -102,7 +92,7 @@ export function securityStage(inputs: Inputs): SecurityStage {
   const lookup: MtlsLookup = {
     ofNamespace: (read, namespace) => read.get(ofNamespace, namespace),
     ofPort: (read, namespace, labels, port) => {
-      const { mode, ports } = read.get(mtls, securityKey(namespace, labels));
+      const { mode, ports } = read.get(mtls, workloadKey(namespace, labels));
       return ports.get(port) ?? mode;
     },
   };

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { makeCa, makeCertificate } from '../../../test/support/certificates.ts';
+import { liveEngine } from '../../../test/support/live-engine.ts';
 import { testContext } from '../../../test/support/tls-handshake.ts';
-import { Clock, Random } from '../../base/clock.ts';
-import { createEngine } from '../../net/engine.ts';
-import { createResolver, DEFAULT_RESOLVER } from '../../net/resolver/resolver.ts';
-import { StatStore } from '../../telemetry/metrics.ts';
+import { Random } from '../../base/clock.ts';
 import { headerKey } from '../../wire/header-names.ts';
 import type { GrpcServerOptions } from '../options.ts';
 import { rawMethod } from '../raw-method.ts';
@@ -17,15 +15,7 @@ import { GrpcChannel, type UnaryResult } from './channel.ts';
 import type { ClientCallHandler } from './client-call.ts';
 import type { ChannelOptions } from './options.ts';
 
-const clock = new Clock();
-const engine = createEngine({
-  clock,
-  onBug: (error) => {
-    throw error;
-  },
-});
-clock.wrap = (run) => engine.run(run);
-const resolver = createResolver(DEFAULT_RESOLVER, { engine, clock, random: new Random(1), stats: new StatStore() });
+const { engine, resolver } = liveEngine();
 const closers: (() => void)[] = [() => resolver.close()];
 after(() => {
   for (const close of closers) close();

@@ -5,11 +5,11 @@ import { encodeResource } from '../../generate/encode.ts';
 import { type InboundPort, inboundListeners } from '../../generate/listener/inbound/listener.ts';
 import { accessFilters } from '../../generate/rbac/filters.ts';
 import { configReference } from '../../model/origin.ts';
+import { workloadKey } from '../../model/labels.ts';
 import { parseClass } from '../../model/proxy.ts';
 import { type Scope, scopeKey } from '../../model/scope.ts';
 import { sameResources } from '../endpoint-resources-stage.ts';
 import type { Inputs } from '../inputs.ts';
-import { securityKey } from '../security-stage.ts';
 import { meshOf } from '../services-stage.ts';
 import {
   type Callee,
@@ -30,7 +30,7 @@ export function inboundMemo(inputs: Inputs, parts: ListenerParts, settingsOf: Se
     const [classText = '', rest = ''] = key.split(SEPARATOR);
     const { families, interception, ...facts } = parseClass<keyof InboundFacts>(classText);
     const { labels, identity, ports } = JSON.parse(rest) as Omit<Callee, 'addresses'> & { ports: InboundPort[] };
-    const { mtls, policies, closedBy } = read.get(parts.security.security, securityKey(facts.namespace, labels));
+    const { mtls, policies, closedBy } = read.get(parts.security.security, workloadKey(facts.namespace, labels));
     const settings = settingsOf(facts, read);
     const access = accessFilters({ policies, closedBy, trustDomains: settings.trustDomains });
     const listeners = inboundListeners({ families, interception, ports, mtls, access, settings, identity });

@@ -1,4 +1,5 @@
 // DestinationRule → how a service is called; rules of one namespace for one host become one, as Istio merges them.
+import { byCreation } from '../../model/hosts.ts';
 import type { Mesh } from '../../model/mesh.ts';
 import type { ServicePolicy, Subset, TrafficPolicy } from '../../model/traffic-policy.ts';
 import type { ConfigObject } from '../../source/object.ts';
@@ -50,11 +51,6 @@ export function mergeRules(
     else merged[at] = join(other, rule, complain);
   }
   return merged;
-}
-
-function byCreation(a: ServicePolicy, b: ServicePolicy): number {
-  if (a.creationMs !== b.creationMs) return a.creationMs - b.creationMs;
-  return a.name < b.name ? -1 : Number(a.name > b.name);
 }
 
 function mayJoin(a: ServicePolicy, b: ServicePolicy): boolean {

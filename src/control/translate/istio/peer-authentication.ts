@@ -1,4 +1,5 @@
 // PeerAuthentication → whether a workload takes mTLS, plaintext, or both; the whole mesh's, its namespace's, its own.
+import { byCreation } from '../../model/hosts.ts';
 import { hasLabels, type Labels, selects } from '../../model/labels.ts';
 import type { MtlsMode, MtlsPolicy } from '../../model/policy.ts';
 import type { ConfigObject } from '../../source/object.ts';
@@ -63,11 +64,6 @@ export function namespaceMtls(rules: readonly PeerRule[], namespace: string, roo
 
 function oldest(rules: readonly PeerRule[]): PeerRule | undefined {
   return [...rules].sort(byCreation)[0];
-}
-
-function byCreation(a: PeerRule, b: PeerRule): number {
-  if (a.creationMs !== b.creationMs) return a.creationMs - b.creationMs;
-  return a.name < b.name ? -1 : Number(a.name > b.name);
 }
 
 /** What of an object can have no effect, given those of the same namespace. */
