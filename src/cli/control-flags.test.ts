@@ -35,6 +35,26 @@ test('addresses and tokens', () => {
   assert.deepEqual(options.tokens, { issuer: 'https://issuer', jwksFile: 'keys.json', audience: 'istio-ca' });
 });
 
+test('roots keep the order of the command line, each once', () => {
+  const words = [
+    '--config',
+    'a',
+    '--config-overlay',
+    'o',
+    '--config-application=app',
+    '--config',
+    'b',
+    '--config',
+    'a',
+  ];
+  const parsed = parseControlFlags(words);
+  assert.ok(parsed.action === 'run');
+  assert.deepEqual(
+    parsed.options.config.map(({ path, kind }) => `${path}: ${kind}`),
+    ['a: objects', 'o: overlay', 'app: application', 'b: objects'],
+  );
+});
+
 test('what cannot be meant is said', () => {
   const bad: [string[], RegExp][] = [
     [[], /--config is missing/],

@@ -1,9 +1,27 @@
 // Options of `heddle control`, read from the command line.
 import { parseArgs } from 'node:util';
 import type { ControlOptions } from '../control/options.ts';
+import type { ConfigRoot } from '../control/source/config-source.ts';
 
 const OPTIONS = {
-  config: { type: 'string', value: 'PATH', help: 'directory, bundle file or - (standard input) with the objects' },
+  config: {
+    type: 'string',
+    multiple: true,
+    value: 'PATH',
+    help: 'directory, bundle file or - (standard input) with the objects; repeatable',
+  },
+  'config-application': {
+    type: 'string',
+    multiple: true,
+    value: 'DIR',
+    help: 'directory of an application, of whose YAML only objects are read',
+  },
+  'config-overlay': {
+    type: 'string',
+    multiple: true,
+    value: 'DIR',
+    help: 'directory for objects of heddle apply; made if it is missing',
+  },
   'grpc-address': {
     type: 'string',
     value: 'HOST:PORT',
@@ -54,15 +72,18 @@ export function controlUsage(): string {
 
 export function parseControlFlags(args: readonly string[]): ControlFlags {
   let values: Record<string, string | boolean | string[] | undefined>;
+  let config: ConfigRoot[];
   try {
-    values = parseArgs({ args: [...args], options: OPTIONS as never, allowPositionals: false }).values as typeof values;
+    const parsed = parseArgs({ args: [...args], options: OPTIONS as never, allowPositionals: false, tokens: true });
+    values = parsed.values as typeof values;
+    config = rootsIn(parsed.tokens);
   } catch (error) {
     return { action: 'error', message: (error as Error).message };
   }
   if (values['help'] === true) return { action: 'help' };
   const text = (name: keyof typeof OPTIONS, fallback: string): string =>
     (values[name] as string | undefined) ?? fallback;
-  if (text('config', '') === '') return { action: 'error', message: '--config is missing: where are the objects?' };
+  if (config.length === 0) return { action: 'error', message: '--config is missing: where are the objects?' };
   const problems: string[] = [];
   const address = (name: keyof typeof OPTIONS, fallback: string): { host: string; port: number } => {
     const value = text(name, fallback);
@@ -76,7 +97,7 @@ export function parseControlFlags(args: readonly string[]): ControlFlags {
     problems.push(`--grpc-address ${plain.host}: plain text is served on loopback only; others use --secure-address`);
   }
   const options: ControlOptions = {
-    config: text('config', ''),
+    config,
     plain,
     secure: address('secure-address', '0.0.0.0:15012'),
     http: address('http-address', '127.0.0.1:15014'),
@@ -101,4 +122,22 @@ export function parseControlFlags(args: readonly string[]): ControlFlags {
   if (options.tokens !== null && options.tokens.issuer === '') problems.push('--token-jwks: --token-issuer is missing');
   if (problems.length > 0) return { action: 'error', message: problems.join('\n') };
   return { action: 'run', options, logLevel: text('log-level', 'info') };
+}
+
+const ROOT_KINDS: Readonly<Record<string, ConfigRoot['kind']>> = {
+  config: 'objects',
+  'config-application': 'application',
+  'config-overlay': 'overlay',
+};
+
+type Token = { readonly kind: string; readonly name?: string; readonly value?: string | undefined };
+
+/** In the order of the command line, whatever the options' names. */
+function rootsIn(tokens: readonly Token[]): ConfigRoot[] {
+  const roots = new Map<string, ConfigRoot>();
+  for (const { name = '', value: path = '' } of tokens) {
+    const kind = ROOT_KINDS[name];
+    if (kind !== undefined && path !== '' && !roots.has(path)) roots.set(path, { path, kind });
+  }
+  return [...roots.values()];
 }

@@ -134,7 +134,7 @@ function openMesh(
   const updates = new Updates({ clock, state, log });
   source.onChange((changes) => updates.changed(changes));
   const problem = source.start();
-  if (problem !== null) log.warn(`changes of ${options.config} will not be noticed: ${problem}`);
+  if (problem !== null) log.warn(`changes of the configuration will not be noticed: ${problem}`);
   updates.flush();
   return { state, source, updates };
 }

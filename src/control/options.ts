@@ -1,10 +1,11 @@
 // What a control plane is started with.
+import type { ConfigRoot } from './source/config-source.ts';
 
 export type HostPort = { readonly host: string; readonly port: number };
 
 export type ControlOptions = {
-  /** A directory, a bundle file, or '-' for the standard input. */
-  readonly config: string;
+  /** Where the objects are, in the order in which they are read. */
+  readonly config: readonly ConfigRoot[];
   /** Plain text, loopback only. */
   readonly plain: HostPort;
   readonly secure: HostPort;

@@ -12,7 +12,14 @@ after(() => rmSync(place, { recursive: true, force: true }));
 writeFileSync(join(place, 'file'), '');
 const any = { host: '127.0.0.1', port: 0 };
 const GOOD: ControlOptions = {
-  ...{ config: place, plain: any, secure: any, http: any, stateDirectory: join(place, 'a/b'), caDirectory: null },
+  ...{
+    config: [{ path: place, kind: 'objects' }],
+    plain: any,
+    secure: any,
+    http: any,
+    stateDirectory: join(place, 'a/b'),
+    caDirectory: null,
+  },
   ...{
     passphraseFile: null,
     cluster: '',
@@ -28,7 +35,11 @@ const GOOD: ControlOptions = {
 test('what is wrong is said with what to do', () => {
   const tokens = { issuer: 'me', jwksFile: join(place, 'none'), audience: '' };
   const TABLE: readonly (readonly [Partial<ControlOptions>, RegExp])[] = [
-    [{ config: join(place, 'none') }, /^--config \S+: there is nothing; name the directory/],
+    [
+      { config: [{ path: join(place, 'none'), kind: 'objects' }] },
+      /^--config \S+: there is nothing; name the directory/,
+    ],
+    [{ config: [{ path: '/proc/heddle', kind: 'overlay' }] }, /^--config-overlay \S+: .+; name a directory/],
     [{ stateDirectory: join(place, 'file') }, /^--state-dir \S+: it is no directory; name another one$/],
     [{ stateDirectory: join(place, 'file/x') }, /^--state-dir \S+: Not a directory; name a directory/],
     [{ stateDirectory: '/proc/heddle' }, /^--state-dir \S+: .+; name a directory/],

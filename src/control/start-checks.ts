@@ -8,8 +8,11 @@ import type { ControlOptions, HostPort } from './options.ts';
 /** Makes the state directory. Null: nothing is in the way. */
 export function startProblem(options: ControlOptions): string | null {
   const { config, stateDirectory, passphraseFile, tokens } = options;
-  if (config !== '-' && !isThere(config)) {
-    return `--config ${config}: there is nothing; name the directory or file with the objects`;
+  for (const { path, kind } of config) {
+    if (path === '-' || isThere(path)) continue;
+    if (kind !== 'overlay') return `--config ${path}: there is nothing; name the directory or file with the objects`;
+    const problem = directoryProblem('--config-overlay', path);
+    if (problem !== null) return problem;
   }
   if (passphraseFile !== null && !isReadable(passphraseFile)) {
     return `--ca-key-passphrase-file ${passphraseFile}: it cannot be read; name a file with the passphrase`;
@@ -17,18 +20,19 @@ export function startProblem(options: ControlOptions): string | null {
   if (tokens !== null && !isReadable(tokens.jwksFile)) {
     return `--token-jwks ${tokens.jwksFile}: it cannot be read; name the file with the keys of ${tokens.issuer}`;
   }
-  return stateProblem(stateDirectory);
+  return directoryProblem('--state-dir', stateDirectory);
 }
 
-function stateProblem(directory: string): string | null {
+/** Makes it where it is missing. */
+function directoryProblem(flag: string, directory: string): string | null {
   try {
     makeDirectory(directory);
-    if (!statSync(directory).isDirectory()) return `--state-dir ${directory}: it is no directory; name another one`;
+    if (!statSync(directory).isDirectory()) return `${flag} ${directory}: it is no directory; name another one`;
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     return null;
   } catch (error) {
     const reason = errnoText((error as NodeJS.ErrnoException).code ?? '');
-    return `--state-dir ${directory}: ${reason}; name a directory that Heddle may write to`;
+    return `${flag} ${directory}: ${reason}; name a directory that Heddle may write to`;
   }
 }
 

@@ -61,7 +61,8 @@ before(async () => {
   const at = async (): Promise<{ host: string; port: number }> => ({ host: '127.0.0.1', port: await freePort() });
   const started = await startControl(
     {
-      ...{ config: join(place, 'config'), plain: await at(), secure: await at(), http: await at() },
+      ...{ config: [{ path: join(place, 'config'), kind: 'objects' }], plain: await at(), secure: await at() },
+      http: await at(),
       ...{
         stateDirectory: state,
         caDirectory: null,

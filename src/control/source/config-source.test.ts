@@ -30,7 +30,10 @@ class Followed {
 
   constructor(files: Readonly<Record<string, string>>, path = '') {
     for (const [name, text] of Object.entries(files)) this.write(name, text);
-    this.source = new ConfigSource(join(this.directory, path), { clock: new Clock(), watcher: new FileWatch() });
+    this.source = new ConfigSource([{ path: join(this.directory, path), kind: 'objects' }], {
+      clock: new Clock(),
+      watcher: new FileWatch(),
+    });
     this.source.onChange((changes, { files: changed }) => {
       const keys = [...changes].map(([key, object]) => (object === null ? `-${key}` : key));
       this.told.push({ keys, files: changed });
@@ -75,7 +78,10 @@ describe('a directory', () => {
     );
     writeFileSync(join(directory, '.hidden.yaml'), service('hidden'));
     writeFileSync(join(directory, 'b/readme.md'), service('text'));
-    const source = new ConfigSource(directory, { clock: new Clock(), watcher: new FileWatch() });
+    const source = new ConfigSource([{ path: directory, kind: 'objects' }], {
+      clock: new Clock(),
+      watcher: new FileWatch(),
+    });
     let files: readonly string[] = [];
     source.onChange((_, cause) => (files = cause.files));
     source.start();

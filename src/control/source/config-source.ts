@@ -1,8 +1,8 @@
-// Where the objects come from: a directory, a bundle file or the standard input; followed as it changes.
-import { readFileSync } from 'node:fs';
+// Where the objects come from: directories, bundle files or the standard input; followed as they change.
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import type { DirectoryWatcher } from '../../net/file-watch.ts';
-import { FileTree } from './file-tree.ts';
+import { APPLICATION_FILES, FileTree, OBJECT_FILES } from './file-tree.ts';
 import type { Finding } from './finding.ts';
 import type { ConfigObject } from './object.ts';
 import { ObjectStore, type Position } from './object-store.ts';
@@ -18,6 +18,17 @@ export type SourceCause = {
 
 /** The object as it is now, null for one that is gone. Without changes only the findings are other ones. */
 export type SourceListener = (changes: ReadonlyMap<string, ConfigObject | null>, cause: SourceCause) => void;
+
+/** A place with objects. Of an object that several define, the one that was read first stays live. */
+export type ConfigRoot = {
+  /** A directory, a file, or '-' for the standard input, which is read to its end once. */
+  readonly path: string;
+  /**
+   * 'objects': all that lies there is meant as objects. 'application': a directory with other things, too; only the
+   * objects in its YAML files count. 'overlay': objects that commands put there; the directory is made if missing.
+   */
+  readonly kind: 'objects' | 'application' | 'overlay';
+};
 
 /** What the rest of the control plane knows of a source. */
 export type ObjectSource = {
@@ -74,40 +85,56 @@ abstract class StoredSource implements ObjectSource {
 }
 
 export class ConfigSource extends StoredSource {
-  readonly #path: string;
+  readonly #roots: readonly ConfigRoot[];
   readonly #parts: SourceParts;
-  #tree: FileTree | null = null;
+  readonly #trees: FileTree[] = [];
+  /** Files that were read before everything was. */
+  #first: string[] | null = [];
 
-  /** `path`: a directory, a file, or '-' for the standard input, which is read to its end once. */
-  constructor(path: string, parts: SourceParts) {
+  /** `roots` in the order in which they are read. */
+  constructor(roots: readonly ConfigRoot[], parts: SourceParts) {
     super(parts.clusterDomain ?? DEFAULT_DOMAIN);
-    this.#path = path;
+    this.#roots = roots;
     this.#parts = parts;
   }
 
-  /** Throws when the path is not there. */
+  /** Throws when a path is not there. */
   start(): string | null {
-    const { clock, watcher } = this.#parts;
-    if (this.#path === '-') {
+    const errors = this.#roots.flatMap((root) => this.#open(root) ?? []);
+    const files = this.#first ?? [];
+    this.#first = null;
+    this.tell('start', files, this.#parts.clock.nowMs);
+    return errors.length === 0 ? null : errors.join('; ');
+  }
+
+  #open({ path: root, kind }: ConfigRoot): string | null {
+    if (root === '-') {
       this.store.setFile('-', readFileSync(0, 'utf8'));
-      this.tell('start', ['-'], clock.nowMs);
+      this.#first?.push('-');
       return null;
     }
-    let kind: SourceCause['kind'] = 'start';
-    this.#tree = new FileTree(this.#path, clock, watcher, {
-      onText: (path, text) => this.store.setFile(path, text),
-      onUnreadable: (path, error) => this.store.setUnreadable(path, error),
-      onGone: (path) => this.store.removeFile(path),
-      onSettled: (files) => this.tell(kind, files, clock.nowMs),
+    const isApplication = kind === 'application';
+    if (kind === 'overlay') mkdirSync(root, { recursive: true, mode: 0o700 });
+    const tree = new FileTree(root, isApplication ? APPLICATION_FILES : OBJECT_FILES, {
+      ...this.#parts,
+      listener: {
+        onText: (path, text) => this.store.setFile(path, text, isApplication),
+        onUnreadable: (path, error) => this.store.setUnreadable(path, error),
+        onGone: (path) => this.store.removeFile(path),
+        onSettled: (files) => this.#settled(files),
+      },
     });
-    const error = this.#tree.start();
-    kind = 'change';
-    return error;
+    this.#trees.push(tree);
+    return tree.start();
+  }
+
+  #settled(files: readonly string[]): void {
+    if (this.#first !== null) this.#first.push(...files);
+    else this.tell('change', files, this.#parts.clock.nowMs);
   }
 
   stop(): void {
-    this.#tree?.stop();
-    this.#tree = null;
+    for (const tree of this.#trees.splice(0)) tree.stop();
   }
 }
 

@@ -35,7 +35,21 @@ const MAX_FILES = 50_000;
 const MAX_DIRECTORIES = 10_000;
 const MAX_DEPTH = 32;
 
-const IS_OBJECT_FILE = /\.(?:ya?ml|json)$/i;
+export type FileTreeParts = {
+  readonly clock: Clock;
+  readonly watcher: DirectoryWatcher | null;
+  readonly listener: FileTreeListener;
+};
+
+/** Names that are read, and those that are not even looked into. */
+export type FileFilter = { readonly reads: RegExp; readonly skips: RegExp };
+
+export const OBJECT_FILES: FileFilter = { reads: /\.(?:ya?ml|json)$/i, skips: /^\./ };
+/** A directory where an application lies, too: its packages, and what says how it is run, are no objects. */
+export const APPLICATION_FILES: FileFilter = {
+  reads: /\.ya?ml$/i,
+  skips: /^(?:\..*|node_modules|heddle\.ya?ml)$/,
+};
 
 type Entered = { readonly watch: DirectoryWatch | null; readonly real: string; readonly identity: string };
 type Followed = { identity: string; size: number; readonly directory: string };
@@ -47,6 +61,7 @@ type Followed = { identity: string; size: number; readonly directory: string };
 export class FileTree {
   readonly #root: string;
   readonly #isFile: boolean;
+  readonly #filter: FileFilter;
   readonly #watcher: DirectoryWatcher | null;
   readonly #listener: FileTreeListener;
   readonly #files = new Map<string, Followed>();
@@ -60,8 +75,10 @@ export class FileTree {
   #rootState: 'there' | 'gone' | 'missed' | 'returning' = 'there';
 
   /** Without a watcher it is read once. Throws when `root` is not there. */
-  constructor(root: string, clock: Clock, watcher: DirectoryWatcher | null, listener: FileTreeListener) {
+  constructor(root: string, filter: FileFilter, parts: FileTreeParts) {
+    const { clock, watcher, listener } = parts;
     this.#root = root;
+    this.#filter = filter;
     this.#isFile = statSync(root).isFile();
     this.#clock = clock;
     this.#watcher = watcher;
@@ -105,11 +122,11 @@ export class FileTree {
     }
     if (!isRead) return null;
     let error: string | null = null;
-    for (const name of namesIn(directory)) {
+    for (const name of namesIn(directory, this.#filter)) {
       const path = join(directory, name);
       const stats = statOf(path);
       if (isDirectory(stats)) error = this.#enter(path, depth + 1, paths, true) ?? error;
-      else if (IS_OBJECT_FILE.test(name)) this.#look(path, paths);
+      else if (this.#filter.reads.test(name)) this.#look(path, paths);
     }
     return error;
   }
@@ -117,7 +134,9 @@ export class FileTree {
   #mark(directory: string, name: string): void {
     const isItself = name === basename(directory);
     const isOwn = !this.#isFile || join(directory, name) === this.#root || name.startsWith('..');
-    if (!(isOwn || isItself) || (name.startsWith('.') && !name.startsWith('..'))) return;
+    // A root may have a name that is skipped below it.
+    const isSkipped = this.#filter.skips.test(name) && !name.startsWith('..') && !isItself;
+    if (!(isOwn || isItself) || isSkipped) return;
     const now = this.#clock.update();
     if (this.#dirty.size === 0) this.#dirtySinceMs = now;
     // What the kubelet swaps changes everything that is linked through it. Under its own name a directory tells of
@@ -203,7 +222,8 @@ export class FileTree {
       this.#leave(path);
       return;
     }
-    if (this.#files.has(path) || path === this.#root || IS_OBJECT_FILE.test(basename(path))) this.#look(path, paths);
+    if (this.#files.has(path) || path === this.#root || this.#filter.reads.test(basename(path)))
+      this.#look(path, paths);
   }
 
   #below(path: string): string[] {
@@ -264,10 +284,10 @@ function readText(path: string): string | Error {
   }
 }
 
-function namesIn(directory: string): string[] {
+function namesIn(directory: string, { skips }: FileFilter): string[] {
   try {
     return readdirSync(directory)
-      .filter((name) => !name.startsWith('.'))
+      .filter((name) => !skips.test(name))
       .sort();
   } catch {
     return [];

@@ -2,7 +2,7 @@
 import { type MadeObject, makeObject } from './make-object.ts';
 import { type Finding, formatPath, type PathPart, parsePath, type Problem } from './finding.ts';
 import type { ConfigObject } from './object.ts';
-import { readChunk, splitChunks, type UnreadDocument } from './read-documents.ts';
+import { type Chunk, readChunk, splitChunks, type UnreadDocument } from './read-documents.ts';
 import { checkReferences } from './references.ts';
 import { sameJson } from './same-json.ts';
 import { locate, type YamlError } from './yaml.ts';
@@ -17,6 +17,8 @@ type ReadChunk = {
   readonly unread: readonly UnreadDocument[];
   readonly syntaxError: YamlError | null;
 };
+
+type NewChunk = Chunk & { readonly path: string; readonly isApplication: boolean };
 
 type Spot = {
   readonly chunk: ReadChunk;
@@ -65,8 +67,11 @@ export class ObjectStore {
     return this.#files.keys();
   }
 
-  /** The file says this now. Only the parts of it that changed are parsed and validated. */
-  setFile(path: string, text: string): void {
+  /**
+   * The file says this now. Only the parts of it that changed are parsed and validated. In the files of an application
+   * documents that do not claim to be objects are none.
+   */
+  setFile(path: string, text: string, isApplication = false): void {
     const before = this.#files.get(path);
     const known = new Map<string, ReadChunk[]>();
     for (const chunk of before?.chunks ?? []) {
@@ -77,7 +82,7 @@ export class ObjectStore {
       const same = known.get(part)?.shift();
       // A part that is all that changed must not hold the whole text of its version in memory.
       const own = before === undefined ? part : Buffer.from(part).toString();
-      if (same === undefined) return this.#read(path, own, linesBefore, before);
+      if (same === undefined) return this.#read({ path, text: own, linesBefore, isApplication }, before);
       same.linesBefore = linesBefore;
       return same;
     });
@@ -125,8 +130,8 @@ export class ObjectStore {
     return claim === undefined ? null : placeIn(claim.file, claim.document, parsePath(fieldPath));
   }
 
-  #read(path: string, text: string, linesBefore: number, before: ReadFile | undefined): ReadChunk {
-    const content = readChunk(text, path);
+  #read({ path, text, linesBefore, isApplication }: NewChunk, before: ReadFile | undefined): ReadChunk {
+    const content = readChunk(text, path, isApplication);
     const documents: ReadDocument[] = [];
     const { unread, syntaxError } = content;
     const chunk: ReadChunk = { text, linesBefore, documents, unread, syntaxError };
@@ -192,7 +197,9 @@ export class ObjectStore {
     };
     for (const [file, { chunks, claims, error }] of this.#files) {
       if (error !== null) findings.push(unreadable(file, error));
-      for (const chunk of chunks) this.#collectChunk(file, chunk, claims, say);
+      // Of what is no object it is enough to know that such a file was seen.
+      const told = new Set<string>();
+      for (const chunk of chunks) this.#collectChunk(file, chunk, claims, told, say);
     }
     for (const [key, problems] of checkReferences(this.#live, this.#clusterDomain)) {
       const claim = this.#claims.get(key)?.[0];
@@ -203,7 +210,7 @@ export class ObjectStore {
     return findings;
   }
 
-  #collectChunk(file: string, chunk: ReadChunk, claims: ReadonlyMap<string, Claim>, say: Say): void {
+  #collectChunk(file: string, chunk: ReadChunk, claims: ReadonlyMap<string, Claim>, told: Set<string>, say: Say): void {
     if (chunk.syntaxError !== null) {
       const { error, place } = chunk.syntaxError;
       const text = `the document is no YAML: ${error}`;
@@ -214,6 +221,8 @@ export class ObjectStore {
       say(file, { ...at, index: -place.column }, '', { severity: 'error', path: [], message: text, remedy });
     }
     for (const { index, prefix, severity, message, remedy } of chunk.unread) {
+      if (severity === 'information' && told.has(message)) continue;
+      told.add(message);
       say(file, { chunk, index, prefix }, '', { severity, path: [], message, remedy });
     }
     for (const document of chunk.documents) {

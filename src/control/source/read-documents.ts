@@ -1,6 +1,6 @@
 // Text of a file → its documents: split as kubectl splits it, lists taken apart, mesh configuration found.
 import { basename } from 'node:path';
-import type { PathPart } from './finding.ts';
+import type { PathPart, Severity } from './finding.ts';
 import { MESH_GROUP } from './kinds.ts';
 import { parseYaml, type YamlError } from './yaml.ts';
 
@@ -27,7 +27,7 @@ export type RawDocument = {
 export type UnreadDocument = {
   readonly index: number;
   readonly prefix: readonly PathPart[];
-  readonly severity: 'error' | 'warning';
+  readonly severity: Severity;
   readonly message: string;
   readonly remedy: string;
 };
@@ -67,8 +67,11 @@ function isDirectives(part: string): boolean {
   return /^%/m.test(part) && part.split('\n').every((line) => /^(?:[%#]|\s*$)/.test(line));
 }
 
-/** `file` tells a MeshConfig, which does not say what it is, by the name 'mesh.yaml'. */
-export function readChunk(text: string, file: string): ChunkContent {
+/**
+ * `file` tells a MeshConfig, which does not say what it is, by the name 'mesh.yaml'. In a file of an application what
+ * has neither apiVersion nor kind is something else, and nobody's mistake.
+ */
+export function readChunk(text: string, file: string, isApplication = false): ChunkContent {
   const parsed = parseYaml(text);
   if ('error' in parsed) return { documents: [], unread: [], syntaxError: parsed };
   const documents: RawDocument[] = [];
@@ -76,15 +79,21 @@ export function readChunk(text: string, file: string): ChunkContent {
   const isMeshFile = /^mesh\.(?:ya?ml|json)$/.test(basename(file));
   const read = (value: unknown, index: number, prefix: readonly PathPart[]): void => {
     if (value === null || value === undefined) return;
-    const refuse = (severity: 'error' | 'warning', message: string, remedy: string): void => {
+    const refuse = (severity: Severity, message: string, remedy: string): void => {
       unread.push({ index, prefix, severity, message, remedy });
     };
+    const claimsToBe = isMap(value) && ('apiVersion' in value || 'kind' in value);
+    const isBareMesh = isMap(value) && !claimsToBe && isMeshFile && prefix.length === 0;
+    if (isApplication && !claimsToBe && !isBareMesh && prefix.length === 0) {
+      refuse('information', 'no object: it has neither apiVersion nor kind', 'nothing is to be done: it is not read');
+      return;
+    }
     if (!isMap(value)) {
       refuse('error', 'the document is no object', 'write apiVersion, kind, metadata and spec');
       return;
     }
     const { apiVersion, kind } = value;
-    if (apiVersion === undefined && kind === undefined && isMeshFile && prefix.length === 0) {
+    if (isBareMesh) {
       documents.push({ value: meshObject('MeshConfig', value), index, prefix: [], isBareSpec: true });
       return;
     }
