@@ -3,6 +3,7 @@ import { type HttpAnswer, type HttpRequest, type HttpServer, startHttpServer } f
 import type { HostPort } from '../options.ts';
 import type { ApiContext } from './context.ts';
 import { DEBUG_PAGES } from './debug-pages.ts';
+import { OBJECT_PAGES } from './object-pages.ts';
 import { STATUS_PAGES } from './status-pages.ts';
 
 /** Starts it; the promise is rejected when the address cannot be had. */
@@ -18,7 +19,7 @@ export function startApi(at: HostPort, context: ApiContext): Promise<HttpServer>
 
 function answer(request: HttpRequest, context: ApiContext): HttpAnswer | Promise<HttpAnswer> {
   const { path, method } = request;
-  const page = STATUS_PAGES.get(path) ?? DEBUG_PAGES.get(path)?.answer;
+  const page = STATUS_PAGES.get(path) ?? OBJECT_PAGES.get(path) ?? DEBUG_PAGES.get(path)?.answer;
   if (page !== undefined) {
     return method === 'GET' ? page(request, context) : { status: 405, body: `${path} is only read\n` };
   }
