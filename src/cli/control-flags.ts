@@ -40,6 +40,8 @@ const OPTIONS = {
   'cluster-domain': { type: 'string', value: 'DOMAIN', help: 'of its services (cluster.local)' },
   network: { type: 'string', value: 'NAME', help: 'of workloads that say none' },
   'scope-gateways': { type: 'boolean', help: 'a Gateway selects proxies of its own namespace only' },
+  'assign-addresses': { type: 'boolean', help: 'give Services without clusterIP one, as an API server does' },
+  'parent-fd': { type: 'string', value: 'NUMBER', help: 'descriptor of the parent: for heddle up' },
   'server-name': {
     type: 'string',
     multiple: true,
@@ -108,6 +110,8 @@ export function parseControlFlags(args: readonly string[]): ControlFlags {
     clusterDomain: text('cluster-domain', 'cluster.local'),
     network: text('network', ''),
     scopesGateways: values['scope-gateways'] === true,
+    assignsAddresses: values['assign-addresses'] === true,
+    parentFd: text('parent-fd', '') === '' ? null : Number(text('parent-fd', '')),
     serverNames: (values['server-name'] as string[] | undefined) ?? [],
     tokens:
       text('token-jwks', '') === ''

@@ -16,6 +16,7 @@ import { XdsServer } from '../xds/server/server.ts';
 import type { XdsStream } from '../xds/server/stream.ts';
 import { Admission, type Caller } from './admission.ts';
 import type { ApiContext } from './api/context.ts';
+import { ParentChannel } from './parent-channel.ts';
 import { startApi } from './api/server.ts';
 import { FindingLog } from './finding-log.ts';
 import { type MeshIdentity, openIdentity } from './identity.ts';
@@ -107,6 +108,11 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     return http.error;
   }
   const [plain, secure] = doors as [Door, Door];
+  if (options.parentFd !== null) {
+    const { processTokens } = identity;
+    const channel = new ParentChannel(options.parentFd, processTokens, () => process.exit(0));
+    channel.tell({ ready: true, secure: secure.at.port, http: http.port });
+  }
   return {
     ...{ state, source, updates, xds, receipts, identity },
     addresses: { plain: plain.at, secure: secure.at, http: { host: http.host, port: http.port } },
@@ -128,8 +134,8 @@ function openMesh(
   clock: Clock,
   log: Logger,
 ): Pick<RunningControl, 'state' | 'source' | 'updates'> {
-  const { cluster, clusterDomain, network, scopesGateways } = options;
-  const state = new MeshState({ cluster, clusterDomain, network, scopesGateways });
+  const { cluster, clusterDomain, network, scopesGateways, assignsAddresses } = options;
+  const state = new MeshState({ cluster, clusterDomain, network, scopesGateways, assignsAddresses });
   const source = new ConfigSource(options.config, { clock, watcher: new FileWatch(), clusterDomain });
   const updates = new Updates({ clock, state, log });
   source.onChange((changes) => updates.changed(changes));

@@ -20,8 +20,12 @@ export type ControlOptions = {
   readonly network: string;
   /** A Gateway selects proxies of its own namespace only. */
   readonly scopesGateways: boolean;
+  /** Services that say no clusterIP get one. */
+  readonly assignsAddresses: boolean;
   readonly serverNames: readonly string[];
   readonly tokens: { readonly issuer: string; readonly jwksFile: string; readonly audience: string } | null;
   /** Nodes on the plain-text port are believed without a credential. */
   readonly trustsLoopback: boolean;
+  /** A descriptor of the process that started this one: it asks for tokens there, and all ends when it does. */
+  readonly parentFd: number | null;
 };

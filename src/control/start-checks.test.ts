@@ -29,6 +29,8 @@ const GOOD: ControlOptions = {
     serverNames: [],
     tokens: null,
   },
+  assignsAddresses: false,
+  parentFd: null,
   trustsLoopback: false,
 };
 

@@ -4,7 +4,7 @@ import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { FractionalPercent } from './http/filter.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
-import type { ConfigSource } from '../proto/generated/types.d.ts';
+import type { BindConfig, ConfigSource } from '../proto/generated/types.d.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
 import type { ConfigPlace } from './xds/place.ts';
 
@@ -69,6 +69,8 @@ export type DecodeEnvironment = {
   readonly hasAds?: boolean;
   /** That asks in delta form; absent where only a part is decoded. */
   readonly isAdsDelta?: boolean;
+  /** cluster_manager.upstream_bind_config: of clusters that say none. */
+  clusterBind?: BindConfig | undefined;
   /** static_resources.secrets; absent where only a part is decoded. */
   readonly staticSecrets?: StaticSecrets;
   /** The transport socket of a type, for clusters; absent where there is none. */

@@ -71,7 +71,14 @@ before(async () => {
         network: '',
         scopesGateways: false,
       },
-      ...{ clusterDomain: 'cluster.local', serverNames: [], tokens: null, trustsLoopback: false },
+      ...{
+        clusterDomain: 'cluster.local',
+        serverNames: [],
+        tokens: null,
+        assignsAddresses: false,
+        parentFd: null,
+        trustsLoopback: false,
+      },
     },
     { logs: registryOfLogs, version: '0' },
   );

@@ -11,6 +11,8 @@ export type Mesh = {
   readonly network: string;
   /** A Gateway selects proxies of its own namespace only (istiod: PILOT_SCOPE_GATEWAY_TO_NAMESPACE). */
   readonly scopesGateways: boolean;
+  /** Services without an address get one, as an API server gives it. */
+  readonly assignsAddresses: boolean;
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly connectTimeoutMs: number;
   readonly protocolDetectionTimeoutMs: number;

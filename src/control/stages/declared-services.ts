@@ -4,7 +4,7 @@ import { type Service, serviceKey } from '../model/service.ts';
 import type { ConfigObject } from '../source/object.ts';
 import type { Complaint } from '../translate/complaint.ts';
 import { textIn } from '../translate/fields.ts';
-import { addressesAt, assignPlaces } from '../translate/istio/auto-address.ts';
+import { addressesAt, assignPlaces, clusterAddress } from '../translate/istio/auto-address.ts';
 import { complaintsOfEntry } from '../translate/istio/service-entry-complaints.ts';
 import { translateServiceEntry, wantsAutoAddress } from '../translate/istio/service-entry.ts';
 import { kubernetesHost, translateService } from '../translate/kubernetes/service.ts';
@@ -22,14 +22,19 @@ export function declaredServices(inputs: Inputs): DeclaredServices {
   const byExternalName = objects.index('by external name', (_key, object) =>
     object.spec['type'] === 'ExternalName' ? [textIn(object.spec, 'externalName')] : [],
   );
-  const kubernetes = graph.flatMap<ConfigObject, Service>('services of Kubernetes', objects, (_key, object, read) => {
+  const addressless = graph.flatMap<ConfigObject, true>('services without address', objects, (key, object, read) =>
+    meshOf(inputs, read).assignsAddresses && lacksAddress(object) ? [[key, true]] : [],
+  );
+  const places = graph.memo('addresses of services', (_key, read) => assignPlaces(read.keys(addressless)));
+  const kubernetes = graph.flatMap<ConfigObject, Service>('services of Kubernetes', objects, (key, object, read) => {
     const mesh = meshOf(inputs, read);
     const hostname = kubernetesHost(object.name, object.namespace, mesh.clusterDomain);
     const aliases = read
       .lookup(byExternalName, hostname)
       .map((alias) => kubernetesHost(alias.name, alias.namespace, mesh.clusterDomain));
     const service = translateService(object, mesh, aliases);
-    return [[service.key, service]];
+    const place = read.get(addressless, key) === true ? read.get(places, '').get(key) : undefined;
+    return [[service.key, place === undefined ? service : { ...service, addresses: [clusterAddress(place)] }]];
   });
   const services = graph.union('services', kubernetes, entryServices(inputs));
   const ofEntries = graph.map<ConfigObject, readonly Complaint[]>(
@@ -45,6 +50,11 @@ export function declaredServices(inputs: Inputs): DeclaredServices {
     object.spec['internalTrafficPolicy'] === 'Local' ? [notLocal(key)] : undefined,
   );
   return { services, complaints: graph.union('complaints about services', ofServices, ofEntries) };
+}
+
+/** What an API server would give an address. */
+function lacksAddress({ spec }: ConfigObject): boolean {
+  return textIn(spec, 'clusterIP') === '' && textIn(spec, 'type') !== 'ExternalName';
 }
 
 function notLocal(objectKey: string): Complaint {

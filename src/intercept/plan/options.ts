@@ -20,6 +20,8 @@ export type InterceptOptions = {
   /** Whose traffic is the proxy's own. */
   readonly proxyUids: readonly number[];
   readonly proxyGids: readonly number[];
+  /** The same by the mark of their packets (SO_MARK): where all run as one user. */
+  readonly proxyMarks: readonly number[];
   readonly mode: 'REDIRECT' | 'TPROXY' | 'NONE';
   readonly tproxyMark: number;
   readonly tproxyTable: number;
@@ -64,6 +66,7 @@ export const OPTIONS = {
   'inbound-tunnel-port': { short: 'e', takes: 'PORT', default: '15008', help: 'the port of tunnels, never redirected' },
   'proxy-uid': { short: 'u', takes: 'USERS', default: '1337', help: 'whose connections are the proxy’s own' },
   'proxy-gid': { short: 'g', takes: 'GROUPS', help: 'groups of the same; default: the numbers of --proxy-uid' },
+  'proxy-mark': { takes: 'NUMBER', help: 'mark of the proxy’s own connections, beside its users' },
   'istio-inbound-interception-mode': {
     short: 'm',
     takes: 'MODE',
@@ -243,6 +246,7 @@ class Reader {
       dnsPort: port('dns-port'),
       proxyUids,
       proxyGids: this.#text('proxy-gid') === '' ? proxyUids : this.#groups('proxy-gid'),
+      proxyMarks: this.#text('proxy-mark') === '' ? [] : [this.#number('proxy-mark', 0xffffffff)],
       mode: this.#mode(),
       tproxyMark: this.#number('istio-inbound-tproxy-mark', 0xffffffff),
       // Those above are the kernel's own: default, main and local.

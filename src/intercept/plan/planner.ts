@@ -66,6 +66,15 @@ const except = (...ports: readonly number[]): Ports => ({
 const TCP = { protocol: 'tcp' } as const;
 const UDP = { protocol: 'udp' } as const;
 
+/** How a packet of the proxy's own is known. */
+type ProxyOwn = {
+  readonly name: string;
+  readonly is: Pick<Match, 'owner' | 'mark'>;
+  readonly isNot: Pick<Match, 'owner' | 'mark'>;
+  /** Whose DNS questions are left alone. */
+  readonly isUser: boolean;
+};
+
 class Draft {
   readonly #families: readonly Family[];
   readonly #options: InterceptOptions;
@@ -103,9 +112,17 @@ class Draft {
     return { cidrs: [this.#loopback(family)], not: true };
   }
 
-  #eachProxyOwner(add: (owner: NonNullable<Match['owner']>, name: string) => void): void {
-    for (const id of this.#options.proxyUids) add({ kind: 'uid', ids: [id], not: false }, `uid ${id}`);
-    for (const id of this.#options.proxyGids) add({ kind: 'gid', ids: [id], not: false }, `gid ${id}`);
+  #eachProxyOwner(add: (own: ProxyOwn) => void): void {
+    for (const kind of ['uid', 'gid'] as const) {
+      for (const id of kind === 'uid' ? this.#options.proxyUids : this.#options.proxyGids) {
+        const owner = (not: boolean) => ({ owner: { kind, ids: [id], not } });
+        add({ name: `${kind} ${id}`, is: owner(false), isNot: owner(true), isUser: kind === 'uid' });
+      }
+    }
+    for (const value of this.#options.proxyMarks) {
+      const mark = (not: boolean) => ({ mark: { value, not } });
+      add({ name: `mark ${value}`, is: mark(false), isNot: mark(true), isUser: true });
+    }
   }
 
   trackDns(): void {
@@ -113,9 +130,9 @@ class Draft {
     if (dns === null) return;
     const output = this.#chain('raw', 'output');
     const zone = (id: number): Action => ({ kind: 'zone', zone: id });
-    this.#eachProxyOwner((owner, name) => {
-      output(`dns of the proxy, ${name}`, { ...UDP, destinationPorts: onPort(DNS), owner }, zone(UPSTREAM_ZONE));
-      output(`answers of the proxy, ${name}`, { ...UDP, sourcePort: dnsPort, owner }, zone(CLIENT_ZONE));
+    this.#eachProxyOwner(({ name, is }) => {
+      output(`dns of the proxy, ${name}`, { ...UDP, destinationPorts: onPort(DNS), ...is }, zone(UPSTREAM_ZONE));
+      output(`answers of the proxy, ${name}`, { ...UDP, sourcePort: dnsPort, ...is }, zone(CLIENT_ZONE));
     });
     const asked = { ...UDP, destinationPorts: onPort(DNS) };
     const answered = { ...UDP, sourcePort: DNS };
@@ -181,9 +198,9 @@ class Draft {
     const { tproxyMark: mark } = this.#options;
     const add = this.#chain('mangle', 'output');
     add('proxy to application', { ...TCP, outInterface: 'lo', mark: { value: mark, not: false } }, RETURN);
-    this.#eachProxyOwner((owner, name) => {
+    this.#eachProxyOwner(({ name, is }) => {
       for (const family of this.#families) {
-        const match = { ...TCP, outInterface: 'lo', destination: this.#notLoopback(family), owner };
+        const match = { ...TCP, outInterface: 'lo', destination: this.#notLoopback(family), ...is };
         add(`proxy to this machine, ${name}`, match, { kind: 'mark', mark: OUTBOUND_MARK }, family);
       }
     });
@@ -249,24 +266,20 @@ class Draft {
   #proxyItself(add: Add): void {
     const { inboundTunnelPort, inboundCapturePort, dns, outboundCidrs } = this.#options;
     const leavesLoopback = outboundCidrs === 'all' || !outboundCidrs.some(({ ip }) => isLoopback(ip));
-    this.#eachProxyOwner((owner, name) => {
-      const ports = dns !== null && owner.kind === 'uid' ? except(DNS, inboundTunnelPort) : except(inboundTunnelPort);
+    this.#eachProxyOwner(({ name, is, isNot, isUser }) => {
+      const ports = dns !== null && isUser ? except(DNS, inboundTunnelPort) : except(inboundTunnelPort);
       for (const family of this.#families) {
         const destination = this.#notLoopback(family);
-        const match = { ...TCP, outInterface: 'lo', destination, destinationPorts: ports, owner };
+        const match = { ...TCP, outInterface: 'lo', destination, destinationPorts: ports, ...is };
         const action: Action = { kind: 'redirect', port: inboundCapturePort };
         add(`application to itself by the proxy, ${name}`, match, action, family);
       }
       if (leavesLoopback) {
         // A DNS server of this machine is asked by loopback.
         const port = dns === null ? {} : { ...TCP, destinationPorts: except(DNS) };
-        add(
-          `inside this machine, not ${name}`,
-          { ...port, outInterface: 'lo', owner: { ...owner, not: true } },
-          RETURN,
-        );
+        add(`inside this machine, not ${name}`, { ...port, outInterface: 'lo', ...isNot }, RETURN);
       }
-      add(`proxy to elsewhere, ${name}`, { owner }, RETURN);
+      add(`proxy to elsewhere, ${name}`, is, RETURN);
     });
   }
 

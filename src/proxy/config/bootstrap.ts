@@ -43,7 +43,7 @@ export const BOOTSTRAP_FIELDS = {
     node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
     stats_eviction_interval
     bootstrap_extensions dynamic_resources cluster_manager`,
-  'envoy.config.bootstrap.v3.ClusterManager': 'load_stats_config',
+  'envoy.config.bootstrap.v3.ClusterManager': 'load_stats_config upstream_bind_config',
   'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': 'lds_config cds_config ads_config',
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
@@ -134,6 +134,7 @@ export function decodeBootstrap(
     else unknown(problem);
   }
   const statics = message.static_resources ?? {};
+  d.environment.clusterBind = message.cluster_manager?.upstream_bind_config;
   const ds = d.at('static_resources');
   // Before those who name them.
   for (const [i, secret] of (statics.secrets ?? []).entries())

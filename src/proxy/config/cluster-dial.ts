@@ -39,7 +39,7 @@ type Family = Address['family'];
 type Source = { readonly address: Address | null; readonly options: readonly SocketOptionPb[] | undefined };
 
 export function decodeDial(message: Cluster, d: ConfigDecoder): DialConfig {
-  const bind = message.upstream_bind_config;
+  const bind = message.upstream_bind_config ?? d.environment.clusterBind;
   const connection = message.upstream_connection_options;
   if (bind === undefined && connection === undefined) return DEFAULT_DIAL;
   const keepAlive = keepAliveOptions(connection);

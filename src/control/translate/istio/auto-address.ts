@@ -26,6 +26,11 @@ export function addressesAt(place: number): { readonly v4: string; readonly v6: 
   return { v4: `240.240.${third}.${fourth}`, v6: `2001:2::f0f0:${(third * 256 + fourth).toString(16)}` };
 }
 
+/** 10.96.0.0/16, of Kubernetes' default range for Services. */
+export function clusterAddress(place: number): string {
+  return `10.96.${Math.floor(place / 254)}.${(place % 254) + 1}`;
+}
+
 /** FNV-1a, 32 bits. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;

@@ -3,7 +3,7 @@ import { durationMs } from '../../model/duration.ts';
 import type { Mesh } from '../../model/mesh.ts';
 
 /** What is not said in a MeshConfig but when the control plane is started. */
-export type MeshPlace = Pick<Mesh, 'clusterDomain' | 'cluster' | 'network'> & Partial<Pick<Mesh, 'scopesGateways'>>;
+export type MeshPlace = Pick<Mesh, 'clusterDomain' | 'cluster' | 'network'> & Partial<Pick<Mesh, 'scopesGateways' | 'assignsAddresses'>>;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -20,6 +20,7 @@ export function translateMeshConfig(spec: Json | null, place: MeshPlace): Mesh {
   const outbound = part('outboundTrafficPolicy')['mode'];
   return {
     scopesGateways: false,
+    assignsAddresses: false,
     ...place,
     trustDomain: text('trustDomain', 'cluster.local'),
     trustDomainAliases: list('trustDomainAliases'),
