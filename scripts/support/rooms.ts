@@ -290,6 +290,11 @@ export const ROOMS: readonly Room[] = [
     may: ['src/control/source/', 'src/net/tls/', ...FLOOR],
     types: ['src/ca/', 'src/proto/'],
   },
+  {
+    path: 'src/control/telemetry/',
+    may: ['src/control/source/', ...FLOOR],
+    types: ['src/control/push/', 'src/control/updates.ts'],
+  },
   { path: 'src/control/source/', may: ['src/control/source/', 'src/control/schema/', 'src/net/', ...FLOOR] },
   // The composition root and what it joins: doors, pages, pushes.
   {
@@ -339,6 +344,7 @@ export const IMPURE_PLACES = [
   'test/',
   'bench/',
   'bin/',
+  'examples/',
 ];
 
 export const SOCKET_MODULES = ['net', 'tls', 'dns', 'dns/promises', 'dgram', 'http', 'https', 'http2'];

@@ -15,6 +15,7 @@ import { MetricRegistry } from '../telemetry/prometheus.ts';
 import { XdsServer } from '../xds/server/server.ts';
 import type { XdsStream } from '../xds/server/stream.ts';
 import { Admission, type Caller } from './admission.ts';
+import { readPageToken } from './api/access.ts';
 import type { ApiContext } from './api/context.ts';
 import { ParentChannel } from './parent-channel.ts';
 import { startApi } from './api/server.ts';
@@ -28,6 +29,7 @@ import { Receipts } from './push/receipts.ts';
 import { ConfigSource } from './source/config-source.ts';
 import { caProblem, listenProblem, startProblem } from './start-checks.ts';
 import { StatusBook } from './status.ts';
+import { LiveMesh } from './telemetry/live.ts';
 import { TrustBundleTable } from './trust-bundle.ts';
 import { Updates } from './updates.ts';
 
@@ -102,7 +104,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     version: parts.version,
   };
   const failed = doors.find((door) => 'error' in door);
-  const http = failed === undefined ? await openPages(options.http, context) : failed;
+  const http = failed === undefined ? await openPages(options, context) : failed;
   if ('error' in http) {
     close();
     return http.error;
@@ -161,9 +163,15 @@ function openServer(clock: Clock, registry: MetricRegistry, log: Logger, admissi
   return { xds, receipts, observer };
 }
 
-async function openPages(at: HostPort, context: ApiContext): Promise<HttpServer | { readonly error: string }> {
+async function openPages(
+  { http: at, pageTokenFile }: ControlOptions,
+  context: Omit<ApiContext, 'token' | 'live'>,
+): Promise<HttpServer | { readonly error: string }> {
+  const token = pageTokenFile === null ? null : readPageToken(pageTokenFile);
+  if (typeof token === 'string') return { error: token };
+  const live = token === null ? null : new LiveMesh(context);
   try {
-    return await startApi(at, context);
+    return await startApi(at, { ...context, token, live });
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     return { error: listenProblem('--http-address', at, code) };

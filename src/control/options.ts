@@ -10,6 +10,8 @@ export type ControlOptions = {
   readonly plain: HostPort;
   readonly secure: HostPort;
   readonly http: HostPort;
+  /** With the token that the API and the live page ask for; null: no live page, and the API is open to this machine. */
+  readonly pageTokenFile: string | null;
   /** Keys, tokens and roots; 0700. */
   readonly stateDirectory: string;
   /** Istio's cacerts layout; null: the CA makes its own root. */

@@ -31,6 +31,7 @@ const GOOD: ControlOptions = {
   },
   assignsAddresses: false,
   parentFd: null,
+  pageTokenFile: null,
   trustsLoopback: false,
 };
 

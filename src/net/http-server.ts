@@ -117,7 +117,11 @@ function finish(response: ServerResponse, reply: HttpReply): void {
 }
 
 function openEvents(response: ServerResponse, begin: (stream: EventStream) => void): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
   response.flushHeaders();
   begin({
     send: (event, data) => {

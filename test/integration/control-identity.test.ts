@@ -63,6 +63,7 @@ before(async () => {
     {
       ...{ config: [{ path: join(place, 'config'), kind: 'objects' }], plain: await at(), secure: await at() },
       http: await at(),
+      pageTokenFile: null,
       ...{
         stateDirectory: state,
         caDirectory: null,

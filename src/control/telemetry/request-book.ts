@@ -1,0 +1,56 @@
+// The newest requests of all proxies, and a choice of them.
+import type { RecentRequest } from '../../telemetry/mesh-report.ts';
+import type { NumberedRequest } from './page-types.ts';
+
+const MAX_REQUESTS = 500;
+
+/** What is not given is not asked for. */
+export type RequestFilter = {
+  /** '2xx', '404', 'failed' (5xx, no answer, or with a flag). */
+  readonly status: string | null;
+  /** As source, destination, or the one that wrote the line. */
+  readonly workload: string | null;
+  /** Part of the response flags; '*': any flag. */
+  readonly flags: string | null;
+  readonly path: string | null;
+};
+
+export class RequestBook {
+  #newest: NumberedRequest[] = [];
+  #next = 1;
+
+  take(requests: readonly RecentRequest[]): void {
+    const numbered = [...requests].sort((a, b) => a.atMs - b.atMs).map((one) => ({ ...one, n: this.#next++ }));
+    this.#newest = [...this.#newest, ...numbered].slice(-MAX_REQUESTS);
+  }
+
+  /** The latest last. */
+  after(n: number): readonly NumberedRequest[] {
+    return this.#newest.filter((one) => one.n > n);
+  }
+
+  get lastNumber(): number {
+    return this.#next - 1;
+  }
+
+  /** The newest of those that fit, the latest last. */
+  find(filter: RequestFilter, most: number): readonly NumberedRequest[] {
+    return this.#newest.filter((one) => fits(one, filter)).slice(-most);
+  }
+}
+
+function fits(one: RecentRequest, { status, workload, flags, path }: RequestFilter): boolean {
+  if (status !== null && !hasStatus(one, status)) return false;
+  if (workload !== null && ![one.source, one.destination, one.by].includes(workload)) return false;
+  if (flags === '*' && !hasFlags(one)) return false;
+  if (flags !== null && flags !== '*' && !one.flags.split(',').includes(flags)) return false;
+  return path === null || one.path.includes(path);
+}
+
+function hasStatus(one: RecentRequest, wanted: string): boolean {
+  if (wanted === 'failed') return one.status === 0 || one.status >= 500 || hasFlags(one);
+  const ofClass = /^([0-5])xx$/.exec(wanted);
+  return ofClass === null ? one.status === Number(wanted) : Math.floor(one.status / 100) === Number(ofClass[1]);
+}
+
+const hasFlags = ({ flags }: RecentRequest): boolean => flags !== '-' && flags !== '';
