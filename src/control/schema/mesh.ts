@@ -1,6 +1,7 @@
 // Mesh configuration against its protobuf message: a document of its own kind, with the rules of proto3 JSON.
 import { fromStrictJson } from '../../proto/json-decode.ts';
 import { toJson } from '../../proto/json-encode.ts';
+import { type MessageType, TYPE } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
 import { Report } from '../../proto/report.ts';
 import { type PathPart, parsePath } from '../source/finding.ts';
@@ -27,7 +28,34 @@ export function readMesh(kind: string, spec: unknown, problems: Problems): Recor
     const remedy = meant === null ? 'remove it, it has no effect' : `write ${meant}; it has no effect as it is`;
     problems.warn(place, `unknown field ${JSON.stringify(name)}`, remedy);
   }
-  return problems.hasErrors ? null : (toJson(type, message) as Record<string, unknown>);
+  if (problems.hasErrors) return null;
+  const read = toJson(type, message) as Fields;
+  restoreZeros(type, isFields(spec) ? spec : {}, read);
+  return read;
+}
+
+type Fields = Record<string, unknown>;
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+
+/**
+ * Puts back what protobuf leaves out because it is the zero of its type: the mesh has other defaults. REGISTRY_ONLY is
+ * such a zero, and so is `enableTracing: false`.
+ */
+function restoreZeros(type: MessageType, written: Fields, read: Fields): void {
+  for (const field of type.fields) {
+    const value = written[field.jsonName] ?? written[field.name];
+    const kept = read[field.jsonName];
+    if (value === undefined || value === null || field.repeated || field.map !== null) continue;
+    if (field.type === TYPE.message) {
+      if (field.message.wellKnown === 'none' && isFields(value) && isFields(kept)) {
+        restoreZeros(field.message, value, kept);
+      }
+    } else if (kept === undefined) {
+      if (field.type === TYPE.bool) read[field.jsonName] = false;
+      else if (field.type === TYPE.enum) read[field.jsonName] = field.enum.name(field.enum.defaultNumber);
+    }
+  }
 }
 
 const camelCase = (name: string): string => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());

@@ -183,6 +183,20 @@ describe('an object that is accepted', () => {
     ]);
     assert.deepEqual(accepted(raw).spec, { trustDomain: 'a', defaultConfig: { tracing: { sampling: 5 } } });
   });
+
+  test('of mesh configuration keeps what is written, also where that is the default of protobuf', () => {
+    const spec = {
+      outbound_traffic_policy: { mode: 'REGISTRY_ONLY' },
+      enableTracing: false,
+      accessLogEncoding: 0,
+      h2UpgradePolicy: null,
+    };
+    assert.deepEqual(accepted({ ...MESH, spec }).spec, {
+      outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' },
+      enableTracing: false,
+      accessLogEncoding: 'TEXT',
+    });
+  });
 });
 
 describe('the schemas of custom resources', () => {

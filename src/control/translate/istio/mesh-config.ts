@@ -3,7 +3,8 @@ import { durationMs } from '../../model/duration.ts';
 import type { Mesh } from '../../model/mesh.ts';
 
 /** What is not said in a MeshConfig but when the control plane is started. */
-export type MeshPlace = Pick<Mesh, 'clusterDomain' | 'cluster' | 'network'> & Partial<Pick<Mesh, 'scopesGateways' | 'assignsAddresses'>>;
+export type MeshPlace = Pick<Mesh, 'clusterDomain' | 'cluster' | 'network'> &
+  Partial<Pick<Mesh, 'scopesGateways' | 'assignsAddresses'>>;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -17,7 +18,6 @@ export function translateMeshConfig(spec: Json | null, place: MeshPlace): Mesh {
   const milliseconds = (field: string, fallback: number): number => durationMs(String(raw[field] ?? '')) ?? fallback;
   const part = (field: string): Json => (raw[field] as Json | undefined) ?? {};
   const providers = part('defaultProviders') as Record<string, string[] | undefined>;
-  const outbound = part('outboundTrafficPolicy')['mode'];
   return {
     scopesGateways: false,
     assignsAddresses: false,
@@ -25,7 +25,11 @@ export function translateMeshConfig(spec: Json | null, place: MeshPlace): Mesh {
     trustDomain: text('trustDomain', 'cluster.local'),
     trustDomainAliases: list('trustDomainAliases'),
     rootNamespace: text('rootNamespace', 'istio-system'),
-    outboundTrafficPolicy: outbound === 'REGISTRY_ONLY' ? 'REGISTRY_ONLY' : 'ALLOW_ANY',
+    // Where it is written at all, its zero counts.
+    outboundTrafficPolicy:
+      raw['outboundTrafficPolicy'] === undefined || part('outboundTrafficPolicy')['mode'] === 'ALLOW_ANY'
+        ? 'ALLOW_ANY'
+        : 'REGISTRY_ONLY',
     connectTimeoutMs: milliseconds('connectTimeout', 10_000),
     protocolDetectionTimeoutMs: milliseconds('protocolDetectionTimeout', 0),
     isAutoMtls: flag('enableAutoMtls', true),
