@@ -214,6 +214,21 @@ func main() {
   },
   { name: 'mariadb', why: 'a client of MySQL under capture', source: { from: 'apt', package: 'mariadb-client-core' } },
   { name: 'mariadbd', why: 'the server of mariadb', source: { from: 'apt', package: 'mariadb-server-core' } },
+  {
+    name: 'go-httpbin',
+    why: 'a server that nobody wrote for a mesh, as a workload',
+    source: {
+      from: 'go',
+      module: 'github.com/mccutchen/go-httpbin/v2',
+      version: 'v2.26.0',
+      directory: 'cmd/go-httpbin',
+    },
+  },
+  {
+    name: 'nats-server',
+    why: 'a TCP protocol in which the server speaks first, as a workload',
+    source: { from: 'go', module: 'github.com/nats-io/nats-server/v2', version: 'v2.15.2' },
+  },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' } },
   {
     name: 'nginx',
