@@ -73,7 +73,10 @@ async function answer(message: IncomingMessage, response: ServerResponse, handle
   try {
     const body = await readBody(message);
     if (body === null) {
-      finish(response, { status: 413, body: `bodies of more than ${MAX_BODY_BYTES} bytes are not taken\n` });
+      const headers = { connection: 'close' };
+      finish(response, { status: 413, headers, body: `bodies of more than ${MAX_BODY_BYTES} bytes are not taken\n` });
+      // Who is still writing would not see the answer to a connection that is cut.
+      message.resume();
       return;
     }
     const url = message.url ?? '/';
@@ -97,7 +100,7 @@ async function answer(message: IncomingMessage, response: ServerResponse, handle
 async function readBody(message: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
+  for await (const chunk of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_BODY_BYTES) return null;
     chunks.push(chunk);

@@ -66,10 +66,11 @@ test('says where an object stands and how far it came; what it says only on dema
   const [only] = ask('/api/v1/objects?kind=VirtualService').body['objects'] as Record<string, unknown>[];
   assert.equal(only?.['apiVersion'], 'networking.istio.io/v1');
   assert.deepEqual([only?.['file'], only?.['line'], only?.['namespace']], ['routes.yaml', 1, 'shop']);
-  assert.equal((only?.['status'] as { live: number }).live, 1);
+  assert.deepEqual(only?.['status'], { key: 'VirtualService/shop/reviews', concerned: 2, accepted: 2, live: 1 });
   assert.equal(only?.['object'], undefined);
-  const [whole] = ask('/api/v1/objects?kind=VirtualService&full=1').body['objects'] as Record<string, unknown>[];
-  const { metadata, spec } = whole?.['object'] as { metadata: unknown; spec: { hosts: string[] } };
+  type Whole = { object: { metadata: unknown; spec: { hosts: string[] } } };
+  const [whole] = ask('/api/v1/objects?kind=VirtualService&full=1').body['objects'] as [Whole];
+  const { metadata, spec } = whole.object;
   assert.deepEqual(metadata, { name: 'reviews', namespace: 'shop' });
   assert.deepEqual(spec.hosts, ['reviews']);
 });
