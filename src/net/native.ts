@@ -58,6 +58,7 @@ type Calls = {
   getpeername(fd: number, address: Buffer, length: Buffer): number;
   setns(fd: number, kind: number): number;
   unshare(kind: number): number;
+  pipe2(ends: Buffer, flags: number): number;
   errno(): number;
 };
 
@@ -154,6 +155,14 @@ export function enterNetwork(fd: number): string | null {
 export function leaveNetwork(): string | null {
   if (nativeProblem() !== null) return 'ENOSYS';
   return outcome((calls as Calls).unshare(CLONE_NEWNET));
+}
+
+/** Both ends of a pipe (closed on exec), which a child can open again by its name in /dev; or the name of the error. */
+export function makePipe(): { readonly read: number; readonly write: number } | string {
+  if (nativeProblem() !== null) return 'ENOSYS';
+  const ends = Buffer.alloc(8);
+  const failed = outcome((calls as Calls).pipe2(ends, SOCK_CLOEXEC));
+  return failed ?? { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
 }
 
 /** The address as a `struct sockaddr`; null when it is none. */
@@ -293,6 +302,7 @@ function loadCalls(): Calls {
     getpeername: declare('getpeername', ['int', 'void *', 'void *']),
     setns: declare('setns', ['int', 'int']),
     unshare: declare('unshare', ['int']),
+    pipe2: declare('pipe2', ['void *', 'int']),
     errno: () => koffi.errno(),
   } as Calls;
 }

@@ -38,6 +38,7 @@ export function makeBootstrap(settings: AgentSettings, options: BootstrapOptions
     ],
     stats_config: statsConfig(settings),
     admin: { address: socketAddress(localhost, ports.admin) },
+    ...(settings.proxyMark === null ? {} : { cluster_manager: { upstream_bind_config: markOf(settings.proxyMark) } }),
     dynamic_resources: dynamicResources(),
     static_resources: {
       clusters: [
@@ -54,6 +55,11 @@ export function makeBootstrap(settings: AgentSettings, options: BootstrapOptions
       ],
     },
   };
+}
+
+/** SO_MARK of SOL_SOCKET, by which rules of capture tell the proxy's own connections. */
+function markOf(int_value: number): object {
+  return { socket_options: [{ description: 'mark', level: 1, name: 36, int_value, state: 'STATE_PREBIND' }] };
 }
 
 function isIpv6Only({ addresses }: AgentSettings): boolean {

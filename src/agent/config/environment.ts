@@ -78,6 +78,8 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     proxyStatus: port('ENVOY_STATUS_PORT', 15_021),
     status: proxyConfig.statusPort,
   };
+  const proxyMark =
+    of('HEDDLE_PROXY_MARK') === '' ? null : numberOf(variables, 'HEDDLE_PROXY_MARK', 0, errors, 0x7fffffff);
   const addresses = addressesOf(of('INSTANCE_IP'), machine.addresses, errors);
   if (errors.length > 0) return { error: errors.join('\n') };
   return {
@@ -110,6 +112,7 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     proxyLogLevel: flags.proxyLogLevel ?? 'warning,misc:error',
     proxyComponentLogLevel: flags.proxyComponentLogLevel ?? '',
     concurrency: flags.concurrency ?? proxyConfig.concurrency,
+    proxyMark,
   };
 }
 

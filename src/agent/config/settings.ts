@@ -82,6 +82,8 @@ export type AgentSettings = {
   readonly proxyLogLevel: string;
   readonly proxyComponentLogLevel: string;
   readonly concurrency: number | null;
+  /** SO_MARK of all that the proxy dials, where capture knows it by that; null: none. */
+  readonly proxyMark: number | null;
 };
 
 /** What takes effect of istio.mesh.v1alpha1.ProxyConfig, and all of it as it was written, for the node. */

@@ -1,0 +1,134 @@
+// How traffic can be caught on this machine: tried for real, with the reason where something better is not possible.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, dirname, join } from 'node:path';
+import { nativeProblem } from '../../net/native.ts';
+import type { CaptureKind } from '../place/placement.ts';
+
+export type Capability = {
+  readonly capture: CaptureKind;
+  readonly text: string;
+  /** Words of `unshare` that make the namespaces; empty in explicit mode. */
+  readonly unshare: readonly string[];
+  readonly isUserNamespace: boolean;
+  readonly hasUsers: boolean;
+  readonly hasLoopbackRange: boolean;
+};
+
+const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const PROGRAMS = ['unshare', 'ip', 'nft', 'mount'];
+/** What will be needed, on a small scale. */
+const TRIAL = [
+  'ip link set lo up',
+  'ip link add heddle0 type bridge',
+  'ip link add heddle1 type veth peer name heddle2',
+  'nft add table inet heddle',
+  'mount --bind /etc/hostname /etc/hostname',
+].join(' && ');
+const TRIAL_TIMEOUT_MS = 10_000;
+export const SYSTEM_PATH = ['/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+
+export async function chooseCapture(wanted: CaptureKind | 'auto', directory: string): Promise<Capability | string> {
+  const hasLoopbackRange = await isOwnAddress('127.64.0.1');
+  const explicit = (why: string): Capability => ({
+    capture: 'explicit',
+    text: `explicit: programs are told of their proxies by HTTP_PROXY, $PORT and $NAME_PORT (${why})`,
+    ...{ unshare: [], isUserNamespace: false, hasUsers: false, hasLoopbackRange },
+  });
+  if (wanted === 'explicit') return explicit('as asked for; calls that do not ask the proxy are not caught');
+  const found = findNamespaces();
+  if ('why' in found) {
+    if (wanted === 'namespaces') return `--capture namespaces is not possible here: ${found.why}`;
+    return explicit(`${found.why}; calls that do not ask the proxy are not caught`);
+  }
+  const { isUserNamespace } = found;
+  const reader = isUserNamespace ? null : unreadable(directory);
+  const hasUsers = !isUserNamespace && reader === null;
+  const users = hasUsers
+    ? 'each workload runs as a user of its own'
+    : isUserNamespace
+      ? 'all run as your user, which is no boundary between them'
+      : `all run as root, as ${reader} may not be read by others: no boundary between them`;
+  const how = isUserNamespace ? 'namespaces of your own, without root' : 'network namespaces';
+  return {
+    capture: 'namespaces',
+    text: `${how}, redirected as in a pod; ${users}`,
+    unshare: isUserNamespace ? ['--user', '--map-root-user', ...NAMESPACES] : NAMESPACES,
+    ...{ isUserNamespace, hasUsers, hasLoopbackRange },
+  };
+}
+
+function findNamespaces(): { readonly isUserNamespace: boolean } | { readonly why: string } {
+  if (process.platform !== 'linux') return { why: `${process.platform} has no network namespaces` };
+  const problem = nativeProblem();
+  if (problem !== null) return { why: problem };
+  const missing = PROGRAMS.filter((name) => findProgram(name) === null);
+  if (missing.length > 0) return { why: `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed` };
+  const isRoot = process.geteuid?.() === 0;
+  const asRoot = isRoot ? tryNamespaces([]) : null;
+  if (isRoot && asRoot === null) return { isUserNamespace: false };
+  const asUser = tryNamespaces(['--user', '--map-root-user']);
+  return asUser === null ? { isUserNamespace: true } : { why: `the system refuses namespaces: ${asUser}` };
+}
+
+/** Null when it works. */
+function tryNamespaces(more: readonly string[]): string | null {
+  const { status, stderr, error } = spawnSync('unshare', [...more, ...NAMESPACES, 'sh', '-c', TRIAL], {
+    env: { ...process.env, PATH: systemPath() },
+    encoding: 'utf8',
+    timeout: TRIAL_TIMEOUT_MS,
+  });
+  if (status === 0) return null;
+  return error?.message ?? stderr.trim().split('\n').at(-1) ?? `status ${status}`;
+}
+
+export function systemPath(): string {
+  return [process.env['PATH'] ?? '', ...SYSTEM_PATH].filter((part) => part !== '').join(delimiter);
+}
+
+export function findProgram(name: string): string | null {
+  for (const directory of systemPath().split(delimiter)) {
+    try {
+      accessSync(join(directory, name), constants.X_OK);
+      return join(directory, name);
+    } catch {
+      // It is not in this one.
+    }
+  }
+  return null;
+}
+
+/** A directory on the way to this one, or to the program itself, that others may not enter; null for none. */
+function unreadable(directory: string): string | null {
+  for (const start of [directory, process.execPath]) {
+    for (let at = start; ; at = dirname(at)) {
+      const stats = statSync(at, { throwIfNoEntry: false });
+      if (stats !== undefined && (stats.mode & 0o005) !== 0o005) return at;
+      if (at === dirname(at)) break;
+    }
+  }
+  return null;
+}
+
+function isOwnAddress(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', () => resolve(false));
+    server.listen(0, address, () => server.close(() => resolve(true)));
+  });
+}
+
+/** Ports of 127.0.0.1 that nobody has at this moment. */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', () => resolve(null))),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
