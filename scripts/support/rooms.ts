@@ -37,6 +37,8 @@ export const ROOMS: readonly Room[] = [
     may: [
       'src/proxy/',
       'src/control/',
+      'src/up/',
+      'src/proto/',
       'src/ca/',
       'src/policy/',
       'src/intercept/',

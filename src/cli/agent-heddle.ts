@@ -1,6 +1,6 @@
 // `heddle agent` without an Envoy: the agent's work inside Heddle's own proxy, in one process.
 import { resolve } from 'node:path';
-import { loopback, makeBootstrap } from '../agent/bootstrap/bootstrap.ts';
+import { makeBootstrap } from '../agent/bootstrap/bootstrap.ts';
 import type { AgentSettings } from '../agent/config/settings.ts';
 import { SYSTEM_ROOTS, WorkloadIdentity } from '../agent/identity/workload-identity.ts';
 import { agentMetrics } from '../agent/metrics.ts';
@@ -63,7 +63,7 @@ async function tellOf(
   log: (level: 'info' | 'warning' | 'error', text: string) => void,
 ): Promise<{ end(): void } | string> {
   const { engine, clock, random } = proxy;
-  const ask = askAdmin(loopback(settings), settings.ports.admin);
+  const ask = askAdmin(settings);
   const readiness = new Readiness(ask);
   let isEnding = false;
   const drain = (): Promise<void> => {

@@ -7,6 +7,7 @@ import { BesideEnvoy } from '../agent/run/beside-envoy.ts';
 import { Clock, Random } from '../base/clock.ts';
 import { createEngine } from '../net/engine.ts';
 import { FileWatch } from '../net/file-watch.ts';
+import { whenGone } from '../net/inherited.ts';
 import { createResolver, DEFAULT_RESOLVER } from '../net/resolver/resolver.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { StatStore } from '../telemetry/metrics.ts';
@@ -14,6 +15,11 @@ import { MetricRegistry } from '../telemetry/prometheus.ts';
 import { agentUsage, machineFacts, parseAgentFlags } from './agent-flags.ts';
 
 export async function runAgent(args: readonly string[]): Promise<void> {
+  const orphan = endWithParent(process.env['HEDDLE_PARENT_FD'] ?? '');
+  if (orphan !== null) {
+    fail(orphan);
+    return;
+  }
   const parsed = parseAgentFlags(args);
   if (parsed === 'help') {
     process.stdout.write(agentUsage('agent'));
@@ -22,7 +28,8 @@ export async function runAgent(args: readonly string[]): Promise<void> {
   const settings = 'error' in parsed ? parsed : readSettings(parsed.flags, machineFacts());
   if ('error' in parsed || 'error' in settings) {
     fail('error' in settings ? settings.error : '');
-    return;
+    // Nothing else keeps the process but whom it would end with.
+    process.exit(1);
   }
   const logs = LogRegistry.open({});
   if (typeof logs === 'string') {
@@ -46,6 +53,15 @@ export async function runAgent(args: readonly string[]): Promise<void> {
   fail(within);
   // What was half made must not keep the process.
   process.exit(1);
+}
+
+/** Who started this leaves it the other end of a pipe: when that is closed, however that happens, all of this ends. */
+function endWithParent(text: string): string | null {
+  if (text === '') return null;
+  if (!/^\d{1,9}$/.test(text)) return `HEDDLE_PARENT_FD: ${text} is no number of a descriptor`;
+  // Whoever listens to 'exit' takes along what it has started.
+  const problem = whenGone(Number(text), () => process.exit(0));
+  return problem === null ? null : `HEDDLE_PARENT_FD: ${problem}`;
 }
 
 function fail(message: string): void {

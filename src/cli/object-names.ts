@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { MemorySource } from '../control/source/config-source.ts';
 import { formatFinding } from '../control/source/finding.ts';
 import { objectDigest } from '../control/source/digest.ts';
-import { KINDS } from '../control/source/kinds.ts';
 import { objectKeyOf } from '../control/source/object.ts';
+import { UsageError } from './command/parse.ts';
+import { kindsNamed } from './objects/kinds.ts';
 
 /** `digest`: what the object of a file says; null for one that was only named. */
 export type NamedObject = { readonly key: string; readonly digest: string | null };
@@ -24,25 +25,19 @@ function objectsOfFile(path: string): NamedObject[] {
   return [...source.objects()].map(([key, object]) => ({ key, digest: objectDigest(object) }));
 }
 
-function filesOf(path: string): string[] {
+export function filesOf(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
   return names.filter((name) => /(^|\/)[^./][^/]*\.(ya?ml|json)$/.test(name)).map((name) => join(path, name));
 }
 
-/** 'VirtualService/reviews', 'virtualservice/bookinfo/reviews'; the kind in any case, also as plural. */
+/** 'VirtualService/reviews', 'vs/bookinfo/reviews'; the kind as kubectl takes it. */
 function objectOfName(word: string, namespace: string): NamedObject {
   const [kind = '', ...rest] = word.split('/');
-  const lower = kind.toLowerCase().replace(/^gateway\.networking\.k8s\.io:/, '');
-  const wantsGatewayApi = lower !== kind.toLowerCase();
-  const found = KINDS.find((one) => {
-    const name = one.kind.toLowerCase();
-    const isSame = [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies')].includes(lower);
-    return isSame && (!wantsGatewayApi || one.group.startsWith('gateway.'));
-  });
+  const [found] = kindsNamed(kind);
   const [first = '', second] = rest;
   if (found === undefined || first === '' || rest.length > 2) {
-    throw new Error(`${word} is no file, and no KIND/NAME or KIND/NAMESPACE/NAME of a kind that is read`);
+    throw new UsageError(`${word} is no file, and no KIND/NAME or KIND/NAMESPACE/NAME of a kind that is read`);
   }
   const owner = found.isNamespaced ? (second === undefined ? namespace : first) : '';
   return { key: objectKeyOf(found.group, found.kind, owner, second ?? first), digest: null };

@@ -2,20 +2,20 @@
 import { parseArgs } from 'node:util';
 import { formatFinding, type Finding } from '../control/source/finding.ts';
 import type { StatusReport } from '../control/status.ts';
-import { askControl, CONTROL_HELP, CONTROL_OPTION } from './control-client.ts';
+import { askControl, findControl, MESH_HELP, MESH_PARSE_OPTIONS } from './control-client.ts';
 import { namedObjects } from './object-names.ts';
 
 const OPTIONS = {
-  ...CONTROL_OPTION,
+  ...MESH_PARSE_OPTIONS,
   namespace: { type: 'string', short: 'n', default: 'default' },
   all: { type: 'boolean', short: 'a', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-const USAGE = `usage: heddle status [FILE | KIND/NAME | KIND/NAMESPACE/NAME]... [OPTIONS]
+export const USAGE = `usage: heddle status [FILE | KIND/NAME | KIND/NAMESPACE/NAME]... [OPTIONS]
 
-${CONTROL_HELP}
+${MESH_HELP}
   -n, --namespace   of objects that are named without one (default)
   -a, --all         also objects that are live everywhere
   --json            the whole answer
@@ -28,18 +28,19 @@ export async function runStatus(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE);
     return;
   }
+  const place = findControl(values);
   const reports: StatusReport[] = [];
   let findings: readonly Finding[] = [];
   let proxies: number | null = null;
   if (positionals.length === 0) {
-    const { body } = await askControl(values.control, '/api/v1/status');
+    const { body } = await askControl(place, '/api/v1/status');
     const all = body as { proxies: number; objects: StatusReport[]; findings: Finding[] };
     reports.push(...all.objects);
     findings = all.findings;
     proxies = all.proxies;
   }
   for (const { key } of namedObjects(positionals, values.namespace)) {
-    const { status, body } = await askControl(values.control, `/api/v1/status?object=${encodeURIComponent(key)}`);
+    const { status, body } = await askControl(place, `/api/v1/status?object=${encodeURIComponent(key)}`);
     if (status === 404) throw new Error(`the control plane has no object ${key}`);
     reports.push(body as StatusReport);
     findings = [...findings, ...(body as StatusReport).findings];

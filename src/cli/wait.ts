@@ -1,28 +1,45 @@
 // `heddle wait`: returns when all proxies concerned have what files or objects say, or tells who refused it and why.
-import { parseArgs } from 'node:util';
 import { formatFinding, type Finding } from '../control/source/finding.ts';
 import type { StatusReport } from '../control/status.ts';
-import { askControl, CONTROL_HELP, CONTROL_OPTION } from './control-client.ts';
+import { defineCommand } from './command/command.ts';
+import { durationMs, UsageError } from './command/parse.ts';
+import type { CommandSpec } from './command/spec.ts';
+import { askControl, type ControlPlace, findControl, MESH_OPTIONS } from './control-client.ts';
 import { namedObjects } from './object-names.ts';
 import { linesOf } from './status.ts';
 
-const OPTIONS = {
-  ...CONTROL_OPTION,
-  for: { type: 'string', default: 'live' },
-  namespace: { type: 'string', short: 'n', default: 'default' },
-  timeout: { type: 'string', default: '30s' },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
+const SPEC = {
+  verb: 'wait',
+  about: `Returns when all proxies concerned have what files or objects say, or tells who refused it and why.
+Exit code 1 when it was refused or the time is over.`,
+  usage: ['wait [--for live|accepted] FILE | KIND/NAME | KIND/NAMESPACE/NAME ...'],
+  arguments: [{ name: 'FILE | KIND/NAME', complete: 'object', repeats: true }],
+  options: {
+    for: {
+      type: 'string',
+      value: 'GOAL',
+      words: ['live', 'accepted'],
+      default: 'live',
+      help: 'live: it is in effect there; accepted: all have acknowledged it',
+    },
+    namespace: {
+      type: 'string',
+      short: 'n',
+      value: 'NS',
+      complete: 'namespace',
+      default: 'default',
+      help: 'of objects that are named without one',
+    },
+    timeout: { type: 'string', value: 'TIME', default: '30s', help: 'how long to wait' },
+    ...MESH_OPTIONS,
+  },
+  examples: [
+    ['heddle wait mesh/reviews.yaml', 'until all proxies concerned have what that file says'],
+    ['heddle wait --for accepted vs/reviews --timeout 5s', 'until they have acknowledged an object'],
+  ],
+} as const satisfies CommandSpec;
 
-const USAGE = `usage: heddle wait [--for=live|accepted] FILE | KIND/NAME | KIND/NAMESPACE/NAME ...
-
-${CONTROL_HELP}
-  --for GOAL        accepted: every proxy concerned has acknowledged it; live: it is in effect there (live)
-  --timeout TIME    how long to wait (30s)
-  -n, --namespace   of objects that are named without one (default)
-`;
-
-type Answer = {
+export type WaitAnswer = {
   readonly isReached: boolean;
   readonly isRead?: boolean;
   readonly object: StatusReport | null;
@@ -30,29 +47,35 @@ type Answer = {
   readonly error?: string;
 };
 
-/** Exit code 1 when it was refused or the time is over. */
-export async function runWait(args: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  if (values.help || positionals.length === 0) {
-    process.stdout.write(USAGE);
-    if (!values.help) process.exitCode = 1;
-    return;
-  }
-  const timeoutMs = durationMs(values.timeout);
-  if (timeoutMs === null) throw new Error(`--timeout ${values.timeout}: expected a time such as 30s or 2m`);
-  const endMs = performance.now() + timeoutMs;
-  const named = namedObjects(positionals, values.namespace);
-  if (named.length === 0) process.stdout.write(`no objects in ${positionals.join(', ')}: nothing to wait for\n`);
+export const wait = defineCommand(SPEC, async ({ values, words }) => {
+  if (words.length === 0) throw new UsageError('nothing is named to wait for');
+  const endMs = performance.now() + durationMs('timeout', values.timeout);
+  const place = findControl(values);
+  const named = namedObjects(words, values.namespace);
+  if (named.length === 0) process.stdout.write(`no objects in ${words.join(', ')}: nothing to wait for\n`);
   for (const { key, digest } of named) {
-    const query = new URLSearchParams({ object: key, for: values.for });
-    query.set('timeout', String(Math.max(0, Math.ceil(endMs - performance.now()))));
-    if (digest !== null) query.set('digest', digest);
-    const { body } = await askControl(values.control, `/api/v1/wait?${query}`);
-    report(key, values.for, body as Answer);
+    report(key, values.for, await askWait(place, { key, digest, goal: values.for, endMs }));
   }
+});
+
+export type Goal = {
+  readonly key: string;
+  /** What the object must say; null: whatever it says. */
+  readonly digest: string | null;
+  readonly goal: string;
+  /** Of performance.now(). */
+  readonly endMs: number;
+};
+
+export async function askWait(place: ControlPlace, { key, digest, goal, endMs }: Goal): Promise<WaitAnswer> {
+  const query = new URLSearchParams({ object: key, for: goal });
+  query.set('timeout', String(Math.max(0, Math.ceil(endMs - performance.now()))));
+  if (digest !== null) query.set('digest', digest);
+  const { body } = await askControl(place, `/api/v1/wait?${query}`);
+  return body as WaitAnswer;
 }
 
-function report(key: string, goal: string, answer: Answer): void {
+function report(key: string, goal: string, answer: WaitAnswer): void {
   if (answer.error !== undefined) throw new Error(answer.error);
   const lines = answer.object === null ? [`${key}: not there`] : linesOf(answer.object);
   if (answer.isReached) {
@@ -65,10 +88,4 @@ function report(key: string, goal: string, answer: Answer): void {
     lines.push(...(answer.findings ?? []).map((finding) => `  ${formatFinding(finding)}`));
   } else lines.unshift(`${key}: not ${goal}`);
   process.stderr.write(`${lines.join('\n')}\n`);
-}
-
-function durationMs(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
-  if (match === null) return null;
-  return Number(match[1]) * ({ ms: 1, s: 1000, m: 60_000 }[match[2] ?? 's'] as number);
 }

@@ -43,7 +43,8 @@ export type ObjectSource = {
 
 export type SourceParts = {
   readonly clock: Clock;
-  readonly watcher: DirectoryWatcher;
+  /** Null: everything is read once. */
+  readonly watcher: DirectoryWatcher | null;
   /** For what is said of hosts that nothing is known as; 'cluster.local' without. */
   readonly clusterDomain?: string;
 };
