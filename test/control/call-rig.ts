@@ -87,5 +87,5 @@ export function callRig(rig: StageRig): CallRig {
 const DEFAULTS: ProxyClass = {
   ...{ role: 'sidecar', kind: 'istio-proxy', namespace: 'default', dnsDomain: '', sidecar: '', labels: {} },
   ...{ families: 'v4', interception: 'REDIRECT', locality: NOWHERE, network: '', cluster: 'Kubernetes' },
-  ...{ dnsCapture: false, http10: false },
+  ...{ dnsCapture: false, http10: false, explicit: false },
 };

@@ -69,6 +69,7 @@ export function classOfNode(node: Readonly<Record<string, unknown>>, kind: Proxy
     labels: {},
     families: familiesOf((text('INSTANCE_IPS') || address).split(',')),
     interception: 'REDIRECT',
+    explicit: false,
     locality: { region: '', zone: '', subZone: '' },
     network: text('NETWORK'),
     cluster: text('CLUSTER_ID'),

@@ -1,4 +1,5 @@
 // What a node says of its proxy: 'sidecar~10.0.1.1~productpage-v1.bookinfo~bookinfo.svc.cluster.local', and metadata.
+import { type ExplicitMode, parseExplicit } from '../../base/explicit-mode.ts';
 import { parseNodeId } from '../../base/node-id.ts';
 import type { Interception, ProxyKind, ProxyNode } from './proxy.ts';
 import type { Locality } from './service.ts';
@@ -20,6 +21,8 @@ export function readNode(node: NodeMessage): ProxyNode | { readonly error: strin
   const parsed = parseNodeId(id);
   if (typeof parsed === 'string') return { error: parsed };
   const metadata = node.metadata ?? {};
+  const explicit = explicitOf(metadata, parsed.role);
+  if (typeof explicit === 'string') return { error: `node ${id.slice(0, 100)}: ${explicit}` };
   const text = (field: string): string => {
     const value = metadata[field];
     return typeof value === 'string' && value.length <= MAX_TEXT ? value : '';
@@ -32,13 +35,14 @@ export function readNode(node: NodeMessage): ProxyNode | { readonly error: strin
     namespace: text('NAMESPACE') || parsed.namespace,
     dnsDomain: parsed.domain,
     account: text('SERVICE_ACCOUNT'),
-    addresses: addressesOf(text('INSTANCE_IPS'), parsed.ip),
+    addresses: addressesOf(text('INSTANCE_IPS'), parsed.ip, explicit !== null),
     labels: labelsOf(metadata['LABELS']),
     workloadName: text('WORKLOAD_NAME'),
     cluster: text('CLUSTER_ID'),
     network: text('NETWORK'),
     locality: localityOf(node, labelsOf(metadata['LABELS'])),
-    interception: interceptionOf(text('INTERCEPTION_MODE')),
+    interception: explicit === null ? interceptionOf(text('INTERCEPTION_MODE')) : 'NONE',
+    explicit,
     dnsCapture: isTrue(metadata['DNS_CAPTURE']),
     dnsAutoAllocate: isTrue(metadata['DNS_AUTO_ALLOCATE']),
     http10: isTrue(metadata['HTTP10']),
@@ -55,9 +59,16 @@ function kindOf(metadata: Readonly<Record<string, unknown>>): ProxyKind {
   return typeof metadata['ISTIO_VERSION'] === 'string' ? 'istio-proxy' : 'envoy';
 }
 
-function addressesOf(list: string, address: string): readonly string[] {
+/** Without redirect a proxy binds the address that is its workload's alone: the others are the machine's. */
+function addressesOf(list: string, address: string, isExplicit: boolean): readonly string[] {
   const all = list === '' ? [address] : list.split(',').map((entry) => entry.trim());
-  return all.filter((entry) => entry !== '').slice(0, MAX_ADDRESSES);
+  return all.filter((entry) => entry !== '').slice(0, isExplicit ? 1 : MAX_ADDRESSES);
+}
+
+function explicitOf(metadata: Readonly<Record<string, unknown>>, role: string): ExplicitMode | null | string {
+  if (metadata['EXPLICIT'] === undefined) return null;
+  if (role !== 'sidecar' && role !== 'router') return `EXPLICIT is for sidecars and gateways, not for a ${role}`;
+  return parseExplicit(metadata['EXPLICIT']);
 }
 
 function labelsOf(value: unknown): Readonly<Record<string, string>> {

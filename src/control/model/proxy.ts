@@ -1,4 +1,5 @@
 // A connected proxy: what its node says and its credential proves; and the facts on which generated resources depend.
+import type { ExplicitMode } from '../../base/explicit-mode.ts';
 import type { NodeRole } from '../../base/node-id.ts';
 import type { Locality } from './service.ts';
 
@@ -23,6 +24,8 @@ export type ProxyNode = {
   readonly network: string;
   readonly locality: Locality;
   readonly interception: Interception;
+  /** Capture without redirect, with interception NONE; null for every other way. */
+  readonly explicit: ExplicitMode | null;
   readonly dnsCapture: boolean;
   readonly dnsAutoAllocate: boolean;
   readonly http10: boolean;
@@ -64,6 +67,8 @@ export type ProxyClass = {
   readonly labels: Readonly<Record<string, string>>;
   readonly families: Families;
   readonly interception: Interception;
+  /** Capture without redirect: no original destination is ever known. */
+  readonly explicit: boolean;
   readonly locality: Locality;
   readonly network: string;
   readonly cluster: string;
@@ -89,7 +94,7 @@ export function pickClass<K extends keyof ProxyClass>(facts: Pick<ProxyClass, K>
 
 const CLASS_FIELDS: readonly (keyof ProxyClass)[] = [
   ...(['role', 'kind', 'namespace', 'dnsDomain', 'sidecar', 'labels', 'families', 'interception'] as const),
-  ...(['locality', 'network', 'cluster', 'dnsCapture', 'http10'] as const),
+  ...(['explicit', 'locality', 'network', 'cluster', 'dnsCapture', 'http10'] as const),
 ];
 
 /** The replacer of JSON.stringify is also the order of keys, at every depth. */

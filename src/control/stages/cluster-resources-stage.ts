@@ -1,5 +1,6 @@
 // Clusters as resources: outbound ones by service, shared by all callers of a class; inbound ones by workload.
 import type { Memo, Reader } from '../../base/collection.ts';
+import type { ExplicitMode } from '../../base/explicit-mode.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { grpcClusters } from '../generate/cluster/grpc.ts';
 import { withinHeddle } from '../generate/cluster/heddle.ts';
@@ -7,6 +8,8 @@ import { inboundClusters, type InboundTarget } from '../generate/cluster/inbound
 import { type NamedCluster, outboundClusters } from '../generate/cluster/outbound.ts';
 import { staticClusters } from '../generate/cluster/static.ts';
 import { encodeResource } from '../generate/encode.ts';
+import { tunnelCluster } from '../generate/explicit/clusters.ts';
+import { askedPorts, tunnelNames } from '../generate/explicit/ports.ts';
 import type { CallerPlace } from '../generate/endpoint/locality.ts';
 import { parseClass, pickClass, type ProxyClass } from '../model/proxy.ts';
 import { type Scope, scopeKey } from '../model/scope.ts';
@@ -25,12 +28,14 @@ export type ClusterResources = {
   /** Those of gateways that pass mTLS through by SNI. */
   readonly sni: Memo<readonly EncodedResource[]>;
   readonly statics: Memo<readonly EncodedResource[]>;
+  /** Without redirect: those that lead to what is behind tunnels; key: `scopeKey`. */
+  readonly tunnels: Memo<readonly EncodedResource[]>;
   readonly inbound: Memo<readonly EncodedResource[]>;
 };
 
 type TableRef = { readonly memo: Memo<readonly EncodedResource[]>; readonly key: string };
 
-const SHAPE_FIELDS = ['role', 'kind', 'families'] as const;
+const SHAPE_FIELDS = ['role', 'kind', 'families', 'explicit'] as const;
 const OUTBOUND_FIELDS = [...CALLER_FIELDS, ...SHAPE_FIELDS] as const;
 const PLACED_FIELDS = [...OUTBOUND_FIELDS, 'locality', 'network', 'cluster'] as const;
 const INBOUND_FIELDS = [...SHAPE_FIELDS, 'namespace', 'sidecar', 'interception'] as const;
@@ -47,12 +52,14 @@ export function clusterTables(
   stage: ClusterResources,
   facts: ClusterFacts,
   addresses: readonly string[],
+  inbound: ExplicitMode['inbound'] | null = null,
 ): readonly TableRef[] {
+  const own = [pickClass(facts, ...INBOUND_FIELDS), addresses.join(','), JSON.stringify(inbound)];
   return [
     { memo: stage.outbound, key: pickClass(facts, ...OUTBOUND_FIELDS) },
     { memo: stage.placed, key: pickClass(facts, ...PLACED_FIELDS) },
     { memo: stage.statics, key: pickClass(facts, ...SHAPE_FIELDS) },
-    { memo: stage.inbound, key: `${pickClass(facts, ...INBOUND_FIELDS)}${SEPARATOR}${addresses.join(',')}` },
+    { memo: stage.inbound, key: own.join(SEPARATOR) },
   ];
 }
 
@@ -85,14 +92,15 @@ export function clusterResourcesStage(inputs: Inputs, parts: EndpointParts): Clu
     sameResources,
   );
   const collect = (read: Reader, key: string, mode: Piece['mode'], wants: (isPlaced: boolean) => boolean) => {
-    const { role, kind, families, ...facts } = parseClass<keyof PlacedFacts>(key);
+    const { role, kind, families, explicit, ...facts } = parseClass<keyof PlacedFacts>(key);
     const byName = new Set(read.keys(resolved));
     // Only clusters that hold their endpoints themselves know an order of them.
     const isPlaced = (callee: Callee): boolean => callee.isPlaced && byName.has(callee.service);
     return read.get(parts.callers.callees, callerKey(facts)).flatMap((callee) => {
       if (!wants(isPlaced(callee))) return [];
       const caller = isPlaced(callee) ? placeOf(facts) : null;
-      const piece: Piece = { role, kind, families, mode, service: callee.service, ref: callee.ref, caller };
+      const shape = { role, kind, families, explicit };
+      const piece: Piece = { ...shape, mode, service: callee.service, ref: callee.ref, caller };
       return read.get(pieces, JSON.stringify(piece));
     });
   };
@@ -113,6 +121,7 @@ export function clusterResourcesStage(inputs: Inputs, parts: EndpointParts): Clu
       (key, read) => encoded(staticClusters(meshOf(inputs, read), parseClass<(typeof SHAPE_FIELDS)[number]>(key))),
       sameResources,
     ),
+    tunnels: tunnelsMemo(inputs, parts),
     inbound: inboundMemo(inputs, parts),
   };
 }
@@ -130,11 +139,11 @@ function clustersOfService(
 ): readonly NamedCluster[] {
   const service = read.get(parts.services.services, piece.service);
   if (service === undefined) return [];
-  const { role, kind, families, mode, caller } = piece;
+  const { role, kind, families, explicit, mode, caller } = piece;
   const policy = readPolicy(parts.policies, read, piece.ref);
   const clustersOf = kind === 'grpc' ? grpcClusters : outboundClusters;
   const clusters = clustersOf({
-    ...{ service, policy, mode, mesh: meshOf(inputs, read), shape: { role, kind, families } },
+    ...{ service, policy, mode, mesh: meshOf(inputs, read), shape: { role, kind, families, explicit } },
     accounts: read.get(parts.services.accounts, service.key),
     isMtlsPossible: (port: ServicePort, isPassthrough: boolean) => {
       if (read.get(parts.plain.namespaces, service.namespace)) return false;
@@ -144,6 +153,21 @@ function clustersOfService(
       endpointMaker(service, policy, caller, read, inputs, parts)(port, subset, mode === 'sni'),
   });
   return kind === 'heddle' ? clusters.map(withinHeddle) : clusters;
+}
+
+function tunnelsMemo(inputs: Inputs, parts: EndpointParts): Memo<readonly EncodedResource[]> {
+  const names = inputs.graph.memo<readonly string[]>('names of tunnel clusters', (key, read) => {
+    const ports = askedPorts(read.get(parts.scopes.scopes, key), (one) => read.get(parts.services.services, one));
+    return tunnelNames(ports);
+  });
+  return inputs.graph.memo(
+    'tunnel clusters',
+    (key, read) => {
+      const mesh = meshOf(inputs, read);
+      return encoded(read.get(names, key).map((name) => tunnelCluster(name, mesh)));
+    },
+    sameResources,
+  );
 }
 
 function inboundMemo(inputs: Inputs, parts: EndpointParts): Memo<readonly EncodedResource[]> {
@@ -159,13 +183,15 @@ function inboundMemo(inputs: Inputs, parts: EndpointParts): Memo<readonly Encode
   return inputs.graph.memo(
     'inbound clusters',
     (key, read) => {
-      const [classText = '', addresses = ''] = key.split(SEPARATOR);
-      const { role, kind, families, namespace, sidecar, interception } = parseClass<keyof InboundFacts>(classText);
+      const [classText = '', addresses = '', inbound = 'null'] = key.split(SEPARATOR);
+      const facts = parseClass<keyof InboundFacts>(classText);
+      const { role, kind, families, explicit, namespace, sidecar, interception } = facts;
       const found = role === 'sidecar' ? read.get(targets, `${namespace}${SEPARATOR}${addresses}`) : [];
       return encoded(
         inboundClusters({
           mesh: meshOf(inputs, read),
-          shape: { role, kind, families },
+          shape: { role, kind, families, explicit },
+          explicit: JSON.parse(inbound) as ExplicitMode['inbound'] | null,
           addresses: addresses.split(','),
           isIntercepted: interception !== 'NONE',
           scope: read.get(arrivals, scopeKey({ namespace, sidecar })),

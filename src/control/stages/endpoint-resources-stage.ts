@@ -30,7 +30,7 @@ export type EndpointResources = {
 
 export type EndpointParts = CallersParts & { readonly callers: CallersStage; readonly plain: PlainStage };
 
-const SHARED_FIELDS = [...CALLER_FIELDS, 'role'] as const;
+const SHARED_FIELDS = [...CALLER_FIELDS, 'role', 'explicit'] as const;
 const PLACED_FIELDS = [...SHARED_FIELDS, 'locality', 'network', 'cluster'] as const;
 
 export type EndpointFacts = Pick<ProxyClass, (typeof PLACED_FIELDS)[number]>;
@@ -57,6 +57,7 @@ export function sniEndpointTable(
 type Piece = {
   readonly mode: 'outbound' | 'sni';
   readonly role: ProxyRole;
+  readonly explicit: boolean;
   readonly service: string;
   readonly ref: string;
   readonly caller: CallerPlace | null;
@@ -75,7 +76,8 @@ export function endpointResourcesStage(inputs: Inputs, parts: EndpointParts): En
     return read.get(callees, callerKey(facts)).flatMap((callee) => {
       if (!wants(callee)) return [];
       const caller = callee.isPlaced ? placeOf(facts) : null;
-      const piece: Piece = { mode, role: facts.role, service: callee.service, ref: callee.ref, caller };
+      const { role, explicit } = facts;
+      const piece: Piece = { mode, role, explicit, service: callee.service, ref: callee.ref, caller };
       return read.get(pieces, JSON.stringify(piece));
     });
   };
@@ -94,7 +96,7 @@ export function endpointResourcesStage(inputs: Inputs, parts: EndpointParts): En
   };
 }
 
-export function placeOf({ locality, network, cluster, labels }: Omit<EndpointFacts, 'role'>): CallerPlace {
+export function placeOf({ locality, network, cluster, labels }: Omit<EndpointFacts, 'role' | 'explicit'>): CallerPlace {
   return { locality, network, cluster, labels };
 }
 
@@ -107,7 +109,7 @@ export function sameResources(a: readonly EncodedResource[], b: readonly Encoded
 
 function endpointsOfService(piece: Piece, read: Reader, inputs: Inputs, parts: EndpointParts): EncodedResource[] {
   const service = read.get(parts.services.services, piece.service);
-  if (service === undefined || discoveryType(service, piece.role) !== 'EDS') return [];
+  if (service === undefined || discoveryType(service, piece) !== 'EDS') return [];
   if (service.resolution === 'Alias' || service.resolution === 'DynamicDNS') return [];
   if (piece.mode === 'sni' && service.isMeshExternal) return [];
   const policy = readPolicy(parts.policies, read, piece.ref);
@@ -116,7 +118,8 @@ function endpointsOfService(piece: Piece, read: Reader, inputs: Inputs, parts: E
   const subsets = ['', ...(policy?.subsets ?? []).map(({ name }) => name)];
   return service.ports.flatMap((port) =>
     subsets.flatMap((subset) => {
-      if (port.protocol === 'UDP' || isPassthroughPolicy(effectivePolicy(policy, port.number, subset))) return [];
+      if (port.protocol === 'UDP' || isPassthroughPolicy(effectivePolicy(policy, port.number, subset), piece))
+        return [];
       const name = nameOf(port.number, subset, service.hostname);
       const message = loadAssignment(name, makeEndpoints(port, subset, piece.mode === 'sni'));
       return [encodeResource('envoy.config.endpoint.v3.ClusterLoadAssignment', name, message)];

@@ -49,7 +49,7 @@ function stagesOf(
 function callerTable(stages: Stages, namespace: string, name: string): Shown {
   const facts = {
     ...{ kind: 'istio-proxy' as const, namespace, dnsDomain: `${namespace}.svc.cluster.local`, sidecar: '' },
-    ...{ labels: {}, families: 'v4' as const, dnsCapture: false },
+    ...{ labels: {}, families: 'v4' as const, dnsCapture: false, explicit: false },
   };
   return shown(ROUTE_TYPE, stages.mesh.routeConfigurations.retain(routeKey(facts, name)).body) as Shown;
 }

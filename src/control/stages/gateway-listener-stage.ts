@@ -4,6 +4,7 @@ import type { EncodedResource } from '../../xds/server/resource.ts';
 import { encodeResource } from '../generate/encode.ts';
 import { type ChainContext, gatewayChains, type GatewayRoutes } from '../generate/listener/gateway/chains.ts';
 import { gatewayListener } from '../generate/listener/gateway/listener.ts';
+import { isUnspecified } from '../generate/listener/outbound/addresses.ts';
 import { type TraceIdentity, traceIdentity } from '../generate/listener/settings.ts';
 import { accessFilters } from '../generate/rbac/filters.ts';
 import { byAge, isVisible } from '../model/hosts.ts';
@@ -23,7 +24,12 @@ const FIELDS = ['kind', 'namespace', 'sidecar', 'labels', 'families', 'http10'] 
 type Facts = Pick<ProxyClass, (typeof FIELDS)[number]>;
 
 /** What of the node itself its listeners depend on: rules on access select it, traces name it. */
-type Own = { readonly labels: Labels; readonly identity: TraceIdentity };
+type Own = {
+  readonly labels: Labels;
+  readonly identity: TraceIdentity;
+  /** Where it binds instead of the wildcard, if nothing is redirected: others share the machine's addresses. */
+  readonly address?: string;
+};
 
 export type GatewayListenerParts = ListenerParts & { readonly gateways: Pick<GatewaysStage, 'merged'> };
 
@@ -31,10 +37,11 @@ export type GatewayListenerParts = ListenerParts & { readonly gateways: Pick<Gat
 export function gatewayListenerTable(
   listeners: ListMemo,
   facts: Facts,
-  node: Pick<ProxyNode, 'labels' | 'workloadName' | 'namespace' | 'cluster' | 'addresses' | 'metadata'>,
+  node: Pick<ProxyNode, 'labels' | 'workloadName' | 'namespace' | 'cluster' | 'addresses' | 'metadata' | 'explicit'>,
 ): { readonly memo: ListMemo; readonly key: string } {
   const labels = sortedLabels(node.labels);
-  const own: Own = { labels, identity: traceIdentity(node) };
+  const address = node.explicit === null ? undefined : node.addresses[0];
+  const own: Own = { labels, identity: traceIdentity(node), ...(address !== undefined && { address }) };
   const key = [pickClass(facts, ...FIELDS), JSON.stringify(own), gatewayPlayerKey(node)].join(SEPARATOR);
   return { memo: listeners, key };
 }
@@ -49,10 +56,11 @@ export function gatewayListenerStage(inputs: Inputs, parts: GatewayListenerParts
     (key, read) => {
       const [classText = '', ownText = '', player = '', place = ''] = key.split(SEPARATOR);
       const facts = parseClass<keyof Facts>(classText);
-      const { labels, identity } = JSON.parse(ownText) as Own;
+      const { labels, identity, address = '' } = JSON.parse(ownText) as Own;
       const merged = read.get(parts.gateways.merged, player).listeners.find((one) => placeOf(one) === place);
       if (merged === undefined) return null;
-      const { bind, port } = merged;
+      const { port } = merged;
+      const bind = merged.bind === '' || isUnspecified(merged.bind) ? address || merged.bind : merged.bind;
       const chains = gatewayChains(merged, contextOf(facts, read));
       const { policies, closedBy } = read.get(parts.security.security, workloadKey(facts.namespace, labels));
       const settings = settingsOf(facts, read);

@@ -44,7 +44,7 @@ function listenersOf({ rig, listeners, scopes }: Stages, node: ProxyNode): () =>
     const sidecar = read.get(scopes.sidecarOf, workloadKey(namespace, node.labels));
     const facts: ProxyClass = {
       ...{ role, kind, namespace, dnsDomain, sidecar, labels: {}, families: familiesOf(node.addresses) },
-      ...{ interception, locality, network, cluster, dnsCapture, http10 },
+      ...{ interception, explicit: node.explicit !== null, locality, network, cluster, dnsCapture, http10 },
     };
     return listenerTables(listeners, facts, node, read).flatMap(({ memo, key }) => read.get(memo, key));
   });

@@ -58,7 +58,8 @@ export function plansStage(
     const passesOn = isGateway && read.get(parts.gateways.merged, gatewayPlayerKey(node)).listeners.some(isUnopened);
     return {
       [CLUSTER_URL]: [
-        ...clusterTables(parts.clusters, facts, node.addresses),
+        ...clusterTables(parts.clusters, facts, node.addresses, node.explicit?.inbound),
+        ...(facts.explicit && !isGateway ? [{ memo: parts.clusters.tunnels, key: scopeKey(facts) }] : []),
         ...(passesOn ? [sniClusterTable(parts.clusters, facts)] : []),
       ],
       [ENDPOINT_URL]: [
@@ -100,7 +101,7 @@ function classOf(node: ProxyNode, read: Reader, parts: PlanParts): ProxyClass {
   }
   return {
     ...{ role, kind, namespace, dnsDomain, sidecar, labels, families: familiesOf(node.addresses) },
-    ...{ interception, locality, network, cluster, dnsCapture, http10 },
+    ...{ interception, explicit: node.explicit !== null, locality, network, cluster, dnsCapture, http10 },
   };
 }
 

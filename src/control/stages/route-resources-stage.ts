@@ -3,10 +3,12 @@ import type { Collection, Memo, Reader } from '../../base/collection.ts';
 import { ROUTE_URL, VIRTUAL_HOST_URL } from '../../xds/server/order.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { encodedResource } from '../../xds/server/resource.ts';
+import { unknownHost } from '../generate/explicit/routes.ts';
 import { catchAllHost, defaultOutboundRoute } from '../generate/route/default-route.ts';
 import type { RouteContext, SeenService } from '../generate/route/route-context.ts';
 import { buildRoutes } from '../generate/route/routes.ts';
 import {
+  HTTP_PROXY,
   libraryNamesOf,
   listenerFor,
   type RouteName,
@@ -24,11 +26,13 @@ import {
 import { serviceHashOf } from '../generate/route/hashes.ts';
 import { countsAttempts, emptyTable, tableHeader } from '../generate/route/tables.ts';
 import { encodeHostBody, type HostBody, joinHost, joinTable } from '../generate/route/virtual-host-bytes.ts';
+import type { Mesh } from '../model/mesh.ts';
 import { parseClass, pickClass, type ProxyClass } from '../model/proxy.ts';
 import type { RouteSet } from '../model/route.ts';
 import { type Scope, scopeKey } from '../model/scope.ts';
 import type { Service } from '../model/service.ts';
 import type { Inputs } from './inputs.ts';
+import { explicitRoutes, type ExplicitRouteParts } from './explicit-routes-stage.ts';
 import { firstService, hashLookup, policyOfHost, seenServices } from './route-lookups.ts';
 import { sameResources } from './endpoint-resources-stage.ts';
 import type { RoutesStage } from './routes-stage.ts';
@@ -37,7 +41,9 @@ import { meshOf, type ServicesStage } from './services-stage.ts';
 import type { TrafficPolicyStage } from './traffic-policy-stage.ts';
 
 /** What of a class a sidecar's routes depend on. */
-const TABLE_FIELDS = ['kind', 'namespace', 'dnsDomain', 'sidecar', 'labels', 'families', 'dnsCapture'] as const;
+const TABLE_FIELDS = [
+  ...(['kind', 'namespace', 'dnsDomain', 'sidecar', 'labels', 'families', 'dnsCapture', 'explicit'] as const),
+] as const;
 /** And what the rules behind one host do. */
 const BODY_FIELDS = ['namespace', 'labels'] as const;
 type TableFacts = Pick<ProxyClass, (typeof TABLE_FIELDS)[number]>;
@@ -82,22 +88,27 @@ type Parts = {
 export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResources {
   const { graph } = inputs;
   const { scopes } = parts.scopes;
-  const planned = plannedHosts(inputs, parts);
+  const plans = planParts(inputs, parts);
+  const planned = plannedHosts(inputs, parts, plans);
   const bodies = hostBodies(inputs, parts);
   const hostResources = graph.memo<EncodedResource>('virtual hosts', (key, read) => {
     const { resource, name, domains, body } = JSON.parse(key) as HostKey;
     return encodedResource(VIRTUAL_HOST_URL, resource, joinHost(name, domains, read.get(bodies, body)));
   });
+  const explicit = explicitRoutes(inputs, { ...parts, ...plans });
   const routeConfigurations = graph.memo<EncodedResource>(
     'route configurations',
     (key, read) => {
       const { facts, routeName } = splitKey(key);
       const scope = read.get(scopes, scopeKey(facts));
       const parsed = parseRouteName(routeName);
+      if (facts.explicit && routeName === HTTP_PROXY) {
+        return explicit.table(read, facts, (host) => read.get(bodies, bodyKey(facts, host, host.port)));
+      }
       if (parsed === null || listenerFor(scope, parsed) === null) {
         return encodedResource(ROUTE_URL, routeName, emptyTable(routeName));
       }
-      const last = parsed.host === '' ? catchAllHost(scope, countsAttempts(meshOf(inputs, read))) : null;
+      const last = parsed.host === '' ? lastHost(facts, scope, meshOf(inputs, read)) : null;
       if (comeAlone(facts, parsed)) {
         return encodedResource(ROUTE_URL, routeName, joinTable(vhdsHeader(routeName), [], last));
       }
@@ -126,7 +137,8 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
     return routeNamesOf(listeners, meshOf(inputs, read).proxyHttpPort);
   });
   const labelNames = selectingLabels(inputs, parts);
-  const keysOf = tableKeys(inputs, parts, routeNames, labelNames);
+  const namesOf = (facts: TableFacts): Memo<readonly string[]> => (facts.explicit ? explicit.names : routeNames);
+  const keysOf = tableKeys(inputs, parts, namesOf, labelNames);
   return {
     ...{ routeConfigurations, virtualHosts, routeNames },
     tables: graph.memo(
@@ -147,7 +159,7 @@ export function routeResourcesStage(inputs: Inputs, parts: Parts): RouteResource
 function tableKeys(
   inputs: Inputs,
   { services, policies, scopes }: Parts,
-  routeNames: Memo<readonly string[]>,
+  namesOf: (facts: TableFacts) => Memo<readonly string[]>,
   labelNames: Memo<readonly string[]>,
 ): (read: Reader, key: string) => string[] {
   const libraryNames = inputs.graph.memo<readonly string[]>('route names of libraries', (key, read) => {
@@ -160,7 +172,7 @@ function tableKeys(
     const known = new Set([...read.get(labelNames, scope), ...read.get(policies.selectingLabels, facts.namespace)]);
     const labels = Object.fromEntries(Object.entries(facts.labels).filter(([label]) => known.has(label)));
     const narrow = tablesKey({ ...facts, labels });
-    const names = read.get(facts.kind === 'grpc' ? libraryNames : routeNames, scope);
+    const names = read.get(facts.kind === 'grpc' ? libraryNames : namesOf(facts), scope);
     return names.map((name) => `${narrow}${SEPARATOR}${name}`);
   };
 }
@@ -186,19 +198,35 @@ function comeAlone(facts: TableFacts, { host, port }: RouteName): boolean {
   return facts.kind === 'heddle' && host === '' && port !== 0;
 }
 
+function lastHost(facts: TableFacts, scope: Scope, mesh: Mesh): ReturnType<typeof catchAllHost> {
+  const counts = countsAttempts(mesh);
+  return facts.explicit ? unknownHost(scope, counts, facts.kind, mesh) : catchAllHost(scope, counts);
+}
+
 function vhdsHeader(name: string): ReturnType<typeof tableHeader> {
   return { ...tableHeader(name), vhds: { config_source: { ads: {}, resource_api_version: 'V3' } } };
 }
 
+type Plans = Pick<ExplicitRouteParts, 'planServices' | 'planRoutes'>;
+
+function planParts({ graph }: Inputs, { services, routes }: Parts): Plans {
+  return {
+    planServices: graph.map<Service, PlanService>('services in route plans', services.services, (_key, service) =>
+      planService(service),
+    ),
+    planRoutes: graph.map<RouteSet, PlanRoutes>('routes in route plans', routes.routeSets, (_key, set) =>
+      planRoutes(set),
+    ),
+  };
+}
+
 /** Which hosts a table has; key: `routeKey`. */
-function plannedHosts(inputs: Inputs, parts: Parts): Memo<readonly KeyedHost[]> {
+function plannedHosts(
+  inputs: Inputs,
+  parts: Parts,
+  { planServices: seen, planRoutes: routes }: Plans,
+): Memo<readonly KeyedHost[]> {
   const { graph } = inputs;
-  const seen = graph.map<Service, PlanService>('services in route plans', parts.services.services, (_key, service) =>
-    planService(service),
-  );
-  const routes = graph.map<RouteSet, PlanRoutes>('routes in route plans', parts.routes.routeSets, (_key, set) =>
-    planRoutes(set),
-  );
   // One walk over a listener's services for all of its ports.
   const listeners = graph.memo<ListenerParts>(
     'listeners in route plans',
@@ -250,16 +278,19 @@ function withKeys(
   facts: TableFacts,
   { port, routeName, isAlone }: { readonly port: number; readonly routeName: string; readonly isAlone: boolean },
 ): readonly KeyedHost[] {
-  const caller = pickClass(facts, ...BODY_FIELDS);
-  const library = facts.kind === 'grpc' ? 'grpc' : '';
   return hosts.map((host) => {
-    const isDefault = host.routes === '';
-    const rules = isDefault ? [host.port, host.host, '', ''] : [port, '', host.routes, library];
-    const body = [caller, ...rules].join(SEPARATOR);
+    const body = bodyKey(facts, host, port);
     const { name, domains } = host;
     const key: HostKey = { resource: `${routeName}/${name}`, name, domains, body };
     return { ...host, body, resource: isAlone ? JSON.stringify(key) : '' };
   });
+}
+
+/** Key of `hostBodies`; `port`: of the listener. */
+function bodyKey(facts: TableFacts, host: PlannedHost, port: number): string {
+  const caller = pickClass(facts, ...BODY_FIELDS);
+  if (host.routes === '') return [caller, host.port, host.host, '', ''].join(SEPARATOR);
+  return [caller, port, '', host.routes, facts.kind === 'grpc' ? 'grpc' : ''].join(SEPARATOR);
 }
 
 type ListenerParts = {

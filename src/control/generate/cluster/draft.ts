@@ -9,6 +9,8 @@ export type ClusterShape = {
   readonly role: ProxyRole;
   readonly kind: ProxyKind;
   readonly families: Families;
+  /** Without redirect: nobody knows where a connection was going. */
+  readonly explicit: boolean;
 };
 
 export type Draft = {

@@ -13,7 +13,12 @@ const PROVIDER = 'default';
 
 export function grpcClusters(facts: OutboundFacts): NamedCluster[] {
   const { service, policy, mode } = facts;
-  if (mode === 'sni' || service.resolution === 'Alias' || discoveryType(service, 'sidecar') !== 'EDS') return [];
+  if (
+    mode === 'sni' ||
+    service.resolution === 'Alias' ||
+    discoveryType(service, { role: 'sidecar', explicit: false }) !== 'EDS'
+  )
+    return [];
   if (service.resolution === 'DynamicDNS') return [];
   const subsets = ['', ...(policy?.subsets ?? []).map(({ name }) => name)];
   return service.ports.flatMap((port) =>

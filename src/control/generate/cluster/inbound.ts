@@ -1,4 +1,5 @@
 // Inbound clusters of a proxy: the application's ports, as its services or its Sidecar name them.
+import type { ExplicitMode, Place as Bound } from '../../../base/explicit-mode.ts';
 import type { Cluster } from '../../../proto/generated/types.d.ts';
 import type { Mesh } from '../../model/mesh.ts';
 import { configReference } from '../../model/origin.ts';
@@ -29,6 +30,8 @@ export type InboundFacts = {
   readonly shape: ClusterShape;
   readonly addresses: readonly string[];
   readonly isIntercepted: boolean;
+  /** Without redirect: where the application listens, by the port that others call; null for every other way. */
+  readonly explicit: ExplicitMode['inbound'] | null;
   readonly scope: Pick<Scope, 'ingress' | 'inboundConnectionPool'>;
   /** In order of precedence. */
   readonly targets: readonly InboundTarget[];
@@ -44,6 +47,7 @@ export function inboundClusters(facts: InboundFacts): NamedCluster[] {
   if (scope.ingress.length > 0) {
     return unique(scope.ingress.map((listener) => ingressCluster(facts, listener)).filter((made) => made !== null));
   }
+  if (facts.explicit !== null) return explicitClusters(facts, facts.explicit);
   // Without interception nothing can listen in the application's place unless a Sidecar says where.
   if (!facts.isIntercepted) return [];
   const ports = [...new Set(targets.map((target) => target.targetPort))].sort((a, b) => a - b);
@@ -63,11 +67,26 @@ export function inboundClusters(facts: InboundFacts): NamedCluster[] {
   });
 }
 
+function explicitClusters(facts: InboundFacts, inbound: ExplicitMode['inbound']): NamedCluster[] {
+  const pool = facts.scope.inboundConnectionPool;
+  return Object.entries(inbound).map(([key, bound]) => {
+    const port = Number(key);
+    const own = facts.targets.filter((target) => target.targetPort === port);
+    const [first] = own;
+    const place = socketPlace(bound);
+    return inboundCluster(facts, port, place, first?.servicePort ?? port, first?.protocol ?? 'UNSUPPORTED', own, pool);
+  });
+}
+
+function socketPlace({ address, port }: Bound): Place {
+  return { socket_address: { address, port_value: port } };
+}
+
 type Place = { socket_address: { address: string; port_value: number } } | { pipe: { path: string } };
 
 function ingressCluster(facts: InboundFacts, listener: Scope['ingress'][number]): NamedCluster | null {
   const { port, defaultEndpoint } = listener;
-  const place = placeOf(facts, defaultEndpoint);
+  const place = placeOf(facts, port.number, defaultEndpoint);
   if (place === undefined) return null;
   const serving = facts.targets.find((target) => target.targetPort === port.number);
   const own = serving === undefined ? [] : [{ ...serving, servicePort: port.number, protocol: port.protocol }];
@@ -76,14 +95,26 @@ function ingressCluster(facts: InboundFacts, listener: Scope['ingress'][number])
 }
 
 /** Undefined for an endpoint that cannot be understood. */
-function placeOf({ addresses, shape }: InboundFacts, endpoint: string): Place | null | undefined {
-  if (endpoint === '') return null;
+function placeOf(
+  { addresses, shape, explicit }: InboundFacts,
+  listened: number,
+  endpoint: string,
+): Place | null | undefined {
+  const own = explicit?.[listened];
+  if (endpoint === '') return own === undefined ? null : socketPlace(own);
   if (endpoint.startsWith(UNIX)) return { pipe: { path: endpoint.slice(UNIX.length) } };
   const at = endpoint.lastIndexOf(':');
   const host = endpoint.slice(0, at).replace(/^\[|\]$/g, '');
   const port = Number(endpoint.slice(at + 1));
   if (at < 0 || !Number.isInteger(port) || port <= 0) return undefined;
+  // The port that the application would have in a pod stands for the one that it was given here.
+  const given = isOwnHost(host) ? (explicit?.[port] ?? own) : undefined;
+  if (given !== undefined) return socketPlace(given);
   return { socket_address: { address: resolveHost(host, addresses, shape), port_value: port } };
+}
+
+function isOwnHost(host: string): boolean {
+  return host === '127.0.0.1' || host === '::1' || host === '0.0.0.0' || host === '::';
 }
 
 /** '0.0.0.0' and '::' are the workload's own address, loop-back is of the family that it has. */
@@ -133,7 +164,8 @@ function inboundCluster(
     istioMetadata(draft)['config'] = reference;
   }
   applyConnectionPool(draft, mesh, pool ?? effective?.connectionPool, effective?.retryBudget);
-  if (!isLoopback(place)) cluster.upstream_bind_config = ownAddress(shape.families);
+  // Without redirect no rule would have to leave it alone.
+  if (!isLoopback(place) && facts.explicit === null) cluster.upstream_bind_config = ownAddress(shape.families);
   return finish(draft);
 }
 

@@ -48,22 +48,29 @@ export function outboundClusters(facts: OutboundFacts): NamedCluster[] {
 }
 
 /** How endpoints get into the cluster, before a rule says otherwise. */
-export function discoveryType(service: Service, role: ClusterShape['role']): Cluster['type'] {
+export function discoveryType(
+  service: Pick<Service, 'resolution'>,
+  { role, explicit }: Pick<ClusterShape, 'role' | 'explicit'>,
+): Cluster['type'] {
   switch (service.resolution) {
     case 'DNSLB':
       return 'STRICT_DNS';
     case 'DNSRoundRobinLB':
       return 'LOGICAL_DNS';
-    // A gateway has no original destination.
+    // Neither gateways nor proxies without redirect have an original destination.
     case 'Passthrough':
-      return role === 'router' ? 'EDS' : 'ORIGINAL_DST';
+      return role === 'router' || explicit ? 'EDS' : 'ORIGINAL_DST';
     default:
       return 'EDS';
   }
 }
 
-export function isPassthroughPolicy(policy: TrafficPolicy | null): boolean {
-  return policy?.loadBalancer?.['simple'] === 'PASSTHROUGH';
+/** Where the proxy knows where a connection was going. */
+export function isPassthroughPolicy(
+  policy: TrafficPolicy | null,
+  { explicit }: Pick<ClusterShape, 'explicit'>,
+): boolean {
+  return !explicit && policy?.loadBalancer?.['simple'] === 'PASSTHROUGH';
 }
 
 function clusterOf(facts: OutboundFacts, port: ServicePort, subset: string): NamedCluster | null {
@@ -79,7 +86,11 @@ function clusterOf(facts: OutboundFacts, port: ServicePort, subset: string): Nam
   applyConnectionPool(draft, mesh, effective?.connectionPool, effective?.retryBudget);
   applyOutlierDetection(cluster, effective?.outlierDetection);
   if (isDynamic) cluster.lb_policy = 'CLUSTER_PROVIDED';
-  else applyLoadBalancer(cluster, effective?.loadBalancer, localitySetting(mesh, effective?.loadBalancer, service));
+  else {
+    const isIdle = shape.explicit && effective?.loadBalancer?.['simple'] === 'PASSTHROUGH';
+    const settings = isIdle ? undefined : effective?.loadBalancer;
+    applyLoadBalancer(cluster, settings, localitySetting(mesh, effective?.loadBalancer, service));
+  }
   if (mode === 'outbound') {
     const isPassthrough = cluster.type === 'ORIGINAL_DST' || service.resolution === 'Passthrough';
     applyTls(draft, effective?.tls, {
@@ -112,7 +123,7 @@ function startCluster(
     cluster.cluster_type = dynamicType(hostname, shape.families);
     return { cluster, http: null };
   }
-  const type = subset !== '' && isPassthroughPolicy(effective) ? 'ORIGINAL_DST' : discoveryType(service, shape.role);
+  const type = subset !== '' && isPassthroughPolicy(effective, shape) ? 'ORIGINAL_DST' : discoveryType(service, shape);
   cluster.type = type;
   // Endpoints that are not ready are sent as such: Envoy must not fall back on them when many are.
   cluster.common_lb_config = { healthy_panic_threshold: {} };

@@ -21,7 +21,7 @@ export function staticClusters(mesh: Mesh, shape: ClusterShape): NamedCluster[] 
     connect_timeout: protoDuration(mesh.connectTimeoutMs),
     alt_stat_name: statPrefix(BLACK_HOLE),
   } as const;
-  if (shape.role !== 'sidecar') return [blackHole];
+  if (shape.role !== 'sidecar' || shape.explicit) return [blackHole];
   const outbound = passthrough(PASSTHROUGH, mesh);
   addMetadataExchange(outbound, shape.kind);
   const inbound = passthrough(INBOUND_PASSTHROUGH, mesh);

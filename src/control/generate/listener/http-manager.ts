@@ -32,6 +32,8 @@ export type HttpManager = {
   readonly access: readonly HttpFilter[];
   /** Filters that must stand directly before the router (dynamic forward proxy). */
   readonly beforeRouter?: readonly HttpFilter[];
+  /** Whether CONNECT is taken; which the routes end or refuse. */
+  readonly tunnels?: boolean;
   /** What differs for a kind of listener. */
   readonly base?: HttpConnectionManager;
 };
@@ -50,7 +52,7 @@ export function httpManager(manager: HttpManager, settings: ListenerSettings, id
     ...serverHeader(settings, direction),
     use_remote_address: direction === 'gateway',
     proxy_100_continue: true,
-    upgrade_configs: [{ upgrade_type: 'websocket' }],
+    upgrade_configs: [{ upgrade_type: 'websocket' }, ...(manager.tunnels ? [{ upgrade_type: 'CONNECT' }] : [])],
     stream_idle_timeout: NO_TIMEOUT,
     request_id_extension: { typed_config: REQUEST_ID() },
     tracing: tracingOf(settings, identity),

@@ -13,7 +13,7 @@ export type RouteName = {
 };
 
 /** The listener that proxies all of HTTP, where the mesh has one. */
-const HTTP_PROXY = 'http_proxy';
+export const HTTP_PROXY = 'http_proxy';
 
 /** '9080', 'HOST:8000', 'outbound|8000||HOST', 'unix:///path', 'http_proxy'; null for other names. */
 export function parseRouteName(name: string): RouteName | null {

@@ -2,6 +2,7 @@
 import type { Reader } from '../../../base/collection.ts';
 import type { EncodedResource } from '../../../xds/server/resource.ts';
 import { encodeResource } from '../../generate/encode.ts';
+import { isUnspecified } from '../../generate/listener/outbound/addresses.ts';
 import { type InboundPort, inboundListeners } from '../../generate/listener/inbound/listener.ts';
 import { accessFilters } from '../../generate/rbac/filters.ts';
 import { configReference } from '../../model/origin.ts';
@@ -29,7 +30,9 @@ export function inboundMemo(inputs: Inputs, parts: ListenerParts, settingsOf: Se
   const encoded = graph.memo<readonly EncodedResource[]>('inbound listeners', (key, read) => {
     const [classText = '', rest = ''] = key.split(SEPARATOR);
     const { families, interception, ...facts } = parseClass<keyof InboundFacts>(classText);
-    const { labels, identity, ports } = JSON.parse(rest) as Omit<Callee, 'addresses'> & { ports: InboundPort[] };
+    const { labels, identity, ports } = JSON.parse(rest) as Pick<Callee, 'labels' | 'identity'> & {
+      ports: InboundPort[];
+    };
     const { mtls, policies, closedBy } = read.get(parts.security.security, workloadKey(facts.namespace, labels));
     const settings = settingsOf(facts, read);
     const access = accessFilters({ policies, closedBy, trustDomains: settings.trustDomains });
@@ -45,12 +48,16 @@ export function inboundMemo(inputs: Inputs, parts: ListenerParts, settingsOf: Se
     (key, read) => {
       const [classText = '', rest = ''] = key.split(SEPARATOR);
       const facts = parseClass<keyof InboundFacts>(classText);
-      const { labels, addresses, identity } = JSON.parse(rest) as Callee;
+      const { labels, addresses, identity, inbound } = JSON.parse(rest) as Callee;
       const ingress = read.get(ingresses, scopeKey(facts));
+      const isBound = inbound !== undefined;
+      const ofServices = (): InboundPort[] => servicePorts(inputs, parts, facts, addresses, read, isBound);
       const ports =
         ingress.length > 0
-          ? sidecarPorts(ingress, facts, addresses)
-          : servicePorts(inputs, parts, facts, addresses, read);
+          ? sidecarPorts(ingress, facts, addresses, isBound)
+          : isBound
+            ? explicitPorts(ofServices(), inbound, addresses)
+            : ofServices();
       return read.get(encoded, `${classText}${SEPARATOR}${JSON.stringify({ labels, identity, ports })}`);
     },
     sameResources,
@@ -64,9 +71,10 @@ function servicePorts(
   facts: InboundFacts,
   addresses: readonly string[],
   read: Reader,
+  isBound: boolean,
 ): InboundPort[] {
   // Without capture, listeners would take the ports on which the workload itself listens.
-  if (facts.interception === 'NONE') return [];
+  if (facts.interception === 'NONE' && !isBound) return [];
   const { proxyListenPort, proxyInboundListenPort } = meshOf(inputs, read);
   const taken = new Set([proxyListenPort, proxyInboundListenPort, ...OWN_PORTS]);
   const found = addresses
@@ -94,8 +102,38 @@ function servicePorts(
   return ports;
 }
 
+/** Every workload has all addresses of the machine, and one of its own. */
+function bindsOf(bind: string, addresses: readonly string[], isBound: boolean): readonly string[] {
+  return bind === '' || (isBound && isUnspecified(bind)) ? addresses : [bind];
+}
+
+/**
+ * Without redirect each port at which the workload is called has a listener on its own address. A port of a service
+ * behind which the workload listens nowhere has none; one that no service has is looked at, as with redirect.
+ */
+function explicitPorts(
+  ofServices: readonly InboundPort[],
+  inbound: NonNullable<Callee['inbound']>,
+  addresses: readonly string[],
+): InboundPort[] {
+  const served = new Map(ofServices.map((port) => [port.targetPort, port]));
+  return Object.keys(inbound).map((key) => {
+    const number = Number(key);
+    const undeclared: InboundPort = {
+      ...{ port: number, name: '', protocol: 'UNSUPPORTED', targetPort: number, hostname: '', service: null },
+      ...{ binds: [], bindToPort: true, reference: '', tls: null },
+    };
+    return { ...(served.get(number) ?? undeclared), binds: addresses.slice(0, 1), bindToPort: true };
+  });
+}
+
 /** What the Sidecar that applies says instead. */
-function sidecarPorts(ingress: Scope['ingress'], facts: InboundFacts, addresses: readonly string[]): InboundPort[] {
+function sidecarPorts(
+  ingress: Scope['ingress'],
+  facts: InboundFacts,
+  addresses: readonly string[],
+  isBound: boolean,
+): InboundPort[] {
   const [namespace = '', name = ''] = facts.sidecar.split('/');
   const taken = new Set<number>();
   return ingress.flatMap((listener): InboundPort[] => {
@@ -107,8 +145,9 @@ function sidecarPorts(ingress: Scope['ingress'], facts: InboundFacts, addresses:
       {
         ...{ port: number, name: portName, protocol, targetPort: number, service: null },
         hostname: `${name}.${namespace}`,
-        binds: listener.bind === '' ? addresses : [listener.bind],
-        bindToPort: isDefault ? facts.interception === 'NONE' : listener.captureMode === 'NONE',
+        binds: bindsOf(listener.bind, addresses, isBound),
+        // What is redirected elsewhere is bound where nothing is.
+        bindToPort: isBound || (isDefault ? facts.interception === 'NONE' : listener.captureMode === 'NONE'),
         reference: configReference('networking.istio.io', 'Sidecar', namespace, name),
         tls: listener.tls,
       },

@@ -1,5 +1,6 @@
 // What the memos of listeners have in common: their parts, their keys, and the settings they read.
 import type { Collection, Memo, Reader } from '../../../base/collection.ts';
+import type { ExplicitMode } from '../../../base/explicit-mode.ts';
 import type { EncodedResource } from '../../../xds/server/resource.ts';
 import { type ListenerSettings, listenerSettings, type TraceIdentity } from '../../generate/listener/settings.ts';
 import type { Labels } from '../../model/labels.ts';
@@ -35,6 +36,8 @@ export type Callee = {
   readonly labels: Labels;
   readonly addresses: readonly string[];
   readonly identity: TraceIdentity;
+  /** Where it listens, by port, if nothing is redirected; absent elsewhere. */
+  readonly inbound?: ExplicitMode['inbound'];
 };
 
 /** In no name, and in JSON only escaped. */

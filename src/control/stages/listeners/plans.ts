@@ -1,5 +1,5 @@
 // Which listeners callers of a class have, before they are encoded: one walk over what they may call.
-import type { Memo } from '../../../base/collection.ts';
+import type { Collection, Memo } from '../../../base/collection.ts';
 import type { OutboundEntry } from '../../generate/listener/outbound/chain.ts';
 import type { L4Routes } from '../../generate/listener/outbound/l4-chains.ts';
 import { outboundPlan } from '../../generate/listener/outbound/plan.ts';
@@ -12,14 +12,23 @@ import { meshOf } from '../services-stage.ts';
 import { policyQuery, readPolicy } from '../traffic-policy-stage.ts';
 import { type ListenerParts, OWN_PORTS, type PlanFacts } from './parts.ts';
 
-/** By name of the listener; key: a class by `PLAN_FIELDS`. */
-export function outboundPlans(inputs: Inputs, parts: ListenerParts): Memo<ReadonlyMap<string, OutboundEntry>> {
-  const { graph } = inputs;
-  // Only rules for connections: those for requests are routes, and change no listener.
-  const rules = graph.map<RouteSet, L4Routes>('rules for connections', parts.routeSets, (_key, set) => {
+/** Only rules for connections: those for requests are routes, and change no listener. */
+export function connectionRules({ graph }: Inputs, { routeSets }: Pick<ListenerParts, 'routeSets'>): Rules {
+  return graph.map<RouteSet, L4Routes>('rules for connections', routeSets, (_key, set) => {
     const { key, namespace, name, reference, hosts, parents, l4, ports } = set;
     return l4.length === 0 ? undefined : { key, namespace, name, reference, hosts, parents, l4, ports };
   });
+}
+
+export type Rules = Collection<L4Routes>;
+
+/** By name of the listener; key: a class by `PLAN_FIELDS`. */
+export function outboundPlans(
+  inputs: Inputs,
+  parts: ListenerParts,
+  rules: Rules,
+): Memo<ReadonlyMap<string, OutboundEntry>> {
+  const { graph } = inputs;
   const pods = graph.map<readonly Endpoint[], Readonly<Record<string, readonly string[]>>>(
     'pods of headless services',
     parts.services.endpoints,

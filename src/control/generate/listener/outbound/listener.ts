@@ -135,12 +135,13 @@ export function virtualOutbound(
   return listener;
 }
 
-/** The listener for applications that are told to use an HTTP proxy (`proxyHttpPort`). */
+/** The listener for applications that are told to use an HTTP proxy (`proxyHttpPort`); `tunnels`: CONNECT is taken. */
 export function httpProxyListener(
   bind: string,
   port: number,
   settings: ListenerSettings,
   identity: TraceIdentity,
+  tunnels = false,
 ): Listener {
   const name = `${bind}_${port}`;
   const manager = {
@@ -150,6 +151,7 @@ export function httpProxyListener(
     protocol: 'HTTP_PROXY',
     access: [],
     base: { http_protocol_options: { allow_absolute_url: true } },
+    tunnels,
   } as const;
   return {
     name,
