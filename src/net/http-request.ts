@@ -5,6 +5,8 @@ import type * as Https from 'node:https';
 export type HttpQuestion = {
   readonly host: string;
   readonly port: number;
+  /** Path of a unix socket, instead of host and port. */
+  readonly socketPath?: string;
   readonly path: string;
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
@@ -43,9 +45,10 @@ export function askHttp(
     clearTimeout(timer);
     done(answer);
   };
-  const { host, port, path, localAddress } = question;
+  const { host, port, path, localAddress, socketPath } = question;
   const request = client(isTls).request({
-    ...{ host, port, path, method: question.method ?? 'GET', headers: question.headers ?? {}, agent: false },
+    ...(socketPath === undefined ? { host, port } : { socketPath }),
+    ...{ path, method: question.method ?? 'GET', headers: question.headers ?? {}, agent: false },
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(isTls ? { rejectUnauthorized: false } : {}),
   });

@@ -17,7 +17,6 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** Protobuf's JSON, with the names of the .proto. */
 export function makeBootstrap(settings: AgentSettings, options: BootstrapOptions): object {
-  const localhost = loopback(settings);
   const { ports } = settings;
   return {
     node: nodeOf(settings, options.proxy),
@@ -37,13 +36,13 @@ export function makeBootstrap(settings: AgentSettings, options: BootstrapOptions
       },
     ],
     stats_config: statsConfig(settings),
-    admin: { address: socketAddress(localhost, ports.admin) },
+    admin: { address: adminAddress(settings) },
     ...(settings.proxyMark === null ? {} : { cluster_manager: { upstream_bind_config: markOf(settings.proxyMark) } }),
     dynamic_resources: dynamicResources(),
     static_resources: {
       clusters: [
-        tcpCluster('prometheus_stats', localhost, ports.admin),
-        tcpCluster('agent', localhost, ports.status),
+        localCluster('prometheus_stats', adminAddress(settings, false)),
+        localCluster('agent', socketAddress(statusHost(settings), ports.status)),
         agentCluster('sds-grpc', options.sdsSocket, {}),
         options.xdsSocket === null
           ? controlCluster(settings)
@@ -69,6 +68,20 @@ function isIpv6Only({ addresses }: AgentSettings): boolean {
 /** As the proxy's administration and the agent are reached. */
 export function loopback(settings: AgentSettings): string {
   return isIpv6Only(settings) ? '::1' : '127.0.0.1';
+}
+
+/** Where the agent and the proxy tell of themselves: without redirect, on the one address that no neighbour has. */
+export function statusHost(settings: AgentSettings): string {
+  return settings.explicit === null ? loopback(settings) : (settings.addresses[0] ?? loopback(settings));
+}
+
+/** For its owner alone. */
+const ADMIN_MODE = 0o600;
+
+function adminAddress(settings: AgentSettings, listens = true): object {
+  const { adminSocket: path, ports } = settings;
+  if (path === '') return socketAddress(loopback(settings), ports.admin);
+  return { pipe: { path, ...(listens ? { mode: ADMIN_MODE } : {}) } };
 }
 
 /** Source: istio pkg/bootstrap, extractRuntimeFlags; what this Envoy does not know any more is left out. */
@@ -114,13 +127,13 @@ const XDS_CLUSTER = {
   max_requests_per_connection: 1,
 };
 
-function tcpCluster(name: string, address: string, port: number): object {
+function localCluster(name: string, address: object): object {
   return {
     name,
     type: 'STATIC',
     connect_timeout: '0.250s',
     lb_policy: 'ROUND_ROBIN',
-    load_assignment: assignment(name, socketAddress(address, port)),
+    load_assignment: assignment(name, address),
   };
 }
 
@@ -210,11 +223,16 @@ function socketAddress(address: string, port_value: number): object {
 
 // ─── Listeners ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+function statusAddress(settings: AgentSettings): string {
+  if (settings.explicit !== null) return statusHost(settings);
+  return isIpv6Only(settings) ? '::' : '0.0.0.0';
+}
+
 /** A port of the pod behind which one path leads to a cluster on this machine. */
 function relayListener(settings: AgentSettings, port: number, name: string, prefix: string, cluster: string): object {
   const route = { match: { prefix }, route: { cluster } };
   return {
-    address: socketAddress(isIpv6Only(settings) ? '::' : '0.0.0.0', port),
+    address: socketAddress(statusAddress(settings), port),
     filter_chains: [
       {
         filters: [

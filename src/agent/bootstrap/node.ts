@@ -38,6 +38,7 @@ function nodeMetadata(settings: AgentSettings, proxy: ProxyKind): Readonly<Recor
     ...(settings.role === 'sidecar' ? { INTERCEPTION_MODE: proxyConfig.interceptionMode || 'REDIRECT' } : {}),
     // What the environment says wins over defaults, and loses against what is known for sure.
     ...settings.metadata,
+    ...(settings.explicit === null ? {} : { INTERCEPTION_MODE: 'NONE' }),
     NAME: settings.podName,
     NAMESPACE: settings.namespace,
     WORKLOAD_NAME: workloadName(settings),

@@ -1,6 +1,7 @@
 // Settings of an agent from flags, environment variables and the files of a pod, by pilot-agent's names.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ExplicitMode, parseExplicit } from '../../base/explicit-mode.ts';
 import { parseIp } from '../../base/ip.ts';
 import type { KeyKind } from '../../identity/certificate-request.ts';
 import { readDownwardApi } from './downward-api.ts';
@@ -80,7 +81,10 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
   };
   const proxyMark =
     of('HEDDLE_PROXY_MARK') === '' ? null : numberOf(variables, 'HEDDLE_PROXY_MARK', 0, errors, 0x7fffffff);
-  const addresses = addressesOf(of('INSTANCE_IP'), machine.addresses, errors);
+  const explicit = explicitOf(metadata, of('INSTANCE_IP'), errors);
+  // The machine's own addresses are those of all its workloads.
+  const addresses = addressesOf(of('INSTANCE_IP'), explicit === null ? machine.addresses : [], errors);
+  const adminSocket = adminSocketOf(of('HEDDLE_ADMIN_SOCKET'), errors);
   if (errors.length > 0) return { error: errors.join('\n') };
   return {
     role: flags.role ?? 'sidecar',
@@ -103,6 +107,8 @@ export function readSettings(flags: AgentFlags, machine: MachineFacts): AgentSet
     udsDirectory: flags.uds ?? PATHS.uds,
     configDirectory: flags.configPath ?? proxyConfig.configPath,
     ports,
+    adminSocket,
+    explicit,
     drain,
     dnsAddress: of('DNS_PROXY_ADDR'),
     appProbers: of('ISTIO_KUBE_APP_PROBERS'),
@@ -182,10 +188,35 @@ function addressesOf(instance: string, own: readonly string[], errors: string[])
   return all.length === 0 ? ['127.0.0.1'] : all;
 }
 
+/** The length of sun_path on the systems that have the shortest. */
+const MAX_SOCKET_PATH = 103;
+
+function adminSocketOf(path: string, errors: string[]): string {
+  if (path !== '' && !path.startsWith('/')) errors.push(`HEDDLE_ADMIN_SOCKET: ${path} is no absolute path`);
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    errors.push(`HEDDLE_ADMIN_SOCKET: ${path} is longer than the ${MAX_SOCKET_PATH} bytes that a socket may have`);
+  }
+  return path;
+}
+
+function explicitOf(
+  metadata: Readonly<Record<string, unknown>>,
+  address: string,
+  errors: string[],
+): ExplicitMode | null {
+  if (metadata['EXPLICIT'] === undefined) return null;
+  const explicit = parseExplicit(metadata['EXPLICIT']);
+  if (typeof explicit === 'string') errors.push(`ISTIO_METAJSON_EXPLICIT: ${explicit}`);
+  if (address === '') errors.push('INSTANCE_IP: explicit mode needs the address that is the workload’s own');
+  return typeof explicit === 'string' ? null : explicit;
+}
+
 // ─── Metadata ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const META = 'ISTIO_META_';
 const META_JSON = 'ISTIO_METAJSON_';
+/** The others are objects whose fields are metadata. */
+const WHOLE: ReadonlySet<string> = new Set([`${META_JSON}LABELS`, `${META_JSON}EXPLICIT`]);
 
 /** Source: istio pkg/bootstrap, GetNodeMetaData: variables win over proxyMetadata, JSON over single values. */
 function readMetadata(
@@ -203,7 +234,7 @@ function readMetadata(
     if (!name.startsWith(META_JSON) || value === undefined) continue;
     const parsed = parseRecord(value);
     if (parsed === null) errors.push(`${name}: it is no JSON object`);
-    else if (name === `${META_JSON}LABELS`) metadata['LABELS'] = parsed;
+    else if (WHOLE.has(name)) metadata[name.slice(META_JSON.length)] = parsed;
     else Object.assign(metadata, parsed);
   }
   return metadata;

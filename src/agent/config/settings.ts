@@ -1,4 +1,5 @@
 // What an agent is told, by flags, environment and files together: who its workload is, whom it asks, where it serves.
+import type { ExplicitMode } from '../../base/explicit-mode.ts';
 import type { KeyKind } from '../../identity/certificate-request.ts';
 
 export type ProxyRole = 'sidecar' | 'router' | 'waypoint';
@@ -60,7 +61,7 @@ export type AgentSettings = {
   readonly proxyConfig: ProxyConfigValues;
   readonly discovery: ServerSettings;
   readonly authority: ServerSettings;
-  /** A token that is good once. */
+  /** A token that is good once; '/dev/fd/N' is read at the start, and the token kept. */
   readonly joinTokenPath: string;
   /** A token that is renewed by others in its file; '' without one. */
   readonly tokenPath: string;
@@ -69,6 +70,10 @@ export type AgentSettings = {
   readonly udsDirectory: string;
   readonly configDirectory: string;
   readonly ports: AgentPorts;
+  /** Path of a unix socket for the proxy's admin interface; '' for `ports.admin` on loopback. */
+  readonly adminSocket: string;
+  /** Capture without redirect, where all workloads share a loopback; null for every other way. */
+  readonly explicit: ExplicitMode | null;
   readonly drain: DrainSettings;
   /** DNS_PROXY_ADDR, 'host:port'; '' for 15053 on loopback. */
   readonly dnsAddress: string;

@@ -4,10 +4,11 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { JitteredBackOff } from '../../base/back-off.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import { GrpcChannel } from '../../grpc/client/channel.ts';
-import { readToken } from '../../identity/bearer-token.ts';
+import { readToken, tokenSource } from '../../identity/bearer-token.ts';
 import { CertificateClient, type Signer } from '../../identity/certificate-client.ts';
 import { readIssuedChain } from '../../identity/issued-chain.ts';
 import type { Engine } from '../../net/engine.ts';
+import { descriptorOf, readInherited } from '../../net/inherited.ts';
 import type { Resolver } from '../../net/resolver/resolver.ts';
 import { pemBlocks } from '../../net/tls/pem.ts';
 import { StatStore } from '../../telemetry/metrics.ts';
@@ -39,16 +40,24 @@ const KEY_MODE = 0o600;
 /** As pilot-agent labels what it counts. */
 const CSR = 'CSR';
 
+/** Null: the path is that of a file. */
+function inheritedBytes(path: string): Buffer | { readonly error: string } | null {
+  const fd = descriptorOf(path);
+  return fd === null ? null : readInherited(fd);
+}
+
 export class WorkloadIdentity {
   readonly client: CertificateClient;
   readonly #settings: AgentSettings;
   readonly #parts: IdentityParts;
   readonly #authority: GrpcChannel;
   readonly #channels: GrpcChannel[] = [];
+  readonly #joinToken: () => string | { readonly error: string };
 
   constructor(settings: AgentSettings, parts: IdentityParts) {
     this.#settings = settings;
     this.#parts = parts;
+    this.#joinToken = tokenSource(settings.joinTokenPath, inheritedBytes);
     const hasToken = settings.tokenPath !== '' || settings.joinTokenPath !== '';
     this.#authority = this.channel(settings.authority, hasToken, AUTHORITY_IDLE_MS);
     this.client = this.#makeClient();
@@ -120,11 +129,11 @@ export class WorkloadIdentity {
     return client;
   }
 
-  /** A join token is good once: after that the certificate speaks for the workload. */
+  /** A join token may be good only once: after that the certificate speaks for the workload. */
   #token(): string | { readonly error: string } {
-    const { tokenPath, joinTokenPath } = this.#settings;
+    const { tokenPath } = this.#settings;
     if (tokenPath !== '') return readToken(tokenPath);
-    return this.client.validToMs > this.#parts.clock.wallMs ? '' : readToken(joinTokenPath);
+    return this.client.validToMs > this.#parts.clock.wallMs ? '' : this.#joinToken();
   }
 
   #counted(sign: Signer): Signer {

@@ -20,9 +20,14 @@ const ADMIN_TIMEOUT_MS = 3000;
 const MAX_ADMIN_BYTES = 16 * 1024 * 1024;
 
 /** Asks the admin interface of a proxy on this machine. */
-export function askAdmin(host: string, port: number): AskProxy {
+export function askAdmin(settings: AgentSettings): AskProxy {
+  const { adminSocket, ports } = settings;
+  const where = {
+    ...{ host: loopback(settings), port: ports.admin },
+    ...(adminSocket === '' ? {} : { socketPath: adminSocket }),
+  };
   return (method, path) =>
-    askHttpOnce({ host, port, path, method, timeoutMs: ADMIN_TIMEOUT_MS, maxBytes: MAX_ADMIN_BYTES });
+    askHttpOnce({ ...where, path, method, timeoutMs: ADMIN_TIMEOUT_MS, maxBytes: MAX_ADMIN_BYTES });
 }
 
 export class BesideEnvoy {
@@ -44,7 +49,7 @@ export class BesideEnvoy {
     this.#options = options;
     this.#clock = parts.clock;
     this.#agent = new Agent(settings, parts);
-    this.#ask = askAdmin(loopback(settings), settings.ports.admin);
+    this.#ask = askAdmin(settings);
     this.#readiness = new Readiness(this.#ask);
   }
 

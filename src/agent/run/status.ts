@@ -3,7 +3,7 @@ import type { Engine } from '../../net/engine.ts';
 import type { HttpServer } from '../../net/http-server.ts';
 import type { Resolver } from '../../net/resolver/resolver.ts';
 import type { MetricRegistry } from '../../telemetry/prometheus.ts';
-import { loopback } from '../bootstrap/bootstrap.ts';
+import { statusHost } from '../bootstrap/bootstrap.ts';
 import type { AgentSettings } from '../config/settings.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Health } from '../relay/own-types.ts';
@@ -33,20 +33,30 @@ export type RunningStatus = { readonly server: HttpServer | null; close(): void 
 /** Starts the status server and the probe of the application; a text says why not. */
 export async function startStatus(surroundings: StatusSurroundings): Promise<RunningStatus | string> {
   const { settings, engine, resolver, registry, metrics, readiness, log } = surroundings;
-  const host = loopback(settings);
+  const { explicit } = settings;
+  const host = statusHost(settings);
   const probers = readAppProbers(settings.appProbers);
   if ('error' in probers) return `ISTIO_KUBE_APP_PROBERS: ${probers.error}`;
   const application =
     settings.role === 'sidecar' ? readScrape(settings.prometheusAnnotations, settings.ports.status) : null;
   if (application !== null && 'error' in application) return `ISTIO_PROMETHEUS_ANNOTATIONS: ${application.error}`;
-  const probe = { engine, resolver, host: settings.probesLocalhost ? 'localhost' : (settings.addresses[0] ?? host) };
+  const place = explicit?.inbound[application?.port ?? ''];
+  const placed =
+    application === null || place === undefined
+      ? application
+      : { ...application, host: place.address, port: String(place.port) };
+  const probe = {
+    ...{ engine, resolver, host: settings.probesLocalhost ? 'localhost' : (settings.addresses[0] ?? host) },
+    ...(explicit === null ? {} : { places: explicit.inbound }),
+  };
   const health = startHealth(surroundings, { ...probe, host: 'localhost' });
   if (typeof health === 'string') return health;
   let server: HttpServer | null = null;
   if (settings.ports.status > 0) {
     const started = await startStatusServer({
-      ...{ port: settings.ports.status, readiness, probers, probe, isMetricsLocal: settings.isMetricsLocal, log },
-      stats: { ...{ registry, metrics, host, application, log }, proxyPort: settings.ports.proxyPrometheus },
+      ...{ port: settings.ports.status, host: explicit === null ? '' : host },
+      ...{ readiness, probers, probe, isMetricsLocal: settings.isMetricsLocal, log },
+      stats: { ...{ registry, metrics, host, application: placed, log }, proxyPort: settings.ports.proxyPrometheus },
       ...{ nameTable: surroundings.nameTable, onQuit: surroundings.onQuit, onDrain: surroundings.onDrain },
     });
     if (typeof started === 'string') {

@@ -3,7 +3,12 @@ import { askHttpOnce } from '../../net/http-request.ts';
 import type { MetricRegistry } from '../../telemetry/prometheus.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
-export type Scrape = { readonly port: string; readonly path: string };
+export type Scrape = {
+  readonly port: string;
+  readonly path: string;
+  /** Where the application is; absent: where the proxy is. */
+  readonly host?: string;
+};
 
 export type MergedStatsParts = {
   readonly registry: MetricRegistry;
@@ -49,8 +54,15 @@ export async function mergedStats(
   metrics.scrapes.cell().add();
   const path = query === '' ? '/stats/prometheus' : `/stats/prometheus?${query}`;
   const [proxy, app] = await Promise.all([
-    scrape(parts, 'envoy', proxyPort, path, headers),
-    application === null ? null : scrape(parts, 'application', Number(application.port), application.path, headers),
+    scrape(parts, 'envoy', { host: parts.host, port: proxyPort, path }, headers),
+    application === null
+      ? null
+      : scrape(
+          parts,
+          'application',
+          { host: application.host ?? parts.host, port: Number(application.port), path: application.path },
+          headers,
+        ),
   ]);
   const body = [registry.text(), proxy?.body ?? '', app?.body ?? ''].join('');
   return { body, contentType: contentTypeOf(app?.contentType ?? '') };
@@ -64,10 +76,9 @@ function contentTypeOf(type: string): string {
 }
 
 async function scrape(
-  { host, metrics, log }: MergedStatsParts,
+  { metrics, log }: MergedStatsParts,
   type: 'envoy' | 'application',
-  port: number,
-  path: string,
+  { host, port, path }: { readonly host: string; readonly port: number; readonly path: string },
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
 ): Promise<MergedStats | null> {
   const passed = PASSED_ON.flatMap((name) => (typeof headers[name] === 'string' ? [[name, headers[name]]] : []));

@@ -1,5 +1,6 @@
 // Probes of an application as kubelet makes them: HTTP, TCP, gRPC, and commands.
 import { execFile } from 'node:child_process';
+import type { Place } from '../../base/explicit-mode.ts';
 import { GrpcChannel } from '../../grpc/client/channel.ts';
 import { ipAddress } from '../../net/address.ts';
 import type { Engine } from '../../net/engine.ts';
@@ -28,6 +29,8 @@ export type ProbeParts = {
   readonly resolver: Resolver;
   /** Where the application is. */
   readonly host: string;
+  /** Without redirect: where it listens for a port that a probe names. Nobody has to know whence probes come then. */
+  readonly places?: Readonly<Record<string, Place>>;
 };
 
 export type ProbeResult = { readonly status: number; readonly body: Buffer; readonly reason: string };
@@ -47,16 +50,23 @@ export function runProbe(
   timeoutMs: number,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<ProbeResult> {
-  switch (probe.kind) {
+  if (probe.kind === 'exec') return execProbe(probe.command, timeoutMs);
+  const place = isElsewhere(probe) ? undefined : parts.places?.[probe.port];
+  const asked = place === undefined ? probe : { ...probe, port: place.port, host: place.address };
+  const around = place === undefined ? parts : { ...parts, host: place.address };
+  switch (asked.kind) {
     case 'http':
-      return httpProbe(probe, parts, timeoutMs, headers);
+      return httpProbe(asked, around, timeoutMs, headers);
     case 'tcp':
-      return tcpProbe(probe, parts, timeoutMs);
-    case 'grpc':
-      return grpcProbe(probe, parts, timeoutMs);
+      return tcpProbe(asked, around, timeoutMs);
     default:
-      return execProbe(probe.command, timeoutMs);
+      return grpcProbe(asked, around, timeoutMs);
   }
+}
+
+/** The host that a probe names is the workload's own, or that of somebody else. */
+function isElsewhere(probe: Exclude<Probe, { kind: 'exec' }>): boolean {
+  return 'host' in probe && !['', 'localhost', '127.0.0.1', '::1'].includes(probe.host);
 }
 
 function failed(reason: string): ProbeResult {
@@ -77,7 +87,7 @@ async function httpProbe(
   const answer = await askHttpOnce({
     ...{ host, port: probe.port, path: probe.path.startsWith('/') ? probe.path : `/${probe.path}`, isTls: probe.isTls },
     ...{ headers: { ...headers, ...probe.headers }, timeoutMs, maxBytes: MAX_BODY_BYTES },
-    ...(host === 'localhost' ? {} : { localAddress: sourceOf(host) }),
+    ...(host === 'localhost' || parts.places !== undefined ? {} : { localAddress: sourceOf(host) }),
   });
   if ('error' in answer) return failed(answer.error);
   // Where it leads is not asked for: that the application answers is enough.
@@ -95,8 +105,8 @@ function tcpProbe(probe: Extract<Probe, { kind: 'tcp' }>, parts: ProbeParts, tim
         resolve(failed(`no connection within ${timeoutMs} ms`));
       }, null);
       timer.arm(timeoutMs);
-      const localAddress = ipAddress(sourceOf(host), 0);
-      const pending = engine.connect(ipAddress(host, probe.port), { localAddress }, (stream, failure) => {
+      const source = parts.places === undefined ? { localAddress: ipAddress(sourceOf(host), 0) } : {};
+      const pending = engine.connect(ipAddress(host, probe.port), source, (stream, failure) => {
         timer.disarm();
         stream?.close();
         resolve(stream === null ? failed(failure?.detail ?? 'no connection') : OK);
@@ -117,13 +127,13 @@ function grpcProbe(
   const { engine, resolver } = parts;
   const host = addressOf(parts.host);
   const target = host.includes(':') ? `[${host}]:${probe.port}` : `${host}:${probe.port}`;
-  const localAddress = ipAddress(sourceOf(host), 0);
+  const source = parts.places === undefined ? { localAddress: ipAddress(sourceOf(host), 0) } : {};
   const request = encodeBinary(registry.message('grpc.health.v1.HealthCheckRequest'), {
     service: probe.service,
   } as never);
   return new Promise((resolve) => {
     engine.run(() => {
-      const channel = new GrpcChannel({ engine, resolver }, { target, tls: null, localAddress });
+      const channel = new GrpcChannel({ engine, resolver }, { target, tls: null, ...source });
       channel.unary(HEALTH_CHECK, request, { timeoutMs }, (result) => {
         channel.close();
         if ('status' in result) {

@@ -8,6 +8,8 @@ import type { Readiness } from './readiness.ts';
 
 export type StatusParts = {
   readonly port: number;
+  /** The only address to listen on; '' for all. */
+  readonly host: string;
   readonly readiness: Readiness;
   readonly stats: MergedStatsParts;
   readonly probers: ReadonlyMap<string, AppProber>;
@@ -31,7 +33,7 @@ export async function startStatusServer(parts: StatusParts): Promise<HttpServer 
   const answer = (request: HttpRequest): Promise<HttpReply> => pages.answer(request);
   let problem = '';
   // Both families where the machine has both.
-  for (const host of ['::', '0.0.0.0']) {
+  for (const host of parts.host === '' ? ['::', '0.0.0.0'] : [parts.host]) {
     try {
       return await startHttpServer({ host, port: parts.port }, answer);
     } catch (error) {

@@ -16,7 +16,12 @@ import type { NetworkFilterFactory } from '../network/filter.ts';
 import { singleWorker } from '../workers/single.ts';
 import { AdminFilter, type AdminHandler } from './admin-filter.ts';
 
-export type AdminConfig = { readonly address: Address; readonly accessLogs: readonly AccessLog[] };
+export type AdminConfig = {
+  readonly address: Address;
+  /** Of a unix socket; 0 leaves it to the process. */
+  readonly pipeMode: number;
+  readonly accessLogs: readonly AccessLog[];
+};
 
 export type AdminListenerContext = {
   readonly engine: Engine;
@@ -107,7 +112,7 @@ function listenerConfig(admin: AdminConfig, manager: NetworkFilterFactory): List
     name: 'admin',
     fingerprint: '',
     internal: null,
-    addresses: [{ address: admin.address, ipv4Compat: false, pipeMode: 0, socketOptions: [] }],
+    addresses: [{ address: admin.address, ipv4Compat: false, pipeMode: admin.pipeMode, socketOptions: [] }],
     bindToPort: true,
     handsOff: false,
     reusePort: false,

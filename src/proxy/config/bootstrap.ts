@@ -7,7 +7,7 @@ import { registry } from '../../proto/registry.ts';
 import { type Problem, Report } from '../../proto/report.ts';
 import { validateRules } from '../../proto/rules.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
-import type { AccessLog } from '../access-log/access-log.ts';
+import type { AdminConfig } from '../admin/admin-listener.ts';
 import { ACCESS_LOG_FIELDS } from '../access-log/decode.ts';
 import { STATS_CONFIG_FIELDS } from '../../telemetry/stats-config.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
@@ -62,7 +62,7 @@ export const BOOTSTRAP_FIELDS = {
 export type BootstrapConfig = {
   readonly clusters: readonly ClusterConfig[];
   readonly listeners: readonly ListenerConfig[];
-  readonly admin: { readonly address: Address; readonly accessLogs: readonly AccessLog[] } | null;
+  readonly admin: AdminConfig | null;
   readonly runtimeLayers: readonly RuntimeLayerConfig[];
   readonly statsFlushIntervalMs: number;
   readonly dynamic: DynamicConfig;
@@ -232,7 +232,8 @@ function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['adm
     const file = registry.message('envoy.extensions.access_loggers.file.v3.FileAccessLog');
     logs.push({ name: 'envoy.access_loggers.file', typed_config: packAny(file, { path }) });
   }
-  return { address, accessLogs: decodeAccessLogs(logs, d.at('admin').at('access_log')) };
+  const pipeMode = message.admin.address.pipe?.mode ?? 0;
+  return { address, pipeMode, accessLogs: decodeAccessLogs(logs, d.at('admin').at('access_log')) };
 }
 
 function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig[] {
