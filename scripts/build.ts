@@ -15,6 +15,7 @@ import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 import { escapeBundle } from './support/ascii-bundle.ts';
+import { buildWeb } from './support/build-web.ts';
 
 const ROOT = dirname(import.meta.dirname);
 
@@ -99,6 +100,7 @@ export async function build(target: string = join(ROOT, 'dist')): Promise<number
   await bundle.close();
   for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) escapeFile(join(dist, file));
   for (const file of DATA_FILES) copyFileSync(join(ROOT, file), join(dist, 'generated', basename(file)));
+  await buildWeb(join(dist, 'web'));
   writeFileSync(join(dist, 'heddle.js'), ENTRY);
   writeFileSync(join(dist, 'heddle-worker.js'), WORKER_ENTRY);
   rmSync(target, { recursive: true, force: true });

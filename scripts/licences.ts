@@ -22,6 +22,9 @@ const SCHEMA_SOURCES: readonly (readonly [name: string, licence: string])[] = [
   ['Prometheus client model (github.com/prometheus/client_model)', 'Apache-2.0'],
 ];
 
+/** In the script of the live page; the rest of the page's packages are for building it. */
+const BUNDLED_IN_PAGE = ['@dagrejs/dagre', '@dagrejs/graphlib', '@preact/signals', '@preact/signals-core', 'preact'];
+
 type Manifest = { readonly version: string; readonly license?: string };
 
 function readManifest(name: string): Manifest {
@@ -40,7 +43,7 @@ export function renderNotice(): string {
   const manifest: Record<string, Record<string, string>> = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const names = (section: string): string[] => Object.keys(manifest[section] ?? {}).sort();
   const line = (name: string): string => `  ${name}: ${readManifest(name).license ?? 'no licence stated'}`;
-  const bundled = names('dependencies');
+  const bundled = [...names('dependencies'), ...BUNDLED_IN_PAGE].sort();
   const platform = names('optionalDependencies');
   const installed = platform.find((name) => name === `node-${process.platform}-${process.arch}`);
   const licenceOfNode = installed === undefined ? 'MIT' : readManifest(installed).license;
@@ -58,7 +61,9 @@ export function renderNotice(): string {
     ...platform.map((name) => `  ${name} (Node.js): ${licenceOfNode}, with the notices that it carries`),
     '',
     'Used to develop this software, not distributed with it:',
-    ...names('devDependencies').map(line),
+    ...names('devDependencies')
+      .filter((name) => !bundled.includes(name))
+      .map(line),
     '',
     '---- Protocol Buffers ----',
     '',

@@ -229,6 +229,7 @@ func main() {
     why: 'a TCP protocol in which the server speaks first, as a workload',
     source: { from: 'go', module: 'github.com/nats-io/nats-server/v2', version: 'v2.15.2' },
   },
+  { name: 'chromium', why: 'a browser that loads the live page', source: { from: 'apt', package: 'chromium' } },
   { name: 'h2load', why: 'HTTP/2 load', source: { from: 'apt', package: 'nghttp2-client' } },
   {
     name: 'nginx',

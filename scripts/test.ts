@@ -34,6 +34,7 @@ const STAGES: readonly (readonly Stage[])[] = [
     { name: 'biome', run: npmBinary('biome', 'check', '--error-on-warnings', '.'), timeoutMs: 60_000 },
     { name: 'tidy', run: script('scripts/tidy.ts'), timeoutMs: 60_000 },
     { name: 'tsc', run: npmBinary('tsc', '--noEmit'), timeoutMs: 120_000 },
+    { name: 'tsc of web', run: npmBinary('tsc', '--noEmit', '-p', 'web'), timeoutMs: 120_000 },
   ],
   [
     {

@@ -347,6 +347,7 @@ export const IMPURE_PLACES = [
   'bench/',
   'bin/',
   'examples/',
+  'web/',
 ];
 
 export const SOCKET_MODULES = ['net', 'tls', 'dns', 'dns/promises', 'dgram', 'http', 'https', 'http2'];

@@ -1,22 +1,10 @@
 // The objects themselves: what there is, where it stands, how far it came, and on demand all that it says.
 import type { HttpReply, HttpRequest } from '../../net/http-server.ts';
 import { type ConfigObject, objectKey } from '../source/object.ts';
-import { apiVersionOf, objectYaml, plainObject, type PlainObject } from '../source/object-text.ts';
+import { apiVersionOf, objectYaml, plainObject } from '../source/object-text.ts';
 import type { StatusReport } from '../status.ts';
 import { type ApiContext, json, type Page } from './context.ts';
-
-export type ListedObject = {
-  readonly key: string;
-  readonly kind: string;
-  readonly apiVersion: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly file: string;
-  readonly line: number;
-  /** With `full=1`. */
-  readonly object?: PlainObject;
-  readonly status: StatusReport | null;
-};
+import type { ListedObject } from './object-types.ts';
 
 export const OBJECT_PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
   ['/api/v1/objects', objectsPage],
