@@ -47,6 +47,8 @@ export type SourceParts = {
   readonly watcher: DirectoryWatcher | null;
   /** For what is said of hosts that nothing is known as; 'cluster.local' without. */
   readonly clusterDomain?: string;
+  /** Of objects that say none; 'default' without. */
+  readonly ownNamespace?: string;
 };
 
 const DEFAULT_DOMAIN = 'cluster.local';
@@ -56,8 +58,8 @@ abstract class StoredSource implements ObjectSource {
   protected readonly store: ObjectStore;
   readonly #listeners: SourceListener[] = [];
 
-  constructor(clusterDomain: string) {
-    this.store = new ObjectStore(clusterDomain);
+  constructor(clusterDomain: string, ownNamespace?: string) {
+    this.store = new ObjectStore(clusterDomain, ownNamespace);
   }
 
   abstract start(): string | null;
@@ -94,7 +96,7 @@ export class ConfigSource extends StoredSource {
 
   /** `roots` in the order in which they are read. */
   constructor(roots: readonly ConfigRoot[], parts: SourceParts) {
-    super(parts.clusterDomain ?? DEFAULT_DOMAIN);
+    super(parts.clusterDomain ?? DEFAULT_DOMAIN, parts.ownNamespace);
     this.#roots = roots;
     this.#parts = parts;
   }

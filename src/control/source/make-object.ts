@@ -14,10 +14,14 @@ export type MadeObject = {
 };
 
 /**
- * `previous` gives what is live under the key: rules may compare with it.
+ * `previous` gives what is live under the key: rules may compare with it. `ownNamespace`: of objects that say none.
  * Owns: the object takes over what is in `raw`, and may add defaults there.
  */
-export function makeObject(raw: Json, previous: (key: string) => ConfigObject | null): MadeObject {
+export function makeObject(
+  raw: Json,
+  previous: (key: string) => ConfigObject | null,
+  ownNamespace = DEFAULT_NAMESPACE,
+): MadeObject {
   const { group } = splitApiVersion(String(raw['apiVersion']));
   const kind = String(raw['kind']);
   const known = findKind(group, kind);
@@ -29,13 +33,20 @@ export function makeObject(raw: Json, previous: (key: string) => ConfigObject | 
     return { key: '', object: null, problems: [{ severity: 'information', path: ['kind'], message, remedy }] };
   }
   if (typeof name !== 'string' || name === '') return { key: '', object: null, problems: [NO_NAME] };
-  const place = known.isNamespaced ? (typeof namespace === 'string' && namespace !== '' ? namespace : 'default') : '';
+  const isSaid = typeof namespace === 'string' && namespace !== '';
+  if (known.isNamespaced && !isSaid && ownNamespace !== DEFAULT_NAMESPACE) {
+    (raw as Record<string, unknown>)['metadata'] = { ...metadata, namespace: ownNamespace };
+  }
+  const place = known.isNamespaced ? (isSaid ? namespace : ownNamespace) : '';
   const key = objectKeyOf(group, kind, place, name);
   const validated = validateObject(raw, previous(key));
   if (validated === null) return { key, object: null, problems: [] };
   if ('errors' in validated) return { key, object: null, problems: validated.errors };
   return { key, object: validated.object, problems: validated.warnings };
 }
+
+/** Kubernetes' own. */
+const DEFAULT_NAMESPACE = 'default';
 
 const NO_NAME: Problem = {
   severity: 'error',

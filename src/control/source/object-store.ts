@@ -54,9 +54,12 @@ export class ObjectStore {
   readonly #touched = new Map<string, ConfigObject | undefined>();
   #findings: readonly Finding[] | null = null;
   readonly #clusterDomain: string;
+  readonly #ownNamespace: string | undefined;
 
-  constructor(clusterDomain: string) {
+  /** `ownNamespace`: of objects that say none; 'default' without. */
+  constructor(clusterDomain: string, ownNamespace?: string) {
     this.#clusterDomain = clusterDomain;
+    this.#ownNamespace = ownNamespace;
   }
 
   get objects(): ReadonlyMap<string, ConfigObject> {
@@ -136,7 +139,7 @@ export class ObjectStore {
     const { unread, syntaxError } = content;
     const chunk: ReadChunk = { text, linesBefore, documents, unread, syntaxError };
     for (const { value, index, prefix, isBareSpec = false } of content.documents) {
-      const made = makeObject(value, (key) => before?.claims.get(key)?.accepted ?? null);
+      const made = makeObject(value, (key) => before?.claims.get(key)?.accepted ?? null, this.#ownNamespace);
       documents.push({ chunk, index, prefix, isBareSpec, made });
     }
     return chunk;
