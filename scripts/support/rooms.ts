@@ -285,6 +285,14 @@ export const ROOMS: readonly Room[] = [
     may: ['src/control/model/', 'src/kube/', ...FLOOR],
     types: ['src/control/source/'],
   },
+  {
+    // Objects in, messages out: what it asks of them the translators answer for proxies, too.
+    path: 'src/control/analyze/',
+    may: [
+      ...['src/control/model/', 'src/control/translate/', 'src/control/source/', 'src/control/credentials/'],
+      ...FLOOR,
+    ],
+  },
   { path: 'src/control/status/', may: ['src/control/model/', 'src/control/translate/', 'src/kube/', ...FLOOR] },
   { path: 'src/control/schema/', may: ['src/control/source/', 'src/proto/', ...FLOOR] },
   {
