@@ -51,6 +51,10 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     "print a workload's certificate and whom it trusts: heddle certificate reviews-v1",
     async () => (await import('./config/certificate.ts')).certificate,
   ),
+  analyze: command(
+    "look for mistakes in Istio's configuration: heddle analyze FILE",
+    async () => (await import('./analyze/command.ts')).analyzeCommand,
+  ),
   status: {
     summary: 'tell how far each object came among the proxies: heddle status',
     run: async (args) => told('status', async () => (await import('./status.ts')).runStatus(args)),
