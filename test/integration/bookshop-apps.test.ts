@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeCa, makeCertificate } from '../support/certificates.ts';
+import { ForwardProxy } from '../support/forward-proxy.ts';
 import { freePort } from '../support/free-ports.ts';
 import { BookshopControl } from './bookshop-control.ts';
 import { bookshopObjects, gatewaySecret, readBookshop, runApp, type RunningProgram } from './bookshop-rig.ts';
@@ -184,6 +185,43 @@ test('traffic waits for the shop, and calls by every kind of client', async () =
   assert.deepEqual([...counts.keys()].sort(), ['200', '303', 'TCP OK', 'gRPC OK'], account);
   assert.equal(await stop('traffic'), 0);
 });
+
+test('by their usual variables all clients go through a proxy, and find the others by name', async () => {
+  const places = new Map([...ports].map(([name, port]) => [`${name.replace('-v2', '')}:${usualPort(name)}`, port]));
+  places.set('ingress:80', ports.get('shop')!).set('quotes.example.com:80', ports.get('quotes')!);
+  const proxy = new ForwardProxy((host) => places.get(host));
+  const url = await proxy.start();
+  const environment = {
+    ...{ HOST: '127.0.0.1', HTTP_PROXY: url, http_proxy: url, NODE_USE_ENV_PROXY: '1' },
+    ...{ STOCK_HOST: '127.0.0.1', STOCK_PORT: String(ports.get('stock')) },
+  };
+  try {
+    for (const name of ['shop', 'reviews-v2', 'traffic']) {
+      await stop(name);
+      const more = name === 'traffic' ? { TELL_MS: '6000' } : { PORT: String(ports.get(name)) };
+      programs.set(name, runApp(manifest.workloads[name]!, { ...environment, ...more }));
+    }
+    await until('an account', () => (programs.get('traffic')?.output().match(/\n/g)?.length ?? 0) >= 2);
+    const { details, reviews, quote } = await book();
+    assert.equal(details.status, 200);
+    assert.equal(reviews.value?.note, undefined);
+    assert.ok(quote.value?.author);
+    assert.equal((await fetch(`${shop}/partner`)).status, 502);
+    for (const what of ['CONNECT ingress:80', 'CONNECT ratings:9090', 'CONNECT quotes.example.com:80']) {
+      assert.ok(proxy.asked.has(what), `${what} is not among ${[...proxy.asked]}`);
+    }
+    // node:http does not tunnel what is plain.
+    assert.ok(proxy.asked.has('GET http://reviews:9080'), [...proxy.asked].join());
+    assert.match(programs.get('traffic')?.output() ?? '', /gRPC OK/);
+  } finally {
+    await stop('traffic');
+    proxy.stop();
+  }
+});
+
+function usualPort(name: string): number | undefined {
+  return manifest.workloads[name]?.ports?.[0]?.port;
+}
 
 test('all programs end on SIGTERM by themselves', async () => {
   for (const name of [...programs.keys()]) assert.equal(await stop(name), 0, name);
