@@ -39,7 +39,7 @@ const STAGES: readonly (readonly Stage[])[] = [
   [
     {
       name: 'unit',
-      run: { files: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'], concurrency: cores },
+      run: { files: ['{src,scripts,bench,web}/**/*.test.ts'], concurrency: cores },
       asksAgain: true,
       timeoutMs: 180_000,
     },

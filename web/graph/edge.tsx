@@ -63,12 +63,16 @@ function EdgeLabel({ edge, x, y }: { edge: GraphEdge; x: number; y: number }) {
   const hasErrors = (errorShare ?? 0) > 0;
   const hasLock = mutualTls !== 'unknown';
   const text = protocol === 'tcp' ? `${rate(perSecond)} tcp` : rate(perSecond);
-  const width = text.length * 6.6 + (hasLock ? 15 : 0) + 12;
+  const errors = hasErrors ? `${share(errorShare)} err` : '';
+  const width = Math.max(text.length * 6.8 + (hasLock ? 15 : 0), errors.length * 6.8) + 12;
   return (
     <g class="edge-label" transform={`translate(${x.toFixed(1)} ${y.toFixed(1)})`}>
       <rect x={-width / 2} y={hasErrors ? -17 : -10} width={width} height={hasErrors ? 34 : 20} rx="6" />
       {hasLock ? (
-        <g class={`lock ${mutualTls}`} transform={`translate(${-width / 2 + 5} ${hasErrors ? -13 : -6})`}>
+        <g
+          class={`lock ${mutualTls}`}
+          transform={`translate(${-(text.length * 6.8 + 15) / 2 - 1} ${hasErrors ? -13 : -6})`}
+        >
           <rect x="1" y="5.5" width="9" height="6.5" rx="1.3" />
           <path d={mutualTls === 'all' ? 'M3 5.5V3.7a2.5 2.5 0 0 1 5 0v1.8' : 'M3 5.5V3.2a2.4 2.4 0 0 1 4.6-1'} />
         </g>
@@ -78,7 +82,7 @@ function EdgeLabel({ edge, x, y }: { edge: GraphEdge; x: number; y: number }) {
       </text>
       {hasErrors ? (
         <text class="errors" y="12">
-          {share(errorShare)} err
+          {errors}
         </text>
       ) : null}
     </g>

@@ -13,12 +13,16 @@ export type Layout = {
 
 export type Link = { readonly id: string; readonly source: string; readonly destination: string };
 
-export const NODE_WIDTH = 176;
+export const NODE_WIDTH = 188;
 export const NODE_HEIGHT = 66;
 const LABEL = { width: 74, height: 34, labelpos: 'c' } as const;
 const MARGIN = 18;
 /** All edges have as many points, so that one shape can turn into another. */
-const POINTS = 12;
+const POINTS = 28;
+/** How many points of a curve stand for it, between two of its corners. */
+const STEPS = 16;
+/** Lines that end at the same side of a node keep so far apart. */
+const APART = 9;
 
 export function layoutOf(nodes: readonly string[], links: readonly Link[], isUpright: boolean): Layout {
   const graph = new graphlib.Graph({ multigraph: true });
@@ -29,10 +33,17 @@ export function layoutOf(nodes: readonly string[], links: readonly Link[], isUpr
   layOut(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
   const places = new Map(nodes.map((id) => [id, pointOf(graph.node(id))]));
+  const corners = new Map(
+    links.map(({ id, source, destination }) => [id, graph.edge(source, destination, id) as Corners]),
+  );
+  const ends = endsOf(links, places, corners, isUpright);
   const edges = new Map(
-    links.map(({ id, source, destination }) => {
-      const edge = graph.edge(source, destination, id) as { points: Point[]; x: number; y: number };
-      return [id, { points: sampled(edge.points), label: pointOf(edge) }];
+    links.map(({ id }) => {
+      const corner = corners.get(id)!;
+      const [start, end] = ends.get(id)!;
+      const isForward = isUpright ? end.y > start.y : end.x > start.x;
+      const line = isForward ? curved([start, ...corner.points.slice(1, -1), end], isUpright) : corner.points;
+      return [id, { points: sampled(line), label: pointOf(corner) }];
     }),
   );
   return { width, height, nodes: places, edges };
@@ -41,6 +52,53 @@ export function layoutOf(nodes: readonly string[], links: readonly Link[], isUpr
 function pointOf(value: unknown): Point {
   const { x = 0, y = 0 } = value as Partial<Point>;
   return { x, y };
+}
+
+type Corners = Point & { readonly points: readonly Point[] };
+
+/** Lines leave on one side and come in on the other, in the order in which they do not cross. */
+function endsOf(
+  links: readonly Link[],
+  places: ReadonlyMap<string, Point>,
+  corners: ReadonlyMap<string, Corners>,
+  isUpright: boolean,
+): ReadonlyMap<string, readonly [Point, Point]> {
+  const along = isUpright ? 'x' : 'y';
+  const endAt = (end: 'source' | 'destination', side: 1 | -1): Map<string, Point> => {
+    const ofNode = Map.groupBy(links, (link) => link[end]);
+    const points = new Map<string, Point>();
+    for (const [node, own] of ofNode) {
+      const { x, y } = places.get(node)!;
+      own.sort((a, b) => corners.get(a.id)![along] - corners.get(b.id)![along]);
+      own.forEach(({ id }, at) => {
+        const shift = (at - (own.length - 1) / 2) * Math.min(APART, 44 / own.length);
+        const point = isUpright
+          ? { x: x + shift, y: y + (side * NODE_HEIGHT) / 2 }
+          : { x: x + (side * NODE_WIDTH) / 2, y: y + shift };
+        points.set(id, point);
+      });
+    }
+    return points;
+  };
+  const [starts, finishes] = [endAt('source', 1), endAt('destination', -1)];
+  return new Map(links.map(({ id }) => [id, [starts.get(id)!, finishes.get(id)!] as const]));
+}
+
+/** Through the corners, at each of them in the direction in which the graph goes. */
+function curved(corners: readonly Point[], isUpright: boolean): Point[] {
+  const points: Point[] = [corners[0]!];
+  for (let at = 1; at < corners.length; at++) {
+    const [from, to] = [corners[at - 1]!, corners[at]!];
+    const middle = between(from, to, 0.5);
+    const first = isUpright ? { x: from.x, y: middle.y } : { x: middle.x, y: from.y };
+    const second = isUpright ? { x: to.x, y: middle.y } : { x: middle.x, y: to.y };
+    for (let step = 1; step <= STEPS; step++) {
+      const share = step / STEPS;
+      const [a, b, c] = [between(from, first, share), between(first, second, share), between(second, to, share)];
+      points.push(between(between(a, b, share), between(b, c, share), share));
+    }
+  }
+  return points;
 }
 
 /** At even distances along the line. */

@@ -4,7 +4,7 @@ import { toneOfState } from '../parts/badges.tsx';
 import { rate, severityOf, success } from '../parts/format.ts';
 import { NODE_HEIGHT, NODE_WIDTH, type Point } from './layout.ts';
 
-const MAX_LABEL = 19;
+const MAX_LABEL = 16;
 
 const PICTURES: Readonly<Record<NodeKind, string>> = {
   workload: 'M8 1.5 13.8 4.8v6.4L8 14.5 2.2 11.2V4.8zM2.4 4.9 8 8l5.6-3.1M8 8v6.3',
@@ -37,7 +37,8 @@ export function NodeShape({ node, at, isChosen, isFaded, onChoose }: Parts) {
   const tone = state === null ? 'none' : toneOfState(state);
   const isUp = state === null || state === 'ready';
   const severity = severityOf(inbound.errorShare);
-  const words = [KIND_NAMES[kind], ...versions.slice(0, 2)].join(' · ');
+  const isPlain = kind === 'workload';
+  const words = [isPlain ? node.namespace : KIND_NAMES[kind], ...versions.slice(0, 2)].filter(Boolean).join(' · ');
   const classes = ['node', kind, tone, isChosen ? 'chosen' : '', isFaded ? 'faded' : ''].join(' ');
   const transform = `translate(${(at.x - NODE_WIDTH / 2).toFixed(1)} ${(at.y - NODE_HEIGHT / 2).toFixed(1)})`;
   return (
@@ -62,13 +63,13 @@ export function NodeShape({ node, at, isChosen, isFaded, onChoose }: Parts) {
       <text class="label" x="38" y="24">
         {label.length > MAX_LABEL ? `${label.slice(0, MAX_LABEL - 1)}…` : label}
       </text>
-      <circle class="state" cx={NODE_WIDTH - 14} cy="19" r="4" />
+      {state === null ? null : <circle class="state" cx={NODE_WIDTH - 14} cy="19" r="4" />}
       <text class="words" x="13" y="41">
         {words}
       </text>
       {isUp ? (
         <text class="figures" x="13" y="56">
-          <tspan>{rate(inbound.perSecond)}</tspan>
+          <tspan>{kind === 'unknown' && inbound.perSecond === 0 ? '' : rate(inbound.perSecond)}</tspan>
           <tspan class={`figure ${severity}`} dx="8">
             {inbound.errorShare === null ? '' : success(inbound.errorShare)}
           </tspan>

@@ -92,7 +92,7 @@ function Totals() {
   if (total === undefined) return null;
   return (
     <dl class="totals">
-      <div>
+      <div title="Between all workloads: a request that passes three of them counts as often">
         <dt>Requests</dt>
         <dd>{rate(total.perSecond)}</dd>
       </div>

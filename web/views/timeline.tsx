@@ -49,7 +49,7 @@ export function TimelineView() {
 function Change({ entry }: { entry: TimelineEntry }) {
   const { action, kind, namespace, name, file, line, atMs, message } = entry;
   const isRejected = action === 'rejected';
-  const title = name === '' ? file : name;
+  const title = name === '' ? (file.split('/').at(-1) ?? '') : name;
   return (
     <li class={`change ${action}`} data-change={entry.key}>
       <div class="change-head">
