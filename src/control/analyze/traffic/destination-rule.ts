@@ -91,7 +91,7 @@ function candidatesOf(world: World, service: Service, labelsOf: LabelsOf): reado
 const UNKNOWN: ReadonlySet<string> = new Set(['topology.istio.io/cluster', 'topology.istio.io/network']);
 
 function comparable(labels: Labels): Labels {
-  return Object.fromEntries(Object.entries(labels).filter(([name, value]) => value !== '' && !UNKNOWN.has(name)));
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !UNKNOWN.has(name)));
 }
 
 /** A workload's labels and those that its node gives its endpoints. */
@@ -101,12 +101,13 @@ function placedLabels(world: World): LabelsOf {
     const node = pod === null ? '' : textIn(pod, 'nodeName');
     const locality = localityOfLabels(labels) ?? nodes.get(node);
     if (locality === undefined) return labels;
-    return {
-      'topology.kubernetes.io/region': locality.region,
-      'topology.kubernetes.io/zone': locality.zone,
-      'topology.istio.io/subzone': locality.subZone,
+    const { region, zone, subZone } = locality;
+    const placed = {
+      'topology.kubernetes.io/region': region,
+      'topology.kubernetes.io/zone': zone,
+      'topology.istio.io/subzone': subZone,
       'kubernetes.io/hostname': node,
-      ...labels,
     };
+    return { ...Object.fromEntries(Object.entries(placed).filter(([, value]) => value !== '')), ...labels };
   };
 }
