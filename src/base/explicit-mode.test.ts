@@ -6,7 +6,7 @@ import { parseExplicit } from './explicit-mode.ts';
 const place = (port: number) => ({ address: '127.0.0.1', port });
 
 test('what is not said is empty, and entries are sorted', () => {
-  assert.deepEqual(parseExplicit({}), { httpProxy: null, inbound: {}, outbound: {} });
+  assert.deepEqual(parseExplicit({}), { bind: '', httpProxy: null, inbound: {}, outbound: {} });
   const said = parseExplicit({
     httpProxy: place(40_001),
     inbound: { 9090: place(2), 80: place(1) },

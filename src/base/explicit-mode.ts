@@ -4,6 +4,8 @@ import { parseIp } from './ip.ts';
 export type Place = { readonly address: string; readonly port: number };
 
 export type ExplicitMode = {
+  /** Where gateways and agents listen, if not on the pod's own address: what forwards to them has that one. */
+  readonly bind: string;
   /** Where the proxy takes requests of its workload, as HTTP_PROXY; null for nowhere. */
   readonly httpProxy: Place | null;
   /** Where the workload listens, by the port that others call. */
@@ -18,15 +20,17 @@ const MAX_HOST_CHARS = 255;
 /** Entries come sorted, so that equal ones look equal. A text says what is wrong, beginning with the field. */
 export function parseExplicit(value: unknown): ExplicitMode | string {
   if (!isRecord(value)) return 'EXPLICIT is no object';
-  const unknown = Object.keys(value).find((name) => !['httpProxy', 'inbound', 'outbound'].includes(name));
+  const unknown = Object.keys(value).find((name) => !['bind', 'httpProxy', 'inbound', 'outbound'].includes(name));
   if (unknown !== undefined) return `EXPLICIT has the unknown field ${JSON.stringify(unknown.slice(0, 100))}`;
+  const bind = value['bind'] ?? '';
+  if (typeof bind !== 'string' || (bind !== '' && parseIp(bind) === null)) return 'EXPLICIT.bind is no IP address';
   const httpProxy = value['httpProxy'] == null ? null : parsePlace('EXPLICIT.httpProxy', value['httpProxy']);
   if (typeof httpProxy === 'string') return httpProxy;
   const inbound = parsePlaces('EXPLICIT.inbound', value['inbound'], portProblem);
   if (typeof inbound === 'string') return inbound;
   const outbound = parsePlaces('EXPLICIT.outbound', value['outbound'], hostPortProblem);
   if (typeof outbound === 'string') return outbound;
-  return { httpProxy, inbound, outbound };
+  return { bind, httpProxy, inbound, outbound };
 }
 
 function parsePlaces(

@@ -27,6 +27,15 @@ function command(summary: string, load: () => Promise<Command>): Verb {
 }
 
 export const VERBS: Readonly<Record<string, Verb>> = {
+  up: command(
+    'run a mesh on this machine: heddle up examples/bookshop',
+    async () => (await import('./up.ts')).up,
+  ),
+  down: command('end it: heddle down', async () => (await import('./down.ts')).down),
+  logs: command(
+    'print what workloads, proxies and the control plane printed: heddle logs reviews-v1',
+    async () => (await import('./logs.ts')).logs,
+  ),
   get: command(
     'list the objects of a mesh, or print them: heddle get virtualservices',
     async () => (await import('./objects/get.ts')).get,

@@ -72,7 +72,8 @@ export function loopback(settings: AgentSettings): string {
 
 /** Where the agent and the proxy tell of themselves: without redirect, on the one address that no neighbour has. */
 export function statusHost(settings: AgentSettings): string {
-  return settings.explicit === null ? loopback(settings) : (settings.addresses[0] ?? loopback(settings));
+  if (settings.explicit === null) return loopback(settings);
+  return settings.explicit.bind || (settings.addresses[0] ?? loopback(settings));
 }
 
 /** For its owner alone. */

@@ -40,7 +40,7 @@ export function gatewayListenerTable(
   node: Pick<ProxyNode, 'labels' | 'workloadName' | 'namespace' | 'cluster' | 'addresses' | 'metadata' | 'explicit'>,
 ): { readonly memo: ListMemo; readonly key: string } {
   const labels = sortedLabels(node.labels);
-  const address = node.explicit === null ? undefined : node.addresses[0];
+  const address = node.explicit === null ? undefined : node.explicit.bind || node.addresses[0];
   const own: Own = { labels, identity: traceIdentity(node), ...(address !== undefined && { address }) };
   const key = [pickClass(facts, ...FIELDS), JSON.stringify(own), gatewayPlayerKey(node)].join(SEPARATOR);
   return { memo: listeners, key };

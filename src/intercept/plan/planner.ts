@@ -132,7 +132,9 @@ class Draft {
     const zone = (id: number): Action => ({ kind: 'zone', zone: id });
     this.#eachProxyOwner(({ name, is }) => {
       output(`dns of the proxy, ${name}`, { ...UDP, destinationPorts: onPort(DNS), ...is }, zone(UPSTREAM_ZONE));
-      output(`answers of the proxy, ${name}`, { ...UDP, sourcePort: dnsPort, ...is }, zone(CLIENT_ZONE));
+      // Its DNS server marks nothing, and the port is its own.
+      const own = is.mark === undefined ? is : {};
+      output(`answers of the proxy, ${name}`, { ...UDP, sourcePort: dnsPort, ...own }, zone(CLIENT_ZONE));
     });
     const asked = { ...UDP, destinationPorts: onPort(DNS) };
     const answered = { ...UDP, sourcePort: DNS };

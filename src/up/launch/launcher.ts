@@ -93,7 +93,8 @@ export class Launcher {
   #startInner(capability: Capability, freePorts: readonly number[]): void {
     const { unshare, capture } = capability;
     const self = [process.execPath, ...process.execArgv, process.argv[1] as string, 'up', '--inner'];
-    const [program = '', ...args] = unshare.length === 0 ? self : [findProgram('unshare') as string, ...unshare, ...self];
+    const [program = '', ...args] =
+      unshare.length === 0 ? self : [findProgram('unshare') as string, ...unshare, ...self];
     const inner = spawn(program, args, {
       env: { ...process.env, PATH: systemPath() },
       // Of its own group, so that a terminal's signals come to this process alone.
@@ -199,13 +200,17 @@ export class Launcher {
   }
 
   #spawn(id: number, spec: Parameters<typeof spawnProgram>[0]): void {
-    const program = spawnProgram(spec, { network: null }, {
-      line: (text) => this.#tell({ kind: 'line', id, text }),
-      exit: (code, signal, reason) => {
-        this.#programs.delete(id);
-        this.#tell({ kind: 'exit', id, code, signal, reason });
+    const program = spawnProgram(
+      spec,
+      { network: null },
+      {
+        line: (text) => this.#tell({ kind: 'line', id, text }),
+        exit: (code, signal, reason) => {
+          this.#programs.delete(id);
+          this.#tell({ kind: 'exit', id, code, signal, reason });
+        },
       },
-    });
+    );
     if (program !== null) this.#programs.set(id, program);
     this.#tell({ kind: 'started', id, pid: program?.pid ?? null });
   }

@@ -2,6 +2,9 @@
 import { isMap } from '../../control/source/read-documents.ts';
 import type { PathPart } from '../../control/source/finding.ts';
 
+/** Words that a shell would take as they are. */
+const PLAIN = /^[-\w./=:@%+, ]+$/;
+
 type Complain = (path: readonly PathPart[], reason: string) => void;
 
 export class Fields {
@@ -74,7 +77,8 @@ export class Fields {
   /** A text is for the shell; a list is the program with its arguments. */
   command(field: string): readonly string[] {
     const value = this.#take(field);
-    if (typeof value === 'string' && value.trim() !== '') return ['/bin/sh', '-c', `exec ${value.trim()}`];
+    if (typeof value === 'string' && value.trim() !== '')
+      return PLAIN.test(value) ? value.trim().split(/\s+/) : ['/bin/sh', '-c', value];
     if (Array.isArray(value) && value.length > 0 && value.every((part) => typeof part !== 'object')) {
       return value.map(String);
     }
@@ -97,6 +101,14 @@ export class Fields {
       } else texts[key] = one === null ? '' : String(one);
     }
     return texts;
+  }
+
+  lines(field: string): readonly string[] {
+    const value = this.#take(field);
+    if (value === undefined || value === null) return [];
+    if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
+    this.complain(field, `${field} is a list of texts, not ${kindOf(value)}`);
+    return [];
   }
 
   map(field: string): Fields | null {

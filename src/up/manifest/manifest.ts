@@ -73,6 +73,8 @@ export type Manifest = {
   /** Of heddle.yaml, absolute. */
   readonly directory: string;
   readonly namespace: string;
+  /** What a new user may try, a line each. */
+  readonly hints: readonly string[];
   readonly workloads: readonly WorkloadSpec[];
   readonly gateways: readonly GatewaySpec[];
   readonly externals: readonly ExternalSpec[];

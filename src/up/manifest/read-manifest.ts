@@ -45,6 +45,7 @@ function readRoot(root: Fields, directory: string): Manifest {
   const base = { directory, namespace };
   const manifest: Manifest = {
     ...base,
+    hints: root.lines('try'),
     name: root.name(
       'name',
       basename(directory)

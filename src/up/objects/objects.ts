@@ -31,7 +31,7 @@ export type Pod = {
   readonly servicePorts: readonly { readonly name: string; readonly port: number; readonly container: number }[];
 };
 
-/** mTLS is there for whoever has a proxy. */
+/** mTLS is there for whoever has a sidecar; what gateways take on each port is theirs to say. */
 const MTLS_LABEL = { 'security.istio.io/tlsMode': 'istio' };
 
 export function podsOf(placement: Placement): readonly Pod[] {
@@ -41,7 +41,8 @@ export function podsOf(placement: Placement): readonly Pod[] {
 function workloadPod({ name, namespace, account, labels, address, spec, ports }: WorkloadPlace): Pod {
   return {
     ...{ name, namespace, account, address, service: spec.service },
-    labels: { ...labels, ...MTLS_LABEL },
+    // Named as pods of a StatefulSet are, so that the owner's name is known.
+    labels: { ...labels, ...MTLS_LABEL, 'statefulset.kubernetes.io/pod-name': name },
     ports: ports.map(({ spec: { name: port, protocol }, container, target }) => {
       return { name: port, container, target, protocol };
     }),
@@ -54,9 +55,13 @@ function workloadPod({ name, namespace, account, labels, address, spec, ports }:
 function gatewayPod({ name, namespace, account, labels, address, ports }: GatewayPlace): Pod {
   return {
     ...{ name, namespace, account, address, service: name },
-    labels: { ...labels, ...MTLS_LABEL },
+    labels,
     ports: ports.map(({ name: port, target }) => ({ name: port, container: target, target, protocol: 'tcp' })),
-    servicePorts: ports.map(({ name: port, port: number, target }) => ({ name: port, port: number, container: target })),
+    servicePorts: ports.map(({ name: port, port: number, target }) => ({
+      name: port,
+      port: number,
+      container: target,
+    })),
   };
 }
 

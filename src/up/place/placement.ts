@@ -160,7 +160,7 @@ class Placer {
   #loopbackAddress(): string {
     const { seed } = this.#parts;
     const number = this.#next++;
-    return `127.${64 + (seed % 128)}.${(seed >>> 7) & 0xff ^ Math.floor(number / 250)}.${(number % 250) + 2}`;
+    return `127.${64 + (seed % 128)}.${((seed >>> 7) & 0xff) ^ Math.floor(number / 250)}.${(number % 250) + 2}`;
   }
 
   #loopback(): HostPort {

@@ -13,8 +13,8 @@ export type SpawnSpec = {
   readonly directory: string;
   /** Numbers; null: as this process. */
   readonly user: { readonly uid: number; readonly gid: number } | null;
-  /** It is told a secret, and when its parent is gone: descriptors 3 and 4. */
-  readonly isOurs: boolean;
+  /** On descriptor 3: a secret that it is told once, or a socket; and then 4 ends when this process is gone. */
+  readonly inherits: 'nothing' | 'secret' | 'socket';
 };
 
 /** Where it runs: the descriptor of a network namespace, or this process's own. */
@@ -32,6 +32,8 @@ export type RunningProgram = {
   kill(signal: NodeJS.Signals): void;
   /** What a program of ours waits for on its descriptor 3. */
   tell(secret: string): void;
+  /** The other end of its descriptor 3. */
+  readonly socket: Socket | null;
 };
 
 /** Longer lines are cut in pieces. */
@@ -53,8 +55,9 @@ function parentEnd(): number | null {
 
 export function spawnProgram(spec: SpawnSpec, place: SpawnPlace, events: SpawnEvents): RunningProgram | null {
   const output = openPipe();
-  const secret = spec.isOurs ? openPipe() : null;
-  const parent = spec.isOurs ? parentEnd() : null;
+  const secret = spec.inherits === 'secret' ? openPipe() : null;
+  const isOurs = spec.inherits !== 'nothing';
+  const parent = isOurs ? parentEnd() : null;
   const [program = '', ...args] = spec.command;
   const start = (): ChildProcess =>
     spawn(program, args, {
@@ -66,7 +69,7 @@ export function spawnProgram(spec: SpawnSpec, place: SpawnPlace, events: SpawnEv
         'ignore',
         output?.write ?? 'pipe',
         output?.write ?? 'pipe',
-        ...(spec.isOurs ? ([secret?.read ?? 'pipe', parent ?? 'pipe'] as const) : []),
+        ...(isOurs ? ([secret?.read ?? 'pipe', parent ?? 'pipe'] as const) : []),
       ],
     });
   let child: ChildProcess;
@@ -89,6 +92,7 @@ export function spawnProgram(spec: SpawnSpec, place: SpawnPlace, events: SpawnEv
   if (pid === undefined) return null;
   return {
     pid,
+    socket: spec.inherits === 'socket' ? (child.stdio[SECRET_FD] as unknown as Socket) : null,
     kill: (signal) => killGroup(pid, signal),
     tell: (text) => {
       if (secret === null) (child.stdio[SECRET_FD] as unknown as Socket | null)?.end(text);

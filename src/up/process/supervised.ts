@@ -89,7 +89,9 @@ export class Supervised {
     this.trouble = how;
     this.restarts++;
     this.#waitMs = Math.min(Math.max(waitMs, FIRST_WAIT_MS) * 2, LONGEST_WAIT_MS);
-    this.#events.ended(`${how}; it is started again ${waitMs < 1000 ? 'at once' : `in ${Math.round(waitMs / 1000)} s`}`);
+    this.#events.ended(
+      `${how}; it is started again ${waitMs < 1000 ? 'at once' : `in ${Math.round(waitMs / 1000)} s`}`,
+    );
     this.#timer = setTimeout(() => void this.start(), waitMs);
   }
 }

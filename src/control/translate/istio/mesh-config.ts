@@ -54,7 +54,8 @@ export function translateMeshConfig(spec: Json | null, place: MeshPlace): Mesh {
     proxyHttpPort: number('proxyHttpPort', 0),
     minTlsVersion: part('meshMTLS')['minProtocolVersion'] === 'TLSV1_3' ? 'TLSV1_3' : 'TLSV1_2',
     defaultProviders: {
-      metrics: providers['metrics'] ?? [],
+      // As Istio's charts write it where nobody says anything of providers.
+      metrics: providers['metrics'] ?? (raw['defaultProviders'] === undefined ? ['prometheus'] : []),
       tracing: providers['tracing'] ?? [],
       accessLogging: providers['accessLogging'] ?? [],
     },

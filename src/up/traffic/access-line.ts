@@ -1,0 +1,69 @@
+// Lines of proxies' access logs, JSON with Istio's keys → requests as they are shown; whatever else is printed is none.
+import type { RecentRequest } from '../../telemetry/mesh-report.ts';
+
+export type AccessLine = RecentRequest & {
+  readonly isUpstreamTls: boolean;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+};
+
+/** `namesOf` an address 'IP:PORT' is whose it is, '' for nobody's. */
+export function readAccessLine(text: string, by: string, namesOf: (address: string) => string): AccessLine | null {
+  if (text[0] !== '{') return null;
+  let value: Readonly<Record<string, unknown>>;
+  try {
+    value = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  } catch {
+    return null;
+  }
+  if (value['upstream_cluster'] === undefined && value['response_flags'] === undefined) return null;
+  const of = (key: string): string => {
+    const one = value[key];
+    return one === undefined || one === null || one === '-' ? '' : String(one);
+  };
+  const cluster = of('upstream_cluster');
+  const direction = cluster.startsWith('inbound|') || cluster === 'InboundPassthroughCluster' ? 'inbound' : 'outbound';
+  const peer = of('downstream_peer_uri_san');
+  const [, , , host = ''] = cluster.split('|');
+  const upstream = namesOf(of('upstream_host'));
+  const startMs = Date.parse(of('start_time'));
+  return {
+    atMs: Number.isNaN(startMs) ? Date.now() : startMs,
+    by,
+    direction,
+    source: direction === 'inbound' ? accountOf(peer) : by,
+    destination: direction === 'inbound' ? by : upstream || serviceOf(host) || of('authority'),
+    method: of('method'),
+    authority: of('authority'),
+    path: of('path'),
+    protocol: of('protocol') || 'TCP',
+    status: Number(of('response_code')) || 0,
+    grpcStatus: of('grpc_status') || of('grpc_status_number'),
+    flags: of('response_flags') || '-',
+    details: [
+      of('response_code_details'),
+      of('upstream_transport_failure_reason'),
+      of('connection_termination_details'),
+    ]
+      .filter((part) => part !== '')
+      .join('; '),
+    durationMs: Number(of('duration')) || 0,
+    requestId: of('request_id'),
+    upstreamCluster: cluster,
+    upstreamHost: of('upstream_host'),
+    peer,
+    isUpstreamTls: of('upstream_tls_version') !== '',
+    sentBytes: Number(of('bytes_sent')) || 0,
+    receivedBytes: Number(of('bytes_received')) || 0,
+  };
+}
+
+/** spiffe://DOMAIN/ns/NS/sa/ACCOUNT → ACCOUNT. */
+function accountOf(peer: string): string {
+  return /\/sa\/([^/]+)$/.exec(peer)?.[1] ?? '';
+}
+
+/** reviews of reviews.shop.svc.cluster.local; other hosts whole. */
+export function serviceOf(host: string): string {
+  return /^([^.]+)\.[^.]+\.svc\./.exec(host)?.[1] ?? host;
+}

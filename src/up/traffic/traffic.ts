@@ -1,0 +1,159 @@
+// What the proxies count and log, gathered every two seconds and told to the control plane, which shows it.
+import { request } from 'node:http';
+import { LATENCY_BOUNDS_MS, type MeshReport, type RecentRequest } from '../../telemetry/mesh-report.ts';
+import type { Mesh } from '../mesh/mesh.ts';
+import { askSocket } from '../mesh/probe.ts';
+import type { Unit, UnitFacts } from '../mesh/unit.ts';
+import { type AccessLine, readAccessLine } from './access-line.ts';
+import { findEdge, IstioMetrics, isError, type MutableEdge } from './istio-metrics.ts';
+
+const INTERVAL_MS = 2000;
+/** Lines of an interval that are shown; the rest is counted. */
+const MAX_REQUESTS = 200;
+const METRICS_PATH = '/stats/prometheus?usedonly&filter=istio';
+
+export class Traffic {
+  readonly #mesh: Mesh;
+  readonly #metrics = new Map<string, IstioMetrics>();
+  readonly #byAddress = new Map<string, UnitFacts>();
+  #requests: RecentRequest[] = [];
+  #dropped = 0;
+  #edges = new Map<string, MutableEdge>();
+  #timer: NodeJS.Timeout | null = null;
+  #sinceMs = Date.now();
+  #isOver = false;
+
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh;
+    const { placement } = mesh;
+    const facts = new Map(mesh.units.map((unit) => [unit.facts.name, unit.facts]));
+    const set = (address: string, name: string): void => {
+      const found = facts.get(name);
+      if (found !== undefined) this.#byAddress.set(address, found);
+    };
+    for (const { name, address, ports } of placement.workloads) {
+      for (const { target } of ports) set(`${address}:${target}`, name);
+    }
+    for (const { name, address, ports } of placement.gateways) {
+      for (const { target } of ports) set(`${address}:${target}`, name);
+    }
+    for (const { name, app } of placement.externals) set(`${app.address}:${app.port}`, name);
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => void this.#gather(), INTERVAL_MS);
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** A line that a proxy printed. */
+  proxyLine(facts: UnitFacts, text: string): void {
+    if (text[0] !== '{') return;
+    // Envoy counts no istio_*: its edges are made of its lines, all of them.
+    const isCounted = facts.proxy === 'envoy';
+    if (!isCounted && this.#requests.length >= MAX_REQUESTS) {
+      this.#dropped++;
+      return;
+    }
+    const line = readAccessLine(text, facts.name, (address) => this.#byAddress.get(address)?.name ?? '');
+    if (line === null) return;
+    if (isCounted) this.#count(facts, line);
+    if (this.#requests.length >= MAX_REQUESTS) {
+      this.#dropped++;
+      return;
+    }
+    const { isUpstreamTls: _tls, sentBytes: _sent, receivedBytes: _received, ...request } = line;
+    this.#requests.push(facts.kind === 'workload' ? request : { ...request, direction: 'gateway' });
+  }
+
+  #count(facts: UnitFacts, line: AccessLine): void {
+    if (line.direction === 'inbound') return;
+    const callee = this.#byAddress.get(line.upstreamHost);
+    const isGrpc = line.grpcStatus !== '';
+    const protocol = line.method === '' ? 'tcp' : isGrpc ? 'grpc' : 'http';
+    const source = { workload: facts.workload, namespace: facts.namespace, service: '', version: facts.version };
+    const destination =
+      callee === undefined
+        ? { workload: line.destination, namespace: 'unknown', service: line.destination, version: '' }
+        : { workload: callee.workload, namespace: callee.namespace, service: callee.service, version: callee.version };
+    const edge = findEdge(this.#edges, source, destination, protocol);
+    const code = protocol === 'tcp' ? '' : String(line.status);
+    edge.count++;
+    if (code !== '') edge.codes[code] = (edge.codes[code] ?? 0) + 1;
+    if (protocol === 'tcp' ? line.flags !== '-' : isError(code, line.grpcStatus)) edge.errors++;
+    if (protocol !== 'tcp') {
+      const index = LATENCY_BOUNDS_MS.findIndex((bound) => line.durationMs <= bound);
+      const at = index < 0 ? LATENCY_BOUNDS_MS.length : index;
+      edge.latency[at] = (edge.latency[at] ?? 0) + 1;
+    }
+    edge.isMutualTls = line.isUpstreamTls;
+    edge.sentBytes += line.sentBytes;
+    edge.receivedBytes += line.receivedBytes;
+  }
+
+  async #gather(): Promise<void> {
+    const { units } = this.#mesh;
+    await Promise.all(units.map((unit) => this.#readMetrics(unit)));
+    const usage = this.#mesh.spawner.usage();
+    const atMs = Date.now();
+    const report: MeshReport = {
+      atMs,
+      intervalMs: atMs - this.#sinceMs,
+      capture: this.#mesh.options.captureText,
+      edges: [...this.#edges.values()].filter(
+        ({ count, sentBytes, receivedBytes }) => count + sentBytes + receivedBytes > 0,
+      ),
+      workloads: units.map((unit) => unit.health(usage)),
+      requests: this.#requests,
+      droppedRequests: this.#dropped,
+    };
+    this.#sinceMs = atMs;
+    this.#requests = [];
+    this.#dropped = 0;
+    this.#edges = new Map();
+    if (this.#isOver) return;
+    this.#mesh.narrator.report(report);
+    this.#send(report);
+    this.#timer = setTimeout(() => void this.#gather(), INTERVAL_MS);
+  }
+
+  async #readMetrics({ facts, adminSocket, isProxyReady }: Unit): Promise<void> {
+    if (facts.proxy !== 'heddle' || !isProxyReady) return;
+    const { status, body } = await askSocket(adminSocket, METRICS_PATH);
+    if (status !== 200) return;
+    let metrics = this.#metrics.get(facts.name);
+    if (metrics === undefined) {
+      metrics = new IstioMetrics();
+      this.#metrics.set(facts.name, metrics);
+    }
+    metrics.read(body, this.#edges);
+  }
+
+  #send(report: MeshReport): void {
+    const body = JSON.stringify(report);
+    const ask = request(
+      {
+        ...{
+          host: '127.0.0.1',
+          port: this.#mesh.controlPort,
+          method: 'POST',
+          path: '/api/v1/telemetry',
+          timeout: INTERVAL_MS,
+        },
+        headers: {
+          authorization: `Bearer ${this.#mesh.options.token}`,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        },
+      },
+      (response) => response.resume(),
+    );
+    ask.on('timeout', () => ask.destroy());
+    // A control plane that is being started again misses one.
+    ask.on('error', () => undefined);
+    ask.end(body);
+  }
+}
