@@ -11,6 +11,7 @@ export const OPTIONS: AnalysisOptions = {
   clusterDomain: 'cluster.local',
   nowMs: NOW_MS,
   isInjected: true,
+  makesSecrets: false,
   also: [],
 };
 

@@ -28,10 +28,12 @@ function write(name: string, text: string): string {
 }
 
 const object = (kind: string, name: string, spec: string, namespace = 'prod'): string =>
-  `apiVersion: networking.istio.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n  namespace: ${namespace}\nspec:\n${spec}---\n`;
+  `apiVersion: networking.istio.io/v1\nkind: ${kind}\n` +
+  `metadata:\n  name: ${name}\n  namespace: ${namespace}\nspec:\n${spec}---\n`;
 
 const service = (name: string): string =>
-  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: prod}\nspec: {ports: [{name: http, port: 80}]}\n---\n`;
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: prod}\n` +
+  'spec: {ports: [{name: http, port: 80}]}\n---\n';
 
 const routeTo = (host: string): string =>
   `  hosts: [reviews]\n  http:\n  - route:\n    - destination:\n        host: ${host}\n`;
@@ -128,6 +130,23 @@ describe('heddle analyze', () => {
     const applied = analyze([reviews, '--dir', 'mesh']);
     assert.equal(applied.stdout, LINE);
     assert.equal(applied.code, 79);
+  });
+
+  it('knows what heddle.yaml stands for before it was started', () => {
+    const workload =
+      '  reviews:\n    command: node reviews.ts\n    version: v1\n    ports: [{ port: 9080, protocol: http }]\n';
+    write('resting/heddle.yaml', `name: mesh\nnamespace: prod\nworkloads:\n${workload}`);
+    const rule =
+      '  host: reviews\n  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n';
+    write(
+      'resting/own.yaml',
+      object('VirtualService', 'reviews', routeTo('reviews')) + object('DestinationRule', 'reviews', rule),
+    );
+    const { stdout } = analyze(['resting']);
+    assert.match(
+      stdout,
+      /^Error \[IST0173\] \(DestinationRule prod\/reviews resting\/own\.yaml:22:16\) The Subset v2 [^\n]*\n$/,
+    );
   });
 
   it('colours where that is asked for', () => {

@@ -127,7 +127,9 @@ export const analyzeCommand: Command = {
 };
 
 function messagesOf(source: AnalysisSource, also: readonly Code[]): Message[] {
-  const settings = { clusterDomain: CLUSTER_DOMAIN, nowMs: Date.now(), isInjected: !source.isMesh, also };
+  const { isMesh, isResting } = source;
+  const known = { clusterDomain: CLUSTER_DOMAIN, nowMs: Date.now() };
+  const settings = { ...known, isInjected: !isMesh, makesSecrets: isResting, also };
   return analyze(source, settings).flatMap((message) => {
     const { place } = message;
     if (place === null) return [message];

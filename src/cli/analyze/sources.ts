@@ -4,8 +4,9 @@ import { join, relative, resolve } from 'node:path';
 import { Clock } from '../../base/clock.ts';
 import type { Analyzed } from '../../control/analyze/analyze.ts';
 import { withoutReferences } from '../../control/analyze/schema.ts';
-import { ConfigSource } from '../../control/source/config-source.ts';
+import { ConfigSource, MemorySource, type ObjectSource } from '../../control/source/config-source.ts';
 import { MANIFEST_FILE } from '../../up/manifest/manifest.ts';
+import { manifestObjects } from './manifest-objects.ts';
 import { generatedDirectory, meshDirectory, readMeshFiles } from '../objects/mesh-files.ts';
 
 export const CLUSTER_DOMAIN = 'cluster.local';
@@ -15,6 +16,8 @@ export type AnalysisSource = Analyzed & {
   readonly name: string;
   /** Whether it is that of a mesh, whose workloads all have proxies. */
   readonly isMesh: boolean;
+  /** Whether it has not been started, so that Secrets of its gateways are still to be made. */
+  readonly isResting: boolean;
   /** Whether people wrote the file, so that it is worth telling what is wrong in it. */
   isWritten(file: string): boolean;
 };
@@ -43,7 +46,7 @@ function fileSource(paths: readonly string[], ownNamespace: string | undefined):
   const source = new ConfigSource(roots, ownNamespace === undefined ? parts : { ...parts, ownNamespace });
   source.start();
   source.stop();
-  return { ...analyzedOf(source), name: paths.join(', '), isMesh: false, isWritten: () => true };
+  return { ...analyzedOf(source), name: paths.join(', '), isMesh: false, isResting: false, isWritten: () => true };
 }
 
 function meshSource(dir: string | undefined): AnalysisSource {
@@ -51,15 +54,22 @@ function meshSource(dir: string | undefined): AnalysisSource {
   const source = readMeshFiles(directory);
   source.stop();
   const generated = resolve(generatedDirectory(directory));
-  return {
+  const mesh: AnalysisSource = {
     ...analyzedOf(source),
     name: `the mesh of ${directory}`,
     isMesh: true,
+    isResting: false,
     isWritten: (file) => !resolve(file).startsWith(`${generated}/`),
   };
+  if (existsSync(generated)) return mesh;
+  // What is made on start has no file yet; what is written counts first.
+  const file = join(generated, 'objects.yaml');
+  const made = new MemorySource({ [file]: manifestObjects(directory, source.objects()) });
+  made.start();
+  return { ...onTop(mesh, { ...mesh, ...analyzedOf(made) }), name: mesh.name, isResting: true };
 }
 
-function analyzedOf(source: ConfigSource): Analyzed {
+function analyzedOf(source: ObjectSource): Analyzed {
   const objects = source.objects();
   return {
     objects,
@@ -76,6 +86,7 @@ function onTop(files: AnalysisSource, mesh: AnalysisSource): AnalysisSource {
     positionOf: (key, path) => (files.objects.has(key) ? files : mesh).positionOf(key, path),
     name: `${files.name} on top of ${mesh.name}`,
     isMesh: mesh.isMesh,
+    isResting: mesh.isResting,
     isWritten: (file) => mesh.isWritten(file),
   };
 }

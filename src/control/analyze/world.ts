@@ -20,6 +20,8 @@ export type Settings = {
   readonly nowMs: number;
   /** Whether pods get their proxies by injection; else every workload has one. */
   readonly isInjected: boolean;
+  /** Whether Secrets that Gateways name and nobody has are made when the mesh starts. */
+  readonly makesSecrets: boolean;
 };
 
 /** Something that labels select: a pod, the template of pods, an entry for a workload elsewhere. */

@@ -96,8 +96,9 @@ function checkSecrets(world: World, object: ConfigObject, gateway: Gateway, repo
       const found = world
         .kind('Secret')
         .find((secret) => secret.name === name && (isUnknown || namespaces.includes(secret.namespace)));
-      if (found === undefined) report('IST0101', object, place, 'credentialName', name);
-      else if (!isUsable(found, world.settings.nowMs)) report('IST0161', object, place, object.name, found.namespace);
+      if (found === undefined) {
+        if (!world.settings.makesSecrets) report('IST0101', object, place, 'credentialName', name);
+      } else if (!isUsable(found, world.settings.nowMs)) report('IST0161', object, place, object.name, found.namespace);
     }
   }
 }

@@ -18,6 +18,7 @@ export const references: Analyzer = {
       if (object === undefined || LOOKED_AT.has(object.kind)) continue;
       if (object.kind === 'Gateway' && object.group === 'networking.istio.io') continue;
       for (const { path } of problems) {
+        if (world.settings.makesSecrets && path.includes('certificateRefs')) continue;
         report('IST0101', object, path, wordOf(path), valueAt(object, path));
       }
     }
