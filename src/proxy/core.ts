@@ -52,6 +52,7 @@ import type { WorkerSeams } from './workers/contract.ts';
 import type { SecretStore } from '../identity/secret-store.ts';
 import { makeHolders, type WorkerHolders } from './xds/worker-holders.ts';
 import { singleWorker } from './workers/single.ts';
+import { userAgent } from './user-agent.ts';
 
 export type CoreParts = {
   readonly options: ProxyOptions;
@@ -222,16 +223,9 @@ function switches({ disabledExtensions }: ProxyOptions): {
 function localInfo({ options, version }: CoreParts, { node = {} }: Bootstrap, zoneName: string): LocalInfo {
   const nodeName = options.serviceNode || (node.id ?? '');
   const clusterName = options.serviceCluster || (node.cluster ?? '');
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
   return {
     ...{ nodeName, clusterName, zoneName, version },
-    node: {
-      ...node,
-      id: nodeName,
-      cluster: clusterName,
-      user_agent_name: 'heddle',
-      user_agent_build_version: { version: { major_number: major, minor_number: minor, patch } },
-    },
+    node: { ...node, id: nodeName, cluster: clusterName, ...userAgent(version) },
   };
 }
 

@@ -4,6 +4,7 @@ import { toJson } from '../../proto/json-encode.ts';
 import { registry } from '../../proto/registry.ts';
 import type { Listener } from '../../proto/generated/types.d.ts';
 import { TYPE_URL_PREFIX, typeUrlName } from '../../proto/type-url.ts';
+import { userAgent } from '../user-agent.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../xds/types.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
 import { applyMask, type JsonObject, parseMask, redact } from './dump-json.ts';
@@ -88,6 +89,7 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
   const statics = proxy.bootstrap.static_resources ?? {};
   const { isWanted, record } = view;
   const updated = { last_updated: timeText(proxy.startedWallMs) };
+  const told = { ...proxy.bootstrap, node: { ...proxy.bootstrap.node, ...userAgent(proxy.parts.version) } };
   const clusters = (statics.clusters ?? []).filter((one) => isWanted(one.name ?? ''));
   const listeners = (statics.listeners ?? []).filter((one) => isWanted(one.name ?? ''));
   const all = [
@@ -103,7 +105,7 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
   const ecds = (filters['ecds_filters'] as readonly unknown[]).length === 0 ? [] : [dump('Ecds', filters)];
   return [
     dump('Bootstrap', {
-      bootstrap: toJson(registry.message('envoy.config.bootstrap.v3.Bootstrap'), proxy.bootstrap, {
+      bootstrap: toJson(registry.message('envoy.config.bootstrap.v3.Bootstrap'), told, {
         preserveProtoFieldNames: true,
       }),
       ...updated,
@@ -129,7 +131,7 @@ function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
       ),
       ...dynamicRoutes(view),
     }),
-    dump('Secrets', dynamicSecrets(view)),
+    dump('Secrets', dynamicSecrets(view, proxy.startedWallMs)),
     ...(keptMessages(view) as Dump[]),
   ];
 }

@@ -100,12 +100,19 @@ function listenerState(
   };
 }
 
-export function dynamicSecrets(view: DumpView): JsonObject {
+/** Those that nobody has answered for are told with the time since when they can have been wanted. */
+export function dynamicSecrets(view: DumpView, startedWallMs: number): JsonObject {
   const secrets = wanted(view, SECRET_TYPE).map((resource) => ({
     name: resource.name,
     ...entryOf(SECRET_TYPE, 'secret', resource),
   }));
-  return { dynamic_active_secrets: secrets };
+  const told = new Set(secrets.map(({ name }) => name));
+  const awaited = [...view.record.awaited(SECRET_TYPE)].filter((name) => !told.has(name) && view.isWanted(name));
+  const warming = awaited.map((name) => ({
+    ...{ name, version_info: 'uninitialized', last_updated: timeText(startedWallMs) },
+    secret: messageJson(SECRET_TYPE, { name }),
+  }));
+  return { dynamic_active_secrets: secrets, dynamic_warming_secrets: warming };
 }
 
 export function dynamicFilters(view: DumpView): JsonObject {
