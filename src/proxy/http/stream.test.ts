@@ -115,6 +115,41 @@ test('a filter may answer from every phase; the others see the answer unless the
   }
 });
 
+test('a filter that the route leaves out hears of no end, unless another route had let it in', () => {
+  const ends: string[] = [];
+  const watch = (name: string): HttpFilter => ({ onDestroy: () => void ends.push(name) });
+  const off = { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', disabled: true };
+  const answer = { direct_response: { status: 200 } };
+  const routes = [
+    { match: { prefix: '/off' }, ...answer, typed_per_filter_config: { watched: off } },
+    { match: { prefix: '/' }, ...answer },
+  ];
+  const turns: HttpFilter = {
+    decodeHeaders: (stream, headers) => {
+      if (headers.path !== '/turn') return 'continue';
+      headers.path = '/off';
+      stream.clearRouteCache();
+      return 'continue';
+    },
+  };
+  const holds: HttpFilter = {
+    ...watch('held'),
+    decodeHeaders: (stream) => {
+      stream.slot[0] = 'something';
+      return 'continue';
+    },
+  };
+  const ask = (filters: Readonly<Record<string, HttpFilter>>, path: string): string[] => {
+    ends.length = 0;
+    withProxy({ routes, filters }, (rig) => rig.connect().send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+    return ends.slice();
+  };
+  const both = { watched: watch('watched'), other: watch('other') };
+  assert.deepEqual(ask(both, '/on'), ['watched', 'other']);
+  assert.deepEqual(ask(both, '/off'), ['other']);
+  assert.deepEqual(ask({ watched: holds, turns }, '/turn'), ['held']);
+});
+
 test('a reply after the response has started ends the connection', () => {
   let stream: FilterStream | null = null;
   const filter: HttpFilter = {

@@ -537,12 +537,16 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     }
   }
 
-  /** Each filter gives its own back, whatever happens to another. */
+  /** Each filter gives its own back, whatever happens to another; whom the route leaves out has nothing. */
   #destroyFilters(from: number): void {
     const slots = this.chain.onDestroy;
+    const disabled = slots.length === 0 ? null : this.disabledFilters();
     for (let at = from; at < slots.length; at++) {
+      const slot = slots[at] as number;
+      // Another route may have let it in before.
+      if (disabled?.[slot] === true && this.slot[slot] === undefined) continue;
       try {
-        this.chain.filters[slots[at] as number]?.onDestroy?.(this);
+        this.chain.filters[slot]?.onDestroy?.(this);
       } catch (error) {
         this.#destroyFilters(at + 1);
         throw error;
