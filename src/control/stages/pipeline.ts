@@ -8,6 +8,7 @@ import { callersStage } from './callers-stage.ts';
 import { clusterResourcesStage } from './cluster-resources-stage.ts';
 import { type CredentialsStage, credentialsStage } from './credentials-stage.ts';
 import { endpointResourcesStage } from './endpoint-resources-stage.ts';
+import { explicitNotesStage } from './explicit-notes-stage.ts';
 import { gatewayApiGateways, gatewayApiStage } from './gateway-api-stage.ts';
 import { gatewayListenerStage } from './gateway-listener-stage.ts';
 import { gatewayRoutesStage } from './gateway-routes-stage.ts';
@@ -93,6 +94,7 @@ export function pipeline(inputs: Inputs, proxies: Collection<ConnectedProxy>): P
   const complaints = [
     ...[services, policies, gatewayApi, routes, security, gateways].map((stage) => stage.complaints),
     ofSecrets,
+    explicitNotesStage(inputs, proxies, { services, scopes }),
   ];
   return { complaints, mesh: inputs.mesh, services, policies, routes, security, credentials, gateways, scopes, plans };
 }
