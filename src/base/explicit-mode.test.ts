@@ -13,6 +13,7 @@ test('what is not said is empty, and entries are sorted', () => {
     outbound: { 'redis.shop:6379': place(4), 'db.shop.svc.cluster.local:5432': place(3) },
   });
   assert.deepEqual(said, {
+    bind: '',
     httpProxy: place(40_001),
     inbound: { 80: place(1), 9090: place(2) },
     outbound: { 'db.shop.svc.cluster.local:5432': place(3), 'redis.shop:6379': place(4) },

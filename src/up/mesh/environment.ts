@@ -130,7 +130,7 @@ export function agentEnvironment(
     HEDDLE_PARENT_FD: String(PARENT_FD),
     ...(isExplicit
       ? {
-          ISTIO_METAJSON_EXPLICIT: JSON.stringify(explicitFacts(place, proxyAddress(place, placement, options))),
+          ISTIO_METAJSON_EXPLICIT: JSON.stringify(explicitFacts(place)),
           ...(place.kind === 'workload' ? {} : { ISTIO_META_INTERCEPTION_MODE: 'NONE' }),
         }
       : { ISTIO_META_DNS_CAPTURE: 'true', HEDDLE_PROXY_MARK: String(PROXY_MARK) }),
@@ -142,20 +142,9 @@ export function isExplicitPlace(place: WorkloadPlace | GatewayPlace, { capture }
   return capture === 'explicit' || place.kind === 'egress';
 }
 
-/** The egress gateway stands on this machine's own network, whatever its pod is called in the mesh. */
-export function proxyAddress(
-  place: WorkloadPlace | GatewayPlace,
-  { capture }: Placement,
-  { hasLoopbackRange }: Pick<InnerStart, 'hasLoopbackRange'>,
-): string {
-  if (capture === 'explicit' || place.kind !== 'egress') return place.address;
-  const [, , third = '0', fourth = '0'] = place.address.split('.');
-  return hasLoopbackRange ? `127.63.${third}.${fourth}` : '127.0.0.1';
-}
-
 /** Metadata by which the control plane knows where this proxy's sockets are. */
-function explicitFacts(place: WorkloadPlace | GatewayPlace, bind: string): object {
-  if (place.kind !== 'workload') return { bind };
+function explicitFacts(place: WorkloadPlace | GatewayPlace): object {
+  if (place.kind !== 'workload') return { bind: place.bind };
   return {
     httpProxy: place.httpProxy,
     inbound: Object.fromEntries(place.ports.map(({ target, app }) => [String(target), app])),

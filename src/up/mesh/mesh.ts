@@ -21,7 +21,6 @@ import {
 import { LogFile } from '../process/log-file.ts';
 import { Supervised } from '../process/supervised.ts';
 import { ControlLink } from './control-link.ts';
-import { proxyAddress } from './environment.ts';
 import { loadManifest } from './load-manifest.ts';
 import { type OuterLink, Spawner } from './spawner.ts';
 import { Traffic } from '../traffic/traffic.ts';
@@ -193,7 +192,7 @@ export class Mesh {
     const outside = join(options.runtime, OUTER_SOCKET);
     const targets: HostPort[] = [];
     for (const gateway of egress) {
-      const at = proxyAddress(gateway, placement, options);
+      const at = gateway.bind;
       for (const { target } of gateway.ports) {
         targets.push({ address: at, port: target });
         await forwardPort({ address: gateway.address, port: target }, outside, { address: at, port: target });

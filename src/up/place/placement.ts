@@ -46,6 +46,8 @@ export type WorkloadPlace = Placed & {
 export type GatewayPlace = Placed & {
   readonly kind: 'ingress' | 'egress';
   readonly spec: GatewaySpec;
+  /** Where the proxy listens: the egress gateway stands on this machine's own network, whatever its pod's address. */
+  readonly bind: string;
   /** Ports of the Service and where the proxy listens. */
   readonly ports: readonly { readonly port: number; readonly target: number; readonly name: string }[];
 };
@@ -133,12 +135,18 @@ class Placer {
   gateway(spec: GatewaySpec): GatewayPlace {
     // The egress gateway is the mesh's way out: it runs on this machine's own network.
     const isOutside = spec.role === 'egress' && this.#parts.capture === 'namespaces';
+    const { hasLoopbackRange, freePort } = this.#parts;
+    const address = isOutside ? this.#podAddress() : this.#address();
+    const bind = isOutside ? (hasLoopbackRange ? this.#loopbackAddress() : '127.0.0.1') : address;
     return {
       kind: spec.role,
       ...{ name: spec.name, spec, namespace: spec.namespace, account: spec.account },
       labels: { app: spec.name, ...spec.labels },
-      address: isOutside ? this.#podAddress() : this.#address(),
-      ports: spec.ports.map(({ port, name }) => ({ port, name, target: this.#gatewayTarget(port) })),
+      ...{ address, bind },
+      ports: spec.ports.map(({ port, name }) => {
+        const target = bind === '127.0.0.1' ? freePort() : this.#gatewayTarget(port);
+        return { port, name, target };
+      }),
     };
   }
 
