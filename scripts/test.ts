@@ -82,6 +82,16 @@ const STAGES: readonly (readonly Stage[])[] = [
   ],
   [
     {
+      // Whole meshes of real programs, as `heddle up` runs them: they want the machine for themselves.
+      name: 'up',
+      run: { files: ['test/up/**/*.test.ts'], concurrency: 1 },
+      slow: true,
+      asksAgain: true,
+      timeoutMs: 900_000,
+    },
+  ],
+  [
+    {
       name: 'differential',
       run: { files: ['test/differential/**/*.test.ts'], concurrency: 1 },
       slow: true,
