@@ -20,10 +20,20 @@ function proxy(role: string, namespace: string, metadata: Record<string, unknown
   return { ...node, isProved: true };
 }
 
+const place = (port: number) => ({ address: '127.0.0.1', port });
+/** Without redirect. */
+const EXPLICIT = {
+  httpProxy: place(40_001),
+  inbound: { 80: place(40_002), 8080: place(40_003) },
+  outbound: { 'a.one.svc.cluster.local:80': place(40_004), 'b.two.svc.cluster.local:9000': place(40_005) },
+};
+
 const PROXIES: readonly ConnectedProxy[] = [
   proxy('sidecar', 'one', { HEDDLE_VERSION: '1', LABELS: { app: 'a' } }),
   proxy('sidecar', 'one', { ISTIO_VERSION: '1.32.0', LABELS: { app: 'a' }, DNS_CAPTURE: 'true' }),
   proxy('sidecar', 'two', { HEDDLE_PROXY: 'envoy', LABELS: { app: 'b' } }),
+  proxy('sidecar', 'one', { HEDDLE_VERSION: '1', LABELS: { app: 'a' }, EXPLICIT }),
+  proxy('sidecar', 'two', { HEDDLE_PROXY: 'envoy', LABELS: { app: 'b' }, EXPLICIT }),
   proxy('router', 'one', { ISTIO_VERSION: '1.32.0', LABELS: { istio: 'gw', [GATEWAY_NAME]: 'k' } }),
   proxy('sidecar', 'two', { GENERATOR: 'grpc' }),
 ];

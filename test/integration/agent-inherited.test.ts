@@ -1,4 +1,4 @@
-// What an agent inherits of its parent: the token that proves who it is, and the pipe that says that it is still wanted.
+// What an agent inherits of its parent: a token that proves who it is, and a pipe that says that it is still wanted.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';

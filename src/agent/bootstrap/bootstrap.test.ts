@@ -70,3 +70,36 @@ test('statistics are kept as pods and mesh choose them', () => {
   assert.ok(!texts.includes(JSON.stringify({ prefix: 'not' })));
   assert.ok(made.stats_config.stats_tags.some(({ tag_name }) => tag_name === 't'));
 });
+
+test('without redirect the ports of a pod are on its own address, and the admin interface may be a file', () => {
+  const variables = {
+    INSTANCE_IP: '127.64.3.2',
+    ISTIO_METAJSON_EXPLICIT: '{}',
+    HEDDLE_ADMIN_SOCKET: '/run/cart.admin',
+  };
+  const made = settings(variables);
+  for (const options of [ENVOY, HEDDLE]) {
+    const report = new Report();
+    const bootstrap = makeBootstrap(made, options) as {
+      readonly admin: object;
+      readonly static_resources: {
+        readonly listeners: readonly { readonly address: { readonly socket_address: object } }[];
+        readonly clusters: readonly { readonly name: string; readonly load_assignment: object }[];
+      };
+    };
+    fromJson(registry.message('envoy.config.bootstrap.v3.Bootstrap'), bootstrap, report);
+    assert.equal(report.toString(), '');
+    assert.deepEqual(bootstrap.admin, { address: { pipe: { path: '/run/cart.admin', mode: 0o600 } } });
+    const { listeners, clusters } = bootstrap.static_resources;
+    assert.deepEqual(
+      listeners.map(({ address }) => address.socket_address),
+      [15_090, 15_021].map((port_value) => ({ address: '127.64.3.2', port_value })),
+    );
+    const at = (name: string) => JSON.stringify(clusters.find((cluster) => cluster.name === name)?.load_assignment);
+    assert.match(at('prometheus_stats'), /"address":\{"pipe":\{"path":"\/run\/cart\.admin"\}\}/);
+    assert.match(at('agent'), /"address":"127\.64\.3\.2","port_value":15020/);
+  }
+  const { metadata } = nodeOf(made, ENVOY.proxy);
+  assert.equal(metadata['INTERCEPTION_MODE'], 'NONE');
+  assert.deepEqual(metadata['EXPLICIT'], {});
+});

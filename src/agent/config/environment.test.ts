@@ -37,6 +37,28 @@ test('without anything the defaults are Istio’s', () => {
   assert.equal(made.identity, '');
 });
 
+test('without redirect the workload has one address, and the proxy what it was told', () => {
+  const explicit = { bind: '', httpProxy: { address: '127.0.0.1', port: 40_001 }, inbound: {}, outbound: {} };
+  const made = settings({
+    INSTANCE_IP: '127.64.3.2',
+    ISTIO_METAJSON_EXPLICIT: JSON.stringify({ httpProxy: explicit.httpProxy }),
+    HEDDLE_ADMIN_SOCKET: '/run/mesh/cart.admin',
+  });
+  assert.deepEqual(made.explicit, explicit);
+  // The others are those of all workloads on the machine.
+  assert.deepEqual(made.addresses, ['127.64.3.2']);
+  assert.deepEqual(made.metadata['EXPLICIT'], { httpProxy: explicit.httpProxy });
+  assert.equal(made.adminSocket, '/run/mesh/cart.admin');
+  assert.deepEqual([settings().explicit, settings().adminSocket], [null, '']);
+  const wrong = read({ ISTIO_METAJSON_EXPLICIT: '{"inbound": 1}', HEDDLE_ADMIN_SOCKET: 'cart.admin' });
+  assert.ok('error' in wrong);
+  assert.deepEqual(wrong.error.split('\n'), [
+    'ISTIO_METAJSON_EXPLICIT: EXPLICIT.inbound is no object',
+    'INSTANCE_IP: explicit mode needs the address that is the workload’s own',
+    'HEDDLE_ADMIN_SOCKET: cart.admin is no absolute path',
+  ]);
+});
+
 test('variables of a pod are understood', () => {
   const made = settings(
     {

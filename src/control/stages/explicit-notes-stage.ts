@@ -1,4 +1,4 @@
-// What objects ask for and proxies without redirect cannot do, told at the objects as long as such proxies are connected.
+// What objects ask for and proxies without redirect cannot do, told at the objects while such proxies are connected.
 import type { Collection, Reader } from '../../base/collection.ts';
 import { workloadKey } from '../model/labels.ts';
 import type { ProxyNode } from '../model/proxy.ts';
@@ -37,7 +37,7 @@ function ofSidecar(rule: SidecarRule, node: ProxyNode): Complaint[] {
       warning(
         rule.origin,
         `spec.egress[${index}]`,
-        `${node.name} has no redirect, and its proxy binds no listener of its Sidecar, as neighbours might want the same`,
+        `${node.name} has no redirect, and its proxy binds no listener of its Sidecar: others might want the same`,
         'call through HTTP_PROXY, or through the address that the workload has for that service',
       ),
     ];
