@@ -1,4 +1,5 @@
 // Joins the controller with what it stands on: the proxy's clusters, its node, its statistics and log.
+import type { Clock } from '../../base/clock.ts';
 import { FileWatch } from '../../net/file-watch.ts';
 import type { LogLevel } from '../../telemetry/log.ts';
 import { ScopeStreamCounts, ScopeUpdateCounts } from '../../xds/client/counts.ts';
@@ -14,7 +15,7 @@ import { RUNTIME_STATS } from '../server-stats.ts';
 import { ADS_KEY, type ConfigPlace, type PlaceSource } from './place.ts';
 import { SecretStore } from '../../identity/secret-store.ts';
 import { certificateClient } from './sources/certificate-signer.ts';
-import { grpcSource } from './sources/grpc-source.ts';
+import { type Gate, grpcSource } from './sources/grpc-source.ts';
 import { OwnSecrets } from './sources/own-secrets.ts';
 import { pathSource } from './sources/path-source.ts';
 import { restSource } from './sources/rest-source.ts';
@@ -68,12 +69,14 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
     parts.identity?.(core) ??
     (ownConfig && new SecretStore({ client: certificateClient(ownParts, http, ownConfig), files: null }));
   const own = store && { clusterName: ownConfig?.sdsClusterName ?? DEFAULT_SDS_CLUSTER, store };
+  // A control plane lets nobody in without one: the first attempt would only fail, and the next one come later.
+  const gate = parts.identity === undefined || store === null ? null : certifiedGate(clock, store);
   const open = (source: PlaceSource, isAds: boolean): XdsSource => {
     switch (source.kind) {
       case 'grpc': {
         const place = isAds ? { ...source, isAggregated: true } : source;
         const openServer = (): XdsSource =>
-          grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null);
+          grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null, gate);
         if (own === null || isAds || source.target.clusterName !== own.clusterName) return openServer();
         return new OwnSecrets({ clock, store: own.store, openServer });
       }
@@ -106,6 +109,24 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   });
   controller.start();
   return controller;
+}
+
+/** Without a certificate after this time the failure is to be seen. */
+const LONGEST_GATE_MS = 10_000;
+
+function certifiedGate(clock: Clock, store: SecretStore): Gate {
+  return (go) => {
+    let isOpen = false;
+    const timer = clock.timer(() => {
+      if (!isOpen) go();
+      isOpen = true;
+    }, null);
+    timer.arm(LONGEST_GATE_MS);
+    // Workers take it over within this turn, or the next.
+    store.whenCertified(() => {
+      if (!isOpen) timer.arm(1);
+    });
+  };
 }
 
 /** Remembers the last result: a thousand questions are answered in one version. */

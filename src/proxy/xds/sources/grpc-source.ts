@@ -23,9 +23,14 @@ export type SourceParts = {
 
 /**
  * `counts` are of the aggregated stream; of a stream for one type they come with its subscriptions. The first
- * subscription opens a stream.
+ * subscription opens a stream, `gate` says when.
  */
-export function grpcSource(parts: SourceParts, place: GrpcPlace, counts: StreamCounts | null): XdsSource {
+export function grpcSource(
+  parts: SourceParts,
+  place: GrpcPlace,
+  counts: StreamCounts | null,
+  gate: Gate | null = null,
+): XdsSource {
   const { isDelta, isAggregated, setsNodeOnFirstOnly, rateLimit, target } = place;
   const pathOf = (service: DiscoveryService): string => (isDelta ? service.delta : service.stream);
   const optionsOf = (service: DiscoveryService): MuxOptions => {
@@ -37,13 +42,40 @@ export function grpcSource(parts: SourceParts, place: GrpcPlace, counts: StreamC
     grpcChannel(parts.http, target, pathOf(service), isDelta, handler);
   if (isAggregated) {
     const options = { ...optionsOf(AGGREGATED_SERVICE), counts };
-    return new XdsMux(parts, options, (handler) => connect(AGGREGATED_SERVICE, handler));
+    return new XdsMux(parts, options, (handler) => gated(connect(AGGREGATED_SERVICE, handler), gate));
   }
   return new XdsStreams(
     parts,
     (type) => optionsOf(serviceOf(type, isDelta)),
     (type, handler) => connect(serviceOf(type, isDelta), handler),
   );
+}
+
+/** Calls `go` when streams may be opened. */
+export type Gate = (go: () => void) => void;
+
+function gated(channel: XdsChannel, gate: Gate | null): XdsChannel {
+  if (gate === null) return channel;
+  let isStopped = false;
+  return {
+    start: () =>
+      gate(() => {
+        if (!isStopped) channel.start();
+      }),
+    stop: () => {
+      isStopped = true;
+      channel.stop();
+    },
+    get isOpen() {
+      return channel.isOpen;
+    },
+    get isAboveWatermark() {
+      return channel.isAboveWatermark;
+    },
+    send: (message) => channel.send(message),
+    pauseReading: () => channel.pauseReading(),
+    resumeReading: () => channel.resumeReading(),
+  };
 }
 
 /** Decoders refuse to ask for types on streams of their own that no service serves alone. */
