@@ -1,16 +1,19 @@
 // `heddle export`: every object of a mesh as plain YAML, for kubectl or any other program.
 import { readFileSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import type { ObjectSource } from '../control/source/config-source.ts';
 import { isMap, type Json, type RawDocument, readChunk, splitChunks } from '../control/source/read-documents.ts';
 import { locate } from '../control/source/yaml.ts';
+import { MANIFEST_FILE } from '../up/manifest/manifest.ts';
+import { meshIn } from '../up/location.ts';
+import { manifestObjects } from './analyze/manifest-objects.ts';
 import { defineCommand } from './command/command.ts';
 import type { CommandSpec } from './command/spec.ts';
 import { findControl, MESH_OPTIONS } from './control-client.ts';
 import { keyOfRaw, yamlOf } from './objects/documents.ts';
 import { listObjects } from './objects/get.ts';
 import { NAMED_KINDS } from './objects/kinds.ts';
-import { generatedDirectory, meshDirectory, readMeshFiles } from './objects/mesh-files.ts';
+import { generatedDirectory, isIn, meshDirectory, readMeshFiles } from './objects/mesh-files.ts';
 
 const SPEC = {
   verb: 'export',
@@ -46,15 +49,18 @@ export const exportAll = defineCommand(SPEC, async ({ values }) => {
 /** What a directory says, whether its mesh runs or not. */
 export async function exportObjects(directory: string): Promise<readonly ExportedObject[]> {
   const source = readMeshFiles(directory);
+  const made = meshIn(directory) === null ? manifestObjects(directory, source.objects()) : '';
+  const unmade = splitChunks(made).map(({ text }) => JSON.parse(text.replace(/^---/, '')) as Json);
   const files = new Set([...source.objects().keys()].flatMap((key) => source.positionOf(key)?.file ?? []));
-  const own = `${resolve(generatedDirectory(directory))}/`;
-  return [...files].flatMap((file) =>
+  const own = generatedDirectory(directory);
+  const written = [...files].flatMap((file) =>
     objectsIn(file, source).map(({ object, line }) => ({
       object,
       place: `${relative(directory, file)}:${line}`,
-      isGenerated: resolve(file).startsWith(own),
+      isGenerated: isIn(own, file),
     })),
   );
+  return [...unmade.map((object) => ({ object, place: MANIFEST_FILE, isGenerated: true })), ...written];
 }
 
 /** Those of its documents that count, as they were written. */

@@ -49,17 +49,15 @@ export function describeMatch(match: unknown): string {
 }
 
 const MOST_DOMAINS = 2;
+const EXPANSIONS = ['.svc.cluster.local.', '.svc.cluster.local', '.svc', '.'];
 
 /** The first ones, without those that only say the same with a port or with more of the cluster's domain. */
 function describeDomains(domains: readonly string[]): string {
   if (domains.length <= 1) return domains[0] ?? '';
-  const bare = domains.filter((domain) => {
-    const colons = domain.split(':').length - 1;
-    return colons === 0 || (colons > 2 && domain.endsWith(']'));
-  });
+  const bare = domains.filter((domain) => !domain.includes(':') || domain.endsWith(']'));
   const known = new Set(bare);
   const short = bare.filter((domain) =>
-    ['.svc.cluster.local', '.svc'].every((end) => !domain.endsWith(end) || !known.has(domain.slice(0, -end.length))),
+    EXPANSIONS.every((end) => !domain.endsWith(end) || !known.has(domain.slice(0, -end.length))),
   );
   const first = short.slice(0, MOST_DOMAINS).join(', ');
   return short.length > MOST_DOMAINS ? `${first} + ${short.length - MOST_DOMAINS} more...` : first;

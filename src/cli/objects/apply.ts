@@ -10,7 +10,7 @@ import { linesOf } from '../status.ts';
 import { askWait } from '../wait.ts';
 import { type GivenObject, readGiven } from './documents.ts';
 import { meshDirectory, readMeshFiles } from './mesh-files.ts';
-import { standingOf, writeOverlay } from './overlay.ts';
+import { standingOf, writeOverlay, writtenText } from './overlay.ts';
 
 export const GIVEN_OPTIONS = {
   filename: {
@@ -53,21 +53,21 @@ export const apply = defineCommand(SPEC, async ({ values }) => {
   if (objects.length === 0) throw new Error(`no objects in ${values.filename.join(', ')}: nothing to apply`);
   for (const note of notes) process.stderr.write(`${note}\n`);
   const results = objects.map((one) => ({ one, result: write(directory, source, one) }));
-  const place = findControl({ ...values, dir: values.dir }, true);
-  const isWaiting = place.mesh !== null && values.wait === 'true';
+  const place = findControl(values, true);
+  const isAsked = place.mesh !== null || values.control !== undefined;
+  const isWaiting = isAsked && values.wait === 'true';
   const endMs = performance.now() + timeoutMs;
   for (const { one, result } of results) {
     const more = isWaiting ? await untilLive(place, one, endMs) : '';
     process.stdout.write(`${one.title} ${result}${more}\n`);
   }
-  if (place.mesh === null) tellFindings(directory, objects);
+  if (!isAsked) tellFindings(directory, objects);
 });
 
 function conflictOf(directory: string, source: ObjectSource, { key, place }: GivenObject): string | null {
   const standing = standingOf(directory, source, key);
   if (standing.is !== 'written') return null;
-  const { file, line } = standing.at;
-  return `${place}: ${key} is defined in ${file}:${line}; edit that file, or delete it there`;
+  return `${place}: ${key} ${writtenText(directory, standing.at)}`;
 }
 
 function write(directory: string, source: ObjectSource, { key, digest, text }: GivenObject): string {

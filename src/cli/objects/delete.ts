@@ -10,7 +10,7 @@ import { GIVEN_OPTIONS } from './apply.ts';
 import { readGiven } from './documents.ts';
 import { kindsOf, titleOf } from './kinds.ts';
 import { meshDirectory, readMeshFiles } from './mesh-files.ts';
-import { removeOverlay, standingOf } from './overlay.ts';
+import { removeOverlay, standingOf, writtenText } from './overlay.ts';
 
 const LOOK_MS = 20;
 
@@ -36,7 +36,6 @@ that a file of the mesh defines is refused: delete it there. When one is refused
   ],
 } as const satisfies CommandSpec;
 
-/** `isThere`: null where it is not. */
 type Target = { readonly key: string; readonly title: string };
 
 export const remove = defineCommand(SPEC, async ({ values, words }) => {
@@ -49,15 +48,14 @@ export const remove = defineCommand(SPEC, async ({ values, words }) => {
   for (const target of targets) {
     const standing = standingOf(directory, source, target.key);
     if (standing.is === 'applied') gone.push(target);
-    else if (standing.is === 'written') {
-      const { file, line } = standing.at;
-      refusals.push(`${target.key} is defined in ${file}:${line}: delete it there`);
-    } else if (!values['ignore-not-found']) refusals.push(`there is no ${target.key}`);
+    else if (standing.is === 'written') refusals.push(`${target.key} ${writtenText(directory, standing.at)}`);
+    else if (!values['ignore-not-found']) refusals.push(`there is no ${target.key}`);
   }
   if (refusals.length > 0) throw new Error([...refusals, 'nothing was deleted'].join('\n'));
   for (const { key } of gone) removeOverlay(directory, key);
   const place = findControl(values, true);
-  const isWaiting = place.mesh !== null && values.wait === 'true';
+  const isAsked = place.mesh !== null || values.control !== undefined;
+  const isWaiting = isAsked && values.wait === 'true';
   const endMs = performance.now() + durationMs('timeout', values.timeout);
   for (const { key, title } of gone) {
     const isGone = !isWaiting || (await untilGone(place, key, endMs));

@@ -10,7 +10,7 @@ import { askControl, findControl, MESH_OPTIONS, type MeshValues } from '../contr
 import { byText } from '../config/dump.ts';
 import { yamlOf } from './documents.ts';
 import { kindsOf, type NamedKind, titleOf } from './kinds.ts';
-import { meshDirectory, readMeshFiles } from './mesh-files.ts';
+import { meshDirectory, placeText, readMeshFiles } from './mesh-files.ts';
 
 const GAP = 3;
 
@@ -147,7 +147,7 @@ function tableOf(found: readonly ListedObject[], titles: readonly string[], isBa
     one.namespace === '' ? '-' : one.namespace,
     isMixed ? (titles[at] ?? '') : one.name,
     liveText(one.status),
-    one.file === '' ? '-' : `${one.file}:${one.line}`,
+    one.file === '' ? '-' : placeText(one.file, one.line),
   ]);
   return table([...(isBare ? [] : [['NAMESPACE', 'NAME', 'LIVE', 'WRITTEN IN']]), ...rows], GAP);
 }

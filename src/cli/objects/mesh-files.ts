@@ -1,9 +1,9 @@
 // The objects of a mesh as its files say them: what was made of heddle.yaml, the YAML beside it, and the overlay.
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { Clock } from '../../base/clock.ts';
 import { type ConfigRoot, ConfigSource } from '../../control/source/config-source.ts';
-import { findMesh, overlayDirectory, stateDirectory } from '../../up/location.ts';
+import { findMesh, meshIn, overlayDirectory, stateDirectory } from '../../up/location.ts';
 import type { MeshValues } from '../control-client.ts';
 
 /** Objects that are made of heddle.yaml while a mesh runs. */
@@ -18,9 +18,11 @@ export function meshRoots(directory: string): ConfigRoot[] {
   ];
 }
 
-/** Reads them once. */
+/** Reads them once. What was made of heddle.yaml counts only while the mesh runs: else it is of some time ago. */
 export function readMeshFiles(directory: string): ConfigSource {
-  const roots = meshRoots(directory).filter(({ path }) => existsSync(path));
+  const isRunning = meshIn(directory) !== null;
+  const generated = generatedDirectory(directory);
+  const roots = meshRoots(directory).filter(({ path }) => existsSync(path) && (isRunning || path !== generated));
   const source = new ConfigSource(roots, { clock: new Clock(), watcher: null });
   source.start();
   return source;
@@ -35,6 +37,12 @@ export function meshDirectory({ dir }: Pick<MeshValues, 'dir'>): string {
   return resolve(dir);
 }
 
-export function isInOverlay(directory: string, file: string): boolean {
-  return resolve(file).startsWith(`${resolve(overlayDirectory(directory))}/`);
+export function isIn(directory: string, file: string): boolean {
+  return resolve(file).startsWith(`${resolve(directory)}/`);
+}
+
+/** 'mesh/reviews.yaml:12' from where the user is, if it is below. */
+export function placeText(file: string, line: number): string {
+  const here = relative(process.cwd(), file);
+  return `${here.startsWith('..') ? file : here}:${line}`;
 }

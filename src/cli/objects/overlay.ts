@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ObjectSource } from '../../control/source/config-source.ts';
 import type { Position } from '../../control/source/object-store.ts';
 import { overlayDirectory } from '../../up/location.ts';
-import { isInOverlay } from './mesh-files.ts';
+import { generatedDirectory, isIn, placeText } from './mesh-files.ts';
 
 /** Names longer than this would not leave room for the beginning of a file that is being written. */
 const MAX_NAME = 200;
@@ -48,7 +48,11 @@ export type Standing =
 export function standingOf(directory: string, source: ObjectSource, key: string): Standing {
   const at = source.positionOf(key);
   if (at === null) return { is: 'absent' };
-  return isInOverlay(directory, at.file) && at.file === overlayFile(directory, key)
-    ? { is: 'applied' }
-    : { is: 'written', at };
+  return at.file === overlayFile(directory, key) ? { is: 'applied' } : { is: 'written', at };
+}
+
+/** 'is defined in mesh/reviews.yaml:1', and where it can be changed. */
+export function writtenText(directory: string, { file, line }: Position): string {
+  if (isIn(generatedDirectory(directory), file)) return 'is made of heddle.yaml: change it there';
+  return `is defined in ${placeText(file, line)}: edit that file, or delete it there`;
 }
