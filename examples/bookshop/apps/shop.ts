@@ -83,10 +83,10 @@ async function askForStock(verb: 'LEFT' | 'TAKE'): Promise<Part<number>> {
   }
 }
 
-/** fetch says little itself; its cause says more. */
+/** fetch says little itself; its cause says more, and the cause of that. */
 function wordsOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? cause.message || cause.name : message;
+  const { name, message, cause } = error as Error;
+  return cause instanceof Error ? wordsOf(cause) : message || name;
 }
 
 function passOn<Value>(reply: Reply<Value>, json: (value: Value) => unknown): Answer {

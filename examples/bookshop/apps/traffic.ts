@@ -68,7 +68,7 @@ function every(ms: number, round: readonly Action[]): void {
 }
 
 function reasonOf(error: Error): string {
-  return error.cause instanceof Error ? error.cause.message || error.cause.name : error.message;
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message || error.name;
 }
 
 /** Nobody comes before the shop opens. */
