@@ -68,21 +68,6 @@ export class SecretStore {
     return new OwnSubscription(name, client, onChange);
   }
 
-  /** Calls when there is a certificate of the workload's own: at once, or when the first one came. */
-  whenCertified(go: () => void): void {
-    const { client, files } = this.#parts;
-    if (client.current !== null || (files !== null && files.mounted !== null)) {
-      go();
-      return;
-    }
-    const came = (): void => {
-      if (client.current === null) return;
-      client.removeListener(came);
-      go();
-    };
-    client.onChange(came);
-  }
-
   close(): void {
     for (const { secret } of this.#files.values()) secret.close();
     this.#files.clear();

@@ -1,5 +1,5 @@
 // Joins the controller with what it stands on: the proxy's clusters, its node, its statistics and log.
-import type { Clock } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { FileWatch } from '../../net/file-watch.ts';
 import type { LogLevel } from '../../telemetry/log.ts';
 import { ScopeStreamCounts, ScopeUpdateCounts } from '../../xds/client/counts.ts';
@@ -70,15 +70,15 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
     (ownConfig && new SecretStore({ client: certificateClient(ownParts, http, ownConfig), files: null }));
   const own = store && { clusterName: ownConfig?.sdsClusterName ?? DEFAULT_SDS_CLUSTER, store };
   // A control plane lets nobody in without one: the first attempt would only fail, and the next one come later.
-  const gate = parts.identity === undefined || store === null ? null : certifiedGate(clock, store);
+  const gate = parts.identity === undefined ? null : new CertifiedGate(clock);
   const open = (source: PlaceSource, isAds: boolean): XdsSource => {
     switch (source.kind) {
       case 'grpc': {
         const place = isAds ? { ...source, isAggregated: true } : source;
         const openServer = (): XdsSource =>
-          grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null, gate);
+          grpcSource(common, place, place.isAggregated ? new ScopeStreamCounts(stats, '') : null, gate?.pass);
         if (own === null || isAds || source.target.clusterName !== own.clusterName) return openServer();
-        return new OwnSecrets({ clock, store: own.store, openServer });
+        return new OwnSecrets({ clock, store: own.store, openServer, onCertified: () => gate?.open() });
       }
       case 'rest':
         return restSource(common, source);
@@ -114,18 +114,26 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
 /** Without a certificate after this time the failure is to be seen. */
 const LONGEST_GATE_MS = 10_000;
 
-function certifiedGate(clock: Clock, store: SecretStore): Gate {
-  return (go) => {
-    let isOpen = false;
-    const timer = clock.timer(() => {
-      if (!isOpen) go();
-      isOpen = true;
-    }, null);
-    timer.arm(LONGEST_GATE_MS);
-    // Workers take it over within this turn, or the next.
-    store.whenCertified(() => {
-      if (!isOpen) timer.arm(1);
-    });
+/** Opens once, when it is told to, or when the time is over. */
+class CertifiedGate {
+  readonly #timer: Timer;
+  readonly #waiting: (() => void)[] = [];
+  #isOpen = false;
+
+  constructor(clock: Clock) {
+    this.#timer = clock.timer((gate: CertifiedGate) => gate.open(), this as CertifiedGate);
+    this.#timer.arm(LONGEST_GATE_MS);
+  }
+
+  readonly pass: Gate = (go) => {
+    if (this.#isOpen) go();
+    else this.#waiting.push(go);
+  };
+
+  readonly open = (): void => {
+    this.#isOpen = true;
+    this.#timer.disarm();
+    for (const go of this.#waiting.splice(0)) go();
   };
 }
 

@@ -8,7 +8,7 @@ import type {
   XdsSource,
   XdsSubscription,
 } from '../../../xds/client/types.ts';
-import type { SecretStore, SecretSubscription } from '../../../identity/secret-store.ts';
+import { CERTIFICATE_NAME, type SecretStore, type SecretSubscription } from '../../../identity/secret-store.ts';
 import { SECRET_TYPE } from '../types.ts';
 
 export type OwnSecretsParts = {
@@ -16,6 +16,8 @@ export type OwnSecretsParts = {
   readonly store: SecretStore;
   /** Opens the server whose place it is, for what is not the proxy's own. */
   readonly openServer: () => XdsSource;
+  /** The workload's certificate is in use. */
+  readonly onCertified: () => void;
 };
 
 export class OwnSecrets implements XdsSource {
@@ -159,6 +161,7 @@ class OwnSubscription implements XdsSubscription {
       (refused) => {
         this.#isBusy = false;
         for (const [name, wanted] of due) this.#count(name, wanted, version, refused);
+        if (refused.length === 0 && due.some(([name]) => name === CERTIFICATE_NAME)) this.#parts.onCertified();
         this.#deliverSoon();
       },
     );
