@@ -12,14 +12,12 @@ const PHONE = { width: 390, height: 844 };
 const SETTLE_MS = 900;
 
 /** A Chromium that calls nobody by itself. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(more: readonly string[] = []): Promise<Browser> {
   const peer = locatePeer('chromium');
   if ('missing' in peer) throw new Error(`chromium: ${peer.missing}`);
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
-  return chromium.launch({
-    executablePath: peer.path,
-    args: [...args, '--disable-component-update', '--disable-sync'],
-  });
+  const quiet = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update'];
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-sync', ...quiet, ...more];
+  return chromium.launch({ executablePath: peer.path, args });
 }
 
 /** NAME-light.png and NAME-dark.png of each view, and NAME-phone.png. */

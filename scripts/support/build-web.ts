@@ -1,6 +1,6 @@
 // Bundles the live page (web/) to files that the control plane serves: a page, a script, a style and an icon.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -9,6 +9,7 @@ const WEB = join(dirname(dirname(import.meta.dirname)), 'web');
 /** Names carry a hash of what is in them, so that browsers may keep them for ever. */
 export async function buildWeb(target: string): Promise<void> {
   const assets = join(target, 'assets');
+  rmSync(target, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
   const add = (name: string, type: string, text: string): string => {
     const hash = createHash('sha256').update(text).digest('hex').slice(0, 10);

@@ -33,7 +33,7 @@ export function EdgeShape({ edge, place, names, isChosen, isFaded, isStill, onCh
       class={classes}
       data-edge={names}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-pressed={isChosen}
       aria-label={`${names}: ${facts.join(', ')}`}
       onClick={onChoose}

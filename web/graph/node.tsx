@@ -47,7 +47,7 @@ export function NodeShape({ node, at, isChosen, isFaded, onChoose }: Parts) {
       transform={transform}
       data-node={node.id}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-pressed={isChosen}
       aria-label={[label, words, state ?? '', rate(inbound.perSecond), `success ${success(inbound.errorShare)}`].join(
         ', ',
