@@ -4,13 +4,11 @@ import { at, type ConfigDump, textAt } from './dump.ts';
 export function bootstrapRows(dump: ConfigDump): string[][] {
   const node = at(dump.bootstrap, 'bootstrap', 'node');
   const istio = textAt(node, 'metadata', 'ISTIO_VERSION');
-  const heddle = textAt(node, 'metadata', 'HEDDLE_VERSION');
   const sha = textAt(node, 'metadata', 'ISTIO_PROXY_SHA');
   const agent = textAt(node, 'user_agent_name');
   const title = agent === '' || agent === 'envoy' ? 'Envoy' : agent.replace(/^./, (first) => first.toUpperCase());
   return [
     ...(istio === '' ? [] : [['Istio Version:', istio]]),
-    ...(heddle === '' ? [] : [['Heddle Version:', heddle]]),
     ...(sha === '' ? [] : [['Istio Proxy Version:', sha.split(':')[1] ?? sha]]),
     [`${title} Version:`, agentVersion(node)],
   ];

@@ -13,8 +13,13 @@ export type DumpedSecret = {
   readonly roots: string;
 };
 
-/** Those on their way in, then certificates, then roots. */
+/** Those on their way in, then certificates, then roots; what a proxy has of several servers is told once. */
 export function dumpedSecrets(dump: ConfigDump): readonly DumpedSecret[] {
+  const all = new Map(allSecrets(dump).map((one) => [[one.name, one.state, one.chain, one.roots].join('\n'), one]));
+  return [...all.values()];
+}
+
+function allSecrets(dump: ConfigDump): DumpedSecret[] {
   const of = (list: string, state: SecretState): DumpedSecret[] =>
     listAt(dump.secrets, list).map((one) => secretOf(one, state));
   const active = of('dynamic_active_secrets', 'ACTIVE');

@@ -63,7 +63,8 @@ export const get = defineCommand(SPEC, async ({ values, words }) => {
   const isMeant = (one: ListedObject): boolean =>
     (values.namespace === undefined || one.namespace === values.namespace || one.namespace === '') &&
     asked.some(({ kind, name }) => isOf(one, kind) && (name === null || name === one.name));
-  const found = all.filter(isMeant).sort(compare);
+  const listed = all.filter(isMeant).sort(compare);
+  const found = values.output === 'table' ? await withEffects(values, listed) : listed;
   for (const name of new Set(asked.flatMap(({ name: one }) => one ?? []))) {
     if (found.some((one) => one.name === name)) continue;
     const place = values.namespace === undefined ? '' : ` in namespace ${values.namespace}`;
@@ -102,6 +103,22 @@ const compare = (a: ListedObject, b: ListedObject): number =>
   byText(a.kind, b.kind) ||
   byText(a.namespace, b.namespace) ||
   byText(a.name, b.name);
+
+/** A control plane finds out in time whom an object concerns, and at once when it is asked for one. */
+const MOST_ASKED = 200;
+
+async function withEffects(values: MeshValues, found: readonly ListedObject[]): Promise<readonly ListedObject[]> {
+  const isOpen = ({ status }: ListedObject): boolean => status !== null && status.concerned === 0;
+  if (!found.some(isOpen) || found.length > MOST_ASKED) return found;
+  const place = findControl(values, true);
+  const asked: ListedObject[] = [];
+  for (const one of found) {
+    const path = `/api/v1/status?object=${encodeURIComponent(one.status?.key ?? '')}`;
+    const { status, body } = isOpen(one) ? await askControl(place, path) : { status: 0, body: null };
+    asked.push(status === 200 ? { ...one, status: body as StatusReport } : one);
+  }
+  return asked;
+}
 
 /** Of the control plane; where no mesh runs, of the files of its directory. */
 export async function listObjects(
@@ -152,11 +169,11 @@ function tableOf(found: readonly ListedObject[], titles: readonly string[], isBa
   return table([...(isBare ? [] : [['NAMESPACE', 'NAME', 'LIVE', 'WRITTEN IN']]), ...rows], GAP);
 }
 
-/** '7/7', '3/7', 'refused by 1', '-' for what concerns no proxy. */
+/** '7/7', '3/7', 'refused by 1', 'no effect', '-' for what concerns no proxy; heddle status tells why. */
 function liveText(status: StatusReport | null): string {
   if (status === null) return '-';
   const { concerned, live, refusals, effect } = status;
   if (refusals.length > 0) return `refused by ${refusals.length}`;
-  if (effect !== 'in effect') return effect;
+  if (effect !== 'in effect') return 'no effect';
   return concerned === 0 ? '-' : `${live}/${concerned}`;
 }
