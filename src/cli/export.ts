@@ -21,6 +21,7 @@ const SPEC = {
 applied. Settings of the mesh become the ConfigMap that istiod reads. Works while no mesh runs, too, with --dir.`,
   options: {
     generated: { type: 'boolean', help: 'only what was made of heddle.yaml' },
+    'without-secrets': { type: 'boolean', help: 'leave out Secrets, keys of gateways among them' },
     ...MESH_OPTIONS,
   },
   examples: [
@@ -40,7 +41,16 @@ export const exportAll = defineCommand(SPEC, async ({ values }) => {
   // Where only a URL is known, there are no files to look at.
   const isRemote = values.control !== undefined && values.dir === undefined && findControl(values).mesh === null;
   const all = isRemote ? await askedObjects(values) : await exportObjects(meshDirectory(values));
-  const meant = values.generated ? all.filter(({ isGenerated }) => isGenerated) : all;
+  const isSecret = ({ object }: ExportedObject): boolean => object['kind'] === 'Secret';
+  const meant = all.filter(
+    (one) => (!values.generated || one.isGenerated) && !(values['without-secrets'] && isSecret(one)),
+  );
+  const secrets = meant.filter(isSecret).length;
+  if (secrets > 0) {
+    process.stderr.write(
+      `heddle: ${secrets} of these are Secrets, with what is in them; --without-secrets omits them\n`,
+    );
+  }
   for (const { object, place } of meant) {
     process.stdout.write(`---\n${place === '' ? '' : `# ${place}\n`}${yamlOf(object)}`);
   }

@@ -27,10 +27,7 @@ function command(summary: string, load: () => Promise<Command>): Verb {
 }
 
 export const VERBS: Readonly<Record<string, Verb>> = {
-  up: command(
-    'run a mesh on this machine: heddle up examples/bookshop',
-    async () => (await import('./up.ts')).up,
-  ),
+  up: command('run a mesh on this machine: heddle up examples/bookshop', async () => (await import('./up.ts')).up),
   down: command('end it: heddle down', async () => (await import('./down.ts')).down),
   logs: command(
     'print what workloads, proxies and the control plane printed: heddle logs reviews-v1',
