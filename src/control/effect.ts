@@ -7,7 +7,7 @@ export const IN_EFFECT = 'in effect';
 /** Kinds without an effect of their own. */
 const INERT: ReadonlySet<string> = new Set([
   ...['EnvoyFilter', 'TrafficExtension', 'WasmPlugin', 'ProxyConfig', 'WorkloadGroup', 'UDPRoute', 'BackendTLSPolicy'],
-  ...['MeshNetworks', 'RequestAuthentication', 'ServiceAccount', 'Deployment', 'StatefulSet'],
+  ...['MeshNetworks', 'RequestAuthentication'],
 ]);
 /** Of Telemetry, what access-logs-stage.ts reads. */
 const LOG_FIELDS: ReadonlySet<string> = new Set(['providers', 'disabled']);

@@ -29,6 +29,8 @@ export type StatusParts = {
 const MAX_COMPLAINTS = 100;
 /** How long one question may spend on finding out effects of objects; the next one goes on. */
 const MOST_TRY_MS = 50;
+/** How long a question about all objects may go on with that. */
+const LONGEST_TRY_MS = 2000;
 
 export class StatusBook {
   readonly #parts: StatusParts;
@@ -47,10 +49,25 @@ export class StatusBook {
     return status === null ? null : this.#report(status, this.#findingsByKey(key).get(key) ?? []);
   }
 
-  all(): StatusReport[] {
+  /** Finds out effects of objects that were not asked for before, for a while; false: there are more. */
+  tryMore(): boolean {
     const { clock, source } = this.#parts;
     const endMs = clock.update() + MOST_TRY_MS;
-    for (const key of source.objects().keys()) if (this.#findEffect(key) && clock.update() >= endMs) break;
+    for (const key of source.objects().keys()) if (this.#findEffect(key) && clock.update() >= endMs) return false;
+    return true;
+  }
+
+  /** The same for all of them, with pauses in which others have their turn. */
+  async tryAll(longestMs = LONGEST_TRY_MS): Promise<void> {
+    const { clock } = this.#parts;
+    const endMs = clock.update() + longestMs;
+    while (!this.tryMore() && clock.update() < endMs) {
+      await new Promise<void>((resolve) => clock.timer(resolve, undefined).arm(1));
+    }
+  }
+
+  all(): StatusReport[] {
+    this.tryMore();
     const findings = this.#findingsByKey(null);
     return [...this.#parts.receipts.statuses()].map((status) => this.#report(status, findings.get(status.key) ?? []));
   }

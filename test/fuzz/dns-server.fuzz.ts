@@ -84,7 +84,7 @@ function makeService(): { service: DnsService; desk: DnsDesk } {
   const clock = new Clock({ manual: true });
   const store = new StatStore();
   const random = new Random(seed);
-  const settings = { addresses: [], optional: [], upstreams: [], awaitsTable: false };
+  const settings = { addresses: [], optional: [], upstreams: [], isAlone: false, awaitsTable: false };
   const inSlices = <T>(work: Generator<void, T>, done: (result: T) => void): void => {
     let step = work.next();
     while (step.done !== true) step = work.next();
@@ -95,7 +95,7 @@ function makeService(): { service: DnsService; desk: DnsDesk } {
   const stats = dnsStats(store);
   const servers = () => ({ addresses: [], timeoutMs: 1, tries: 1 });
   const forwarder = new Forwarder({ engine: noEngine, clock, random, stats, servers });
-  return { service, desk: new DnsDesk({ clock, random, stats, forwarder, awaitsTable: false }) };
+  return { service, desk: new DnsDesk({ clock, random, stats, forwarder, isAlone: false, awaitsTable: false }) };
 }
 
 function takeTable(service: DnsService, bytes: Uint8Array): string | null {

@@ -15,7 +15,7 @@ export const OBJECT_PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
  * `?kind=&group=&namespace=&name=&full=1`: kinds in any case, several with commas; what is not given is not asked for.
  * An empty `namespace=` means objects of the cluster.
  */
-function objectsPage({ query }: HttpRequest, { source, status }: ApiContext): HttpReply {
+async function objectsPage({ query }: HttpRequest, { source, status }: ApiContext): Promise<HttpReply> {
   const kinds = (query.get('kind') ?? '')
     .toLowerCase()
     .split(',')
@@ -29,6 +29,7 @@ function objectsPage({ query }: HttpRequest, { source, status }: ApiContext): Ht
   const meant = [...source.objects().values()].filter(isMeant);
   const [only] = meant;
   // Of all at once it costs hardly more than of one.
+  if (meant.length > 1) await status.tryAll();
   const reports =
     only !== undefined && meant.length === 1 ? [status.of(objectKey(only))] : meant.length === 0 ? [] : status.all();
   const byKey = new Map(reports.flatMap((report) => (report === null ? [] : [[report.key, report]])));

@@ -22,8 +22,9 @@ export const STATUS_PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
 ]);
 
 /** `?object=KIND/NAMESPACE/NAME`, or all. */
-function statusPage({ query }: Parameters<Page>[0], { status, xds }: ApiContext): ReturnType<Page> {
+async function statusPage({ query }: Parameters<Page>[0], { status, xds }: ApiContext): Promise<HttpReply> {
   const key = query.get('object');
+  if (key === null) await status.tryAll();
   if (key === null) return json({ proxies: xds.streams.size, objects: status.all(), findings: status.findings() });
   const report = status.of(key);
   return report === null ? json({ error: `there is no object ${key}` }, 404) : json(report);

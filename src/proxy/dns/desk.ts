@@ -16,6 +16,8 @@ export type DeskParts = {
   readonly random: Random;
   readonly stats: DnsStats;
   readonly forwarder: Forwarder;
+  /** There are no servers to ask: what the table does not have does not exist. */
+  readonly isAlone: boolean;
   /** A name table will come: until then nothing is answered, as the answers of others would be wrong ones. */
   readonly awaitsTable: boolean;
 };
@@ -63,7 +65,9 @@ export class DnsDesk {
       own.inc(own.i.queries_early);
       return this.#refuse(ResponseCode.SERVFAIL);
     }
-    return this.#fromTable() || this.#fromCache() ? 'reply' : 'wait';
+    if (this.#fromTable()) return 'reply';
+    if (this.#parts.isAlone) return this.#refuse(this.#isKnown() ? ResponseCode.NOERROR : ResponseCode.NXDOMAIN);
+    return this.#fromCache() ? 'reply' : 'wait';
   }
 
   #refuse(code: number): 'reply' {
@@ -90,6 +94,11 @@ export class DnsDesk {
     } else return false;
     this.#end(ResponseCode.NOERROR);
     return true;
+  }
+
+  /** Of a name that exists there may be nothing of the type that is asked for. */
+  #isKnown(): boolean {
+    return this.#query.class === CLASS_IN && this.table?.find(this.#query.key) != null;
   }
 
   #beginTable(): void {

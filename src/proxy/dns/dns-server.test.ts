@@ -79,7 +79,7 @@ function start(settings: Partial<DnsSettings> = {}, resolvConf = 'options timeou
   const resolvConfPath = join(directory, 'resolv.conf');
   writeFileSync(resolvConfPath, resolvConf);
   const defaults = { addresses: [local(0)], optional: [], upstreams: [local(upstream.port)] };
-  const rest = { awaitsTable: false, namespace: 'ns1', domain: 'svc.cluster.local' };
+  const rest = { isAlone: false, awaitsTable: false, namespace: 'ns1', domain: 'svc.cluster.local' };
   const inSlices = <T>(work: Generator<void, T>, done: (result: T) => void): void => {
     let step = work.next();
     while (step.done !== true) step = work.next();
@@ -339,7 +339,7 @@ test('no server asks itself', async () => {
 
 test('a port that is taken is said, and nothing stays open', () => {
   const port = start();
-  const settings = { addresses: [local(0), local(port)], optional: [], upstreams: [], awaitsTable: false };
+  const settings = { addresses: [local(0), local(port)], optional: [], upstreams: [], isAlone: false, awaitsTable: false };
   const parts = { engine, clock, random: new Random(1), stats, inSlices: () => {} };
   const second = new DnsService({ ...settings, namespace: '', domain: '' }, parts);
   assert.equal(second.start(), `dns: cannot bind '127.0.0.1:${port}': Address already in use`);

@@ -20,6 +20,8 @@ export type DnsSettings = {
   readonly optional: readonly Address[];
   /** Empty: those of /etc/resolv.conf. */
   readonly upstreams: readonly Address[];
+  /** Nobody is asked, not even those. */
+  readonly isAlone: boolean;
   /** A control plane will send the name table. */
   readonly awaitsTable: boolean;
   readonly namespace: string;
@@ -75,6 +77,7 @@ export function dnsSettings(
     addresses: isDefault ? [DEFAULT_V4, DEFAULT_V6] : options.dnsAddresses,
     optional: isDefault ? [DEFAULT_V6] : [],
     upstreams: options.dnsUpstreams,
+    isAlone: metadata['DNS_UPSTREAMS'] === 'none',
     awaitsTable: isCaptured && hasAds,
     namespace,
     domain: namespace !== '' && domain.startsWith(`${namespace}.`) ? domain.slice(namespace.length + 1) : domain,
@@ -106,8 +109,8 @@ export class DnsService {
     this.#files = new SystemFiles(undefined, parts.resolvConfPath);
     const stats = this.#stats;
     this.#forwarder = new Forwarder({ engine, clock, random, stats, servers: () => this.#servers() });
-    const { awaitsTable } = settings;
-    this.#desk = new DnsDesk({ clock, random, stats, forwarder: this.#forwarder, awaitsTable });
+    const { awaitsTable, isAlone } = settings;
+    this.#desk = new DnsDesk({ clock, random, stats, forwarder: this.#forwarder, awaitsTable, isAlone });
     this.#server = new DnsServer(this.#desk, { engine, clock, stats });
   }
 

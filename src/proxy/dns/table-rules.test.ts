@@ -48,14 +48,14 @@ function build(entries: { table: Readonly<Record<string, NameInfo>> }, scope = S
   return table;
 }
 
-function desk(awaitsTable = true, random = new Random(1)): { desk: DnsDesk; stats: StatStore } {
+function desk(awaitsTable = true, random = new Random(1), isAlone = false): { desk: DnsDesk; stats: StatStore } {
   const store = new StatStore();
   const stats = dnsStats(store);
   const clock = new Clock();
   const engine = { bindUdp: () => assert.fail('asked a server'), connect: () => assert.fail('asked a server') };
   const servers = () => ({ addresses: [], timeoutMs: 1000, tries: 1 });
   const forwarder = new Forwarder({ engine, clock, random, stats, servers });
-  return { desk: new DnsDesk({ clock, random, stats, forwarder, awaitsTable }), stats: store };
+  return { desk: new DnsDesk({ clock, random, stats, forwarder, isAlone, awaitsTable }), stats: store };
 }
 
 /** Null: the question is for the servers. */
@@ -178,6 +178,13 @@ test('without a domain or search there are no short names; own names win over ot
     to.table = build({ table });
     assert.equal(short(ask(to, queryOf('productpage')) as ReadReply), '7.7.7.7');
   }
+});
+
+test('without servers to ask, what the table does not have does not exist', () => {
+  const { desk: own } = desk(true, new Random(1), true);
+  own.table = build({ table: TABLE });
+  const code = (name: string, type: 'A' | 'SRV'): string | undefined => ask(own, queryOf(name, type))?.code;
+  assert.deepEqual([code('www.google.com', 'A'), code('www.google.com', 'SRV'), code('nobody.example', 'A')], ['NOERROR', 'NOERROR', 'NXDOMAIN']);
 });
 
 test('several addresses come first equally often', () => {

@@ -31,10 +31,12 @@ export const SYSTEM_PATH = ['/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
 export async function chooseCapture(wanted: CaptureKind | 'auto', directory: string): Promise<Capability | string> {
   const hasLoopbackRange = await isOwnAddress('127.64.0.1');
+  const isRoot = process.geteuid?.() === 0;
+  const closed = isRoot ? unreadable(directory) : null;
   const explicit = (why: string): Capability => ({
     capture: 'explicit',
     text: `explicit: programs are told of their proxies by HTTP_PROXY, $PORT and $NAME_PORT (${why})`,
-    ...{ unshare: [], isUserNamespace: false, hasUsers: false, hasLoopbackRange },
+    ...{ unshare: [], isUserNamespace: false, hasUsers: isRoot && closed === null, hasLoopbackRange },
   });
   if (wanted === 'explicit') return explicit('as asked for; calls that do not ask the proxy are not caught');
   const found = findNamespaces();
@@ -43,13 +45,12 @@ export async function chooseCapture(wanted: CaptureKind | 'auto', directory: str
     return explicit(`${found.why}; calls that do not ask the proxy are not caught`);
   }
   const { isUserNamespace } = found;
-  const reader = isUserNamespace ? null : unreadable(directory);
-  const hasUsers = !isUserNamespace && reader === null;
+  const hasUsers = !isUserNamespace && closed === null;
   const users = hasUsers
     ? 'each workload runs as a user of its own'
     : isUserNamespace
       ? 'all run as your user, which is no boundary between them'
-      : `all run as root, as ${reader} may not be read by others: no boundary between them`;
+      : `all run as root, as ${closed} may not be read by others: no boundary between them`;
   const how = isUserNamespace ? 'namespaces of your own, without root' : 'network namespaces';
   return {
     capture: 'namespaces',

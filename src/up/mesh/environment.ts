@@ -133,7 +133,7 @@ export function agentEnvironment(
           ISTIO_METAJSON_EXPLICIT: JSON.stringify(explicitFacts(place)),
           ...(place.kind === 'workload' ? {} : { ISTIO_META_INTERCEPTION_MODE: 'NONE' }),
         }
-      : { ISTIO_META_DNS_CAPTURE: 'true', HEDDLE_PROXY_MARK: String(PROXY_MARK) }),
+      : { ISTIO_META_DNS_CAPTURE: 'true', ISTIO_META_DNS_UPSTREAMS: 'none', HEDDLE_PROXY_MARK: String(PROXY_MARK) }),
   };
 }
 

@@ -51,6 +51,8 @@ export class Mesh {
   readonly narrator: Narrator;
   readonly #link: OuterLink;
   readonly #logs = new Map<string, LogFile>();
+  readonly #opened = new Set<string>();
+  #opening: Promise<void> = Promise.resolve();
   #units: readonly Unit[] = [];
   #controlProcess: Supervised | null = null;
   #networks: PodNetworks | null = null;
@@ -110,7 +112,6 @@ export class Mesh {
     for (const unit of this.#units) unit.start();
     await this.control.ready();
     this.pagePort = await this.#forward(options.pagePort, false, { address: '127.0.0.1', port: this.controlPort });
-    await this.#openPorts();
     this.#link.send({ kind: 'up', pagePort: this.pagePort, isReady: false });
     this.#traffic = new Traffic(this);
     this.#traffic.start();
@@ -149,14 +150,19 @@ export class Mesh {
   /** Somebody's readiness did: endpoints follow. */
   changed(): void {
     if (this.#isStopping) return;
+    void this.#openPorts();
     this.#objects?.setReady((name) => this.#units.find(({ facts }) => facts.name === name)?.isReady === true);
     if (this.#wasReady || this.#units.length === 0 || !this.#units.every(({ isReady }) => isReady)) return;
     if (this.pagePort === 0) return;
     this.#wasReady = true;
-    void this.#objects?.settled().then(() => {
-      this.#link.send({ kind: 'up', pagePort: this.pagePort, isReady: true });
-      this.narrator.ready(this);
-    });
+    void this.#becomeReady();
+  }
+
+  async #becomeReady(): Promise<void> {
+    await this.#objects?.settled();
+    await this.#openPorts();
+    this.#link.send({ kind: 'up', pagePort: this.pagePort, isReady: true });
+    this.narrator.ready(this);
   }
 
   async stop(): Promise<void> {
@@ -274,8 +280,18 @@ export class Mesh {
     if (found !== null) this.narrator.tell('control', found[2] as string);
   }
 
-  async #openPorts(): Promise<void> {
-    for (const gateway of this.placement.gateways) {
+  /** Of gateways that are ready, once: before that nobody would answer. */
+  #openPorts(): Promise<void> {
+    this.#opening = this.#opening.then(() => this.#openMore());
+    return this.#opening;
+  }
+
+  async #openMore(): Promise<void> {
+    const opening = this.placement.gateways.filter(
+      ({ name }) => !this.#opened.has(name) && this.#units.some(({ facts, isReady }) => facts.name === name && isReady),
+    );
+    for (const { name } of opening) this.#opened.add(name);
+    for (const gateway of opening) {
       for (const { port, host, protocol } of gateway.spec.ports) {
         if (host === null) continue;
         const opened = await this.#forward(host, false, { address: gateway.address, port: targetOf(gateway, port) });
