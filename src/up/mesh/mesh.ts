@@ -5,7 +5,7 @@ import type { MeshReport } from '../../telemetry/mesh-report.ts';
 import type { InnerStart, ToInner } from '../launch/messages.ts';
 import { logFile, overlayDirectory, removeLocation, stateDirectory } from '../location.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { bindResolver, PodNetworks } from '../network/pods.ts';
+import { bindResolver, PodNetworks, writeResolver } from '../network/pods.ts';
 import { forwardPort, serveRelay } from '../network/relay.ts';
 import { GatewayCa } from './gateway-ca.ts';
 import { readBeside, type ReadBeside } from '../objects/beside.ts';
@@ -53,6 +53,8 @@ export class Mesh {
   readonly #logs = new Map<string, LogFile>();
   readonly #opened = new Set<string>();
   #opening: Promise<void> = Promise.resolve();
+  /** Of the control plane. */
+  #lastWords = '';
   #units: readonly Unit[] = [];
   #controlProcess: Supervised | null = null;
   #networks: PodNetworks | null = null;
@@ -193,7 +195,10 @@ export class Mesh {
     for (const { name, address, kind } of placement.gateways) {
       if (kind === 'ingress') networks.add(name, address, false);
     }
-    bindResolver(join(options.runtime, 'resolv.conf'), this.manifest.namespace);
+    for (const namespace of new Set([this.manifest.namespace, ...placement.workloads.map((place) => place.namespace)])) {
+      writeResolver(resolverOf(options, namespace), namespace);
+    }
+    bindResolver(resolverOf(options, this.manifest.namespace));
     await serveRelay(join(options.runtime, INNER_SOCKET), () => true);
     const outside = join(options.runtime, OUTER_SOCKET);
     const targets: HostPort[] = [];
@@ -256,6 +261,7 @@ export class Mesh {
     this.#controlProcess = new Supervised('control', start, {
       line: (text) => {
         log.line(text);
+        this.#lastWords = text;
         this.#tellFinding(text);
       },
       started: () => undefined,
@@ -270,7 +276,11 @@ export class Mesh {
       await new Promise((resolve) => setTimeout(resolve, 100));
       if (this.control.isReady) return new Promise(() => undefined);
       const trouble = this.#controlProcess?.trouble ?? '';
-      if (trouble !== '') throw new Error(`the control plane cannot be started: ${trouble}; see heddle logs control`);
+      if (trouble !== '') {
+        throw new Error(
+          `the control plane cannot be started (it ${trouble}): ${this.#lastWords.replace(/^heddle: /, '')}`,
+        );
+      }
     }
   }
 
@@ -327,6 +337,11 @@ export class Mesh {
 
 function targetOf({ ports }: GatewayPlace, wanted: number): number {
   return ports.find(({ port }) => port === wanted)?.target ?? wanted;
+}
+
+/** Where programs of a namespace find whom to ask for names. */
+export function resolverOf({ runtime }: InnerStart, namespace: string): string {
+  return join(runtime, `resolv-${namespace}.conf`);
 }
 
 /** This program again. */
