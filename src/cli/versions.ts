@@ -44,9 +44,15 @@ export const versions = defineCommand(SPEC, async ({ values }) => {
   process.stdout.write(values.output === 'json' ? `${JSON.stringify(all, null, 4)}\n` : textOf(all));
 });
 
+const NO_ANSWER = 'does not answer';
+
 async function controlVersion(place: ControlPlace): Promise<Versions['control']> {
-  const { text } = await fetchControl(place, '/version');
-  return { url: place.url, version: text.trim() };
+  try {
+    const { text } = await fetchControl(place, '/version');
+    return { url: place.url, version: text.trim() };
+  } catch {
+    return { url: place.url, version: NO_ANSWER };
+  }
 }
 
 function proxyVersions(runtime: string): Promise<Versions['proxies']> {
@@ -56,7 +62,7 @@ function proxyVersions(runtime: string): Promise<Versions['proxies']> {
         const { version } = JSON.parse(await adminOf(runtime, name).get('/server_info')) as { version: string };
         return { name, version: shortVersion(version) };
       } catch {
-        return { name, version: 'does not answer' };
+        return { name, version: NO_ANSWER };
       }
     }),
   );
