@@ -1,6 +1,7 @@
 // `heddle down`: ends a mesh that `heddle up` runs, and says when it is gone.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findMesh, type MeshLocation, meshIn } from '../up/location.ts';
+import { findMesh } from '../up/location.ts';
+import { isAlive } from '../up/process/identity.ts';
 import { defineCommand } from './command/command.ts';
 import type { CommandSpec } from './command/spec.ts';
 
@@ -23,13 +24,9 @@ export const down = defineCommand(SPEC, async ({ words }) => {
   if (typeof found === 'string') throw new Error(found);
   process.kill(found.pid, 'SIGTERM');
   const endMs = Date.now() + LONGEST_MS;
-  while (isThere(found)) {
+  while (isAlive(found.pid, found.processStart ?? '')) {
     if (Date.now() > endMs) throw new Error(`process ${found.pid} does not end: kill -9 ${found.pid} does`);
     await sleep(POLL_MS);
   }
   process.stdout.write(`the mesh of ${found.directory} is down\n`);
 });
-
-function isThere({ pid, directory }: MeshLocation): boolean {
-  return meshIn(directory)?.pid === pid;
-}

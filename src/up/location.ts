@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync,
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { isAlive } from './process/identity.ts';
 
 /** `.heddle/up.json`, 0600, for as long as the mesh runs. */
 export type MeshLocation = {
@@ -17,6 +18,8 @@ export type MeshLocation = {
   /** A short path where the sockets are: NAME.admin is the admin interface of that workload's proxy. */
   readonly runtime: string;
   readonly startedMs: number;
+  /** Tells that process from a later one of the same number. */
+  readonly processStart?: string;
 };
 
 const STATE = '.heddle';
@@ -31,15 +34,13 @@ export const logFile = (directory: string, name: string): string => join(directo
 
 /** The mesh in that directory, or null; one whose process is gone counts as none. */
 export function meshIn(directory: string): MeshLocation | null {
+  let location: MeshLocation;
   try {
-    const location = JSON.parse(readFileSync(join(directory, STATE, FILE), 'utf8')) as MeshLocation;
-    process.kill(location.pid, 0);
-    return location;
-  } catch (error) {
-    // EPERM: it lives, and is somebody else's.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return null;
-    return JSON.parse(readFileSync(join(directory, STATE, FILE), 'utf8')) as MeshLocation;
+    location = JSON.parse(readFileSync(join(directory, STATE, FILE), 'utf8')) as MeshLocation;
+  } catch {
+    return null;
   }
+  return isAlive(location.pid, location.processStart ?? '') ? location : null;
 }
 
 /**
@@ -87,7 +88,13 @@ export function removeLocation(directory: string): void {
 }
 
 function registryEntry(directory: string): string {
-  const name = createHash('sha256').update(realpathSync(directory)).digest('hex').slice(0, 16);
+  let real = directory;
+  try {
+    real = realpathSync(directory);
+  } catch {
+    // It was deleted while the mesh ran.
+  }
+  const name = createHash('sha256').update(real).digest('hex').slice(0, 16);
   return join(registryDirectory(), name);
 }
 

@@ -1,8 +1,9 @@
 // One mesh in a directory at a time.
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { stateDirectory } from '../location.ts';
 import { MANIFEST_FILE } from '../manifest/manifest.ts';
+import { isAlive, startOf } from '../process/identity.ts';
 
 const LOCK = 'up.pid';
 
@@ -13,42 +14,99 @@ export function claimDirectory(directory: string): (() => void) | string {
     return `there is no ${manifest}: it says what to run; see examples/bookshop/heddle.yaml`;
   }
   const state = stateDirectory(directory);
-  const lock = join(state, LOCK);
   try {
-    mkdirSync(state, { recursive: true, mode: 0o700 });
-    return take(lock, directory);
+    makeState(state);
+    return take(join(state, LOCK), directory);
   } catch (error) {
+    dropEmpty(state);
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
       return `${state} cannot be written (${code}): the mesh keeps its keys, logs and objects there; copy ${directory} to where you may write`;
     }
-    return code === 'ENOSPC' ? `${state}: the disk is full` : message;
+    return code === 'ENOSPC' || code === 'EDQUOT' ? `${state}: the disk is full; free some of it` : message;
+  }
+}
+
+/** Not with all above it: Node tells of a read-only file system in other words then. */
+function makeState(state: string): void {
+  try {
+    mkdirSync(state, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
 function take(lock: string, directory: string): (() => void) | string {
-  const give = (): void => rmSync(lock, { force: true });
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx', mode: 0o600 });
-      return give;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const draft = `${lock}.${process.pid}`;
+  try {
+    // Whoever sees the lock sees whose it is.
+    writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
+    for (let attempt = 0; attempt < 3; attempt++) {
+      if (tryLink(draft, lock)) return () => give(lock);
+      const holder = ownerOf(lock);
+      if (holder !== null) return `a mesh runs in ${directory} already (process ${holder}): heddle down ends it`;
+      dropStale(lock, draft);
     }
-    const pid = Number(readFileSync(lock, 'utf8'));
-    if (isAlive(pid)) return `a mesh runs in ${directory} already (process ${pid}): heddle down ends it`;
-    // Its process was killed.
-    give();
+    return `${lock} is taken: another heddle up begins at this moment`;
+  } finally {
+    rmSync(draft, { force: true });
   }
-  return `${lock} is taken`;
 }
 
-function isAlive(pid: number): boolean {
-  if (!(pid > 0)) return false;
+function give(lock: string): void {
+  rmSync(lock, { force: true });
+  dropEmpty(dirname(lock));
+}
+
+/** Where nothing was run nothing is left. */
+function dropEmpty(state: string): void {
+  for (const empty of [join(state, 'logs'), state]) {
+    try {
+      rmdirSync(empty);
+    } catch {
+      // It is not there, or there is something in it.
+    }
+  }
+}
+
+function tryLink(draft: string, lock: string): boolean {
   try {
-    process.kill(pid, 0);
+    linkSync(draft, lock);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    // Not every file system has hard links.
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EMLINK') throw error;
+  }
+  try {
+    writeFileSync(lock, readFileSync(draft), { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** The process that holds the lock; null when it was killed. */
+function ownerOf(lock: string): number | null {
+  try {
+    const [, pid = '', start = ''] = /^(\d+) ?(.*)$/s.exec(readFileSync(lock, 'utf8')) ?? [];
+    return isAlive(Number(pid), start) ? Number(pid) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** By renaming, so that of two who find it stale one takes it away; what turns out to be alive is put back. */
+function dropStale(lock: string, draft: string): void {
+  const stale = `${draft}.stale`;
+  try {
+    renameSync(lock, stale);
+    if (ownerOf(stale) !== null) tryLink(stale, lock);
+  } catch {
+    // Another one was faster.
+  } finally {
+    rmSync(stale, { force: true });
   }
 }
