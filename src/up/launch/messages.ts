@@ -15,6 +15,8 @@ export type UpOptions = {
   readonly verbose: boolean;
   /** Life that proxies ask for their certificates: '24h'. */
   readonly certificateLife: string;
+  /** Who is not ready after this time is told of. */
+  readonly patienceMs: number;
 };
 
 export type InnerStart = UpOptions & {
@@ -71,4 +73,6 @@ export type ToOuter =
   | { readonly kind: 'usage' }
   /** Commands may ask the control plane from now on; everything is ready with `isReady`. */
   | { readonly kind: 'up'; readonly pagePort: number; readonly isReady: boolean }
+  /** Nobody reads what is printed any more. */
+  | { readonly kind: 'unheard' }
   | { readonly kind: 'failed'; readonly lines: readonly string[] };

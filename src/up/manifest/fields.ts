@@ -41,7 +41,8 @@ export class Fields {
 
   name(field: string, otherwise: string, pattern: RegExp): string {
     const text = this.text(field, otherwise);
-    if (!pattern.test(text)) {
+    // What stands in its place is somebody else's to check.
+    if (!pattern.test(text) && (this.has(field) || otherwise === '')) {
       this.complain(field, text === '' ? `${this.#name()} needs ${field}` : `${JSON.stringify(text)} is no ${field}`);
     }
     return text;

@@ -46,19 +46,22 @@ function readRoot(root: Fields, directory: string): Manifest {
   const manifest: Manifest = {
     ...base,
     hints: root.lines('try'),
-    name: root.name(
-      'name',
-      basename(directory)
-        .toLowerCase()
-        .replaceAll(/[^-a-z0-9]+/g, '-') || 'mesh',
-      NAME,
-    ),
+    name: root.name('name', nameOf(directory), NAME),
     workloads: root.entries('workloads').map(([name, fields]) => readWorkload(name, fields, base)),
     gateways: root.entries('gateways').map(([name, fields]) => readGateway(name, fields, base)),
     externals: root.entries('external').map(([name, fields]) => readExternal(name, fields, base)),
   };
   root.end();
   return manifest;
+}
+
+/** The directory's, as far as it is one. */
+function nameOf(directory: string): string {
+  const words = basename(directory)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '');
+  return words.slice(0, 40).replace(/-$/, '') || 'mesh';
 }
 
 type Base = { readonly directory: string; readonly namespace: string };

@@ -41,8 +41,6 @@ export type Narrator = {
 const INNER_SOCKET = 'inside.sock';
 const OUTER_SOCKET = 'outside.sock';
 export const CONTROL_PORT = 15_014;
-/** Who takes longer is told of. */
-const PATIENCE_MS = 15_000;
 
 export class Mesh {
   readonly options: InnerStart;
@@ -76,7 +74,7 @@ export class Mesh {
     this.narrator = narrator;
     this.#link = link;
     this.spawner = new Spawner(link);
-    const manifest = loadManifest(options.directory, options.without);
+    const manifest = loadManifest(options);
     this.beside = readBeside(manifest, overlayDirectory(options.directory));
     this.manifest = this.beside.manifest;
     const free = [...options.freePorts];
@@ -117,7 +115,7 @@ export class Mesh {
     this.#link.send({ kind: 'up', pagePort: this.pagePort, isReady: false });
     this.#traffic = new Traffic(this);
     this.#traffic.start();
-    setTimeout(() => this.#tellWhoIsLate(), PATIENCE_MS).unref();
+    setTimeout(() => this.#tellWhoIsLate(), options.patienceMs).unref();
     this.changed();
   }
 
@@ -195,7 +193,10 @@ export class Mesh {
     for (const { name, address, kind } of placement.gateways) {
       if (kind === 'ingress') networks.add(name, address, false);
     }
-    for (const namespace of new Set([this.manifest.namespace, ...placement.workloads.map((place) => place.namespace)])) {
+    for (const namespace of new Set([
+      this.manifest.namespace,
+      ...placement.workloads.map((place) => place.namespace),
+    ])) {
       writeResolver(resolverOf(options, namespace), namespace);
     }
     bindResolver(resolverOf(options, this.manifest.namespace));

@@ -7,10 +7,10 @@ import type { ExternalPlace, GatewayPlace, HostPort, WorkloadPlace } from '../pl
 import type { RunningProgram, SpawnEvents, SpawnSpec } from '../process/spawn.ts';
 import { Supervised } from '../process/supervised.ts';
 import { agentEnvironment, externalEnvironment, workloadEnvironment } from './environment.ts';
-import { type Mesh, selfCommand } from './mesh.ts';
+import { type Mesh, resolverOf, selfCommand } from './mesh.ts';
 import { healthProbe, type Probe } from './probe.ts';
 import { Unit, type UnitFacts } from './unit.ts';
-import { numbersOf } from './users.ts';
+import { findUser } from './users.ts';
 
 /** Of workloads that have a user of their own. */
 const FIRST_USER = 20_000;
@@ -34,10 +34,9 @@ function workloadUnit(mesh: Mesh, place: WorkloadPlace, index: number): Unit {
   const app = programOf(mesh, name, {
     spec: {
       name,
-      command: commandOf(mesh, spec, place.namespace),
+      ...runOf(mesh, spec, place.namespace, user),
       environment,
       directory: spec.directory,
-      user,
       inherits: 'nothing',
     },
     where: { network, isOutside: false },
@@ -183,6 +182,7 @@ function programOf(mesh: Mesh, name: string, { spec, where, started, ended }: Pr
     },
     started,
     ended: (how) => {
+      log.line(`heddle: ${how}`);
       mesh.narrator.tell(name, how);
       ended();
     },
@@ -193,7 +193,7 @@ type User = { readonly uid: number; readonly gid: number } | null;
 
 function userOf({ options }: Mesh, { user }: ProgramSpec, own: number): User {
   if (!options.hasUsers) return null;
-  return user === null ? { uid: own, gid: own } : numbersOf(user);
+  return (user === null ? null : findUser(user)) ?? { uid: own, gid: own };
 }
 
 function homeOf({ options }: Mesh, name: string, user: User): string {
@@ -205,21 +205,25 @@ function homeOf({ options }: Mesh, name: string, user: User): string {
   return home;
 }
 
-/** In a user namespace of the mesh a program would be root of it, and could undo the capture: it gets one below. */
-function commandOf({ options, manifest }: Mesh, { command }: ProgramSpec, namespace: string): readonly string[] {
+/** How it is run, and as whom it is started. */
+function runOf(
+  { options, manifest }: Mesh,
+  { command }: ProgramSpec,
+  namespace: string,
+  user: User,
+): { readonly command: readonly string[]; readonly user: User } {
   const { uid, gid } = options.user;
+  // In a user namespace of the mesh a program would be root of it, and could undo the capture: it gets one below.
   const below = options.isUserNamespace ? ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`] : [];
-  if (options.capture !== 'namespaces' || namespace === manifest.namespace) return [...below, ...command];
-  // Names are looked up in its own namespace first.
-  const file = join(options.runtime, `resolv-${namespace}.conf`);
-  return [
-    'unshare',
-    '--mount',
-    '/bin/sh',
-    '-c',
-    'mount --bind "$0" /etc/resolv.conf && exec "$@"',
-    file,
-    ...below,
-    ...command,
-  ];
+  if (options.capture !== 'namespaces' || namespace === manifest.namespace) {
+    return { command: [...below, ...command], user };
+  }
+  // Names are looked up in its own namespace first. Whoever mounts is root, and becomes the user only then.
+  const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+  const become = user === null ? [] : ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--'];
+  const file = resolverOf(options, namespace);
+  return {
+    command: ['unshare', '--mount', '/bin/sh', '-c', script, file, ...become, ...below, ...command],
+    user: null,
+  };
 }

@@ -91,10 +91,14 @@ function run(program: 'ip', lines: readonly string[]): void {
   if (status !== 0) throw new Error(`${program}: ${error?.message ?? stderr.trim()}`);
 }
 
-/** For the mount namespace of this process: names are asked of the proxy. */
-export function bindResolver(path: string, namespace: string): void {
+/** What programs of that namespace look names up with: they are asked of the proxy. */
+export function writeResolver(path: string, namespace: string): void {
   const search = `${namespace}.svc.cluster.local svc.cluster.local cluster.local`;
   writeFileSync(path, `search ${search}\nnameserver ${NAME_SERVER}\noptions ndots:5\n`, { mode: 0o644 });
+}
+
+/** For the mount namespace of this process. */
+export function bindResolver(path: string): void {
   const { status, stderr } = spawnSync('mount', ['--bind', path, realResolver()], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`mount ${path}: ${stderr.trim()}`);
 }

@@ -1,6 +1,6 @@
 // Starts one program: in a network of its own if it has one, with its output as lines, and what it inherits.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { makePipe } from '../../net/native.ts';
@@ -133,6 +133,8 @@ function follow(child: ChildProcess, spec: SpawnSpec, events: SpawnEvents): void
 
 function reasonOf({ code, message }: NodeJS.ErrnoException, { command, directory }: SpawnSpec): string {
   const program = command[0] ?? '';
+  // The same code as of a missing program.
+  if (code === 'ENOENT' && !existsSync(directory)) return `there is no directory ${directory} to run ${program} in`;
   if (code === 'ENOENT') return `there is no program ${program} (on PATH, seen from ${directory})`;
   if (code === 'EACCES') return `${program} may not be run, or ${directory} may not be entered`;
   return message;
