@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } fr
 import { join, resolve } from 'node:path';
 import { findProgram } from '../up/launch/capability.ts';
 import type { LaunchOptions } from '../up/launch/launcher.ts';
-import { logFile, meshIn, stateDirectory } from '../up/location.ts';
+import { logFile, stateDirectory } from '../up/location.ts';
 import type { CaptureKind } from '../up/place/placement.ts';
 import { defineCommand, type Command } from './command/command.ts';
 import { UsageError } from './command/parse.ts';
@@ -13,6 +13,8 @@ import { packageVersion } from './version.ts';
 
 const DEFAULT_PAGE_PORT = 15_014;
 const POLL_MS = 50;
+/** Who takes longer is told of. */
+const PATIENCE_MS = 15_000;
 
 const SPEC = {
   verb: 'up',
@@ -71,6 +73,7 @@ const definition = defineCommand(SPEC, async ({ values, words }) => {
     verbose: values.verbose === true,
     certificateLife: values['certificate-life'],
     pagePort: portOf(values['page-port']),
+    patienceMs: Math.min(PATIENCE_MS, millisecondsOf(values.timeout) / 2),
     version: packageVersion(),
   };
   if (values.detach === true) await detach(directory, millisecondsOf(values.timeout));
@@ -102,13 +105,15 @@ async function stay(options: LaunchOptions): Promise<void> {
 
 /** The same command without --detach, in a session of its own, with its output in a file. */
 async function detach(directory: string, timeoutMs: number): Promise<void> {
-  const running = meshIn(directory);
-  if (running !== null)
-    throw new Error(`a mesh runs in ${directory} already (process ${running.pid}): heddle down ends it`);
+  // What stands in the way is said here: it may be that nothing can be written there.
+  const { claimDirectory } = await import('../up/launch/claim.ts');
+  const claimed = claimDirectory(directory);
+  if (typeof claimed === 'string') throw new Error(claimed);
+  claimed();
   mkdirSync(join(stateDirectory(directory), 'logs'), { recursive: true, mode: 0o700 });
   const path = logFile(directory, 'heddle');
   const log = openSync(path, 'w', 0o600);
-  const args = process.argv.slice(2).filter((arg) => arg !== '--detach' && arg !== '-d');
+  const args = process.argv.slice(2).flatMap(withoutDetach);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args], {
     detached: true,
     stdio: ['ignore', log, log],
@@ -128,6 +133,7 @@ async function detach(directory: string, timeoutMs: number): Promise<void> {
       return;
     }
     if (Date.now() > endMs) {
+      process.stderr.write(lateOnes(printed()));
       throw new Error(
         `it is not ready after ${timeoutMs / 1000} s and goes on starting: heddle status and heddle logs tell why, heddle down ends it`,
       );
@@ -135,6 +141,17 @@ async function detach(directory: string, timeoutMs: number): Promise<void> {
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
   process.stdout.write(printed());
+}
+
+/** `-dv` is -d and -v. */
+function withoutDetach(arg: string): string[] {
+  if (arg === '--detach' || arg === '-d') return [];
+  return [/^-[a-z]+$/.test(arg) ? arg.replaceAll('d', '') : arg];
+}
+
+/** Who is told to be late, a line each. */
+function lateOnes(text: string): string {
+  return [...text.matchAll(/^\S+ +\| is not ready yet: .*\n/gm)].map(([line]) => line).join('');
 }
 
 function proxyOf(text: string): Pick<LaunchOptions, 'proxy' | 'envoyPath'> {

@@ -15,6 +15,9 @@ export function runInner(): void {
   let mesh: Mesh | null = null;
   // A terminal's signals are for the outer process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  // Whoever read what is printed may be gone, and with it the reason to go on: `heddle up | head`.
+  process.stdout.removeAllListeners('error');
+  process.stdout.on('error', () => link.send({ kind: 'unheard' }));
   process.on('disconnect', () => {
     if (mesh === null) process.exit(1);
     mesh.abandon();

@@ -1,7 +1,7 @@
 // How traffic can be caught on this machine: tried for real, with the reason where something better is not possible.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { nativeProblem } from '../../net/native.ts';
 import type { CaptureKind } from '../place/placement.ts';
@@ -81,7 +81,18 @@ function tryNamespaces(more: readonly string[]): string | null {
     timeout: TRIAL_TIMEOUT_MS,
   });
   if (status === 0) return null;
-  return error?.message ?? stderr.trim().split('\n').at(-1) ?? `status ${status}`;
+  return error?.message ?? explained(stderr.trim().split('\n').at(-1) ?? `status ${status}`);
+}
+
+/** The kernel's words mean something else elsewhere. */
+function explained(text: string): string {
+  if (/No space left on device/.test(text)) {
+    return `${text}, which is a limit: see /proc/sys/user/max_user_namespaces and max_net_namespaces`;
+  }
+  if (/Operation not permitted|Permission denied/.test(text)) {
+    return `${text}, by its settings (kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns) or the container's`;
+  }
+  return text;
 }
 
 export function systemPath(): string {
@@ -120,8 +131,36 @@ function isOwnAddress(address: string): Promise<boolean> {
   });
 }
 
+/** Why programs of this machine cannot call each other; null where they can. */
+export function loopbackProblem(): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy());
+    const end = (problem: string | null): void => {
+      server.close();
+      resolve(problem);
+    };
+    const failed = ({ code, message }: NodeJS.ErrnoException): void =>
+      end(`127.0.0.1 cannot be called (${code ?? message}): bring the loopback interface up, ip link set lo up`);
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const socket = connect((server.address() as { port: number }).port, '127.0.0.1', () => end(null));
+      socket.once('error', failed);
+      socket.once('connect', () => socket.destroy());
+    });
+  });
+}
+
+/** Open at a time: systems allow a process so many files. */
+const PORTS_AT_ONCE = 100;
+
 /** Ports of 127.0.0.1 that nobody has at this moment. */
 export async function findFreePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) for (const port of await somePorts(Math.min(PORTS_AT_ONCE, count))) found.add(port);
+  return [...found].slice(0, count);
+}
+
+async function somePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   await Promise.all(
     servers.map(

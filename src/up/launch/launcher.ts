@@ -2,7 +2,7 @@
 // outlive either of them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +10,16 @@ import { removeLocation, stateDirectory, writeLocation } from '../location.ts';
 import { forwardDirectly, forwardPort, serveRelay } from '../network/relay.ts';
 import type { CaptureKind, HostPort } from '../place/placement.ts';
 import { killGroup, type RunningProgram, spawnProgram } from '../process/spawn.ts';
+import { startOf } from '../process/identity.ts';
 import { usageOfGroups } from '../process/usage.ts';
-import { type Capability, chooseCapture, findFreePorts, findProgram, systemPath } from './capability.ts';
+import {
+  type Capability,
+  chooseCapture,
+  findFreePorts,
+  findProgram,
+  loopbackProblem,
+  systemPath,
+} from './capability.ts';
 import { claimDirectory } from './claim.ts';
 import type { InnerStart, ToInner, ToOuter, UpOptions } from './messages.ts';
 
@@ -32,6 +40,8 @@ const INNER_SOCKET = 'inside.sock';
 const OUTER_SOCKET = 'outside.sock';
 /** More are asked for than a mesh of ordinary size needs. */
 const FREE_PORTS = 400;
+/** A socket's path has 104 bytes on some systems, and agents/NAME-NUMBER/socket in the mesh's own directory takes 73. */
+const LONGEST_TEMPORARY = 30;
 /** A mesh that does not end by itself is killed. */
 const STOP_MS = 20_000;
 
@@ -59,17 +69,29 @@ export class Launcher {
 
   /** A text says why nothing was started. */
   async start(): Promise<string | null> {
-    const { directory, capture } = this.#options;
-    const claimed = claimDirectory(directory);
+    const claimed = claimDirectory(this.#options.directory);
     if (typeof claimed === 'string') return claimed;
     this.#release = claimed;
+    let problem: string | null;
+    try {
+      problem = await this.#begin();
+    } catch (error) {
+      problem = (error as Error).message;
+    }
+    if (problem !== null) this.#clean();
+    return problem;
+  }
+
+  async #begin(): Promise<string | null> {
+    const { directory, capture } = this.#options;
     const capability = await chooseCapture(capture, directory);
-    if (typeof capability === 'string') {
-      this.#release();
-      return capability;
+    if (typeof capability === 'string') return capability;
+    if (capability.capture === 'explicit') {
+      const problem = await loopbackProblem();
+      if (problem !== null) return problem;
     }
     this.#capability = capability;
-    this.#runtime = mkdtempSync(join(tmpdir(), 'heddle-'));
+    this.#runtime = mkdtempSync(join(shortTemporary(), 'heddle-'));
     // Workloads have their homes in it.
     chmodSync(this.#runtime, capability.hasUsers ? 0o711 : 0o700);
     mkdirSync(join(stateDirectory(directory), 'logs'), { recursive: true, mode: 0o700 });
@@ -108,9 +130,11 @@ export class Launcher {
       const lines = this.#isStopping || code !== null ? this.#failure : [`the mesh was ended by ${signal}`];
       this.#ended(this.#isStopping && code === 0 ? 0 : (code ?? 1), lines);
     });
-    const { directory, proxy, envoyPath, without, showsTable, verbose, certificateLife } = this.#options;
+    const { directory, proxy, envoyPath, without, showsTable, verbose, certificateLife, patienceMs } = this.#options;
     const options: InnerStart = {
-      ...{ directory, proxy, envoyPath, without, showsTable, verbose, certificateLife, capture, freePorts },
+      ...{ directory, proxy, envoyPath, without, showsTable, verbose, certificateLife, patienceMs },
+      capture,
+      freePorts,
       captureText: capability.text,
       hasLoopbackRange: capability.hasLoopbackRange,
       hasUsers: capability.hasUsers,
@@ -160,6 +184,9 @@ export class Launcher {
       case 'up':
         this.#up(message.pagePort, message.isReady);
         break;
+      case 'unheard':
+        if (!this.#isStopping) this.stop();
+        break;
       case 'failed':
         this.#failure = message.lines;
         break;
@@ -174,6 +201,7 @@ export class Launcher {
       token: this.#token,
       runtime: this.#runtime,
       startedMs: this.#startedMs,
+      processStart: startOf(process.pid),
     });
     this.#events.up(isReady);
   }
@@ -225,12 +253,22 @@ export class Launcher {
     for (const { pid } of this.#programs.values()) killGroup(pid, 'SIGKILL');
     // With namespaces the kernel has ended them, and their numbers mean nothing here.
     if (this.#capability?.capture === 'explicit') for (const pid of this.#groups) killGroup(pid, 'SIGKILL');
+    this.#clean();
+    this.#events.over(status, lines);
+  }
+
+  #clean(): void {
     for (const server of this.#servers) server.close();
     if (this.#runtime !== '') rmSync(this.#runtime, { recursive: true, force: true });
     removeLocation(this.#options.directory);
     this.#release();
-    this.#events.over(status, lines);
   }
+}
+
+/** Names of sockets are short: what the user's own directory for such things is called may leave no room. */
+function shortTemporary(): string {
+  const own = tmpdir();
+  return own.length > LONGEST_TEMPORARY && existsSync('/tmp') ? '/tmp' : own;
 }
 
 function keyOf({ address, port }: HostPort): string {
