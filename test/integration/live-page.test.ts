@@ -194,6 +194,8 @@ describe('the live page', { skip }, () => {
     await page.waitForSelector('aside');
     for (const view of ['workloads', 'requests', 'objects', 'timeline']) {
       await page.click(`nav a[href="#/${view}"]`);
+      await page.waitForSelector(`nav a[href="#/${view}"][aria-current]`);
+      if (view === 'objects') await page.waitForSelector('[data-object]');
       if (view === 'workloads' || view === 'requests')
         await page.locator('main td').getByText('<img src=x').first().waitFor();
       for (const button of await page.locator('main .more').all()) await button.click();

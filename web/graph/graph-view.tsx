@@ -66,6 +66,11 @@ function Picture({ graph, chosen, onChoose }: PictureParts) {
   );
   const layout = useMovingLayout(target);
   const { width, height } = scaled(target, size);
+  // A graph that is too wide is looked at in its middle first.
+  useEffect(() => {
+    const element = frame.current;
+    if (element !== null) element.scrollLeft = (element.scrollWidth - element.clientWidth) / 2;
+  }, [shape, size.width]);
   const close = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && chosen !== '') onChoose(chosen);
   };

@@ -60,6 +60,11 @@ function grouped(value: number): string {
   return value.toLocaleString('en-US').replaceAll(',', '\u202f');
 }
 
+/** The end of a path: 'mesh/reviews.yaml:12'. */
+export function shortPlace(file: string, line: number): string {
+  return `${file.split('/').slice(-2).join('/')}${line > 0 ? `:${line}` : ''}`;
+}
+
 /** One word of a shell, whatever is in it: names come from elsewhere. */
 export function shellWord(text: string): string {
   if (/^[\w./:@%+=-]+$/.test(text) && !text.startsWith('-')) return text;

@@ -2,12 +2,21 @@
 
 const WIDTH = 96;
 const HEIGHT = 24;
+const BOX = `0 0 ${WIDTH} ${HEIGHT}`;
 
 export function Sparkline({ points, label }: { points: readonly number[]; label: string }) {
   const most = Math.max(...points, 0);
   if (points.length < 2 || most === 0) {
     return (
-      <svg class="sparkline idle" width={WIDTH} height={HEIGHT} role="img" aria-label={`${label}: nothing`}>
+      <svg
+        class="sparkline idle"
+        width={WIDTH}
+        height={HEIGHT}
+        viewBox={BOX}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${label}: nothing`}
+      >
         <path d={`M0 ${HEIGHT - 1.5}H${WIDTH}`} />
       </svg>
     );
@@ -17,7 +26,15 @@ export function Sparkline({ points, label }: { points: readonly number[]; label:
     (point, at) => `${(at * step).toFixed(1)} ${(HEIGHT - 2 - (point / most) * (HEIGHT - 5)).toFixed(1)}`,
   );
   return (
-    <svg class="sparkline" width={WIDTH} height={HEIGHT} role="img" aria-label={`${label}: at most ${most} per second`}>
+    <svg
+      class="sparkline"
+      width={WIDTH}
+      height={HEIGHT}
+      viewBox={BOX}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={`${label}: at most ${most} per second`}
+    >
       <path class="area" d={`M0 ${HEIGHT}L${line.join('L')}L${WIDTH} ${HEIGHT}Z`} />
       <path d={`M${line.join('L')}`} />
     </svg>

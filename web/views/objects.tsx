@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ListedObject, ToldFinding, WholeObject } from '../../src/control/api/object-types.ts';
 import { Badge, Receipt } from '../parts/badges.tsx';
 import { Command, Commands } from '../parts/command.tsx';
-import { shellWord } from '../parts/format.ts';
+import { shellWord, shortPlace } from '../parts/format.ts';
 import { askJson } from '../state/api.ts';
 import { findings, objects } from '../state/mesh.ts';
 import { choose, route } from '../state/route.ts';
@@ -66,14 +66,14 @@ export function ObjectsView() {
 }
 
 function commandOf(kind: string): string {
-  if (kind === '' || kind === '*') return 'heddle get virtualservices';
+  if (kind === '' || kind === '*') return 'heddle get all';
   const lower = kind.toLowerCase();
   const plural = /(?:s|x|ch)$/.test(lower)
     ? `${lower}es`
     : lower.endsWith('y')
       ? `${lower.slice(0, -1)}ies`
       : `${lower}s`;
-  return `heddle get ${shellWord(plural)} -A`;
+  return `heddle get ${shellWord(plural)}`;
 }
 
 function List({ objects: shown, isKnown }: { objects: readonly ListedObject[]; isKnown: boolean }) {
@@ -132,8 +132,8 @@ function Row({ object }: { object: ListedObject }) {
             >{`${told.length} ${told.length === 1 ? 'finding' : 'findings'}`}</Badge>
           )}
         </td>
-        <td data-label="File" class="file">
-          {file === '' ? '–' : `${file}:${line}`}
+        <td data-label="File" class="file" title={`${file}:${line}`}>
+          {file === '' ? '–' : shortPlace(file, line)}
         </td>
       </tr>
       {isOpen ? <Whole object={object} /> : null}
@@ -182,7 +182,8 @@ function Findings({ findings: told }: { findings: readonly ToldFinding[] }) {
     <>
       {told.map(({ severity, file, line, column, path, message, remedy }) => (
         <p key={`${file}:${line}:${column}:${message}`} class={`finding ${severity}`}>
-          <span class="file">{`${file}:${line}:${column}`}</span> {path === '' ? '' : `${path}: `}
+          <span class="file" title={file}>{`${shortPlace(file, line)}:${column}`}</span>{' '}
+          {path === '' ? '' : `${path}: `}
           {message}
           {remedy === '' ? '' : ` → ${remedy}`}
         </p>

@@ -22,14 +22,24 @@ export function hasFlags({ flags }: Pick<NumberedRequest, 'flags'>): boolean {
   return flags !== '-' && flags !== '';
 }
 
-export function isFailed(one: Pick<NumberedRequest, 'status' | 'flags'>): boolean {
-  return one.status === 0 || one.status >= 500 || hasFlags(one);
+/** A connection, which has neither request nor answer. */
+export function isTcp({ method, status }: Pick<NumberedRequest, 'method' | 'status'>): boolean {
+  return method === '' && status === 0;
+}
+
+export function isFailed(one: Pick<NumberedRequest, 'method' | 'status' | 'flags'>): boolean {
+  return isTcp(one) ? hasFlags(one) : one.status === 0 || one.status >= 500;
+}
+
+/** 'reviews-v1-2' is a process of 'reviews-v1'. */
+function isOf(name: string, workload: string): boolean {
+  return name === workload || (name.startsWith(`${workload}-`) && /^\d+$/.test(name.slice(workload.length + 1)));
 }
 
 export function isMeant(one: NumberedRequest, { status, workload, flags, text }: Filter): boolean {
   if (status === 'failed' && !isFailed(one)) return false;
-  if (status.endsWith('xx') && Math.floor(one.status / 100) !== Number(status[0])) return false;
-  if (workload !== '' && ![one.source, one.destination, one.by].includes(workload)) return false;
+  if (status.endsWith('xx') && (isTcp(one) || Math.floor(one.status / 100) !== Number(status[0]))) return false;
+  if (workload !== '' && ![one.source, one.destination, one.by].some((name) => isOf(name, workload))) return false;
   if (flags === '*' && !hasFlags(one)) return false;
   if (flags !== '' && flags !== '*' && !one.flags.split(',').includes(flags)) return false;
   if (text === '') return true;

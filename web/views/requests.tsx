@@ -6,7 +6,7 @@ import { clockTime, dayTime, duration, shellWord } from '../parts/format.ts';
 import { meaningOf } from '../parts/flags.ts';
 import { requests, traffic } from '../state/mesh.ts';
 import { choose, route } from '../state/route.ts';
-import { choicesOf, type Filter, hasFlags, isFailed, isMeant, STATUS_CHOICES } from './request-filter.ts';
+import { choicesOf, type Filter, hasFlags, isFailed, isMeant, isTcp, STATUS_CHOICES } from './request-filter.ts';
 
 const MAX_ROWS = 200;
 
@@ -21,7 +21,7 @@ export function RequestsView() {
     <section>
       <div class="view-head">
         <h1>Requests</h1>
-        <Commands texts={[filter.workload === '' ? 'heddle logs' : `heddle logs ${shellWord(filter.workload)}`]} />
+        <Commands texts={[`heddle logs -f -p ${shellWord(filter.workload || anyProxy())}`]} />
       </div>
       <Filters filter={filter} />
       <p class="quiet count-line" role="status">
@@ -59,6 +59,12 @@ export function RequestsView() {
       )}
     </section>
   );
+}
+
+/** Logs are asked for by workload: all requests from outside pass a gateway. */
+function anyProxy(): string {
+  const rows = traffic.value?.workloads ?? [];
+  return (rows.find(({ kind }) => kind === 'ingress') ?? rows[0])?.workload ?? 'ingress';
 }
 
 function Filters({ filter }: { filter: Filter }) {
@@ -139,13 +145,17 @@ function Row({ request }: { request: NumberedRequest }) {
         <td class="name">{source}</td>
         <td class="name">{destination}</td>
         <td class="request">
-          <span class="method">{method}</span> {path}
+          <span class="method">{isTcp(request) ? 'TCP connection' : method}</span> {path}
         </td>
         <td>
           <StatusCode request={request} />
         </td>
         <td title={meaningOf(flags)}>
-          {hasFlags(request) ? <span class="flags">{flags}</span> : <span class="quiet">–</span>}
+          {hasFlags(request) ? (
+            <span class={isFailed(request) ? 'flags failed' : 'flags'}>{flags}</span>
+          ) : (
+            <span class="quiet">–</span>
+          )}
         </td>
         <td class="number">{duration(durationMs)}</td>
       </tr>
@@ -154,7 +164,9 @@ function Row({ request }: { request: NumberedRequest }) {
   );
 }
 
-function StatusCode({ request: { status, grpcStatus } }: { request: NumberedRequest }) {
+function StatusCode({ request }: { request: NumberedRequest }) {
+  const { status, grpcStatus } = request;
+  if (isTcp(request)) return <span class="quiet">–</span>;
   const text = status === 0 ? 'none' : String(status);
   return (
     <>

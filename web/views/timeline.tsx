@@ -4,7 +4,7 @@ import type { Signals, TimelineEntry } from '../../src/control/telemetry/page-ty
 import { Badge, Receipt } from '../parts/badges.tsx';
 import { Command, Commands } from '../parts/command.tsx';
 import { Diff } from '../parts/diff.tsx';
-import { ago, dayTime, duration, rate, severityOf, share, shellWord } from '../parts/format.ts';
+import { ago, dayTime, duration, rate, severityOf, share, shellWord, shortPlace } from '../parts/format.ts';
 import { now, timeline } from '../state/mesh.ts';
 
 const TONES = { added: 'info', changed: 'info', removed: 'odd', rejected: 'bad' } as const;
@@ -61,7 +61,9 @@ function Change({ entry }: { entry: TimelineEntry }) {
           {ago(now.value - atMs)}
         </time>
       </div>
-      <p class="file">{file === '' ? '' : `${file}${line > 0 ? `:${line}` : ''}`}</p>
+      <p class="file" title={file}>
+        {file === '' ? '' : shortPlace(file, line)}
+      </p>
       {message === '' ? null : <p class={isRejected ? 'finding error' : 'quiet'}>{message}</p>}
       {entry.diff === '' ? null : <FoldedDiff text={entry.diff} />}
       {isRejected ? null : (

@@ -102,6 +102,29 @@ test('the book is bounded in time, in reports and in edges', () => {
   assert.equal([...book.edges(book.window(600, START + 700_000))].length, 0);
 });
 
+test('of very many edges less time is kept', () => {
+  const book = new TrafficBook();
+  const many = Array.from({ length: 900 }, (_, at) => edgeOf(`m${at}`, 'd'));
+  for (let at = 0; at < 100; at++) book.take(reportOf({ edges: many }), START + at * 2000);
+  assert.equal(book.window(600, START + 200_000).coveredS, 110);
+});
+
+test('a host outside that runs here is one node with what is asked of it', () => {
+  const book = new TrafficBook();
+  const destination = nameOf('quotes-0', { service: 'quotes.example.com', version: '' });
+  book.take(reportOf({ edges: [edgeOf('egress', '', { destination })] }), START);
+  const quotes = rowOf('quotes', { kind: 'external', service: 'quotes.example.com' });
+  const graph = graphOf(factsOf(book, [quotes]), 60, START);
+  assert.deepEqual(
+    graph.nodes.map(({ id, kind }) => [id, kind]),
+    [
+      ['shop/egress', 'workload'],
+      ['shop/quotes', 'external'],
+    ],
+  );
+  assert.equal(graph.edges[0]?.destination, 'shop/quotes');
+});
+
 test('before and after are of whole reports', () => {
   const book = new TrafficBook();
   const errors = [0, 0, 0, 4, 4];

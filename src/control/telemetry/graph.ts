@@ -67,24 +67,31 @@ function drawn({ traffic, processes }: MeshFacts, window: ReturnType<TrafficBook
     draft.processes.push(process);
     note(draft, process);
   }
+  // The mesh knows hosts outside by their service; a process that stands for one has a name of its own.
+  const outside = new Map([...drafts.values()].filter(isOutside).map((draft) => [[...draft.services][0], draft]));
   const ofEndpoint = (endpoint: Endpoint): Draft => {
-    const { id, label, namespace, isKnown } = endpoint;
-    const draft = draftOf(id, label, namespace, isKnown ? (namespace === '' ? 'external' : 'workload') : 'unknown');
+    const { id, label, namespace, isKnown, service } = endpoint;
+    const draft =
+      drafts.get(id) ??
+      outside.get(service) ??
+      draftOf(id, label, namespace, isKnown ? (namespace === '' ? 'external' : 'workload') : 'unknown');
     note(draft, endpoint);
     return draft;
   };
   const edges: GraphEdge[] = [];
   const total = newSum();
   for (const { edge, sum, told } of traffic.edges(window)) {
-    ofEndpoint(edge.source);
-    addTo(ofEndpoint(edge.destination).inbound, sum);
+    const [source, destination] = [ofEndpoint(edge.source), ofEndpoint(edge.destination)];
+    addTo(destination.inbound, sum);
     addTo(total, sum);
-    edges.push(told);
+    edges.push({ ...told, source: source.id, destination: destination.id });
   }
   // In an order of their own, so that a picture of them does not jump.
   edges.sort((a, b) => (a.id < b.id ? -1 : 1));
   return { drafts: [...drafts.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), edges, total };
 }
+
+const isOutside = ({ kind, services }: Draft): boolean => kind === 'external' && services.size > 0;
 
 function note({ services, versions }: Draft, { service, version }: Pick<WorkloadHealth, 'service' | 'version'>): void {
   if (service !== '' && service !== 'unknown') services.add(service);

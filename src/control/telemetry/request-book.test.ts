@@ -30,15 +30,19 @@ test('filters', () => {
     requestOf({ path: '/ok' }),
     requestOf({ path: '/gone', status: 404 }),
     requestOf({ path: '/down', status: 503, flags: 'UF,URX', source: 'gateway' }),
-    requestOf({ path: '/cut', status: 0, flags: 'DC' }),
+    requestOf({ path: '/cut', status: 0, flags: 'DC', destination: 'reviews-12' }),
+    requestOf({ path: '/late', flags: 'DI', destination: 'reviews-v1' }),
+    requestOf({ path: '', method: '', status: 0, destination: 'stock', by: 'stock-1' }),
   ]);
   const paths = (filter: Partial<RequestFilter>): string[] =>
     book.find({ ...ALL, ...filter }, 10).map(({ path }) => path);
-  assert.deepEqual(paths({ status: '2xx' }), ['/ok']);
+  assert.deepEqual(paths({ status: '2xx' }), ['/ok', '/late']);
   assert.deepEqual(paths({ status: '404' }), ['/gone']);
   assert.deepEqual(paths({ status: 'failed' }), ['/down', '/cut']);
   assert.deepEqual(paths({ workload: 'gateway' }), ['/down']);
-  assert.deepEqual(paths({ flags: '*' }), ['/down', '/cut']);
+  assert.deepEqual(paths({ workload: 'stock' }), ['']);
+  assert.deepEqual(paths({ status: '0xx' }), ['/cut']);
+  assert.deepEqual(paths({ flags: '*' }), ['/down', '/cut', '/late']);
   assert.deepEqual(paths({ flags: 'URX' }), ['/down']);
   assert.deepEqual(paths({ flags: 'U' }), []);
   assert.deepEqual(paths({ path: 'o' }), ['/ok', '/gone', '/down']);

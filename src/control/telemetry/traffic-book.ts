@@ -8,9 +8,17 @@ const KEEP_MS = 600_000;
 const MAX_FRAMES = 300;
 /** Edges that are kept; of more those that were quiet for longest are forgotten. */
 const MAX_EDGES = 1000;
+/** Edges of all reports together: of a mesh with very many of them the time that is kept is shorter. */
+const MAX_CELLS = 50_000;
 
 /** One report. */
-type Frame = { readonly n: number; readonly atMs: number; readonly intervalMs: number; readonly sum: Sum };
+type Frame = {
+  readonly n: number;
+  readonly atMs: number;
+  readonly intervalMs: number;
+  readonly sum: Sum;
+  readonly cells: number;
+};
 
 type Cell = {
   readonly frame: number;
@@ -48,11 +56,14 @@ export class TrafficBook {
   readonly #frames: Frame[] = [];
   readonly #edges = new Map<string, TrafficEdge>();
   #next = 1;
+  #cells = 0;
 
   /** `nowMs`: this machine's wall clock, whatever the report says. */
   take(report: MeshReport, nowMs: number): void {
-    const frame = { n: this.#next++, atMs: nowMs, intervalMs: report.intervalMs, sum: newSum() };
+    const cells = report.edges.length;
+    const frame = { n: this.#next++, atMs: nowMs, intervalMs: report.intervalMs, sum: newSum(), cells };
     this.#frames.push(frame);
+    this.#cells += cells;
     for (const delta of report.edges) {
       addTo(frame.sum, delta);
       this.#add(delta, frame.n);
@@ -74,7 +85,12 @@ export class TrafficBook {
   }
 
   #forget(nowMs: number): void {
-    while (this.#frames.length > MAX_FRAMES || (this.#frames[0]?.atMs ?? nowMs) < nowMs - KEEP_MS) this.#frames.shift();
+    for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
+      const isKept = this.#frames.length <= MAX_FRAMES && this.#cells <= MAX_CELLS && first.atMs >= nowMs - KEEP_MS;
+      if (isKept) break;
+      this.#cells -= first.cells;
+      this.#frames.shift();
+    }
     const oldest = this.#frames[0]?.n ?? this.#next;
     for (const [id, { cells }] of this.#edges) {
       while (cells.length > 0 && cells[0]!.frame < oldest) cells.shift();
