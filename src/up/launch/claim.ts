@@ -60,7 +60,7 @@ function give(lock: string): void {
 
 /** Where nothing was run nothing is left. */
 function dropEmpty(state: string): void {
-  for (const empty of [join(state, 'logs'), state]) {
+  for (const empty of [join(state, 'logs'), join(state, 'objects'), state]) {
     try {
       rmdirSync(empty);
     } catch {

@@ -8,6 +8,7 @@ const PLAIN = /^[-\w./=:@%+, ]+$/;
 type Complain = (path: readonly PathPart[], reason: string) => void;
 
 export class Fields {
+  readonly #isMap: boolean;
   readonly #value: Readonly<Record<string, unknown>>;
   readonly #path: readonly PathPart[];
   readonly #complain: Complain;
@@ -15,11 +16,12 @@ export class Fields {
   readonly #known: string[] = [];
 
   constructor(value: unknown, path: readonly PathPart[], complain: Complain) {
+    this.#isMap = isMap(value);
     this.#value = isMap(value) ? value : {};
     this.#path = path;
     this.#complain = complain;
     this.#left = new Set(Object.keys(this.#value));
-    if (!isMap(value)) this.complain('', `${this.#name()} is a map of settings, not ${kindOf(value)}`);
+    if (!this.#isMap) this.complain('', `${this.#name()} is a map of settings, not ${kindOf(value)}`);
   }
 
   complain(field: string, reason: string): void {
@@ -64,7 +66,7 @@ export class Fields {
   }
 
   required(field: string, least: number, most: number): number {
-    if (!this.has(field)) this.complain('', `${this.#name()} needs ${field}`);
+    if (!this.has(field) && this.#isMap) this.complain('', `${this.#name()} needs ${field}`);
     return this.number(field, least, least, most);
   }
 

@@ -1,19 +1,22 @@
-// heddle.yaml: text → manifest, or every mistake with line and column.
+// Reads heddle.yaml: text → manifest, or every mistake with line and column.
 import { basename, dirname, resolve } from 'node:path';
 import type { PathPart } from '../../control/source/finding.ts';
-import { locate, parseYaml } from '../../control/source/yaml.ts';
+import { locate, parseYaml, type Place } from '../../control/source/yaml.ts';
 import { Fields } from './fields.ts';
-import type {
-  ExternalSpec,
-  GatewayPort,
-  GatewaySpec,
-  HealthSpec,
-  Manifest,
-  PortSpec,
-  ProgramSpec,
-  Protocol,
-  WorkloadSpec,
+import {
+  type ExternalSpec,
+  type GatewayPort,
+  type GatewaySpec,
+  type HealthSpec,
+  instanceNames,
+  type Manifest,
+  type PortSpec,
+  type ProgramSpec,
+  type Protocol,
+  type WorkloadSpec,
 } from './manifest.ts';
+
+type Complain = (path: readonly PathPart[], reason: string) => void;
 
 export type ManifestErrors = { readonly errors: readonly string[] };
 
@@ -28,16 +31,17 @@ export function readManifest(text: string, file: string): Manifest | ManifestErr
   if ('error' in parsed) {
     return { errors: [`${file}:${parsed.place.line}:${parsed.place.column}: ${parsed.error}`] };
   }
-  const errors: string[] = [];
+  const errors: { readonly place: Place; readonly reason: string }[] = [];
   const complain = (path: readonly PathPart[], reason: string): void => {
-    const { line, column } = locate(text, 0, path);
-    errors.push(`${file}:${line}:${column}: ${reason}`);
+    errors.push({ place: locate(text, 0, path), reason });
   };
   const root = new Fields(parsed.values[0] ?? {}, [], complain);
   const directory = dirname(resolve(file));
   const manifest = readRoot(root, directory);
   if (errors.length === 0) checkTogether(manifest, complain);
-  return errors.length > 0 ? { errors } : manifest;
+  if (errors.length === 0) return manifest;
+  errors.sort(({ place: a }, { place: b }) => a.line - b.line || a.column - b.column);
+  return { errors: errors.map(({ place, reason }) => `${file}:${place.line}:${place.column}: ${reason}`) };
 }
 
 function readRoot(root: Fields, directory: string): Manifest {
@@ -173,7 +177,22 @@ function checkName(name: string, fields: Fields): void {
   fields.complain('', `${JSON.stringify(name)} is no name: up to 40 of a-z, 0-9 and -, as Kubernetes names Services`);
 }
 
-function checkTogether(manifest: Manifest, complain: (path: readonly PathPart[], reason: string) => void): void {
+/** Each number and each name once. */
+function checkPorts(
+  path: readonly PathPart[],
+  ports: readonly { readonly port: number; readonly name: string }[],
+  complain: Complain,
+): void {
+  for (const [index, { port, name }] of ports.entries()) {
+    const before = ports.slice(0, index);
+    if (before.some((other) => other.port === port)) complain([...path, 'ports', index], `port ${port} is there twice`);
+    else if (before.some((other) => other.name === name)) {
+      complain([...path, 'ports', index], `two ports are called ${name}`);
+    }
+  }
+}
+
+function checkTogether(manifest: Manifest, complain: Complain): void {
   const { workloads, gateways, externals } = manifest;
   if (workloads.length === 0) complain([], 'there is nothing to run: add workloads');
   const seen = new Map<string, string>();
@@ -185,6 +204,16 @@ function checkTogether(manifest: Manifest, complain: (path: readonly PathPart[],
       seen.set(name, section);
     }
   }
+  for (const workload of workloads) {
+    for (const process of instanceNames(workload)) {
+      const section = seen.get(process);
+      if (section !== undefined) {
+        complain([section, process], `${process} is what a process of the workload ${workload.name} is called`);
+      }
+    }
+    checkPorts(['workloads', workload.name], workload.ports, complain);
+  }
+  for (const { name, ports } of gateways) checkPorts(['gateways', name], ports, complain);
   const hosts = new Map<number, string>();
   for (const { name, ports } of gateways) {
     for (const [index, { host }] of ports.entries()) {

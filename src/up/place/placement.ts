@@ -1,5 +1,6 @@
 // Where everything of a mesh is: addresses, ports and names of processes, decided before anything starts.
 import { createHash } from 'node:crypto';
+import type { PathPart } from '../../control/source/finding.ts';
 import {
   type ExternalSpec,
   type GatewaySpec,
@@ -78,7 +79,26 @@ export type PlacementParts = {
   readonly seed: number;
   /** A port of 127.0.0.1 that nobody has. */
   readonly freePort: () => number;
+  /** What was given before, so that whoever stays has what it had; it is added to. */
+  readonly given?: Given;
 };
+
+/** Addresses and ports by what they are for. Nothing of it is ever given to another. */
+export class Given {
+  next = 10;
+  readonly addresses = new Map<string, string>();
+  readonly ports = new Map<string, number>();
+}
+
+/** What cannot be placed, and what of heddle.yaml asks for it. */
+export class PlaceProblem extends Error {
+  readonly path: readonly PathPart[];
+
+  constructor(path: readonly PathPart[], reason: string) {
+    super(reason);
+    this.path = path;
+  }
+}
 
 const POD_NETWORK = '10.244';
 export const BRIDGE_ADDRESS = `${POD_NETWORK}.0.1`;
@@ -102,18 +122,18 @@ export function serviceHost(service: string, namespace: string): string {
 class Placer {
   readonly #manifest: Manifest;
   readonly #parts: PlacementParts;
-  #next = 10;
+  readonly #given: Given;
   readonly #fixed = new Map<number, string>();
 
   constructor(manifest: Manifest, parts: PlacementParts) {
     this.#manifest = manifest;
     this.#parts = parts;
+    this.#given = parts.given ?? new Given();
   }
 
   discovery(): Pick<Placement, 'discovery' | 'hostDiscovery'> {
-    const { capture, freePort } = this.#parts;
-    const hostDiscovery = { address: '127.0.0.1', port: freePort() };
-    if (capture === 'explicit') return { discovery: hostDiscovery, hostDiscovery };
+    const hostDiscovery = this.#loopback('discovery');
+    if (this.#parts.capture === 'explicit') return { discovery: hostDiscovery, hostDiscovery };
     return { discovery: { address: BRIDGE_ADDRESS, port: DISCOVERY_PORT }, hostDiscovery };
   }
 
@@ -124,73 +144,92 @@ class Placer {
         kind: 'workload',
         ...{ name, spec, namespace: spec.namespace, account: spec.account },
         labels: { app: spec.service, ...(spec.version === '' ? {} : { version: spec.version }), ...spec.labels },
-        address: this.#address(),
-        ports: spec.ports.map((port) => this.#port(spec, port)),
-        httpProxy: isExplicit ? this.#loopback() : null,
-        outbound: isExplicit ? this.#outbound(spec) : new Map(),
+        address: this.#address(name),
+        ports: spec.ports.map((port, index) => this.#port(spec, port, { name, index })),
+        httpProxy: isExplicit ? this.#loopback(`${name} proxy`) : null,
+        outbound: isExplicit ? this.#outbound(name) : new Map(),
       };
     });
   }
 
   gateway(spec: GatewaySpec): GatewayPlace {
+    const { name } = spec;
     // The egress gateway is the mesh's way out: it runs on this machine's own network.
     const isOutside = spec.role === 'egress' && this.#parts.capture === 'namespaces';
-    const { hasLoopbackRange, freePort } = this.#parts;
-    const address = isOutside ? this.#podAddress() : this.#address();
-    const bind = isOutside ? (hasLoopbackRange ? this.#loopbackAddress() : '127.0.0.1') : address;
+    const { hasLoopbackRange } = this.#parts;
+    const address = isOutside ? this.#podAddress(name) : this.#address(name);
+    const outside = hasLoopbackRange ? () => this.#loopbackAddress(`${name} outside`) : () => '127.0.0.1';
+    const bind = isOutside ? outside() : address;
     return {
       kind: spec.role,
-      ...{ name: spec.name, spec, namespace: spec.namespace, account: spec.account },
-      labels: { app: spec.name, ...spec.labels },
+      ...{ name, spec, namespace: spec.namespace, account: spec.account },
+      labels: { app: name, ...spec.labels },
       ...{ address, bind },
-      ports: spec.ports.map(({ port, name }) => {
-        const target = bind === '127.0.0.1' ? freePort() : this.#gatewayTarget(port);
-        return { port, name, target };
+      ports: spec.ports.map(({ port, name: portName }) => {
+        const key = `${name} port ${port}`;
+        const target = bind === '127.0.0.1' ? this.#freePort(key) : this.#gatewayTarget(port, key);
+        return { port, name: portName, target };
       }),
     };
   }
 
   external(spec: ExternalSpec): ExternalPlace {
-    return { kind: 'external', name: spec.name, spec, app: this.#loopback() };
+    return { kind: 'external', name: spec.name, spec, app: this.#loopback(`${spec.name} program`) };
   }
 
-  #address(): string {
+  #address(key: string): string {
     const { capture, hasLoopbackRange } = this.#parts;
-    if (capture === 'namespaces') return this.#podAddress();
-    return hasLoopbackRange ? this.#loopbackAddress() : '127.0.0.1';
+    if (capture === 'namespaces') return this.#podAddress(key);
+    return hasLoopbackRange ? this.#loopbackAddress(key) : '127.0.0.1';
   }
 
-  #podAddress(): string {
-    const number = this.#next++;
-    return `${POD_NETWORK}.${Math.floor(number / 250)}.${(number % 250) + 2}`;
+  #podAddress(key: string): string {
+    return this.#once(key, (number) => `${POD_NETWORK}.${Math.floor(number / 250)}.${(number % 250) + 2}`);
   }
 
-  #loopbackAddress(): string {
+  #loopbackAddress(key: string): string {
     const { seed } = this.#parts;
-    const number = this.#next++;
-    return `127.${64 + (seed % 128)}.${((seed >>> 7) & 0xff) ^ Math.floor(number / 250)}.${(number % 250) + 2}`;
+    return this.#once(key, (number) => {
+      const third = ((seed >>> 7) & 0xff) ^ Math.floor(number / 250);
+      return `127.${64 + (seed % 128)}.${third}.${(number % 250) + 2}`;
+    });
   }
 
-  #loopback(): HostPort {
-    return { address: '127.0.0.1', port: this.#parts.freePort() };
+  #once(key: string, make: (number: number) => string): string {
+    const { addresses } = this.#given;
+    const address = addresses.get(key) ?? make(this.#given.next++);
+    addresses.set(key, address);
+    return address;
   }
 
-  #port(workload: WorkloadSpec, spec: PortSpec): PlacedPort {
+  #freePort(key: string): number {
+    const { ports } = this.#given;
+    const port = ports.get(key) ?? this.#parts.freePort();
+    ports.set(key, port);
+    return port;
+  }
+
+  #loopback(key: string): HostPort {
+    return { address: '127.0.0.1', port: this.#freePort(key) };
+  }
+
+  #port(workload: WorkloadSpec, spec: PortSpec, { name, index }: { name: string; index: number }): PlacedPort {
     const container = spec.listens ?? spec.port;
     const { capture, hasLoopbackRange } = this.#parts;
     if (capture === 'namespaces') return { spec, container, target: container, app: { address: '', port: container } };
-    if (spec.listens !== null) this.#claim(workload, spec.listens);
-    const app = { address: '127.0.0.1', port: spec.listens ?? this.#parts.freePort() };
+    if (spec.listens !== null) this.#claim(workload, spec.listens, index);
+    const app = { address: '127.0.0.1', port: spec.listens ?? this.#freePort(`${name} program ${spec.port}`) };
     // A program with a port of its own may take it on all addresses, and below 1024 only root may.
     const isOwn = hasLoopbackRange && spec.listens === null && container >= FIRST_FREE_PORT;
-    return { spec, container, target: isOwn ? container : this.#parts.freePort(), app };
+    return { spec, container, target: isOwn ? container : this.#freePort(`${name} port ${container}`), app };
   }
 
   /** On one network two programs cannot have one port. */
-  #claim({ name, replicas }: WorkloadSpec, port: number): void {
+  #claim({ name, replicas }: WorkloadSpec, port: number, index: number): void {
     const other = this.#fixed.get(port) ?? (replicas > 1 ? `another replica of ${name}` : undefined);
     if (other !== undefined) {
-      throw new Error(
+      throw new PlaceProblem(
+        ['workloads', name, 'ports', index, 'listens'],
         `${name} listens on port ${port} whatever it is told (listens: ${port}), and so does ${other}: ` +
           'without network namespaces only one of them can; let it obey $PORT, or give it another port',
       );
@@ -198,26 +237,26 @@ class Placer {
     this.#fixed.set(port, name);
   }
 
-  #outbound({ namespace }: WorkloadSpec): ReadonlyMap<string, HostPort> {
+  #outbound(name: string): ReadonlyMap<string, HostPort> {
     const found = new Map<string, HostPort>();
+    const add = (key: string): void => {
+      if (!found.has(key)) found.set(key, this.#loopback(`${name} to ${key}`));
+    };
     for (const peer of this.#manifest.workloads) {
       for (const { port, protocol } of peer.ports) {
-        const host = serviceHost(peer.service, peer.namespace);
-        if (isRawTcp(protocol) && namespace !== '' && !found.has(`${host}:${port}`)) {
-          found.set(`${host}:${port}`, this.#loopback());
-        }
+        if (isRawTcp(protocol)) add(`${serviceHost(peer.service, peer.namespace)}:${port}`);
       }
     }
     for (const { host, port, protocol } of this.#manifest.externals) {
-      if (isRawTcp(protocol)) found.set(`${host}:${port}`, this.#loopback());
+      if (isRawTcp(protocol)) add(`${host}:${port}`);
     }
     return found;
   }
 
-  #gatewayTarget(port: number): number {
-    const { capture, hasLoopbackRange, freePort } = this.#parts;
+  #gatewayTarget(port: number, key: string): number {
+    const { capture, hasLoopbackRange } = this.#parts;
     const high = port < FIRST_FREE_PORT ? port + HIGH_PORTS : port;
-    return capture === 'namespaces' || hasLoopbackRange ? high : freePort();
+    return capture === 'namespaces' || hasLoopbackRange ? high : this.#freePort(key);
   }
 }
 
