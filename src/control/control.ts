@@ -75,7 +75,6 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     source.stop();
     return caProblem(options, identity);
   }
-
   const { authenticators, authority } = identity;
   const admission = new Admission({ state, authenticators, trustsLoopback: options.trustsLoopback, trust, log, clock });
   const { xds, receipts, observer } = openServer(clock, metrics, log, admission, parts.version);
@@ -110,11 +109,7 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
     return http.error;
   }
   const [plain, secure] = doors as [Door, Door];
-  if (options.parentFd !== null) {
-    const { processTokens } = identity;
-    const channel = new ParentChannel(options.parentFd, processTokens, () => process.exit(0));
-    channel.tell({ ready: true, secure: secure.at.port, http: http.port });
-  }
+  openParentChannel(options, identity, secure.at.port, http.port);
   return {
     ...{ state, source, updates, xds, receipts, identity },
     addresses: { plain: plain.at, secure: secure.at, http: { host: http.host, port: http.port } },
@@ -128,6 +123,13 @@ export async function startControl(options: ControlOptions, parts: ControlParts)
       close();
     },
   };
+}
+
+/** Whoever started this asks for its children's tokens, and everything ends with it. */
+function openParentChannel({ parentFd }: ControlOptions, identity: MeshIdentity, secure: number, http: number): void {
+  if (parentFd === null) return;
+  const channel = new ParentChannel(parentFd, identity.processTokens, () => process.exit(0));
+  channel.tell({ ready: true, secure, http });
 }
 
 /** The objects, and what they make; what is there at the start is in place before anybody is served. */

@@ -1,5 +1,6 @@
 // The process that started this one and the proxies: it asks for their tokens, and everything ends when it does.
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { inheritedSocket } from '../net/inherited.ts';
 import type { ProcessTokens } from '../ca/authenticate/process-tokens.ts';
 import type { Secret } from '../base/secret.ts';
 
@@ -26,7 +27,7 @@ export class ParentChannel {
   /** `onGone`: the parent is no longer there. */
   constructor(fd: number, tokens: ProcessTokens, onGone: () => void) {
     this.#tokens = tokens;
-    this.#socket = new Socket({ fd, readable: true, writable: true });
+    this.#socket = inheritedSocket(fd);
     this.#socket.setEncoding('utf8');
     this.#socket.on('data', (text: string) => this.#take(text));
     this.#socket.on('error', () => undefined);

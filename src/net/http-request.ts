@@ -1,6 +1,7 @@
 // One HTTP/1 request to somebody on this machine or beside it: administration, scrapes, probes. Not for the data path.
 import type * as Http from 'node:http';
 import type * as Https from 'node:https';
+import { dialIn } from './dial-in.ts';
 
 export type HttpQuestion = {
   readonly host: string;
@@ -10,6 +11,9 @@ export type HttpQuestion = {
   readonly path: string;
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The descriptor of a network namespace in which host and port are; null for this process's own. */
+  readonly network?: number | null;
   /** Of everything. */
   readonly timeoutMs: number;
   /** A longer body is cut off there; `isCut` says so. */
@@ -45,12 +49,14 @@ export function askHttp(
     clearTimeout(timer);
     done(answer);
   };
-  const { host, port, path, localAddress, socketPath } = question;
+  const { host, port, path, localAddress, socketPath, network = null } = question;
   const request = client(isTls).request({
     ...(socketPath === undefined ? { host, port } : { socketPath }),
-    ...{ path, method: question.method ?? 'GET', headers: question.headers ?? {}, agent: false },
+    ...{ path, method: question.method ?? 'GET', headers: question.headers ?? {} },
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(isTls ? { rejectUnauthorized: false } : {}),
+    // An agent would dial by itself.
+    ...(network === null ? { agent: false } : { createConnection: () => dialIn(network, { address: host, port }) }),
   });
   const timer = setTimeout(() => {
     tell({ error: `no answer within ${timeoutMs} ms` });
@@ -74,7 +80,7 @@ export function askHttp(
     response.on('end', () => finish(false));
     response.on('error', (error) => tell({ error: error.message }));
   });
-  request.end();
+  request.end(question.body);
   return () => {
     isOver = true;
     clearTimeout(timer);

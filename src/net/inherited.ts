@@ -66,3 +66,8 @@ export function whenGone(fd: number, gone: () => void): string | null {
     return `descriptor ${fd}: ${(error as NodeJS.ErrnoException).code ?? 'it cannot be used'}`;
   }
 }
+
+/** The socket that a parent left under this number. */
+export function inheritedSocket(fd: number): Socket {
+  return new Socket({ fd, readable: true, writable: true });
+}

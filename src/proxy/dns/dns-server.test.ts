@@ -339,7 +339,8 @@ test('no server asks itself', async () => {
 
 test('a port that is taken is said, and nothing stays open', () => {
   const port = start();
-  const settings = { addresses: [local(0), local(port)], optional: [], upstreams: [], isAlone: false, awaitsTable: false };
+  const addresses = [local(0), local(port)];
+  const settings = { addresses, optional: [], upstreams: [], isAlone: false, awaitsTable: false };
   const parts = { engine, clock, random: new Random(1), stats, inSlices: () => {} };
   const second = new DnsService({ ...settings, namespace: '', domain: '' }, parts);
   assert.equal(second.start(), `dns: cannot bind '127.0.0.1:${port}': Address already in use`);

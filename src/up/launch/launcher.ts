@@ -7,19 +7,13 @@ import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeLocation, stateDirectory, writeLocation } from '../location.ts';
-import { forwardDirectly, forwardPort, serveRelay } from '../network/relay.ts';
+import { findFreePorts, loopbackProblem } from '../../net/free-ports.ts';
+import { forwardDirectly, forwardPort, serveRelay } from '../../net/relay.ts';
 import type { CaptureKind, HostPort } from '../place/placement.ts';
 import { killGroup, type RunningProgram, spawnProgram } from '../process/spawn.ts';
 import { startOf } from '../process/identity.ts';
 import { usageOfGroups } from '../process/usage.ts';
-import {
-  type Capability,
-  chooseCapture,
-  findFreePorts,
-  findProgram,
-  loopbackProblem,
-  systemPath,
-} from './capability.ts';
+import { type Capability, chooseCapture, findProgram, systemPath } from './capability.ts';
 import { claimDirectory } from './claim.ts';
 import type { InnerStart, ToInner, ToOuter, UpOptions } from './messages.ts';
 

@@ -1,5 +1,5 @@
-// What the outer and the inner process of a mesh tell each other. The outer one has this machine's network and
-// terminal; the inner one runs the mesh, where namespaces are used in networks of its own. Each notices the other's end.
+// What the outer and the inner process of a mesh tell each other. The outer one has this machine's network and the
+// terminal, the inner one runs the mesh, in networks of its own if it can. Each notices the other's end.
 import type { CaptureKind, HostPort } from '../place/placement.ts';
 import type { SpawnSpec } from '../process/spawn.ts';
 import type { Usage } from '../process/usage.ts';

@@ -1,4 +1,4 @@
-// Certificates of gateways as browsers see them, under a root of their own: never the mesh's, which nobody outside trusts.
+// Certificates of gateways as browsers see them, under a root of their own: never the mesh’s, which nobody trusts.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -1,13 +1,14 @@
 // Whether something is ready: a path, a port, a command, or a proxy's admin interface.
 import { spawn } from 'node:child_process';
-import { request } from 'node:http';
-import * as net from 'node:net';
+import { dialIn } from '../../net/dial-in.ts';
+import { askHttpOnce } from '../../net/http-request.ts';
 import { inNamespace } from '../../net/namespace.ts';
-import { makeSocket } from '../../net/native.ts';
 import type { HealthSpec } from '../manifest/manifest.ts';
 import type { HostPort } from '../place/placement.ts';
 
 const TIMEOUT_MS = 2000;
+/** Metrics of a proxy are the most that is asked for. */
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /** '' when it is ready, else why not. */
 export type Probe = () => Promise<string>;
@@ -33,18 +34,9 @@ export function healthProbe(health: HealthSpec, place: ProbePlace): Probe {
   }
 }
 
-function dial({ network, at }: ProbePlace, port: number): net.Socket {
-  const { address: host, port: number } = at(port);
-  if (network === null) return net.connect({ host, port: number });
-  const fd = inNamespace(network, () => makeSocket('ipv4'));
-  if (typeof fd === 'string') throw new Error(fd);
-  const socket = new net.Socket({ fd, manualStart: true } as net.SocketConstructorOpts);
-  return socket.connect({ host, port: number, autoSelectFamily: false } as net.TcpNetConnectOpts);
-}
-
 function probeTcp(place: ProbePlace, port: number): Promise<string> {
   return new Promise((resolve) => {
-    const socket = dial(place, port);
+    const socket = dialIn(place.network, place.at(port));
     const end = (reason: string): void => {
       socket.destroy();
       resolve(reason);
@@ -55,25 +47,13 @@ function probeTcp(place: ProbePlace, port: number): Promise<string> {
   });
 }
 
-function probeHttp(place: ProbePlace, port: number, path: string): Promise<string> {
-  return new Promise((resolve) => {
-    const ask = request(
-      {
-        path,
-        headers: { host: 'localhost', connection: 'close' },
-        createConnection: () => dial(place, port),
-        timeout: TIMEOUT_MS,
-      },
-      (response) => {
-        response.resume();
-        const { statusCode = 0 } = response;
-        resolve(statusCode >= 200 && statusCode < 400 ? '' : `${path} answers ${statusCode}`);
-      },
-    );
-    ask.on('timeout', () => ask.destroy(new Error('does not answer')));
-    ask.on('error', (error: NodeJS.ErrnoException) => resolve(`port ${port}: ${error.code ?? error.message}`));
-    ask.end();
-  });
+async function probeHttp({ network, at }: ProbePlace, port: number, path: string): Promise<string> {
+  const { address: host, port: number } = at(port);
+  const headers = { host: 'localhost' };
+  const question = { host, port: number, path, headers, network, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES };
+  const answer = await askHttpOnce(question);
+  if ('error' in answer) return `port ${port}: ${answer.error}`;
+  return answer.status >= 200 && answer.status < 400 ? '' : `${path} answers ${answer.status}`;
 }
 
 function probeCommand({ network, environment, directory }: ProbePlace, command: readonly string[]): Promise<string> {
@@ -88,20 +68,11 @@ function probeCommand({ network, environment, directory }: ProbePlace, command: 
 }
 
 /** A page of a proxy's admin interface, on its unix socket; status 0 when nobody answers. */
-export function askSocket(
+export async function askSocket(
   socketPath: string,
   path: string,
-  timeoutMs = TIMEOUT_MS,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  return new Promise((resolve) => {
-    const ask = request({ socketPath, path, timeout: timeoutMs, headers: { connection: 'close' } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
-      response.on('error', () => resolve({ status: 0, body: '' }));
-    });
-    ask.on('timeout', () => ask.destroy());
-    ask.on('error', (error) => resolve({ status: 0, body: error.message }));
-    ask.end();
-  });
+  const question = { host: 'localhost', port: 0, socketPath, path, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES };
+  const answer = await askHttpOnce(question);
+  return 'error' in answer ? { status: 0, body: answer.error } : { status: answer.status, body: String(answer.body) };
 }

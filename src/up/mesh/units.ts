@@ -7,7 +7,8 @@ import type { ExternalPlace, GatewayPlace, HostPort, WorkloadPlace } from '../pl
 import type { RunningProgram, SpawnEvents, SpawnSpec } from '../process/spawn.ts';
 import { Supervised } from '../process/supervised.ts';
 import { agentEnvironment, externalEnvironment, workloadEnvironment } from './environment.ts';
-import { type Mesh, resolverOf, selfCommand } from './mesh.ts';
+import type { Mesh } from './mesh.ts';
+import { resolverOf, selfCommand } from './self.ts';
 import { healthProbe, type Probe } from './probe.ts';
 import { Unit, type UnitFacts } from './unit.ts';
 import { findUser } from './users.ts';
@@ -162,7 +163,7 @@ async function giveToken(
   isOutside: boolean,
 ): Promise<void> {
   let token: string | null = null;
-  while (token === null) token = await mesh.control.token(namespace, account, isOutside ? null : program.pid);
+  while (token === null) token = await mesh.control.link.token(namespace, account, isOutside ? null : program.pid);
   program.tell(token);
 }
 

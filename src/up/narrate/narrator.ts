@@ -56,9 +56,10 @@ function summary(mesh: Mesh, style: Style): string[] {
   const workloads = placement.workloads.length;
   const gateways = placement.gateways.length;
   const seconds = mesh.secondsSinceStart.toFixed(1);
-  const head = `${manifest.name} is up: ${count(workloads, 'workload')} and ${count(gateways, 'gateway')} in ${seconds} s`;
+  const counts = `${count(workloads, 'workload')} and ${count(gateways, 'gateway')}`;
+  const head = `${manifest.name} is up: ${counts} in ${seconds} s`;
   const rows: (readonly [string, string])[] = [];
-  const urls = mesh.openPorts.map(
+  const urls = mesh.ports.open.map(
     ({ port, protocol }) => `${protocol === 'https' ? 'https' : 'http'}://localhost:${port}/`,
   );
   urls.sort((a, b) => Number(b.startsWith('https')) - Number(a.startsWith('https')));

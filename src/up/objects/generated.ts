@@ -17,6 +17,8 @@ export class GeneratedObjects {
   #timer: NodeJS.Timeout | null = null;
   #onSettled: (() => void)[] = [];
   #last = '';
+  /** As they were written last. */
+  endpoints: readonly Json[] = [];
 
   constructor(directory: string, placement: Placement, beside: Beside, certificate: GatewayCertificate | null) {
     this.#directory = directory;
@@ -48,14 +50,13 @@ export class GeneratedObjects {
   }
 
   #writeEndpoints(): void {
-    const objects = [
-      ...this.#pods.map((pod) => podObject(pod, this.#isReady(pod.name))),
-      ...endpointObjects(this.#pods, this.#services, this.#isReady),
-    ];
+    const endpoints = endpointObjects(this.#pods, this.#services, this.#isReady);
+    const objects = [...this.#pods.map((pod) => podObject(pod, this.#isReady(pod.name))), ...endpoints];
     const text = JSON.stringify(objects);
     if (text === this.#last) return;
     this.#last = text;
     this.#write('endpoints.yaml', objects);
+    this.endpoints = endpoints;
   }
 
   #write(name: string, objects: readonly Json[]): void {

@@ -1,4 +1,4 @@
-// Placement → the plain Kubernetes and Istio objects that stand for it: what an API server and its controllers would have.
+// Placement → the Kubernetes and Istio objects that stand for it: what an API server and its controllers would have.
 import type { ConfigObject } from '../../control/source/object.ts';
 import type { ExternalPlace, GatewayPlace, Placement, WorkloadPlace } from '../place/placement.ts';
 

@@ -1,8 +1,9 @@
 // Starts one program: in a network of its own if it has one, with its output as lines, and what it inherits.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { readPipe } from '../../net/dial-in.ts';
 import { makePipe } from '../../net/native.ts';
 import { inNamespace } from '../../net/namespace.ts';
 
@@ -83,9 +84,7 @@ export function spawnProgram(spec: SpawnSpec, place: SpawnPlace, events: SpawnEv
   if (output !== null) closeSync(output.write);
   if (secret !== null) closeSync(secret.read);
   const streams: Readable[] =
-    output === null
-      ? [child.stdout as Readable, child.stderr as Readable]
-      : [new Socket({ fd: output.read, readable: true, writable: false })];
+    output === null ? [child.stdout as Readable, child.stderr as Readable] : [readPipe(output.read)];
   for (const stream of streams) readLines(stream, events.line);
   follow(child, spec, events);
   const { pid } = child;

@@ -7,8 +7,12 @@ export type AccessLine = RecentRequest & {
   readonly receivedBytes: number;
 };
 
-/** `namesOf` an address 'IP:PORT' is whose it is, '' for nobody's. */
-export function readAccessLine(text: string, by: string, namesOf: (address: string) => string): AccessLine | null {
+/** `namesOf` an address 'IP:PORT' is the workload whose it is, '' for nobody's. */
+export function readAccessLine(
+  text: string,
+  { name: by, workload }: { readonly name: string; readonly workload: string },
+  namesOf: (address: string) => string,
+): AccessLine | null {
   if (text[0] !== '{') return null;
   let value: Readonly<Record<string, unknown>>;
   try {
@@ -31,8 +35,8 @@ export function readAccessLine(text: string, by: string, namesOf: (address: stri
     atMs: Number.isNaN(startMs) ? Date.now() : startMs,
     by,
     direction,
-    source: direction === 'inbound' ? accountOf(peer) : by,
-    destination: direction === 'inbound' ? by : upstream || serviceOf(host) || of('authority'),
+    source: direction === 'inbound' ? accountOf(peer) : workload,
+    destination: direction === 'inbound' ? workload : upstream || serviceOf(host) || of('authority'),
     method: of('method'),
     authority: of('authority'),
     path: of('path'),

@@ -1,4 +1,4 @@
-// Istio's metrics of one proxy, in Prometheus' text → what was added since the last reading, for each pair of workloads.
+// Istio's metrics of one proxy, in Prometheus' text → what was added since the last reading, by pair of workloads.
 import { type EdgeDelta, LATENCY_BOUNDS_MS, type WorkloadName } from '../../telemetry/mesh-report.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ export class IstioMetrics {
   #last = new Map<string, number>();
 
   /** Adds what is new to `edges`. The first text counts whole: a proxy is read from its beginning on. */
-  read(text: string, edges: Map<string, MutableEdge>): void {
+  read(text: string, edges: Map<string, MutableEdge>, externals: ReadonlyMap<string, string> = new Map()): void {
     const now = new Map<string, number>();
     const buckets = new Map<string, { readonly edge: MutableEdge; readonly counts: [number, number][] }>();
     for (const line of text.split('\n')) {
@@ -41,8 +41,11 @@ export class IstioMetrics {
       now.set(key, value);
       const before = this.#last.get(key) ?? 0;
       const delta = value >= before ? value - before : value;
-      if (delta === 0 || !counts(labels)) continue;
-      const edge = edgeOf(labels, edges);
+      if (delta === 0) continue;
+      const edge = edgeOf(labels, edges, externals);
+      // The called side alone knows how it was called.
+      takePolicy(edge, labels);
+      if (!counts(labels)) continue;
       if (name === 'istio_request_duration_milliseconds_bucket') {
         const id = key.replace(/,?le="[^"]*"/, '');
         let bucket = buckets.get(id);
@@ -83,6 +86,9 @@ function add(edge: MutableEdge, name: string, labels: Labels, delta: number): vo
     default:
       edge.sentBytes += delta;
   }
+}
+
+function takePolicy(edge: MutableEdge, labels: Labels): void {
   const policy = labels['connection_security_policy'];
   if (policy === 'mutual_tls') edge.isMutualTls = true;
   else if (policy === 'none') edge.isMutualTls = false;
@@ -106,7 +112,7 @@ function addBuckets(edge: MutableEdge, cumulative: [number, number][]): void {
   }
 }
 
-function edgeOf(labels: Labels, edges: Map<string, MutableEdge>): MutableEdge {
+function edgeOf(labels: Labels, edges: Map<string, MutableEdge>, externals: ReadonlyMap<string, string>): MutableEdge {
   const of = (name: string): string => labels[name] ?? 'unknown';
   const protocol =
     labels['request_protocol'] === 'grpc' ? 'grpc' : labels['request_protocol'] === 'http' ? 'http' : 'tcp';
@@ -120,7 +126,7 @@ function edgeOf(labels: Labels, edges: Map<string, MutableEdge>): MutableEdge {
   const called = of('destination_workload');
   const destination = {
     // Nobody's pod: the host itself.
-    workload: called === 'unknown' ? service : called,
+    workload: externals.get(service) ?? (called === 'unknown' ? service : called),
     namespace: of('destination_workload_namespace'),
     service,
     version: of('destination_version'),

@@ -1,5 +1,5 @@
 // What the proxies count and log, gathered every two seconds and told to the control plane, which shows it.
-import { request } from 'node:http';
+import { askHttpOnce } from '../../net/http-request.ts';
 import { LATENCY_BOUNDS_MS, type MeshReport, type RecentRequest } from '../../telemetry/mesh-report.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import { askSocket } from '../mesh/probe.ts';
@@ -16,6 +16,8 @@ export class Traffic {
   readonly #mesh: Mesh;
   readonly #metrics = new Map<string, IstioMetrics>();
   readonly #byAddress = new Map<string, UnitFacts>();
+  /** Programs that stand for hosts. */
+  readonly #externals = new Map<string, string>();
   #requests: RecentRequest[] = [];
   #dropped = 0;
   #edges = new Map<string, MutableEdge>();
@@ -37,7 +39,10 @@ export class Traffic {
     for (const { name, address, ports } of placement.gateways) {
       for (const { target } of ports) set(`${address}:${target}`, name);
     }
-    for (const { name, app } of placement.externals) set(`${app.address}:${app.port}`, name);
+    for (const { name, app, spec } of placement.externals) {
+      set(`${app.address}:${app.port}`, name);
+      this.#externals.set(spec.host, name);
+    }
   }
 
   start(): void {
@@ -58,7 +63,7 @@ export class Traffic {
       this.#dropped++;
       return;
     }
-    const line = readAccessLine(text, facts.name, (address) => this.#byAddress.get(address)?.name ?? '');
+    const line = readAccessLine(text, facts, (address) => this.#byAddress.get(address)?.workload ?? '');
     if (line === null) return;
     if (isCounted) this.#count(facts, line);
     if (this.#requests.length >= MAX_REQUESTS) {
@@ -129,31 +134,15 @@ export class Traffic {
       metrics = new IstioMetrics();
       this.#metrics.set(facts.name, metrics);
     }
-    metrics.read(body, this.#edges);
+    metrics.read(body, this.#edges, this.#externals);
   }
 
   #send(report: MeshReport): void {
-    const body = JSON.stringify(report);
-    const ask = request(
-      {
-        ...{
-          host: '127.0.0.1',
-          port: this.#mesh.controlPort,
-          method: 'POST',
-          path: '/api/v1/telemetry',
-          timeout: INTERVAL_MS,
-        },
-        headers: {
-          authorization: `Bearer ${this.#mesh.options.token}`,
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-        },
-      },
-      (response) => response.resume(),
-    );
-    ask.on('timeout', () => ask.destroy());
+    const headers = { authorization: `Bearer ${this.#mesh.options.token}`, 'content-type': 'application/json' };
     // A control plane that is being started again misses one.
-    ask.on('error', () => undefined);
-    ask.end(body);
+    void askHttpOnce({
+      ...{ host: '127.0.0.1', port: this.#mesh.controlPort, method: 'POST', path: '/api/v1/telemetry', headers },
+      ...{ body: JSON.stringify(report), timeoutMs: INTERVAL_MS, maxBytes: 1024 },
+    });
   }
 }

@@ -2,7 +2,9 @@
 // The first line says where to: "10.244.0.12 8443\n".
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, connect, type Server, type Socket } from 'node:net';
-import type { HostPort } from '../place/placement.ts';
+
+/** An IPv4 address or name, and a port. */
+export type HostPort = { readonly address: string; readonly port: number };
 
 const MAX_HEAD = 128;
 const HEAD_TIMEOUT_MS = 5000;
