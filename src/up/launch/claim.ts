@@ -1,5 +1,15 @@
 // One mesh in a directory at a time.
-import { linkSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stateDirectory } from '../location.ts';
 import { MANIFEST_FILE } from '../manifest/manifest.ts';
@@ -34,6 +44,9 @@ function makeState(state: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+  // Keys and logs are nothing for a repository, whatever it ignores.
+  const ignored = join(state, '.gitignore');
+  if (!existsSync(ignored)) writeFileSync(ignored, '*\n', { mode: 0o600 });
 }
 
 function take(lock: string, directory: string): (() => void) | string {

@@ -127,7 +127,7 @@ function edgeOf(labels: Labels, edges: Map<string, MutableEdge>, externals: Read
   const destination = {
     // Nobody's pod: the host itself.
     workload: externals.get(service) ?? (called === 'unknown' ? service : called),
-    namespace: of('destination_workload_namespace'),
+    namespace: of(called === 'unknown' ? 'destination_service_namespace' : 'destination_workload_namespace'),
     service,
     version: of('destination_version'),
   };
