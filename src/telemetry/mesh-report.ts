@@ -25,6 +25,7 @@ export type EdgeDelta = {
   readonly codes: Readonly<Record<string, number>>;
   /** Bucket counts, not cumulative, of milliseconds up to `LATENCY_BOUNDS_MS[i]`; one more for all above. */
   readonly latency: readonly number[];
+  /** Of TCP. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
 };

@@ -7,9 +7,13 @@ const HEADS = ['WORKLOAD', 'READY', 'REQ/S', 'SUCCESS', 'P50', 'P99', 'MTLS'];
 
 type Row = readonly string[];
 
+const SHOWN_REPORTS = 5;
+
 export class LiveTable {
   readonly #out: WriteStream;
   #lines: readonly string[] = [];
+  /** Proxies bring their histograms up to date every five seconds only. */
+  #reports: MeshReport[] = [];
   #isShown = false;
   #isStarted = false;
 
@@ -24,7 +28,8 @@ export class LiveTable {
   update(report: MeshReport): void {
     if (!this.#isStarted) return;
     this.hide();
-    this.#lines = format(rowsOf(report), this.#out.columns ?? 80, (this.#out.rows ?? 24) - 2);
+    this.#reports = [...this.#reports, report].slice(-SHOWN_REPORTS);
+    this.#lines = format(rowsOf(this.#reports), this.#out.columns ?? 80, (this.#out.rows ?? 24) - 2);
     this.show();
   }
 
@@ -42,8 +47,10 @@ export class LiveTable {
 }
 
 /** What each workload was asked for, as its callers counted. */
-export function rowsOf({ workloads, edges, intervalMs }: MeshReport): Row[] {
-  return workloads.map(({ name, workload, kind, state, reason }) => {
+export function rowsOf(reports: readonly MeshReport[]): Row[] {
+  const edges = reports.flatMap((report) => report.edges);
+  const intervalMs = sum(reports.map((report) => report.intervalMs));
+  return (reports.at(-1)?.workloads ?? []).map(({ name, workload, kind, state, reason }) => {
     const called = edges.filter(({ destination }) => destination.workload === workload);
     const count = sum(called.map((edge) => edge.count));
     const errors = sum(called.map((edge) => edge.errors));

@@ -6,8 +6,6 @@ type Labels = Readonly<Record<string, string>>;
 const WANTED = new Set([
   'istio_requests_total',
   'istio_request_duration_milliseconds_bucket',
-  'istio_request_bytes_sum',
-  'istio_response_bytes_sum',
   'istio_tcp_connections_opened_total',
   'istio_tcp_sent_bytes_total',
   'istio_tcp_received_bytes_total',
@@ -79,7 +77,6 @@ function add(edge: MutableEdge, name: string, labels: Labels, delta: number): vo
       edge.count += delta;
       if (/^(?:UF|URX|UH|NR|UO|NC)/.test(labels['response_flags'] ?? '')) edge.errors += delta;
       break;
-    case 'istio_request_bytes_sum':
     case 'istio_tcp_received_bytes_total':
       edge.receivedBytes += delta;
       break;

@@ -10,7 +10,9 @@ import { findEdge, IstioMetrics, isError, type MutableEdge } from './istio-metri
 const INTERVAL_MS = 2000;
 /** Lines of an interval that are shown; the rest is counted. */
 const MAX_REQUESTS = 200;
-const METRICS_PATH = '/stats/prometheus?usedonly&filter=istio';
+/** Not the histograms of sizes, which nobody is shown and which are most of it. */
+const FILTER = 'istio_(requests_total|request_duration_milliseconds|tcp_)';
+const METRICS_PATH = `/stats/prometheus?usedonly&filter=${encodeURIComponent(FILTER)}`;
 
 export class Traffic {
   readonly #mesh: Mesh;
