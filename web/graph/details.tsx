@@ -131,8 +131,8 @@ function EdgeDetails({ edge, graph, onChoose }: Pick<Parts, 'graph' | 'onChoose'
         <Fact name={isTcp ? 'Connections' : 'Requests'}>{rate(edge.perSecond)}</Fact>
         <Fact name="Errors">{`${share(edge.errorShare)} (${edge.errors} of ${edge.count})`}</Fact>
         <Fact name="p50 / p99">{`${duration(edge.p50Ms)} / ${duration(edge.p99Ms)}`}</Fact>
-        <Fact name="Sent">{bytesRate(edge.sentBytesPerSecond)}</Fact>
-        <Fact name="Received">{bytesRate(edge.receivedBytesPerSecond)}</Fact>
+        {isTcp ? <Fact name="Sent">{bytesRate(edge.sentBytesPerSecond)}</Fact> : null}
+        {isTcp ? <Fact name="Received">{bytesRate(edge.receivedBytesPerSecond)}</Fact> : null}
       </dl>
       {codes.length === 0 ? null : (
         <>
