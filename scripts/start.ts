@@ -1,6 +1,6 @@
 // `npm start`: the bookshop, as `heddle up` runs it, from a bundle that is made when the sources changed. With the name
 // of one of examples/envoy (`npm start -- routing`): the proxy alone on that file.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -21,25 +21,23 @@ function build(): void {
   if (status !== 0) process.stderr.write('heddle: the bundle cannot be made; the sources are run\n');
 }
 
-function follow(command: readonly string[]): void {
-  const [program = '', ...args] = command;
-  const child = spawn(program, args, { cwd: ROOT, stdio: 'inherit' });
-  // A terminal's signals reach it too; those of others are passed on.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  child.on('error', (error) => {
-    process.stderr.write(`heddle: ${error.message}\n`);
-    process.exit(1);
-  });
-  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+/** This process becomes that program, so that signals and its end are that program's own. */
+function become(program: string, ...args: string[]): never {
+  process.chdir(ROOT);
+  const environment = Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+  process.execve?.(program, [program, ...args], environment);
+  throw new Error('this Node cannot become another program');
 }
 
 const [name, ...rest] = process.argv.slice(2);
 if (name !== undefined && !name.startsWith('-') && existsSync(join(ROOT, 'examples/envoy', `${name}.yaml`))) {
-  follow(node(join(ROOT, 'scripts/start-example.ts'), name));
+  const [program = '', ...args] = node(join(ROOT, 'scripts/start-example.ts'), name);
+  become(program, ...args);
 } else {
   if (isStale()) build();
   const directory = name === undefined || name.startsWith('-') ? 'examples/bookshop' : name;
   const options = name === undefined || !name.startsWith('-') ? rest : [name, ...rest];
-  follow([join(ROOT, 'bin/heddle'), 'up', directory, ...options]);
+  become('/bin/sh', join(ROOT, 'bin/heddle'), 'up', directory, ...options);
 }
