@@ -218,6 +218,18 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     assert.match(wrong.failure?.detail ?? '', /verify SAN list/);
   });
 
+  test(`${version}: no session is resumed whose certificate is about to end`, async () => {
+    const notAfter = new Date(Date.now() + 4000);
+    const { pem: cert, keyPem: key } = makeCertificate({ issuer: ca, sans: [{ dns: 'a.test' }], notAfter });
+    const { port, seen } = await listen({ cert, key });
+    const { transport } = make({ common_tls_context: common });
+    for (let i = 0; i < 2; i++) assert.ok((await dial(transport, port)).stream);
+    assert.deepEqual(
+      seen.map(({ reused }) => reused),
+      [false, false],
+    );
+  });
+
   test(`${version}: no session of a refused server is kept, and none where none may be`, async () => {
     const { port, seen } = await listen();
     const { transport } = make({ common_tls_context: common });

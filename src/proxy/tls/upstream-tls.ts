@@ -171,7 +171,7 @@ export class UpstreamTls implements UpstreamTransport {
         requiresCertificate: false,
         alpn: target.applicationProtocols ?? (common.alpn.length > 0 ? common.alpn : target.fallbackProtocols),
         serverName,
-        session: sessions.isOff ? null : sessions.take(sessionKey),
+        session: sessions.isOff ? null : sessions.take(sessionKey, this.#context.clock.wallMs),
         onSession: taking === null ? null : (session) => taking.take(session),
         onKeylog: this.#keyLog?.writer(stream) ?? null,
         ocspResponse: null,
@@ -188,8 +188,8 @@ export class UpstreamTls implements UpstreamTransport {
           callback(null, connectFailure(why?.detail ?? ''));
           return;
         }
-        taking?.accept();
         const facts = secured.tls as SessionFacts;
+        taking?.accept(facts.peerCertificate?.validToMs);
         this.#stats.handshake(facts, facts.curve);
         callback(secured, null);
       },
@@ -242,7 +242,8 @@ function asksForSomething(validation: ValidationSecret): boolean {
 class SessionTaking {
   readonly #sessions: SessionCache;
   readonly #key: string;
-  #isAccepted = false;
+  /** Of the server's certificate; null before it was accepted. */
+  #endMs: number | null = null;
   #early: Buffer | null = null;
 
   constructor(sessions: SessionCache, key: string) {
@@ -251,13 +252,14 @@ class SessionTaking {
   }
 
   take(session: Buffer): void {
-    if (this.#isAccepted) this.#sessions.put(this.#key, session);
-    else this.#early = session;
+    if (this.#endMs === null) this.#early = session;
+    else this.#sessions.put(this.#key, session, this.#endMs);
   }
 
-  accept(): void {
-    this.#isAccepted = true;
-    if (this.#early !== null) this.#sessions.put(this.#key, this.#early);
+  /** Without a certificate there is nothing that ends. */
+  accept(certificateEndMs = Number.POSITIVE_INFINITY): void {
+    this.#endMs = certificateEndMs;
+    if (this.#early !== null) this.#sessions.put(this.#key, this.#early, certificateEndMs);
     this.#early = null;
   }
 }
