@@ -80,7 +80,7 @@ export class MeshControl {
 
   /** What is wrong with a file is said where its author looks. */
   #tellFinding(text: string): void {
-    const found = /^\[[^\]]*\]\[(warning|error)\]\[[^\]]*\] (.*)$/.exec(text);
+    const found = /^\[[^\]]*\]\[\d+\]\[(warning|error)\]\[[^\]]*\] (.*)$/.exec(text);
     if (found !== null) this.#mesh.narrator.tell('control', found[2] as string);
   }
 }

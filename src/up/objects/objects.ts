@@ -157,9 +157,11 @@ const DEFAULT_MESH: Json = {
   apiVersion: 'mesh.istio.io/v1alpha1',
   kind: 'MeshConfig',
   metadata: { name: 'mesh' },
-  accessLogFile: '/dev/stdout',
-  accessLogEncoding: 'JSON',
-  accessLogFormat: JSON.stringify(ACCESS_LOG_FORMAT),
+  spec: {
+    accessLogFile: '/dev/stdout',
+    accessLogEncoding: 'JSON',
+    accessLogFormat: JSON.stringify(ACCESS_LOG_FORMAT),
+  },
 };
 
 /** What a controller makes of pods and the Services that select them. `isReady` by the pod's name. */
