@@ -146,6 +146,7 @@ export const ACCESS_LOG_FORMAT: Readonly<Record<string, string>> = {
   upstream_host: '%UPSTREAM_HOST%',
   upstream_cluster: '%UPSTREAM_CLUSTER_RAW%',
   upstream_tls_version: '%UPSTREAM_TLS_VERSION%',
+  upstream_peer_uri_san: '%UPSTREAM_PEER_URI_SAN%',
   downstream_tls_version: '%DOWNSTREAM_TLS_VERSION%',
   downstream_peer_uri_san: '%DOWNSTREAM_PEER_URI_SAN%',
   downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',

@@ -2,7 +2,8 @@
 import type { RecentRequest } from '../../telemetry/mesh-report.ts';
 
 export type AccessLine = RecentRequest & {
-  readonly isUpstreamTls: boolean;
+  /** Of the connection to the upstream; null where the line does not tell. */
+  readonly isMutualTls: boolean | null;
   readonly sentBytes: number;
   readonly receivedBytes: number;
 };
@@ -56,10 +57,17 @@ export function readAccessLine(
     upstreamCluster: cluster,
     upstreamHost: of('upstream_host'),
     peer,
-    isUpstreamTls: of('upstream_tls_version') !== '',
+    isMutualTls: mutualTls(value, of),
     sentBytes: Number(of('bytes_sent')) || 0,
     receivedBytes: Number(of('bytes_received')) || 0,
   };
+}
+
+/** TLS to somebody without an identity is none. */
+function mutualTls(value: Readonly<Record<string, unknown>>, of: (key: string) => string): boolean | null {
+  if (value['upstream_tls_version'] === undefined || of('upstream_host') === '') return null;
+  if (of('upstream_tls_version') === '') return false;
+  return value['upstream_peer_uri_san'] === undefined ? null : of('upstream_peer_uri_san').startsWith('spiffe://');
 }
 
 /** spiffe://DOMAIN/ns/NS/sa/ACCOUNT → ACCOUNT. */

@@ -10,6 +10,8 @@ import { findEdge, IstioMetrics, isError, type MutableEdge } from './istio-metri
 const INTERVAL_MS = 2000;
 /** Lines of an interval that are shown; the rest is counted. */
 const MAX_REQUESTS = 200;
+/** Names of hosts come from whoever calls. */
+const MAX_PAIRS = 1000;
 /** Not the histograms of sizes, which nobody is shown and which are most of it. */
 const FILTER = 'istio_(requests_total|request_duration_milliseconds|tcp_)';
 const METRICS_PATH = `/stats/prometheus?usedonly&filter=${encodeURIComponent(FILTER)}`;
@@ -20,6 +22,8 @@ export class Traffic {
   readonly #byAddress = new Map<string, UnitFacts>();
   /** Programs that stand for hosts. */
   readonly #externals = new Map<string, string>();
+  /** By 'CALLER CALLED', where the called side counts nothing: gateways, and hosts outside. */
+  readonly #mutual = new Map<string, boolean | null>();
   #requests: RecentRequest[] = [];
   #dropped = 0;
   #edges = new Map<string, MutableEdge>();
@@ -72,7 +76,9 @@ export class Traffic {
       this.#dropped++;
       return;
     }
-    const { isUpstreamTls: _tls, sentBytes: _sent, receivedBytes: _received, ...request } = line;
+    const { isMutualTls, sentBytes: _sent, receivedBytes: _received, ...request } = line;
+    if (this.#mutual.size > MAX_PAIRS) this.#mutual.clear();
+    if (line.direction === 'outbound') this.#mutual.set(`${facts.workload} ${line.destination}`, isMutualTls);
     this.#requests.push(facts.kind === 'workload' ? request : { ...request, direction: 'gateway' });
   }
 
@@ -82,9 +88,11 @@ export class Traffic {
     const isGrpc = line.grpcStatus !== '';
     const protocol = line.method === '' ? 'tcp' : isGrpc ? 'grpc' : 'http';
     const source = { workload: facts.workload, namespace: facts.namespace, service: '', version: facts.version };
+    // What led nowhere is called whatever its caller likes.
+    const host = line.upstreamCluster === '' ? 'unknown' : line.destination;
     const destination =
       callee === undefined
-        ? { workload: line.destination, namespace: 'unknown', service: line.destination, version: '' }
+        ? { workload: host, namespace: 'unknown', service: host, version: '' }
         : { workload: callee.workload, namespace: callee.namespace, service: callee.service, version: callee.version };
     const edge = findEdge(this.#edges, source, destination, protocol);
     const code = protocol === 'tcp' ? '' : String(line.status);
@@ -96,7 +104,7 @@ export class Traffic {
       const at = index < 0 ? LATENCY_BOUNDS_MS.length : index;
       edge.latency[at] = (edge.latency[at] ?? 0) + 1;
     }
-    edge.isMutualTls = line.isUpstreamTls;
+    edge.isMutualTls = line.isMutualTls;
     edge.sentBytes += line.sentBytes;
     edge.receivedBytes += line.receivedBytes;
   }
@@ -104,6 +112,9 @@ export class Traffic {
   async #gather(): Promise<void> {
     const { units } = this.#mesh;
     await Promise.all(units.map((unit) => this.#readMetrics(unit)));
+    for (const edge of this.#edges.values()) {
+      edge.isMutualTls ??= this.#mutual.get(`${edge.source.workload} ${edge.destination.workload}`) ?? null;
+    }
     const usage = this.#mesh.spawner.usage();
     const atMs = Date.now();
     const report: MeshReport = {
