@@ -62,7 +62,7 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     async () => (await import('./analyze/command.ts')).analyzeCommand,
   ),
   status: {
-    summary: 'tell how far each object came among the proxies: heddle status',
+    summary: 'tell how workloads are, and how far each object came among the proxies: heddle status',
     run: async (args) => told('status', async () => (await import('./status.ts')).runStatus(args)),
     usage: async () => (await import('./status.ts')).USAGE,
     examples: [

@@ -1,8 +1,9 @@
-// `heddle status`: how far each object of the configuration came among the proxies, and what is wrong with it.
+// `heddle status`: how workloads are, how far each object came among the proxies, and what is wrong with it.
 import { parseArgs } from 'node:util';
 import { formatFinding, type Finding } from '../control/source/finding.ts';
 import type { StatusReport } from '../control/status.ts';
 import { askControl, findControl, MESH_HELP, MESH_PARSE_OPTIONS } from './control-client.ts';
+import { askMesh, meshLines } from './mesh-status.ts';
 import { namedObjects } from './object-names.ts';
 
 const OPTIONS = {
@@ -45,7 +46,10 @@ export async function runStatus(args: readonly string[]): Promise<void> {
     reports.push(body as StatusReport);
     findings = [...findings, ...(body as StatusReport).findings];
   }
-  if (values.json) process.stdout.write(`${JSON.stringify({ proxies, objects: reports, findings }, null, 2)}\n`);
+  const mesh = positionals.length === 0 ? await askMesh(place) : null;
+  if (mesh !== null && !values.json) process.stdout.write(`${meshLines(place, mesh)}\n`);
+  const whole = { proxies, ...(mesh ?? {}), objects: reports, findings };
+  if (values.json) process.stdout.write(`${JSON.stringify(whole, null, 2)}\n`);
   else print(reports, findings, proxies, values.all || positionals.length > 0);
   const isBad = findings.some(({ severity }) => severity === 'error') || reports.some((one) => one.refusals.length > 0);
   if (isBad) process.exitCode = 1;
