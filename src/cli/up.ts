@@ -98,9 +98,10 @@ async function stay(options: LaunchOptions): Promise<void> {
       process.exit(status);
     },
   });
+  // From here on there is something to clean up.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => launcher.stop());
   const problem = await launcher.start();
   if (problem !== null) throw new Error(problem);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => launcher.stop());
 }
 
 /** The same command without --detach, in a session of its own, with its output in a file. */

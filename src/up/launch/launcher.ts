@@ -72,7 +72,10 @@ export class Launcher {
     } catch (error) {
       problem = (error as Error).message;
     }
-    if (problem !== null) this.#clean();
+    if (this.#isStopping && this.#inner === null) {
+      this.#clean();
+      this.#events.over(0, []);
+    } else if (problem !== null) this.#clean();
     return problem;
   }
 
@@ -91,6 +94,7 @@ export class Launcher {
     mkdirSync(join(stateDirectory(directory), 'logs'), { recursive: true, mode: 0o700 });
     this.#servers.push(await serveRelay(join(this.#runtime, OUTER_SOCKET), (to) => this.#targets.has(keyOf(to))));
     const freePorts = await findFreePorts(FREE_PORTS);
+    if (this.#isStopping) return null;
     this.#startInner(capability, freePorts);
     return null;
   }

@@ -48,6 +48,8 @@ export class Mesh {
   #traffic: Traffic | null = null;
   #startedMs = Date.now();
   #wasReady = false;
+  /** Why somebody was told to be late. */
+  readonly #late = new Map<string, string>();
   #isStopping = false;
   readonly #planner: Planner;
   plan: Plan;
@@ -192,11 +194,16 @@ export class Mesh {
     return this.ports.openGateways(ready, (who, text) => this.narrator.tell(who, text));
   }
 
+  /** Again as long as somebody is late for another reason. */
   #tellWhoIsLate(): void {
     if (this.#wasReady || this.#isStopping) return;
     for (const unit of this.#units) {
-      if (!unit.isReady)
-        this.narrator.tell(unit.facts.name, `is not ready yet: ${unit.reason()}; see heddle logs ${unit.facts.name}`);
+      const { name } = unit.facts;
+      const reason = unit.reason();
+      if (reason === '' || this.#late.get(name) === reason) continue;
+      this.#late.set(name, reason);
+      this.narrator.tell(name, `is not ready yet: ${reason}; see heddle logs ${name}`);
     }
+    setTimeout(() => this.#tellWhoIsLate(), this.options.patienceMs).unref();
   }
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { delimiter, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { readPipe } from '../../net/dial-in.ts';
 import { makePipe } from '../../net/native.ts';
@@ -130,13 +131,16 @@ function follow(child: ChildProcess, spec: SpawnSpec, events: SpawnEvents): void
   });
 }
 
-function reasonOf({ code, message }: NodeJS.ErrnoException, { command, directory }: SpawnSpec): string {
+function reasonOf({ code, message }: NodeJS.ErrnoException, { command, directory, environment }: SpawnSpec): string {
   const program = command[0] ?? '';
-  // The same code as of a missing program.
-  if (code === 'ENOENT' && !existsSync(directory)) return `there is no directory ${directory} to run ${program} in`;
-  if (code === 'ENOENT') return `there is no program ${program} (on PATH, seen from ${directory})`;
-  if (code === 'EACCES') return `${program} may not be run, or ${directory} may not be entered`;
-  return message;
+  if (code !== 'ENOENT' && code !== 'EACCES') return message;
+  // The system has the same word for a directory that is missing, and for any on PATH that may not be entered.
+  if (!existsSync(directory)) return `there is no directory ${directory} to run ${program} in`;
+  const path = program.includes('/') ? [''] : (environment['PATH'] ?? '').split(delimiter);
+  const found = path.map((one) => resolve(directory, one, program)).find((file) => existsSync(file));
+  if (found === undefined) return `there is no program ${program} (on PATH, seen from ${directory})`;
+  if (code === 'ENOENT') return `${found} needs an interpreter that is not there`;
+  return `${found} may not be run by its user, or ${directory} may not be entered`;
 }
 
 export function killGroup(pid: number, signal: NodeJS.Signals): void {
