@@ -27,37 +27,50 @@ const TRIAL = [
   'mount --bind /etc/hostname /etc/hostname',
 ].join(' && ');
 const TRIAL_TIMEOUT_MS = 10_000;
+/** Of workloads that have a user of their own. */
+export const FIRST_USER = 20_000;
 export const SYSTEM_PATH = ['/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
 export async function chooseCapture(wanted: CaptureKind | 'auto', directory: string): Promise<Capability | string> {
   const hasLoopbackRange = await isOwnAddress('127.64.0.1');
-  const isRoot = process.geteuid?.() === 0;
-  const closed = isRoot ? unreadable(directory) : null;
+  const own = process.geteuid?.() === 0 ? usersOfTheirOwn(directory) : { text: ALL_AS_YOU, hasUsers: false };
   const explicit = (why: string): Capability => ({
     capture: 'explicit',
-    text: `explicit: programs are told of their proxies by HTTP_PROXY, $PORT and $NAME_PORT (${why})`,
-    ...{ unshare: [], isUserNamespace: false, hasUsers: isRoot && closed === null, hasLoopbackRange },
+    text:
+      'explicit: programs are told of their proxies by HTTP_PROXY, $PORT and $NAME_PORT ' +
+      `(${why}; calls that do not ask the proxy are not caught); ${own.text}`,
+    ...{ unshare: [], isUserNamespace: false, hasUsers: own.hasUsers, hasLoopbackRange },
   });
-  if (wanted === 'explicit') return explicit('as asked for; calls that do not ask the proxy are not caught');
+  if (wanted === 'explicit') return explicit('as asked for');
   const found = findNamespaces();
   if ('why' in found) {
-    if (wanted === 'namespaces') return `--capture namespaces is not possible here: ${found.why}`;
-    return explicit(`${found.why}; calls that do not ask the proxy are not caught`);
+    return wanted === 'namespaces' ? `--capture namespaces is not possible here: ${found.why}` : explicit(found.why);
   }
   const { isUserNamespace } = found;
-  const hasUsers = !isUserNamespace && closed === null;
-  const users = hasUsers
-    ? 'each workload runs as a user of its own'
-    : isUserNamespace
-      ? 'all run as your user, which is no boundary between them'
-      : `all run as root, as ${closed} may not be read by others: no boundary between them`;
+  const { text, hasUsers } = isUserNamespace ? { text: ALL_AS_YOU, hasUsers: false } : own;
   const how = isUserNamespace ? 'namespaces of your own, without root' : 'network namespaces';
   return {
     capture: 'namespaces',
-    text: `${how}, redirected as in a pod; ${users}`,
+    text: `${how}, redirected as in a pod; ${text}`,
     unshare: isUserNamespace ? ['--user', '--map-root-user', ...NAMESPACES] : NAMESPACES,
     ...{ isUserNamespace, hasUsers, hasLoopbackRange },
   };
+}
+
+const ALL_AS_YOU = 'all run as your user, which is no boundary between them';
+
+/** Of root: whether it may give workloads users of their own. */
+function usersOfTheirOwn(directory: string): { readonly text: string; readonly hasUsers: boolean } {
+  const closed = unreadable(directory);
+  const why =
+    closed !== null ? `${closed} may not be read by others` : mayBecome(FIRST_USER) ? '' : 'it may become no other';
+  if (why === '') return { text: 'each workload runs as a user of its own', hasUsers: true };
+  return { text: `all run as root, as ${why}: no boundary between them`, hasUsers: false };
+}
+
+/** Root of a container may be root of little, and know few users. */
+function mayBecome(user: number): boolean {
+  return spawnSync('/bin/sh', ['-c', ':'], { uid: user, gid: user, cwd: '/', timeout: TRIAL_TIMEOUT_MS }).status === 0;
 }
 
 function findNamespaces(): { readonly isUserNamespace: boolean } | { readonly why: string } {

@@ -2,7 +2,7 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProgramSpec } from '../manifest/manifest.ts';
-import { findProgram } from '../launch/capability.ts';
+import { FIRST_USER, findProgram } from '../launch/capability.ts';
 import type { ExternalPlace, GatewayPlace, HostPort, WorkloadPlace } from '../place/placement.ts';
 import type { RunningProgram, SpawnEvents, SpawnSpec } from '../process/spawn.ts';
 import { Supervised } from '../process/supervised.ts';
@@ -12,9 +12,6 @@ import { resolverOf, selfCommand } from './self.ts';
 import { healthProbe, type Probe } from './probe.ts';
 import { Unit, type UnitFacts } from './unit.ts';
 import { findUser } from './users.ts';
-
-/** Of workloads that have a user of their own. */
-const FIRST_USER = 20_000;
 
 export function makeUnits(mesh: Mesh): Unit[] {
   const { placement } = mesh;
