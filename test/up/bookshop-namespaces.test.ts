@@ -11,6 +11,8 @@ import { countOf, failuresOf, shareOf, tolerance } from './mesh-caller.ts';
 
 const MANY = 40_000;
 const LIVE_MS = 300;
+/** On a machine that others load. */
+const SUITE_MS = 300_000;
 const GONE_MS = 3000;
 /** Workloads have one each, and gateways are proxies too. */
 const SIDECARS = 9;
@@ -22,7 +24,7 @@ type Workloads = {
   }[];
 };
 
-describe('the bookshop in namespaces as root', { skip: skipOf(MODES.namespaces) }, () => {
+describe('the bookshop in namespaces as root', { skip: skipOf(MODES.namespaces), timeout: SUITE_MS }, () => {
   let mesh: BookshopMesh;
   before(async () => {
     mesh = await BookshopMesh.start(MODES.namespaces);
@@ -156,6 +158,22 @@ describe('the bookshop in namespaces as root', { skip: skipOf(MODES.namespaces) 
     // reviews v2 asks ratings, and answers without stars when it gets none.
     assert.deepEqual(failuresOf(await others.stop()), {});
     await becomes(before + 1, () => restartsOf('ratings-v2-1'));
+  });
+
+  it('starts killed gateways again, of which one is outside of the namespaces', async () => {
+    for (const proxy of ['egress', 'ingress']) {
+      const before = await restartsOf(proxy);
+      await replace({ proxy });
+      await becomes(before + 1, () => restartsOf(proxy));
+    }
+    // The way in, and the way out.
+    const quote = async (): Promise<number> => {
+      const answer = await fetch(`${mesh.urls.http}/api/book`).catch(() => null);
+      if (answer === null || !answer.ok) return 0;
+      const book = (await answer.json()) as { quote: { value?: object } };
+      return book.quote.value === undefined ? 0 : 1;
+    };
+    await becomes(1, quote);
   });
 
   /** Until calls are answered without failures, by that version too. */
