@@ -3,7 +3,8 @@ import type { WorkloadHealth, WorkloadState } from '../../telemetry/mesh-report.
 import type { RunningProgram } from '../process/spawn.ts';
 import type { Supervised } from '../process/supervised.ts';
 import type { Usage } from '../process/usage.ts';
-import { askSocket, type Probe } from './probe.ts';
+import { askSocket } from './probe.ts';
+import type { Program, ProgramEvents } from './programs.ts';
 
 export type UnitFacts = Pick<
   WorkloadHealth,
@@ -15,36 +16,43 @@ const LATER_MS = 2000;
 /** So many failures in a row make a program that was ready not ready. */
 const FAILURES = 3;
 
+/** What a unit runs; it is told who hears of the runs. */
+export type MakeProgram = (events: ProgramEvents) => Program;
+
 export class Unit {
   readonly facts: UnitFacts;
   /** Null for programs outside of the mesh. */
   readonly proxy: Supervised | null;
-  /** Null for gateways, which are nothing but a proxy. */
-  readonly app: Supervised | null;
   readonly #adminSocket: string;
-  readonly #probe: Probe;
   readonly #changed: () => void;
+  /** Null for gateways, which are nothing but a proxy. */
+  #program: Program | null;
   #isProxyReady = false;
   #isAppReady = false;
   #appReason = 'it was not asked yet';
   #failures = 0;
   #hasStarted = false;
+  #isLeaving = false;
   #isOver = false;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
     facts: UnitFacts,
-    parts: { proxy: Supervised | null; app: Supervised | null; adminSocket: string; probe: Probe; changed: () => void },
+    parts: { proxy: Supervised | null; program: MakeProgram | null; adminSocket: string; changed: () => void },
   ) {
     this.facts = facts;
     this.proxy = parts.proxy;
-    this.app = parts.app;
     this.#adminSocket = parts.adminSocket;
-    this.#probe = parts.probe;
     this.#changed = parts.changed;
+    this.#program = parts.program === null ? null : this.#make(parts.program);
+  }
+
+  get app(): Supervised | null {
+    return this.#program?.app ?? null;
   }
 
   get isReady(): boolean {
+    if (this.#isLeaving) return false;
     return (this.proxy === null || this.#isProxyReady) && (this.app === null || this.#isAppReady);
   }
 
@@ -102,11 +110,31 @@ export class Unit {
     return this.app?.trouble || this.#appReason;
   }
 
+  /** Nobody is to be sent to it any more: what it has begun it ends. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#changed();
+  }
+
+  /** Another program in the place of this one, beside the same proxy. */
+  async replace(make: MakeProgram): Promise<void> {
+    await this.#program?.app.stop();
+    this.#program = this.#make(make);
+    this.#isAppReady = false;
+    this.#isLeaving = false;
+    this.#failures = 0;
+    this.#appReason = 'it was not asked yet';
+    if (this.#isOver) return;
+    if (this.#hasStarted) void this.#program.app.start();
+    this.#changed();
+    this.#again(SOON_MS);
+  }
+
   async stop(): Promise<void> {
     this.#isOver = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.app?.stop();
-    await this.proxy?.stop();
+    // Together: a program that waits for its connections to end would wait for the proxy, which drains.
+    await Promise.all([this.app?.stop(), this.proxy?.stop()]);
   }
 
   #state(): WorkloadState {
@@ -114,6 +142,10 @@ export class Unit {
     if (this.isReady) return 'ready';
     if ((this.app?.trouble ?? '') !== '' || (this.proxy?.trouble ?? '') !== '') return 'restarting';
     return this.#isAppReady || this.#failures > 0 ? 'not ready' : 'starting';
+  }
+
+  #make(make: MakeProgram): Program {
+    return make({ started: (program) => this.started(program), ended: () => this.ended('app') });
   }
 
   #startApp(): void {
@@ -146,7 +178,10 @@ export class Unit {
   }
 
   async #lookAtApp(): Promise<void> {
-    const reason = await this.#probe();
+    const program = this.#program;
+    const reason = (await program?.probe()) ?? '';
+    // What was asked may be another one by now.
+    if (program !== this.#program) return;
     this.#appReason = reason;
     if (reason === '') {
       this.#failures = 0;
