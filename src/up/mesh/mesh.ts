@@ -2,11 +2,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MeshReport } from '../../telemetry/mesh-report.ts';
+import { FIRST_USER } from '../launch/capability.ts';
 import type { InnerStart } from '../launch/messages.ts';
 import { logFile, removeLocation, stateDirectory } from '../location.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { PodNetworks } from '../network/pods.ts';
-import { GatewayCa } from './gateway-ca.ts';
+import { GatewayCa, type GatewayCertificate } from './gateway-ca.ts';
 import type { ReadBeside } from '../objects/beside.ts';
 import { GeneratedObjects } from '../objects/generated.ts';
 import { endpointsAreLive } from '../objects/told.ts';
@@ -45,9 +46,11 @@ export class Mesh {
   #units: readonly Unit[] = [];
   #networks: PodNetworks | null = null;
   #objects: GeneratedObjects | null = null;
+  #certificate: GatewayCertificate | null = null;
   #traffic: Traffic | null = null;
   #startedMs = Date.now();
   #wasReady = false;
+  readonly #users = new Map<string, number>();
   /** Why somebody was told to be late. */
   readonly #late = new Map<string, string>();
   #isStopping = false;
@@ -118,6 +121,13 @@ export class Mesh {
     return this.options.freePorts[0] as number;
   }
 
+  /** Of the user that a process has for itself. */
+  userNumberOf(name: string): number {
+    const number = this.#users.get(name) ?? FIRST_USER + this.#users.size;
+    this.#users.set(name, number);
+    return number;
+  }
+
   networkOf(name: string): number | null {
     return this.#networks?.networkOf(name) ?? null;
   }
@@ -173,11 +183,16 @@ export class Mesh {
     process.exit(1);
   }
 
+  /** What is made of the plan. Throws what cannot be written. */
   async #writeObjects(): Promise<void> {
     const { beside, placement, state } = this;
-    const authority = await GatewayCa.open(state);
-    const certificate = beside.missingCertificates.length === 0 ? null : await authority.issue(this.#gatewayNames());
-    this.#objects = new GeneratedObjects(join(state, 'generated'), placement, beside, certificate);
+    if (beside.missingCertificates.length > 0) {
+      this.#certificate ??= await (await GatewayCa.open(state)).issue(this.#gatewayNames());
+    }
+    this.#objects ??= new GeneratedObjects(join(state, 'generated'), (problem) =>
+      this.narrator.tell('heddle', problem),
+    );
+    this.#objects.set(placement, beside, this.#certificate);
   }
 
   /** Names that browsers know this machine by. */

@@ -19,6 +19,8 @@ export type ProbePlace = {
   readonly at: (port: number) => HostPort;
   readonly environment: Readonly<Record<string, string>>;
   readonly directory: string;
+  /** As whom a command asks. */
+  readonly user: { readonly uid: number; readonly gid: number } | null;
 };
 
 export function healthProbe(health: HealthSpec, place: ProbePlace): Probe {
@@ -56,11 +58,14 @@ async function probeHttp({ network, at }: ProbePlace, port: number, path: string
   return answer.status >= 200 && answer.status < 400 ? '' : `${path} answers ${answer.status}`;
 }
 
-function probeCommand({ network, environment, directory }: ProbePlace, command: readonly string[]): Promise<string> {
+function probeCommand(
+  { network, environment, directory, user }: ProbePlace,
+  command: readonly string[],
+): Promise<string> {
   return new Promise((resolve) => {
     const [program = '', ...args] = command;
     const start = () =>
-      spawn(program, args, { env: environment, cwd: directory, stdio: 'ignore', timeout: TIMEOUT_MS });
+      spawn(program, args, { env: environment, cwd: directory, stdio: 'ignore', timeout: TIMEOUT_MS, ...(user ?? {}) });
     const child = network === null ? start() : inNamespace(network, start);
     child.on('error', (error) => resolve(`${program}: ${error.message}`));
     child.on('exit', (code) => resolve(code === 0 ? '' : `${program} ends with ${code}`));
