@@ -12,10 +12,11 @@ import type { ReadBeside } from '../objects/beside.ts';
 import { GeneratedObjects } from '../objects/generated.ts';
 import { endpointsAreLive } from '../objects/told.ts';
 import type { Placement } from '../place/placement.ts';
+import { LiveManifest } from '../live/live-manifest.ts';
 import { LogFile } from '../process/log-file.ts';
 import { HostPorts } from './host-ports.ts';
 import { MeshControl } from './mesh-control.ts';
-import { prepareNetworks } from './networks.ts';
+import { addNetworks, prepareNetworks } from './networks.ts';
 import { type Plan, Planner } from './plan.ts';
 import { type OuterLink, Spawner } from './spawner.ts';
 import { Traffic } from '../traffic/traffic.ts';
@@ -24,8 +25,10 @@ import { makeUnits } from './units.ts';
 
 /** What the mesh says to its user. */
 export type Narrator = {
-  /** Something happened that wants attention. */
+  /** Something happened that wants attention: the same words again soon are said once. */
   tell(who: string, text: string): void;
+  /** What the user did has this effect: each time. */
+  say(who: string, text: string): void;
   /** What a workload printed. */
   line(who: string, text: string): void;
   /** Everything is ready for the first time. */
@@ -55,6 +58,7 @@ export class Mesh {
   readonly #late = new Map<string, string>();
   #isStopping = false;
   readonly #planner: Planner;
+  readonly #live: LiveManifest;
   plan: Plan;
   /** Where the page is reached on this machine. */
   pagePort = 0;
@@ -68,6 +72,7 @@ export class Mesh {
     this.control = new MeshControl(this);
     this.#planner = new Planner(options);
     this.plan = this.#planner.plan();
+    this.#live = new LiveManifest(this);
   }
 
   get manifest(): Manifest {
@@ -107,6 +112,7 @@ export class Mesh {
     this.#traffic = new Traffic(this);
     this.#traffic.start();
     setTimeout(() => this.#tellWhoIsLate(), options.patienceMs).unref();
+    this.#live.start();
     this.changed();
   }
 
@@ -156,10 +162,37 @@ export class Mesh {
     void this.#becomeReady();
   }
 
-  async #becomeReady(): Promise<void> {
+  /** Proxies know who is ready. */
+  async endpointsSettled(): Promise<void> {
     await this.#objects?.settled();
-    // Who calls as soon as it is told so finds everybody.
     await endpointsAreLive(this.#objects?.endpoints ?? [], this.controlPort, this.options.token);
+  }
+
+  /** heddle.yaml as it is now. Throws every mistake, a line each. */
+  planAnew(): Plan {
+    return this.#planner.plan();
+  }
+
+  /** Objects, names and networks follow the plan; units are the caller's. */
+  async adopt(plan: Plan): Promise<void> {
+    this.plan = plan;
+    if (this.#networks !== null) addNetworks(this, this.#networks);
+    await this.#writeObjects();
+    this.#traffic?.refresh();
+  }
+
+  /** Those that the plan has, in its order; `made` in place of what was called so. */
+  setUnits(made: readonly Unit[]): void {
+    const { workloads, gateways, externals } = this.placement;
+    const all = new Map([...this.#units, ...made].map((unit) => [unit.facts.name, unit]));
+    this.#units = [...workloads, ...gateways, ...externals].flatMap(({ name }) => all.get(name) ?? []);
+    this.#traffic?.refresh();
+    this.changed();
+  }
+
+  async #becomeReady(): Promise<void> {
+    // Who calls as soon as it is told so finds everybody.
+    await this.endpointsSettled();
     await this.#openPorts();
     this.#link.send({ kind: 'up', pagePort: this.pagePort, isReady: true });
     this.narrator.ready(this);
@@ -168,6 +201,7 @@ export class Mesh {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#live.stop();
     this.#traffic?.stop();
     // First who calls, then who is called; the control plane sees all of them go.
     await Promise.all(this.#units.map((unit) => unit.stop()));

@@ -15,11 +15,9 @@ export async function prepareNetworks(mesh: Mesh): Promise<PodNetworks | null> {
   if (options.capture !== 'namespaces') return null;
   const egress = placement.gateways.filter(({ kind }) => kind === 'egress');
   const networks = new PodNetworks(egress.map(({ address }) => address));
-  for (const { name, address } of placement.workloads) networks.add(name, address, true);
+  addNetworks(mesh, networks);
   for (const { name, address, kind } of placement.gateways) if (kind === 'ingress') networks.add(name, address, false);
-  for (const namespace of new Set([manifest.namespace, ...placement.workloads.map((place) => place.namespace)])) {
-    writeResolver(resolverOf(options, namespace), namespace);
-  }
+  writeResolver(resolverOf(options, manifest.namespace), manifest.namespace);
   bindResolver(resolverOf(options, manifest.namespace));
   await serveRelay(join(options.runtime, INNER_SOCKET), () => true);
   const outside = join(options.runtime, OUTER_SOCKET);
@@ -38,4 +36,12 @@ export async function prepareNetworks(mesh: Mesh): Promise<PodNetworks | null> {
     await mesh.ports.forward(hostDiscovery.port, true, { address: BRIDGE_ADDRESS, port: discovery.port });
   }
   return networks;
+}
+
+/** Of workloads that have none yet, with the names of their namespaces. */
+export function addNetworks({ options, placement, manifest }: Mesh, networks: PodNetworks): void {
+  for (const { name, address, namespace } of placement.workloads) {
+    if (networks.networkOf(name) === null) networks.add(name, address, true);
+    if (namespace !== manifest.namespace) writeResolver(resolverOf(options, namespace), namespace);
+  }
 }

@@ -34,7 +34,7 @@ export class Planner {
   plan(): Plan {
     const { directory, without } = this.#options;
     const file = join(directory, MANIFEST_FILE);
-    const text = readFileSync(file, 'utf8');
+    const text = textOf(file);
     const placeOf = (path: readonly PathPart[]): string => {
       const { line, column } = locate(text, 0, path);
       return `${file}:${line}:${column}`;
@@ -71,5 +71,14 @@ export class Planner {
       if (error instanceof PlaceProblem) throw new Error(`${placeOf(error.path)}: ${error.message}`);
       throw error;
     }
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(code === 'ENOENT' ? `${file} is gone` : `${file} cannot be read: ${message}`);
   }
 }

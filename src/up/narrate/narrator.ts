@@ -35,6 +35,9 @@ export function makeNarrator(options: InnerStart): Narrator {
       said.set(`${who} ${text}`, nowMs);
       print(`${prefix(who)} ${style('yellow', text)}`);
     },
+    say(who, text) {
+      print(`${prefix(who)} ${style('yellow', text)}`);
+    },
     line(who, text) {
       if (table === null || options.verbose) print(`${prefix(who)} ${text}`);
     },

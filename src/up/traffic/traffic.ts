@@ -33,8 +33,15 @@ export class Traffic {
 
   constructor(mesh: Mesh) {
     this.#mesh = mesh;
-    const { placement } = mesh;
-    const facts = new Map(mesh.units.map((unit) => [unit.facts.name, unit.facts]));
+    this.refresh();
+  }
+
+  /** Whose address is whose. */
+  refresh(): void {
+    const { placement, units } = this.#mesh;
+    this.#byAddress.clear();
+    this.#externals.clear();
+    const facts = new Map(units.map((unit) => [unit.facts.name, unit.facts]));
     const set = (address: string, name: string): void => {
       const found = facts.get(name);
       if (found !== undefined) this.#byAddress.set(address, found);
