@@ -1,5 +1,5 @@
 // One question over HTTP to a small server on this machine: a unix socket, or host and port.
-import { request } from 'node:http';
+import { nodeHttp } from './node-http.ts';
 
 export type HttpPlace = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 export type HttpText = { readonly status: number; readonly text: string };
@@ -11,6 +11,7 @@ const MAX_BYTES = 1 << 30;
 /** Rejected with the system's error, and when nothing comes for 10 seconds. */
 export function httpGet(place: HttpPlace, path: string): Promise<HttpText> {
   return new Promise((resolve, reject) => {
+    const { request } = nodeHttp();
     const asked = request({ ...place, path, headers: { host: 'localhost' }, timeout: TIMEOUT_MS }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

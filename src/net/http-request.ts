@@ -2,6 +2,7 @@
 import type * as Http from 'node:http';
 import type * as Https from 'node:https';
 import { dialIn } from './dial-in.ts';
+import { nodeHttp } from './node-http.ts';
 
 export type HttpQuestion = {
   readonly host: string;
@@ -33,7 +34,7 @@ export type HttpOutcome = {
 
 /** Loaded with the first request: an agent that nobody asks does without. */
 function client(isTls: boolean): typeof Http | typeof Https {
-  return isTls ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
+  return isTls ? process.getBuiltinModule('node:https') : nodeHttp();
 }
 
 /** Tells once; what it returns gives the request up. Calls back outside of any turn. */

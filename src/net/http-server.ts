@@ -1,5 +1,6 @@
 // Small HTTP servers for people and tools: status pages, JSON, server-sent events. Traffic never passes here.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { nodeHttp } from './node-http.ts';
 
 export type HttpRequest = {
   readonly method: string;
@@ -48,7 +49,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Starts it; the promise is rejected when the address cannot be had. */
 export function startHttpServer(options: HttpServerOptions, handler: HttpHandler): Promise<HttpServer> {
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS });
+  const server = nodeHttp().createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS });
   server.maxConnections = MAX_CONNECTIONS;
   server.on('request', (message, response) => void answer(message, response, handler));
   return new Promise((resolve, reject) => {
