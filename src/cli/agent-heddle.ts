@@ -11,6 +11,7 @@ import { Readiness } from '../agent/status/readiness.ts';
 import { SecretStore } from '../identity/secret-store.ts';
 import { FileWatch } from '../net/file-watch.ts';
 import { createResolver, DEFAULT_RESOLVER } from '../net/resolver/resolver.ts';
+import { giveBackWhenQuiet } from '../net/spare-memory.ts';
 import type { Core } from '../proxy/core.ts';
 import { DEFAULT_PROXY_OPTIONS } from '../proxy/options.ts';
 import { type RunningProxy, startProxy, startThreadedProxy } from '../proxy/proxy.ts';
@@ -87,5 +88,7 @@ async function tellOf(
     ...{ settings, engine, resolver, registry, metrics, readiness, log },
     ...{ nameTable: () => null, reportHealth: null, onQuit: end, onDrain: () => void drain() },
   });
-  return typeof status === 'string' ? status : { end };
+  if (typeof status === 'string') return status;
+  giveBackWhenQuiet(() => proxy.supervisor.state === 'LIVE');
+  return { end };
 }

@@ -9,6 +9,7 @@ import { createEngine } from '../net/engine.ts';
 import { FileWatch } from '../net/file-watch.ts';
 import { whenGone } from '../net/inherited.ts';
 import { createResolver, DEFAULT_RESOLVER } from '../net/resolver/resolver.ts';
+import { giveBackWhenQuiet } from '../net/spare-memory.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { StatStore } from '../telemetry/metrics.ts';
 import { MetricRegistry } from '../telemetry/prometheus.ts';
@@ -76,7 +77,10 @@ async function startBeside(settings: AgentSettings, envoyPath: string, log: Agen
   process.on('exit', () => beside.kill());
   endOnSignals(() => beside.end(), log);
   const problem = await beside.start();
-  if (problem === null) return;
+  if (problem === null) {
+    giveBackWhenQuiet(() => true);
+    return;
+  }
   fail(problem);
   process.exit(1);
 }

@@ -1,4 +1,5 @@
 // `heddle control`: runs the control plane in this process until a signal ends it.
+import { giveBackWhenQuiet } from '../net/spare-memory.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { controlUsage, parseControlFlags } from './control-flags.ts';
 import { packageVersion } from './version.ts';
@@ -35,6 +36,7 @@ export async function runControl(args: readonly string[]): Promise<void> {
   const { plain, secure, http } = running.addresses;
   log.info(`xDS and CA: ${plain.host}:${plain.port} (plain), ${secure.host}:${secure.port} (TLS)`);
   log.info(`pages: http://${http.host}:${http.port}/debug/`);
+  giveBackWhenQuiet(() => true);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       log.info(`caught ${signal}, exiting`);

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { giveBackWhenQuiet } from '../net/spare-memory.ts';
 import { findProgram } from '../up/launch/capability.ts';
 import type { LaunchOptions } from '../up/launch/launcher.ts';
 import { logFile, stateDirectory } from '../up/location.ts';
@@ -92,7 +93,7 @@ export const up: Command = {
 async function stay(options: LaunchOptions): Promise<void> {
   const { Launcher } = await import('../up/launch/launcher.ts');
   const launcher = new Launcher(options, {
-    up: () => undefined,
+    up: () => giveBackWhenQuiet(() => true),
     over: (status, lines) => {
       for (const line of lines) process.stderr.write(`heddle: ${line}\n`);
       process.exit(status);

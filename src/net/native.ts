@@ -59,10 +59,14 @@ type Calls = {
   setns(fd: number, kind: number): number;
   unshare(kind: number): number;
   pipe2(ends: Buffer, flags: number): number;
+  madvise(address: number, bytes: number, advice: number): number;
+  /** Of glibc alone. */
+  malloc_trim: ((padding: number) => number) | null;
   errno(): number;
 };
 
 const CLONE_NEWNET = 0x40000000;
+const MADV_DONTNEED = 4;
 
 /** Sockaddr and length of the call under way; the kernel reads or fills them before it returns. */
 const scratch = Buffer.alloc(OPTION_BYTES);
@@ -163,6 +167,20 @@ export function makePipe(): { readonly read: number; readonly write: number } | 
   const ends = Buffer.alloc(8);
   const failed = outcome((calls as Calls).pipe2(ends, SOCK_CLOEXEC));
   return failed ?? { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
+}
+
+/** Gives what the C library keeps of freed memory back to the system. Where it has no such call, nothing happens. */
+export function trimHeap(): void {
+  if (nativeProblem() === null) (calls as Calls).malloc_trim?.(0);
+}
+
+/**
+ * Takes pages of files out of this process; each comes back when it is touched. What was written to them is lost: only
+ * for those of which nothing was. Null, or the name of the error.
+ */
+export function dropPages(address: number, bytes: number): string | null {
+  if (nativeProblem() !== null) return 'ENOSYS';
+  return outcome((calls as Calls).madvise(address, bytes, MADV_DONTNEED));
 }
 
 /** The address as a `struct sockaddr`; null when it is none. */
@@ -289,6 +307,13 @@ function loadCalls(): Calls {
   // The program itself is linked with the C library, whatever that is called on this system.
   const library = koffi.load(null);
   const declare = (name: string, args: string[]): unknown => library.func(name, 'int', args);
+  const declareIfThere = (name: string, args: string[]): unknown => {
+    try {
+      return declare(name, args);
+    } catch {
+      return null;
+    }
+  };
   const option = ['int', 'int', 'int', 'void *'];
   return {
     socket: declare('socket', ['int', 'int', 'int']),
@@ -303,6 +328,8 @@ function loadCalls(): Calls {
     setns: declare('setns', ['int', 'int']),
     unshare: declare('unshare', ['int']),
     pipe2: declare('pipe2', ['void *', 'int']),
+    madvise: declare('madvise', ['uintptr_t', 'size_t', 'int']),
+    malloc_trim: declareIfThere('malloc_trim', ['size_t']),
     errno: () => koffi.errno(),
   } as Calls;
 }

@@ -1,4 +1,5 @@
 // The inner process: it is told what to run by the outer one, and ends with it.
+import { giveBackWhenQuiet } from '../net/spare-memory.ts';
 import type { InnerStart, ToInner, ToOuter } from './launch/messages.ts';
 import { Mesh } from './mesh/mesh.ts';
 import type { OuterLink } from './mesh/spawner.ts';
@@ -33,6 +34,7 @@ export function runInner(): void {
     try {
       mesh = new Mesh(options, link, narrator);
       await mesh.start();
+      giveBackWhenQuiet(() => true);
     } catch (error) {
       link.send({ kind: 'failed', lines: (error as Error).message.split('\n') });
       await mesh?.stop();

@@ -1,0 +1,69 @@
+// Memory that is given back: how much that is, and that everything works afterwards.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'node:test';
+
+const MODULE = join(import.meta.dirname, 'spare-memory.ts');
+const NATIVE = join(import.meta.dirname, 'native.ts');
+
+/** Runs a script in a process of its own; what it prints as JSON. */
+function run(script: string): Record<string, number> {
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  assert.equal(stderr, '');
+  return JSON.parse(stdout) as Record<string, number>;
+}
+
+const MEASURE = `
+import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+const fileKb = () => Number.parseInt(readFileSync('/proc/self/status', 'utf8').split('RssFile:')[1]);
+`;
+
+test('pages of the program go, and come back when they are needed', { skip: process.platform !== 'linux' }, () => {
+  const told = run(`${MEASURE}
+    import { giveBackMemory } from ${JSON.stringify(MODULE)};
+    import { nativeProblem } from ${JSON.stringify(NATIVE)};
+    if (nativeProblem() !== null) throw new Error(nativeProblem());
+    const before = fileKb();
+    giveBackMemory();
+    const after = fileKb();
+    const sum = [1, 2, 3].map((n) => createHash('sha256').update(String(n)).digest('hex').length).join();
+    console.log(JSON.stringify({ before, after, isWhole: Number(sum === '64,64,64'), gc: Number('gc' in globalThis) }));
+  `);
+  const { before = 0, after = 0, isWhole, gc } = told;
+  assert.ok(after < before / 2, `${before} kB of files before, ${after} after`);
+  assert.deepEqual({ isWhole, gc }, { isWhole: 1, gc: 0 });
+});
+
+test('it waits for readiness and quiet, and happens once', { skip: process.platform !== 'linux' }, () => {
+  const {
+    busy = 0,
+    unready = 0,
+    quiet = 0,
+    later = 0,
+  } = run(`${MEASURE}
+    import { giveBackWhenQuiet } from ${JSON.stringify(MODULE)};
+    const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
+    let isReady = false;
+    giveBackWhenQuiet(() => isReady);
+    await pause(3200);
+    const unready = fileKb();
+    isReady = true;
+    const end = performance.now() + 3200;
+    while (performance.now() < end) {
+      for (const spunUntil = performance.now() + 20; performance.now() < spunUntil; );
+      await pause(1);
+    }
+    const busy = fileKb();
+    await pause(5000);
+    const quiet = fileKb();
+    for (let i = 0; i < 50; i++) createHash('sha256').update('x').digest();
+    const touched = fileKb();
+    await pause(3200);
+    console.log(JSON.stringify({ unready, busy, quiet, touched, later: Number(fileKb() >= touched) }));
+  `);
+  assert.ok(busy > 0.9 * unready, `${unready} kB before, ${busy} while busy`);
+  assert.ok(quiet < 0.7 * busy, `${busy} kB while busy, ${quiet} when quiet`);
+  assert.equal(later, 1);
+});
