@@ -57,6 +57,10 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     "print a workload's certificate and whom it trusts: heddle certificate reviews-v1",
     async () => (await import('./config/certificate.ts')).certificate,
   ),
+  trust: command(
+    "tell where the root of gateways' certificates is, or have it trusted: heddle trust --install",
+    async () => (await import('./trust.ts')).trust,
+  ),
   analyze: command(
     "look for mistakes in Istio's configuration: heddle analyze FILE",
     async () => (await import('./analyze/command.ts')).analyzeCommand,

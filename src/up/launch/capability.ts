@@ -103,7 +103,8 @@ function explained(text: string): string {
     return `${text}, which is a limit: see /proc/sys/user/max_user_namespaces and max_net_namespaces`;
   }
   if (/Operation not permitted|Permission denied/.test(text)) {
-    return `${text}, by its settings (kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns) or the container's`;
+    const settings = 'kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns';
+    return `${text}, by its settings (${settings}) or the container's`;
   }
   return text;
 }

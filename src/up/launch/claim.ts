@@ -31,7 +31,8 @@ export function claimDirectory(directory: string): (() => void) | string {
     dropEmpty(state);
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
-      return `${state} cannot be written (${code}): the mesh keeps its keys, logs and objects there; copy ${directory} to where you may write`;
+      const why = 'the mesh keeps its keys, logs and objects there';
+      return `${state} cannot be written (${code}): ${why}; copy ${directory} to where you may write`;
     }
     return code === 'ENOSPC' || code === 'EDQUOT' ? `${state}: the disk is full; free some of it` : message;
   }

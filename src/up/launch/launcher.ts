@@ -34,7 +34,7 @@ const INNER_SOCKET = 'inside.sock';
 const OUTER_SOCKET = 'outside.sock';
 /** More are asked for than a mesh of ordinary size needs. */
 const FREE_PORTS = 400;
-/** A socket's path has 104 bytes on some systems, and agents/NAME-NUMBER/socket in the mesh's own directory takes 73. */
+/** A socket's path has 104 bytes on some systems, and agents/NAME-NUMBER/socket in a directory of the mesh takes 73. */
 const LONGEST_TEMPORARY = 30;
 /** A mesh that does not end by itself is killed. */
 const STOP_MS = 20_000;

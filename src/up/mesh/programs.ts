@@ -1,4 +1,4 @@
-// The programs of workloads and of hosts outside: how each is run, where, as whom, and how it is asked whether it is ready.
+// The programs of workloads and of hosts outside: how each is run, where and as whom, and how it is asked for health.
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../launch/capability.ts';
