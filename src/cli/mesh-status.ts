@@ -19,7 +19,8 @@ export async function askMesh(place: ControlPlace): Promise<MeshStatus | null> {
 
 export function meshLines({ mesh }: ControlPlace, { workloads, edges }: MeshStatus): string {
   if (mesh === null) return '';
-  const head = `${mesh.directory}: up for ${lifeText(Date.now() - mesh.startedMs)}, ${mesh.control}/#token=${mesh.token}`;
+  const life = lifeText(Date.now() - mesh.startedMs);
+  const head = `${mesh.directory}: up for ${life}, ${mesh.control}/#token=${mesh.token}`;
   const rows = workloads.flatMap((row) => processRows(row, edges));
   return `${head}\n${table([HEADS, ...rows], 2)}`;
 }

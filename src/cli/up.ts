@@ -137,7 +137,7 @@ async function detach(directory: string, timeoutMs: number): Promise<void> {
     if (Date.now() > endMs) {
       process.stderr.write(lateOnes(printed()));
       throw new Error(
-        `it is not ready after ${timeoutMs / 1000} s and goes on: see heddle status and heddle logs; heddle down ends it`,
+        `it is not ready after ${timeoutMs / 1000} s and goes on: see heddle status; heddle down ends it`,
       );
     }
     await new Promise((wake) => setTimeout(wake, POLL_MS));
