@@ -3,6 +3,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,6 +17,7 @@ import { MANIFEST_FILE } from '../manifest/manifest.ts';
 import { isAlive, startOf } from '../process/identity.ts';
 
 const LOCK = 'up.pid';
+const IGNORED = '.gitignore';
 
 /** What gives the directory back; or why it cannot be had. */
 export function claimDirectory(directory: string): (() => void) | string {
@@ -46,7 +48,7 @@ function makeState(state: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   // Keys and logs are nothing for a repository, whatever it ignores.
-  const ignored = join(state, '.gitignore');
+  const ignored = join(state, IGNORED);
   if (!existsSync(ignored)) writeFileSync(ignored, '*\n', { mode: 0o600 });
 }
 
@@ -74,12 +76,17 @@ function give(lock: string): void {
 
 /** Where nothing was run nothing is left. */
 function dropEmpty(state: string): void {
-  for (const empty of [join(state, 'logs'), join(state, 'objects'), state]) {
+  for (const name of ['logs', 'objects']) {
     try {
-      rmdirSync(empty);
+      rmdirSync(join(state, name));
     } catch {
       // It is not there, or there is something in it.
     }
+  }
+  try {
+    if (readdirSync(state).every((name) => name === IGNORED)) rmSync(state, { recursive: true });
+  } catch {
+    // It is no directory, or may not be changed: it was not made here.
   }
 }
 

@@ -23,6 +23,7 @@ export class Supervised {
   readonly #start: StartRun;
   readonly #events: SupervisedEvents;
   #program: RunningProgram | null = null;
+  #starting: Promise<RunningProgram | null> = Promise.resolve(null);
   #timer: NodeJS.Timeout | null = null;
   #waitMs = FIRST_WAIT_MS;
   #startedMs = 0;
@@ -46,13 +47,16 @@ export class Supervised {
     if (this.#isStopping) return;
     this.#startedMs = Date.now();
     let isOver = false;
-    const program = await this.#start({
-      line: (text) => this.#events.line(text),
-      exit: (code, signal, reason) => {
-        isOver = true;
-        this.#exited(code, signal, reason);
-      },
-    });
+    this.#starting = Promise.resolve(
+      this.#start({
+        line: (text) => this.#events.line(text),
+        exit: (code, signal, reason) => {
+          isOver = true;
+          this.#exited(code, signal, reason);
+        },
+      }),
+    );
+    const program = await this.#starting;
     if (program === null || isOver) return;
     this.#program = program;
     this.trouble = '';
@@ -60,16 +64,12 @@ export class Supervised {
     if (this.#isStopping) program.kill('SIGTERM');
   }
 
-  /** Ends it, and starts it again at once. */
-  restart(): void {
-    this.#waitMs = 0;
-    this.#program?.kill('SIGTERM');
-  }
-
   /** Resolves when it is gone; what does not go by itself is killed. */
   async stop(graceMs = GRACE_MS): Promise<void> {
     this.#isStopping = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    // One that is being started on this machine's own network is not known yet.
+    await this.#starting;
     const program = this.#program;
     if (program === null) return;
     const gone = new Promise<void>((resolve) => this.#onGone.push(resolve));
