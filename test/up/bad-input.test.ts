@@ -139,7 +139,8 @@ test('refused: a user that this system does not have, where programs run as user
     const { code, stderr } = await run(t, ['up', directory, '--capture', capture]);
     equal(
       stderr,
-      `heddle: ${directory}/heddle.yaml:4:5: there is no user nobody-has-it on this system: make one, or leave it out\n`,
+      `heddle: ${directory}/heddle.yaml:4:5: there is no user nobody-has-it on this system: ` +
+        'make one, or leave it out\n',
     );
     equal(code, 1);
   }

@@ -1,4 +1,4 @@
-// heddle.yaml edited while the mesh runs: what changed is done and said, the rest stays, and mistakes change nothing.
+// Edits of heddle.yaml while the mesh runs: what changed is done and said, the rest stays, and mistakes change nothing.
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

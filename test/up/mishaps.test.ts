@@ -51,7 +51,7 @@ test('programs that do not start, end at once or never get ready: told by name, 
   deepEqual(await leftBehind(directory), []);
 });
 
-test('--detach tells who is late when the time is over, goes on, and shows what was printed when it ends', async (t) => {
+test('--detach tells who is late when the time is over, and why a mesh ended', async (t) => {
   const text = 'workloads:\n  mute: { command: sleep 1000, ports: [{ port: 7000 }] }\n';
   const directory = directoryWith(t, { 'heddle.yaml': text });
   const late = await run(t, ['up', '-dv', '--timeout', '6s', directory]);
@@ -93,7 +93,7 @@ test('ports of this machine that somebody has: others are used, and said', async
   equal((await mesh.stop()).code, 0);
 });
 
-test('YAML of the mesh that breaks while it runs is told with its place; the last good stays, and mended it is live', async (t) => {
+test('YAML that breaks while the mesh runs is told with its place, and the last good stays', async (t) => {
   const port = await freePort();
   const files = { 'heddle.yaml': webManifest(port), 'web.mjs': WEB, 'mesh/web.yaml': TO_WEB };
   const directory = directoryWith(t, files);

@@ -1,5 +1,5 @@
-// Programs that nobody wrote for a mesh, unmodified, as workloads: HTTP, TCP where the client speaks first and where the
-// server does, large bodies, and connections that stay while the mesh changes under them.
+// Programs that nobody wrote for a mesh, unmodified, as workloads: HTTP, TCP where the client speaks first and where
+// the server does, large bodies, and connections that stay while the mesh changes under them.
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -29,7 +29,8 @@ const PROGRAMS: readonly Program[] = [
     service: 'httpbin',
     peers: ['go-httpbin', 'curl'],
     environment: '{ MAX_BODY_SIZE: 20000000 }',
-    bulk: `say $(curl -sS -m 60 -H 'content-type: text/plain' --data-binary @$HOME/body http://httpbin:8000/post | tr -dc x | wc -c)`,
+    bulk: `post() { curl -sS -m 60 -H 'content-type: text/plain' --data-binary @$HOME/body http://httpbin:8000/post; }
+say $(post | tr -dc x | wc -c)`,
   },
   {
     name: 'redis',
@@ -44,7 +45,8 @@ say $(call GET bulk | tr -dc x | wc -c)`,
     service: 'postgres',
     peers: ['postgres', 'psql'],
     bulk: `select="select repeat('x', ${MEGABYTES_10})"
-say $(psql -h "\${POSTGRES_HOST:-postgres}" -p "\${POSTGRES_PORT:-5432}" -U mesh -d postgres -Atqc "$select" | tr -dc x | wc -c)`,
+call() { psql -h "\${POSTGRES_HOST:-postgres}" -p "\${POSTGRES_PORT:-5432}" -U mesh -d postgres -Atqc "$1"; }
+say $(call "$select" | tr -dc x | wc -c)`,
   },
   {
     name: 'nats',

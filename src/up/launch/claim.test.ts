@@ -48,6 +48,7 @@ test('a lock of who was killed, of another process of its number, or of nobody i
   const directory = meshDirectory(t);
   const lock = join(directory, '.heddle/up.pid');
   mkdirSync(join(directory, '.heddle'));
+  writeFileSync(join(directory, '.heddle/kept'), '');
   const child = spawn('true');
   await new Promise((resolve) => child.on('exit', resolve));
   for (const left of [`${child.pid} x 1`, `${child.pid}`, `${process.pid} another boot 1`, '', 'x', '-1 x']) {

@@ -1,4 +1,4 @@
-// heddle.yaml: what is meant where nothing is said, and every mistake with its place.
+// What is meant in heddle.yaml where nothing is said, and every mistake with its place.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { instanceNames, type Manifest } from './manifest.ts';
