@@ -117,13 +117,14 @@ describe('heddle analyze', () => {
   });
 
   it('analyses a mesh that does not run, and files as if they were applied to it', () => {
-    write('mesh/heddle.yaml', 'name: mesh\nworkloads: {}\n');
+    const workload = '  reviews: { command: node reviews.ts, ports: [{ port: 9080 }] }\n';
+    write('mesh/heddle.yaml', `name: mesh\nnamespace: prod\nworkloads:\n${workload}`);
     write('mesh/own.yaml', object('VirtualService', 'reviews', routeTo('reviews')));
     write(
       'mesh/.heddle/generated/objects.yaml',
       service('reviews') + object('DestinationRule', 'gone', '  host: gone\n'),
     );
-    // Nobody wrote what was made.
+    // What was made for an earlier run counts no more.
     const resting = analyze(['--dir', 'mesh']);
     assert.equal(resting.stdout, '');
     assert.equal(resting.code, 0);

@@ -19,6 +19,9 @@ import { Lab } from './lab.ts';
 
 const PACKETS = 400;
 
+/** Options that it does not have. */
+const OURS: readonly OptionName[] = ['dns-port', 'dual-stack', 'proxy-mark'];
+
 /** Options that istio-iptables takes from the environment only. */
 const FROM_ENVIRONMENT: readonly OptionName[] = [
   'istio-outbound-owner-groups',
@@ -92,7 +95,7 @@ function translate(flags: string): { args: string[]; environment: string[] } {
     if (name === 'ipv6') {
       if (text !== 'off') args.push('--dual-stack');
     } else if (FROM_ENVIRONMENT.includes(name)) environment.push(`${name.toUpperCase().replaceAll('-', '_')}=${text}`);
-    else if (name !== 'dns-port' && name !== 'dual-stack' && (row.takes !== undefined || text === 'true')) {
+    else if (!OURS.includes(name) && (row.takes !== undefined || text === 'true')) {
       args.push(`--${name}=${text}`);
     }
   }

@@ -5,6 +5,7 @@ import { Clock } from '../../base/clock.ts';
 import type { Analyzed } from '../../control/analyze/analyze.ts';
 import { withoutReferences } from '../../control/analyze/schema.ts';
 import { ConfigSource, MemorySource, type ObjectSource } from '../../control/source/config-source.ts';
+import { meshIn } from '../../up/location.ts';
 import { MANIFEST_FILE } from '../../up/manifest/manifest.ts';
 import { manifestObjects } from './manifest-objects.ts';
 import { generatedDirectory, meshDirectory, readMeshFiles } from '../objects/mesh-files.ts';
@@ -61,8 +62,8 @@ function meshSource(dir: string | undefined): AnalysisSource {
     isResting: false,
     isWritten: (file) => !resolve(file).startsWith(`${generated}/`),
   };
-  if (existsSync(generated)) return mesh;
-  // What is made on start has no file yet; what is written counts first.
+  if (meshIn(directory) !== null) return mesh;
+  // What is made on start has no file, or one of some time ago; what is written counts first.
   const file = join(generated, 'objects.yaml');
   const made = new MemorySource({ [file]: manifestObjects(directory, source.objects()) });
   made.start();
