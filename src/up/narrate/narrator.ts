@@ -7,6 +7,8 @@ import { LiveTable } from './table.ts';
 const COLOURS = ['cyan', 'green', 'yellow', 'magenta', 'blue'] as const;
 /** The same words again within this time are said once. */
 const SAME_MS = 10_000;
+/** Bytes that wait for whoever reads the output. */
+const MAX_UNREAD = 4 * 1024 * 1024;
 
 export function makeNarrator(options: InnerStart): Narrator {
   const hasColours = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
@@ -28,6 +30,11 @@ export function makeNarrator(options: InnerStart): Narrator {
     return style(colour, `${who.padEnd(14)} |`);
   };
   const said = new Map<string, number>();
+  let dropped = 0;
+  process.stdout.on('drain', () => {
+    if (dropped > 0) print(`${prefix('heddle')} ${dropped} lines are left out here: heddle logs has them`);
+    dropped = 0;
+  });
   return {
     tell(who, text) {
       const nowMs = Date.now();
@@ -39,7 +46,10 @@ export function makeNarrator(options: InnerStart): Narrator {
       print(`${prefix(who)} ${style('yellow', text)}`);
     },
     line(who, text) {
-      if (table === null || options.verbose) print(`${prefix(who)} ${text}`);
+      if (table !== null && !options.verbose) return;
+      // Whoever reads slowly, or not at all (a pager), does not fill the memory: the log has every line.
+      if (process.stdout.writableLength > MAX_UNREAD) dropped++;
+      else print(`${prefix(who)} ${text}`);
     },
     ready(mesh) {
       for (const line of summary(mesh, style)) print(line);
