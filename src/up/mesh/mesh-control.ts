@@ -8,7 +8,7 @@ import { ControlLink } from './control-link.ts';
 import type { Mesh } from './mesh.ts';
 import { ownEnvironment, selfCommand } from './self.ts';
 
-const LOOK_MS = 50;
+const LOOK_MS = 10;
 
 export class MeshControl {
   readonly link = new ControlLink();

@@ -104,9 +104,17 @@ export class Mesh {
     const { options } = this;
     this.#networks = await prepareNetworks(this);
     await this.#writeObjects();
-    await this.control.start();
+    const control = this.control.start();
+    // They load meanwhile, and wait for their tokens.
     this.#units = makeUnits(this);
     for (const unit of this.#units) unit.start();
+    try {
+      await control;
+    } catch (error) {
+      // Whoever waits for a token hears no signal.
+      this.spawner.killAll();
+      throw error;
+    }
     this.pagePort = await this.ports.forward(options.pagePort, false, { address: '127.0.0.1', port: this.controlPort });
     this.#link.send({ kind: 'up', pagePort: this.pagePort, isReady: false });
     this.#traffic = new Traffic(this);
