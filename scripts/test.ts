@@ -69,7 +69,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       run: { files: ['test/{integration,support}/**/*.test.ts', 'examples/**/*.test.ts'], concurrency: 1 },
       slow: true,
       asksAgain: true,
-      timeoutMs: 900_000,
+      timeoutMs: 1_800_000,
     },
     {
       // Whatever a test makes is in namespaces of its process and goes with it: nothing of it meets the others' ports.
@@ -87,7 +87,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       run: { files: ['test/up/**/*.test.ts'], concurrency: 1 },
       slow: true,
       asksAgain: true,
-      timeoutMs: 900_000,
+      timeoutMs: 1_200_000,
     },
   ],
   [

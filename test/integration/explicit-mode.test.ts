@@ -279,9 +279,8 @@ for (const kind of ['heddle', 'envoy'] as const) {
       }
     });
 
-    it('counts requests once, however they came', {
-      skip: kind === 'envoy' && 'a stock Envoy has no such filter',
-    }, async () => {
+    // A stock Envoy has no filter that counts them.
+    const counting = async (): Promise<void> => {
       const total = async (): Promise<number> => {
         const { body } = await curl('--noproxy', '*', `http://${caller.address}:15020/stats/prometheus`);
         const counts = body.matchAll(/^istio_requests_total\{[^}]*\} (\d+)$/gm);
@@ -291,7 +290,8 @@ for (const kind of ['heddle', 'envoy'] as const) {
       await curl('-p', 'http://reviews:9080/[1-7]');
       await curl('http://reviews:9080/[1-3]');
       assert.equal((await total()) - first, 10);
-    });
+    };
+    if (kind === 'heddle') it('counts requests once, however they came', counting);
 
     it('opens a listener when its service comes', async () => {
       assert.equal(await talk(peer(LATE), 'x\n'), '');
