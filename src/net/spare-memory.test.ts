@@ -46,7 +46,7 @@ test('it waits for readiness and quiet, and happens once', { skip: process.platf
     import { giveBackWhenQuiet } from ${JSON.stringify(MODULE)};
     const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
     let isReady = false;
-    giveBackWhenQuiet(() => isReady);
+    giveBackWhenQuiet(() => isReady, 1500);
     await pause(3200);
     const unready = fileKb();
     isReady = true;

@@ -7,6 +7,13 @@ import { dropPages, trimHeap } from './native.ts';
 
 /** Time between two looks. */
 const PERIOD_MS = 1500;
+/** Before that nothing is quiet. */
+const FIRST_MS = 5000;
+/**
+ * Many processes of one machine start together. What takes each of them a twentieth of a second would take all of them
+ * a second, in which nobody is served.
+ */
+const SPREAD_MS = 30_000;
 /** Whoever uses less of a processor than this has nothing to do. */
 const QUIET_SHARE = 0.05;
 /** A process that is busy from its first minute on needs what it has. */
@@ -16,7 +23,7 @@ const MAX_LOOKS = 40;
  * Collecting takes 30 to 60 ms, in which nobody is served: so it waits until the process is `isReady` and has done next
  * to nothing for a while, and is left alone where that does not come soon.
  */
-export function giveBackWhenQuiet(isReady: () => boolean): void {
+export function giveBackWhenQuiet(isReady: () => boolean, firstMs = FIRST_MS + Math.random() * SPREAD_MS): void {
   let looks = 0;
   let wasReady = false;
   let before = process.cpuUsage();
@@ -34,7 +41,7 @@ export function giveBackWhenQuiet(isReady: () => boolean): void {
     }
     if (looks < MAX_LOOKS) setTimeout(look, PERIOD_MS).unref();
   };
-  setTimeout(look, PERIOD_MS).unref();
+  setTimeout(look, firstMs).unref();
 }
 
 /** At once. Nothing is lost: what was dropped is compiled or mapped again when it is needed. */
