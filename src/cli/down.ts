@@ -1,7 +1,7 @@
 // `heddle down`: ends a mesh that `heddle up` runs, and says when it is gone.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findMesh } from '../up/location.ts';
-import { isAlive } from '../up/process/identity.ts';
+import { isAlive } from '../net/process-identity.ts';
 import { defineCommand } from './command/command.ts';
 import type { CommandSpec } from './command/spec.ts';
 

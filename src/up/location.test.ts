@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { findMesh, meshIn, type MeshLocation, removeLocation, runningMeshes, writeLocation } from './location.ts';
-import { startOf } from './process/identity.ts';
+import { startOf } from '../net/process-identity.ts';
 
 /** A registry of its own. */
 function rig(t: TestContext): { mesh(name: string, more?: Partial<MeshLocation>): MeshLocation; directory: string } {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync,
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { isAlive } from './process/identity.ts';
+import { isAlive } from '../net/process-identity.ts';
 
 /** `.heddle/up.json`, 0600, for as long as the mesh runs. */
 export type MeshLocation = {

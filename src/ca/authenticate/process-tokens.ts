@@ -1,7 +1,7 @@
 // Proves an identity by a token that a parent handed its child on an inherited descriptor; only memory has it.
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Secret } from '../../base/secret.ts';
+import { isAlive, startOf } from '../../net/process-identity.ts';
 import { type Authenticator, tokenProblem } from './authenticator.ts';
 import type { TokenBinding } from './join-tokens.ts';
 
@@ -25,7 +25,7 @@ export class ProcessTokens {
   create(binding: TokenBinding, pid: number | null = null): Secret | null {
     if (this.#bindings.size >= MAX_TOKENS) return null;
     const token = new Secret(PREFIX + randomBytes(TOKEN_BYTES).toString('base64url'));
-    const process = pid === null ? null : { pid, birth: birthOf(pid) };
+    const process = pid === null ? null : { pid, start: startOf(pid) };
     this.#bindings.set(hashOf(token), { ...binding, process });
     return token;
   }
@@ -43,7 +43,7 @@ export class ProcessTokens {
         const token = facts.bearer as Secret;
         if (!token.reveal().startsWith(PREFIX)) return { reason: 'it is another kind of token' };
         const binding = this.#bindings.get(hashOf(token));
-        if (binding === undefined || !isAlive(binding.process)) {
+        if (binding === undefined || (binding.process !== null && !isThere(binding.process))) {
           this.#bindings.delete(hashOf(token));
           return { reason: 'it is unknown, or its process is gone' };
         }
@@ -54,31 +54,11 @@ export class ProcessTokens {
   }
 }
 
-type ProcessBinding = TokenBinding & { readonly process: { readonly pid: number; readonly birth: string } | null };
+type ProcessBinding = TokenBinding & { readonly process: { readonly pid: number; readonly start: string } | null };
 
-function isAlive(process: ProcessBinding['process']): boolean {
-  if (process === null) return true;
-  return process.birth === '' ? exists(process.pid) : birthOf(process.pid) === process.birth;
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** When a process began, so that another one with its number is told from it; '' where the system does not say. */
-function birthOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // Field 22; the second one is a name in brackets with anything in it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
+/** What cannot be known of a process that once was known is no proof. */
+function isThere({ pid, start }: NonNullable<ProcessBinding['process']>): boolean {
+  return start === '' ? isAlive(pid, start) : startOf(pid) === start;
 }
 
 function hashOf(token: Secret): string {

@@ -1,4 +1,5 @@
 // `heddle get`: the objects of a mesh, where they are written and how far they are live; or what they say.
+import type { ListedObject as ToldObject } from '../../control/api/object-types.ts';
 import { plainObject } from '../../control/source/object-text.ts';
 import type { ConfigObject } from '../../control/source/object.ts';
 import type { StatusReport } from '../../control/status.ts';
@@ -43,18 +44,8 @@ as kubectl takes it (virtualservices, vs, gateways.gateway.networking.k8s.io), s
   ],
 } as const satisfies CommandSpec;
 
-/** As the control plane lists it. */
-export type ListedObject = {
-  readonly kind: string;
-  readonly apiVersion: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly file: string;
-  readonly line: number;
-  readonly object?: Readonly<Record<string, unknown>>;
-  /** Null where no control plane was asked. */
-  readonly status: StatusReport | null;
-};
+/** As the control plane lists it; without a status where none was asked. */
+export type ListedObject = Omit<ToldObject, 'key' | 'status'> & { readonly status: StatusReport | null };
 
 export const get = defineCommand(SPEC, async ({ values, words }) => {
   const asked = askedFor(words);

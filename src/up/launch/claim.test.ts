@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { startOf } from '../process/identity.ts';
+import { startOf } from '../../net/process-identity.ts';
 import { claimDirectory } from './claim.ts';
 
 function meshDirectory(t: TestContext): string {

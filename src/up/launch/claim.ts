@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { stateDirectory } from '../location.ts';
 import { MANIFEST_FILE } from '../manifest/manifest.ts';
-import { isAlive, startOf } from '../process/identity.ts';
+import { isAlive, startOf } from '../../net/process-identity.ts';
 
 const LOCK = 'up.pid';
 const IGNORED = '.gitignore';

@@ -1,6 +1,7 @@
 // What the outer and the inner process of a mesh tell each other. The outer one has this machine's network and the
 // terminal, the inner one runs the mesh, in networks of its own if it can. Each notices the other's end.
-import type { CaptureKind, HostPort } from '../place/placement.ts';
+import type { HostPort } from '../../net/relay.ts';
+import type { CaptureKind } from '../place/placement.ts';
 import type { SpawnSpec } from '../process/spawn.ts';
 import type { Usage } from '../process/usage.ts';
 

@@ -4,7 +4,7 @@ import { dialIn } from '../../net/dial-in.ts';
 import { askHttpOnce } from '../../net/http-request.ts';
 import { inNamespace } from '../../net/namespace.ts';
 import type { HealthSpec } from '../manifest/manifest.ts';
-import type { HostPort } from '../place/placement.ts';
+import type { HostPort } from '../../net/relay.ts';
 
 const TIMEOUT_MS = 2000;
 /** Metrics of a proxy are the most that is asked for. */

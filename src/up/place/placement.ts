@@ -1,5 +1,6 @@
 // Where everything of a mesh is: addresses, ports and names of processes, decided before anything starts.
 import { createHash } from 'node:crypto';
+import type { HostPort } from '../../net/relay.ts';
 import type { PathPart } from '../../control/source/finding.ts';
 import {
   type ExternalSpec,
@@ -9,8 +10,6 @@ import {
   type PortSpec,
   type WorkloadSpec,
 } from '../manifest/manifest.ts';
-
-export type HostPort = { readonly address: string; readonly port: number };
 
 /** How calls are caught. 'namespaces': each workload in a network of its own; 'explicit': applications are told. */
 export type CaptureKind = 'namespaces' | 'explicit';

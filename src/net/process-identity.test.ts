@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { isAlive, startOf } from './identity.ts';
+import { isAlive, startOf } from './process-identity.ts';
 
 test('the start of a process is its own, and stays', async (t) => {
   const own = startOf(process.pid);
