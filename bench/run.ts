@@ -13,7 +13,7 @@ import { grpcBidi, grpcUnary } from './cases/grpc.ts';
 import { http2Floods, http2SlowAttacks } from './cases/http2-floods.ts';
 import { http1ThroughHttp2, http2Download, http2Idle, http2Minimal } from './cases/http2.ts';
 import { latency } from './cases/latency.ts';
-import { memoryClusters, memoryConnections, memoryIdle, memoryTcp } from './cases/memory.ts';
+import { memoryClusters, memoryConnections, memoryIdle, memoryQuiet, memoryTcp } from './cases/memory.ts';
 import { tcpBulk, tcpBulkMany } from './cases/tcp-bulk.ts';
 import { tcpConnect, tcpRoundtrip } from './cases/tcp-roundtrip.ts';
 import { swap } from './cases/swap.ts';
@@ -57,6 +57,7 @@ const CASES: readonly BenchCase[] = [
   http2SlowAttacks,
   latency,
   memoryIdle,
+  memoryQuiet,
   memoryClusters,
   memoryConnections,
   memoryTcp,

@@ -1,4 +1,4 @@
-// Resident memory: a proxy that has just started, and what 1,000 idle keep-alive connections add.
+// Resident memory: a proxy that has just started, one that has been idle, and what 1,000 idle keep-alive connections add.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { alternate, type Bar, type BenchCase, type BenchContext, type Row } from '../support/bench-case.ts';
 import { holdIdleConnections } from '../support/idle-connections.ts';
@@ -8,6 +8,9 @@ import type { EnvoyConfigName } from '../support/envoy-config.ts';
 import { PATHS } from '../support/upstream.ts';
 
 const SETTLE_MS = 2_000;
+/** Heddle gives back what only starting needed within 40 s of quiet. */
+const QUIET_MS = 45_000;
+const QUIET_ROUNDS = 2;
 const CONNECTIONS = 4_000;
 const FIRST_CONNECTIONS = 50;
 
@@ -15,6 +18,13 @@ export const memoryIdle: BenchCase = {
   name: 'memory-idle',
   title: 'RSS idle, 1 cluster',
   run: (context) => measureMemory(context, memoryIdle, 'MB', residentMb),
+};
+
+export const memoryQuiet: BenchCase = {
+  name: 'memory-quiet',
+  title: 'RSS idle for 45 s, 1 cluster',
+  run: (context) =>
+    measureMemory({ ...context, rounds: Math.min(context.rounds, QUIET_ROUNDS) }, memoryQuiet, 'MB', quietMb),
 };
 
 export const memoryClusters: BenchCase = {
@@ -43,6 +53,11 @@ export const memoryTcp: BenchCase = {
 
 async function residentMb(proxy: Proxy): Promise<number> {
   return rssKb(proxy.program.pid) / 1024;
+}
+
+async function quietMb(proxy: Proxy): Promise<number> {
+  await sleep(QUIET_MS);
+  return residentMb(proxy);
 }
 
 /** A few connections come first, so that what any first request loads is not counted as theirs. */
