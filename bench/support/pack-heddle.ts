@@ -1,5 +1,5 @@
 // Heddle as its users have it: built, and laid out as a package.
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from '../../scripts/build.ts';
 
@@ -12,5 +12,7 @@ export async function packHeddle(scratch: string): Promise<string> {
   await build(join(directory, 'dist'));
   cpSync(join(ROOT, 'bin'), join(directory, 'bin'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
+  // Users have its dependencies beside it.
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
   return join(directory, 'bin/heddle');
 }
