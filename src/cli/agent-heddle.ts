@@ -11,7 +11,7 @@ import { Readiness } from '../agent/status/readiness.ts';
 import { SecretStore } from '../identity/secret-store.ts';
 import { FileWatch } from '../net/file-watch.ts';
 import { createResolver, DEFAULT_RESOLVER } from '../net/resolver/resolver.ts';
-import { giveBackWhenQuiet } from '../net/spare-memory.ts';
+import { dropPagesOnceStarted, giveBackWhenQuiet } from '../net/spare-memory.ts';
 import type { Core } from '../proxy/core.ts';
 import { DEFAULT_PROXY_OPTIONS } from '../proxy/options.ts';
 import { type RunningProxy, startProxy, startThreadedProxy } from '../proxy/proxy.ts';
@@ -89,6 +89,8 @@ async function tellOf(
     ...{ nameTable: () => null, reportHealth: null, onQuit: end, onDrain: () => void drain() },
   });
   if (typeof status === 'string') return status;
-  giveBackWhenQuiet(() => proxy.supervisor.state === 'LIVE');
+  const isLive = (): boolean => proxy.supervisor.state === 'LIVE';
+  dropPagesOnceStarted(isLive);
+  giveBackWhenQuiet(isLive);
   return { end };
 }

@@ -1,7 +1,7 @@
 // `heddle proxy`: runs the proxy in this process until a signal or /quitquitquit ends it.
 import { writeFileSync } from 'node:fs';
 import { addressText } from '../net/address.ts';
-import { giveBackWhenQuiet } from '../net/spare-memory.ts';
+import { dropPagesOnceStarted, giveBackWhenQuiet } from '../net/spare-memory.ts';
 import { type RunningProxy, startProxy, startThreadedProxy } from '../proxy/proxy.ts';
 import { LogRegistry } from '../telemetry/log.ts';
 import { parseProxyFlags, proxyUsage } from './proxy-flags.ts';
@@ -76,7 +76,9 @@ async function start(parsed: Extract<ReturnType<typeof parseProxyFlags>, { actio
     process.exit(0);
   }
   onSignals(started, log);
-  giveBackWhenQuiet(() => started.supervisor.state === 'LIVE');
+  const isLive = (): boolean => started.supervisor.state === 'LIVE';
+  dropPagesOnceStarted(isLive);
+  giveBackWhenQuiet(isLive);
 }
 
 function onSignals(proxy: RunningProxy, log: { info(text: string): void; warn(text: string): void }): void {

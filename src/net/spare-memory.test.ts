@@ -67,3 +67,34 @@ test('it waits for readiness and quiet, and happens once', { skip: process.platf
   assert.ok(quiet < 0.7 * busy, `${busy} kB while busy, ${quiet} when quiet`);
   assert.equal(later, 1);
 });
+
+test('pages that only starting touched go once it is over, also under work', {
+  skip: process.platform !== 'linux',
+}, () => {
+  const {
+    starting = 0,
+    started = 0,
+    then = 0,
+  } = run(`${MEASURE}
+    import { dropPagesOnceStarted } from ${JSON.stringify(MODULE)};
+    let isReady = false;
+    dropPagesOnceStarted(() => isReady);
+    const work = async (ms) => {
+      for (const end = performance.now() + ms; performance.now() < end; ) {
+        for (const spunUntil = performance.now() + 20; performance.now() < spunUntil; );
+        await new Promise((wake) => setTimeout(wake, 1));
+      }
+    };
+    await work(2500);
+    const starting = fileKb();
+    isReady = true;
+    await work(2500);
+    const started = fileKb();
+    for (let i = 0; i < 50; i++) createHash('sha256').update('x').digest();
+    const touched = fileKb();
+    await work(1500);
+    console.log(JSON.stringify({ starting, started, then: Number(fileKb() >= touched) }));
+  `);
+  assert.ok(started < 0.7 * starting, `${starting} kB while it starts, ${started} afterwards`);
+  assert.equal(then, 1);
+});

@@ -44,6 +44,28 @@ export function giveBackWhenQuiet(isReady: () => boolean, firstMs = FIRST_MS + M
   setTimeout(look, firstMs).unref();
 }
 
+/** Short, so that a start is over; those that start together do it one after another. */
+const START_PERIOD_MS = 500;
+const MAX_START_LOOKS = 600;
+
+/**
+ * Half of what a started process has in memory are pages of the program that only starting touched. They are not
+ * missed, and to drop them takes 12 ms of CPU once, so that need not wait for quiet: traffic brings back its own.
+ */
+export function dropPagesOnceStarted(isReady: () => boolean): void {
+  let looks = 0;
+  let wasReady = false;
+  const look = (): void => {
+    if (wasReady) {
+      dropUnusedPages();
+      return;
+    }
+    wasReady = isReady();
+    if (++looks < MAX_START_LOOKS) setTimeout(look, START_PERIOD_MS * (1 + Math.random())).unref();
+  };
+  setTimeout(look, START_PERIOD_MS).unref();
+}
+
 /** At once. Nothing is lost: what was dropped is compiled or mapped again when it is needed. */
 export function giveBackMemory(): void {
   collect();
