@@ -1,4 +1,4 @@
-// Resident memory: a proxy that has just started, one that has been idle, and what 1,000 idle keep-alive connections add.
+// Resident memory: a proxy that has just started, an idle one, and what 1,000 idle keep-alive connections add.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { alternate, type Bar, type BenchCase, type BenchContext, type Row } from '../support/bench-case.ts';
 import { holdIdleConnections } from '../support/idle-connections.ts';
