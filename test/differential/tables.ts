@@ -13,6 +13,7 @@ import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
 import { grpcHttp2Groups } from './cases/grpc-http2.ts';
 import { grpcStatsGroups } from './cases/grpc-stats.ts';
 import { grpcWebGroups } from './cases/grpc-web.ts';
+import { hedgingGroups } from './cases/hedging.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
@@ -24,6 +25,7 @@ import { internalEndGroups } from './cases/internal-ends.ts';
 import { internalHboneGroups } from './cases/internal-hbone.ts';
 import { internalHttpGroups } from './cases/internal-http.ts';
 import { internalListenerGroups } from './cases/internal-listener.ts';
+import { internalRedirectGroups } from './cases/internal-redirects.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { logExpressionGroups } from './cases/log-expressions.ts';
@@ -92,6 +94,8 @@ export const allGroups: readonly Group[] = [
   ...internalEndGroups,
   ...internalHttpGroups,
   ...internalHboneGroups,
+  ...internalRedirectGroups,
+  ...hedgingGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,
   ...tlsIdentityGroups,

@@ -277,6 +277,8 @@ export function makeRoute(change: RouteChange = {}): Route {
     autoHostRewrite: false,
     appendXForwardedHost: false,
     upgrades: new Map(),
+    redirects: null,
+    hedges: false,
     connect: null,
     hash: () => null,
     hash64: () => null,
@@ -483,6 +485,9 @@ export class FakeRequest implements RouterStream {
   }
 
   keepHead(): void {}
+  redirect(): boolean {
+    return false;
+  }
   pauseRequest(): void {
     this.requestPauses++;
   }

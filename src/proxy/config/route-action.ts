@@ -16,7 +16,9 @@ import type { ConnectConfig, ForwardAction, MirrorPolicy, RetryPolicy } from '..
 import { decodeRegexRewrite, decodeRuntimeFraction, matchedHeaderKey } from './matcher.ts';
 import { routeEnvironment } from './route-environment.ts';
 import { decodeHashPolicies } from './route-hash.ts';
+import type { HedgePolicy } from '../../proto/generated/types.d.ts';
 import type { ClusterWeightPb, DurationPb, MetadataPb, MirrorPolicyPb, RouteActionPb } from './route-messages.ts';
+import { decodeInternalRedirects } from './route-redirects.ts';
 import { decodeRetryPolicy } from './route-retry.ts';
 
 /** Source: Envoy RouteEntryImplBase::DEFAULT_ROUTE_TIMEOUT_MS. */
@@ -26,6 +28,9 @@ const MAX_WEIGHT_SUM = 0xffff_ffff;
 
 /** What a route takes from the levels above it. */
 export type ActionDefaults = {
+  /** Of the route itself. */
+  readonly routeName: string;
+  readonly hedge: HedgePolicy | undefined;
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[];
   readonly validateClusters: boolean;
@@ -87,6 +92,12 @@ function decodeSettings(message: RouteActionPb, defaults: ActionDefaults, d: Con
     autoHostRewrite: message.auto_host_rewrite === true,
     appendXForwardedHost: message.append_x_forwarded_host === true,
     upgrades: decodeUpgrades(message, d),
+    redirects: decodeInternalRedirects(
+      message.internal_redirect_policy,
+      defaults.routeName,
+      d.at('internal_redirect_policy'),
+    ),
+    hedges: (message.hedge_policy ?? defaults.hedge)?.hedge_on_per_try_timeout === true,
     connect: decodeConnect(message, d),
     metadataMatch: lbMetadata(message.metadata_match),
   };

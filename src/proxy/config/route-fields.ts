@@ -1,5 +1,6 @@
 // Which fields of a route configuration and below take effect; any other field that is set gets refused.
 import { MATCHER_FIELDS } from './matcher.ts';
+import { INTERNAL_REDIRECT_FIELDS } from './route-redirects.ts';
 
 const MUTATIONS = 'request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove';
 const CORS =
@@ -9,6 +10,7 @@ const CORS =
 /** Message full name → its fields that take effect. */
 export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   ...MATCHER_FIELDS,
+  ...INTERNAL_REDIRECT_FIELDS,
   'envoy.config.route.v3.RouteConfiguration':
     `name virtual_hosts internal_only_headers ${MUTATIONS} most_specific_header_mutations_wins validate_clusters ` +
     'max_direct_response_body_size_bytes request_mirror_policies ignore_port_in_host_matching vhost_header ' +
@@ -17,7 +19,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.VirtualHost':
     `name domains routes require_tls virtual_clusters ${MUTATIONS} cors typed_per_filter_config retry_policy ` +
     'include_request_attempt_count include_attempt_count_in_response include_is_timeout_retry_header ' +
-    'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata',
+    'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata hedge_policy',
+  'envoy.config.route.v3.HedgePolicy': 'hedge_on_per_try_timeout',
   'envoy.config.route.v3.VirtualCluster': 'headers name',
   'envoy.config.route.v3.Route':
     `name match route redirect direct_response metadata decorator tracing typed_per_filter_config ${MUTATIONS} ` +
@@ -32,7 +35,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite ' +
     'regex_rewrite path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex ' +
     'host_rewrite append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies ' +
-    'priority hash_policy cors max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration',
+    'priority hash_policy cors max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration ' +
+    'internal_redirect_policy hedge_policy',
   'envoy.config.route.v3.WeightedCluster': 'clusters total_weight runtime_key_prefix header_name use_hash_policy',
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': `
     name cluster_header weight ${MUTATIONS} typed_per_filter_config host_rewrite_literal`,

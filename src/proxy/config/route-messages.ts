@@ -1,5 +1,5 @@
 // The protobuf messages of a route configuration as decoding sees them: plain objects, snake_case, unset fields absent.
-import type { Vhds } from '../../proto/generated/types.d.ts';
+import type { HedgePolicy, InternalRedirectPolicy, Vhds } from '../../proto/generated/types.d.ts';
 import type {
   CookieMatcherPb,
   FilterStateMatcherPb,
@@ -112,6 +112,8 @@ export type RouteActionPb = {
   timeout?: DurationPb;
   idle_timeout?: DurationPb;
   flush_timeout?: DurationPb;
+  internal_redirect_policy?: InternalRedirectPolicy;
+  hedge_policy?: HedgePolicy;
   retry_policy?: RetryPolicyPb;
   request_mirror_policies?: MirrorPolicyPb[];
   priority?: string;
@@ -202,6 +204,7 @@ export type VirtualHostPb = MutationsPb & {
   include_request_attempt_count?: boolean;
   include_attempt_count_in_response?: boolean;
   include_is_timeout_retry_header?: boolean;
+  hedge_policy?: HedgePolicy;
   retry_policy?: RetryPolicyPb;
   per_request_buffer_limit_bytes?: number;
   request_body_buffer_limit?: number | bigint;

@@ -74,6 +74,8 @@ export function* decodeRouteConfigurationInSteps(
     mutations: [decodeLevelMutations(config, d)],
     filters: [decodeLevelFilters(config.typed_per_filter_config, undefined, d)],
     defaults: {
+      routeName: '',
+      hedge: undefined,
       retry: null,
       mirrors: decodeMirrors(config.request_mirror_policies, validate, d),
       validateClusters: validate,
@@ -141,7 +143,12 @@ function* decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDeco
     ...above,
     mutations: [...above.mutations, decodeLevelMutations(message, d)],
     filters: [...above.filters, decodeLevelFilters(message.typed_per_filter_config, message.cors, d)],
-    defaults: { ...above.defaults, retry, mirrors: mirrors.length > 0 ? mirrors : above.defaults.mirrors },
+    defaults: {
+      ...above.defaults,
+      retry,
+      hedge: message.hedge_policy,
+      mirrors: mirrors.length > 0 ? mirrors : above.defaults.mirrors,
+    },
     bufferLimit: decodeBufferLimit(message, above.bufferLimit),
   };
   const entries: RouteEntry[] = [];
@@ -259,7 +266,7 @@ function decodeRoute(
     return null;
   }
   const at = d.at('route');
-  const action = decodeRouteAction(message.route, levels.defaults, at);
+  const action = decodeRouteAction(message.route, { ...levels.defaults, routeName: base.name }, at);
   const pathRewrite = decodePathRewrite(message.route, path, at);
   return entry(chooseLeaf(action, base, pathRewrite, filters));
 }

@@ -42,6 +42,10 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
     rate_limits: 'what to ask a rate limit service, which nothing does here',
     include_vh_rate_limits: 'what to ask a rate limit service, which nothing does here',
   },
+  'envoy.config.route.v3.HedgePolicy': {
+    initial_requests: 'Envoy 1.40 does nothing with it either: the first attempt is alone',
+    additional_request_chance: 'Envoy 1.40 does nothing with it either: the first attempt is alone',
+  },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
   },

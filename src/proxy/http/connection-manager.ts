@@ -203,6 +203,16 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (ms > 0) this.watch(stream.durationDueMs);
   }
 
+  /** The exchange starts over at another place: what it was so far is logged, and it counts as another request. */
+  onRedirect(stream: HttpStream): void {
+    const { stats, config } = this;
+    stats.inc(stats.i.downstream_rq_total);
+    stats.inc(this.#isHttp2 ? stats.i.downstream_rq_http2_total : stats.i.downstream_rq_http1_total);
+    stats.record(stats.i.downstream_rq_time, Math.round(stream.info.endMs - stream.info.startMs));
+    const logs = config.accessLogs;
+    for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
+  }
+
   /** For an exchange that starts over: it is one and the same in counts, logs and times. */
   replaceStream(before: HttpStream, encoder: ResponseEncoder): HttpStream {
     this.#unlink(before);

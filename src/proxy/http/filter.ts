@@ -147,6 +147,11 @@ export type TerminalStream = FilterStream & {
   responseWatermarks: { onAboveWatermark(): void; onBelowWatermark(): void } | null;
   /** Bytes that may be buffered for this stream in each direction. */
   readonly bufferLimitBytes: number;
+  /**
+   * Starts the request over with its head as it is now, and this body: the upstream's answer sent it elsewhere. The
+   * exchange so far is logged on its own, with that answer. False when that is impossible.
+   */
+  redirect(response: Headers, body: readonly Buffer[]): boolean;
   /** Before the request's head is changed: guards that judge it again want it as it came. */
   keepHead(): void;
   /** True once response headers have gone to the codec. */

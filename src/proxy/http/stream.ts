@@ -109,6 +109,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (!this.hasHead) return;
     const table = this.connection.config.routes.current;
     const route = table === null ? null : table.match(this.requestHeaders, this.connection.matchContext(this));
+    if (this.#route !== null) this.#forgetRoute();
     this.#route = route;
     this.#slots = null;
     if (route !== null) {
@@ -124,6 +125,13 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       }
       if (route.forward !== null) this.#limitDuration(route.forward);
     }
+  }
+
+  /** There was one, and now another is looked for. */
+  #forgetRoute(): void {
+    const { info } = this;
+    info.routeName = info.virtualHostName = info.clusterName = info.clusterAltStatName = '';
+    info.routeMetadata = info.virtualHostMetadata = null;
   }
 
   /**
@@ -509,16 +517,43 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const { bytesReceived } = this.info;
     const body = this.takeHeldRequest(bytesReceived);
     if (body === null && bytesReceived > 0) return false;
-    const { encoder, requestTrailers, connection } = this;
+    const { connection, encoder } = this;
     this.isDestroyed = true;
     encoder.tellBytes(this.info);
     this.#destroyFilters(0);
-    const successor = connection.replaceStream(this, encoder);
-    const hasMore = body !== null || requestTrailers !== null;
-    successor.#startOver(this, !hasMore);
-    if (body !== null) successor.decodeData(new BodyData().set(body), requestTrailers === null);
-    if (requestTrailers !== null) successor.decodeTrailers(requestTrailers);
+    this.#handOver(connection.replaceStream(this, encoder), body === null ? [] : [body]);
     return true;
+  }
+
+  redirect(response: Headers, body: readonly Buffer[]): boolean {
+    if (!this.isRequestComplete || this.isResponseStarted || this.isDestroyed) return false;
+    const { connection, encoder, info } = this;
+    this.responseHeaders = response;
+    info.responseCode = response.status;
+    info.responseCodeDetails = 'internal_redirect';
+    this.isDestroyed = true;
+    info.endMs = this.connection.clock.nowMs;
+    info.lastDownstreamTxMs = info.endMs;
+    encoder.tellBytes(info);
+    this.#destroyFilters(0);
+    connection.onRedirect(this);
+    const successor = connection.replaceStream(this, encoder);
+    successor.info.bytesReceived = info.bytesReceived;
+    for (const [key, object] of info.filterState ?? []) {
+      if (object.lifeSpan !== 'filter-chain') (successor.info.filterState ??= new Map()).set(key, object);
+    }
+    this.#handOver(successor, body);
+    return true;
+  }
+
+  /** The request goes on with another. */
+  #handOver(successor: HttpStream, body: readonly Buffer[]): void {
+    const { requestTrailers } = this;
+    successor.#startOver(this, body.length === 0 && requestTrailers === null);
+    for (const [i, chunk] of body.entries()) {
+      successor.decodeData(new BodyData().set(chunk), requestTrailers === null && i === body.length - 1);
+    }
+    if (requestTrailers !== null) successor.decodeTrailers(requestTrailers);
   }
 
   #finish(): void {

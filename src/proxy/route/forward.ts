@@ -26,6 +26,8 @@ export class Forward implements ForwardAction {
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
   readonly upgrades: ReadonlyMap<string, boolean>;
+  readonly redirects: ForwardAction['redirects'];
+  readonly hedges: boolean;
   readonly connect: ConnectConfig | null;
   readonly metadataMatch: Readonly<Record<string, unknown>> | null;
   readonly #cluster: ClusterChoice;
@@ -48,6 +50,8 @@ export class Forward implements ForwardAction {
     this.autoHostRewrite = settings.autoHostRewrite;
     this.appendXForwardedHost = settings.appendXForwardedHost;
     this.upgrades = settings.upgrades;
+    this.redirects = settings.redirects;
+    this.hedges = settings.hedges;
     this.connect = settings.connect;
     this.metadataMatch = settings.metadataMatch;
     this.#cluster = cluster;

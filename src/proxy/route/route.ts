@@ -4,6 +4,7 @@ import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import type { FractionalPercent, Runtime } from '../http/filter.ts';
+import type { InternalRedirectPolicy } from './internal-redirect.ts';
 import type { OpenTable } from './open-table.ts';
 
 /** Metadata of a configuration object: filter name → values. */
@@ -129,6 +130,10 @@ export type ForwardAction = {
   readonly appendXForwardedHost: boolean;
   /** Upgrade type (lower case) → enabled; overrides the connection manager's. */
   readonly upgrades: ReadonlyMap<string, boolean>;
+  /** Redirects of the upstream that are followed here; null for none. */
+  readonly redirects: InternalRedirectPolicy | null;
+  /** hedge_on_per_try_timeout: an attempt that takes long gets company instead of being given up. */
+  readonly hedges: boolean;
   /** CONNECT ends here; null: it goes on as CONNECT. */
   readonly connect: ConnectConfig | null;
   /** The upper 53 bits of `hash64`: ordered as it, so a ring may be searched with it. */

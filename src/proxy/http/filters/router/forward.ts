@@ -5,6 +5,7 @@ import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
 import { NO_POOL, PENDING_OVERFLOW } from '../../../cluster/failures.ts';
+import type { InternalRedirectPolicy } from '../../../route/internal-redirect.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
@@ -12,6 +13,8 @@ import type { BodyData } from '../../filter.ts';
 import * as attemptInfo from './attempt-info.ts';
 import { chargeCode, chargeDropped, chargeTime, isGrpcRequest, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
+import { Hedge, type HedgedRequest, hedgesOnTimeout } from './hedge.ts';
+import { turnRequest } from './internal-redirect.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
 import { openStream } from './open-stream.ts';
 import { LOCAL_RESET, type ResetReason, resetBody, resetDetails, resetReason } from './reset-reason.ts';
@@ -25,7 +28,7 @@ import { expectedTimeout, readTimeouts, setExpectedTimeout, setGrpcTimeout, time
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
 //                     ▲                  └──────────────────────┴── failure ──► retry? ── no ──► local reply
 //                     └───────────────────────── back-off ◄─────────────────────── yes
-export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner {
+export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner, HedgedRequest {
   readonly router: Router;
   readonly stream: RouterStream;
   readonly info: StreamInfo;
@@ -71,10 +74,16 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #kept: KeptBody | null = null;
   /** The body waits until the upstream agreed to the upgrade. */
   #isHeld = false;
+  /** It was too large to be kept. */
+  #isBodyLost = false;
   #pausedForRoom = false;
   #pausedByUpstream = false;
   #grpcDeferred = false;
   #shadows: Shadow[] | null = null;
+  /** Null: answers that send the request elsewhere are the client's affair. */
+  #redirects: InternalRedirectPolicy | null;
+  /** Null: an attempt is given up before the next one begins. */
+  #hedge: Hedge | null = null;
 
   constructor(
     router: Router,
@@ -92,6 +101,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.cluster = cluster;
     this.headers = headers;
     this.random = router.random;
+    this.#redirects = forward.redirects;
     this.isGrpc = isGrpcRequest(headers);
     this.virtualCluster = router.routeStats.ofVirtualCluster(route, headers, stream.info);
     this.routeStats = router.routeStats.ofRoute(route);
@@ -128,6 +138,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#globalMs = timeouts.global;
     this.#perTryMs = timeouts.perTry;
     this.#perTryIdleMs = timeouts.perTryIdle;
+    if (hedgesOnTimeout(forward, headers)) this.#hedge = new Hedge(this);
     this.#setTimeoutHeaders(0);
     if (headers.mayHave(H['x-envoy-upstream-rq-timeout-alt-response'])) {
       if (headers.remove(H['x-envoy-upstream-rq-timeout-alt-response'])) this.#timeoutStatus = 204;
@@ -159,7 +170,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   }
 
   #setTimeoutHeaders(elapsedMs: number): void {
-    const expected = expectedTimeout(this.#globalMs, this.#perTryMs, elapsedMs);
+    // A hedged attempt may take all the time that there is.
+    const perTryMs = this.#hedge === null ? this.#perTryMs : 0;
+    const expected = expectedTimeout(this.#globalMs, perTryMs, elapsedMs);
     if (expected === 0) return;
     const { headers, forward, router } = this;
     if (!router.config.suppressEnvoyHeaders) setExpectedTimeout(headers, expected);
@@ -170,10 +183,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   sendData(data: BodyData, endStream: boolean): void {
     if (this.#isDone) return;
     if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendData(data, endStream);
-    if (this.#retry !== null && !this.#hasRoomFor(data.length)) return;
+    if (this.#keepsBody && !this.#hasRoomFor(data.length)) return;
     const encoder = this.#encoder;
     const canSend = encoder !== null && !this.#isHeld;
-    if (this.#retry !== null || !canSend) {
+    if (this.#keepsBody || !canSend) {
       const copy = data.copy();
       this.#keep(copy);
       if (canSend) sendOwned(encoder, copy, endStream);
@@ -189,12 +202,19 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (!this.#isDone) this.#requestEnds();
   }
 
+  /** A retry or a redirect may need the body again. */
+  get #keepsBody(): boolean {
+    return this.#retry !== null || this.#redirects !== null;
+  }
+
   /** Gives up on retries when the body gets too large to be kept for them; false when nothing is left to do. */
   #hasRoomFor(bytes: number): boolean {
     const keptBytes = this.#kept?.bytes ?? 0;
     if (keptBytes + bytes <= attemptInfo.retryBufferLimit(this.route, this.stream.bufferLimitBytes)) return true;
     const { scope } = this.cluster;
     scope.inc(scope.i.retry_or_shadow_abandoned);
+    this.#isBodyLost = true;
+    this.#redirects = null;
     this.#dropRetry();
     if (this.#isAttempting) {
       if (this.#encoder !== null && !this.#isHeld) this.#dropKept();
@@ -208,7 +228,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #keep(chunk: Buffer): void {
     this.#kept ??= new KeptBody();
     this.#kept.keep(chunk);
-    if (this.#retry !== null || this.#pausedForRoom || this.#kept.bytes <= this.stream.bufferLimitBytes) return;
+    if (this.#keepsBody || this.#pausedForRoom || this.#kept.bytes <= this.stream.bufferLimitBytes) return;
     this.#pausedForRoom = true;
     this.stream.pauseRequest();
   }
@@ -243,7 +263,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.info.upstreamHostMetadata = host.metadata;
     this.#wishedMs = this.router.clock.nowMs;
     this.#isAttempting = true;
-    const pending = openStream(this, host);
+    const pending = openStream(this.#hedge === null ? this : this.#hedge.begin(host), host);
     // The answer may have come already, and the stream may even be over.
     if (this.#isAttempting && this.#encoder === null) this.#pending = pending;
   }
@@ -276,7 +296,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     kept?.sendTo(encoder, endsWithBody, () => this.#encoder !== encoder);
     if (this.#encoder !== encoder) return;
     if (this.#requestEnded && !endsWithBody) sendEnd(encoder, trailers);
-    if (this.#retry === null) this.#dropKept();
+    if (!this.#keepsBody) this.#dropKept();
   }
 
   #noteHost(host: Host): void {
@@ -340,6 +360,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#responseStarted) return;
     chargeCode(this, headers.status, this.host, headers);
     this.#responseStarted = true;
+    this.#hedge?.end();
     this.#dropRetry();
     if (headers.status === 100) this.stream.encode1xx(headers);
   }
@@ -354,11 +375,20 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   decodeHeaders(headers: Headers, endStream: boolean): void {
     this.#received();
+    const { status } = headers;
+    if (this.#isHeld && !this.#acceptUpgrade(status)) return;
+    if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
+    this.takeResponse(headers, endStream);
+  }
+
+  /** The answer to the request, unless it sends it elsewhere. */
+  takeResponse(headers: Headers, endStream: boolean): void {
     const { router, route, stream, info } = this;
     const host = this.host as Host;
     const status = headers.status;
-    if (this.#isHeld && !this.#acceptUpgrade(status)) return;
-    if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
+    const { redirects } = this.forward;
+    if (redirects?.statuses.includes(status) === true && this.#redirect(redirects, headers, endStream)) return;
+    this.#hedge?.end();
     if (this.#requestCompleteMs >= 0 && !router.config.suppressEnvoyHeaders) {
       attemptInfo.setServiceTime(headers, (router.clock.nowMs - this.#requestCompleteMs) | 0);
     }
@@ -372,8 +402,24 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     info.responseCode = status;
     if (route.hasResponseMutations) route.finalizeResponse(headers, stream);
     this.#responseStarted = true;
+    this.#redirects = null;
     if (endStream) this.#upstreamEnds(host, headers);
     stream.encodeHeaders(headers, endStream);
+  }
+
+  #redirect(policy: InternalRedirectPolicy, response: Headers, endStream: boolean): boolean {
+    const { scope } = this.cluster;
+    const isPossible = this.#requestEnded && !this.#isBodyLost;
+    const { method } = this.headers;
+    if (!isPossible || !turnRequest(this, policy, response)) {
+      scope.inc(scope.i.upstream_internal_redirect_failed_total);
+      return false;
+    }
+    scope.inc(scope.i.upstream_internal_redirect_succeeded_total);
+    // A request that became a GET takes no body along.
+    const body = this.#kept === null || this.headers.method !== method ? [] : this.#kept.chunks;
+    if (endStream) this.#endAttempt();
+    return this.stream.redirect(response, body);
   }
 
   /** An upgrade was asked for: goes on when the upstream agreed or refused; false when the answer is neither. */
@@ -428,11 +474,18 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const wants = retry.wantsRetry(headers);
     if (wants) retry.noteResetHeaders(headers, this.router.clock.wallMs);
     if (!retry.decide(wants, this)) {
+      if (wants && this.#hedge?.isWaiting === true) {
+        // Those that were left may still do better.
+        (this.host as Host).rqError++;
+        this.#abandonAttempt();
+        return true;
+      }
       // The response has started: the body is not needed again.
       this.#dropRetry();
       return false;
     }
     const host = this.host as Host;
+    this.#isTimeoutRetry = false;
     host.rqError++;
     if (this.router.config.dynamicStats) this.cluster.codes.retry.charge(headers.status);
     if (endStream && this.#requestEnded) this.#endAttempt();
@@ -485,7 +538,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#retry === null) return;
     this.#retry.release();
     this.#retry = null;
-    if (this.#encoder !== null && !this.#isHeld) this.#dropKept();
+    if (this.#encoder !== null && !this.#isHeld && this.#redirects === null) this.#dropKept();
   }
 
   // ─── Failures ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -496,12 +549,22 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#retryReset(reason)) return;
     this.#chargeAbort(reason.status);
     if (reason.isOverflow) chargeDropped(this);
+    if (this.#hedge?.isWaiting === true && !this.#responseStarted) return;
+    this.#replyToReset(reason, transportReason);
+  }
+
+  #replyToReset(reason: ResetReason, transportReason: string): void {
     const details = resetDetails(reason, transportReason, this.#responseStarted);
     this.#reply(reason.status, resetBody(reason, this.#isRetry), details, reason.flag, reason.isOverflow);
   }
 
   onResponseTimeout(): void {
     if (this.#isDone) return;
+    for (const host of this.#hedge?.leftHosts ?? []) {
+      this.#countTimeout('upstream_rq_timeout', host);
+      countRoute(this, 'upstream_rq_timeout');
+      if (!this.#responseStarted) this.#chargeAbort(this.#timeoutStatus, host);
+    }
     if (this.#isAttempting) {
       this.#countTimeout('upstream_rq_timeout');
       countRoute(this, 'upstream_rq_timeout');
@@ -513,6 +576,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   onTryTimeout(kind: TryTimeout): void {
     if (this.#isDone || !this.#isAttempting) return;
+    if (this.#hedge !== null) return this.#hedgeAttempt(this.#hedge);
     this.#countTimeout(`upstream_rq_${kind}`);
     this.#abandonAttempt();
     this.#isTimeoutRetry = true;
@@ -521,11 +585,69 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#timedOut(`upstream_${kind}`);
   }
 
-  #countTimeout(name: 'upstream_rq_timeout' | `upstream_rq_${TryTimeout}`): void {
+  #countTimeout(name: 'upstream_rq_timeout' | `upstream_rq_${TryTimeout}`, host = this.#involvedHost): void {
     const { scope } = this.cluster;
     scope.inc(scope.i[name]);
-    if (this.host !== null && this.#reachedHost) this.host.rqTimeout++;
+    if (host !== null) host.rqTimeout++;
   }
+
+  /** No host has a part in it before a connection was tried. */
+  get #involvedHost(): Host | null {
+    return this.#reachedHost ? this.host : null;
+  }
+
+  // ─── Hedging ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The attempt's time is up: it goes on beside a retry, if there may be one. Source: Envoy onSoftPerTryTimeout. */
+  #hedgeAttempt(hedge: Hedge): void {
+    const retry = this.#retry;
+    if (retry === null || this.#responseStarted || !retry.decide(true, this)) return;
+    hedge.leave(this.#pending, this.#encoder);
+    this.#pending = null;
+    this.#encoder = null;
+    this.#isAttempting = false;
+    this.#companion?.attemptEnds();
+    this.#isTimeoutRetry = true;
+    this.#waitForRetry();
+  }
+
+  get isWaiting(): boolean {
+    return this.#isAttempting || (this.#companion?.retry.isArmed ?? false);
+  }
+
+  wouldRetry(response: Headers): boolean {
+    return this.#retry?.wantsRetry(response) === true;
+  }
+
+  sendAgain(encoder: RequestEncoder): void {
+    this.#wasSent = true;
+    const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    encoder.encodeHeaders(this.headers, isBare);
+    if (isBare) return;
+    const trailers = this.stream.requestTrailers;
+    this.#kept?.sendTo(encoder, trailers === null, () => false);
+    if (trailers !== null) sendEnd(encoder, trailers);
+  }
+
+  adopt(host: Host, encoder: RequestEncoder): void {
+    if (this.#isAttempting) this.#abandonAttempt();
+    this.#companion?.retry.disarm();
+    this.#dropRetry();
+    this.host = host;
+    this.#reachedHost = true;
+    this.#isAttempting = true;
+    this.#encoder = encoder;
+    this.#companion?.setSource(encoder);
+    this.info.upstream = host;
+    this.info.upstreamHostMetadata = host.metadata;
+  }
+
+  leftFailed(host: Host | null, reason: ResetReason, isLast: boolean): void {
+    this.#chargeAbort(reason.status, host);
+    if (isLast) this.#replyToReset(reason, '');
+  }
+
+  // ─── Ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #timedOut(details: string): void {
     const body = this.#timeoutStatus === 504 ? 'upstream request timeout' : '';
@@ -551,9 +673,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#reply(503, 'no healthy upstream', 'no_healthy_upstream', Flag.UH, false);
   }
 
-  #chargeAbort(status: number): void {
-    // No host has a part in it before a connection was tried.
-    const host = this.#reachedHost ? this.host : null;
+  #chargeAbort(status: number, host = this.#involvedHost): void {
     if (!this.#responseStarted) {
       chargeCode(this, status, host, null);
       if (host !== null && status < 500) host.rqError++;
@@ -567,6 +687,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #reply(status: number, body: string, details: string, flag: number, isOverloaded: boolean): void {
     this.#isDone = true;
     this.#isAttempting = false;
+    this.#hedge?.end();
     this.#dropRetry();
     this.#companion?.response.disarm();
     this.#companion?.attemptEnds();
@@ -589,6 +710,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   destroy(): void {
     if (this.#isAttempting) this.#abandonAttempt();
     this.#isDone = true;
+    this.#hedge?.end();
     this.#dropRetry();
     if (this.#shadows !== null && !this.#requestEnded) for (const shadow of this.#shadows) shadow.cancel();
     if (this.#companion === null) return;

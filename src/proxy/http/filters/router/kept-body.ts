@@ -17,6 +17,11 @@ export class KeptBody {
     this.bytes += chunk.length;
   }
 
+  /** What was kept, in order; the caller may keep it. */
+  get chunks(): readonly Buffer[] {
+    return this.#chunks;
+  }
+
   /** Sends all of it; `isOver` tells that the encoder is not to be used any more. */
   sendTo(encoder: RequestEncoder, endStream: boolean, isOver: () => boolean): void {
     const last = this.#chunks.length - 1;

@@ -41,6 +41,8 @@ export class RetryState {
   readonly policy: RetryPolicy | null;
   /** Whose unit is taken, between the decision to retry and the next one. */
   #held: CircuitBreaker | null = null;
+  /** A retry was made, and nothing is known of its outcome yet. */
+  #isTrying = false;
   #nextIntervalMs: number;
   readonly #maxIntervalMs: number;
   #statusCodes: readonly number[];
@@ -118,11 +120,12 @@ export class RetryState {
    */
   decide(wants: boolean, request: RetriedRequest): boolean {
     const { cluster } = request;
-    if (this.#held !== null) {
-      this.release();
-      if (!wants) this.#count(request, 'upstream_rq_retry_success');
+    this.release();
+    if (!wants) {
+      if (this.#isTrying) this.#count(request, 'upstream_rq_retry_success');
+      this.#isTrying = false;
+      return false;
     }
-    if (!wants) return false;
     if (this.remaining === 0) {
       this.#count(request, 'upstream_rq_retry_limit_exceeded');
       request.info.flags |= Flag.URX;
@@ -136,6 +139,7 @@ export class RetryState {
       return false;
     }
     this.#held = breaker;
+    this.#isTrying = true;
     this.#count(request, 'upstream_rq_retry');
     return true;
   }

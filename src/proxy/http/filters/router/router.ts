@@ -20,6 +20,7 @@ import {
 import { chargeCode, chargeDropped } from './charge.ts';
 import { CompanionPool } from './companion.ts';
 import { Forward } from './forward.ts';
+import { PASSED_ON, type PassedOn } from './internal-redirect.ts';
 import { parseRetryGrpcOn, parseRetryOn } from './retry.ts';
 import { RouteStatsTable } from './route-stats.ts';
 import { decodeRouter, ROUTER_FIELDS, type RouterConfig, type RouterMessage } from './router-config.ts';
@@ -37,9 +38,7 @@ export type RouterDependencies = {
 
 /** Under 'http.STAT_PREFIX.'; most of them are those of the connection manager's own table. */
 const ROUTER_STATS = `
-  no_cluster no_route passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route
-  passthrough_internal_redirect_predicate passthrough_internal_redirect_too_many_redirects
-  passthrough_internal_redirect_unsafe_scheme rq_direct_response rq_overload_local_reply rq_redirect
+  no_cluster no_route rq_direct_response rq_overload_local_reply rq_redirect
   rq_reset_after_downstream_response_started rq_total`
   .trim()
   .split(/\s+/);
@@ -76,6 +75,8 @@ export class Router implements HttpFilter {
     readonly total: number;
     readonly resetAfterStart: number;
   };
+  /** Cells of redirects that were not followed, by the reason. */
+  readonly passedOn: Readonly<Record<PassedOn, number>>;
 
   constructor(config: RouterConfig, context: FilterContext, dependencies: RouterDependencies) {
     this.config = config;
@@ -97,6 +98,8 @@ export class Router implements HttpFilter {
       total: context.scope.dynamicCounter('rq_total'),
       resetAfterStart: context.scope.dynamicCounter('rq_reset_after_downstream_response_started'),
     };
+    const counted = PASSED_ON.map((why) => [why, context.scope.dynamicCounter(`passthrough_internal_redirect_${why}`)]);
+    this.passedOn = Object.fromEntries(counted) as Router['passedOn'];
   }
 
   decodeHeaders(filterStream: FilterStream, headers: Headers, endStream: boolean): 'stop' {
