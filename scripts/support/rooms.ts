@@ -113,6 +113,11 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
+    path: 'src/proxy/http/filters/composite',
+    may: ['src/proxy/http/filter.ts', 'src/proxy/matcher/', 'src/proxy/config/filter-discovery.ts', ...FILTER],
+    types: PROXY_TYPES,
+  },
+  {
     path: 'src/proxy/http/filters/',
     may: ['src/proxy/http/filter.ts', 'src/proxy/rbac/', ...FILTER],
     types: ['src/proxy/http/', 'src/proxy/cluster/cluster.ts', 'src/proxy/cluster/upstream-client.ts'],
@@ -327,6 +332,7 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ['src/proxy/config/matcher.ts', ['src/proxy/']],
   ['src/proxy/config/grpc-service.ts', ['src/proxy/']],
   ['src/proxy/config/http-service.ts', ['src/proxy/']],
+  ['src/proxy/config/filter-discovery.ts', ['src/proxy/config/', 'src/proxy/http/filters/composite/']],
   ['src/proxy/http/filters/', ['src/proxy/http/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/network/filters/', ['src/proxy/network/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/listener/filters/', ['src/proxy/listener/filters/', 'src/proxy/extensions.ts']],

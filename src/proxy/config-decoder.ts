@@ -2,7 +2,7 @@
 import type { SharedCells } from '../base/shared-cells.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
-import type { FractionalPercent } from './http/filter.ts';
+import type { FractionalPercent, HttpFilterFactory } from './http/filter.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
 import type { BindConfig, ConfigSource } from '../proto/generated/types.d.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
@@ -77,6 +77,8 @@ export type DecodeEnvironment = {
   readonly upstreamTransport?: (type: string) => UpstreamTransportFactory | null;
   /** The network filter of a type, for clusters; absent where there is none. */
   readonly upstreamFilter?: (type: string) => UpstreamFilterFactory | null;
+  /** The HTTP filter of a type, for filters that hold others; absent where only a part is decoded. */
+  readonly httpFilter?: (type: string) => HttpFilterFactory | null;
   /** How the proxy itself calls services; absent where only a part is decoded. */
   readonly httpClient?: HttpClient;
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */

@@ -3,6 +3,8 @@ import type { ClusterManager } from './cluster/cluster.ts';
 import { ConfigDecoder } from './config-decoder.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
+import { composite } from './http/filters/composite/composite.ts';
+import { matchDelegate } from './http/filters/composite/match-delegate.ts';
 import { cors } from './http/filters/cors.ts';
 import { fault } from './http/filters/fault/fault.ts';
 import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bridge.ts';
@@ -77,6 +79,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
+    ...[composite, matchDelegate],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

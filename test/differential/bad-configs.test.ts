@@ -10,6 +10,7 @@ import { runToEnd } from '../support/proxy-process.ts';
 import { configCases, configText } from './cases/bad-configs.ts';
 import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
+import { compositeConfigCases } from './cases/composite-bad.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
@@ -32,6 +33,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
   const all = [
     ...configCases,
     ...chainConfigCases,
+    ...compositeConfigCases,
     ...configSourceCases,
     ...internalConfigCases,
     ...listenerFilterConfigCases,

@@ -46,6 +46,16 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason:
       'only the head of a gRPC message is cut off, and the length with it; Envoy cuts any body and keeps the length',
   },
+  {
+    cases: /^composite \/ (own|by)-a-chain-that-waits: done/,
+    path: /^upstream\.a\[0\]\.headers\.x-ran$/,
+    reason: 'a filter of a chain that held the request up is followed by the next; Envoy leaves out the rest',
+  },
+  {
+    cases: /^composite \/ discovered: gone$/,
+    path: /^log$/,
+    reason: 'no details are written as "-" everywhere; Envoy writes nothing where the configuration is missing',
+  },
   // Framing that two implementations may read differently is refused, where Envoy guesses.
   {
     cases: /^smuggling \/ (bare CR in a value|CR CR LF|upstream bare CR)$/,

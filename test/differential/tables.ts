@@ -4,6 +4,7 @@ import { chainMatchGroups } from './cases/chain-match.ts';
 import { clusterDnsGroups } from './cases/cluster-dns.ts';
 import { clusterOptionGroups } from './cases/cluster-options.ts';
 import { clusterOriginalDstGroups } from './cases/cluster-original-dst.ts';
+import { compositeGroups } from './cases/composite.ts';
 import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
@@ -72,6 +73,7 @@ export const allGroups: readonly Group[] = [
   ...connectionManagerGroups,
   ...connectGroups,
   ...filterGroups,
+  ...compositeGroups,
   ...rbacGroups,
   ...grpcStatsGroups,
   ...grpcWebGroups,

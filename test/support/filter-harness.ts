@@ -169,6 +169,7 @@ export class FakeStream implements FilterStream {
   readonly clock: Clock;
   readonly random: Random;
   isGrpc = false;
+  isLocalReply = false;
   isDestroyed = false;
   readonly #routeConfigs: readonly unknown[];
 

@@ -381,6 +381,7 @@ export class FakeRequest implements RouterStream {
   readonly random: Random;
   isGrpc = false;
   isUpgrade = false;
+  isLocalReply = false;
   isDestroyed = false;
   isResponseStarted = false;
   isRequestComplete = false;

@@ -63,6 +63,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
       return decodeConfigSource(message, d);
     },
     filterFactory: (type) => byType.get(type) ?? null,
+    httpFilter: (type) => byType.get(type) ?? null,
     upstreamFilter: (type) => parts.upstreamFilters?.find(({ configType }) => configType === type) ?? null,
     upstreamTransport: (type) => parts.upstreamTransports?.find(({ configType }) => configType === type) ?? null,
     unpack: unpackExtension,
@@ -86,7 +87,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
         return null;
       }
       const decode = factory.decodeRoute ?? factory.decode;
-      return { config: decode.call(factory, unpacked.message as never, d) };
+      return { config: decode.call(factory, unpacked.message as never, d), type: unpacked.type };
     },
   };
 }

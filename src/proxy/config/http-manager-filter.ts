@@ -1,6 +1,6 @@
 // The HTTP connection manager as a network filter: where HTTP begins for a chain.
 import type { HttpConnectionManager } from '../../proto/generated/types.d.ts';
-import type { DiscoveredChain, HttpExtension } from '../http/filter-discovery.ts';
+import type { Awaited, HttpExtension } from '../http/filter-discovery.ts';
 import { HttpManagerFilter, makeHttpManager } from '../http/http-manager.ts';
 import { defineNetworkFilter, type NetworkFilterFactory, type StandIn } from '../network/filter.ts';
 import { presentOf } from '../xds/followed-extension.ts';
@@ -34,7 +34,7 @@ export function makeHttpConnectionManager(environment: HttpManagerEnvironment): 
     decode: (message, d, chain) => decodeHttpConnectionManager(message, d, environment, chain.bufferLimitBytes),
     create: (config, context) => {
       const { routes = null, extensions } = environment;
-      const discovered: DiscoveredChain[] = [];
+      const discovered: Awaited[] = [];
       const manager = makeHttpManager(config, {
         ...{ ...context, discovered },
         ...(routes === null ? {} : { routes }),

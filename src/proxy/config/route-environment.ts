@@ -11,7 +11,7 @@ export type RouteEnvironment = {
     any: unknown,
     isOptional: boolean,
     d: ConfigDecoder,
-  ) => { config: unknown } | null;
+  ) => { config: unknown; type: string } | null;
   /** Whether the cluster exists; asked when validate_clusters is on. Absent: not checked. */
   readonly hasCluster?: (name: string) => boolean;
   /** Bytes of a file, or why it cannot be read. */

@@ -5,7 +5,13 @@ import type { RouteFilterConfig } from '../route/route.ts';
 import { routeEnvironment } from './route-environment.ts';
 
 /** What one level says of one filter. */
-export type LevelFilter = { readonly config: unknown; readonly hasConfig: boolean; readonly disabled: boolean };
+export type LevelFilter = {
+  readonly config: unknown;
+  /** Full name of its message; '' without a configuration. */
+  readonly type: string;
+  readonly hasConfig: boolean;
+  readonly disabled: boolean;
+};
 export type LevelFilters = ReadonlyMap<string, LevelFilter>;
 
 const NONE: LevelFilters = new Map();
@@ -32,7 +38,7 @@ export function decodeLevelFilters(
     // Both messages have the same fields.
     const any = { type_url: CORS_TYPE_URL, message: cors };
     const decoded = routeEnvironment(d).routeFilter?.(CORS_FILTER, any, true, corsAt.at('cors')) ?? null;
-    if (decoded !== null) filters.set(CORS_FILTER, { config: decoded.config, hasConfig: true, disabled: false });
+    if (decoded !== null) filters.set(CORS_FILTER, { ...decoded, hasConfig: true, disabled: false });
   }
   return filters;
 }
@@ -44,7 +50,7 @@ function decodeFilter(name: string, any: unknown, d: ConfigDecoder): LevelFilter
     const unpacked = d.environment.unpack(any, d);
     if (unpacked === null) return null;
     const wrapper = unpacked.message as FilterConfigPb;
-    if (wrapper.disabled === true) return { config: null, hasConfig: false, disabled: true };
+    if (wrapper.disabled === true) return { config: null, type: '', hasConfig: false, disabled: true };
     if (wrapper.config === undefined) {
       d.reject('', 'Empty route/virtual host per filter configuration for a filter');
       return null;
@@ -58,7 +64,7 @@ function decodeFilter(name: string, any: unknown, d: ConfigDecoder): LevelFilter
     return null;
   }
   const decoded = decode(name, inner, isOptional, d);
-  return decoded === null ? null : { config: decoded.config, hasConfig: true, disabled: false };
+  return decoded === null ? null : { ...decoded, hasConfig: true, disabled: false };
 }
 
 /** The type of what is in it, which may stand in a TypedStruct. */
@@ -70,11 +76,12 @@ function typeOf(any: unknown): string {
 export function mergeFilters(levels: readonly LevelFilters[]): ReadonlyMap<string, RouteFilterConfig> {
   const merged = new Map<string, RouteFilterConfig>();
   for (const level of levels) {
-    for (const [name, { config, hasConfig, disabled }] of level) {
+    for (const [name, { config, type, hasConfig, disabled }] of level) {
       const before = merged.get(name);
-      const all = before?.all ?? [];
+      const { all = [], types = [] } = before ?? {};
       merged.set(name, {
         all: hasConfig ? [...all, config] : all,
+        types: hasConfig ? [...types, type] : types,
         mostSpecific: hasConfig ? config : (before?.mostSpecific ?? null),
         disabled,
       });

@@ -27,7 +27,10 @@ export function decodeTable(json: object, environment: Partial<RouteEnvironment>
       const unpacked = unpackAny(any as Parameters<typeof unpackAny>[0]);
       return unpacked === undefined ? null : { type: unpacked.type.fullName, message: unpacked.message };
     },
-    routeFilter: (_name, any, _isOptional, d) => ({ config: d.environment.unpack(any, d)?.message }),
+    routeFilter: (_name, any, _isOptional, d) => {
+      const unpacked = d.environment.unpack(any, d);
+      return { config: unpacked?.message, type: unpacked?.type ?? '' };
+    },
     ...environment,
   };
   const d = new ConfigDecoder(whole);

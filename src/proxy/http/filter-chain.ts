@@ -19,11 +19,19 @@ export type FilterChain = {
   /** Those that judge a request again when rules change. */
   readonly guards: readonly number[];
   readonly hasDisabledByDefault: boolean;
+  /** By slot: which messages configure the filter per route; null: any. */
+  readonly routeTypes: readonly (ReadonlySet<string> | null)[];
   /** What the routes that were met say of its filters. */
   readonly routeSlots: WeakMap<Route, RouteSlots>;
 };
 
-export type ChainEntry = { readonly name: string; readonly filter: HttpFilter; readonly disabled: boolean };
+export type ChainEntry = {
+  readonly name: string;
+  readonly filter: HttpFilter;
+  readonly disabled: boolean;
+  /** Absent or null: any. */
+  readonly routeTypes?: ReadonlySet<string> | null;
+};
 
 export function compileFilterChain(entries: readonly ChainEntry[]): FilterChain {
   const filters = entries.map((entry) => entry.filter);
@@ -43,6 +51,7 @@ export function compileFilterChain(entries: readonly ChainEntry[]): FilterChain 
     onDestroy: slots('onDestroy', false),
     guards: slots('denies', false),
     hasDisabledByDefault: entries.some((entry) => entry.disabled),
+    routeTypes: entries.map((entry) => entry.routeTypes ?? null),
     routeSlots: new WeakMap(),
   });
 }

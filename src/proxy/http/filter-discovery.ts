@@ -3,7 +3,16 @@ import { whenAll } from '../../base/when-all.ts';
 import { type Discovery, type Extension, FollowedExtension, terminalRefusal } from '../xds/followed-extension.ts';
 import type { Holders } from '../xds/holders.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
-import type { FilterContext, HttpFilter, HttpFilterFactory } from './filter.ts';
+import {
+  type FilterContext,
+  type FollowFilter,
+  type HttpFilter,
+  type HttpFilterFactory,
+  type PlacedFilter,
+  placeFilter,
+  positionsOf,
+} from './filter.ts';
+import type { StatStore } from '../../telemetry/metrics.ts';
 import { Flag } from '../stream-info.ts';
 
 /** A filter's configuration that came by name. */
@@ -36,19 +45,38 @@ export function isDiscovered(spec: FilterSpec): boolean {
   return spec.factory === null;
 }
 
+/** What a chain waits for, and what ends with it. */
+export type Awaited = { whenSettled(settled: () => void): void; close(): void };
+
+/** Of filters that hold others which are only named; those who follow go to `awaited`. */
+export function followInner(stats: StatStore, extensions: Holders<HttpExtension>, awaited: Awaited[]): FollowFilter {
+  return (discovery, refusal, changed) => {
+    const followed = new FollowedExtension<HttpFilterFactory>(discovery, extensions, {
+      ...{ kind: 'http_filter', stats, changed },
+      whyNot: ({ factory }) => refusal(factory),
+    });
+    awaited.push(followed);
+    return followed;
+  };
+}
+
 /** A chain that is built anew whenever one of its filters changes; the others stay the objects they are. */
 export class DiscoveredChain {
   chain: FilterChain;
   readonly #specs: readonly FilterSpec[];
-  readonly #common: Omit<FilterContext, 'slot'>;
+  readonly #common: Omit<FilterContext, 'slot' | 'name'>;
   readonly #extensions: Holders<HttpExtension>;
-  readonly #filters: HttpFilter[] = [];
-  readonly #followed: FollowedExtension<HttpFilterFactory>[] = [];
+  /** By spec: its filters. Each spec has as many positions as its filter needed when they were laid out. */
+  readonly #placed: (readonly PlacedFilter[])[] = [];
+  /** By spec: what is named and may change. */
+  readonly #followed = new Map<number, FollowedExtension<HttpFilterFactory>>();
+  /** By spec: what its filters follow in their turn. */
+  readonly #inner = new Map<number, Awaited[]>();
   readonly #changed: (chain: FilterChain) => void;
 
   constructor(
     specs: readonly FilterSpec[],
-    common: Omit<FilterContext, 'slot'>,
+    common: Omit<FilterContext, 'slot' | 'name'>,
     extensions: Holders<HttpExtension>,
     changed: (chain: FilterChain) => void,
   ) {
@@ -56,54 +84,96 @@ export class DiscoveredChain {
     this.#common = common;
     this.#extensions = extensions;
     this.#changed = changed;
-    for (const [slot, spec] of specs.entries()) {
-      if (spec.factory === null) this.#use(spec, slot);
-      else this.#filters[slot] = this.#create(spec, slot);
-    }
+    for (const [at, spec] of specs.entries()) if (spec.factory === null) this.#follow(spec, at);
+    this.#layOut();
     this.chain = this.#compile();
   }
 
-  #use({ discovery }: Extract<FilterSpec, { factory: null }>, slot: number): void {
-    const isLast = slot === this.#specs.length - 1;
+  #follow({ discovery }: Extract<FilterSpec, { factory: null }>, at: number): void {
+    const isLast = at === this.#specs.length - 1;
     const followed: FollowedExtension<HttpFilterFactory> = new FollowedExtension(discovery, this.#extensions, {
       kind: 'http_filter',
       stats: this.#common.stats,
       whyNot: (extension) => terminalRefusal(extension, isLast, 'http'),
       changed: () => {
-        this.#take(slot, followed.current);
+        this.#take(at);
         this.chain = this.#compile();
         this.#changed(this.chain);
       },
     });
-    this.#followed.push(followed);
-    this.#take(slot, followed.current);
+    this.#followed.set(at, followed);
   }
 
-  #take(slot: number, extension: HttpExtension | null): void {
-    this.#filters[slot] = extension === null ? MISSING : this.#create(extension, slot);
+  #currentOf(at: number): Pick<WrittenSpec, 'factory' | 'config'> | null {
+    const spec = this.#specs[at] as FilterSpec;
+    return spec.factory === null ? (this.#followed.get(at)?.current ?? null) : spec;
   }
 
-  #create({ factory, config }: Pick<WrittenSpec, 'factory' | 'config'>, slot: number): HttpFilter {
-    return factory.create(config as never, { slot, ...this.#common }) ?? NOTHING;
+  /** Positions are given out anew, and so all filters are made anew. */
+  #layOut(): void {
+    let slot = 0;
+    for (let at = 0; at < this.#specs.length; at++) {
+      const current = this.#currentOf(at);
+      const size = current === null ? 1 : positionsOf(current.factory, current.config);
+      this.#placed[at] = this.#place(at, current, slot, size);
+      slot += size;
+    }
+  }
+
+  #take(at: number): void {
+    const current = this.#currentOf(at);
+    const size = (this.#placed[at] as readonly PlacedFilter[]).length;
+    if (current !== null && positionsOf(current.factory, current.config) > size) {
+      this.#layOut();
+      return;
+    }
+    let slot = 0;
+    for (let before = 0; before < at; before++) slot += (this.#placed[before] as readonly PlacedFilter[]).length;
+    this.#placed[at] = this.#place(at, current, slot, size);
+  }
+
+  #place(
+    at: number,
+    current: Pick<WrittenSpec, 'factory' | 'config'> | null,
+    slot: number,
+    size: number,
+  ): PlacedFilter[] {
+    for (const one of this.#inner.get(at) ?? []) one.close();
+    const inner: Awaited[] = [];
+    this.#inner.set(at, inner);
+    const { name } = this.#specs[at] as FilterSpec;
+    const follow = followInner(this.#common.stats, this.#extensions, inner);
+    const placed =
+      current === null
+        ? [{ filter: MISSING, routeTypes: null }]
+        : placeFilter(current.factory, current.config, { ...this.#common, slot, name, follow }).slice();
+    while (placed.length < size) placed.push({ filter: NOTHING, routeTypes: null });
+    return placed;
   }
 
   #compile(): FilterChain {
     const entries: ChainEntry[] = [];
-    for (const [slot, { name, disabled }] of this.#specs.entries()) {
-      const filter = this.#filters[slot] as HttpFilter;
-      // What is missing denies whatever a route says.
-      entries.push({ name, filter, disabled: disabled && filter !== MISSING });
+    for (const [at, { name, disabled }] of this.#specs.entries()) {
+      for (const placed of this.#placed[at] as readonly PlacedFilter[]) {
+        // What is missing denies whatever a route says.
+        entries.push({ name, ...placed, disabled: disabled && placed.filter !== MISSING });
+      }
     }
     return compileFilterChain(entries);
   }
 
   /** Calls back once, perhaps now: every filter is there, or was waited for long enough. */
   whenSettled(settled: () => void): void {
-    whenAll(this.#followed, (one, called) => one.whenSettled(called), settled);
+    whenAll(this.#all(), (one, called) => one.whenSettled(called), settled);
+  }
+
+  #all(): Awaited[] {
+    return [...this.#followed.values(), ...[...this.#inner.values()].flat()];
   }
 
   close(): void {
-    for (const followed of this.#followed) followed.close();
-    this.#followed.length = 0;
+    for (const one of this.#all()) one.close();
+    this.#followed.clear();
+    this.#inner.clear();
   }
 }

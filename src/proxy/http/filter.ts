@@ -5,6 +5,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { Scope, StatStore } from '../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { StreamInfo } from '../stream-info.ts';
+import type { FilterDiscovery } from './filter-discovery.ts';
 
 /**
  * 'continue' goes on to the next filter; 'stop' holds the headers here, data still comes to this filter;
@@ -94,6 +95,8 @@ export type FilterStream = {
   readonly random: Random;
   /** Whether the request is gRPC (content-type application/grpc…). */
   readonly isGrpc: boolean;
+  /** The response is one that the proxy makes itself. */
+  readonly isLocalReply: boolean;
   /** True after the stream ended: asynchronous work that comes back does nothing then. */
   readonly isDestroyed: boolean;
 
@@ -191,6 +194,8 @@ export type HttpFilter = {
 export type FilterContext = {
   /** The filter's slot in `stream.slot` and for `routeConfig`. */
   readonly slot: number;
+  /** The filter's name in its chain; absent where there is none. */
+  readonly name?: string;
   /** 'http.STAT_PREFIX.' of the connection manager. */
   readonly statPrefix: string;
   readonly stats: StatStore;
@@ -201,7 +206,19 @@ export type FilterContext = {
   readonly runtime: Runtime;
   /** Counts of all workers; absent where there is one. */
   readonly shared?: SharedCells;
+  /** Follows a filter that is only named, for one that holds others; absent where all is written in place. */
+  readonly follow?: FollowFilter;
 };
+
+/**
+ * `refusal` tells why one that came cannot stand there, or null; `changed` is called whenever it is another one. What
+ * follows ends with the chain.
+ */
+export type FollowFilter = (
+  discovery: FilterDiscovery,
+  refusal: (factory: HttpFilterFactory) => string | null,
+  changed: () => void,
+) => { readonly current: { readonly factory: HttpFilterFactory; readonly config: unknown } | null };
 
 /** Runtime values (layered_runtime). */
 export type Runtime = {
@@ -227,13 +244,41 @@ export type HttpFilterFactory = {
   /** Whether it must end the chain (router). */
   readonly isTerminal?: boolean;
   /** It is not built: 'inert' passes everything on instead, 'deny' lets nobody in. */
-  standsIn?(config: never): 'inert' | 'deny';
+  standsIn?(config: never): 'inert' | 'deny' | undefined;
   /** Protobuf object (snake_case) → frozen runtime configuration; reasons go to `d.reject`. */
   decode(message: never, d: ConfigDecoder): unknown;
   decodeRoute?(message: never, d: ConfigDecoder): unknown;
   /** Null when the configuration does nothing. */
   create(config: never, context: FilterContext): HttpFilter | null;
+  /** Of a filter that holds others: how many positions of the chain it fills; absent: one. */
+  positions?(config: never): number;
+  /** Instead of `create`: what stands at each of these positions, the first of them with `context.slot`. */
+  createAll?(config: never, context: FilterContext): readonly PlacedFilter[];
 };
+
+/** A filter at a position of a chain. */
+export type PlacedFilter = {
+  readonly filter: HttpFilter;
+  /** Full names of the messages that configure it per route; null: any. */
+  readonly routeTypes: ReadonlySet<string> | null;
+};
+
+export function positionsOf(factory: HttpFilterFactory, config: unknown): number {
+  return factory.positions?.(config as never) ?? 1;
+}
+
+/** The filters of one configured filter, from `context.slot` on; empty when it does nothing. */
+export function placeFilter(
+  factory: HttpFilterFactory,
+  config: unknown,
+  context: FilterContext,
+): readonly PlacedFilter[] {
+  if (factory.createAll !== undefined) return factory.createAll(config as never, context);
+  const filter = factory.create(config as never, context);
+  if (filter === null) return [];
+  const { configType, routeConfigType = configType } = factory;
+  return [{ filter, routeTypes: new Set([configType, routeConfigType]) }];
+}
 
 /** Types a factory while keeping its own configuration types. */
 export function defineHttpFilter<Config, RouteConfig = unknown, Message = never, RouteMessage = never>(factory: {

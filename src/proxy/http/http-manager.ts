@@ -8,8 +8,15 @@ import type { RouteTable } from '../route/route.ts';
 import type { Holder, Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
-import { DiscoveredChain, type FilterSpec, type HttpExtension, isDiscovered } from './filter-discovery.ts';
-import type { FilterContext, HttpFilter, Runtime } from './filter.ts';
+import {
+  type Awaited,
+  DiscoveredChain,
+  type FilterSpec,
+  followInner,
+  type HttpExtension,
+  isDiscovered,
+} from './filter-discovery.ts';
+import { type FilterContext, placeFilter, type Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
 import { HttpConnection } from './connection-manager.ts';
 import type { HttpManager } from './manager.ts';
@@ -45,8 +52,8 @@ export type HttpManagerContext = {
   readonly routes?: Holders<RouteTable>;
   /** Filters by name; absent where all are written in place. */
   readonly extensions?: Holders<HttpExtension>;
-  /** Gets the chains that follow filters from elsewhere, to be closed with the manager. */
-  readonly discovered?: DiscoveredChain[];
+  /** Gets what follows filters from elsewhere, to be closed with the manager. */
+  readonly discovered?: Awaited[];
 };
 
 export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerContext): HttpManager {
@@ -54,8 +61,12 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const statPrefix = `http.${parts.config.statPrefix}.`;
   const scope = stats.scope(statPrefix, HTTP_STATS);
   const tracingStats = stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
-  const { shared } = context;
-  const common = { statPrefix, stats, scope, clock, random, runtime, ...(shared === undefined ? {} : { shared }) };
+  const { shared, extensions, discovered } = context;
+  const common = {
+    ...{ statPrefix, stats, scope, clock, random, runtime },
+    ...(shared === undefined ? {} : { shared }),
+    ...(extensions === undefined ? {} : { follow: followInner(stats, extensions, discovered ?? []) }),
+  };
   const upgrades = [...(parts.upgradeFilters ?? [])];
   const { rds = null, followRoutes = null } = parts;
   const useRoutes = (): Holder<RouteTable> | null =>
@@ -63,7 +74,6 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const holder = followRoutes === null ? useRoutes() : followRoutes(statPrefix);
   let http2Stats: Http2CodecScope | null = null;
   const chainOf = (specs: readonly FilterSpec[], changed: (chain: FilterChain) => void): FilterChain => {
-    const { extensions, discovered } = context;
     if (extensions === undefined || !specs.some(isDiscovered)) return makeChain(specs, common);
     const followed = new DiscoveredChain(specs, common, extensions, changed);
     discovered?.push(followed);
@@ -116,9 +126,10 @@ function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'sl
   for (const spec of specs) {
     if (spec.factory === null) continue;
     const { name, factory, config, disabled } = spec;
-    const filter = factory.create(config as never, { slot: entries.length, ...common });
     // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
-    if (filter !== null) entries.push({ name, filter: filter as HttpFilter, disabled });
+    for (const placed of placeFilter(factory, config, { slot: entries.length, name, ...common })) {
+      entries.push({ name, ...placed, disabled });
+    }
   }
   return compileFilterChain(entries);
 }
@@ -127,13 +138,9 @@ function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'sl
 export class HttpManagerFilter implements NetworkFilter {
   readonly #manager: HttpManager;
   readonly #routes: Holders<RouteTable> | null;
-  readonly #discovered: readonly DiscoveredChain[];
+  readonly #discovered: readonly Awaited[];
 
-  constructor(
-    manager: HttpManager,
-    routes: Holders<RouteTable> | null = null,
-    discovered: readonly DiscoveredChain[] = [],
-  ) {
+  constructor(manager: HttpManager, routes: Holders<RouteTable> | null = null, discovered: readonly Awaited[] = []) {
     this.#manager = manager;
     this.#routes = routes;
     this.#discovered = discovered;

@@ -1,5 +1,5 @@
 // Per-route filter configuration arranged by the slots of one chain; made once per (chain, route).
-import type { Route } from '../route/route.ts';
+import type { Route, RouteFilterConfig } from '../route/route.ts';
 import type { FilterChain } from './filter-chain.ts';
 
 export type RouteSlots = {
@@ -26,11 +26,21 @@ function makeRouteSlots(chain: FilterChain, route: Route | null): RouteSlots {
   const disabled = chain.disabledByDefault.slice();
   for (const [slot, name] of chain.names.entries()) {
     const config = route?.filterConfigs.get(name);
-    mostSpecific.push(config?.mostSpecific ?? null);
-    all.push(config?.all ?? []);
+    const own = ownConfigs(config, chain.routeTypes[slot] ?? null);
+    mostSpecific.push(own.at(-1) ?? null);
+    all.push(own);
     if (config?.disabled !== undefined) disabled[slot] = config.disabled;
     // A route that configures a filter turns it on.
     else if (config !== undefined && config.all.length > 0) disabled[slot] = false;
   }
   return { mostSpecific, all, disabled: disabled.includes(true) ? disabled : null };
 }
+
+/** A name may be given a configuration of another kind, which its filter does not see. */
+function ownConfigs(config: RouteFilterConfig | undefined, types: ReadonlySet<string> | null): readonly unknown[] {
+  if (config === undefined) return NONE;
+  if (types === null || config.types.every((type) => types.has(type))) return config.all;
+  return config.all.filter((_, i) => types.has(config.types[i] as string));
+}
+
+const NONE: readonly unknown[] = Object.freeze([]);

@@ -88,6 +88,9 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   get random(): Random {
     return this.connection.random;
   }
+  get isLocalReply(): boolean {
+    return this.isAnswered;
+  }
   get bufferLimitBytes(): number {
     return this.connection.config.bufferLimitBytes;
   }

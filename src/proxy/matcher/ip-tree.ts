@@ -5,7 +5,7 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeCidrs } from '../config/matcher.ts';
 import type { CidrRangePb } from '../config/matcher.ts';
 import type { OnMatchPb } from './matcher.ts';
-import { NO_MATCH } from './step.ts';
+import { NO_MATCH, UNDECIDED } from './step.ts';
 import type { Input, Step } from './step.ts';
 
 export const IP_MATCHER = 'xds.type.matcher.v3.IPMatcher';
@@ -42,6 +42,7 @@ export function decodeIpTree<S, E>(
   const map = new CidrMap([...ranges.values()].map(({ cidr }) => [cidr, stepsFrom(cidr, ranges)] as const));
   return (subject, beside) => {
     const text = input(subject, beside);
+    if (text === null) return UNDECIDED;
     const steps = text === undefined ? undefined : map.lookup(text);
     if (steps === undefined) return NO_MATCH;
     for (const step of steps) {

@@ -8,7 +8,7 @@ import { IP_MATCHER, decodeIpTree } from './ip-tree.ts';
 import type { IpMatcherPb } from './ip-tree.ts';
 import { SERVER_NAME_MATCHER, decodeServerNameTree } from './server-name-tree.ts';
 import type { ServerNameMatcherPb } from './server-name-tree.ts';
-import { NO_MATCH } from './step.ts';
+import { NO_MATCH, UNDECIDED } from './step.ts';
 import type { Input, Step } from './step.ts';
 
 type ExtensionPb = { name?: string; typed_config?: unknown };
@@ -60,7 +60,8 @@ export const MATCHER_TREE_FIELDS = {
   'xds.core.v3.TypedExtensionConfig': 'name typed_config',
 } as const;
 
-type Predicate<S, E> = (subject: S, beside: E) => boolean;
+/** Null: it cannot be told yet. */
+type Predicate<S, E> = (subject: S, beside: E) => boolean | null;
 
 /** What a tree can look at, and what it can lead to, where it is used. */
 export type MatcherContext<S, E> = {
@@ -93,7 +94,9 @@ function decodeList<S, E>(message: MatcherPb, context: MatcherContext<S, E>, d: 
   });
   return (subject, beside) => {
     for (const { predicate, onMatch } of entries) {
-      if (!predicate(subject, beside)) continue;
+      const holds = predicate(subject, beside);
+      if (holds === null) return UNDECIDED;
+      if (!holds) continue;
       const found = onMatch(subject, beside);
       if (found !== NO_MATCH) return found;
     }
@@ -118,6 +121,7 @@ function decodeTree<S, E>(message: MatcherTreePb, context: MatcherContext<S, E>,
 function exactStep<S, E>(input: Input<S, E>, entries: ReadonlyMap<string, Step<S, E>>): Step<S, E> {
   return (subject, beside) => {
     const value = input(subject, beside);
+    if (value === null) return UNDECIDED;
     const step = value === undefined ? undefined : entries.get(value);
     return step === undefined ? NO_MATCH : step(subject, beside);
   };
@@ -129,6 +133,7 @@ function prefixStep<S, E>(input: Input<S, E>, entries: ReadonlyMap<string, Step<
   return (subject, beside) => {
     const value = input(subject, beside);
     if (value === undefined) return NO_MATCH;
+    if (value === null) return UNDECIDED;
     for (const [prefix, onMatch] of longestFirst) {
       const found = value.startsWith(prefix) ? onMatch(subject, beside) : NO_MATCH;
       if (found !== NO_MATCH) return found;
@@ -177,20 +182,31 @@ function decodePredicate<S, E>(message: PredicatePb, context: MatcherContext<S, 
   if (message.and_matcher !== undefined) {
     const all = list(message.and_matcher.predicate, 'and_matcher');
     return (subject, beside) => {
-      for (const predicate of all) if (!predicate(subject, beside)) return false;
+      for (const predicate of all) {
+        const holds = predicate(subject, beside);
+        if (holds !== true) return holds;
+      }
       return true;
     };
   }
   if (message.or_matcher !== undefined) {
     const any = list(message.or_matcher.predicate, 'or_matcher');
     return (subject, beside) => {
-      for (const predicate of any) if (predicate(subject, beside)) return true;
-      return false;
+      let found: boolean | null = false;
+      for (const predicate of any) {
+        const holds = predicate(subject, beside);
+        if (holds === true) return true;
+        if (holds === null) found = null;
+      }
+      return found;
     };
   }
   if (message.not_matcher !== undefined) {
     const inner = decodePredicate(message.not_matcher, context, d.at('not_matcher'));
-    return (subject, beside) => !inner(subject, beside);
+    return (subject, beside) => {
+      const holds = inner(subject, beside);
+      return holds === null ? null : !holds;
+    };
   }
   return decodeSingle(message.single_predicate ?? {}, context, d.at('single_predicate'));
 }
@@ -208,6 +224,7 @@ function decodeSingle<S, E>(
   const matcher: StringMatcher = decodeStringMatcher(message.value_match, d.at('value_match'));
   return (subject, beside) => {
     const value = input(subject, beside);
+    if (value === null) return null;
     return value !== undefined && matcher.matches(value);
   };
 }

@@ -2,7 +2,7 @@
 import { bytesOf } from '../../base/matcher-text.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { OnMatchPb } from './matcher.ts';
-import { NO_MATCH } from './step.ts';
+import { NO_MATCH, UNDECIDED } from './step.ts';
 import type { Input, Step } from './step.ts';
 
 export const SERVER_NAME_MATCHER = 'xds.type.matcher.v3.ServerNameMatcher';
@@ -40,6 +40,7 @@ export function decodeServerNameTree<S, E>(
   return (subject, beside) => {
     const name = input(subject, beside);
     if (name === undefined) return NO_MATCH;
+    if (name === null) return UNDECIDED;
     let found = exact.get(name)?.(subject, beside) ?? NO_MATCH;
     for (let dot = name.indexOf('.'); found === NO_MATCH && dot >= 0; dot = name.indexOf('.', dot + 1)) {
       found = wildcards.get(name.slice(dot))?.(subject, beside) ?? NO_MATCH;

@@ -100,6 +100,8 @@ export type RouteTracing = {
 export type RouteFilterConfig = {
   /** Decoded configurations, least specific first. */
   readonly all: readonly unknown[];
+  /** Full names of the messages that each of them was. */
+  readonly types: readonly string[];
   readonly mostSpecific: unknown;
   /** Undefined: as the chain says. */
   readonly disabled: boolean | undefined;
