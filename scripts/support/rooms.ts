@@ -20,7 +20,7 @@ const DECODE = [
 ];
 const FILTER = [
   ...DECODE,
-  'src/proxy/cel/',
+  'src/proxy/dns-cache/',
   'src/proxy/filter-state/',
   'src/proxy/istio/',
   'src/proxy/rate-limit/',
@@ -160,12 +160,7 @@ export const ROOMS: readonly Room[] = [
   // Shared by filters, routes and access logs: values in, values out.
   { path: 'src/proxy/stream-info.ts', may: [...HEADERS, ...FLOOR] },
   { path: 'src/proxy/filter-state/', may: [...DECODE, ...FLOOR] },
-  { path: 'src/proxy/cel/', may: [...DECODE, ...HEADERS, ...FLOOR], types: ['src/proxy/istio/'] },
-  {
-    path: 'src/proxy/istio/',
-    may: ['src/proxy/cel/', ...DECODE, 'src/wire/grpc/', ...HEADERS, ...FLOOR],
-    types: PROXY_TYPES,
-  },
+  { path: 'src/proxy/istio/', may: [...DECODE, 'src/wire/grpc/', ...HEADERS, ...FLOOR], types: PROXY_TYPES },
   { path: 'src/proxy/rate-limit/', may: ['src/proxy/config-decoder.ts', ...FLOOR] },
   { path: 'src/proxy/formatter/', may: FILTER },
   {
@@ -263,8 +258,26 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
+    path: 'src/proxy/dns-cache/',
+    may: [
+      'src/proxy/config/address.ts',
+      'src/proxy/cluster/circuit-breaker.ts',
+      'src/net/resolver/resolver.ts',
+      ...DECODE,
+      ...FLOOR,
+    ],
+    types: PROXY_TYPES,
+  },
+  {
     path: 'src/proxy/cluster/',
-    may: ['src/proxy/http/filter.ts', 'src/proxy/codec/', 'src/wire/', 'src/net/', ...FLOOR],
+    may: [
+      'src/proxy/http/filter.ts',
+      'src/proxy/codec/',
+      'src/proxy/dns-cache/host-key.ts',
+      'src/wire/',
+      'src/net/',
+      ...FLOOR,
+    ],
     types: PROXY_TYPES,
   },
   {
@@ -336,6 +349,7 @@ export const ROOMS: readonly Room[] = [
 export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   // The companion of decoders; the rest of its room is for those who put a configuration together.
   ['src/proxy/config/matcher.ts', ['src/proxy/']],
+  ['src/proxy/config/address.ts', ['src/proxy/']],
   ['src/proxy/config/grpc-service.ts', ['src/proxy/']],
   ['src/proxy/config/http-service.ts', ['src/proxy/']],
   ['src/proxy/config/filter-discovery.ts', ['src/proxy/config/', 'src/proxy/http/filters/composite/']],

@@ -1,5 +1,6 @@
 // Collects what a configuration means and every reason why it cannot be: the companion of all decode functions.
 import type { SharedCells } from '../base/shared-cells.ts';
+import type { DnsCacheClaims } from './dns-cache/dns-caches.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { FractionalPercent, HttpFilterFactory } from './http/filter.ts';
@@ -75,6 +76,8 @@ export type DecodeEnvironment = {
   readonly staticSecrets?: StaticSecrets;
   /** The transport socket of a type, for clusters; absent where there is none. */
   readonly upstreamTransport?: (type: string) => UpstreamTransportFactory | null;
+  /** Of dynamic forward proxies; absent where only a part is decoded. */
+  readonly dnsCaches?: DnsCacheClaims;
   /** The network filter of a type, for clusters; absent where there is none. */
   readonly upstreamFilter?: (type: string) => UpstreamFilterFactory | null;
   /** The HTTP filter of a type, for filters that hold others; absent where only a part is decoded. */

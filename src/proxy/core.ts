@@ -5,7 +5,7 @@ import { Clock, Random } from '../base/clock.ts';
 import { createEngine, type Engine, type EngineOptions } from '../net/engine.ts';
 import { FileWatch } from '../net/file-watch.ts';
 import { MOST_FLOW_BUFFERS } from '../net/flow-buffers.ts';
-import { createResolver } from '../net/resolver/resolver.ts';
+import { createResolver, type ResolverSettings } from '../net/resolver/resolver.ts';
 import type { Bootstrap, Node } from '../proto/generated/types.d.ts';
 import { registry } from '../proto/registry.ts';
 import type { Problem } from '../proto/report.ts';
@@ -18,6 +18,7 @@ import type { ClusterConfig } from './cluster/cluster-config.ts';
 import { HttpClient } from './cluster/upstream-client/http-client.ts';
 import { LogServices, type LocalInfo } from './access-log/service/log-services.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
+import { DnsCaches } from './dns-cache/dns-caches.ts';
 import { type BootstrapConfig, decodeBootstrap, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
@@ -134,22 +135,18 @@ export type Decoded = {
 /** The bootstrap as runtime objects, or every reason why not. */
 export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap): Decoded | { readonly error: string } {
   const { options } = parts;
-  const { clock, random, engine, stats, runtime, accessLogs, seams } = core;
+  const { clock, random, stats, runtime, accessLogs, seams } = core;
   const { shared } = seams;
   const staticSecrets = new StaticSecrets();
   const holders = makeHolders(() => clock.wallMs, stats);
   holders.record.leaving.drainTimeMs = options.drainTimeMs;
   const unknownFields = makeUnknownFields(parts, core);
   const transports = makeTransportServices(parts, core, staticSecrets, holders, unknownFields);
-  const clusters = new ClusterTable({
-    endpoints: holders.endpoints,
-    ...{ dialer: engine, clock, random, stats, runtime, shared, transports },
-    makeResolver: (settings) => createResolver(settings, { engine, clock, random, stats }),
-  });
+  const { clusters, dnsCaches } = makeClusters(core, holders, transports);
   const localAddress = findLocalAddress(options.localAddressIpVersion);
   const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
   const node = localNode(bootstrap.node, options.serviceNode, options.serviceZone);
-  const extensionParts = { clusters, zone, localAddress, node, metricExpiryMs: evictionMs(bootstrap) };
+  const extensionParts = { clusters, dnsCaches, zone, localAddress, node, metricExpiryMs: evictionMs(bootstrap) };
   const addCluster = (own: ClusterConfig): void => void clusters.set(own);
   const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
   const { off, enabled } = switches(options);
@@ -166,7 +163,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     httpFilters: filters,
     upstreamTransports: transportFactories,
     upstreamFilters: clusterFilters,
-    ...{ runtime, random, shared, version: 'bootstrap', staticSecrets, httpClient },
+    ...{ runtime, random, shared, version: 'bootstrap', staticSecrets, httpClient, dnsCaches },
     logServices: new LogServices(httpClient, stats, local),
     localNode: node,
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
@@ -200,6 +197,17 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     ...{ config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports },
     ...{ bootstrapExtensions, node: told, unknownFields },
   };
+}
+
+/** The clusters, and what they resolve names with. */
+function makeClusters(core: Core, { endpoints }: WorkerHolders, transports: TransportServices) {
+  const { clock, random, engine, stats, runtime, seams } = core;
+  const { shared } = seams;
+  const resolverParts = { engine, clock, random, stats };
+  const makeResolver = (settings: ResolverSettings) => createResolver(settings, resolverParts);
+  const dnsCaches = new DnsCaches({ clock, random, stats, shared }, makeResolver);
+  const parts = { dialer: engine, clock, random, stats, runtime, shared, transports, dnsCaches, makeResolver };
+  return { clusters: new ClusterTable({ endpoints, ...parts }), dnsCaches };
 }
 
 /** Extensions that are on, and why the others are not: by the types of their configurations. */

@@ -1,11 +1,13 @@
 // Every listener, network and HTTP filter and transport socket there is, in lists; nothing registers itself.
 import type { ClusterManager } from './cluster/cluster.ts';
+import type { DnsCaches } from './dns-cache/dns-caches.ts';
 import { ConfigDecoder } from './config-decoder.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { composite } from './http/filters/composite/composite.ts';
 import { matchDelegate } from './http/filters/composite/match-delegate.ts';
 import { cors } from './http/filters/cors.ts';
+import { makeDynamicForwardProxy } from './http/filters/dynamic-forward-proxy/dynamic-forward-proxy.ts';
 import { fault } from './http/filters/fault/fault.ts';
 import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bridge.ts';
 import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
@@ -42,6 +44,7 @@ import {
 import { networkRbac } from './network/filters/rbac.ts';
 import { setFilterState } from './network/filters/set-filter-state.ts';
 import { sniCluster } from './network/filters/sni-cluster.ts';
+import { makeSniForwardProxy } from './network/filters/sni-dynamic-forward-proxy.ts';
 import { makeTcpProxy } from './network/filters/tcp-proxy/tcp-proxy.ts';
 import { unsupportedNetworkGuards } from './network/filters/unsupported.ts';
 import { upstreamTls } from './tls/upstream-tls.ts';
@@ -52,6 +55,7 @@ import type { DownstreamTransportFactory, UpstreamTransportFactory } from './tra
 
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
+  readonly dnsCaches: DnsCaches;
   /** Zone of this node, '' for none. */
   readonly zone: string;
   /** This machine's address. */
@@ -79,7 +83,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
-    ...[composite, matchDelegate],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
     ...unsupportedGuards,
     makeRouter(parts),
   ];
@@ -92,6 +96,7 @@ export function networkFilters(parts: ExtensionParts): NetworkFilterFactory[] {
     networkLocalRateLimit,
     setFilterState,
     sniCluster,
+    makeSniForwardProxy(parts),
     directResponse,
     echo,
     makeMetadataExchange(parts),

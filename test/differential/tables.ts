@@ -9,6 +9,7 @@ import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
+import { forwardProxyGroups } from './cases/forward-proxy.ts';
 import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
 import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
 import { grpcHttp2Groups } from './cases/grpc-http2.ts';
@@ -97,6 +98,7 @@ export const allGroups: readonly Group[] = [
   ...internalHttpGroups,
   ...internalHboneGroups,
   ...internalRedirectGroups,
+  ...forwardProxyGroups,
   ...hedgingGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,

@@ -12,7 +12,10 @@ import { httpFilters, networkFilters, upstreamFilters } from '../../src/proxy/ex
 import { NO_NODE } from '../../src/proxy/istio/node.ts';
 import { openCaptures } from '../captures/captures.ts';
 
-const parts = { clusters: { get: () => null }, zone: '', localAddress: '', node: NO_NODE, metricExpiryMs: 0 };
+const parts = {
+  ...{ clusters: { get: () => null }, dnsCaches: null as never },
+  ...{ zone: '', localAddress: '', node: NO_NODE, metricExpiryMs: 0 },
+};
 const isOwn = ({ name }: { name: string }): boolean => name.startsWith('istio.');
 const http = httpFilters(parts).filter(isOwn);
 const network = networkFilters(parts).filter(isOwn);

@@ -31,6 +31,9 @@ const DNS_PORT = 53;
 /** Source: resolv.conf(5): the server where none is named. */
 const THIS_MACHINE: Address = Object.freeze({ family: 'ipv4', address: '127.0.0.1', port: DNS_PORT });
 
+/** Source: c-ares, ares_is_hostname. */
+const HOST_NAME = /^[\w.*/-]*$/;
+
 const BAD_NAME = failed('Misformatted domain name', false);
 const BAD_REPLY = failed('Misformatted DNS reply', false);
 const UNREACHABLE = failed('Could not contact DNS servers', true);
@@ -59,7 +62,7 @@ export class DnsChannel {
 
   /** Asks for the records of one type. Null when the callback was called during the call. */
   query(name: string, type: number, callback: (outcome: QueryOutcome) => void): { cancel(): void } | null {
-    if (encodeQuery({ id: 0, name, type, udpPayloadBytes: 0 }) === null) {
+    if (!HOST_NAME.test(name) || encodeQuery({ id: 0, name, type, udpPayloadBytes: 0 }) === null) {
       callback(BAD_NAME);
       return null;
     }

@@ -1,22 +1,25 @@
-// The access-log filter of an expression: takes what it holds of, and nothing where it cannot be told.
-import type { CelConfigPb } from '../cel/dialect.ts';
-import { type CelEnvironment, compileCel } from '../cel/expression.ts';
+// The access-log filter that goes by an expression: takes what it holds of, and nothing where it cannot be told.
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
+import { compileExpression } from '../istio/expression.ts';
+import { type LocalNode, NO_NODE } from '../istio/node.ts';
 
 export const EXPRESSION_FILTER = 'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter';
 
-type ExpressionFilterPb = { readonly expression?: string; readonly cel_config?: CelConfigPb };
+/** What it needs of the decoder's environment. */
+export type ExpressionEnvironment = { readonly localNode?: LocalNode };
 
 /** Null when the expression was rejected. */
 export function decodeExpressionFilter(
-  { expression = '', cel_config: config = {} }: ExpressionFilterPb,
+  { expression = '' }: { readonly expression?: string },
   d: ConfigDecoder,
 ): ((ctx: FormatContext) => boolean) | null {
-  const compiled = compileCel(expression, config, d.environment as CelEnvironment);
+  const compiled = compileExpression(expression);
   if (typeof compiled === 'string') {
     d.reject('expression', compiled);
     return null;
   }
-  return (ctx) => compiled.evaluate(ctx) === true;
+  const { localNode: node = NO_NODE } = d.environment as ExpressionEnvironment;
+  return ({ info, requestHeaders, responseHeaders, responseTrailers }) =>
+    compiled.evaluate({ info, node, requestHeaders, responseHeaders, responseTrailers }) === true;
 }

@@ -1,5 +1,6 @@
 // A cluster's configuration at run time: frozen, decoded by config/cluster.ts, complete with defaults.
 import type { Address } from '../../base/byte-stream.ts';
+import type { DnsCacheConfig } from '../dns-cache/dns-cache-config.ts';
 import type { LookupFamily, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
@@ -54,7 +55,22 @@ export type EndpointsConfig = {
 export type DropOverload = { readonly category: string; readonly ratio: number };
 
 /** Where a cluster's hosts come from. */
-export type DiscoveryConfig = { readonly kind: 'STATIC' } | DnsDiscoveryConfig | OriginalDstConfig | EdsConfig;
+export type DiscoveryConfig =
+  | { readonly kind: 'STATIC' }
+  | DnsDiscoveryConfig
+  | OriginalDstConfig
+  | EdsConfig
+  | ForwardProxyConfig;
+
+/** envoy.clusters.dynamic_forward_proxy. */
+export type ForwardProxyConfig = {
+  readonly kind: 'FORWARD_PROXY';
+  /** allow_insecure_cluster_options: TLS need not be for the name that was asked for. */
+  readonly isInsecureAllowed: boolean;
+  /** Of names that say none. */
+  readonly defaultPort: number;
+  readonly cache: DnsCacheConfig;
+};
 
 export type EdsConfig = {
   readonly kind: 'EDS';

@@ -9,19 +9,23 @@ import type { Runtime } from '../http/filter.ts';
 import { type Http2CodecScope, http2StatsOf } from '../codec/http2-stats.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportServices } from '../transport/transport.ts';
+import type { DnsCache } from '../dns-cache/dns-cache.ts';
+import type { DnsCaches } from '../dns-cache/dns-caches.ts';
 import type { Holders } from '../xds/holders.ts';
 import { Breaker } from './circuit-breaker.ts';
-import type { Cluster, LoadBalancer, Priority, TransportWants } from './cluster.ts';
+import type { Cluster, ForwardProxyCluster, LoadBalancer, Priority, TransportWants } from './cluster.ts';
 import type {
   ClusterConfig,
   DnsDiscoveryConfig,
   EdsConfig,
   EndpointConfig,
   EndpointsConfig,
+  ForwardProxyConfig,
   OriginalDstConfig,
   UpstreamProtocol,
 } from './cluster-config.ts';
 import { DnsDiscovery } from './discovery/dns.ts';
+import { ForwardProxyLoadBalancer } from './discovery/dynamic-forward-proxy.ts';
 import { EdsDiscovery } from './discovery/eds.ts';
 import { OriginalDstLoadBalancer } from './discovery/original-dst.ts';
 import { HostEntry, hostKey } from './host.ts';
@@ -44,6 +48,8 @@ export type ClusterDependencies = {
   readonly transports?: TransportServices;
   /** Assignments of EDS clusters; absent where there is no such cluster. */
   readonly endpoints?: Holders<EndpointsConfig>;
+  /** Of dynamic forward proxies; absent where there is no such cluster. */
+  readonly dnsCaches?: DnsCaches;
   /** For DNS clusters; asked once per different settings. */
   readonly makeResolver: (settings: ResolverSettings) => Resolver;
 };
@@ -56,6 +62,8 @@ export type ClusterContext = ClusterDependencies & {
   /** Whether a listener of this proxy is bound to the address. */
   readonly isOwnAddress: (address: Address) => boolean;
 };
+
+type Discovery = DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer | ForwardProxyLoadBalancer;
 
 /** Runtime key, per cent. Source: Envoy ClusterImplBase::DropOverloadRuntimeKey. */
 const DROP_LIMIT = 'load_balancing_policy.drop_overload_limit';
@@ -88,7 +96,10 @@ export class ClusterEntry implements Cluster {
   /** The last one that there was. */
   dropCategory = '';
   /** What keeps the hosts up to date besides the configuration. */
-  readonly #discovery: DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer | null;
+  readonly #discovery: Discovery | null;
+  /** Of a dynamic forward proxy: given back at the end. */
+  #dnsCache: DnsCache | null = null;
+  readonly forwardProxy: ForwardProxyCluster | null;
   /** Hosts came or went; set by the table of clusters once the cluster is in use. */
   onHostsChanged: (() => void) | null = null;
   /** Of `#byKey`; made when asked for. */
@@ -126,18 +137,17 @@ export class ClusterEntry implements Cluster {
     this.wants = isPlain && autoNames === null ? null : { autoNames, needsConnection };
     const { discovery } = config;
     this.#balancer =
-      discovery.kind === 'ORIGINAL_DST'
+      discovery.kind === 'ORIGINAL_DST' || discovery.kind === 'FORWARD_PROXY'
         ? null
         : new PriorityLoadBalancer(config, dependencies.runtime, this.scope, random);
     this.#discovery = discovery.kind === 'STATIC' ? null : this.#discover(discovery);
-    this.lb = this.#balancer ?? (this.#discovery as OriginalDstLoadBalancer);
+    this.lb = this.#balancer ?? (this.#discovery as OriginalDstLoadBalancer | ForwardProxyLoadBalancer);
+    this.forwardProxy = discovery.kind === 'FORWARD_PROXY' ? { defaultPort: discovery.defaultPort } : null;
     this.scope.set(this.scope.i.warming_state, 0);
     this.setEndpoints(config.endpoints);
   }
 
-  #discover(
-    config: DnsDiscoveryConfig | EdsConfig | OriginalDstConfig,
-  ): DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer {
+  #discover(config: DnsDiscoveryConfig | EdsConfig | OriginalDstConfig | ForwardProxyConfig): Discovery {
     const { clock, random, resolverFor, isOwnAddress } = this.#dependencies;
     const stats = this.scope;
     if (config.kind === 'EDS') {
@@ -151,6 +161,17 @@ export class ClusterEntry implements Cluster {
         stats,
         clusterName: this.name,
         isOwnAddress,
+        addHost: (endpoint) => this.#addHost(endpoint),
+        removeHosts: (hosts) => this.#removeHosts(hosts),
+      });
+    }
+    if (config.kind === 'FORWARD_PROXY') {
+      const { dnsCaches } = this.#dependencies;
+      if (dnsCaches === undefined) throw new Error(`cluster ${this.name}: there are no DNS caches`);
+      this.#dnsCache = dnsCaches.acquire(config.cache);
+      return new ForwardProxyLoadBalancer({
+        cache: this.#dnsCache,
+        defaultPort: config.defaultPort,
         addHost: (endpoint) => this.#addHost(endpoint),
         removeHosts: (hosts) => this.#removeHosts(hosts),
       });
@@ -312,6 +333,7 @@ export class ClusterEntry implements Cluster {
   close(): void {
     this.onHostsChanged = null;
     this.#discovery?.close();
+    if (this.#dnsCache !== null) this.#dependencies.dnsCaches?.release(this.#dnsCache);
     const { discovery } = this.config;
     if (discovery.kind === 'DNS') this.#dependencies.releaseResolver(discovery.resolver);
     const drained = (): void => {

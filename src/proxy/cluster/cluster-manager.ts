@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
+import type { DnsCaches } from '../dns-cache/dns-caches.ts';
 import type { ClusterManager } from './cluster.ts';
 import type { ClusterConfig } from './cluster-config.ts';
 import { type ClusterContext, type ClusterDependencies, ClusterEntry } from './cluster-entry.ts';
@@ -45,6 +46,11 @@ export class ClusterTable implements ClusterManager {
     };
     this.#stats = managerScope(dependencies.stats);
     this.#stats.set(this.#stats.i.warming_clusters, 0);
+  }
+
+  /** Of its dynamic forward proxies. */
+  get dnsCaches(): DnsCaches | undefined {
+    return this.#context.dnsCaches;
   }
 
   get(name: string): ClusterEntry | null {

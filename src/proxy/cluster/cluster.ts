@@ -32,7 +32,17 @@ export type LoadBalancerContext = {
 export type LoadBalancer = {
   /** A host to use now, or null when none is healthy enough. */
   chooseHost(context: LoadBalancerContext): Host | null;
+  /**
+   * Where names are looked up on demand: asks for the host that `chooseHost` did not have. Null when `told` was called
+   * during the call.
+   */
+  findHost?(context: LoadBalancerContext, told: HostCallback): HostSearch | null;
 };
+
+/** Called once; `details` say, as response-code details, why there is none. */
+export type HostCallback = (host: Host | null, details: string) => void;
+/** A host that is being looked for. After `cancel` nothing is told. */
+export type HostSearch = { cancel(): void };
 
 export type Priority = 'DEFAULT' | 'HIGH';
 
@@ -135,6 +145,12 @@ export type TransportWants = {
   readonly needsConnection: boolean;
 };
 
+/** What the filters of a dynamic forward proxy need of its cluster. */
+export type ForwardProxyCluster = {
+  /** Of names that say no port. */
+  readonly defaultPort: number;
+};
+
 export type Cluster = {
   readonly name: string;
   readonly metadata: Metadata | null;
@@ -158,6 +174,8 @@ export type Cluster = {
   readonly bufferLimitBytes: number;
   /** Which protocol its connections speak; absent: HTTP/1. */
   readonly httpProtocol?: UpstreamProtocol;
+  /** Of a dynamic forward proxy; null or absent for others. */
+  readonly forwardProxy?: ForwardProxyCluster | null;
 };
 
 /** Finds clusters by name; the router looks up at each request, so a swap takes effect at once. */

@@ -14,6 +14,8 @@ import { HostPools } from './pool/host-pools.ts';
 export class HostCounts {
   /** Tried, in this order, when the host's address does not answer. */
   furtherAddresses: readonly Address[] | undefined = undefined;
+  /** Where pools go that were made for another address of it. */
+  movedTo: Address | null = null;
   cxTotal = 0;
   cxActive = 0;
   cxConnectFail = 0;
@@ -35,8 +37,8 @@ export type LoadMetric = { readonly name: string; readonly count: number; readon
 const NO_METRICS: readonly LoadMetric[] = Object.freeze([]);
 
 export class HostEntry extends HostCounts implements Host {
-  readonly address: Address;
-  readonly name: string;
+  address: Address;
+  name: string;
   /** The endpoint it stands for now; replaced by updates. */
   endpoint: EndpointConfig;
   readonly #context: PoolContext;
@@ -92,6 +94,14 @@ export class HostEntry extends HostCounts implements Host {
     this.endpoint = endpoint;
     this.furtherAddresses = endpoint.additionalAddresses;
     this.isCanary = endpoint.metadata?.get('envoy.lb')?.['canary'] === true;
+  }
+
+  /** Its name has other addresses now: new connections go there, those that stand serve on. */
+  moveTo(address: Address, further: readonly Address[]): void {
+    this.address = address;
+    this.name = addressText(address);
+    this.movedTo = address;
+    this.furtherAddresses = further;
   }
 
   get hostname(): string {

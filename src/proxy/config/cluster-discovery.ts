@@ -1,12 +1,5 @@
 // Decodes where a cluster's hosts come from: its type, names and resolvers, original destinations.
-import type {
-  Address as AddressPb,
-  Cluster,
-  Cluster_RefreshRate,
-  DnsResolverOptions,
-  TypedExtensionConfig,
-} from '../../proto/generated/types.d.ts';
-import type { Address } from '../../base/byte-stream.ts';
+import type { Cluster, Cluster_RefreshRate, TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import { DEFAULT_RESOLVER, type LookupFamily, type ResolverSettings } from '../../net/resolver/resolver.ts';
 import {
   DEFAULT_CLEANUP_INTERVAL_MS,
@@ -17,12 +10,13 @@ import {
   type OriginalDstConfig,
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { decodeAddress } from './address.ts';
+import { DNS_CACHE_FIELDS } from '../dns-cache/decode-dns-cache.ts';
+import { type CaresFields, decodeTypedResolver, makeCares, RESOLVER_FIELDS } from '../dns-cache/decode-resolver.ts';
+import { decodeForwardProxy, type ForwardProxyPb } from './cluster-forward-proxy.ts';
 import { decodeDnsNames } from './endpoint.ts';
 
 const DNS_CLUSTER = 'envoy.extensions.clusters.dns.v3.DnsCluster';
-const CARES = 'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig';
-const GETADDRINFO = 'envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig';
+const FORWARD_PROXY = 'envoy.extensions.clusters.dynamic_forward_proxy.v3';
 
 /** Fields of Cluster that only clusters of one type read. */
 const LEGACY_DNS_FIELDS = [
@@ -44,19 +38,16 @@ export const CLUSTER_DISCOVERY = `type cluster_type eds_cluster_config dns_looku
 export const DISCOVERY_FIELDS = {
   'envoy.config.cluster.v3.Cluster.CustomClusterType': 'name typed_config',
   'envoy.config.cluster.v3.Cluster.EdsClusterConfig': 'eds_config service_name',
-  'envoy.config.cluster.v3.Cluster.RefreshRate': 'base_interval max_interval',
   'envoy.config.cluster.v3.Cluster.OriginalDstLbConfig':
     'use_http_header http_header_name upstream_port_override metadata_key',
   'envoy.type.metadata.v3.MetadataKey': 'key path',
   'envoy.type.metadata.v3.MetadataKey.PathSegment': 'key',
-  'envoy.config.core.v3.DnsResolutionConfig': 'resolvers dns_resolver_options',
-  'envoy.config.core.v3.DnsResolverOptions': 'use_tcp_for_dns_lookups no_default_search_domain',
   [DNS_CLUSTER]: `dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter typed_dns_resolver_config
     dns_lookup_family all_addresses_in_single_endpoint dns_min_refresh_rate`,
   [`${DNS_CLUSTER}.RefreshRate`]: 'base_interval max_interval',
-  [CARES]: `resolvers dns_resolver_options use_resolvers_as_fallback filter_unroutable_families
-    query_timeout_seconds query_tries rotate_nameservers edns0_max_payload_size`,
-  [GETADDRINFO]: 'num_retries',
+  [`${FORWARD_PROXY}.ClusterConfig`]: 'dns_cache_config allow_insecure_cluster_options',
+  ...RESOLVER_FIELDS,
+  ...DNS_CACHE_FIELDS,
 } as const;
 
 /** Cluster types by the names that cluster_type gives them. */
@@ -86,17 +77,6 @@ type DnsFields = {
   readonly all_addresses_in_single_endpoint?: boolean | undefined;
 };
 
-type CaresFields = {
-  readonly resolvers?: AddressPb[];
-  readonly dns_resolver_options?: DnsResolverOptions;
-  readonly use_resolvers_as_fallback?: boolean;
-  readonly filter_unroutable_families?: boolean;
-  readonly query_timeout_seconds?: number | bigint;
-  readonly query_tries?: number;
-  readonly rotate_nameservers?: boolean;
-  readonly edns0_max_payload_size?: number;
-};
-
 /** Null after rejecting a type that there is not. */
 export function decodeDiscovery(message: Cluster, d: ConfigDecoder): DiscoveryConfig | null {
   const custom = message.cluster_type;
@@ -109,6 +89,11 @@ export function decodeDiscovery(message: Cluster, d: ConfigDecoder): DiscoveryCo
       const fields = unpacked.message as DnsFields;
       const isLogical = fields.all_addresses_in_single_endpoint ?? false;
       return decodeDns(message, fields, isLogical, d, dt);
+    }
+    if (unpacked.type === `${FORWARD_PROXY}.ClusterConfig`) {
+      const useless = [...LEGACY_DNS_FIELDS, ...ORIGINAL_DST_FIELDS, 'eds_cluster_config', 'load_assignment'] as const;
+      refuseFields(message, useless, 'takes no effect: the names are those of requests', d);
+      return decodeForwardProxy(message, unpacked.message as ForwardProxyPb, d, dt);
     }
     dt.reject('', `${unpacked.type} is not supported yet`);
     return null;
@@ -223,56 +208,6 @@ function decodeResolver(message: Cluster, fields: DnsFields, d: ConfigDecoder, d
   if ((message.dns_resolvers ?? []).length === 0 && message.use_tcp_for_dns_lookups !== true) return DEFAULT_RESOLVER;
   const options = { use_tcp_for_dns_lookups: message.use_tcp_for_dns_lookups };
   return makeCares({ resolvers: message.dns_resolvers ?? [], dns_resolver_options: options }, d, 'dns_resolvers');
-}
-
-function decodeTypedResolver(typed: TypedExtensionConfig, d: ConfigDecoder): ResolverSettings {
-  const dt = d.at('typed_config');
-  const unpacked = d.environment.unpack(typed.typed_config, dt);
-  if (unpacked === null) return DEFAULT_RESOLVER;
-  if (unpacked.type === CARES) return makeCares(unpacked.message as CaresFields, dt, 'resolvers');
-  if (unpacked.type === GETADDRINFO) {
-    const { num_retries: retries } = unpacked.message as { num_retries?: number };
-    // Time-outs and servers are the system's; without num_retries it is tried for ever.
-    const forever = Number.MAX_SAFE_INTEGER;
-    return Object.freeze({
-      ...DEFAULT_RESOLVER,
-      kind: 'getaddrinfo',
-      timeoutMs: 0,
-      tries: 0,
-      retries: retries ?? forever,
-    });
-  }
-  dt.reject('', `${unpacked.type} is not supported`);
-  return DEFAULT_RESOLVER;
-}
-
-function makeCares(fields: CaresFields, d: ConfigDecoder, where: string): ResolverSettings {
-  const servers: Address[] = [];
-  for (const [i, resolver] of (fields.resolvers ?? []).entries()) {
-    const dr = d.at(where, i);
-    if (resolver.pipe !== undefined) {
-      dr.reject('', `DNS resolver '${resolver.pipe.path ?? ''}' is not an IP address`);
-      continue;
-    }
-    // Whether a server is asked by UDP or TCP is no matter of its address.
-    const { protocol: _protocol, ...socket } = resolver.socket_address ?? {};
-    const address = decodeAddress({ socket_address: socket }, dr);
-    if (address !== null) servers.push(Object.freeze(address));
-  }
-  const options = fields.dns_resolver_options;
-  const timeoutS = fields.query_timeout_seconds;
-  return Object.freeze({
-    ...DEFAULT_RESOLVER,
-    servers: Object.freeze(servers),
-    serversAreFallback: fields.use_resolvers_as_fallback ?? false,
-    useTcp: options?.use_tcp_for_dns_lookups ?? false,
-    noSearch: options?.no_default_search_domain ?? false,
-    rotate: fields.rotate_nameservers ?? false,
-    filterUnroutable: fields.filter_unroutable_families ?? false,
-    timeoutMs: timeoutS === undefined ? DEFAULT_RESOLVER.timeoutMs : Number(timeoutS) * 1000,
-    tries: fields.query_tries ?? DEFAULT_RESOLVER.tries,
-    udpPayloadBytes: fields.edns0_max_payload_size ?? 0,
-  });
 }
 
 // ─── Original destination ─────────────────────────────────────────────────────────────────────────────────────────

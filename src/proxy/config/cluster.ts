@@ -20,6 +20,7 @@ import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
 import { CLUSTER_FILTER_FIELDS, decodeClusterFilters } from './cluster-filters.ts';
 import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
 import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
+import { fitForwardProxy, fitHttp } from './cluster-forward-proxy.ts';
 import { CLUSTER_TRANSPORT_FIELDS, decodeTransports } from './cluster-transport.ts';
 import { decodeEndpoints, decodeMetadata, decodePolicy, ENDPOINT_FIELDS } from './endpoint.ts';
 
@@ -46,7 +47,6 @@ export const CLUSTER_FIELDS = {
   'envoy.config.cluster.v3.Cluster.LeastRequestLbConfig': 'choice_count active_request_bias',
   'envoy.config.cluster.v3.LoadBalancingPolicy': 'policies',
   'envoy.config.cluster.v3.LoadBalancingPolicy.Policy': 'typed_extension_config',
-  'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
   'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': 'locality_lb_config',
   'envoy.extensions.load_balancing_policies.random.v3.Random': 'locality_lb_config',
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest':
@@ -77,8 +77,11 @@ const RETRY_BUDGET_MIN_CONCURRENCY = 3;
 /** Returns null when nothing can be made of the message; reasons are in `d`. */
 export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig | null {
   const name = message.name ?? '';
-  const discovery = decodeDiscovery(message, d);
-  if (discovery === null) return null;
+  const found = decodeDiscovery(message, d);
+  if (found === null) return null;
+  const transports = decodeTransports(message, d);
+  const http = decodeClusterHttp(message, d);
+  const discovery = found.kind === 'FORWARD_PROXY' ? fitForwardProxy(found, transports) : found;
   const common = message.common_lb_config;
   const lb = decodeLoadBalancer(message, discovery, d);
   const breakers = message.circuit_breakers;
@@ -102,10 +105,10 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     },
     maxConnectionsPerHost: perHostLimit(breakers?.per_host_thresholds, db),
     preconnectRatio: message.preconnect_policy?.per_upstream_preconnect_ratio ?? 1,
-    http: decodeClusterHttp(message, d),
+    http: found.kind === 'FORWARD_PROXY' ? fitHttp(message, http, found, d) : http,
     endpoints: decodeHosts(message, discovery, d),
     dial: decodeDial(message, d),
-    ...decodeTransports(message, d),
+    ...transports,
     filters: decodeClusterFilters(message.filters as never, d),
     ...loadMetrics(message),
     metadata: decodeMetadata(message.metadata),
@@ -148,7 +151,7 @@ function decodeLoadBalancer(message: Cluster, discovery: DiscoveryConfig, d: Con
     case 'RANDOM':
       return { ...ROUND_ROBIN, policy: { kind: 'random' } };
     case 'CLUSTER_PROVIDED':
-      if (discovery.kind !== 'ORIGINAL_DST') {
+      if (discovery.kind !== 'ORIGINAL_DST' && discovery.kind !== 'FORWARD_PROXY') {
         const name = message.name ?? '';
         d.reject(
           'lb_policy',

@@ -9,6 +9,7 @@ import type { UpstreamFilterFactory } from '../cluster/upstream-filter.ts';
 import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
+import type { DnsCacheClaims } from '../dns-cache/dns-caches.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { LocalNode } from '../istio/node.ts';
 import type { StaticSecrets } from '../tls/static-secrets.ts';
@@ -32,6 +33,7 @@ export type EnvironmentParts = {
   readonly shared?: SharedCells;
   readonly version?: string;
   readonly staticSecrets?: StaticSecrets;
+  readonly dnsCaches?: DnsCacheClaims;
   readonly hasAds?: boolean;
   readonly isAdsDelta?: boolean;
   readonly httpClient?: HttpClient;

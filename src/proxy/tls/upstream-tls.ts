@@ -285,6 +285,7 @@ export const upstreamTls: UpstreamTransportFactory = {
   configType: 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
   fields: UPSTREAM_TLS_FIELDS,
   decode: (message, d) => decodeUpstreamTls(message, d),
+  isSecure: () => true,
   create: (config, context) => new UpstreamTls(config, context),
 };
 

@@ -16,6 +16,7 @@ import type {
   UpstreamTransport,
   UpstreamTransportFactory,
 } from './transport.ts';
+import { isSecureTransport } from './transport.ts';
 
 const TYPE = 'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport';
 
@@ -133,5 +134,6 @@ export const internalUpstream: UpstreamTransportFactory = {
     ...TRANSPORT_SOCKET_FIELDS,
   },
   decode: (message, d) => decode(message, d),
+  isSecure: ({ inner }: { inner: TransportConfig<UpstreamTransport> | null }) => isSecureTransport(inner),
   create: (config, context) => new InternalUpstream(config, context),
 };

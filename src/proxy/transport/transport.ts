@@ -120,10 +120,17 @@ export type TransportFactory<Transport> = {
   readonly configType: string;
   readonly fields: Readonly<Record<string, string>>;
   decode(message: never, d: ConfigDecoder): unknown;
+  /** Whether it encrypts; absent: no. Source: Envoy implementsSecureTransport. */
+  isSecure?(config: never): boolean;
   create(config: never, context: TransportContext): Transport;
 };
 export type DownstreamTransportFactory = TransportFactory<DownstreamTransport>;
 export type UpstreamTransportFactory = TransportFactory<UpstreamTransport>;
+
+/** Null: raw_buffer. */
+export function isSecureTransport(transport: TransportConfig<UpstreamTransport> | null): boolean {
+  return transport?.factory.isSecure?.(transport.config as never) === true;
+}
 
 /** A transport socket as configured. */
 export type TransportConfig<Transport> = { readonly factory: TransportFactory<Transport>; readonly config: unknown };

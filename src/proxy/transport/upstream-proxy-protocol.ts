@@ -18,6 +18,7 @@ import type {
   UpstreamTransport,
   UpstreamTransportFactory,
 } from './transport.ts';
+import { isSecureTransport } from './transport.ts';
 
 /** What the listener filter read; bytes of a header of version 2. */
 const HEADER_STATE = 'envoy.network.proxy_protocol_options';
@@ -234,5 +235,6 @@ export const upstreamProxyProtocol: UpstreamTransportFactory = {
     ...TRANSPORT_SOCKET_FIELDS,
   },
   decode: (message, d) => decode(message, d),
+  isSecure: ({ inner }: { inner: TransportConfig<UpstreamTransport> | null }) => isSecureTransport(inner),
   create: (config, context) => new UpstreamProxyProtocol(config, context),
 };

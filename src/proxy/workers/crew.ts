@@ -103,7 +103,7 @@ export function mergeClusters(lists: readonly (readonly ClusterStatus[])[]): Clu
 }
 
 function mergeHosts(a: ClusterStatus, b: ClusterStatus): HostStatus[] {
-  const key = (host: HostStatus): string => `${host.priority} ${host.name}`;
+  const key = (host: HostStatus): string => `${host.priority} ${host.name} ${host.hostname}`;
   const hosts = new Map(a.hosts.map((host) => [key(host), host]));
   for (const host of b.hosts) {
     const known = hosts.get(key(host));

@@ -126,6 +126,7 @@ class WorkerThread {
       cluster.breakers.DEFAULT.refresh();
       cluster.breakers.HIGH.refresh();
     }
+    if (id !== 0) this.#worker.clusters.dnsCaches?.refreshGauges();
     const pieces = this.#journal.report(this.#core.stats, withHistograms, id !== 0);
     const next = (): void => {
       const piece = pieces.next();

@@ -18,10 +18,11 @@ export function dialHost(
   callback: DialCallback,
 ): Cancel {
   const further = host.furtherAddresses;
+  const first = host.movedTo ?? address;
   if (further === undefined || further.length === 0) {
-    return context.dialer.connect(address, optionsOf(context, address, source), callback);
+    return context.dialer.connect(first, optionsOf(context, first, source), callback);
   }
-  const race = new Race(context, sortAddresses([address, ...further], context.config.dial), host, source, callback);
+  const race = new Race(context, sortAddresses([first, ...further], context.config.dial), host, source, callback);
   race.next();
   return race;
 }

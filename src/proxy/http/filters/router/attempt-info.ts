@@ -78,7 +78,7 @@ type Rewritten = {
 /** auto_host_rewrite. Source: Envoy Http::Utility::updateAuthority. */
 export function rewriteAuthority({ router, stream, headers, forward }: Rewritten, hostname: string): void {
   const before = headers.authority;
-  if (before === hostname || hostname === '') return;
+  if (hostname === '') return;
   stream.keepHead();
   if (forward.appendXForwardedHost && before !== '') headers.appendValue(H['x-forwarded-host'], before);
   if (!router.config.suppressEnvoyHeaders) headers.set(H['x-envoy-original-host'], before);

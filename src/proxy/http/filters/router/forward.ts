@@ -3,7 +3,7 @@ import type { Random } from '../../../../base/clock.ts';
 import type { Failure } from '../../../../base/failure.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
-import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
+import type { Cluster, Host, HostSearch, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
 import { NO_POOL, PENDING_OVERFLOW } from '../../../cluster/failures.ts';
 import type { InternalRedirectPolicy } from '../../../route/internal-redirect.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
@@ -72,6 +72,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #perTryIdleMs = 0;
   /** Body that waits for a connection, or that a retry needs again. */
   #kept: KeptBody | null = null;
+  /** A host is being looked for. */
+  #isSearching = false;
+  #search: HostSearch | null = null;
   /** The body waits until the upstream agreed to the upgrade. */
   #isHeld = false;
   /** It was too large to be kept. */
@@ -153,10 +156,12 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       removeRetryHeaders(headers);
     } else if (policy !== null && policy.on !== 0) this.#retry = new RetryState(policy, headers);
     const host = this.cluster.lb.chooseHost(this);
-    if (host === null) {
-      this.#noHealthyUpstream();
-      return;
-    }
+    if (host === null) this.#findHost(endStream);
+    else this.#startWith(host, endStream);
+  }
+
+  #startWith(host: Host, endStream: boolean): void {
+    const { headers, forward, router, stream } = this;
     if (forward.mirrors.length > 0 && headers.method !== 'CONNECT') {
       this.#shadows = startShadows(this, this.#globalMs, endStream);
     }
@@ -216,7 +221,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isBodyLost = true;
     this.#redirects = null;
     this.#dropRetry();
-    if (this.#isAttempting) {
+    if (this.#isAttempting || this.#isSearching) {
       if (this.#encoder !== null && !this.#isHeld) this.#dropKept();
       return true;
     }
@@ -251,6 +256,28 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #armPerTry(): void {
     if (this.#perTryMs > 0) this.#companion?.perTry.arm(this.#perTryMs);
     if (this.#perTryIdleMs > 0) this.#companion?.perTryIdle.arm(this.#perTryIdleMs);
+  }
+
+  // ─── A host that is looked for ──────────────────────────────────────────────────────────────────────────────────
+
+  /** There is none; a dynamic forward proxy may find one. The body waits meanwhile. */
+  #findHost(endStream: boolean): void {
+    const { lb } = this.cluster;
+    if (lb.findHost === undefined) return this.#noHealthyUpstream();
+    this.#requestEnded = endStream;
+    this.#isSearching = true;
+    const search = lb.findHost(this, (host, details) => {
+      // Envoy counts the host that is missing only where it need not ask.
+      const isAtOnce = this.#search === null;
+      this.#isSearching = false;
+      this.#search = null;
+      if (this.#isDone) return;
+      if (host === null) this.#noHealthyUpstream(details, isAtOnce);
+      else if (this.#isRetry) this.#retryWith(host);
+      else this.#startWith(host, this.#requestEnded);
+    });
+    // The answer may have come during the call.
+    if (this.#isSearching) this.#search = search;
   }
 
   // ─── One attempt ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -513,17 +540,20 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   onRetryTimer(): void {
     if (this.#isDone) return;
-    const { headers, route, router, info } = this;
+    const { router, info } = this;
     this.#isRetry = true;
     this.#attempt++;
     info.attemptCount = this.#attempt;
     const cluster = router.clusterNamed(this.cluster.name);
     if (cluster !== null) this.cluster = cluster;
     const host = cluster === null ? null : cluster.lb.chooseHost(this);
-    if (host === null) {
-      this.#noHealthyUpstream();
-      return;
-    }
+    if (host !== null) this.#retryWith(host);
+    else if (cluster === null) this.#noHealthyUpstream();
+    else this.#findHost(this.#requestEnded);
+  }
+
+  #retryWith(host: Host): void {
+    const { headers, route, router } = this;
     if (route.virtualHost.includeRequestAttemptCount) headers.set(H['x-envoy-attempt-count'], String(this.#attempt));
     if (route.virtualHost.includeIsTimeoutRetryHeader) {
       headers.set(H['x-envoy-is-timeout-retry'], this.#isTimeoutRetry ? 'true' : 'false');
@@ -666,11 +696,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#reply(status, 'upstream max stream duration reached', details, Flag.UMSDR, false);
   }
 
-  #noHealthyUpstream(): void {
+  #noHealthyUpstream(details = 'no_healthy_upstream', isCounted = true): void {
     const { scope } = this.cluster;
-    scope.inc(scope.i.upstream_cx_none_healthy);
+    if (isCounted) scope.inc(scope.i.upstream_cx_none_healthy);
     chargeCode(this, 503, null, null);
-    this.#reply(503, 'no healthy upstream', 'no_healthy_upstream', Flag.UH, false);
+    this.#reply(503, 'no healthy upstream', details, Flag.UH, false);
   }
 
   #chargeAbort(status: number, host = this.#involvedHost): void {
@@ -709,6 +739,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   /** The stream is over, however it ended. */
   destroy(): void {
     if (this.#isAttempting) this.#abandonAttempt();
+    this.#search?.cancel();
     this.#isDone = true;
     this.#hedge?.end();
     this.#dropRetry();

@@ -6,6 +6,7 @@ import type {
   Cluster,
   ConnectionCallbacks,
   Host,
+  LoadBalancer,
   LoadBalancerContext,
   StreamRequest,
   UpstreamConnection,
@@ -159,13 +160,29 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
       return;
     }
     const host = cluster.lb.chooseHost(this);
-    if (host === null) {
+    if (host !== null) this.attempt(host);
+    else if (cluster.lb.findHost !== undefined) this.findHost(cluster.lb as Required<LoadBalancer>);
+    else {
       scope.inc(scope.i.upstream_cx_none_healthy);
       this.flag(Flag.UH);
       this.giveUp(NO_HEALTHY_UPSTREAM);
-      return;
     }
-    this.attempt(host);
+  }
+
+  /** Of a dynamic forward proxy: the name is looked up. */
+  private findHost(lb: Required<LoadBalancer>): void {
+    let isOver = false;
+    const search = lb.findHost(this, (host) => {
+      isOver = true;
+      this.request = null;
+      if (this.isOver || this.closeReason !== '') return;
+      if (host !== null) this.attempt(host);
+      else {
+        this.flag(Flag.UH);
+        this.giveUp(NO_HEALTHY_UPSTREAM);
+      }
+    });
+    if (!isOver) this.request = search;
   }
 
   private attempt(host: Host): void {
