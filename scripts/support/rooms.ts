@@ -353,6 +353,11 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ['src/proxy/config/grpc-service.ts', ['src/proxy/']],
   ['src/proxy/config/http-service.ts', ['src/proxy/']],
   ['src/proxy/config/filter-discovery.ts', ['src/proxy/config/', 'src/proxy/http/filters/composite/']],
+  // A header is changed in one way, whoever changes it.
+  [
+    'src/proxy/http/filters/header-mutation/field-mutations.ts',
+    ['src/proxy/http/filters/', 'src/proxy/http/admission.ts', 'src/proxy/config/'],
+  ],
   ['src/proxy/http/filters/', ['src/proxy/http/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/network/filters/', ['src/proxy/network/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/listener/filters/', ['src/proxy/listener/filters/', 'src/proxy/extensions.ts']],

@@ -165,7 +165,7 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
 
   // What belongs to Envoy's own process, or to the machine it runs on.
   {
-    cases: /^routing changes \/ mirror/,
+    cases: /^(routing changes \/ mirror|route odds \/ copy )/,
     path: /x-forwarded-for$|async-client/,
     reason: 'Envoy mirrors through an internal client with statistics of its own that appends the machine address',
   },

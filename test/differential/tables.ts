@@ -38,6 +38,8 @@ import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
 import { retryPriorityGroups } from './cases/retry-priority.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
+import { routeMoreGroups } from './cases/route-more.ts';
+import { routeTreeGroups } from './cases/route-trees.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
@@ -100,6 +102,8 @@ export const allGroups: readonly Group[] = [
   ...internalRedirectGroups,
   ...forwardProxyGroups,
   ...hedgingGroups,
+  ...routeTreeGroups,
+  ...routeMoreGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,
   ...tlsIdentityGroups,

@@ -235,6 +235,8 @@ export function retryPolicy(change: Partial<RetryPolicy> = {}): RetryPolicy {
     avoidPreviousHosts: false,
     previousPriorities: 0,
     hostSelectionMaxAttempts: 1,
+    omits: null,
+    refreshesCluster: false,
     rateLimitedBackOff: null,
     ...change,
   };
@@ -260,7 +262,8 @@ export function makeRoute(change: RouteChange = {}): Route {
     ...change.virtualHost,
   };
   const forward: ForwardAction = {
-    clusterName: () => 'up',
+    clusterName: 'up',
+    specifier: null,
     clusterNotFoundCode: 503,
     timeoutMs: 15_000,
     idleTimeoutMs: undefined,

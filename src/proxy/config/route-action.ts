@@ -3,7 +3,8 @@ import { bytesOf } from '../../base/matcher-text.ts';
 import type { HeaderKey } from '../../wire/header-names.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { compileFormat } from '../formatter/text-formatter.ts';
-import { type ClusterChoice, Forward, type ForwardSettings, Mirror } from '../route/forward.ts';
+import { type ClusterSpecifier, HeaderSpecifier, ABSENT_PLUGIN } from '../route/cluster-specifier.ts';
+import { Forward, type ForwardSettings, Mirror } from '../route/forward.ts';
 import type { HashPolicy } from '../route/hash-policy.ts';
 import {
   FormatHostRewrite,
@@ -13,6 +14,8 @@ import {
   PathRegexHostRewrite,
 } from '../route/rewrite.ts';
 import type { ConnectConfig, ForwardAction, MirrorPolicy, RetryPolicy } from '../route/route.ts';
+import { decodeFieldMutations } from '../http/filters/header-mutation/field-mutations.ts';
+import { decodeClusterSpecifier } from './cluster-specifiers.ts';
 import { decodeRegexRewrite, decodeRuntimeFraction, matchedHeaderKey } from './matcher.ts';
 import { routeEnvironment } from './route-environment.ts';
 import { decodeHashPolicies } from './route-hash.ts';
@@ -34,12 +37,15 @@ export type ActionDefaults = {
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[];
   readonly validateClusters: boolean;
+  readonly plugins: ReadonlyMap<string, ClusterSpecifier>;
 };
 
 /** One leaf: the forwarding to one cluster; `message` is the weighted cluster's, or null when there is just one. */
 export type Leaf = {
-  readonly forward: ForwardAction;
+  readonly forwardTo: (cluster: string) => ForwardAction;
   readonly clusterName: string;
+  /** What names the cluster of each request, or null. */
+  readonly specifier: ClusterSpecifier | null;
   readonly weight: number;
   readonly runtimeKey: string;
   readonly message: ClusterWeightPb | null;
@@ -48,18 +54,27 @@ export type Leaf = {
 
 export type DecodedAction = {
   readonly leaves: readonly Leaf[];
+  /** What the hash policies make of a request. */
+  readonly hasher: ForwardAction;
   /** Set when the leaves are weighted clusters. */
   readonly weighted: { readonly header: HeaderKey | null; readonly useHashPolicy: boolean } | null;
   readonly hostRewrite: HostRewrite | null;
   readonly appendForwardedHost: boolean;
 };
 
-export function decodeRouteAction(message: RouteActionPb, defaults: ActionDefaults, d: ConfigDecoder): DecodedAction {
+/** `isNowhere`: of a route without a cluster, which then is as missing as one that there is not. */
+export function decodeRouteAction(
+  message: RouteActionPb,
+  defaults: ActionDefaults,
+  d: ConfigDecoder,
+  isNowhere = false,
+): DecodedAction {
   const settings = decodeSettings(message, defaults, d);
   const hashPolicies = decodeHashPolicies(message.hash_policy, d);
   const { weighted_clusters: weighted } = message;
   return {
-    leaves: decodeClusters(message, settings, hashPolicies, defaults, d),
+    leaves: isNowhere ? [] : decodeClusters(message, settings, hashPolicies, defaults, d),
+    hasher: new Forward(settings, '', null, hashPolicies),
     weighted:
       weighted === undefined
         ? null
@@ -92,15 +107,18 @@ function decodeSettings(message: RouteActionPb, defaults: ActionDefaults, d: Con
     autoHostRewrite: message.auto_host_rewrite === true,
     appendXForwardedHost: message.append_x_forwarded_host === true,
     upgrades: decodeUpgrades(message, d),
-    redirects: decodeInternalRedirects(
-      message.internal_redirect_policy,
-      defaults.routeName,
-      d.at('internal_redirect_policy'),
-    ),
+    redirects: decodeInternalRedirects(redirectPolicyOf(message), defaults.routeName, d.at('internal_redirect_policy')),
     hedges: (message.hedge_policy ?? defaults.hedge)?.hedge_on_per_try_timeout === true,
     connect: decodeConnect(message, d),
     metadataMatch: lbMetadata(message.metadata_match),
   };
+}
+
+/** The policy, or the deprecated fields that came before it. */
+function redirectPolicyOf(message: RouteActionPb): RouteActionPb['internal_redirect_policy'] {
+  if (message.internal_redirect_policy !== undefined) return message.internal_redirect_policy;
+  if (message.internal_redirect_action !== 'HANDLE_INTERNAL_REDIRECT') return undefined;
+  return { max_internal_redirects: message.max_internal_redirects };
 }
 
 function positive(field: string, value: DurationPb | undefined, d: ConfigDecoder): number | undefined {
@@ -152,9 +170,10 @@ function decodeClusters(
   defaults: ActionDefaults,
   d: ConfigDecoder,
 ): Leaf[] {
-  const leaf = (choice: ClusterChoice, own: ForwardSettings): Leaf => ({
-    forward: new Forward(own, choice, hashPolicies),
+  const leaf = (choice: Target, own: ForwardSettings): Leaf => ({
+    forwardTo: (cluster) => new Forward(own, cluster, choice.isPlugin ? choice.specifier : null, hashPolicies),
     clusterName: choice.name,
+    specifier: choice.specifier,
     weight: 1,
     runtimeKey: '',
     message: null,
@@ -162,11 +181,13 @@ function decodeClusters(
   });
   if (message.cluster !== undefined) {
     if (defaults.validateClusters) requireCluster(message.cluster, 'unknown cluster', 'cluster', d);
-    return [leaf({ name: message.cluster, header: null }, settings)];
+    return [leaf(targetOf(message.cluster), settings)];
   }
   if (message.cluster_header !== undefined) {
-    return [leaf({ name: '', header: matchedHeaderKey(message.cluster_header) }, settings)];
+    return [leaf(targetOf('', message.cluster_header), settings)];
   }
+  const plugin = decodePlugin(message, defaults, d);
+  if (plugin !== null) return [leaf({ name: '', specifier: plugin, isPlugin: true }, settings)];
   const weighted = message.weighted_clusters;
   if (weighted === undefined) {
     d.reject('', 'cluster_specifier is required');
@@ -193,12 +214,31 @@ function decodeClusters(
   return leaves;
 }
 
-function decodeWeightedCluster(message: ClusterWeightPb, validate: boolean, d: ConfigDecoder): ClusterChoice {
+function decodeWeightedCluster(message: ClusterWeightPb, validate: boolean, d: ConfigDecoder): Target {
   const { name = '', cluster_header: header = '' } = message;
   if (name !== '' && header !== '') d.reject('', 'Only one of name or cluster_header can be specified');
   else if (name === '' && header === '') d.reject('', 'At least one of name or cluster_header need to be specified');
   else if (name !== '' && validate) requireCluster(name, 'unknown weighted cluster', 'name', d);
-  return header === '' ? { name, header: null } : { name: '', header: matchedHeaderKey(header) };
+  return targetOf(name, header);
+}
+
+/** Where a leaf leads: to a cluster by name, or to one that is named for each request. */
+type Target = { readonly name: string; readonly specifier: ClusterSpecifier | null; readonly isPlugin: boolean };
+
+function targetOf(name: string, header = ''): Target {
+  const specifier = header === '' ? null : new HeaderSpecifier(matchedHeaderKey(header));
+  return { name: header === '' ? name : '', specifier, isPlugin: false };
+}
+
+function decodePlugin(message: RouteActionPb, defaults: ActionDefaults, d: ConfigDecoder): ClusterSpecifier | null {
+  const inline = message.inline_cluster_specifier_plugin;
+  if (inline !== undefined) return decodeClusterSpecifier(inline, d.at('inline_cluster_specifier_plugin'));
+  const name = message.cluster_specifier_plugin;
+  if (name === undefined) return null;
+  const plugin = defaults.plugins.get(name);
+  if (plugin !== undefined) return plugin;
+  d.reject('cluster_specifier_plugin', `unknown cluster specifier plugin name '${name}'`);
+  return ABSENT_PLUGIN;
 }
 
 function requireCluster(name: string, what: string, field: string, d: ConfigDecoder): void {
@@ -228,6 +268,7 @@ export function decodeMirrors(
         runtimeKey,
         disableShadowHostSuffix: message.disable_shadow_host_suffix_append === true,
         hostRewriteLiteral: bytesOf(message.host_rewrite_literal ?? ''),
+        mutations: decodeFieldMutations(message.request_headers_mutations, 'request', at, 'request_headers_mutations'),
       },
       header === '' ? { name: cluster, header: null } : { name: '', header: matchedHeaderKey(header) },
     );

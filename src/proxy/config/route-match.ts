@@ -17,6 +17,7 @@ import {
   parseQuery,
 } from './matcher.ts';
 import type { RouteMatchPb } from './route-messages.ts';
+import { decodeTemplateMatch } from './route-template.ts';
 
 export type DecodedMatch = { readonly path: PathMatch; readonly conditions: readonly Condition[] | null };
 
@@ -39,6 +40,8 @@ function decodePath(message: RouteMatchPb, d: ConfigDecoder): PathMatch {
   if (message.safe_regex !== undefined) {
     const regex = decodeRegex(message.safe_regex, d.at('safe_regex'));
     if (regex !== null) return new PathMatch('regex', regex.literalPrefix, true, regex);
+  } else if (message.path_match_policy !== undefined) {
+    return decodeTemplateMatch(message.path_match_policy, d.at('path_match_policy'));
   } else if (message.connect_matcher !== undefined) return new PathMatch('connect', '');
   else d.reject('', 'path_specifier is required');
   return new PathMatch('prefix', '');

@@ -1,5 +1,12 @@
 // The protobuf messages of a route configuration as decoding sees them: plain objects, snake_case, unset fields absent.
-import type { HedgePolicy, InternalRedirectPolicy, Vhds } from '../../proto/generated/types.d.ts';
+import type {
+  ClusterSpecifierPlugin,
+  HedgePolicy,
+  InternalRedirectPolicy,
+  TypedExtensionConfig,
+  Vhds,
+} from '../../proto/generated/types.d.ts';
+import type { HeaderMutationPb } from '../http/filters/header-mutation/field-mutations.ts';
 import type {
   CookieMatcherPb,
   FilterStateMatcherPb,
@@ -51,6 +58,7 @@ export type RetryPolicyPb = {
   };
   retriable_headers?: HeaderMatcherPb[];
   retriable_request_headers?: HeaderMatcherPb[];
+  refresh_cluster_on_retry?: boolean;
 };
 
 export type MirrorPolicyPb = {
@@ -59,6 +67,7 @@ export type MirrorPolicyPb = {
   runtime_fraction?: RuntimeFractionalPercentPb;
   disable_shadow_host_suffix_append?: boolean;
   host_rewrite_literal?: string;
+  request_headers_mutations?: HeaderMutationPb[];
 };
 
 export type HashPolicyPb = {
@@ -114,6 +123,11 @@ export type RouteActionPb = {
   flush_timeout?: DurationPb;
   internal_redirect_policy?: InternalRedirectPolicy;
   hedge_policy?: HedgePolicy;
+  path_rewrite_policy?: TypedExtensionConfig;
+  internal_redirect_action?: string;
+  max_internal_redirects?: number;
+  cluster_specifier_plugin?: string;
+  inline_cluster_specifier_plugin?: ClusterSpecifierPlugin;
   retry_policy?: RetryPolicyPb;
   request_mirror_policies?: MirrorPolicyPb[];
   priority?: string;
@@ -161,6 +175,7 @@ export type RouteMatchPb = {
   safe_regex?: RegexMatcherPb;
   connect_matcher?: object;
   path_separated_prefix?: string;
+  path_match_policy?: TypedExtensionConfig;
   case_sensitive?: boolean;
   runtime_fraction?: RuntimeFractionalPercentPb;
   headers?: HeaderMatcherPb[];
@@ -190,6 +205,8 @@ export type RoutePb = MutationsPb & {
   per_request_buffer_limit_bytes?: number;
   request_body_buffer_limit?: number | bigint;
   stat_prefix?: string;
+  non_forwarding_action?: object;
+  filter_action?: object;
 };
 
 export type VirtualHostPb = MutationsPb & {
@@ -197,6 +214,7 @@ export type VirtualHostPb = MutationsPb & {
   domains?: string[];
   /** Perhaps still to be read; null: one that could not be. */
   routes?: Iterable<RoutePb | null>;
+  matcher?: object;
   require_tls?: string;
   virtual_clusters?: { headers?: HeaderMatcherPb[]; name?: string }[];
   cors?: object;
@@ -226,4 +244,5 @@ export type RouteConfigurationPb = MutationsPb & {
   typed_per_filter_config?: Record<string, unknown>;
   metadata?: MetadataPb;
   vhds?: Vhds;
+  cluster_specifier_plugins?: ClusterSpecifierPlugin[];
 };

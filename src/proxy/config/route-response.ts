@@ -7,7 +7,9 @@ import type { PathMatch } from '../route/path-match.ts';
 import { KEEP_ALL, Redirect, redirectUrl } from '../route/redirect.ts';
 import { FormatPathRewrite, type PathRewrite, PrefixRewrite, RegexPathRewrite } from '../route/rewrite.ts';
 import type { DirectResponseAction, RedirectAction } from '../route/route.ts';
+import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import { decodeRegexRewrite } from './matcher.ts';
+import { decodeTemplateRewrite } from './route-template.ts';
 import { routeEnvironment } from './route-environment.ts';
 import type { DataSourcePb, DirectResponseActionPb, RedirectActionPb, RegexRewritePb } from './route-messages.ts';
 
@@ -34,14 +36,26 @@ export function decodeRedirect(message: RedirectActionPb, match: PathMatch, d: C
   );
 }
 
-type PathRewritePb = { prefix_rewrite?: string; regex_rewrite?: RegexRewritePb; path_rewrite?: string };
+type PathRewritePb = {
+  path_rewrite_policy?: TypedExtensionConfig;
+  prefix_rewrite?: string;
+  regex_rewrite?: RegexRewritePb;
+  path_rewrite?: string;
+};
 
 /** Decodes the rewriting of the path, of which a message may have one kind. */
 export function decodePathRewrite(message: PathRewritePb, match: PathMatch, d: ConfigDecoder): PathRewrite | null {
   const prefix = message.prefix_rewrite ?? '';
   const format = message.path_rewrite ?? '';
-  const kinds = Number(prefix !== '') + Number(format !== '') + Number(message.regex_rewrite !== undefined);
+  const policy = message.path_rewrite_policy;
+  const kinds =
+    Number(policy !== undefined) +
+    Number(prefix !== '') +
+    Number(format !== '') +
+    Number(message.regex_rewrite !== undefined);
   if (kinds > 1) d.reject('', 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
+  if (policy !== undefined) return decodeTemplateRewrite(policy, match, d.at('path_rewrite_policy'));
+  if (prefix !== '' && match.template !== null) d.reject('prefix_rewrite', 'cannot be used with path_match_policy');
   if (prefix !== '') return new PrefixRewrite(match, bytesOf(prefix));
   if (format !== '')
     return new FormatPathRewrite(compileFormat(format, d.at('path_rewrite'), { omitEmptyValues: true }));

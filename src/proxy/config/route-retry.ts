@@ -1,7 +1,8 @@
 // Decodes retry policies.
+import { isDeepStrictEqual } from 'node:util';
 import { headerKey } from '../../wire/header-names.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { RETRY_ON, type RetryPolicy } from '../route/route.ts';
+import { type HostTraits, RETRY_ON, type RetryPolicy } from '../route/route.ts';
 import { decodeHeaderMatchers } from './matcher.ts';
 import type { RetryPolicyPb } from './route-messages.ts';
 
@@ -13,6 +14,8 @@ const MAX_INTERVAL_FACTOR = 10;
 const DEFAULT_RATE_LIMITED_MAX_INTERVAL_MS = 300_000;
 
 const PREVIOUS_PRIORITIES = 'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig';
+const OMIT_CANARIES = 'envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate';
+const OMIT_BY_METADATA = 'envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig';
 const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
 export function decodeRetryPolicy(message: RetryPolicyPb | undefined, d: ConfigDecoder): RetryPolicy | null {
@@ -28,8 +31,9 @@ export function decodeRetryPolicy(message: RetryPolicyPb | undefined, d: ConfigD
     retriableHeaders: decodeHeaderMatchers(message.retriable_headers, d, 'retriable_headers'),
     retriableRequestHeaders: decodeHeaderMatchers(message.retriable_request_headers, d, 'retriable_request_headers'),
     ...backOff,
-    avoidPreviousHosts: decodeHostPredicates(message, d),
+    ...decodeHostPredicates(message, d),
     hostSelectionMaxAttempts: Number(message.host_selection_retry_max_attempts ?? 1),
+    refreshesCluster: message.refresh_cluster_on_retry === true,
     previousPriorities: decodeRetryPriority(message, d),
     rateLimitedBackOff:
       limited === undefined
@@ -84,9 +88,13 @@ function decodeRetryPriority({ retry_priority: priority }: RetryPolicyPb, d: Con
   return (unpacked.message as { update_frequency?: number }).update_frequency ?? 0;
 }
 
-/** Whether previous hosts are avoided; other predicates are refused. */
-function decodeHostPredicates(message: RetryPolicyPb, d: ConfigDecoder): boolean {
+/** Which hosts a retry leaves out. */
+function decodeHostPredicates(
+  message: RetryPolicyPb,
+  d: ConfigDecoder,
+): Pick<RetryPolicy, 'avoidPreviousHosts' | 'omits'> {
   let avoidPreviousHosts = false;
+  const omitted: ((host: HostTraits) => boolean)[] = [];
   for (const [i, predicate] of (message.retry_host_predicate ?? []).entries()) {
     const at = d.at('retry_host_predicate', i);
     if (predicate.typed_config === undefined) {
@@ -96,7 +104,21 @@ function decodeHostPredicates(message: RetryPolicyPb, d: ConfigDecoder): boolean
     const unpacked = d.environment.unpack(predicate.typed_config, at.at('typed_config'));
     if (unpacked === null) continue;
     if (unpacked.type === PREVIOUS_HOSTS) avoidPreviousHosts = true;
-    else at.reject('', `${unpacked.type} is not supported yet; previous_hosts is`);
+    else if (unpacked.type === OMIT_CANARIES) omitted.push((host) => host.isCanary);
+    else if (unpacked.type === OMIT_BY_METADATA) omitted.push(hasMetadata(unpacked.message as OmitHostMetadataPb));
+    else at.reject('', `${unpacked.type} is not supported: previous_hosts, omit_canary_hosts, omit_host_metadata are`);
   }
-  return avoidPreviousHosts;
+  const omits = omitted.length === 0 ? null : (host: HostTraits) => omitted.some((test) => test(host));
+  return { avoidPreviousHosts, omits };
+}
+
+type OmitHostMetadataPb = { metadata_match?: { filter_metadata?: Record<string, Record<string, unknown>> } };
+
+/** All values in the namespace of load balancing are those of the host; without any, none is left out. */
+function hasMetadata({ metadata_match: match }: OmitHostMetadataPb): (host: HostTraits) => boolean {
+  const wanted = Object.entries(match?.filter_metadata?.['envoy.lb'] ?? {});
+  return ({ metadata }) => {
+    const own = metadata?.get('envoy.lb');
+    return wanted.length > 0 && wanted.every(([key, value]) => isDeepStrictEqual(own?.[key], value));
+  };
 }

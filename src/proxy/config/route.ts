@@ -9,8 +9,11 @@ import { KEEP_ALL, Redirect } from '../route/redirect.ts';
 import type { PathRewrite } from '../route/rewrite.ts';
 import type { Route, RouteMetadata, RouteTable, VirtualHost } from '../route/route.ts';
 import { OpenTable } from '../route/open-table.ts';
-import { type HostEntry, type RouteEntry, RouteTableBuilder, type TableSettings } from '../route/route-table.ts';
+import type { RouteEntry } from '../route/route-list.ts';
+import { type HostEntry, RouteTableBuilder, type TableSettings } from '../route/route-table.ts';
+import { ABSENT_PLUGIN, SpecifiedRoute } from '../route/cluster-specifier.ts';
 import { type RouteChoice, SingleRoute, WeightedRoutes } from '../route/weighted-clusters.ts';
+import { decodeClusterSpecifiers } from './cluster-specifiers.ts';
 import { decodeHeaderMatchers } from './matcher.ts';
 import {
   type ActionDefaults,
@@ -25,6 +28,7 @@ import { decodeRouteMatch } from './route-match.ts';
 import type { MetadataPb, RouteConfigurationPb, RoutePb, VirtualHostPb } from './route-messages.ts';
 import { decodeDirectResponse, decodePathRewrite, decodeRedirect } from './route-response.ts';
 import { decodeRetryPolicy } from './route-retry.ts';
+import { decodeRouteTree } from './route-tree.ts';
 import { decodeRouteTracing } from './tracing.ts';
 
 /** Source: Envoy DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES. */
@@ -79,6 +83,7 @@ export function* decodeRouteConfigurationInSteps(
       retry: null,
       mirrors: decodeMirrors(config.request_mirror_policies, validate, d),
       validateClusters: validate,
+      plugins: decodeClusterSpecifiers(config.cluster_specifier_plugins, d),
     },
     bufferLimit: { bytes: undefined, isCapped: false },
     mostSpecificWins: config.most_specific_header_mutations_wins === true,
@@ -158,7 +163,12 @@ function* decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDeco
     if (entry !== null) entries.push(entry);
     if (++index % ROUTES_PER_STEP === 0) yield;
   }
-  return { host, entries, tlsRedirect: host.requireTls === 'NONE' ? null : makeTlsRedirect(host) };
+  const { matcher } = message;
+  if (matcher !== undefined && index > 0) d.reject('', 'cannot set both matcher and routes on virtual host');
+  const inTree = (route: RoutePb, at: ConfigDecoder): RouteEntry | null =>
+    decodeRoute(route, host, index++, levels, at);
+  const tree = matcher === undefined ? null : decodeRouteTree(matcher, inTree, d.at('matcher'));
+  return { host, entries, tree, tlsRedirect: host.requireTls === 'NONE' ? null : makeTlsRedirect(host) };
 }
 
 /** Envoy's own route for require_tls: to https, same host and path. */
@@ -261,6 +271,10 @@ function decodeRoute(
     const direct = decodeDirectResponse(message.direct_response, levels.maxDirectBodyBytes, d.at('direct_response'));
     return entry(new SingleRoute(new LeafRoute({ ...base, direct, requestMutations: [] })));
   }
+  if (message.non_forwarding_action !== undefined || message.filter_action !== undefined) {
+    const { hasher: forward } = decodeRouteAction({}, levels.defaults, d.at('route'), true);
+    return entry(new SingleRoute(new LeafRoute({ ...base, forward })));
+  }
   if (message.route === undefined) {
     d.reject('', 'action is required');
     return null;
@@ -270,6 +284,9 @@ function decodeRoute(
   const pathRewrite = decodePathRewrite(message.route, path, at);
   return entry(chooseLeaf(action, base, pathRewrite, filters));
 }
+
+/** What takes no request. */
+const NO_ROUTE: RouteChoice = { pick: () => null };
 
 /** In the order of evaluation: the most specific level first, unless it shall win; empty levels left out. */
 function orderMutations(
@@ -289,24 +306,35 @@ function chooseLeaf(
   levels: readonly LevelFilters[],
 ): RouteChoice {
   const { hostRewrite, appendForwardedHost } = action;
-  const make = (leaf: Leaf): LeafRoute => {
-    const { forward, clusterName, message } = leaf;
-    const settings = { ...base, forward, clusterName, hostRewrite, appendForwardedHost, pathRewrite };
-    if (message === null) return new LeafRoute(settings);
+  const choiceOf = (leaf: Leaf): RouteChoice => {
+    if (leaf.specifier === ABSENT_PLUGIN) return NO_ROUTE;
+    const settings = settingsOf(leaf);
+    const make = (clusterName: string): LeafRoute =>
+      new LeafRoute({ ...settings, clusterName, forward: leaf.forwardTo(clusterName) });
+    return leaf.specifier === null ? new SingleRoute(make(leaf.clusterName)) : new SpecifiedRoute(leaf.specifier, make);
+  };
+  const settingsOf = (leaf: Leaf): LeafSettings => {
+    const { message } = leaf;
+    const settings = { ...base, hostRewrite, appendForwardedHost, pathRewrite };
+    if (message === null) return settings;
     const own = decodeLevelMutations(message, leaf.d);
     const filters = decodeLevelFilters(message.typed_per_filter_config, undefined, leaf.d);
-    return new LeafRoute({
+    return {
       ...settings,
       weightedRequest: own.request,
       weightedResponse: own.response,
       filterConfigs: filters.size === 0 ? base.filterConfigs : mergeFilters([...levels, filters]),
       weightedHost: bytesOf(message.host_rewrite_literal ?? ''),
-    });
+    };
   };
   if (action.weighted === null) {
     const [leaf] = action.leaves;
-    return leaf === undefined ? { pick: () => null } : new SingleRoute(make(leaf));
+    return leaf === undefined ? NO_ROUTE : choiceOf(leaf);
   }
-  const routes = action.leaves.map((leaf) => ({ route: make(leaf), weight: leaf.weight, runtimeKey: leaf.runtimeKey }));
-  return new WeightedRoutes(routes, action.weighted.header, action.weighted.useHashPolicy);
+  const routes = action.leaves.map((leaf) => ({
+    choice: choiceOf(leaf),
+    weight: leaf.weight,
+    runtimeKey: leaf.runtimeKey,
+  }));
+  return new WeightedRoutes(routes, action.weighted.header, action.weighted.useHashPolicy ? action.hasher : null);
 }

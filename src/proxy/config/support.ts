@@ -38,6 +38,7 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
     lrs_server: 'Envoy 1.40 does nothing with it either: cluster_manager.load_stats_config says who is told',
   },
   'envoy.config.route.v3.RouteAction': {
+    early_data_policy: 'which requests may go in TLS 1.3 early data, which no upstream connection here has',
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
     rate_limits: 'what to ask a rate limit service, which nothing does here',
     include_vh_rate_limits: 'what to ask a rate limit service, which nothing does here',
@@ -170,7 +171,8 @@ function checkOf(support: Support): SupportCheck {
 /** An optional filter that there is not: whoever configured it can do without. */
 function isSkipped(message: Message, support: ReadonlyMap<string, unknown>): boolean {
   if (message['is_optional'] !== true) return false;
-  const any = (message['typed_config'] ?? message['config']) as Any | undefined;
+  const extension = message['extension'] as Message | undefined;
+  const any = (message['typed_config'] ?? message['config'] ?? extension?.['typed_config']) as Any | undefined;
   const unpacked = any === undefined ? undefined : unpackAny(any);
   return unpacked !== undefined && !support.has(unpacked.type.fullName);
 }

@@ -8,7 +8,7 @@ export const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v
 export const SSL_INPUTS = 'envoy.extensions.matching.common_inputs.ssl.v3';
 const FILTER_STATE = `${NETWORK_INPUTS}.FilterStateInput`;
 
-/** Supported fields. Left out, and so refused: `field` of a filter state object. */
+/** Supported fields. */
 export const NETWORK_INPUT_FIELDS = {
   [`${NETWORK_INPUTS}.DestinationIPInput`]: '',
   [`${NETWORK_INPUTS}.DestinationPortInput`]: '',
@@ -17,7 +17,7 @@ export const NETWORK_INPUT_FIELDS = {
   [`${NETWORK_INPUTS}.DirectSourceIPInput`]: '',
   [`${NETWORK_INPUTS}.ServerNameInput`]: '',
   [`${NETWORK_INPUTS}.NetworkNamespaceInput`]: '',
-  [FILTER_STATE]: 'key',
+  [FILTER_STATE]: 'key field',
 } as const;
 
 /** Of the client's certificate: only where the handshake is over. */
@@ -55,12 +55,19 @@ export function networkInput<S>(facts: NetworkFacts<S>, type: string, message: o
       // Addresses in other network namespaces are refused, and for others there is none.
       return () => undefined;
     case FILTER_STATE: {
-      const { key = '' } = message as { key?: string };
-      return (subject) => facts.filterState(subject, key)?.value;
+      const { key = '', field = '' } = message as { key?: string; field?: string };
+      if (field === '') return (subject) => facts.filterState(subject, key)?.value;
+      return (subject) => fieldOf(facts.filterState(subject, key), field);
     }
     default:
       return undefined;
   }
+}
+
+/** A member of an object that has such; undefined when there is none. */
+function fieldOf(object: FilterStateObject | undefined, field: string): string | undefined {
+  const value = object?.fields?.[field];
+  return value === undefined ? undefined : String(value);
 }
 
 /** The input of this type; undefined when it is none of certificates. Several names are one text, as in Envoy. */

@@ -1,12 +1,13 @@
 // A route's way to an upstream cluster.
 import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
+import type { ClusterSpecifier } from './cluster-specifier.ts';
 import { combinedHash, type HashPolicy, type SetCookie } from './hash-policy.ts';
 import type { ConnectConfig, ForwardAction, MatchContext, MirrorPolicy, RetryPolicy } from './route.ts';
 
-export type ForwardSettings = Omit<ForwardAction, 'clusterName' | 'hash' | 'hash64'>;
+export type ForwardSettings = Omit<ForwardAction, 'clusterName' | 'specifier' | 'hash' | 'hash64'>;
 
-/** Which cluster: a name, or the header that has it. */
+/** Which cluster of a mirror: a name, or the header that has it. */
 export type ClusterChoice = { readonly name: string; readonly header: HeaderKey | null };
 
 export class Forward implements ForwardAction {
@@ -30,10 +31,16 @@ export class Forward implements ForwardAction {
   readonly hedges: boolean;
   readonly connect: ConnectConfig | null;
   readonly metadataMatch: Readonly<Record<string, unknown>> | null;
-  readonly #cluster: ClusterChoice;
+  readonly clusterName: string;
+  readonly specifier: ClusterSpecifier | null;
   readonly #hashPolicies: readonly HashPolicy[];
 
-  constructor(settings: ForwardSettings, cluster: ClusterChoice, hashPolicies: readonly HashPolicy[]) {
+  constructor(
+    settings: ForwardSettings,
+    clusterName: string,
+    specifier: ClusterSpecifier | null,
+    hashPolicies: readonly HashPolicy[],
+  ) {
     this.clusterNotFoundCode = settings.clusterNotFoundCode;
     this.timeoutMs = settings.timeoutMs;
     this.idleTimeoutMs = settings.idleTimeoutMs;
@@ -54,13 +61,9 @@ export class Forward implements ForwardAction {
     this.hedges = settings.hedges;
     this.connect = settings.connect;
     this.metadataMatch = settings.metadataMatch;
-    this.#cluster = cluster;
+    this.clusterName = clusterName;
+    this.specifier = specifier;
     this.#hashPolicies = hashPolicies;
-  }
-
-  clusterName(headers: Headers): string {
-    const { header } = this.#cluster;
-    return header === null ? this.#cluster.name : (headers.get(header) ?? '');
   }
 
   hash(headers: Headers, context: MatchContext): number | null {
@@ -81,6 +84,7 @@ export class Mirror implements MirrorPolicy {
   readonly runtimeKey: string;
   readonly disableShadowHostSuffix: boolean;
   readonly hostRewriteLiteral: string;
+  readonly mutations: MirrorPolicy['mutations'];
   readonly #cluster: ClusterChoice;
 
   constructor(settings: Omit<MirrorPolicy, 'clusterName'>, cluster: ClusterChoice) {
@@ -88,6 +92,7 @@ export class Mirror implements MirrorPolicy {
     this.runtimeKey = settings.runtimeKey;
     this.disableShadowHostSuffix = settings.disableShadowHostSuffix;
     this.hostRewriteLiteral = settings.hostRewriteLiteral;
+    this.mutations = settings.mutations;
     this.#cluster = cluster;
   }
 

@@ -8,7 +8,7 @@ import type { VirtualHost } from './route.ts';
 import type { HostEntry } from './route-table.ts';
 
 function entry(name: string, ...domains: string[]): HostEntry {
-  return { host: { name, domains } as unknown as VirtualHost, entries: [], tlsRedirect: null };
+  return { host: { name, domains } as unknown as VirtualHost, entries: [], tree: null, tlsRedirect: null };
 }
 
 function growing(...own: HostEntry[]): GrowingTable {

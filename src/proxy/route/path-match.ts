@@ -1,6 +1,7 @@
 // How a route matches the path of a request.
 import { asciiLower } from '../../base/matcher-text.ts';
 import { startsWithIgnoreCase } from '../../base/matcher.ts';
+import type { PathTemplate } from '../../base/path-template.ts';
 import type { Regex } from '../../base/regex.ts';
 import type { MatchView } from './match-view.ts';
 
@@ -15,13 +16,22 @@ export class PathMatch {
   readonly #lower: string;
   /** Of kind 'regex', else null. */
   readonly regex: Regex | null;
+  /** What the regex was made of, if that was a template. */
+  readonly template: PathTemplate | null;
 
-  constructor(kind: PathKind, literal: string, caseSensitive = true, regex: Regex | null = null) {
+  constructor(
+    kind: PathKind,
+    literal: string,
+    caseSensitive = true,
+    regex: Regex | null = null,
+    template: PathTemplate | null = null,
+  ) {
     this.kind = kind;
     this.literal = literal;
     this.caseSensitive = caseSensitive || regex !== null;
     this.#lower = asciiLower(literal);
     this.regex = regex;
+    this.template = template;
   }
 
   matches(view: MatchView): boolean {

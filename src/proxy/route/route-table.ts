@@ -1,26 +1,20 @@
 // A route configuration compiled: authority → virtual host → first route that matches.
 import { asciiLower } from '../../base/matcher-text.ts';
-import { type StringTest, unionOf } from '../../base/regex.ts';
 import { H, type HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
-import { type Condition, MatchView } from './match-view.ts';
-import type { PathMatch } from './path-match.ts';
+import { MatchView } from './match-view.ts';
 import { DomainIndex, type Wildcards } from './domain-index.ts';
 import type { OpenTable } from './open-table.ts';
 import type { MatchContext, OnDemandRoutes, Route, RouteTable, VirtualHost } from './route.ts';
-import type { RouteChoice } from './weighted-clusters.ts';
-
-/** One route of a virtual host: requirements and what it leads to. */
-export type RouteEntry = {
-  readonly path: PathMatch;
-  readonly conditions: readonly Condition[] | null;
-  readonly choice: RouteChoice;
-};
+import { type RouteEntry, RouteList } from './route-list.ts';
+import { RouteTree, type RouteTreeSettings } from './route-tree.ts';
 
 /** A virtual host with its routes in order. */
 export type HostEntry = {
   readonly host: VirtualHost;
   readonly entries: readonly RouteEntry[];
+  /** A tree of matchers instead of routes in an order, or null. */
+  readonly tree: RouteTreeSettings | null;
   /** The answer to requests that did not come over TLS where require_tls asks for it, else null. */
   readonly tlsRedirect: Route | null;
 };
@@ -36,99 +30,20 @@ export type TableSettings = {
   readonly open?: OpenTable | null;
 };
 
-/** From this many exact paths in a row a hash table takes the place of comparing one by one. */
-const MIN_EXACT_RUN = 8;
-
-/** From this many regexes in a row, and for at most so many, one test tells first whether any of them can match. */
-const MIN_REGEX_RUN = 4;
-const MAX_REGEX_RUN = 32;
-
-/** A run of routes: exact paths by hash, regexes behind a common test, or anything one by one. */
-type Segment = {
-  readonly exact: ReadonlyMap<string, readonly RouteEntry[]> | null;
-  readonly entries: readonly RouteEntry[];
-  readonly filter: StringTest | null;
-};
-
 export class CompiledHost {
   readonly host: VirtualHost;
   readonly tlsRedirect: Route | null;
-  readonly #segments: readonly Segment[];
+  readonly #routes: { match(view: MatchView): Route | null };
 
   constructor(entry: HostEntry) {
     this.host = entry.host;
     this.tlsRedirect = entry.tlsRedirect;
-    this.#segments = segmentsOf(entry.entries);
+    this.#routes = entry.tree === null ? new RouteList(entry.entries) : new RouteTree(entry.tree);
   }
 
   match(view: MatchView): Route | null {
-    const segments = this.#segments;
-    for (let s = 0; s < segments.length; s++) {
-      const segment = segments[s] as Segment;
-      if (segment.filter !== null && !segment.filter.matches(view.bare)) continue;
-      const entries = segment.exact === null ? segment.entries : segment.exact.get(view.bare);
-      if (entries === undefined) continue;
-      for (let i = 0; i < entries.length; i++) {
-        const { path, conditions, choice } = entries[i] as RouteEntry;
-        if (!path.matches(view)) continue;
-        if (conditions !== null && !allHold(conditions, view)) continue;
-        return choice.pick(view.headers, view.context);
-      }
-    }
-    return null;
+    return this.#routes.match(view);
   }
-}
-
-function allHold(conditions: readonly Condition[], view: MatchView): boolean {
-  for (let i = 0; i < conditions.length; i++) if (!(conditions[i] as Condition).holds(view)) return false;
-  return true;
-}
-
-type RunKind = 'exact' | 'regex' | 'other';
-
-function kindOf({ path }: RouteEntry): RunKind {
-  if (path.kind === 'path' && path.caseSensitive) return 'exact';
-  return path.kind === 'regex' ? 'regex' : 'other';
-}
-
-/** Cuts the routes into runs of one kind, in order; runs too short for a short cut go with their neighbours. */
-function segmentsOf(entries: readonly RouteEntry[]): Segment[] {
-  const segments: Segment[] = [];
-  let plain: RouteEntry[] = [];
-  const flush = (): void => {
-    if (plain.length > 0) segments.push({ exact: null, filter: null, entries: plain });
-    plain = [];
-  };
-  for (let at = 0; at < entries.length; ) {
-    const kind = kindOf(entries[at] as RouteEntry);
-    let end = at + 1;
-    while (end < entries.length && kindOf(entries[end] as RouteEntry) === kind) end++;
-    const run = entries.slice(at, end);
-    at = end;
-    if (kind === 'exact' && run.length >= MIN_EXACT_RUN) {
-      flush();
-      segments.push({ exact: exactTable(run), filter: null, entries: [] });
-    } else if (kind === 'regex' && run.length >= MIN_REGEX_RUN) {
-      flush();
-      for (let from = 0; from < run.length; from += MAX_REGEX_RUN) {
-        const some = run.slice(from, from + MAX_REGEX_RUN);
-        const regexes = some.map(({ path }) => path.regex).filter((regex) => regex !== null);
-        segments.push({ exact: null, filter: unionOf(regexes), entries: some });
-      }
-    } else plain.push(...run);
-  }
-  flush();
-  return segments;
-}
-
-function exactTable(run: readonly RouteEntry[]): Map<string, RouteEntry[]> {
-  const exact = new Map<string, RouteEntry[]>();
-  for (const entry of run) {
-    const same = exact.get(entry.path.literal);
-    if (same === undefined) exact.set(entry.path.literal, [entry]);
-    else same.push(entry);
-  }
-  return exact;
 }
 
 /** Why a table cannot be made. */

@@ -4,6 +4,8 @@ import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
 import type { FractionalPercent, Runtime } from '../http/filter.ts';
+import type { FieldMutation } from '../http/filters/header-mutation/field-mutations.ts';
+import type { ClusterSpecifier } from './cluster-specifier.ts';
 import type { InternalRedirectPolicy } from './internal-redirect.ts';
 import type { OpenTable } from './open-table.ts';
 
@@ -69,7 +71,7 @@ export type Route = {
   readonly direct: DirectResponseAction | null;
   /** A route with non_forwarding_action, or of an unusable kind. */
   readonly statPrefix: string;
-  /** Name of the cluster when it is known before the request, else ''. */
+  /** '' for redirects and direct responses. */
   readonly clusterName: string;
   /** Per-filter configuration by filter name, least specific first; null entries where a level has none. */
   readonly filterConfigs: ReadonlyMap<string, RouteFilterConfig>;
@@ -108,8 +110,9 @@ export type RouteFilterConfig = {
 };
 
 export type ForwardAction = {
-  /** Cluster for this request: fixed, or from cluster_header ('' when the header is missing). */
-  clusterName(headers: Headers): string;
+  readonly clusterName: string;
+  /** What names the cluster again for a retry (refresh_cluster_on_retry), or null. */
+  readonly specifier: ClusterSpecifier | null;
   readonly clusterNotFoundCode: number;
   /** ms; 0 = none. Default 15,000. */
   readonly timeoutMs: number;
@@ -183,6 +186,8 @@ export type MirrorPolicy = {
   readonly disableShadowHostSuffix: boolean;
   /** Replaces the authority (then without suffix); '' for none. */
   readonly hostRewriteLiteral: string;
+  /** Changes of the copy's headers. */
+  readonly mutations: readonly FieldMutation[];
 };
 
 /** Bits of retry_on; names as in `x-envoy-retry-on` and `x-envoy-retry-grpc-on`. */
@@ -205,6 +210,9 @@ export const RETRY_ON = {
   unavailable: 32768,
 } as const;
 
+/** What a retry policy may know a host by. */
+export type HostTraits = { readonly isCanary: boolean; readonly metadata: RouteMetadata | null };
+
 export type RetryPolicy = {
   /** RETRY_ON bits. */
   readonly on: number;
@@ -221,6 +229,10 @@ export type RetryPolicy = {
   /** previous_hosts predicate configured. */
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
+  /** Hosts that are left out besides, or null. */
+  readonly omits: ((host: HostTraits) => boolean) | null;
+  /** A plugin that named the cluster is asked again. */
+  readonly refreshesCluster: boolean;
   /** update_frequency of previous_priorities; 0: priorities are left to load. */
   readonly previousPriorities: number;
   readonly rateLimitedBackOff: {

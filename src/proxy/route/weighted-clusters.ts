@@ -2,7 +2,7 @@
 import { parseInteger } from '../../base/matcher.ts';
 import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
-import type { MatchContext, Route } from './route.ts';
+import type { ForwardAction, MatchContext, Route } from './route.ts';
 
 /** What a matching route leads to. */
 export type RouteChoice = { pick(headers: Headers, context: MatchContext): Route | null };
@@ -17,21 +17,26 @@ export class SingleRoute implements RouteChoice {
   }
 }
 
-export type WeightedRoute = { readonly route: Route; readonly weight: number; readonly runtimeKey: string };
+export type WeightedRoute = { readonly choice: RouteChoice; readonly weight: number; readonly runtimeKey: string };
 
 export class WeightedRoutes implements RouteChoice {
   readonly #routes: readonly WeightedRoute[];
   readonly #total: number;
   /** Header that brings the random number, or null. */
   readonly #header: HeaderKey | null;
-  readonly #useHashPolicy: boolean;
+  /** Whose hash of the request draws, or null. */
+  readonly #hasher: Pick<ForwardAction, 'hash64'> | null;
   readonly #hasRuntimeKeys: boolean;
 
-  constructor(routes: readonly WeightedRoute[], header: HeaderKey | null, useHashPolicy: boolean) {
+  constructor(
+    routes: readonly WeightedRoute[],
+    header: HeaderKey | null,
+    hasher: Pick<ForwardAction, 'hash64'> | null,
+  ) {
     this.#routes = routes;
     this.#total = routes.reduce((sum, { weight }) => sum + weight, 0);
     this.#header = header;
-    this.#useHashPolicy = useHashPolicy;
+    this.#hasher = hasher;
     this.#hasRuntimeKeys = routes.some(({ runtimeKey }) => runtimeKey !== '');
   }
 
@@ -40,8 +45,8 @@ export class WeightedRoutes implements RouteChoice {
     if (this.#hasRuntimeKeys) return this.#pickByRuntime(headers, context);
     let rest = this.#draw(headers, context, this.#total);
     for (let i = 0; i < routes.length; i++) {
-      const { route, weight } = routes[i] as WeightedRoute;
-      if (rest < weight) return route;
+      const { choice, weight } = routes[i] as WeightedRoute;
+      if (rest < weight) return choice.pick(headers, context);
       rest -= weight;
     }
     return null;
@@ -52,9 +57,9 @@ export class WeightedRoutes implements RouteChoice {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     if (total <= 0) return null;
     let rest = this.#draw(headers, context, total);
-    for (const [i, { route }] of this.#routes.entries()) {
+    for (const [i, { choice }] of this.#routes.entries()) {
       const weight = weights[i] as number;
-      if (rest < weight) return route;
+      if (rest < weight) return choice.pick(headers, context);
       rest -= weight;
     }
     return null;
@@ -65,8 +70,8 @@ export class WeightedRoutes implements RouteChoice {
       const given = singleValue(headers, this.#header);
       const number = given === null ? null : parseUnsigned(given);
       if (number !== null) return Number(number % BigInt(total));
-    } else if (this.#useHashPolicy) {
-      const hash = (this.#routes[0] as WeightedRoute).route.forward?.hash64(headers, context) ?? null;
+    } else if (this.#hasher !== null) {
+      const hash = this.#hasher.hash64(headers, context);
       if (hash !== null) return Number(hash % BigInt(total));
     }
     return context.random.below(total);

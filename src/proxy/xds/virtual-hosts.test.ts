@@ -13,7 +13,7 @@ import { type HostChange, HostFeed, type HostRefusal, VirtualHosts } from './vir
 const PLACE: ConfigPlace = { key: ADS_KEY, source: { kind: 'ads' }, message: { ads: {} }, initialFetchTimeoutMs: 0 };
 
 function entryOf(name: string, domains: readonly string[]): HostEntry {
-  return { host: { name, domains } as unknown as VirtualHost, entries: [], tlsRedirect: null };
+  return { host: { name, domains } as unknown as VirtualHost, entries: [], tree: null, tlsRedirect: null };
 }
 
 function openTable(name: string): OpenTable {

@@ -544,7 +544,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isRetry = true;
     this.#attempt++;
     info.attemptCount = this.#attempt;
-    const cluster = router.clusterNamed(this.cluster.name);
+    const cluster = router.clusterNamed(this.#clusterForRetry());
     if (cluster !== null) this.cluster = cluster;
     const host = cluster === null ? null : cluster.lb.chooseHost(this);
     if (host !== null) this.#retryWith(host);
@@ -561,6 +561,13 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const isComplete = this.#requestCompleteMs >= 0;
     this.#setTimeoutHeaders(isComplete ? Math.floor(router.clock.nowMs - this.#requestCompleteMs) : 0);
     this.#connect(host);
+  }
+
+  /** A plugin that named the cluster may name another for a retry. */
+  #clusterForRetry(): string {
+    const { specifier } = this.forward;
+    if (specifier === null || this.#retry?.policy?.refreshesCluster !== true) return this.cluster.name;
+    return specifier.choose(this.headers, { random: this.random, runtime: this.router.runtime, format: this.stream });
   }
 
   /** No (further) retry: what was kept for one goes, unless it still waits to be sent. */

@@ -83,7 +83,7 @@ test('no route, no cluster, direct response, redirect', () => {
   assert.equal(lost.status, 404);
   assert.equal(lost.info.responseCodeDetails, 'route_not_found');
   assert.equal(flags(lost), 'NR');
-  const unknown = h.request('/', [], { route: makeRoute({ forward: { clusterName: () => 'nope' } }) });
+  const unknown = h.request('/', [], { route: makeRoute({ forward: { clusterName: 'nope' } }) });
   assert.equal(unknown.status, 503);
   assert.equal(unknown.info.responseCodeDetails, 'cluster_not_found');
   assert.equal(flags(unknown), 'NC');
@@ -365,6 +365,7 @@ test('a mirrored request gets a copy, and its answer is dropped', () => {
     runtimeKey: '',
     disableShadowHostSuffix: false,
     hostRewriteLiteral: '',
+    mutations: [],
   } as const;
   const route = makeRoute({ forward: { mirrors: [mirror] } });
   const request = h.request('POST /', ['content-length: 4'], { body: true, route });

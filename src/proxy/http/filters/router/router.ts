@@ -117,7 +117,7 @@ export class Router implements HttpFilter {
       this.#answer(stream, route, headers);
       return 'stop';
     }
-    const name = forward.clusterName(headers);
+    const name = forward.clusterName;
     const cluster = this.clusters.get(name);
     if (cluster === null) {
       stats.inc(cells.noCluster);

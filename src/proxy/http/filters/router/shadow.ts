@@ -9,6 +9,7 @@ import type { MirrorPolicy } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import { BodyData } from '../../filter.ts';
+import { applyFieldMutations } from '../header-mutation/field-mutations.ts';
 import { requestWishes } from './auto-names.ts';
 import { type Charged, chargeCode, chargeDropped, chargeTime } from './charge.ts';
 import type { Forward } from './forward.ts';
@@ -25,7 +26,7 @@ export function startShadows(forward: Forward, timeoutMs: number, endStream: boo
     const name = policy.clusterName(headers);
     const cluster = name === '' ? null : router.clusters.get(name);
     if (cluster === null) continue;
-    const shadow = new Shadow(forward, cluster, shadowHeaders(router, headers, policy));
+    const shadow = new Shadow(forward, cluster, shadowHeaders(forward, headers, policy));
     shadow.start(timeoutMs, endStream);
     if (endStream) continue;
     shadows ??= [];
@@ -39,8 +40,13 @@ function nobody(): Wisher {
   return { filterState: null, connection: null };
 }
 
-function shadowHeaders(router: Router, original: Headers, policy: MirrorPolicy): Headers {
+function shadowHeaders({ router, stream }: Forward, original: Headers, policy: MirrorPolicy): Headers {
   const headers = original.clone();
+  if (policy.mutations.length > 0) {
+    const { info, responseHeaders, requestTrailers, responseTrailers, localReplyBody, accessLogType } = stream;
+    const rest = { info, responseHeaders, requestTrailers, responseTrailers, localReplyBody, accessLogType };
+    applyFieldMutations(policy.mutations, headers, { ...rest, requestHeaders: headers });
+  }
   if (policy.hostRewriteLiteral !== '') headers.authority = policy.hostRewriteLiteral;
   else if (!policy.disableShadowHostSuffix) headers.authority = shadowHost(headers.authority);
   // Envoy's asynchronous client calls itself internal and names itself.

@@ -102,6 +102,8 @@ const RETRY: RetryPolicy = {
   avoidPreviousHosts: false,
   previousPriorities: 0,
   hostSelectionMaxAttempts: 1,
+  omits: null,
+  refreshesCluster: false,
   rateLimitedBackOff: null,
 };
 

@@ -8,8 +8,10 @@ export type { PreviousPriorities };
 export class Tried {
   readonly #priorities: PreviousPriorities | null;
   readonly #hosts: Host[] | null;
+  readonly #omits: RetryPolicy['omits'];
 
-  constructor({ avoidPreviousHosts, previousPriorities }: RetryPolicy) {
+  constructor({ avoidPreviousHosts, previousPriorities, omits }: RetryPolicy) {
+    this.#omits = omits;
     this.#hosts = avoidPreviousHosts ? [] : null;
     this.#priorities = previousPriorities === 0 ? null : new PreviousPriorities(previousPriorities);
   }
@@ -22,6 +24,6 @@ export class Tried {
   }
 
   includes(host: Host): boolean {
-    return this.#hosts?.includes(host) === true;
+    return this.#hosts?.includes(host) === true || this.#omits?.(host) === true;
   }
 }
