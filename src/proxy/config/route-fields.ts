@@ -37,7 +37,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.NonForwardingAction': '',
   'envoy.config.route.v3.FilterAction': 'action',
   'envoy.config.route.v3.RouteMatch':
-    'prefix path safe_regex connect_matcher path_separated_prefix path_match_policy case_sensitive runtime_fraction headers ' +
+    'prefix path safe_regex connect_matcher path_separated_prefix path_match_policy case_sensitive runtime_fraction ' +
+    'headers ' +
     'query_parameters cookies grpc dynamic_metadata filter_state tls_context',
   'envoy.config.route.v3.RouteMatch.TlsContextMatchOptions': 'presented validated',
   'envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions': '',

@@ -1,4 +1,4 @@
-// Differential cases: path templates of routes, actions that lead nowhere, headers of copies, hosts left out of retries.
+// Differential cases: path templates of routes, actions that lead nowhere, headers of copies, hosts that retries avoid.
 import type { Case, Group } from '../case.ts';
 import type { Fields } from '../config.ts';
 import { address, any, bootstrap, cluster, http, match } from '../config.ts';
@@ -33,7 +33,8 @@ const templateRoutes = valid.map(([text, to], i) =>
 const TEMPLATE_PATHS = [
   '/users/u1/items/i2', '/users/u1/items/i2?q=/users/x', '/users/u1/items/', '/users//items/i', '/users/a%2Fb/items/~x',
   '/files/a/b/c', '/files/', '/files', '/files/?q', '/one/x/two', '/one/x/y/two', '/two/', '/two/a/b', '/lang/de/x',
-  '/lang/de/x?y=1#z', '/odd/$1', '/pair/a/b/end', '/pair/c/b/end', '/plain', '/plain/', '/PLAIN', '/odd/v', '/odd/v;p=1',
+  '/lang/de/x?y=1#z', '/odd/$1', '/pair/a/b/end', '/pair/c/b/end', '/plain', '/plain/', '/PLAIN', '/odd/v',
+  '/odd/v;p=1',
 ]; // biome-ignore format: a table.
 
 const templateRedirects = [
