@@ -103,7 +103,7 @@ type Attempt = { readonly path: string; readonly host: string | null };
 function attempts(example: string): Attempt[] {
   const text = readFileSync(join(import.meta.dirname, example), 'utf8');
   const comment = text.slice(0, text.indexOf('admin:'));
-  if (['weighted-split.yaml', 'fault-injection.yaml'].includes(example)) return [];
+  if (['weighted-split.yaml', 'fault-injection.yaml', 'stateful-session.yaml'].includes(example)) return [];
   const found = comment.matchAll(/(?:(https):\/\/([a-z.]+)|127\.0\.0\.1):10000(\/\S*)/g);
   const asked = [...found].map(([, scheme, host, path]): Attempt => {
     return { path: path!.replace(/[;']+$/, ''), host: scheme === undefined ? null : host! };

@@ -53,6 +53,7 @@ export class Clock {
   #wrap: (run: () => void) => void = (run) => run();
   readonly #manual: boolean;
   #wallOffsetMs = 0;
+  #bootOffsetMs = 0;
   #onError: (error: unknown) => void = (error) => {
     throw error;
   };
@@ -64,6 +65,7 @@ export class Clock {
       this.#wallOffsetMs = options.wallMs ?? 1_700_000_000_000;
     } else {
       this.#wallOffsetMs = performance.timeOrigin;
+      this.#bootOffsetMs = Number(process.hrtime.bigint() / 1_000_000n) - performance.now();
       this.update();
       this.#tick = Math.floor(this.nowMs / TICK_MS);
     }
@@ -78,6 +80,11 @@ export class Clock {
   /** Wall-clock milliseconds since 1970 at `nowMs`. */
   get wallMs(): number {
     return this.#wallOffsetMs + this.nowMs;
+  }
+
+  /** Milliseconds of the machine's monotonic clock at `nowMs`, which its processes share. */
+  get bootMs(): number {
+    return this.#bootOffsetMs + this.nowMs;
   }
 
   /** What a throwing timer callback is handed to; the default rethrows. */

@@ -22,6 +22,7 @@ import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import { unsupportedGuards } from './http/filters/unsupported/guards.ts';
 import { httpSetFilterState } from './http/filters/set-filter-state.ts';
+import { statefulSession } from './http/filters/stateful-session/stateful-session.ts';
 import type { LocalNode } from './istio/node.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
 import { httpInspector } from './listener/filters/http-inspector.ts';
@@ -83,7 +84,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

@@ -85,6 +85,15 @@ export type UpstreamInfo = {
   readonly hostname: string;
 };
 
+/** A host that is wished for by its address, 'ip:port'. */
+export type WantedHost = {
+  readonly address: string;
+  /** No other one will do. */
+  readonly isStrict: boolean;
+  /** The answer where the cluster has no such host and no other one will do. */
+  readonly missingStatus: number;
+};
+
 /** All times are monotonic ms of base/clock; 0 means that it did not happen. */
 export class StreamInfo {
   readonly connection: ConnectionInfo;
@@ -121,6 +130,8 @@ export class StreamInfo {
   clusterName = '';
   clusterAltStatName = '';
   upstream: UpstreamInfo | null = null;
+  /** The host that the first attempt is to go to, set by a filter; null: whoever the load balancer chooses. */
+  wantedHost: WantedHost | null = null;
   upstreamLocalAddress: Address | null = null;
   /** Of the connection: one of the addresses of its host. */
   upstreamRemoteAddress: Address | null = null;

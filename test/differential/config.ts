@@ -150,9 +150,23 @@ export function toYaml(config: unknown): string {
   return dump(config, { lineWidth: -1, noRefs: true });
 }
 
+const message = (address: string, more: readonly number[] = []): string =>
+  Buffer.from([10, address.length, ...Buffer.from(address), ...more]).toString('base64');
+
+/** `{{FORM.NAME}}` is the address with the port that NAME stands for, as sessions carry it. */
+const ADDRESS_FORMS: Readonly<Record<string, (address: string) => string>> = {
+  base64: (address) => Buffer.from(address).toString('base64'),
+  session: message,
+  // Since the first second of the machine, and for ages.
+  expiredSession: (address) => message(address, [16, 1]),
+  longSession: (address) => message(address, [16, 255, 255, 255, 255, 15]),
+};
+
 /** Replaces placeholders: alone in quotes by a number, inside a text by its digits. */
 export function fillPlaceholders(text: string, values: ReadonlyMap<string, string | number>): string {
   const lookUp = (name: string): string => {
+    const [form = '', ...rest] = name.split('.');
+    if (form in ADDRESS_FORMS) return ADDRESS_FORMS[form]!(`127.0.0.1:${lookUp(rest.join('.'))}`);
     const value = values.get(name);
     if (value === undefined) throw new Error(`unknown placeholder {{${name}}}`);
     return String(value);

@@ -41,6 +41,7 @@ import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
+import { statefulSessionGroups } from './cases/stateful-session.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { tlsClientGroups } from './cases/tls-clients.ts';
@@ -77,6 +78,7 @@ export const allGroups: readonly Group[] = [
   ...connectGroups,
   ...filterGroups,
   ...compositeGroups,
+  ...statefulSessionGroups,
   ...rbacGroups,
   ...grpcStatsGroups,
   ...grpcWebGroups,

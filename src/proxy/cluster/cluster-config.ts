@@ -14,6 +14,9 @@ import type { UpstreamFilterConfig } from './upstream-filter.ts';
 
 export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
 
+/** As endpoints are configured. */
+export type EdsHealth = 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
+
 export type Locality = { readonly region: string; readonly zone: string; readonly subZone: string };
 
 /** Of endpoints that do not say where they are. */
@@ -28,7 +31,7 @@ export type EndpointConfig = {
   readonly weight: number;
   readonly health: HealthStatus;
   /** health_status as configured, for /clusters. */
-  readonly edsHealth: 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
+  readonly edsHealth: EdsHealth;
   readonly metadata: Metadata | null;
   readonly locality: Locality;
   /** 0 when the locality has none. */
@@ -220,6 +223,8 @@ export type ClusterConfig = {
   /** lrs_report_endpoint_metrics; absent: none. */
   readonly loadMetrics?: readonly string[];
   readonly metadata: Metadata | null;
+  /** Hosts that exchanges may ask for by their addresses; absent: WISHED_HEALTH. */
+  readonly wishedHealth?: ReadonlySet<EdsHealth>;
   readonly addedViaApi: boolean;
 };
 

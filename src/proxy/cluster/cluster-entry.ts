@@ -18,6 +18,7 @@ import type {
   ClusterConfig,
   DnsDiscoveryConfig,
   EdsConfig,
+  EdsHealth,
   EndpointConfig,
   EndpointsConfig,
   ForwardProxyConfig,
@@ -65,6 +66,9 @@ export type ClusterContext = ClusterDependencies & {
 
 type Discovery = DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer | ForwardProxyLoadBalancer;
 
+/** Source: Envoy HostUtility::createOverrideHostStatus. */
+const WISHED_HEALTH: ReadonlySet<EdsHealth> = new Set<EdsHealth>(['UNKNOWN', 'HEALTHY', 'DEGRADED']);
+
 /** Runtime key, per cent. Source: Envoy ClusterImplBase::DropOverloadRuntimeKey. */
 const DROP_LIMIT = 'load_balancing_policy.drop_overload_limit';
 const NEVER = Object.freeze({ numerator: 0, denominator: 100 } as const);
@@ -105,6 +109,8 @@ export class ClusterEntry implements Cluster {
   /** Of `#byKey`; made when asked for. */
   #hosts: readonly HostEntry[] | null = null;
   #byKey = new Map<string, HostEntry>();
+  /** Of `hosts`; made when asked for. */
+  #byAddress: Map<string, HostEntry> | null = null;
   #priorities: readonly PriorityHosts[] = [];
 
   /** `version`: counts of limits begin anew with each, and are those of the same version in all workers. */
@@ -210,6 +216,13 @@ export class ClusterEntry implements Cluster {
     return this.#hosts;
   }
 
+  hostAt(address: string): HostEntry | 'unusable' | null {
+    this.#byAddress ??= new Map(this.hosts.toReversed().map((host) => [host.name, host]));
+    const host = this.#byAddress.get(address);
+    if (host === undefined) return null;
+    return (this.config.wishedHealth ?? WISHED_HEALTH).has(host.endpoint.edsHealth) ? host : 'unusable';
+  }
+
   get priorities(): readonly PriorityHosts[] {
     return this.#priorities;
   }
@@ -246,6 +259,7 @@ export class ClusterEntry implements Cluster {
     this.#setDropOverload(endpoints);
     this.#byKey = byKey;
     this.#hosts = null;
+    this.#byAddress = null;
     this.#priorities = byPriority.map((hosts, priority) => makePriorityHosts(priority, hosts));
     this.#balancer?.update(this.#priorities, endpoints.overprovisioningFactor);
     const removed: HostEntry[] = [];
@@ -305,6 +319,7 @@ export class ClusterEntry implements Cluster {
   #hostsOnDemandChanged(): void {
     const { scope } = this;
     this.#hosts = null;
+    this.#byAddress = null;
     scope.set(scope.i.membership_total, this.#byKey.size);
     scope.set(scope.i.membership_healthy, this.#byKey.size);
     this.#hostsChanged();

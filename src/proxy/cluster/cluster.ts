@@ -169,6 +169,11 @@ export type Cluster = {
   /** What its connections may take from whom they are for; null where no transport asks. */
   readonly wants: TransportWants | null;
   circuitBreaker(priority: Priority): CircuitBreaker;
+  /**
+   * The host with that address, whatever its share of the load; 'unusable' when its health keeps wishes for it from
+   * being granted, null when there is none. Absent: there are no such wishes.
+   */
+  hostAt?(address: string): Host | 'unusable' | null;
   readonly hosts: readonly Host[];
   /** Buffer limit of its connections, bytes. */
   readonly bufferLimitBytes: number;

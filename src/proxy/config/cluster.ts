@@ -12,6 +12,7 @@ import {
   DEFAULT_BUFFER_LIMIT_BYTES,
   DEFAULT_CONNECT_TIMEOUT_MS,
   type DiscoveryConfig,
+  type EdsHealth,
   type EndpointsConfig,
   type LoadBalancerConfig,
 } from '../cluster/cluster-config.ts';
@@ -39,7 +40,8 @@ export const CLUSTER_FIELDS = {
     max_connection_pools`,
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget': 'budget_percent min_retry_concurrency',
   'envoy.config.cluster.v3.Cluster.CommonLbConfig':
-    'healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config',
+    'healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config override_host_status',
+  'envoy.config.core.v3.HealthStatusSet': 'statuses',
   'envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig': '',
   // Routing by zone needs cluster_manager.local_cluster_name; without it Envoy ignores all but fail_traffic_on_panic.
   'envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig':
@@ -111,9 +113,14 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     ...transports,
     filters: decodeClusterFilters(message.filters as never, d),
     ...loadMetrics(message),
+    ...wishedHealth(common?.override_host_status?.statuses),
     metadata: decodeMetadata(message.metadata),
     addedViaApi: false,
   });
+}
+
+function wishedHealth(statuses: readonly unknown[] | undefined): Pick<ClusterConfig, 'wishedHealth'> {
+  return statuses === undefined ? {} : { wishedHealth: new Set(statuses as readonly EdsHealth[]) };
 }
 
 /** Names that mean nothing are passed over, as in Envoy. */

@@ -23,6 +23,7 @@ import { countRoute, type RouteStats } from './route-stats.ts';
 import type { Router, RouterStream } from './router.ts';
 import { startShadows, type Shadow } from './shadow.ts';
 import { type PreviousPriorities, Tried } from './tried.ts';
+import { chooseWanted, missingStatus } from './wanted-host.ts';
 import { expectedTimeout, readTimeouts, setExpectedTimeout, setGrpcTimeout, timeouts } from './timeouts.ts';
 
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
@@ -155,9 +156,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       if (policy !== null || asksForRetries(headers)) this.#retry = new RetryState(policy, headers);
       removeRetryHeaders(headers);
     } else if (policy !== null && policy.on !== 0) this.#retry = new RetryState(policy, headers);
-    const host = this.cluster.lb.chooseHost(this);
-    if (host === null) this.#findHost(endStream);
-    else this.#startWith(host, endStream);
+    const { wantedHost } = this.info;
+    const host = wantedHost === null ? this.cluster.lb.chooseHost(this) : chooseWanted(this, wantedHost);
+    if (host !== null) this.#startWith(host, endStream);
+    else if (wantedHost === null || !wantedHost.isStrict) this.#findHost(endStream);
+    else this.#noHealthyUpstream('no_healthy_upstream', true, missingStatus(this.cluster, wantedHost));
   }
 
   #startWith(host: Host, endStream: boolean): void {
@@ -703,11 +706,11 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#reply(status, 'upstream max stream duration reached', details, Flag.UMSDR, false);
   }
 
-  #noHealthyUpstream(details = 'no_healthy_upstream', isCounted = true): void {
+  #noHealthyUpstream(details = 'no_healthy_upstream', isCounted = true, status = 503): void {
     const { scope } = this.cluster;
     if (isCounted) scope.inc(scope.i.upstream_cx_none_healthy);
-    chargeCode(this, 503, null, null);
-    this.#reply(503, 'no healthy upstream', details, Flag.UH, false);
+    chargeCode(this, status, null, null);
+    this.#reply(status, 'no healthy upstream', details, Flag.UH, false);
   }
 
   #chargeAbort(status: number, host = this.#involvedHost): void {
