@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { locatePeer } from '../scripts/peers.ts';
-import { responses100k, uploads100k } from './cases/bodies.ts';
+import { gzip10k, responses100k, uploads100k } from './cases/bodies.ts';
 import { engine } from './cases/engine.ts';
 import { http1AllFeatures } from './cases/http1-all-features.ts';
 import { http1Minimal } from './cases/http1-minimal.ts';
@@ -39,6 +39,7 @@ const CASES: readonly BenchCase[] = [
   http1AllFeatures,
   responses100k,
   uploads100k,
+  gzip10k,
   tcpRoundtrip,
   tcpConnect,
   tcpBulk,

@@ -1,4 +1,4 @@
-// Bodies of 100 KiB, down and up: the price of bytes.
+// Bodies of 100 KiB, down and up, and packed ones: the price of bytes.
 import { cpuCase } from '../support/cpu-case.ts';
 import { PATHS } from '../support/upstream.ts';
 
@@ -17,5 +17,15 @@ export const uploads100k = cpuCase({
   name: 'uploads-100k',
   title: '100 KiB uploads',
   request: { path: PATHS.upload, uploadBytes: 100 * 1024 },
+  connections: 32,
+});
+
+export const gzip10k = cpuCase({
+  name: 'gzip-10k',
+  title: 'gzip of 10 KiB of JSON',
+  bar: { ratio: 1.1 },
+  config: 'gzip',
+  peers: ['envoy', 'heddle'],
+  request: { path: PATHS.json, headers: ['accept-encoding: gzip'] },
   connections: 32,
 });

@@ -18,6 +18,7 @@ export type EnvoyConfigOptions = {
 export type EnvoyConfigName =
   | 'minimal'
   | 'allFeatures'
+  | 'gzip'
   | 'tcp'
   | 'clusters'
   | 'mtls'
@@ -39,7 +40,6 @@ export function isTlsUpstream(name: EnvoyConfigName): boolean {
 export const CLUSTERS = 1000;
 
 export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions): unknown {
-  const features = name === 'allFeatures';
   const more = name === 'clusters' ? Array.from({ length: CLUSTERS - 1 }, (_, i) => meshCluster(i)) : [];
   const alpn = name.startsWith('http2') ? ['h2'] : [];
   return {
@@ -53,7 +53,7 @@ export function envoyConfig(name: EnvoyConfigName, options: EnvoyConfigOptions):
             {
               ...(TLS_CLIENTS.has(name) ? { transport_socket: downstreamTls(options.tls, alpn) } : {}),
               filters: [
-                name === 'tcp' ? TCP_PROXY : connectionManager(features, options.accessLogPath, more.map(meshRoute)),
+                name === 'tcp' ? TCP_PROXY : connectionManager(name, options.accessLogPath, more.map(meshRoute)),
               ],
             },
           ],
@@ -136,14 +136,16 @@ const TCP_PROXY = {
   },
 };
 
-function connectionManager(features: boolean, accessLogPath: string, routes: readonly unknown[]): unknown {
+function connectionManager(name: EnvoyConfigName, accessLogPath: string, routes: readonly unknown[]): unknown {
+  const features = name === 'allFeatures';
+  const filters = features ? FEATURE_FILTERS : name === 'gzip' ? [COMPRESSOR] : [];
   return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: {
       '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
       stat_prefix: 'ingress',
       route_config: routeConfiguration(features, routes),
-      http_filters: [...(features ? FEATURE_FILTERS : []), ROUTER],
+      http_filters: [...filters, ROUTER],
       ...(features ? { access_log: [jsonAccessLog(accessLogPath)] } : {}),
     },
   };
@@ -189,6 +191,8 @@ function httpFilter(name: string, type: string, config: object): unknown {
 }
 
 const ROUTER = httpFilter('router', 'Router', {});
+const GZIP = { '@type': `${TYPE}.compression.gzip.compressor.v3.Gzip` };
+const COMPRESSOR = httpFilter('compressor', 'Compressor', { compressor_library: { name: 'gzip', typed_config: GZIP } });
 const ALWAYS = { default_value: { numerator: 100, denominator: 'HUNDRED' } };
 
 const FEATURE_FILTERS: readonly unknown[] = [

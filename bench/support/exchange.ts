@@ -1,6 +1,7 @@
 // One exchange through two proxies, compared: a figure counts only when the answers are the same.
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
+import { createGunzip } from 'node:zlib';
 
 export type Answer = {
   readonly status: number;
@@ -32,11 +33,14 @@ export function exchange(port: number, { path, headers = [], uploadBytes }: Exch
     });
     outgoing.on('response', (response) => {
       const hash = createHash('sha256');
-      response.on('data', (chunk) => hash.update(chunk));
-      response.on('end', () =>
+      // Two compressors pack the same body otherwise.
+      const isPacked = response.headers['content-encoding'] === 'gzip';
+      const body = isPacked ? response.pipe(createGunzip()) : response;
+      body.on('data', (chunk: Buffer) => hash.update(chunk));
+      body.on('end', () =>
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: hash.digest('hex') }),
       );
-      response.on('error', reject);
+      body.on('error', reject);
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
     outgoing.on('error', reject);

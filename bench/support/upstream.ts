@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { freePort, type Program, startProgram, waitForPort } from './process.ts';
 import { nginxServerTls, type TlsFiles } from './tls-files.ts';
 
-export const PATHS = { small: '/1k', large: '/100k', upload: '/upload' } as const;
+export const PATHS = { small: '/1k', large: '/100k', json: '/10k.json', upload: '/upload' } as const;
 
 /**
  * Answers come from memory or the page cache. An upload is read whole before it is answered, as an application would:
@@ -21,6 +21,7 @@ export async function startUpstream(
   mkdirSync(files, { recursive: true });
   writeFileSync(join(files, '1k'), 'x'.repeat(1024));
   writeFileSync(join(files, '100k'), 'x'.repeat(100 * 1024));
+  writeFileSync(join(files, '10k.json'), jsonText(10 * 1024));
   const port = await freePort();
   const tlsPort = await freePort();
   const path = join(directory, 'nginx.conf');
@@ -44,6 +45,7 @@ http {
     root ${files};
     location = ${PATHS.small} { return 200 "${'x'.repeat(1024)}"; }
     location = ${PATHS.large} { }
+    location = ${PATHS.json} { default_type application/json; }
     location = ${PATHS.upload} {
       proxy_pass http://inner/; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_pass_request_body off; proxy_set_header Content-Length "";
@@ -57,4 +59,13 @@ http {
   const program = startProgram(core, command, join(directory, 'output.log'));
   await waitForPort(program, port);
   return { ...program, port, tlsPort };
+}
+
+/** As an API answers: records that are alike and not the same. */
+function jsonText(bytes: number): string {
+  const records = Array.from({ length: 200 }, (_, id) => {
+    const key = ((id * 2_654_435_761) >>> 0).toString(16);
+    return { id, key, name: `customer number ${id}`, balance: (id * 7919) % 10_007, tags: ['new', key.slice(0, 3)] };
+  });
+  return JSON.stringify(records).slice(0, bytes);
 }

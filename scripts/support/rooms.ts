@@ -17,6 +17,7 @@ const DECODE = [
   'src/proxy/config/matcher.ts',
   'src/proxy/formatter/',
   'src/proxy/stream-info.ts',
+  'src/proxy/runtime-flag.ts',
 ];
 const FILTER = [
   ...DECODE,
@@ -25,6 +26,7 @@ const FILTER = [
   'src/proxy/istio/',
   'src/proxy/rate-limit/',
   'src/wire/grpc/',
+  'src/proxy/compression/',
   ...HEADERS,
   ...FLOOR,
 ];
@@ -161,6 +163,7 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/stream-info.ts', may: [...HEADERS, ...FLOOR] },
   { path: 'src/proxy/filter-state/', may: [...DECODE, ...FLOOR] },
   { path: 'src/proxy/istio/', may: [...DECODE, 'src/wire/grpc/', ...HEADERS, ...FLOOR], types: PROXY_TYPES },
+  { path: 'src/proxy/compression/', may: FLOOR },
   { path: 'src/proxy/rate-limit/', may: ['src/proxy/config-decoder.ts', ...FLOOR] },
   { path: 'src/proxy/formatter/', may: FILTER },
   {

@@ -8,6 +8,8 @@ import { composite } from './http/filters/composite/composite.ts';
 import { matchDelegate } from './http/filters/composite/match-delegate.ts';
 import { cors } from './http/filters/cors.ts';
 import { makeDynamicForwardProxy } from './http/filters/dynamic-forward-proxy/dynamic-forward-proxy.ts';
+import { compressor } from './http/filters/compressor/compressor.ts';
+import { decompressor } from './http/filters/decompressor/decompressor.ts';
 import { fault } from './http/filters/fault/fault.ts';
 import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bridge.ts';
 import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
@@ -85,6 +87,8 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
     ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
+    ...[compressor, decompressor],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

@@ -5,6 +5,7 @@ import { clusterDnsGroups } from './cases/cluster-dns.ts';
 import { clusterOptionGroups } from './cases/cluster-options.ts';
 import { clusterOriginalDstGroups } from './cases/cluster-original-dst.ts';
 import { compositeGroups } from './cases/composite.ts';
+import { compressorGroups } from './cases/compressor.ts';
 import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
@@ -16,6 +17,7 @@ import { grpcHttp2Groups } from './cases/grpc-http2.ts';
 import { grpcStatsGroups } from './cases/grpc-stats.ts';
 import { grpcWebGroups } from './cases/grpc-web.ts';
 import { hedgingGroups } from './cases/hedging.ts';
+import { decompressorGroups } from './cases/decompressor.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
@@ -79,6 +81,8 @@ export const allGroups: readonly Group[] = [
   ...filterGroups,
   ...compositeGroups,
   ...statefulSessionGroups,
+  ...compressorGroups,
+  ...decompressorGroups,
   ...rbacGroups,
   ...grpcStatsGroups,
   ...grpcWebGroups,

@@ -231,6 +231,16 @@ export class FakeStream implements FilterStream {
 
   addEncodedData(): void {}
 
+  addDecodedTrailers(): Headers {
+    this.requestTrailers ??= new Headers();
+    return this.requestTrailers;
+  }
+
+  addEncodedTrailers(): Headers {
+    this.responseTrailers ??= new Headers();
+    return this.responseTrailers;
+  }
+
   takeDecodedData(): Buffer | null {
     return null;
   }

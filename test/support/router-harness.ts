@@ -19,7 +19,7 @@ import type { ForwardAction, RetryPolicy, Route, VirtualHost } from '../../src/p
 import { type FilterStateObject, StreamInfo } from '../../src/proxy/stream-info.ts';
 import type { TransportServices } from '../../src/proxy/transport/transport.ts';
 import { StatStore } from '../../src/telemetry/metrics.ts';
-import type { Headers } from '../../src/wire/headers.ts';
+import { Headers } from '../../src/wire/headers.ts';
 import { decodeOrThrow, FakeRuntime, linesOf, makeConnection, requestHeaders } from './filter-harness.ts';
 
 const LOCAL: Address = { family: 'ipv4', address: '127.0.0.1', port: 50_000 };
@@ -509,6 +509,14 @@ export class FakeRequest implements RouterStream {
   continueEncoding(): void {}
   addDecodedData(): void {}
   addEncodedData(): void {}
+
+  addDecodedTrailers(): Headers {
+    return new Headers();
+  }
+
+  addEncodedTrailers(): Headers {
+    return new Headers();
+  }
   takeDecodedData(): null {
     return null;
   }

@@ -31,6 +31,18 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig': {
     num_resolver_threads: 'lookups do not block a thread here',
   },
+  'envoy.extensions.compression.gzip.compressor.v3.Gzip': {
+    chunk_size: 'the size of the pieces that the output is made in, which are put together again',
+  },
+  'envoy.extensions.compression.brotli.compressor.v3.Brotli': {
+    chunk_size: 'the size of the pieces that the output is made in, which are put together again',
+  },
+  'envoy.extensions.compression.brotli.decompressor.v3.Brotli': {
+    disable_ring_buffer_reallocation: 'how the decoder gets its memory',
+  },
+  'envoy.extensions.compression.zstd.compressor.v3.Zstd': {
+    chunk_size: 'the size of the pieces that the output is made in, which are put together again',
+  },
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },

@@ -1,5 +1,5 @@
 // How a stream goes through its filters: towards the router and back, with every filter free to hold it up.
-import type { Headers } from '../../wire/headers.ts';
+import { Headers } from '../../wire/headers.ts';
 import { BodyData, type DataStatus, type FilterStream, type HttpFilter, type LocalReply } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import { Stop, stopAt, without } from './stop.ts';
@@ -12,6 +12,8 @@ export abstract class FilterIteration {
   abstract readonly chain: FilterChain;
   abstract requestHeaders: Headers;
   abstract responseHeaders: Headers | null;
+  abstract requestTrailers: Headers | null;
+  abstract responseTrailers: Headers | null;
   abstract readonly bufferLimitBytes: number;
   isDestroyed = false;
   /** A local reply has been made: what the request still brings goes nowhere. */
@@ -21,6 +23,9 @@ export abstract class FilterIteration {
   /** Body that a filter added while it was called, until its call returns. */
   private addedDecoded: Buffer | null = null;
   private addedEncoded: Buffer | null = null;
+  /** Trailers that a filter added to the body's end, until its call returns. */
+  private addedDecodedTrailers: Headers | null = null;
+  private addedEncodedTrailers: Headers | null = null;
 
   /** The stream as its filters see it. */
   protected abstract readonly self: FilterStream;
@@ -91,7 +96,24 @@ export abstract class FilterIteration {
       }
       if (stop !== null || this.addedDecoded !== null) this.#releaseDecoded(i);
       if (this.#isDecodingOver) return;
+      if (this.addedDecodedTrailers !== null) {
+        this.#endWithDecodedTrailers(i + 1, data);
+        return;
+      }
     }
+  }
+
+  addDecodedTrailers(): Headers {
+    this.addedDecodedTrailers ??= new Headers();
+    return this.addedDecodedTrailers;
+  }
+
+  #endWithDecodedTrailers(from: number, data: BodyData): void {
+    const trailers = this.addedDecodedTrailers as Headers;
+    this.addedDecodedTrailers = null;
+    this.requestTrailers = trailers;
+    this.iterateDecodeData(from, data, false);
+    if (!this.#isDecodingOver) this.iterateDecodeTrailers(from, trailers);
   }
 
   /** The filter lets data go: before it go the headers, what waited, and what the filter added. */
@@ -271,8 +293,25 @@ export abstract class FilterIteration {
       }
       if (stop !== null || this.addedEncoded !== null) this.#releaseEncoded(i);
       if (this.isDestroyed) return;
+      if (this.addedEncodedTrailers !== null) {
+        this.#endWithEncodedTrailers(i - 1, data);
+        return;
+      }
     }
     this.sendData(data, endStream);
+  }
+
+  addEncodedTrailers(): Headers {
+    this.addedEncodedTrailers ??= new Headers();
+    return this.addedEncodedTrailers;
+  }
+
+  #endWithEncodedTrailers(from: number, data: BodyData): void {
+    const trailers = this.addedEncodedTrailers as Headers;
+    this.addedEncodedTrailers = null;
+    this.responseTrailers = trailers;
+    this.iterateEncodeData(from, data, false);
+    if (!this.isDestroyed) this.iterateEncodeTrailers(from, trailers);
   }
 
   #releaseEncoded(i: number): void {

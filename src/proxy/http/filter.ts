@@ -110,6 +110,12 @@ export type FilterStream = {
   /** Adds to the body behind what is buffered; during decodeTrailers it creates the body. */
   addDecodedData(slot: number, data: Buffer): void;
   addEncodedData(slot: number, data: Buffer): void;
+  /**
+   * During decodeData or encodeData with endStream: the message ends with these trailers instead, which the filters
+   * behind and the receiver see.
+   */
+  addDecodedTrailers(): Headers;
+  addEncodedTrailers(): Headers;
   /** Takes what waits of the body at the filter with that slot, which changes it as a whole; null for nothing. */
   takeDecodedData(slot: number): Buffer | null;
   takeEncodedData(slot: number): Buffer | null;
@@ -196,6 +202,8 @@ export type FilterContext = {
   readonly slot: number;
   /** The filter's name in its chain; absent where there is none. */
   readonly name?: string;
+  /** The same object for all filters of one chain, for those that must know of each other; absent: it is alone. */
+  readonly chain?: object;
   /** 'http.STAT_PREFIX.' of the connection manager. */
   readonly statPrefix: string;
   readonly stats: StatStore;

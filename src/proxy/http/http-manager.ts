@@ -74,8 +74,9 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const holder = followRoutes === null ? useRoutes() : followRoutes(statPrefix);
   let http2Stats: Http2CodecScope | null = null;
   const chainOf = (specs: readonly FilterSpec[], changed: (chain: FilterChain) => void): FilterChain => {
-    if (extensions === undefined || !specs.some(isDiscovered)) return makeChain(specs, common);
-    const followed = new DiscoveredChain(specs, common, extensions, changed);
+    const parts = { ...common, chain: {} };
+    if (extensions === undefined || !specs.some(isDiscovered)) return makeChain(specs, parts);
+    const followed = new DiscoveredChain(specs, parts, extensions, changed);
     discovered?.push(followed);
     return followed.chain;
   };

@@ -5,8 +5,8 @@ import type { ConfigDecoder } from '../../config-decoder.ts';
 import { defineNetworkFilter } from '../filter.ts';
 import type { NetworkConnection, NetworkFilter, NetworkFilterContext, NetworkFilterStatus } from '../filter.ts';
 import { CloseLater } from './close-later.ts';
-import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag, isOn } from './runtime-flag.ts';
-import type { RuntimeFlag, RuntimeFlagPb } from './runtime-flag.ts';
+import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag, isOn } from '../../runtime-flag.ts';
+import type { RuntimeFlag, RuntimeFlagPb } from '../../runtime-flag.ts';
 
 const TYPE = 'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit';
 const CLOSE_REASON = 'over_connection_limit';

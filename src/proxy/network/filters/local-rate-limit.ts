@@ -9,8 +9,8 @@ import type { TokenBucket, TokenBucketSettings } from '../../rate-limit/token-bu
 import { Flag } from '../../stream-info.ts';
 import { defineNetworkFilter } from '../filter.ts';
 import type { NetworkConnection, NetworkFilter, NetworkFilterContext, NetworkFilterStatus } from '../filter.ts';
-import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag, isOn } from './runtime-flag.ts';
-import type { RuntimeFlag, RuntimeFlagPb } from './runtime-flag.ts';
+import { RUNTIME_FLAG_FIELDS, decodeRuntimeFlag, isOn } from '../../runtime-flag.ts';
+import type { RuntimeFlag, RuntimeFlagPb } from '../../runtime-flag.ts';
 
 const TYPE = 'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit';
 

@@ -1,5 +1,5 @@
 // A switch that the runtime may turn (envoy.config.core.v3.RuntimeFeatureFlag).
-import type { Runtime } from '../../http/filter.ts';
+import type { Runtime } from './http/filter.ts';
 
 export type RuntimeFlagPb = { default_value?: boolean; runtime_key?: string };
 export type RuntimeFlag = { readonly key: string; readonly fallback: boolean };
