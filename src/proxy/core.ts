@@ -20,6 +20,7 @@ import { LogServices, type LocalInfo } from './access-log/service/log-services.t
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { DnsCaches } from './dns-cache/dns-caches.ts';
 import { type BootstrapConfig, decodeBootstrap, evictionMs } from './config/bootstrap.ts';
+import { type BootstrapConfig, decodeBootstrap, decodeRuntime, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment, type ProxyDecodeEnvironment, unpackExtension } from './config/environment.ts';
@@ -190,6 +191,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const bootstrapExtensions = decodeBootstrapExtensions(bootstrap, d);
   const listenerEnvironment = factoriesByType(extensions, bootstrapExtensions, holders);
   const unknown = options.allowUnknownStaticFields ? noteStatic(core, transports) : null;
+  runtime.load(decodeRuntime(bootstrap, new ConfigDecoder(environment)));
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off, unknown);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   const { node: told } = local;

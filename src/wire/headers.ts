@@ -24,10 +24,14 @@ export class Headers {
   /** Presence bits of ids 0–30 and 31–61; a set bit may be stale (the field was removed), a clear one never is. */
   bits0 = 0;
   bits1 = 0;
-  /** Names as they were spelled, one per entry; only with `preserve_case`. */
-  spelled: string[] | null = null;
+  /** Names as they came, the first of each; only with `preserve_case`. Shared with copies. */
+  spelled: Map<HeaderKey, string> | null = null;
+  /** Names that did not come with the message are written in proper case; only with `preserve_case`. */
+  spellsAddedProperly = false;
   /** How the Host field was spelled, which became `authority`; only with `preserve_case`, else ''. */
   hostSpelling = '';
+  /** The reason phrase of an answer that is to be passed on, else ''. */
+  reason = '';
   /** Bytes on the wire, filled by the codec. */
   wireBytes = 0;
   /** Names, values and three bytes for each field of a received head: what Envoy calls header bytes. */
@@ -88,7 +92,6 @@ export class Headers {
       this.#mark(key);
     }
     this.kv.push(key, value);
-    if (this.spelled !== null) this.spelled.push(headerName(key));
   }
 
   /** Sets the one value of a name: the first entry keeps its place, others of that name go. */
@@ -169,7 +172,9 @@ export class Headers {
     copy.kv = this.kv.slice();
     copy.bits0 = this.bits0;
     copy.bits1 = this.bits1;
-    copy.spelled = this.spelled === null ? null : this.spelled.slice();
+    copy.spelled = this.spelled;
+    copy.spellsAddedProperly = this.spellsAddedProperly;
+    copy.reason = this.reason;
     copy.hostSpelling = this.hostSpelling;
     copy.wireBytes = this.wireBytes;
     copy.fieldBytes = this.fieldBytes;
@@ -208,7 +213,6 @@ export class Headers {
     for (let j = i + 2; j < kv.length; j++) kv[j - 2] = kv[j] as HeaderKey;
     kv.pop();
     kv.pop();
-    if (this.spelled !== null) this.spelled.splice(i >> 1, 1);
   }
 
   #pseudo(id: number): string | undefined {

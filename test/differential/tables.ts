@@ -18,6 +18,10 @@ import { grpcStatsGroups } from './cases/grpc-stats.ts';
 import { grpcWebGroups } from './cases/grpc-web.ts';
 import { hedgingGroups } from './cases/hedging.ts';
 import { decompressorGroups } from './cases/decompressor.ts';
+import { hcmAddressGroups } from './cases/hcm-address.ts';
+import { hcmEdgeGroups } from './cases/hcm-edge.ts';
+import { hcmProxyStatusGroups } from './cases/hcm-proxy-status.ts';
+import { hcmHttp1Groups } from './cases/hcm-http1-options.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
@@ -77,6 +81,10 @@ export const allGroups: readonly Group[] = [
   ...routeActionGroups,
   ...upstreamGroups,
   ...connectionManagerGroups,
+  ...hcmAddressGroups,
+  ...hcmEdgeGroups,
+  ...hcmProxyStatusGroups,
+  ...hcmHttp1Groups,
   ...connectGroups,
   ...filterGroups,
   ...compositeGroups,

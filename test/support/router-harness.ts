@@ -385,6 +385,7 @@ export class FakeRequest implements RouterStream {
   isGrpc = false;
   isUpgrade = false;
   isLocalReply = false;
+  schemeMatchesUpstream = false;
   isDestroyed = false;
   isResponseStarted = false;
   isRequestComplete = false;

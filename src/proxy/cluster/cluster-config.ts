@@ -144,6 +144,8 @@ export type UpstreamHttpConfig = {
   readonly protocol: UpstreamProtocol;
   readonly http2: Http2Settings;
   readonly spelling: Spelling;
+  /** HTTP/1 requests name their target in absolute form. */
+  readonly sendsFullUrl: boolean;
   readonly limits: Http1Limits;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
@@ -243,6 +245,7 @@ export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
   protocol: 'http1',
   http2: DEFAULT_HTTP2_SETTINGS,
   spelling: 'lower',
+  sendsFullUrl: false,
   limits: Object.freeze({
     // Source: Envoy HttpProtocolOptions.max_response_headers_kb.
     maxHeadBytes: 80 * 1024,

@@ -236,7 +236,8 @@ function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['adm
   return { address, pipeMode, accessLogs: decodeAccessLogs(logs, d.at('admin').at('access_log')) };
 }
 
-function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig[] {
+/** Layers in their order; what comes from elsewhere is empty until then. Read before listeners, which use values. */
+export function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLayerConfig[] {
   const layers: RuntimeLayerConfig[] = [];
   const names = new Set<string>();
   for (const [i, layer] of (message.layered_runtime?.layers ?? []).entries()) {

@@ -7,7 +7,6 @@ import type {
   UpstreamHttpProtocolOptions,
   Http_HttpProtocolOptions as UpstreamHttpOptions,
 } from '../../proto/generated/types.d.ts';
-import type { Spelling } from '../../wire/http1/encoder.ts';
 import { DEFAULT_HTTP2_OPTIONS } from '../../wire/http2/options.ts';
 import {
   type AutoNames,
@@ -18,6 +17,7 @@ import {
   type UpstreamProtocol,
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { decodeHttp1Spelling } from './http1-options.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 
 export const CLUSTER_HTTP_FIELDS = {
@@ -41,7 +41,6 @@ export const CLUSTER_HTTP_FIELDS = {
 
 const RAW_BUFFER = 'envoy.transport_sockets.raw_buffer';
 const OPTIONS_TYPE = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const PRESERVE_CASE = 'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
 
 export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamHttpConfig {
   const typed = decodeTypedOptions(message, d);
@@ -138,9 +137,7 @@ function makeConfig(
 ): UpstreamHttpConfig {
   const defaults = DEFAULT_HTTP_CONFIG.limits;
   const { protocol, http1, http2 } = choice;
-  const d1 = choice.d.at('http_protocol_options');
-  const spelling = decodeSpelling(http1, d1);
-  if (http1?.send_fully_qualified_url === true) d1.reject('send_fully_qualified_url', 'is not supported yet');
+  const { spelling, ...kept } = decodeHttp1Spelling(http1, choice.d.at('http_protocol_options'));
   const headersKb = common?.max_response_headers_kb;
   const maxHeadBytes = headersKb === undefined ? defaults.maxHeadBytes : headersKb * 1024;
   const maxHeaders = common?.max_headers_count ?? defaults.maxHeaders;
@@ -152,12 +149,13 @@ function makeConfig(
     protocol,
     http2: decodeHttp2Options(http2, choice.d.at('http2_protocol_options'), surroundings),
     spelling,
+    sendsFullUrl: http1?.send_fully_qualified_url ?? false,
     limits: Object.freeze({
       ...defaults,
       maxHeadBytes,
       maxHeaders,
       allowChunkedLength: http1?.allow_chunked_length ?? false,
-      keepSpelling: spelling === 'preserve',
+      ...kept,
       enableTrailers: http1?.enable_trailers ?? false,
     }),
     idleTimeoutMs: dc.durationMs(common?.idle_timeout, DEFAULT_IDLE_TIMEOUT_MS),
@@ -166,15 +164,4 @@ function makeConfig(
     maxRequestsPerConnection: common?.max_requests_per_connection ?? message.max_requests_per_connection ?? 0,
     autoNames,
   });
-}
-
-function decodeSpelling(http1: Http1ProtocolOptions | undefined, d: ConfigDecoder): Spelling {
-  const format = http1?.header_key_format;
-  if (format?.proper_case_words !== undefined) return 'proper-case';
-  const stateful = format?.stateful_formatter;
-  if (stateful === undefined) return 'lower';
-  const df = d.at('header_key_format').at('stateful_formatter');
-  const unpacked = d.environment.unpack(stateful.typed_config, df.at('typed_config'));
-  if (unpacked !== null && unpacked.type !== PRESERVE_CASE) df.reject('', `${unpacked.type} is not supported yet`);
-  return 'preserve';
 }

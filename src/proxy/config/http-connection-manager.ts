@@ -1,11 +1,9 @@
 // Decodes the HTTP connection manager: protobuf → frozen configuration and the list of its filters.
 import { networkInterfaces } from 'node:os';
-import { CidrSet } from '../../base/ip.ts';
-import type { Any, HttpConnectionManager, HttpFilter as HttpFilterPb } from '../../proto/generated/types.d.ts';
-import type { Spelling } from '../../wire/http1/encoder.ts';
+import type { HttpConnectionManager } from '../../proto/generated/types.d.ts';
 import { decodeAccessLogs } from '../access-log/decode.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { HttpFilterFactory } from '../http/filter.ts';
+import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { FilterSpec, HttpExtension } from '../http/filter-discovery.ts';
 import type { HttpConfig } from '../http/http-config.ts';
 import type { RouteTable } from '../route/route.ts';
@@ -14,11 +12,20 @@ import type { ConfigPlace } from '../xds/place.ts';
 import { followHosts } from '../xds/route-feeds.ts';
 import type { ScopeSets } from '../xds/scope-sets.ts';
 import type { VirtualHosts } from '../xds/virtual-hosts.ts';
+import {
+  CLIENT_ADDRESS_FIELDS,
+  decodeDetections,
+  decodeInternalAddresses,
+  decodeSchemeByPort,
+} from './client-address.ts';
+import { decodeHttp1Spelling, HTTP1_FIELDS } from './http1-options.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 import { CLIENT_CERT_FIELDS, decodeClientCert } from './client-cert.ts';
-import { decodeFilterDiscovery, FILTER_DISCOVERY_FIELDS } from './filter-discovery.ts';
+import { decodeEarlyHeaders, EARLY_HEADER_FIELDS } from './early-headers.ts';
+import { decodeFilters, decodeUpgradeFilters, decodeUpgrades, HTTP_FILTER_FIELDS } from './http-filter-chain.ts';
 import { decodeLocalReply } from './local-reply.ts';
-import { type CidrRangePb, decodeCidrs } from './matcher.ts';
+import { decodeStringMatchers } from './matcher.ts';
+import { decodeEscapedSlashes, decodeHeadLimits, decodeNormalizePath, type HeadLimits } from './request-rules.ts';
 import { decodeRouteConfiguration } from './route.ts';
 import { decodeScopedRds, decodeScopedRoutes, SCOPED_ROUTES_FIELDS } from './scoped-routes.ts';
 import { decodeTracer, decodeTracing, TRACING_FIELDS } from './tracing.ts';
@@ -28,8 +35,6 @@ const STREAM_IDLE_TIMEOUT_MS = 300_000;
 const IDLE_TIMEOUT_MS = 3_600_000;
 const DRAIN_TIMEOUT_MS = 5_000;
 const DELAYED_CLOSE_TIMEOUT_MS = 1_000;
-const MAX_REQUEST_HEADERS_KB = 60;
-const MAX_HEADERS_COUNT = 100;
 
 export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': `
@@ -42,31 +47,26 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     request_id_extension tracing always_set_request_id_in_response local_reply_config strip_matching_host_port
     stream_error_on_invalid_http_message request_headers_timeout strip_any_host_port
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
+    original_ip_detection_extensions forward_proto_config early_header_mutation_extensions
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
+  ...CLIENT_ADDRESS_FIELDS,
+  ...EARLY_HEADER_FIELDS,
   ...TRACING_FIELDS,
   ...HTTP2_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.Rds': 'config_source route_config_name',
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter':
-    'name typed_config is_optional disabled config_discovery',
-  ...FILTER_DISCOVERY_FIELDS,
+  ...HTTP_FILTER_FIELDS,
   ...SCOPED_ROUTES_FIELDS,
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig':
-    'upgrade_type filters enabled',
-  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig':
-    'unix_sockets cidr_ranges',
   'envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension': 'typed_config',
-  'envoy.config.core.v3.SchemeHeaderTransformation': 'scheme_to_overwrite',
+  'envoy.config.core.v3.SchemeHeaderTransformation': 'scheme_to_overwrite match_upstream',
   'envoy.config.core.v3.HttpProtocolOptions': `
     idle_timeout max_headers_count max_connection_duration max_stream_duration headers_with_underscores_action
     max_requests_per_connection`,
   'envoy.config.core.v3.Http1ProtocolOptions': `
     allow_absolute_url accept_http_10 default_host_for_http_10 header_key_format enable_trailers allow_chunked_length
-    allow_custom_methods override_stream_error_on_invalid_http_message use_balsa_parser`,
-  'envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat': 'proper_case_words stateful_formatter',
-  'envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords': '',
-  'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
-  'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig': '',
+    allow_custom_methods override_stream_error_on_invalid_http_message use_balsa_parser ignore_http_11_upgrade
+    send_fully_qualified_url`,
+  ...HTTP1_FIELDS,
 } as const;
 
 export type HttpFilterSpec = FilterSpec;
@@ -112,18 +112,27 @@ export function decodeHttpConnectionManager(
   const upgradeFilters = decodeUpgradeFilters(message, d, environment);
   const common = message.common_http_protocol_options ?? {};
   const dc = d.at('common_http_protocol_options');
+  const { runtime } = d.environment as { readonly runtime?: Runtime };
+  const limits = decodeHeadLimits(message, runtime);
   const config: Omit<HttpConfig, 'chain'> = {
     statPrefix: message.stat_prefix ?? '',
     serverName: message.server_name || 'envoy',
     serverHeaderTransformation: named(message.server_header_transformation, 'OVERWRITE'),
     schemeOverwrite: message.scheme_header_transformation?.scheme_to_overwrite ?? '',
+    // An overwritten scheme comes first.
+    schemeMatchesUpstream:
+      message.scheme_header_transformation?.match_upstream === true &&
+      (message.scheme_header_transformation.scheme_to_overwrite ?? '') === '',
     useRemoteAddress: message.use_remote_address ?? false,
     xffNumTrustedHops: message.xff_num_trusted_hops ?? 0,
     skipXffAppend: message.skip_xff_append ?? false,
     appendXForwardedPort: message.append_x_forwarded_port ?? false,
     representIpv4AsMapped: message.represent_ipv4_remote_address_as_ipv4_mapped_ipv6 ?? false,
     localAddress: environment.localAddress,
-    isInternalAddress: internalAddresses(message, d),
+    earlyHeaders: decodeEarlyHeaders(message, d),
+    addressDetections: decodeDetections(message, d),
+    schemeByPort: decodeSchemeByPort(message),
+    isInternalAddress: decodeInternalAddresses(message, d),
     via: message.via ?? '',
     clientCert: decodeClientCert(message, d),
     userAgent: message.add_user_agent === true ? environment.serviceCluster : '',
@@ -146,17 +155,16 @@ export function decodeHttpConnectionManager(
       message.http_protocol_options?.override_stream_error_on_invalid_http_message ??
       message.stream_error_on_invalid_http_message ??
       false,
-    http1: decodeHttp1(message, d),
+    http1: decodeHttp1(message, d, limits),
     codecType: codecType === 'HTTP3' ? 'AUTO' : codecType,
     http2: decodeHttp2Options(message.http2_protocol_options, d.at('http2_protocol_options'), {
-      maxHeadBytes: (message.max_request_headers_kb ?? MAX_REQUEST_HEADERS_KB) * 1024,
-      maxHeaders: common.max_headers_count ?? MAX_HEADERS_COUNT,
+      ...limits,
       streamBufferBytes: bufferLimitBytes,
       streamErrorOnInvalidMessage: message.stream_error_on_invalid_http_message,
     }),
-    normalizePath: message.normalize_path ?? false,
+    normalizePath: decodeNormalizePath(message, runtime),
     mergeSlashes: message.merge_slashes ?? false,
-    escapedSlashes: escapedSlashes(message),
+    escapedSlashes: decodeEscapedSlashes(message, runtime),
     stripMatchingHostPort: message.strip_matching_host_port ?? false,
     stripAnyHostPort: message.strip_any_host_port ?? false,
     stripTrailingHostDot: message.strip_trailing_host_dot ?? false,
@@ -184,32 +192,21 @@ function named<T extends string>(value: T | number | undefined, fallback: T): T 
   return typeof value === 'string' ? value : fallback;
 }
 
-function escapedSlashes(message: HttpConnectionManager): HttpConfig['escapedSlashes'] {
-  const action = message.path_with_escaped_slashes_action;
-  if (typeof action !== 'string' || action === 'IMPLEMENTATION_SPECIFIC_DEFAULT') return 'KEEP_UNCHANGED';
-  return action;
-}
-
-function decodeHttp1(message: HttpConnectionManager, d: ConfigDecoder): HttpConfig['http1'] {
+function decodeHttp1(message: HttpConnectionManager, d: ConfigDecoder, limits: HeadLimits): HttpConfig['http1'] {
   const options = message.http_protocol_options ?? {};
-  const format = options.header_key_format;
-  let spelling: Spelling = 'lower';
-  if (format?.proper_case_words !== undefined) spelling = 'proper-case';
-  if (format?.stateful_formatter !== undefined) spelling = 'preserve';
-  if (options.use_balsa_parser === false) {
-    d.at('http_protocol_options').reject('use_balsa_parser', 'only Envoy’s present parser is imitated');
-  }
+  const at = d.at('http_protocol_options');
+  if (options.use_balsa_parser === false) at.reject('use_balsa_parser', 'only Envoy’s present parser is imitated');
   return {
-    maxHeadBytes: (message.max_request_headers_kb ?? MAX_REQUEST_HEADERS_KB) * 1024,
-    maxHeaders: message.common_http_protocol_options?.max_headers_count ?? MAX_HEADERS_COUNT,
+    ...limits,
     allowChunkedLength: options.allow_chunked_length ?? false,
-    keepSpelling: spelling === 'preserve',
+    ...decodeHttp1Spelling(options, at),
+    ignoredUpgrades: decodeStringMatchers(options.ignore_http_11_upgrade as never, at, 'ignore_http_11_upgrade'),
     allowCustomMethods: options.allow_custom_methods ?? false,
     enableTrailers: options.enable_trailers ?? false,
     acceptHttp10: options.accept_http_10 ?? false,
     defaultHostForHttp10: options.default_host_for_http_10 ?? '',
     allowAbsoluteUrl: options.allow_absolute_url ?? true,
-    spelling,
+    refusesPlainHttps: message.use_remote_address === true && (message.xff_num_trusted_hops ?? 0) === 0,
   };
 }
 
@@ -248,109 +245,6 @@ function decodeRds(message: HttpConnectionManager, d: ConfigDecoder): HttpManage
   if (name === '') dr.reject('route_config_name', 'is required');
   const place = d.environment.configPlace?.(message.rds.config_source, dr.at('config_source')) ?? null;
   return place === null ? null : { name, place };
-}
-
-/** Since Envoy 1.33 no address is internal unless it is said here. */
-
-function internalAddresses(message: HttpConnectionManager, d: ConfigDecoder): (address: string) => boolean {
-  const config = message.internal_address_config;
-  const cidrs = decodeCidrs(
-    config?.cidr_ranges as readonly CidrRangePb[] | undefined,
-    d.at('internal_address_config'),
-    'cidr_ranges',
-  );
-  const unixSockets = config?.unix_sockets ?? false;
-  if (cidrs.length === 0) return unixSockets ? (address) => address.startsWith('/') : () => false;
-  const set = new CidrSet(cidrs);
-  return (address) => set.contains(address) || (unixSockets && address.startsWith('/'));
-}
-
-function decodeUpgrades({ upgrade_configs = [] }: HttpConnectionManager, d: ConfigDecoder): Map<string, boolean> {
-  const upgrades = new Map<string, boolean>();
-  for (const [i, { upgrade_type: given = '', enabled = true }] of upgrade_configs.entries()) {
-    const type = given.toLowerCase();
-    const text = `Error: multiple upgrade configs with the same name: '${given}'`;
-    if (upgrades.has(type)) d.at('upgrade_configs', i).reject('', text);
-    upgrades.set(type, enabled);
-  }
-  return upgrades;
-}
-
-function decodeUpgradeFilters(
-  { upgrade_configs = [] }: HttpConnectionManager,
-  d: ConfigDecoder,
-  environment: HttpManagerEnvironment,
-): Map<string, readonly HttpFilterSpec[]> {
-  const chains = new Map<string, readonly HttpFilterSpec[]>();
-  for (const [i, { upgrade_type: type = '', filters = [] }] of upgrade_configs.entries()) {
-    if (filters.length === 0) continue;
-    chains.set(type.toLowerCase(), decodeFilters(filters, 'filters', d.at('upgrade_configs', i), environment));
-  }
-  return chains;
-}
-
-function decodeFilters(
-  messages: readonly HttpFilterPb[],
-  field: 'http_filters' | 'filters',
-  d: ConfigDecoder,
-  environment: HttpManagerEnvironment,
-): HttpFilterSpec[] {
-  const specs: HttpFilterSpec[] = [];
-  for (const [i, message] of messages.entries()) {
-    const df = d.at(field, i);
-    if (message.config_discovery !== undefined) {
-      const { name = '', disabled = false } = message;
-      const discovery = decodeFilterDiscovery(name, message.config_discovery, df.at('config_discovery'), {
-        factoryOf: environment.filterFactory,
-        decode: (factory, config, de) => factory.decode(config as never, de),
-      });
-      if (discovery !== null) specs.push({ name, disabled, factory: null, discovery });
-      continue;
-    }
-    if (message.typed_config === undefined) {
-      df.reject('typed_config', `is required: filter ${JSON.stringify(message.name ?? '')} has no configuration`);
-      continue;
-    }
-    const spec = decodeFilter(message, df, environment, message.typed_config);
-    if (spec !== null) specs.push(spec);
-  }
-  const last = specs.at(-1);
-  for (const [i, spec] of specs.entries()) {
-    if (spec.factory?.isTerminal === true && spec !== last) {
-      d.at(field, i).reject('', `terminal filter ${spec.name} must be the last filter of the chain`);
-    }
-  }
-  if (messages.length === 0) d.reject(field, 'is required: the last filter must be envoy.filters.http.router');
-  else if (last?.factory != null && last.factory.isTerminal !== true && specs.length === messages.length) {
-    d.at(field, messages.length - 1).reject(
-      '',
-      `non-terminal filter ${last.name} is the last filter of the chain; envoy.filters.http.router must be`,
-    );
-  }
-  return specs;
-}
-
-function decodeFilter(
-  message: HttpFilterPb,
-  d: ConfigDecoder,
-  environment: HttpManagerEnvironment,
-  any: Any,
-): HttpFilterSpec | null {
-  const unpacked = d.environment.unpack(any, d.at('typed_config'));
-  if (unpacked === null) return null;
-  const factory = environment.filterFactory(unpacked.type);
-  if (factory === null) {
-    if (message.is_optional !== true) {
-      d.reject('typed_config', `no filter of type ${unpacked.type} (named ${JSON.stringify(message.name ?? '')})`);
-    }
-    return null;
-  }
-  return {
-    name: message.name ?? factory.name,
-    factory,
-    config: factory.decode(unpacked.message as never, d.at('typed_config')),
-    disabled: message.disabled ?? false,
-  };
 }
 
 /** The first address of that version that is not loopback, as Envoy's LocalInfo. */

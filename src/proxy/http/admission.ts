@@ -6,8 +6,9 @@ import { isUpgrade } from '../../wire/http2/upgrade.ts';
 import type { Route } from '../route/route.ts';
 import { mutateClientCert } from './client-cert-header.ts';
 import type { HttpConnection } from './connection-manager.ts';
-import { mutateRequestHeaders } from './headers-policy.ts';
+import { detectionStatus, mutateRequestHeaders } from './headers-policy.ts';
 import { normalizeAuthority, normalizePath } from './path-policy.ts';
+import { applyFieldMutations } from './filters/header-mutation/field-mutations.ts';
 import type { HttpStream } from './stream.ts';
 
 const NO_NAMES: readonly string[] = [];
@@ -41,8 +42,9 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
   }
   if (!normalize(connection, stream, headers, path)) return false;
   stream.isUpgrade = encoder.isUpgradeRequest;
+  if (config.earlyHeaders !== null) applyFieldMutations(config.earlyHeaders, headers, stream);
   const table = config.routes.current;
-  stream.info.remoteAddress = mutateRequestHeaders(
+  const client = mutateRequestHeaders(
     headers,
     config,
     info,
@@ -50,6 +52,13 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
     stream.isUpgrade && isUpgrade(headers),
     table === null ? NO_NAMES : table.internalOnlyHeaders,
   );
+  if (client === null) {
+    connection.stats.inc(connection.stats.i.downstream_rq_rejected_via_ip_detection);
+    const details = 'rejecting_because_detection_failed';
+    stream.sendLocalReply({ status: detectionStatus, body: '', details });
+    return false;
+  }
+  stream.info.remoteAddress = client;
   connection.clientCert = mutateClientCert(headers, config.clientCert, stream.info, connection.clientCert);
   if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
   stream.isGrpc = hasGrpcContentType(headers);

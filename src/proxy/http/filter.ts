@@ -169,6 +169,8 @@ export type TerminalStream = FilterStream & {
   readonly isRequestComplete: boolean;
   /** Upgrade or CONNECT: bodies are raw bytes both ways. */
   readonly isUpgrade: boolean;
+  /** The request's scheme becomes that of its upstream connection. */
+  readonly schemeMatchesUpstream: boolean;
 };
 
 /** A request that was let in, for guards that judge it again. */

@@ -5,6 +5,7 @@ import type { Random } from '../../base/clock.ts';
 import { H, headerKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConnectionInfo } from '../stream-info.ts';
+import { addressFromList, appendPeer, detectClient, forwardedFor } from './client-address.ts';
 import type { HttpConfig } from './http-config.ts';
 import { keepTrailersOnly } from './http1-request.ts';
 
@@ -41,7 +42,8 @@ function removeInternalOnly(headers: Headers): void {
 }
 
 /**
- * Applies the rules for x-forwarded-*, x-envoy-* and x-request-id to a request; returns the client's address.
+ * Applies the rules for x-forwarded-*, x-envoy-* and x-request-id to a request; returns the client's address, or null
+ * when detection refuses the request (`detectionStatus` says how).
  * Source: Envoy ConnectionManagerUtility::mutateRequestHeaders.
  */
 export function mutateRequestHeaders(
@@ -51,7 +53,7 @@ export function mutateRequestHeaders(
   random: Random,
   isUpgrade: boolean,
   internalOnly: readonly string[],
-): Address {
+): Address | null {
   if (!isUpgrade) {
     if (headers.mayHave(H.connection)) headers.remove(H.connection);
     if (headers.mayHave(H.upgrade)) headers.remove(H.upgrade);
@@ -63,26 +65,31 @@ export function mutateRequestHeaders(
   if (headers.mayHave(H['transfer-encoding'])) headers.remove(H['transfer-encoding']);
 
   let address: Address | null = null;
-  let isSingleXff: boolean;
+  let isTrusted: boolean;
   if (config.useRemoteAddress) {
-    isSingleXff = !headers.mayHave(H['x-forwarded-for']) || !headers.has(H['x-forwarded-for']);
-    if (config.xffNumTrustedHops > 0) address = addressFromXff(headers, config.xffNumTrustedHops - 1);
-    address ??= connection.remoteAddress;
-    if (!config.skipXffAppend) appendXff(headers, connection, config);
-    if (config.xffNumTrustedHops === 0 || !headers.has(H['x-forwarded-proto'])) {
-      headers.set(H['x-forwarded-proto'], connection.tls === null ? 'http' : 'https');
+    const list = forwardedFor(headers);
+    isTrusted = list === undefined;
+    if (config.xffNumTrustedHops > 0 && list !== undefined) {
+      address = addressFromList(list, config.xffNumTrustedHops - 1);
     }
-    if (config.appendXForwardedPort && (config.xffNumTrustedHops === 0 || !headers.has(H['x-forwarded-port']))) {
-      headers.set(H['x-forwarded-port'], String(connection.localAddress.port));
+    address ??= connection.remoteAddress;
+    if (!config.skipXffAppend) appendPeer(headers, connection, config);
+    if (config.xffNumTrustedHops === 0) {
+      headers.set(H['x-forwarded-proto'], schemeOf(connection, config));
+      if (config.appendXForwardedPort) setPort(headers, connection);
     }
   } else {
-    const xff = headers.mayHave(H['x-forwarded-for']) ? headers.get(H['x-forwarded-for']) : undefined;
-    isSingleXff = xff !== undefined && !xff.includes(',');
-    if (xff !== undefined) address = addressFromXff(headers, config.xffNumTrustedHops);
-    if (!headers.mayHave(H['x-forwarded-proto']) || !headers.has(H['x-forwarded-proto'])) {
-      headers.set(H['x-forwarded-proto'], connection.tls === null ? 'http' : 'https');
+    const found = detectClient(config.addressDetections, headers, connection, config);
+    if (found.rejectStatus !== 0) {
+      detectionStatus = found.rejectStatus;
+      return null;
     }
+    ({ address, isTrusted } = found);
   }
+  if (!headers.mayHave(H['x-forwarded-proto']) || !headers.has(H['x-forwarded-proto'])) {
+    headers.set(H['x-forwarded-proto'], schemeOf(connection, config));
+  }
+  if (config.appendXForwardedPort && !headers.has(H['x-forwarded-port'])) setPort(headers, connection);
   if (config.schemeOverwrite !== '') {
     headers.scheme = config.schemeOverwrite;
     headers.set(H['x-forwarded-proto'], config.schemeOverwrite);
@@ -93,7 +100,7 @@ export function mutateRequestHeaders(
     headers.scheme = proto === 'http' || proto === 'https' ? proto : connection.tls === null ? 'http' : 'https';
   }
 
-  const isInternal = isSingleXff && address !== null && config.isInternalAddress(address.address);
+  const isInternal = isTrusted && address !== null && config.isInternalAddress(address.address);
   const isEdge = !isInternal && config.useRemoteAddress;
   const isExternalKnown = isEdge && address !== null;
   address ??= connection.remoteAddress;
@@ -129,32 +136,20 @@ function setRequestId(headers: Headers, config: HttpConfig, isEdge: boolean, ran
   headers.add(H['x-request-id'], random.uuid());
 }
 
-function appendXff(headers: Headers, connection: ConnectionInfo, config: HttpConfig): void {
-  const { remoteAddress } = connection;
-  if (!hasIp(remoteAddress)) return;
-  const { family, address } = remoteAddress;
-  let text = address;
-  if (address === '127.0.0.1' || address === '::1') text = config.localAddress;
-  else if (config.representIpv4AsMapped && family === 'ipv4') text = `::ffff:${address}`;
-  headers.appendValue(H['x-forwarded-for'], text);
+/** Of the refusal that `mutateRequestHeaders` reported last. */
+export let detectionStatus = 0;
+
+/** How the client came: by the port that it wanted where a proxy tells it, else by whether there is TLS. */
+function schemeOf(connection: ConnectionInfo, { schemeByPort }: HttpConfig): 'http' | 'https' {
+  if (schemeByPort !== null && connection.isLocalAddressRestored === true) {
+    const scheme = schemeByPort.get(connection.localAddress.port);
+    if (scheme !== undefined) return scheme;
+  }
+  return connection.tls === null ? 'http' : 'https';
 }
 
-/** The address at `hopsFromRight` in x-forwarded-for (0 = the last), or null when there is none or it is no address. */
-function addressFromXff(headers: Headers, hopsFromRight: number): Address | null {
-  const xff = headers.get(H['x-forwarded-for']);
-  if (xff === undefined) return null;
-  let end = xff.length;
-  for (let hop = 0; hop < hopsFromRight; hop++) {
-    end = xff.lastIndexOf(',', end - 1);
-    if (end <= 0) return null;
-  }
-  const start = end === 0 ? 0 : xff.lastIndexOf(',', end - 1) + 1;
-  const text = xff.slice(start, end).trim();
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) < 256)) {
-    return { family: 'ipv4', address: text, port: 0 };
-  }
-  if (/^[0-9a-fA-F:.]+$/.test(text) && text.includes(':')) return { family: 'ipv6', address: text, port: 0 };
-  return null;
+function setPort(headers: Headers, { localAddress }: ConnectionInfo): void {
+  if (hasIp(localAddress)) headers.set(H['x-forwarded-port'], String(localAddress.port));
 }
 
 /** Fields that an answer must not carry on: hop-by-hop ones. Source: Envoy mutateResponseHeaders. */

@@ -6,7 +6,9 @@ import type { Formatter } from '../formatter/text-formatter.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
 import type { RouteTable } from '../route/route.ts';
 import type { Http2Settings } from '../codec/http2-settings.ts';
+import type { AddressDetection } from './client-address.ts';
 import type { ClientCertChoice } from './client-cert-header.ts';
+import type { FieldMutation } from './filters/header-mutation/field-mutations.ts';
 import type { FilterChain } from './filter-chain.ts';
 import type { TracingConfig } from './tracing.ts';
 
@@ -20,6 +22,8 @@ export type HttpConfig = {
   readonly serverHeaderTransformation: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
   /** '' = leave it; else the scheme that replaces :scheme. */
   readonly schemeOverwrite: string;
+  /** The scheme becomes that of the connection to the upstream. */
+  readonly schemeMatchesUpstream: boolean;
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
@@ -27,6 +31,12 @@ export type HttpConfig = {
   readonly representIpv4AsMapped: boolean;
   /** This machine's address, as x-forwarded-for names a client on loopback. */
   readonly localAddress: string;
+  /** What is changed of a request before all else; null for nothing. */
+  readonly earlyHeaders: readonly FieldMutation[] | null;
+  /** How clients are found where the peer is not the client. */
+  readonly addressDetections: readonly AddressDetection[];
+  /** forward_proto_config: schemes by the port that the client wanted; null where none is given. */
+  readonly schemeByPort: ReadonlyMap<number, 'http' | 'https'> | null;
   readonly isInternalAddress: (address: string) => boolean;
   readonly via: string;
   readonly clientCert: ClientCertChoice;
@@ -53,6 +63,8 @@ export type HttpConfig = {
     readonly acceptHttp10: boolean;
     readonly defaultHostForHttp10: string;
     readonly allowAbsoluteUrl: boolean;
+    /** At the edge nobody may ask for https over plain text. */
+    readonly refusesPlainHttps: boolean;
     readonly spelling: Spelling;
   };
   /** AUTO: as ALPN or the first bytes say. */

@@ -174,7 +174,10 @@ export class Http1ServerConnection implements ServerCodec, Http1Events, Response
       this.#reject(failure('bad_header', 'downstream', 'connection', 'http1.connection_header_rejected'));
       return;
     }
-    const bad = acceptTarget(headers, config.http1.allowAbsoluteUrl);
+    let bad = acceptTarget(headers, config.http1.allowAbsoluteUrl);
+    if (headers.scheme === 'https' && config.http1.refusesPlainHttps && this.#owner.info.tls === null) {
+      bad ??= failure('bad_target', 'downstream', 'connection', 'http1.https_url_on_plaintext_connection');
+    }
     if (bad !== null) {
       this.#reject(bad);
       return;

@@ -21,7 +21,10 @@ const STATUS: Partial<Record<FailureCode, number>> = {
   version_not_accepted: 426,
 };
 
-const STATUS_BY_DETAIL: Readonly<Record<string, number>> = { 'http1.invalid_transfer_encoding': 501 };
+const STATUS_BY_DETAIL: Readonly<Record<string, number>> = {
+  'http1.invalid_transfer_encoding': 501,
+  'http1.https_url_on_plaintext_connection': 403,
+};
 
 /** A reply of headers alone, as a filter made it. */
 export function headersOnly(reply: LocalReply): Headers {

@@ -95,6 +95,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     return this.connection.config.bufferLimitBytes;
   }
 
+  get schemeMatchesUpstream(): boolean {
+    return this.connection.config.schemeMatchesUpstream;
+  }
+
   // ─── Route ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get route(): Route | null {

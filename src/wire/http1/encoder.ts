@@ -1,5 +1,5 @@
 // Writes HTTP/1 heads and chunks as latin1 text; all values are byte-exact, one char code per byte.
-import { H, headerName, knownHeaderNames } from '../header-names.ts';
+import { H, type HeaderKey, headerName, knownHeaderNames } from '../header-names.ts';
 import type { Headers } from '../headers.ts';
 import { reasonPhrase } from './reason.ts';
 
@@ -7,8 +7,8 @@ import { reasonPhrase } from './reason.ts';
 const FIELD_PREFIX: readonly string[] = knownHeaderNames.map((name) => `\r\n${name}: `);
 const PROPER_PREFIX: readonly string[] = knownHeaderNames.map((name) => `\r\n${properCase(name)}: `);
 
-/** How header names are spelled on the wire. */
-export type Spelling = 'lower' | 'proper-case' | 'preserve';
+/** How names are written of messages that do not remember how theirs were spelled. */
+export type Spelling = 'lower' | 'proper-case';
 
 /** Upper-cases the first letter and every letter behind a non-letter (Envoy: ProperCaseHeaderKeyFormatter). */
 export function properCase(name: string): string {
@@ -17,6 +17,7 @@ export function properCase(name: string): string {
 
 function fields(headers: Headers, spelling: Spelling): string {
   const kv = headers.kv;
+  if (headers.spelled !== null) return spelledFields(headers, headers.spelled);
   let text = '';
   if (spelling === 'lower') {
     for (let i = 0; i < kv.length; i += 2) {
@@ -26,45 +27,56 @@ function fields(headers: Headers, spelling: Spelling): string {
     }
     return text;
   }
-  const spelled = spelling === 'preserve' ? headers.spelled : null;
-  // Fields of one name are all spelled as the first of them.
   for (let i = 0; i < kv.length; i += 2) {
     const key = kv[i] as number | string;
     const value = kv[i + 1] as string;
-    if (spelled !== null) text += `\r\n${spelled[kv.indexOf(key) >> 1] as string}: ${value}`;
-    else if (spelling === 'preserve') text += `\r\n${headerName(key)}: ${value}`;
-    else if (typeof key === 'number') text += (PROPER_PREFIX[key] as string) + value;
+    if (typeof key === 'number') text += (PROPER_PREFIX[key] as string) + value;
     else text += `\r\n${properCase(key)}: ${value}`;
+  }
+  return text;
+}
+
+/** Fields of one name are all spelled as the first of them came. */
+function spelledFields(headers: Headers, spelled: ReadonlyMap<HeaderKey, string>): string {
+  const { kv, spellsAddedProperly: isProper } = headers;
+  let text = '';
+  for (let i = 0; i < kv.length; i += 2) {
+    const key = kv[i] as HeaderKey;
+    const name = spelled.get(key) ?? (isProper ? properCase(headerName(key)) : headerName(key));
+    text += `\r\n${name}: ${kv[i + 1] as string}`;
   }
   return text;
 }
 
 /**
  * Returns a request head. `host` comes first, as Envoy writes it; `tail` is what the framing adds, e.g.
- * '\r\ntransfer-encoding: chunked', and may be ''.
+ * '\r\ntransfer-encoding: chunked', and may be ''; `isFullUrl`: the target is in absolute form (RFC 9112 §3.2.2).
  */
-export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: string): string {
-  let host = spelling === 'proper-case' ? '\r\nHost: ' : '\r\nhost: ';
-  if (spelling === 'preserve' && headers.hostSpelling !== '') host = `\r\n${headers.hostSpelling}: `;
+export function encodeRequestHead(headers: Headers, spelling: Spelling, tail: string, isFullUrl = false): string {
+  const { hostSpelling } = headers;
+  let host = spelling === 'proper-case' || headers.spellsAddedProperly ? '\r\nHost: ' : '\r\nhost: ';
+  if (hostSpelling !== '') host = `\r\n${hostSpelling}: `;
   // RFC 9112 §3.2.3: the target of CONNECT is an authority.
-  const target = headers.method === 'CONNECT' ? headers.authority : headers.path;
+  let target = headers.method === 'CONNECT' ? headers.authority : headers.path;
+  if (isFullUrl && headers.method !== 'CONNECT') target = `${headers.scheme}://${headers.authority}${target}`;
   const line = `${headers.method} ${target} HTTP/1.1`;
   const rest = `${host}${headers.authority}${fields(headers, spelling)}${tail}`;
   headFieldBytes = rest.length;
   return `${line}${rest}\r\n\r\n`;
 }
 
-/** Returns a response head with the standard reason phrase; `tail` as in encodeRequestHead. */
+/** Returns a response head, with the standard reason phrase if it has none; `tail` as in encodeRequestHead. */
 export function encodeResponseHead(headers: Headers, minorVersion: number, spelling: Spelling, tail: string): string {
   const status = headers.status;
-  const line = status === 200 && minorVersion === 1 ? 'HTTP/1.1 200 OK' : statusLine(minorVersion, status);
+  const isUsual = status === 200 && minorVersion === 1 && headers.reason === '';
+  const line = isUsual ? 'HTTP/1.1 200 OK' : statusLine(minorVersion, status, headers.reason);
   const rest = fields(headers, spelling) + tail;
   headFieldBytes = rest.length;
   return `${line}${rest}\r\n\r\n`;
 }
 
-function statusLine(minorVersion: number, status: number): string {
-  return `HTTP/1.${minorVersion === 0 ? 0 : 1} ${status} ${reasonPhrase(status)}`;
+function statusLine(minorVersion: number, status: number, reason: string): string {
+  return `HTTP/1.${minorVersion === 0 ? 0 : 1} ${status} ${reason === '' ? reasonPhrase(status) : reason}`;
 }
 
 /** Bytes of the field lines of the head that was encoded last: without its first line and the empty one. */

@@ -1,5 +1,6 @@
 // An HTTP/1 parser (RFC 9112): bytes in, events out; knows no sockets and never throws because of its input.
 import { type Failure, failure } from '../../base/failure.ts';
+import type { StringMatcher } from '../../base/matcher.ts';
 import { H, type HeaderKey, headerKey } from '../header-names.ts';
 import { Headers } from '../headers.ts';
 import { MERGED_IN_REQUESTS, MERGED_IN_RESPONSES } from '../inline-headers.ts';
@@ -22,6 +23,12 @@ export type Http1Limits = {
   /** Accepts Content-Length beside chunked, which wins (allow_chunked_length). */
   readonly allowChunkedLength: boolean;
   readonly keepSpelling: boolean;
+  /** With keepSpelling: fields that are added to the message are written in proper case. */
+  readonly spellsAddedProperly?: boolean;
+  /** Answers keep their reason phrase. */
+  readonly keepReason?: boolean;
+  /** Protocols that a request offers in vain: as if it did not offer them (ignore_http_11_upgrade). */
+  readonly ignoredUpgrades?: StringMatcher | null;
   /** Any token is a method; otherwise those of the registry (allow_custom_methods). */
   readonly allowCustomMethods: boolean;
   readonly enableTrailers: boolean;
@@ -478,7 +485,9 @@ export class Http1Parser {
     memory: HeadMemory | null,
   ): void {
     const keepSpelling = this.#limits.keepSpelling;
-    if (keepSpelling) headers.spelled = [];
+    const spelled = keepSpelling ? new Map<HeaderKey, string>() : null;
+    headers.spelled = spelled;
+    headers.spellsAddedProperly = keepSpelling && this.#limits.spellsAddedProperly === true;
     const isRequestHead = this.#isRequest && this.#state === HEAD;
     let bytes = 0;
     for (let i = 0; i < fields; i++) {
@@ -522,9 +531,7 @@ export class Http1Parser {
         }
         headers.add(id, value);
       } else headers.add(key, value);
-      if (keepSpelling) {
-        (headers.spelled as string[])[headers.count - 1] = text.substring(nameStart - start, nameEnd - start);
-      }
+      if (spelled?.has(key) === false) spelled.set(key, text.substring(nameStart - start, nameEnd - start));
     }
     headers.fieldBytes = bytes;
   }
@@ -599,6 +606,7 @@ export class Http1Parser {
       if (FIELD_BYTE[buf[i] as number] !== 1) return this.#reject('bad_response');
     }
     headers.status = status;
+    if (this.#limits.keepReason === true) headers.reason = buf.latin1Slice(start + 13, end).trimEnd();
     this.minorVersion = minor;
     return true;
   }
@@ -676,10 +684,24 @@ export class Http1Parser {
 
   /** An upgrade to h2c is not offered to anybody; any other turns the connection into a tunnel if it is agreed on. */
   #requestUpgrade(headers: Headers): void {
-    if (headers.get(H.upgrade)?.toLowerCase() !== 'h2c') return;
+    const ignored = this.#limits.ignoredUpgrades ?? null;
+    if (headers.get(H.upgrade)?.toLowerCase() === 'h2c') {
+      this.isUpgrade = false;
+      headers.remove(H.upgrade);
+      headers.remove(H['http2-settings']);
+    } else if (ignored !== null) this.#ignoreUpgrades(headers, ignored);
+  }
+
+  #ignoreUpgrades(headers: Headers, ignored: StringMatcher): void {
+    const offered = (headers.get(H.upgrade) as string).split(',').map(trimBlanks);
+    const kept = offered.filter((name) => name !== '' && !ignored.matches(name));
+    if (kept.length === offered.length) return;
+    if (kept.length > 0) {
+      headers.set(H.upgrade, kept.join(','));
+      return;
+    }
     this.isUpgrade = false;
     headers.remove(H.upgrade);
-    headers.remove(H['http2-settings']);
   }
 
   #readContentLength(headers: Headers): boolean {

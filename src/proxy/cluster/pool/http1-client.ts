@@ -132,7 +132,8 @@ export class Http1Client implements RequestEncoder, ByteStreamHandler, Http1Even
         this.#isChunkedRequest = true;
       }
     }
-    const text = encode.encodeRequestHead(headers, this.#owner.http.spelling, tail);
+    const { spelling, sendsFullUrl } = this.#owner.http;
+    const text = encode.encodeRequestHead(headers, spelling, tail, sendsFullUrl);
     this.headerBytesSent = encode.headFieldBytes;
     this.wireBytesSent += text.length;
     this.socket.writeLatin1(text);

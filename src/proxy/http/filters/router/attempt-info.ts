@@ -68,6 +68,11 @@ export function finalizeHead(route: Route, stream: RouterStream, headers: Header
   route.finalizeRequest(headers, stream, keepsOriginal);
 }
 
+/** match_upstream of scheme_header_transformation. */
+export function matchScheme(headers: Headers, encoder: RequestEncoder): void {
+  headers.scheme = encoder.connection.tls === null ? 'http' : 'https';
+}
+
 type Rewritten = {
   readonly router: Router;
   readonly stream: RouterStream;

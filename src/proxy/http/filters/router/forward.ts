@@ -308,6 +308,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     countRoute(this, 'upstream_rq_total');
     this.#noteHost(host);
     attemptInfo.noteConnection(info, encoder, this.#wishedMs, router.clock.nowMs);
+    if (this.stream.schemeMatchesUpstream) attemptInfo.matchScheme(headers, encoder);
     if (this.forward.autoHostRewrite) attemptInfo.rewriteAuthority(this, host.hostname);
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;
