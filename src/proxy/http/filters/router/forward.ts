@@ -464,7 +464,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       return !this.#isDone;
     }
     if (isConnect || status < 200 || status >= 300 || this.#encoder?.protocol === 'HTTP/2') return true;
-    // Envoy: of HTTP/1 only the status of a success that is no upgrade reaches the client.
+    if (this.headers.get(H.upgrade)?.toLowerCase() !== 'websocket') return true;
+    // Envoy: of HTTP/1 only the status of a success that is no WebSocket reaches the client.
     this.#abandonAttempt();
     this.#reply(status, '', 'websocket_handshake_unsuccessful', 0, false);
     return false;
