@@ -360,7 +360,6 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   [
     'src/proxy/http/filters/header-mutation/field-mutations.ts',
     ['src/proxy/http/filters/', 'src/proxy/http/admission.ts', 'src/proxy/config/'],
-    ['src/proxy/http/filters/', 'src/proxy/http/admission.ts', 'src/proxy/config/early-headers.ts'],
   ],
   ['src/proxy/http/filters/', ['src/proxy/http/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/network/filters/', ['src/proxy/network/filters/', 'src/proxy/extensions.ts']],

@@ -77,6 +77,11 @@ export class Clock {
     return this.nowMs;
   }
 
+  /** Monotonic milliseconds inside an entry, for what is measured in fractions of one. */
+  get preciseMs(): number {
+    return this.#manual ? this.nowMs : performance.now();
+  }
+
   /** Wall-clock milliseconds since 1970 at `nowMs`. */
   get wallMs(): number {
     return this.#wallOffsetMs + this.nowMs;
@@ -249,6 +254,11 @@ export class Random {
     }
     uuidPosition += UUID_CHARS;
     return uuidText.substring(uuidPosition - UUID_CHARS, uuidPosition);
+  }
+
+  /** A time that is up to so many per cent longer. */
+  lengthened(ms: number, percent: number): number {
+    return percent === 0 ? ms : ms + (ms * percent * (this.uint32() / 0x1_0000_0000)) / 100;
   }
 
   /** A uniform integer in [0, limit), limit ≤ 2^32. */

@@ -19,7 +19,6 @@ import { HttpClient } from './cluster/upstream-client/http-client.ts';
 import { LogServices, type LocalInfo } from './access-log/service/log-services.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
 import { DnsCaches } from './dns-cache/dns-caches.ts';
-import { type BootstrapConfig, decodeBootstrap, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapConfig, decodeBootstrap, decodeRuntime, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';

@@ -149,6 +149,8 @@ export type UpstreamHttpConfig = {
   readonly limits: Http1Limits;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
+  /** Per cent that a connection may last longer than that. */
+  readonly durationJitterPercent: number;
   readonly maxStreamDurationMs: number;
   /** 0 = unlimited. */
   readonly maxRequestsPerConnection: number;
@@ -257,6 +259,7 @@ export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
   }),
   idleTimeoutMs: DEFAULT_IDLE_TIMEOUT_MS,
   maxConnectionDurationMs: 0,
+  durationJitterPercent: 0,
   maxStreamDurationMs: 0,
   maxRequestsPerConnection: 0,
   autoNames: null,

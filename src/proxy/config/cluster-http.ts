@@ -36,7 +36,7 @@ export const CLUSTER_HTTP_FIELDS = {
   'envoy.config.core.v3.Http3ProtocolOptions': '*',
   'envoy.config.core.v3.HttpProtocolOptions':
     'idle_timeout max_headers_count max_connection_duration max_stream_duration max_requests_per_connection ' +
-    'max_response_headers_kb',
+    'max_response_headers_kb max_connection_duration_jitter',
 } as const;
 
 const RAW_BUFFER = 'envoy.transport_sockets.raw_buffer';
@@ -160,6 +160,7 @@ function makeConfig(
     }),
     idleTimeoutMs: dc.durationMs(common?.idle_timeout, DEFAULT_IDLE_TIMEOUT_MS),
     maxConnectionDurationMs: dc.durationMs(common?.max_connection_duration, 0),
+    durationJitterPercent: common?.max_connection_duration_jitter?.value ?? 0,
     maxStreamDurationMs: dc.durationMs(common?.max_stream_duration, 0),
     maxRequestsPerConnection: common?.max_requests_per_connection ?? message.max_requests_per_connection ?? 0,
     autoNames,

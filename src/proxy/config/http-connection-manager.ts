@@ -25,6 +25,7 @@ import { decodeEarlyHeaders, EARLY_HEADER_FIELDS } from './early-headers.ts';
 import { decodeFilters, decodeUpgradeFilters, decodeUpgrades, HTTP_FILTER_FIELDS } from './http-filter-chain.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { decodeStringMatchers } from './matcher.ts';
+import { decodeProxyStatus, PROXY_STATUS_FIELDS } from './proxy-status.ts';
 import { decodeEscapedSlashes, decodeHeadLimits, decodeNormalizePath, type HeadLimits } from './request-rules.ts';
 import { decodeRouteConfiguration } from './route.ts';
 import { decodeScopedRds, decodeScopedRoutes, SCOPED_ROUTES_FIELDS } from './scoped-routes.ts';
@@ -47,7 +48,8 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     request_id_extension tracing always_set_request_id_in_response local_reply_config strip_matching_host_port
     stream_error_on_invalid_http_message request_headers_timeout strip_any_host_port
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
-    original_ip_detection_extensions forward_proto_config early_header_mutation_extensions
+    original_ip_detection_extensions forward_proto_config early_header_mutation_extensions proxy_status_config
+    drain_timeout_jitter http1_safe_max_connection_duration stream_flush_timeout record_route_resolution_stats
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
   ...CLIENT_ADDRESS_FIELDS,
@@ -61,12 +63,13 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
   'envoy.config.core.v3.SchemeHeaderTransformation': 'scheme_to_overwrite match_upstream',
   'envoy.config.core.v3.HttpProtocolOptions': `
     idle_timeout max_headers_count max_connection_duration max_stream_duration headers_with_underscores_action
-    max_requests_per_connection`,
+    max_requests_per_connection max_connection_duration_jitter`,
   'envoy.config.core.v3.Http1ProtocolOptions': `
     allow_absolute_url accept_http_10 default_host_for_http_10 header_key_format enable_trailers allow_chunked_length
     allow_custom_methods override_stream_error_on_invalid_http_message use_balsa_parser ignore_http_11_upgrade
     send_fully_qualified_url`,
   ...HTTP1_FIELDS,
+  ...PROXY_STATUS_FIELDS,
 } as const;
 
 export type HttpFilterSpec = FilterSpec;
@@ -113,6 +116,7 @@ export function decodeHttpConnectionManager(
   const common = message.common_http_protocol_options ?? {};
   const dc = d.at('common_http_protocol_options');
   const { runtime } = d.environment as { readonly runtime?: Runtime };
+  const streamIdleTimeoutMs = d.durationMs(message.stream_idle_timeout, STREAM_IDLE_TIMEOUT_MS);
   const limits = decodeHeadLimits(message, runtime);
   const config: Omit<HttpConfig, 'chain'> = {
     statPrefix: message.stat_prefix ?? '',
@@ -141,10 +145,15 @@ export function decodeHttpConnectionManager(
     preserveExternalRequestId: message.preserve_external_request_id ?? false,
     alwaysSetRequestIdInResponse: message.always_set_request_id_in_response ?? false,
     tracing: decodeTracing(message, d),
-    streamIdleTimeoutMs: d.durationMs(message.stream_idle_timeout, STREAM_IDLE_TIMEOUT_MS),
+    streamIdleTimeoutMs,
     requestTimeoutMs: d.durationMs(message.request_timeout, 0),
     requestHeadersTimeoutMs: d.durationMs(message.request_headers_timeout, 0),
     drainTimeoutMs: d.durationMs(message.drain_timeout, DRAIN_TIMEOUT_MS),
+    drainJitterPercent: message.drain_timeout_jitter?.value ?? 0,
+    durationJitterPercent: common.max_connection_duration_jitter?.value ?? 0,
+    endsWithNextExchange: message.http1_safe_max_connection_duration ?? false,
+    flushTimeoutMs: d.durationMs(message.stream_flush_timeout, streamIdleTimeoutMs),
+    recordsRouteResolution: message.record_route_resolution_stats ?? false,
     delayedCloseTimeoutMs: d.durationMs(message.delayed_close_timeout, DELAYED_CLOSE_TIMEOUT_MS),
     idleTimeoutMs: dc.durationMs(common.idle_timeout, IDLE_TIMEOUT_MS),
     maxConnectionDurationMs: dc.durationMs(common.max_connection_duration, 0),
@@ -175,6 +184,7 @@ export function decodeHttpConnectionManager(
       message.local_reply_config === undefined
         ? null
         : decodeLocalReply(message.local_reply_config, d.at('local_reply_config')),
+    proxyStatus: decodeProxyStatus(message, environment, d),
     routes,
     bufferLimitBytes,
   };

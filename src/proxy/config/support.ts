@@ -43,6 +43,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.compression.zstd.compressor.v3.Zstd': {
     chunk_size: 'the size of the pieces that the output is made in, which are put together again',
   },
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': {
+    append_local_overload: 'marks answers of the overload manager, and a bootstrap with one is refused',
+  },
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },

@@ -18,8 +18,10 @@ import { dropUnderscores } from './http1-request.ts';
 import type { HttpConfig } from './http-config.ts';
 import type { HttpManager } from './manager.ts';
 import { PrematureResets } from './premature-resets.ts';
+import { setProxyStatus } from './proxy-status.ts';
 import { countStatus, type HttpScope } from './stats.ts';
 import { HttpStream } from './stream.ts';
+import { recordTimes, StreamList } from './stream-ends.ts';
 import { checkTimes } from './stream-times.ts';
 import { countTracing, decorateResponse } from './tracing.ts';
 
@@ -41,10 +43,11 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   /** First bytes that may become HTTP/2's preface. */
   #undecided: Buffer | null = null;
   readonly #startMs: number;
-  /** Streams in progress, a list. */
-  #first: HttpStream | null = null;
+  readonly #streams = new StreamList();
   #requests = 0;
   #drainState: DrainState = 'none';
+  /** HTTP/1: it has lasted long enough, and waits for a request to say so in the answer. */
+  #endsWithNextExchange = false;
   /** HTTP/1: the close need not wait for the client (it asked for it). */
   #clientWantsClose = false;
   #closedLocally = false;
@@ -91,7 +94,8 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
     if (this.config.maxConnectionDurationMs > 0) {
       this.#durationTimer = this.clock.timer(onMaxDuration, this);
-      this.#durationTimer.arm(this.config.maxConnectionDurationMs);
+      const { maxConnectionDurationMs, durationJitterPercent } = this.config;
+      this.#durationTimer.arm(this.random.lengthened(maxConnectionDurationMs, durationJitterPercent));
     }
   }
 
@@ -145,6 +149,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     stats.inc(stats.i.downstream_rq_active);
     const stream = this.#begin(encoder);
     this.#requests++;
+    if (this.#endsWithNextExchange) this.#drainState = 'closing';
     if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) {
       stats.inc(stats.i.downstream_cx_max_requests_reached);
       this.startDrain();
@@ -156,7 +161,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     const { config } = this;
     const stream = new HttpStream(this, encoder);
     stream.info.protocol = this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1';
-    this.#link(stream);
+    this.#streams.add(stream);
     const now = this.clock.nowMs;
     if (stream.idleTimeoutMs > 0) this.watch(now + stream.idleTimeoutMs);
     if (config.requestTimeoutMs > 0) {
@@ -168,7 +173,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   }
 
   get firstStream(): HttpStream | null {
-    return this.#first;
+    return this.#streams.first;
   }
 
   /**
@@ -183,20 +188,6 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
   }
 
-  #link(stream: HttpStream): void {
-    stream.next = this.#first;
-    if (this.#first !== null) this.#first.previous = stream;
-    this.#first = stream;
-  }
-
-  #unlink(stream: HttpStream): void {
-    const { next, previous } = stream;
-    if (previous === null) this.#first = next;
-    else previous.next = next;
-    if (next !== null) next.previous = previous;
-    stream.next = stream.previous = null;
-  }
-
   /** Ends the stream after so long; 0 lifts the limit. */
   limitDuration(stream: HttpStream, ms: number): void {
     stream.durationDueMs = ms === 0 ? 0 : this.clock.nowMs + ms;
@@ -208,14 +199,14 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     const { stats, config } = this;
     stats.inc(stats.i.downstream_rq_total);
     stats.inc(this.#isHttp2 ? stats.i.downstream_rq_http2_total : stats.i.downstream_rq_http1_total);
-    stats.record(stats.i.downstream_rq_time, Math.round(stream.info.endMs - stream.info.startMs));
+    recordTimes(stream, stats, this.manager.resolutionStats);
     const logs = config.accessLogs;
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
   }
 
   /** For an exchange that starts over: it is one and the same in counts, logs and times. */
   replaceStream(before: HttpStream, encoder: ResponseEncoder): HttpStream {
-    this.#unlink(before);
+    this.#streams.remove(before);
     const stream = this.#begin(encoder);
     stream.info.startMs = before.info.startMs;
     stream.info.startWallMs = before.info.startWallMs;
@@ -249,6 +240,12 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   finalizeResponse(stream: HttpStream, headers: Headers, endStream: boolean): void {
     const { config, stats } = this;
     mutateResponseHeaders(headers, config, stream.requestHeaders, stream.isUpgrade);
+    if (config.proxyStatus !== null) {
+      // Envoy notes that a request could not be read when it has answered.
+      const flags = stream.isUnreadable ? stream.info.flags & ~Flag.DPE : stream.info.flags;
+      setProxyStatus(headers, stream.info, flags, config.proxyStatus);
+      stream.info.responseCode = headers.status;
+    }
     if (!headers.mayHave(H.date) || !headers.has(H.date)) headers.add(H.date, this.manager.dateText());
     if (config.serverHeaderTransformation === 'OVERWRITE') headers.set(H.server, config.serverName);
     else if (config.serverHeaderTransformation === 'APPEND_IF_ABSENT' && !headers.has(H.server)) {
@@ -308,30 +305,13 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
 
   // ─── Ends of streams ────────────────────────────────────────────────────────────────────────────────────────────
 
-  onStreamReset(stream: HttpStream, reason: Failure): void {
-    const { info } = stream;
-    if (reason.code === 'downstream_reset' && reason.scope === 'stream') {
-      info.flags |= Flag.DR;
-      info.responseCodeDetails = reason.detail;
-    } else if (reason.code === 'downstream_closed' || reason.code === 'downstream_reset') {
-      info.flags |= Flag.DC;
-      info.responseCodeDetails = reason.side === 'local' ? reason.detail : 'downstream_remote_disconnect';
-    } else if (reason.code === 'drain' || reason.code === 'local_close') {
-      info.responseCodeDetails = reason.detail;
-    } else {
-      info.flags |= Flag.DPE;
-      info.responseCodeDetails = reason.detail;
-    }
-  }
-
   onStreamEnd(stream: HttpStream): void {
     const { stats, config } = this;
-    const { info } = stream;
     stats.dec(stats.i.downstream_rq_active);
-    stats.record(stats.i.downstream_rq_time, Math.round(info.endMs - info.startMs));
+    recordTimes(stream, stats, this.manager.resolutionStats);
     const isCutOff = !stream.isRequestComplete || !stream.isResponseComplete;
     if (isCutOff) stats.inc(stats.i.downstream_rq_rx_reset);
-    this.#unlink(stream);
+    this.#streams.remove(stream);
     if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
     const logs = config.accessLogs;
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
@@ -345,7 +325,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   }
 
   #afterHttp2Stream(stream: HttpStream, isCutOff: boolean): void {
-    if (this.#first === null) {
+    if (this.#streams.first === null) {
       this.#idleSinceMs = this.clock.nowMs;
       if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
     }
@@ -469,6 +449,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
       stats.dec(this.#isHttp2 ? stats.i.downstream_cx_http2_active : stats.i.downstream_cx_http1_active);
     }
     while (this.#upgrades > 0) this.#upgradeEnds();
+    if (this.#endsWithNextExchange) stats.dec(stats.i.downstream_cx_http1_soft_drain);
     stats.inc(stats.i.downstream_cx_destroy);
     const isLocal = this.#closedLocally || codec?.closedLocally === true;
     stats.inc(isLocal ? stats.i.downstream_cx_destroy_local : stats.i.downstream_cx_destroy_remote);
@@ -508,7 +489,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
 
   onTimer(): void {
     const now = this.clock.nowMs;
-    let stream = this.#first;
+    let stream = this.#streams.first;
     if (stream === null) {
       this.#checkIdle(now);
       return;
@@ -552,27 +533,32 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     this.#drainState = 'draining';
     this.#codec.announceShutdown();
     this.#drainTimer ??= this.clock.timer(onDrainTimeout, this);
-    this.#drainTimer.arm(this.config.drainTimeoutMs);
+    this.#drainTimer.arm(this.random.lengthened(this.config.drainTimeoutMs, this.config.drainJitterPercent));
   }
 
   onDrainTimeout(): void {
     if (this.#isHttp2) {
       this.#drainState = 'closing';
       this.#codec?.closeWhenIdle();
-    } else if (this.#first === null) this.drainNow();
+    } else if (this.#streams.first === null) this.drainNow();
   }
 
   onMaxDuration(): void {
     this.stats.inc(this.stats.i.downstream_cx_max_duration_reached);
-    this.#startDrainSequence();
+    const waits = this.config.endsWithNextExchange && this.#codec !== null && !this.#isHttp2;
+    if (!waits) this.#startDrainSequence();
+    else if (this.#drainState === 'none') {
+      this.#endsWithNextExchange = true;
+      this.stats.inc(this.stats.i.downstream_cx_http1_soft_drain);
+    }
   }
 
   /** The process or the listener goes away: ends idle connections now, others after their exchange. */
   drainNow(): void {
     this.#drainState = 'closing';
     const codec = this.#codec;
-    if (codec !== null && (this.#isHttp2 || this.#first === null)) {
-      this.#closedLocally ||= this.#first === null;
+    if (codec !== null && (this.#isHttp2 || this.#streams.first === null)) {
+      this.#closedLocally ||= this.#streams.first === null;
       codec.closeWhenIdle();
     } else if (codec === null) {
       this.#closedLocally = true;

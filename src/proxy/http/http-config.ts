@@ -10,6 +10,7 @@ import type { AddressDetection } from './client-address.ts';
 import type { ClientCertChoice } from './client-cert-header.ts';
 import type { FieldMutation } from './filters/header-mutation/field-mutations.ts';
 import type { FilterChain } from './filter-chain.ts';
+import type { ProxyStatusConfig } from './proxy-status.ts';
 import type { TracingConfig } from './tracing.ts';
 
 /**
@@ -51,6 +52,14 @@ export type HttpConfig = {
   readonly requestTimeoutMs: number;
   readonly requestHeadersTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  /** Per cent that drainTimeoutMs and maxConnectionDurationMs are longer at most. */
+  readonly drainJitterPercent: number;
+  readonly durationJitterPercent: number;
+  /** HTTP/1: a connection that has lasted long enough ends with its next exchange, and not while nobody asks. */
+  readonly endsWithNextExchange: boolean;
+  /** An answer that nobody takes is given up after so long. */
+  readonly flushTimeoutMs: number;
+  readonly recordsRouteResolution: boolean;
   readonly delayedCloseTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
@@ -81,6 +90,7 @@ export type HttpConfig = {
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly accessLogs: readonly AccessLog[];
   readonly localReply: LocalReplyConfig | null;
+  readonly proxyStatus: ProxyStatusConfig | null;
   /** The route configuration in force; the holder outlives updates, its value is swapped. */
   readonly routes: { readonly current: RouteTable | null };
   readonly chain: FilterChain;

@@ -22,7 +22,7 @@ import { HttpConnection } from './connection-manager.ts';
 import type { HttpManager } from './manager.ts';
 import { PolicyWatch } from './policy-watch.ts';
 import { type Http2CodecScope, HTTP2_CODEC_STATS } from '../codec/http2-stats.ts';
-import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, TRACING_STATS } from './stats.ts';
+import { HTTP1_CODEC_STATS, HTTP_STATS, LISTENER_HTTP_STATS, ROUTE_RESOLUTION_STATS, TRACING_STATS } from './stats.ts';
 
 export type HttpManagerParts = {
   readonly config: Omit<HttpConfig, 'chain'>;
@@ -104,6 +104,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     runtime,
     stats: scope,
     tracingStats,
+    resolutionStats: parts.config.recordsRouteResolution ? stats.scope(statPrefix, ROUTE_RESOLUTION_STATS) : null,
     listenerStats: stats.scope(`${context.listenerPrefix}${statPrefix}`, LISTENER_HTTP_STATS),
     codecStats: stats.scope('http1.', HTTP1_CODEC_STATS),
     http2Stats: () => {

@@ -148,14 +148,14 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   /** The answer was given, and waits for the client to take it. */
   watchFlush(exchange: Http2Exchange): void {
     const { clock, config } = this.#connection.owner;
-    if (config.streamIdleTimeoutMs === 0) return;
+    if (config.flushTimeoutMs === 0) return;
     this.#flushing ??= new Set();
     this.#flushing.add(exchange);
     exchange.unsentBytes = exchange.wire.bufferedBytes;
-    exchange.flushDueMs = clock.nowMs + config.streamIdleTimeoutMs;
+    exchange.flushDueMs = clock.nowMs + config.flushTimeoutMs;
     this.#flushTimer ??= clock.timer(onFlushTimer, this);
     // Those before it are due before it.
-    if (!this.#flushTimer.isArmed) this.#flushTimer.arm(config.streamIdleTimeoutMs);
+    if (!this.#flushTimer.isArmed) this.#flushTimer.arm(config.flushTimeoutMs);
   }
 
   /** For the timer: gives up answers of which nothing has left for so long. */
@@ -167,7 +167,7 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
       const { wire } = exchange;
       if (wire.bufferedBytes < exchange.unsentBytes) {
         exchange.unsentBytes = wire.bufferedBytes;
-        exchange.flushDueMs = nowMs + owner.config.streamIdleTimeoutMs;
+        exchange.flushDueMs = nowMs + owner.config.flushTimeoutMs;
       } else if (exchange.flushDueMs <= nowMs) {
         stats.inc(stats.i.tx_flush_timeout);
         http2.resetStream(wire, ERROR.internal);

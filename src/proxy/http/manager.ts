@@ -9,7 +9,7 @@ import type { Runtime } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
 import type { HttpConfig } from './http-config.ts';
 import type { PolicyWatch } from './policy-watch.ts';
-import type { Http1CodecScope, HttpScope, ListenerHttpScope } from './stats.ts';
+import type { Http1CodecScope, HttpScope, ListenerHttpScope, RouteResolutionScope } from './stats.ts';
 import type { TracingScope } from './tracing.ts';
 
 /** What all connections of one filter chain share. */
@@ -20,6 +20,8 @@ export type HttpManager = {
   readonly runtime: Runtime;
   readonly stats: HttpScope;
   readonly tracingStats: TracingScope;
+  /** Null where nobody asked for them. */
+  readonly resolutionStats: RouteResolutionScope | null;
   readonly listenerStats: ListenerHttpScope;
   readonly codecStats: Http1CodecScope;
   /** Made with the first HTTP/2 connection, as Envoy's. */

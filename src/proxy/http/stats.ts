@@ -32,6 +32,12 @@ export const HTTP_STATS = {
   downstream_cx_length_ms: 'histogram', downstream_rq_time: 'histogram',
 } as const; // biome-ignore format: a table.
 
+/** Under 'http.STAT_PREFIX.', with record_route_resolution_stats. */
+export const ROUTE_RESOLUTION_STATS = {
+  downstream_rq_route_resolution_time_us: 'histogram',
+  downstream_rq_route_resolutions: 'histogram',
+} as const;
+
 /** Under 'http.STAT_PREFIX.tracing.'. */
 export const TRACING_STATS = {
   client_enabled: 'counter',
@@ -59,6 +65,7 @@ export const LISTENER_HTTP_STATS = {
   downstream_rq_5xx: 'counter',
 } as const;
 
+export type RouteResolutionScope = ScopeOf<typeof ROUTE_RESOLUTION_STATS>;
 export type HttpScope = ScopeOf<typeof HTTP_STATS>;
 export type Http1CodecScope = ScopeOf<typeof HTTP1_CODEC_STATS>;
 export type ListenerHttpScope = ScopeOf<typeof LISTENER_HTTP_STATS>;

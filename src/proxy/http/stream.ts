@@ -16,6 +16,7 @@ import type { FilterChain } from './filter-chain.ts';
 import { FilterIteration } from './filter-iteration.ts';
 import { buildLocalReply, headersOnly, replyForFailure } from './local-reply.ts';
 import { type RouteSlots, routeSlotsOf } from './route-slots.ts';
+import { noteReset } from './stream-ends.ts';
 import { decideTracing, decorateRequest, type TracingConfig } from './tracing.ts';
 
 /** What a stream without a head has. */
@@ -48,11 +49,17 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #routeIsFresh = false;
   #slots: RouteSlots | null = null;
 
+  /** With record_route_resolution_stats: how often a route was looked for, and how long all that took. */
+  routeResolutions = 0;
+  routeResolutionMs = 0;
+
   isGrpc = false;
   isUpgrade = false;
   /** The codec has handed over the end of the request. */
   isRequestComplete = false;
   isResponseStarted = false;
+  /** What is answered is that the codec could not make sense of the request. */
+  isUnreadable = false;
   /** The end of the response has gone to the codec. */
   isResponseComplete = false;
   #isChainRunning = false;
@@ -114,8 +121,14 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #findRoute(): void {
     this.#routeIsFresh = true;
     if (!this.hasHead) return;
-    const table = this.connection.config.routes.current;
+    const { config, clock } = this.connection;
+    const table = config.routes.current;
+    const startMs = config.recordsRouteResolution ? clock.preciseMs : 0;
     const route = table === null ? null : table.match(this.requestHeaders, this.connection.matchContext(this));
+    if (config.recordsRouteResolution) {
+      this.routeResolutions++;
+      this.routeResolutionMs += clock.preciseMs - startMs;
+    }
     if (this.#route !== null) this.#forgetRoute();
     this.#route = route;
     this.#slots = null;
@@ -496,7 +509,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (this.isResponseStarted) {
       this.info.flags |= Flag.DPE;
       this.resetStream(reason.detail);
-    } else this.sendLocalReply(replyForFailure(reason));
+    } else {
+      this.isUnreadable = true;
+      this.sendLocalReply(replyForFailure(reason));
+    }
   }
 
   /** An upgrade or CONNECT whose upstream could not be reached, or ended. */
@@ -514,7 +530,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
 
   onReset(reason: Failure): void {
     if (this.isDestroyed) return;
-    this.connection.onStreamReset(this, reason);
+    noteReset(this.info, reason);
     this.#finish();
   }
 

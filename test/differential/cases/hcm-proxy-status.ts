@@ -3,12 +3,19 @@ import type { Case, Group } from '../case.ts';
 import { any, bootstrap, cluster, direct, type Fields, filter, http, match, route } from '../config.ts';
 import { get, post, request, response } from '../messages.ts';
 
+const ALL: Fields = { numerator: 100 };
+
+function faulty(prefix: string, fault: Fields): Fields {
+  const typed_per_filter_config = { fault: any('envoy.extensions.filters.http.fault.v3.HTTPFault', fault) };
+  return match({ prefix }, 'a', {}, { typed_per_filter_config });
+}
+
 const ROUTES: readonly Fields[] = [
   route('/refused', 'refused'),
   route('/empty', 'empty'),
   route('/overflow', 'overflow'),
-  route('/none', 'not-there'),
   route('/none-404', 'not-there', { cluster_not_found_response_code: 'NOT_FOUND' }),
+  route('/none', 'not-there'),
   route('/timeout', 'a', { timeout: '0.1s' }),
   route('/per-try', 'a', { retry_policy: { retry_on: '5xx', num_retries: 1, per_try_timeout: '0.05s' } }),
   route('/retries', 'a', { retry_policy: { retry_on: '5xx', num_retries: 1 } }),
@@ -18,6 +25,14 @@ const ROUTES: readonly Fields[] = [
   direct({ prefix: '/direct-403' }, 403, 'denied'),
   direct({ prefix: '/direct-200' }, 200, 'fine'),
   { match: { prefix: '/redirect' }, redirect: { path_redirect: '/to' } },
+  route('/dropped', 'dropped'),
+  route('/always-dropped', 'always-dropped'),
+  route('/upstream-duration', 'short'),
+  faulty('/delayed-aborted', {
+    delay: { fixed_delay: '0.01s', percentage: ALL },
+    abort: { http_status: 429, percentage: ALL },
+  }),
+  faulty('/delayed', { delay: { fixed_delay: '0.01s', percentage: ALL } }),
   match(
     { prefix: '/limited' },
     'a',
@@ -48,6 +63,7 @@ const ROUTES: readonly Fields[] = [
   route('/a', 'a'),
 ];
 
+const router: Fields = { strict_check_headers: ['x-envoy-max-retries'] };
 const routeConfig: Fields = { validate_clusters: false };
 const filters: readonly Fields[] = [
   filter('fault', 'envoy.extensions.filters.http.fault.v3.HTTPFault'),
@@ -55,7 +71,7 @@ const filters: readonly Fields[] = [
 ];
 
 function listener(name: string, status: Fields, hcm: Fields = {}): Fields {
-  return http({ name, routes: ROUTES, filters, routeConfig, hcm: { proxy_status_config: status, ...hcm } });
+  return http({ name, router, routes: ROUTES, filters, routeConfig, hcm: { proxy_status_config: status, ...hcm } });
 }
 
 const listeners: readonly Fields[] = [
@@ -132,6 +148,13 @@ const FAILURES: readonly Omit<Case, 'to'>[] = [
   },
   { name: 'limited', send: [get('/limited'), { read: 1 }, get('/limited'), { read: 2 }] },
   { name: 'aborted', send: get('/aborted') },
+  { name: 'delayed', send: get('/delayed') },
+  { name: 'delayed and aborted', send: get('/delayed-aborted') },
+  { name: 'delayed, then refused', send: get('/delayed'), upstream: [['fin']] },
+  { name: 'dropped', send: get('/dropped') },
+  { name: 'always dropped', send: get('/always-dropped') },
+  { name: 'upstream stream duration', send: get('/upstream-duration'), upstream: SLOW },
+  { name: 'strict header', send: get('/a', 'x-envoy-max-retries: x') },
   { name: 'bad request', send: 'GET /a HTTP/1.1\r\nbad header: x\r\n\r\n' },
   { name: 'HTTP/1.0', send: 'GET /a HTTP/1.0\r\nhost: x\r\n\r\n' },
   { name: 'no host', send: 'GET /a HTTP/1.1\r\n\r\n' },
@@ -151,6 +174,12 @@ const tight: Fields = {
   circuit_breakers: { thresholds: [{ max_connections: 0, max_pending_requests: 0, max_requests: 0 }] },
 };
 
+function dropping(name: string, denominator: string, numerator: number): Fields {
+  const plain = cluster(name, ['a']);
+  const policy = { drop_overloads: [{ category: 'x', drop_percentage: { numerator, denominator } }] };
+  return { ...plain, load_assignment: { ...(plain['load_assignment'] as Fields), policy } };
+}
+
 export const hcmProxyStatusGroups: readonly Group[] = [
   {
     name: 'hcm proxy status',
@@ -162,6 +191,9 @@ export const hcmProxyStatusGroups: readonly Group[] = [
         cluster('empty', []),
         cluster('overflow', ['a'], tight),
         cluster('maintained', ['a']),
+        dropping('dropped', 'MILLION', 999_999),
+        dropping('always-dropped', 'HUNDRED', 100),
+        cluster('short', ['a'], { common_http_protocol_options: { max_stream_duration: '0.1s' } }),
       ],
     }),
     cases: [

@@ -79,12 +79,12 @@ export class Http1Pool extends DialingPool<StreamCallbacks> implements ClientOwn
   }
 
   protected dialled(stream: ByteStream, times: ConnectTimes): void {
-    const { clock } = this.context;
+    const { clock, random } = this.context;
     const client = new Http1Client(stream, this, times);
-    const maxMs = this.http.maxConnectionDurationMs;
+    const { maxConnectionDurationMs: maxMs, durationJitterPercent } = this.http;
     if (maxMs > 0) {
       client.durationTimer = clock.timer(durationReached, { pool: this, client });
-      client.durationTimer.arm(maxMs);
+      client.durationTimer.arm(random.lengthened(maxMs, durationJitterPercent));
     }
     this.onReusable(client, true);
     this.onExchangeTold();

@@ -117,10 +117,10 @@ export class Http2Pool extends Http1Pool implements Http2ClientOwner {
     }
     const client = new Http2ClientConnection(stream, this, times);
     this.#connections.add(client);
-    const maxMs = this.http.maxConnectionDurationMs;
+    const { maxConnectionDurationMs: maxMs, durationJitterPercent } = this.http;
     if (maxMs > 0) {
       client.durationTimer = this.clock.timer(durationReached, { pool: this, client });
-      client.durationTimer.arm(maxMs);
+      client.durationTimer.arm(this.random.lengthened(maxMs, durationJitterPercent));
     }
     this.onRoom(client);
     this.onExchangeTold();
