@@ -98,10 +98,6 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'only false: the system chooses the port',
   ],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.allow_renegotiation', 'only false'],
-  [
-    'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit.descriptors',
-    'only with rate_limits in the same message: rate limits of routes are not read yet',
-  ],
 ]);
 
 const ZONES = 'needs the name of the local cluster in cluster_manager, which is refused: Envoy ignores it then too';

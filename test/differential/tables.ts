@@ -45,6 +45,7 @@ import { retryPriorityGroups } from './cases/retry-priority.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
+import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
 import { statefulSessionGroups } from './cases/stateful-session.ts';
@@ -117,6 +118,7 @@ export const allGroups: readonly Group[] = [
   ...forwardProxyGroups,
   ...hedgingGroups,
   ...routeTreeGroups,
+  ...routeRateLimitGroups,
   ...routeMoreGroups,
   ...tlsClientGroups,
   ...tlsHandshakeGroups,

@@ -302,6 +302,7 @@ export function makeRoute(change: RouteChange = {}): Route {
     metadata: null,
     decorator: null,
     tracing: null,
+    rateLimits: null,
     requestBufferLimitBytes: undefined,
     requestBufferLimitIsCapped: false,
     finalizeRequest() {},

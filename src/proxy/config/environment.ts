@@ -39,6 +39,8 @@ export type EnvironmentParts = {
   readonly httpClient?: HttpClient;
   readonly logServices?: LogServices;
   readonly localNode?: LocalNode;
+  /** The cluster that this proxy is of (--service-cluster, node.cluster). */
+  readonly serviceCluster?: string;
 };
 
 export type ProxyDecodeEnvironment = DecodeEnvironment &

@@ -1,5 +1,6 @@
 // Which fields of a route configuration and below take effect; any other field that is set gets refused.
 import { HEADER_MUTATION_FIELDS } from '../http/filters/header-mutation/field-mutations.ts';
+import { RATE_LIMIT_FIELDS } from '../http/filters/local-rate-limit/rate-limit-actions.ts';
 import { CLUSTER_SPECIFIER_FIELDS } from './cluster-specifiers.ts';
 import { MATCHER_FIELDS } from './matcher.ts';
 import { INTERNAL_REDIRECT_FIELDS } from './route-redirects.ts';
@@ -19,6 +20,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   ...ROUTE_TEMPLATE_FIELDS,
   ...ROUTE_TREE_FIELDS,
   ...HEADER_MUTATION_FIELDS,
+  ...RATE_LIMIT_FIELDS,
   'envoy.config.route.v3.RouteConfiguration':
     `name virtual_hosts internal_only_headers ${MUTATIONS} most_specific_header_mutations_wins validate_clusters ` +
     'max_direct_response_body_size_bytes request_mirror_policies ignore_port_in_host_matching vhost_header ' +
@@ -27,7 +29,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.VirtualHost':
     `name domains routes require_tls virtual_clusters ${MUTATIONS} cors typed_per_filter_config retry_policy ` +
     'include_request_attempt_count include_attempt_count_in_response include_is_timeout_retry_header ' +
-    'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata hedge_policy matcher',
+    'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata ' +
+    'hedge_policy matcher rate_limits',
   'envoy.config.route.v3.HedgePolicy': 'hedge_on_per_try_timeout',
   'envoy.config.route.v3.VirtualCluster': 'headers name',
   'envoy.config.route.v3.Route':
@@ -49,7 +52,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
     'host_rewrite append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies ' +
     'priority hash_policy cors max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration ' +
     'internal_redirect_policy hedge_policy cluster_specifier_plugin inline_cluster_specifier_plugin ' +
-    'path_rewrite_policy internal_redirect_action max_internal_redirects',
+    'path_rewrite_policy internal_redirect_action max_internal_redirects rate_limits include_vh_rate_limits',
   'envoy.config.route.v3.WeightedCluster': 'clusters total_weight runtime_key_prefix header_name use_hash_policy',
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': `
     name cluster_header weight ${MUTATIONS} typed_per_filter_config host_rewrite_literal`,

@@ -6,6 +6,7 @@ import type {
   TypedExtensionConfig,
   Vhds,
 } from '../../proto/generated/types.d.ts';
+import type { RateLimitPb } from '../http/filters/local-rate-limit/rate-limit-actions.ts';
 import type { HeaderMutationPb } from '../http/filters/header-mutation/field-mutations.ts';
 import type {
   CookieMatcherPb,
@@ -123,6 +124,8 @@ export type RouteActionPb = {
   flush_timeout?: DurationPb;
   internal_redirect_policy?: InternalRedirectPolicy;
   hedge_policy?: HedgePolicy;
+  rate_limits?: RateLimitPb[];
+  include_vh_rate_limits?: boolean;
   path_rewrite_policy?: TypedExtensionConfig;
   internal_redirect_action?: string;
   max_internal_redirects?: number;
@@ -215,6 +218,7 @@ export type VirtualHostPb = MutationsPb & {
   /** Perhaps still to be read; null: one that could not be. */
   routes?: Iterable<RoutePb | null>;
   matcher?: object;
+  rate_limits?: RateLimitPb[];
   require_tls?: string;
   virtual_clusters?: { headers?: HeaderMatcherPb[]; name?: string }[];
   cors?: object;

@@ -13,6 +13,8 @@ import type { RouteEntry } from '../route/route-list.ts';
 import { type HostEntry, RouteTableBuilder, type TableSettings } from '../route/route-table.ts';
 import { ABSENT_PLUGIN, SpecifiedRoute } from '../route/cluster-specifier.ts';
 import { type RouteChoice, SingleRoute, WeightedRoutes } from '../route/weighted-clusters.ts';
+import type { RouteRateLimits } from '../http/filter.ts';
+import { type DescriptorSource, decodeRateLimits } from '../http/filters/local-rate-limit/rate-limit-actions.ts';
 import { decodeClusterSpecifiers } from './cluster-specifiers.ts';
 import { decodeHeaderMatchers } from './matcher.ts';
 import {
@@ -25,7 +27,7 @@ import {
 import { decodeLevelFilters, type LevelFilters, mergeFilters } from './route-filters.ts';
 import { decodeLevelMutations, type LevelMutations } from './route-headers.ts';
 import { decodeRouteMatch } from './route-match.ts';
-import type { MetadataPb, RouteConfigurationPb, RoutePb, VirtualHostPb } from './route-messages.ts';
+import type { MetadataPb, RouteActionPb, RouteConfigurationPb, RoutePb, VirtualHostPb } from './route-messages.ts';
 import { decodeDirectResponse, decodePathRewrite, decodeRedirect } from './route-response.ts';
 import { decodeRetryPolicy } from './route-retry.ts';
 import { decodeRouteTree } from './route-tree.ts';
@@ -40,6 +42,8 @@ type Levels = {
   readonly filters: readonly LevelFilters[];
   readonly defaults: ActionDefaults;
   readonly bufferLimit: BufferLimit;
+  /** rate_limits of the virtual host. */
+  readonly hostLimits: readonly DescriptorSource[];
   readonly mostSpecificWins: boolean;
   readonly maxDirectBodyBytes: number;
 };
@@ -86,6 +90,7 @@ export function* decodeRouteConfigurationInSteps(
       plugins: decodeClusterSpecifiers(config.cluster_specifier_plugins, d),
     },
     bufferLimit: { bytes: undefined, isCapped: false },
+    hostLimits: [],
     mostSpecificWins: config.most_specific_header_mutations_wins === true,
     maxDirectBodyBytes: config.max_direct_response_body_size_bytes ?? DEFAULT_MAX_DIRECT_BODY_BYTES,
   };
@@ -155,6 +160,7 @@ function* decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDeco
       mirrors: mirrors.length > 0 ? mirrors : above.defaults.mirrors,
     },
     bufferLimit: decodeBufferLimit(message, above.bufferLimit),
+    hostLimits: decodeRateLimits(message.rate_limits, d),
   };
   const entries: RouteEntry[] = [];
   let index = 0;
@@ -192,6 +198,7 @@ const EMPTY_LEAF: Omit<LeafSettings, 'virtualHost'> = {
   metadata: null,
   decorator: null,
   tracing: null,
+  rateLimits: null,
   requestBufferLimitBytes: undefined,
   requestBufferLimitIsCapped: false,
   requestMutations: [],
@@ -228,6 +235,18 @@ function decodeBufferLimit(
   return old === undefined ? above : { bytes: old, isCapped: true };
 }
 
+/** Null where neither has any. */
+function decodeRouteLimits(
+  action: RouteActionPb | undefined,
+  virtualHost: readonly DescriptorSource[],
+  d: ConfigDecoder,
+): RouteRateLimits | null {
+  if (action === undefined) return null;
+  const own = decodeRateLimits(action.rate_limits, d.at('route'));
+  if (own.length === 0 && virtualHost.length === 0) return null;
+  return { own, virtualHost, includesVirtualHost: action.include_vh_rate_limits === true };
+}
+
 function decodeMetadata(message: MetadataPb | undefined): RouteMetadata | null {
   const entries = Object.entries(message?.filter_metadata ?? {});
   return entries.length === 0 ? null : new Map(entries);
@@ -258,6 +277,7 @@ function decodeRoute(
         ? null
         : { operation: bytesOf(message.decorator.operation ?? ''), propagate: message.decorator.propagate ?? true },
     tracing: decodeRouteTracing(message.tracing, d),
+    rateLimits: decodeRouteLimits(message.route, levels.hostLimits, d),
     requestBufferLimitBytes: limit.bytes,
     requestBufferLimitIsCapped: limit.isCapped,
     ...orderMutations(mutations, levels.mostSpecificWins),

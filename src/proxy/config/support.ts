@@ -55,8 +55,6 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.route.v3.RouteAction': {
     early_data_policy: 'which requests may go in TLS 1.3 early data, which no upstream connection here has',
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',
-    rate_limits: 'what to ask a rate limit service, which nothing does here',
-    include_vh_rate_limits: 'what to ask a rate limit service, which nothing does here',
   },
   'envoy.config.route.v3.HedgePolicy': {
     initial_requests: 'Envoy 1.40 does nothing with it either: the first attempt is alone',
@@ -74,8 +72,17 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy': {
     trace_sampled: 'is about spans of copies, and there is no tracer to send them to',
   },
-  'envoy.config.route.v3.VirtualHost': {
-    rate_limits: 'what to ask a rate limit service, which nothing does here',
+  'envoy.config.route.v3.RateLimit.Action.GenericKey': {
+    default_value: 'stands for values that come out empty, and Envoy 1.40 takes them as they are written',
+  },
+  'envoy.config.route.v3.RateLimit.Action.HeaderValueMatch': {
+    default_value: 'stands for values that come out empty, and Envoy 1.40 takes them as they are written',
+  },
+  'envoy.config.route.v3.RateLimit.Action.QueryParameterValueMatch': {
+    default_value: 'stands for values that come out empty, and Envoy 1.40 takes them as they are written',
+  },
+  'envoy.config.route.v3.RateLimit': {
+    limit: 'of a rate limit service; a local rate limit has the limits of its descriptors',
   },
   'envoy.config.route.v3.Tracing': {
     custom_tags: 'are written into spans, and there is no tracer to send them to',

@@ -1,4 +1,5 @@
 // The interface between the HTTP engine and its filters; a filter imports this and nothing of the engine.
+import type { DescriptorSource } from './filters/local-rate-limit/rate-limit-actions.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { Headers } from '../../wire/headers.ts';
@@ -74,6 +75,15 @@ export type RouteView = {
   readonly forward: object | null;
   /** Metadata of the route by filter name, for matchers; absent means none. */
   readonly metadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | null;
+  /** What its requests are counted under; absent or null: nothing. */
+  readonly rateLimits?: RouteRateLimits | null;
+};
+
+/** rate_limits of a route and of its virtual host. */
+export type RouteRateLimits = {
+  readonly own: readonly DescriptorSource[];
+  readonly virtualHost: readonly DescriptorSource[];
+  readonly includesVirtualHost: boolean;
 };
 
 /** One exchange as a filter sees it. */

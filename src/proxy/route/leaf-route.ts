@@ -27,6 +27,7 @@ export type LeafSettings = {
   readonly metadata: RouteMetadata | null;
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
   readonly tracing: RouteTracing | null;
+  readonly rateLimits: Route['rateLimits'];
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;
   /** In the order in which they are evaluated. */
@@ -56,6 +57,7 @@ export class LeafRoute implements Route {
   readonly metadata: RouteMetadata | null;
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
   readonly tracing: RouteTracing | null;
+  readonly rateLimits: Route['rateLimits'];
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;
   readonly hasRequestMutations: boolean;
@@ -83,6 +85,7 @@ export class LeafRoute implements Route {
     this.metadata = settings.metadata;
     this.decorator = settings.decorator;
     this.tracing = settings.tracing;
+    this.rateLimits = settings.rateLimits;
     this.requestBufferLimitBytes = settings.requestBufferLimitBytes;
     this.requestBufferLimitIsCapped = settings.requestBufferLimitIsCapped;
     this.#requestMutations = settings.requestMutations;

@@ -3,7 +3,7 @@ import type { Random } from '../../base/clock.ts';
 import type { HeaderKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { FormatContext } from '../formatter/format-context.ts';
-import type { FractionalPercent, Runtime } from '../http/filter.ts';
+import type { FractionalPercent, RouteRateLimits, Runtime } from '../http/filter.ts';
 import type { FieldMutation } from '../http/filters/header-mutation/field-mutations.ts';
 import type { ClusterSpecifier } from './cluster-specifier.ts';
 import type { InternalRedirectPolicy } from './internal-redirect.ts';
@@ -79,6 +79,8 @@ export type Route = {
   readonly decorator: { readonly operation: string; readonly propagate: boolean } | null;
   /** What is traced of its requests; null: as the connection manager says. */
   readonly tracing: RouteTracing | null;
+  /** What its requests are counted under by local_ratelimit, or null. */
+  readonly rateLimits: RouteRateLimits | null;
   /** request_body_buffer_limit, or per_request_buffer_limit_bytes (cut to the connection's limit); else undefined. */
   readonly requestBufferLimitBytes: number | undefined;
   readonly requestBufferLimitIsCapped: boolean;

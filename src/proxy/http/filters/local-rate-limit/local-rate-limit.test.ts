@@ -137,16 +137,12 @@ test('what cannot take effect is refused', () => {
     'descriptors[0].token_bucket.fill_interval: must be at least 50 ms',
     'descriptors[1].entries: are those of another descriptor',
     'descriptors[1].token_bucket.fill_interval: must be at least 50 ms',
-    'descriptors: not supported without rate_limits beside them: those of routes are not read',
   ]);
-  assert.deepEqual(
-    decode({ rate_limits: [{ stage: 1, actions: [{ source_cluster: {} }], hits_addend: { format: 'x' } }] }),
-    [
-      'rate_limits[0].stage: not supported here',
-      'rate_limits[0].hits_addend.format: not supported',
-      'rate_limits[0].actions[0]: not supported: source_cluster',
-    ],
-  );
+  assert.deepEqual(decode({ rate_limits: [{ stage: 1, disable_key: 'x', actions: [{ extension: {} }] }] }), [
+    'rate_limits[0].actions[0]: not supported: extension',
+    'rate_limits[0].stage: not supported here',
+    'rate_limits[0].disable_key: not supported here',
+  ]);
   assert.deepEqual(decode({ response_headers_to_add: [option(':status', '1')] }), [
     'response_headers_to_add[0].header.key: :-prefixed or host headers may not be modified',
   ]);

@@ -20,8 +20,8 @@ import type { RuntimeFraction } from '../runtime-fraction.ts';
 import { bucketsAt } from '../../../rate-limit/shared-token-bucket.ts';
 import { Limiter, decodeDescriptors } from './limiter.ts';
 import type { LimiterSettings, LocalDescriptorPb } from './limiter.ts';
-import { RATE_LIMIT_FIELDS, decodeRateLimits, describe } from './rate-limit-actions.ts';
-import type { DescriptorSource, RateLimitPb } from './rate-limit-actions.ts';
+import { RATE_LIMIT_FIELDS, addDescriptor, decodeRateLimits, describe, refuseChoices } from './rate-limit-actions.ts';
+import type { DescriptorSource, RateLimitPb, RequestDescriptor } from './rate-limit-actions.ts';
 
 const TYPE = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 
@@ -51,6 +51,8 @@ type LocalRateLimitPb = {
   rate_limits?: readonly RateLimitPb[];
   always_consume_default_token_bucket?: boolean;
   max_dynamic_descriptors?: number;
+  stage?: number;
+  vh_rate_limits?: string;
   local_cluster_rate_limit?: object;
   local_rate_limit_per_downstream_connection?: boolean;
   enable_x_ratelimit_headers?: string;
@@ -64,7 +66,13 @@ type LocalRateLimitConfig = {
   readonly limits: LimiterSettings;
   /** The limiter of all connections; null when each connection has its own. */
   readonly limiter: Limiter | null;
+  /** Of the filter itself; where there are such, those of routes do not count. */
   readonly sources: readonly DescriptorSource[];
+  readonly hasDescriptors: boolean;
+  /** Which of the routes' limits count. */
+  readonly stage: number;
+  /** When those of the virtual host count too: where the route has none, always, never. */
+  readonly virtualHostLimits: 'override' | 'include' | 'ignore';
   readonly enabled: RuntimeFraction | null;
   readonly enforced: RuntimeFraction | null;
   readonly requestHeaders: readonly FieldMutation[];
@@ -94,10 +102,8 @@ const STATUS_CODES: Readonly<Record<string, number>> = {
 function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConfig {
   if (message.local_cluster_rate_limit !== undefined) d.reject('local_cluster_rate_limit', 'not supported');
   const sources = decodeRateLimits(message.rate_limits, d);
+  refuseChoices(message.rate_limits, d);
   const descriptors = decodeDescriptors(message.descriptors, d);
-  if (descriptors.length > 0 && sources.length === 0) {
-    d.reject('descriptors', 'not supported without rate_limits beside them: those of routes are not read');
-  }
   const limits = Object.freeze({
     bucket: message.token_bucket === undefined ? null : decodeBucket(message.token_bucket, d.at('token_bucket')),
     descriptors,
@@ -113,8 +119,10 @@ function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConf
     status: status >= 400 ? status : TOO_MANY_REQUESTS,
     limits,
     limiter: perConnection ? null : new Limiter(limits, bucketsAt(d)),
-    // Without descriptors to find there is nothing to generate.
-    sources: descriptors.length === 0 ? [] : sources,
+    sources,
+    hasDescriptors: descriptors.length > 0,
+    stage: message.stage ?? 0,
+    virtualHostLimits: virtualHostLimitsOf(message.vh_rate_limits),
     enabled: decodeFraction(message.filter_enabled, d, 'filter_enabled'),
     enforced: decodeFraction(message.filter_enforced, d, 'filter_enforced'),
     requestHeaders: decodeOptions(message, 'request_headers_to_add_when_not_enforced', 'request', d),
@@ -123,6 +131,11 @@ function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConf
     hasRetryAfter: message.enable_retry_after_header ?? false,
     grpcStatus: message.rate_limited_as_resource_exhausted === true ? GRPC_RESOURCE_EXHAUSTED : undefined,
   });
+}
+
+function virtualHostLimitsOf(option: string | undefined): LocalRateLimitConfig['virtualHostLimits'] {
+  if (option === 'INCLUDE') return 'include';
+  return option === 'IGNORE' ? 'ignore' : 'override';
 }
 
 function decodeRoute(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConfig {
@@ -186,7 +199,7 @@ class LocalRateLimitFilter implements HttpFilter {
     scope.inc(cells.enabled);
 
     const limiter = config.limiter ?? connectionLimiter(stream.info.connection, config.limits);
-    const descriptors = config.sources.length === 0 ? null : describe(config.sources, stream, headers);
+    const descriptors = config.hasDescriptors ? this.#describe(config, stream, headers) : null;
     const { isAllowed, isShadow, bucket, hasHeaders } = limiter.check(descriptors, stream.clock.nowMs);
     if (bucket !== null && (hasHeaders ?? config.hasRateLimitHeaders)) stream.slot[this.#slot] = bucket;
     if (isAllowed) {
@@ -205,6 +218,33 @@ class LocalRateLimitFilter implements HttpFilter {
     scope.inc(cells.enforced);
     stream.sendLocalReply(replyOf(config, bucket, stream));
     return 'stop';
+  }
+
+  /** By the filter's own rate limits, else by those of the route and its virtual host. */
+  #describe(config: LocalRateLimitConfig, stream: FilterStream, headers: Headers): RequestDescriptor[] {
+    if (config.sources.length > 0) return describe(config.sources, stream, headers);
+    const descriptors: RequestDescriptor[] = [];
+    const limits = stream.route?.rateLimits ?? null;
+    if (limits === null) return descriptors;
+    this.#add(descriptors, limits.own, config, stream, headers);
+    const { virtualHostLimits: option } = config;
+    const isIncluded = limits.includesVirtualHost || option === 'include';
+    const isOnlyOne = option === 'override' && limits.own.length === 0;
+    if (isIncluded || isOnlyOne) this.#add(descriptors, limits.virtualHost, config, stream, headers);
+    return descriptors;
+  }
+
+  #add(
+    descriptors: RequestDescriptor[],
+    sources: readonly DescriptorSource[],
+    { stage }: LocalRateLimitConfig,
+    stream: FilterStream,
+    headers: Headers,
+  ): void {
+    for (const source of sources) {
+      // Envoy 1.40: one with a disable_key is off, whatever the runtime says.
+      if (source.stage === stage && !source.hasDisableKey) addDescriptor(descriptors, source, stream, headers, true);
+    }
   }
 
   encodeHeaders(stream: FilterStream, headers: Headers): HeadersStatus {
@@ -252,8 +292,6 @@ export const localRateLimit = defineHttpFilter({
   name: 'envoy.filters.http.local_ratelimit',
   configType: TYPE,
   fields: {
-    // stage and vh_rate_limits choose among rate limits of routes, which are refused together with the descriptors that
-    // would need them: without those they have no effect in Envoy either.
     [TYPE]:
       'stat_prefix status token_bucket filter_enabled filter_enforced request_headers_to_add_when_not_enforced ' +
       'response_headers_to_add descriptors rate_limits ' +

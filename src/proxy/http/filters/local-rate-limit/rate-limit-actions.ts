@@ -28,6 +28,8 @@ type MetadataKeyPb = { key?: string; path?: readonly { key?: string }[] };
 
 type ActionPb = {
   generic_key?: { descriptor_value?: string; descriptor_key?: string };
+  source_cluster?: object;
+  dynamic_metadata?: { descriptor_key?: string; metadata_key?: MetadataKeyPb; default_value?: string };
   request_headers?: { header_name?: string; descriptor_key?: string; skip_if_absent?: boolean };
   query_parameters?: { query_parameter_name?: string; descriptor_key?: string; skip_if_absent?: boolean };
   remote_address?: object;
@@ -65,18 +67,21 @@ export type RateLimitPb = {
   disable_key?: string;
   actions?: readonly ActionPb[];
   hits_addend?: { number?: number | bigint; format?: string; is_negative_hits?: boolean };
+  apply_on_stream_done?: boolean;
   x_ratelimit_option?: string;
 };
 
 const ACTION = 'envoy.config.route.v3.RateLimit.Action';
 
-/** Left out, and so refused: source_cluster, extensions, formats of hits, limits and work at the end of a stream. */
+/** Left out, and so refused: extensions. */
 export const RATE_LIMIT_FIELDS = {
-  'envoy.config.route.v3.RateLimit': 'actions hits_addend x_ratelimit_option',
-  'envoy.config.route.v3.RateLimit.HitsAddend': 'number is_negative_hits',
+  'envoy.config.route.v3.RateLimit': 'actions stage disable_key hits_addend x_ratelimit_option apply_on_stream_done',
+  'envoy.config.route.v3.RateLimit.HitsAddend': 'number format is_negative_hits',
   [ACTION]:
     'generic_key request_headers query_parameters remote_address masked_remote_address destination_cluster ' +
-    'header_value_match query_parameter_value_match remote_address_match metadata',
+    'header_value_match query_parameter_value_match remote_address_match metadata source_cluster dynamic_metadata',
+  [`${ACTION}.SourceCluster`]: '',
+  [`${ACTION}.DynamicMetaData`]: 'descriptor_key metadata_key default_value',
   [`${ACTION}.GenericKey`]: 'descriptor_value descriptor_key',
   [`${ACTION}.RequestHeaders`]: 'header_name descriptor_key skip_if_absent',
   [`${ACTION}.QueryParameters`]: 'query_parameter_name descriptor_key skip_if_absent',
@@ -108,7 +113,11 @@ export type RequestDescriptor = {
 /** One RateLimit message. */
 export type DescriptorSource = {
   readonly actions: readonly Action[];
+  readonly stage: number;
+  readonly hasDisableKey: boolean;
   readonly hits: number;
+  /** What tells the hits of each request, or null. */
+  readonly hitsFormat: Formatter | null;
   readonly isRefill: boolean;
   readonly hasHeaders: boolean | null;
 };
@@ -120,14 +129,24 @@ export function decodeRateLimits(
   return Object.freeze((messages ?? []).map((message, i) => decodeRateLimit(message, d.at('rate_limits', i))));
 }
 
+/** Of the filter itself: there is nothing to choose among. */
+export function refuseChoices(messages: readonly RateLimitPb[] | undefined, d: ConfigDecoder): void {
+  for (const [i, message] of (messages ?? []).entries()) {
+    const at = d.at('rate_limits', i);
+    if (message.stage !== undefined) at.reject('stage', 'not supported here');
+    if (message.disable_key !== undefined && message.disable_key !== '') at.reject('disable_key', 'not supported here');
+  }
+}
+
 function decodeRateLimit(message: RateLimitPb, d: ConfigDecoder): DescriptorSource {
-  if (message.stage !== undefined) d.reject('stage', 'not supported here');
-  if (message.disable_key !== undefined && message.disable_key !== '') d.reject('disable_key', 'not supported here');
   const { hits_addend: addend, x_ratelimit_option: option } = message;
-  if (addend?.format !== undefined && addend.format !== '') d.at('hits_addend').reject('format', 'not supported');
+  const format = addend?.format ?? '';
   return Object.freeze({
     actions: Object.freeze((message.actions ?? []).map((action, i) => decodeAction(action, d.at('actions', i)))),
+    stage: message.stage ?? 0,
+    hasDisableKey: (message.disable_key ?? '') !== '',
     hits: Number(addend?.number ?? 1),
+    hitsFormat: format === '' ? null : compileFormat(format, d.at('hits_addend').at('format'), MISSING_IS_EMPTY),
     isRefill: addend?.is_negative_hits === true,
     hasHeaders: option === 'OFF' ? false : option === 'DRAFT_VERSION_03' ? true : null,
   });
@@ -140,15 +159,31 @@ export function describe(
   headers: Headers,
 ): RequestDescriptor[] {
   const descriptors: RequestDescriptor[] = [];
-  for (const { actions, hits, isRefill, hasHeaders } of sources) {
-    const entries: string[] = [];
-    let isComplete = true;
-    for (let i = 0; isComplete && i < actions.length; i++) {
-      isComplete = (actions[i] as Action).append(entries, stream, headers);
-    }
-    if (isComplete) descriptors.push({ entries, hits, isRefill, hasHeaders });
-  }
+  for (const source of sources) addDescriptor(descriptors, source, stream, headers);
   return descriptors;
+}
+
+/** `countsOnce`: of a route, whose hits_addend Envoy does not look at here. */
+export function addDescriptor(
+  descriptors: RequestDescriptor[],
+  { actions, hits, hitsFormat, isRefill, hasHeaders }: DescriptorSource,
+  stream: FilterStream,
+  headers: Headers,
+  countsOnce = false,
+): void {
+  const entries: string[] = [];
+  for (let i = 0; i < actions.length; i++) if (!(actions[i] as Action).append(entries, stream, headers)) return;
+  if (countsOnce) {
+    descriptors.push({ entries, hits: 1, isRefill: false, hasHeaders });
+    return;
+  }
+  const told = hitsFormat === null ? hits : hitsOf(hitsFormat.format(stream));
+  if (told !== null) descriptors.push({ entries, hits: told, isRefill, hasHeaders });
+}
+
+/** Null when the text is no number: then there is no descriptor. */
+function hitsOf(text: string): number | null {
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : null;
 }
 
 function decodeAction(message: ActionPb, d: ConfigDecoder): Action {
@@ -170,7 +205,12 @@ function decodeAction(message: ActionPb, d: ConfigDecoder): Action {
     return new MaskedRemoteAddress(v4, v6);
   }
   if (message.destination_cluster !== undefined) return DESTINATION_CLUSTER;
+  if (message.source_cluster !== undefined) {
+    const { serviceCluster = '' } = d.environment as { readonly serviceCluster?: string };
+    return new SourceCluster(bytesOf(serviceCluster));
+  }
   if (message.metadata !== undefined) return new MetadataValue(message.metadata);
+  if (message.dynamic_metadata !== undefined) return new MetadataValue(message.dynamic_metadata);
   const matching = decodeMatchingAction(message, d);
   if (matching === null) d.reject('', `not supported: ${Object.keys(message)[0] ?? 'empty action'}`);
   return matching ?? REMOTE_ADDRESS;
@@ -201,6 +241,19 @@ function decodeMatchingAction(message: ActionPb, d: ConfigDecoder): Action | nul
     new CidrSet(decodeCidrs(matcher?.ranges, at.at('address_matcher'), 'ranges')),
     matcher?.invert_match === true,
   );
+}
+
+class SourceCluster implements Action {
+  readonly #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  append(entries: string[]): boolean {
+    entries.push('source_cluster', this.#name);
+    return true;
+  }
 }
 
 class GenericKey implements Action {
@@ -309,7 +362,7 @@ class HeaderValueMatch implements Action {
     this.#matchers = matchers;
   }
 
-  append(entries: string[], _stream: FilterStream, headers: Headers): boolean {
+  append(entries: string[], stream: FilterStream, headers: Headers): boolean {
     if (this.#matchers.every((matcher) => matcher.matches(headers)) !== this.#expected) return false;
     entries.push(this.#key, this.#value);
     return true;
@@ -329,7 +382,7 @@ class QueryValueMatch implements Action {
     this.#matchers = matchers;
   }
 
-  append(entries: string[], _stream: FilterStream, headers: Headers): boolean {
+  append(entries: string[], stream: FilterStream, headers: Headers): boolean {
     const first = new Map<string, string>();
     for (const [name, values] of parseQuery(headers.path)) first.set(name, values[0] as string);
     if (this.#matchers.every((matcher) => matcher.matches(first)) !== this.#expected) return false;
