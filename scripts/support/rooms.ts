@@ -21,6 +21,7 @@ const DECODE = [
 ];
 const FILTER = [
   ...DECODE,
+  'src/proxy/cel/',
   'src/proxy/dns-cache/',
   'src/proxy/filter-state/',
   'src/proxy/istio/',
@@ -162,7 +163,12 @@ export const ROOMS: readonly Room[] = [
   // Shared by filters, routes and access logs: values in, values out.
   { path: 'src/proxy/stream-info.ts', may: [...HEADERS, ...FLOOR] },
   { path: 'src/proxy/filter-state/', may: [...DECODE, ...FLOOR] },
-  { path: 'src/proxy/istio/', may: [...DECODE, 'src/wire/grpc/', ...HEADERS, ...FLOOR], types: PROXY_TYPES },
+  { path: 'src/proxy/cel/', may: [...DECODE, ...HEADERS, ...FLOOR], types: ['src/proxy/istio/'] },
+  {
+    path: 'src/proxy/istio/',
+    may: ['src/proxy/cel/', ...DECODE, 'src/wire/grpc/', ...HEADERS, ...FLOOR],
+    types: PROXY_TYPES,
+  },
   { path: 'src/proxy/compression/', may: FLOOR },
   { path: 'src/proxy/rate-limit/', may: ['src/proxy/config-decoder.ts', ...FLOOR] },
   { path: 'src/proxy/formatter/', may: FILTER },

@@ -29,6 +29,7 @@ export class Regex {
   readonly #root: RegexNode;
   readonly #full: RegExp;
   #searcher: Searcher | null = null;
+  #fullSearcher: Searcher | null = null;
 
   constructor(source: string, root: RegexNode, groups: number, full: RegExp) {
     this.source = source;
@@ -88,6 +89,28 @@ export class Regex {
     return lastEnd < 0 ? value : out + value.slice(copied);
   }
 
+  /** What the groups caught, the whole match first, '' for nothing; null when it does not match (as a whole). */
+  captures(value: string, isFull: boolean): string[] | null {
+    const { pattern, groups } = isFull ? this.#fullSearch() : this.#search();
+    pattern.lastIndex = 0;
+    const match = pattern.exec(value);
+    if (match === null) return null;
+    const found: string[] = [match[0]];
+    for (let group = 1; group <= this.groups; group++) {
+      let text = '';
+      for (const number of groups[group] ?? []) text = match[number] ?? text;
+      found.push(text);
+    }
+    return found;
+  }
+
+  #fullSearch(): Searcher {
+    if (this.#fullSearcher !== null) return this.#fullSearcher;
+    const groups: GroupMap = [[0]];
+    this.#fullSearcher = { pattern: new RegExp(`^(?:${translate(this.#root, groups)})$`), groups };
+    return this.#fullSearcher;
+  }
+
   #search(): Searcher {
     if (this.#searcher !== null) return this.#searcher;
     const groups: GroupMap = [[0]];
@@ -139,6 +162,11 @@ export class Substitution {
   constructor(source: string, parts: readonly (string | number)[]) {
     this.source = source;
     this.#parts = parts;
+  }
+
+  /** With what groups caught (`Regex.captures`). */
+  fill(captures: readonly string[]): string {
+    return this.#parts.map((part) => (typeof part === 'string' ? part : (captures[part] ?? ''))).join('');
   }
 
   expand(match: RegExpExecArray, groups: GroupMap): string {

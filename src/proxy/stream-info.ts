@@ -83,6 +83,8 @@ export type Metadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 export type UpstreamInfo = {
   readonly address: Address;
   readonly hostname: string;
+  readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly endpoint?: { readonly localityMetadata?: Metadata };
 };
 
 /** A host that is wished for by its address, 'ip:port'. */
@@ -199,6 +201,8 @@ export type FilterStateObject = {
   readonly lifeSpan: 'filter-chain' | 'request' | 'connection';
   /** As %FILTER_STATE(key:FIELD:name)% prints it; absent: the members of `typed`. */
   readonly fields?: Readonly<Record<string, string | number>>;
+  /** The kinds that expressions see as a JSON object. */
+  readonly struct?: Readonly<Record<string, unknown>>;
   /** The kinds that are addresses. */
   readonly address?: Address;
   /** The kind has no text: only who knows the key reads `value`. */

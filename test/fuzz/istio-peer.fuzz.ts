@@ -96,9 +96,9 @@ const WORDS = [
 
 test('expressions are refused with a reason or have a value', () => {
   const info = new StreamInfo(makeConnection(), 0, 0);
+  const node = localNode({ metadata: { LABELS: { a: 'b' } } }, '', '');
   const source = {
     info,
-    node: localNode({ metadata: { LABELS: { a: 'b' } } }, '', ''),
     requestHeaders: requestHeaders('/a?b', ['x: y']),
     responseHeaders: null,
     responseTrailers: null,
@@ -107,7 +107,7 @@ test('expressions are refused with a reason or have a value', () => {
   for (const random of rounds()) {
     const length = 1 + random.below(12);
     const text = Array.from({ length }, () => WORDS[random.below(WORDS.length)]).join('');
-    const compiled = compileExpression(text);
+    const compiled = compileExpression(text, node);
     if (typeof compiled === 'string') {
       assert.ok(compiled.length > 0);
       continue;

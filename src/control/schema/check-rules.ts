@@ -1,6 +1,6 @@
 // The rules of a schema against a value that its structure allows, and against what was there before.
 import { type PathPart, parsePath } from '../source/finding.ts';
-import type { Value } from './cel/values.ts';
+import type { Value } from '../../base/cel/values.ts';
 import type { Problems } from './problem.ts';
 import type { Schema } from './structural.ts';
 

@@ -20,6 +20,7 @@ import type { FormatContext } from '../formatter/format-context.ts';
 import { grpcStatus } from '../formatter/header-commands.ts';
 import { formatEnvironment } from '../formatter/operator.ts';
 import type { Runtime } from '../http/filter.ts';
+import { CEL_CONFIG_FIELDS } from '../cel/dialect.ts';
 import { decodeExpressionFilter, EXPRESSION_FILTER } from './expression-filter.ts';
 import { RESPONSE_FLAGS } from '../stream-info.ts';
 
@@ -46,7 +47,8 @@ export const ACCESS_LOG_FILTER_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.accesslog.v3.MetadataFilter': 'matcher match_if_key_not_found',
   'envoy.config.accesslog.v3.LogTypeFilter': 'types exclude',
   'envoy.config.accesslog.v3.ExtensionFilter': 'name typed_config',
-  [EXPRESSION_FILTER]: 'expression',
+  [EXPRESSION_FILTER]: 'expression cel_config',
+  ...CEL_CONFIG_FIELDS,
 };
 
 /** What filters need of the decoder's environment. */

@@ -24,17 +24,6 @@ export const HEADER_COMMANDS: Readonly<Record<string, Command>> = {
   REQ: headerCommand('requestHeaders'),
   RESP: headerCommand('responseHeaders'),
   TRAILER: headerCommand('responseTrailers'),
-  REQ_WITHOUT_QUERY: {
-    params: 'required',
-    length: true,
-    extension: 'envoy.formatter.req_without_query',
-    make(use) {
-      const found = headerOperator(use, 'requestHeaders');
-      if (found === null) return null;
-      const get = (ctx: FormatContext): string | null => withoutQuery(found.get(ctx) as string | null);
-      return truncated(text(get), use.maxLength);
-    },
-  },
   PATH: { params: 'optional', length: true, make: pathOperator },
   QUERY_PARAM: {
     params: 'required',
@@ -55,6 +44,18 @@ export const HEADER_COMMANDS: Readonly<Record<string, Command>> = {
   REQUEST_HEADERS_BYTES: plain(number((ctx) => ctx.requestHeaders?.byteSize() ?? 0)),
   RESPONSE_HEADERS_BYTES: plain(number((ctx) => ctx.responseHeaders?.byteSize() ?? 0)),
   RESPONSE_TRAILERS_BYTES: plain(number((ctx) => ctx.responseTrailers?.byteSize() ?? 0)),
+};
+
+/** What an extension brings. */
+export const REQ_WITHOUT_QUERY: Command = {
+  params: 'required',
+  length: true,
+  make(use) {
+    const found = headerOperator(use, 'requestHeaders');
+    if (found === null) return null;
+    const get = (ctx: FormatContext): string | null => withoutQuery(found.get(ctx) as string | null);
+    return truncated(text(get), use.maxLength);
+  },
 };
 
 function headerCommand(part: Part): Command {
@@ -208,11 +209,13 @@ function grpcOperator(use: CommandUse, format: string): Operator | null {
   });
 }
 
+type GrpcFacts = Pick<FormatContext, 'info' | 'requestHeaders' | 'responseHeaders' | 'responseTrailers'>;
+
 /**
  * The gRPC status of a gRPC request (or of `any`): from trailers, headers, or else the HTTP status; -1 when it is no
  * number.
  */
-export function grpcStatus(ctx: FormatContext, any = false): number | null {
+export function grpcStatus(ctx: GrpcFacts, any = false): number | null {
   if (!any) {
     const type = ctx.requestHeaders?.get(H['content-type']);
     if (type === undefined || !type.startsWith('application/grpc')) return null;

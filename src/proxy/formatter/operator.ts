@@ -1,4 +1,5 @@
 // What a format's command compiles to, and how commands are declared.
+import type { LocalNode } from '../istio/node.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { FormatContext } from './format-context.ts';
 
@@ -29,8 +30,6 @@ export type Command = {
   /** 'none' refuses parameters and length. */
   readonly params: 'none' | 'optional' | 'required';
   readonly length?: boolean;
-  /** Name of the formatter extension that brings it; unknown without. */
-  readonly extension?: string;
   make(use: CommandUse): Operator | null;
 };
 
@@ -39,6 +38,7 @@ export type FormatEnvironment = {
   readonly clock: { readonly wallMs: number; readonly nowMs: number };
   readonly hostname: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly localNode?: LocalNode;
 };
 
 /** Reads what of it the decoder's environment has; formats that use what is missing fall back to nothing. */
@@ -48,6 +48,7 @@ export function formatEnvironment(d: ConfigDecoder): FormatEnvironment {
     clock: given.clock ?? NO_CLOCK,
     hostname: given.hostname ?? '',
     variables: given.variables ?? {},
+    ...(given.localNode === undefined ? {} : { localNode: given.localNode }),
   };
 }
 const NO_CLOCK = { wallMs: 0, nowMs: 0 };

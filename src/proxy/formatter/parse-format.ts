@@ -2,12 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { utf8Bytes } from './byte-text.ts';
+import { celCommands } from './cel-commands.ts';
 import { HEADER_COMMANDS } from './header-commands.ts';
 import { INFO_COMMANDS } from './info-commands.ts';
 import { METADATA_COMMANDS } from './metadata-commands.ts';
 import { type Command, type FormatEnvironment, formatEnvironment, type Operator, plain, text } from './operator.ts';
 import { TIME_COMMANDS } from './time-commands.ts';
 import { TLS_COMMANDS } from './tls-commands.ts';
+import { XFCC_VALUE } from './xfcc-command.ts';
 
 /** How a format may be read. */
 export type FormatOptions = {
@@ -15,8 +17,8 @@ export type FormatOptions = {
   readonly omitEmptyValues?: boolean;
   /** Accepted for its own sake: properties are always sorted. */
   readonly sortProperties?: boolean;
-  /** Names of formatter extensions that are configured. */
-  readonly extensions?: ReadonlySet<string>;
+  /** Commands that formatter extensions bring; they come before those that are always there. */
+  readonly commands?: ReadonlyMap<string, Command>;
 };
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
@@ -26,6 +28,8 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...TLS_COMMANDS,
     ...TIME_COMMANDS,
     ...METADATA_COMMANDS,
+    ...celCommands({}),
+    XFCC_VALUE,
     UNIQUE_ID: plain(text(() => randomUUID())),
   }),
 );
@@ -83,11 +87,8 @@ function makeOperator(
     return null;
   };
   if (name === 'COALESCE') return coalesce(param, maxLength, environment, d, options, depth);
-  if (name === 'CEL') return reject('CEL is not supported yet');
-  const command = COMMANDS.get(name);
-  if (command === undefined || (command.extension !== undefined && !options.extensions?.has(command.extension))) {
-    return reject(`Not supported field in StreamInfo: ${name}`);
-  }
+  const command = options.commands?.get(name) ?? COMMANDS.get(name);
+  if (command === undefined) return reject(`Not supported field in StreamInfo: ${name}`);
   if (command.params === 'none' && (param !== '' || maxLength !== null)) {
     return reject(`${name} does not take any parameters or length`);
   }

@@ -1,31 +1,42 @@
 // Decodes envoy.config.core.v3.SubstitutionFormatString: the message in which configurations carry formats.
 import type { SubstitutionFormatString, TypedExtensionConfig } from '../../proto/generated/types.d.ts';
+import { CEL_CONFIG_FIELDS, type CelConfigPb } from '../cel/dialect.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { celCommands } from './cel-commands.ts';
 import { DATA_SOURCE_FIELDS, readDataSource } from './data-source.ts';
+import { REQ_WITHOUT_QUERY } from './header-commands.ts';
 import type { Formatter } from './formatter.ts';
 import { compileJsonFormat } from './json-formatter.ts';
+import type { Command } from './operator.ts';
 import type { FormatOptions } from './parse-format.ts';
 import { compileFormat } from './text-formatter.ts';
 
 /** Fields that take effect, per message. */
+export const FORMATTER_EXTENSION_FIELDS = {
+  'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
+  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery': '',
+  'envoy.extensions.formatter.metadata.v3.Metadata': '',
+  'envoy.extensions.formatter.cel.v3.Cel': 'cel_config',
+  ...CEL_CONFIG_FIELDS,
+} as const;
+
 export const SUBSTITUTION_FORMAT_FIELDS = {
   'envoy.config.core.v3.SubstitutionFormatString':
     'text_format text_format_source json_format omit_empty_values content_type formatters json_format_options',
   'envoy.config.core.v3.JsonFormatOptions': 'sort_properties',
-  'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
-  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery': '',
-  'envoy.extensions.formatter.metadata.v3.Metadata': '',
+  ...FORMATTER_EXTENSION_FIELDS,
   ...DATA_SOURCE_FIELDS,
 } as const;
 
-const REQ_WITHOUT_QUERY = 'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery';
+const REQ_WITHOUT_QUERY_TYPE = 'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery';
 const METADATA = 'envoy.extensions.formatter.metadata.v3.Metadata';
+const CEL = 'envoy.extensions.formatter.cel.v3.Cel';
 
 /** Compiles a SubstitutionFormatString; null after rejecting. `content_type` is the caller's. */
 export function decodeSubstitutionFormat(message: SubstitutionFormatString, d: ConfigDecoder): Formatter | null {
   const options: FormatOptions = {
     omitEmptyValues: message.omit_empty_values === true,
-    extensions: decodeFormatterExtensions(message.formatters ?? [], d),
+    commands: decodeFormatterExtensions(message.formatters ?? [], d),
   };
   if (message.json_format !== undefined) return compileJsonFormat(message.json_format, d.at('json_format'), options);
   if (message.text_format !== undefined) return compileFormat(message.text_format, d.at('text_format'), options);
@@ -38,19 +49,23 @@ export function decodeSubstitutionFormat(message: SubstitutionFormatString, d: C
   return bytes === null ? null : compileFormat(bytes.toString(), at, options);
 }
 
-/** Names of the commands that `formatters` bring; `d` is at the message with that field. */
+/** The commands that `formatters` bring; `d` is at the message with that field. */
 export function decodeFormatterExtensions(
   formatters: readonly TypedExtensionConfig[],
   d: ConfigDecoder,
-): ReadonlySet<string> {
-  const names = new Set<string>();
+): ReadonlyMap<string, Command> {
+  const commands = new Map<string, Command>();
   formatters.forEach((formatter, i) => {
     const at = d.at('formatters', i).at('typed_config');
     const config = d.environment.unpack(formatter.typed_config, at);
     if (config === null) return;
-    if (config.type === REQ_WITHOUT_QUERY) names.add('envoy.formatter.req_without_query');
+    if (config.type === REQ_WITHOUT_QUERY_TYPE) commands.set('REQ_WITHOUT_QUERY', REQ_WITHOUT_QUERY);
+    else if (config.type === CEL) {
+      const { cel_config = {} } = config.message as { cel_config?: CelConfigPb };
+      for (const [name, command] of Object.entries(celCommands(cel_config))) commands.set(name, command);
+    }
     // METADATA is there without its extension, as in Envoy.
     else if (config.type !== METADATA) at.reject('', `formatter ${config.type} is not supported yet`);
   });
-  return names;
+  return commands;
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { H, headerKey } from '../../wire/header-names.ts';
 import { Headers } from '../../wire/headers.ts';
 import { type FilterStateObject, StreamInfo } from '../stream-info.ts';
+import { REQ_WITHOUT_QUERY } from './header-commands.ts';
 import { tcpLogContext } from './tcp-log-context.ts';
 import { compileFormat, DEFAULT_ACCESS_LOG_FORMAT } from './text-formatter.ts';
 import { compileJsonFormat } from './json-formatter.ts';
@@ -155,8 +156,8 @@ test('a connection without HTTP', () => {
 
 test('REQ_WITHOUT_QUERY comes with its extension', () => {
   const d = exampleDecoder();
-  const extensions = new Set(['envoy.formatter.req_without_query']);
-  const formatter = compileFormat('%REQ_WITHOUT_QUERY(X?:PATH)%', d, { extensions });
+  const commands = new Map([['REQ_WITHOUT_QUERY', REQ_WITHOUT_QUERY]]);
+  const formatter = compileFormat('%REQ_WITHOUT_QUERY(X?:PATH)%', d, { commands });
   assert.deepEqual(d.reasons, []);
   assert.equal(formatter.format(exampleExchange()), '/up');
 });

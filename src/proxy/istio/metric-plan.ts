@@ -1,6 +1,7 @@
 // What stats.PluginConfig changes of Istio's standard metrics: dropped ones, labels without or with other values, more.
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { compileExpression, type Expression } from './expression.ts';
+import { type LocalNode, NO_NODE } from './node.ts';
 
 export type MetricConfigPb = {
   dimensions?: Readonly<Record<string, string>>;
@@ -98,6 +99,9 @@ class Draft {
   }
 }
 
+/** What expressions need of the decoder's environment. */
+type ExpressionEnvironment = { readonly localNode?: LocalNode };
+
 /** `d` is at the PluginConfig. */
 export function decodeMetricPlan(
   metrics: readonly MetricConfigPb[] = [],
@@ -110,7 +114,8 @@ export function decodeMetricPlan(
   const number = (text: string, at: ConfigDecoder, field: string): number => {
     const known = numbers.get(text);
     if (known !== undefined) return known;
-    const compiled = compileExpression(text);
+    const { localNode: node = NO_NODE } = d.environment as ExpressionEnvironment;
+    const compiled = compileExpression(text, node);
     if (typeof compiled === 'string') at.reject(field, compiled);
     else expressions.push(compiled);
     numbers.set(text, expressions.length - 1);

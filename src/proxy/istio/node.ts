@@ -7,24 +7,27 @@ export type LocalNode = {
   readonly metadata: JsonObject;
   readonly region: string;
   readonly zone: string;
+  readonly cluster?: string;
 };
 
 export const NO_NODE: LocalNode = Object.freeze({ id: '', metadata: Object.freeze({}), region: '', zone: '' });
 
 type NodePb = {
   readonly id?: string | undefined;
+  readonly cluster?: string | undefined;
   readonly metadata?: object | undefined;
   readonly locality?: { readonly region?: string | undefined; readonly zone?: string | undefined } | undefined;
 };
 
-/** `id`: of the command line, which comes before the bootstrap's; '' for none. */
-export function localNode(node: NodePb | undefined, id: string, zone: string): LocalNode {
+/** `id`, `zone`, `cluster`: of the command line, which comes before the bootstrap's; '' for none. */
+export function localNode(node: NodePb | undefined, id: string, zone: string, cluster = ''): LocalNode {
   const { metadata = {}, locality = {} } = node ?? {};
   return Object.freeze({
     id: id || (node?.id ?? ''),
     metadata: metadata as JsonObject,
     region: locality.region ?? '',
     zone: zone || (locality.zone ?? ''),
+    cluster: cluster || (node?.cluster ?? ''),
   });
 }
 

@@ -30,6 +30,10 @@ class PeerState implements FilterStateObject {
     return encodeStruct(stateOfPeer(this.peer)).latin1Slice();
   }
 
+  get struct(): Readonly<Record<string, unknown>> {
+    return stateOfPeer(this.peer);
+  }
+
   /** An Any as JSON has it. */
   get typed(): unknown {
     return { '@type': STRUCT_URL, value: stateOfPeer(this.peer) };

@@ -1,8 +1,8 @@
 // Istio's standard metrics and those that a configuration defines: what filters count goes here, by label sets.
 import type { Clock } from '../../base/clock.ts';
 import type { Scope, StatStore } from '../../telemetry/metrics.ts';
+import type { AttributeSource } from '../cel/attributes.ts';
 import { responseFlagsText, type StreamInfo } from '../stream-info.ts';
-import type { AttributeSource } from './attributes.ts';
 import { amountOf, textOf } from './expression.ts';
 import { LabelSet, LabelTable, type SeriesKey } from './label-table.ts';
 import { ISTIO_PREFIX, MetricFamily, type Series, standardFamily } from './metric-family.ts';
@@ -146,7 +146,7 @@ export class Telemetry {
     for (let i = 0; i < custom.length; i++) {
       const { kind, value } = custom[i] as CustomMetric;
       const place = family.places[i];
-      const amount = amountOf(values[value]);
+      const amount = amountOf(values[value] ?? '');
       if (kind === 'histogram') record(scopes, place, amount);
       else if (kind === 'counter') add(scopes, place, amount);
       else if (place !== null && place !== undefined) (scopes[place.scope] as Scope).set(place.cell, amount);

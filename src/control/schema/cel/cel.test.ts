@@ -1,20 +1,22 @@
 // Expressions: the language, its libraries, its errors and its limits.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compileExpression } from './compile.ts';
+import { compileExpression } from '../../../base/cel/compile.ts';
+import { ExpressionError } from '../../../base/cel/syntax.ts';
+import { isError, type Result, type Value } from '../../../base/cel/values.ts';
+import { KUBERNETES_DIALECT } from './dialect.ts';
 import { compileRule } from './rule.ts';
-import { ExpressionError } from './syntax.ts';
-import { EvaluationError, type Value } from './values.ts';
 
-const evaluate = (text: string, self: Value = null): Value => compileExpression(text, ['self']).evaluate(self);
+const evaluate = (text: string, self: Value = null): Result =>
+  compileExpression(text, KUBERNETES_DIALECT, ['self']).evaluate(null, self);
 
 const TABLE: readonly (readonly [text: string, expected: Value, self?: Value])[] = [
   // Values and operators.
   ['1 + 2 * 3 == 7 && !false', true],
   ['7 / 2', 3],
   ['-7 % 3', -1],
-  ['7.5 / 2.5', 3],
-  ['0x10 + 1u', 17],
+  ['7.5 / 2.5 == 3.0', true],
+  ['0x10 + 1', 17],
   [`'a' + "b" + """c'"d"""`, `abc'"d`],
   [`r'\\d' == '\\\\d'`, true],
   [`'\\u00e9\\x41\\101\\n' == "éAA\\n"`, true],
@@ -91,13 +93,14 @@ describe('expressions', () => {
     'self.all(x, x)',
     "'a'.substring(2)",
   ]) {
-    test(`fails: ${text}`, () => assert.throws(() => evaluate(text, [1]), EvaluationError));
+    test(`fails: ${text}`, () => assert.ok(isError(evaluate(text, [1]))));
   }
 
   test('cost no more than is allowed', () => {
     const many = Array.from({ length: 1000 }, (_, at) => at);
     const text = 'self.all(a, self.all(b, self.all(c, a + b + c >= 0)))';
-    assert.throws(() => evaluate(text, many), /cost limit/);
+    const result = evaluate(text, many);
+    assert.match(isError(result) ? result.message : '', /cost limit/);
   });
 });
 

@@ -12,9 +12,31 @@ import {
 } from '../../../base/ip.ts';
 import { compileRegex } from '../../../base/regex.ts';
 import { parseUrl, type Url } from './url.ts';
-import { areEqual, compare, fail, noOverload, Opaque, type Value } from './values.ts';
+import type { Functions, Overload } from '../../../base/cel/dialect.ts';
+import { compare } from '../../../base/cel/functions.ts';
+import {
+  areEqual,
+  asNumber,
+  EvaluationError,
+  numberKind,
+  Opaque,
+  typeOf,
+  type Value,
+} from '../../../base/cel/values.ts';
 
 type Apply = (...args: Value[]) => Value;
+
+function fail(message: string): never {
+  throw new EvaluationError(message);
+}
+
+function noOverload(name: string, ...args: readonly Value[]): never {
+  fail(`no such overload: ${name}(${args.map(typeOf).join(', ')})`);
+}
+
+function ordered(a: Value, b: Value): number {
+  return compare(a, b) ?? noOverload('<', a, b);
+}
 
 function opaque<T>(type: string, name: string, apply: (content: T, arg: Value) => Value): Apply {
   return (value = null, arg = null) =>
@@ -27,9 +49,11 @@ function listOf(name: string, apply: (list: readonly Value[]) => Value): Apply {
 
 const LISTS: Readonly<Record<string, Apply>> = {
   '.isSorted': listOf('isSorted', (list) =>
-    list.every((item, at) => at === 0 || compare(list[at - 1] as Value, item) <= 0),
+    list.every((item, at) => at === 0 || ordered(list[at - 1] as Value, item) <= 0),
   ),
-  '.sum': listOf('sum', (list) => list.reduce<number>((sum, item) => sum + (typeof item === 'number' ? item : 0), 0)),
+  '.sum': listOf('sum', (list) =>
+    list.reduce<number>((sum, item) => sum + (numberKind(item) === null ? 0 : asNumber(item)), 0),
+  ),
   '.min': listOf('min', (list) => extreme(list, -1)),
   '.max': listOf('max', (list) => extreme(list, 1)),
   'sets.contains': (a = null, b = null) =>
@@ -56,7 +80,7 @@ function sets(name: string, a: Value, b: Value, test: (a: readonly Value[], b: r
 
 function extreme(list: readonly Value[], sign: number): Value {
   if (list.length === 0) return fail('min/max called on empty list');
-  return list.reduce((best, item) => (compare(item, best) * sign > 0 ? item : best));
+  return list.reduce((best, item) => (ordered(item, best) * sign > 0 ? item : best));
 }
 
 const REGEXES: Readonly<Record<string, Apply>> = {
@@ -188,7 +212,7 @@ const quantity = (value: number): Opaque => new Opaque('kubernetes.Quantity', St
 function withQuantity(name: string, apply: (a: number, b: number) => Value): Apply {
   return opaque<number>('kubernetes.Quantity', name, (value, arg) => {
     if (arg instanceof Opaque && arg.type === 'kubernetes.Quantity') return apply(value, arg.content as number);
-    return typeof arg === 'number' ? apply(value, arg) : noOverload(name, arg);
+    return numberKind(arg) === null ? noOverload(name, arg) : apply(value, asNumber(arg));
   });
 }
 
@@ -211,7 +235,12 @@ const QUANTITIES: Readonly<Record<string, Apply>> = {
   '.asApproximateFloat': opaque<number>('kubernetes.Quantity', 'asApproximateFloat', (value) => value),
 };
 
-export const KUBERNETES_FUNCTIONS: Readonly<Record<string, Apply>> = {
+const ALL: Readonly<Record<string, Apply>> = {
   ...{ ...LISTS, ...REGEXES, ...URLS },
   ...{ ...ADDRESSES, ...QUANTITIES },
 };
+
+/** Of any number of arguments: what is missing counts as null, for which there is no overload. */
+export const KUBERNETES_FUNCTIONS: Functions = Object.fromEntries(
+  Object.entries(ALL).map(([name, apply]): [string, Overload] => [name, [1, 3, apply]]),
+);

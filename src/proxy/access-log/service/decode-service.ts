@@ -152,7 +152,7 @@ function decodeOtel(
   services: LogServices | null,
   d: ConfigDecoder,
 ): ServiceLogger | null {
-  const options = { extensions: decodeFormatterExtensions(message.formatters ?? [], d) };
+  const options = { commands: decodeFormatterExtensions(message.formatters ?? [], d) };
   const body =
     message.body === undefined || Object.keys(message.body).length === 0
       ? null

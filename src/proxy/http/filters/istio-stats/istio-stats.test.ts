@@ -301,7 +301,10 @@ test('what cannot be is refused', () => {
     'definitions[0].name: requests_total is a standard metric, which cannot be defined anew',
   ]);
   assert.equal(reasons({ definitions: [{ name: 'a b', value: '1' }] }).length, 1);
-  assert.match(reasons({ metrics: [{ dimensions: { a: 'x.y' } }] })[0] as string, /^metrics\[0\]\.dimensions\["a"\]: /);
+  assert.match(
+    reasons({ metrics: [{ dimensions: { a: 'x.y(' } }] })[0] as string,
+    /^metrics\[0\]\.dimensions\["a"\]: /,
+  );
   assert.equal(reasons({ graceful_deletion_interval: { seconds: 0, nanos: 5e8 } }).length, 1);
 });
 

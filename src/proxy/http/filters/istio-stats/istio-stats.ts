@@ -115,9 +115,8 @@ class IstioStats implements HttpFilter {
   /** Expressions see no headers as long as the stream runs, as in Istio. */
   #attributes(stream: FilterStream, isEnd: boolean) {
     const { info, requestHeaders, responseHeaders, responseTrailers } = stream;
-    const { node } = this.#telemetry;
-    if (isEnd) return { info, node, requestHeaders, responseHeaders, responseTrailers };
-    return { info, node, requestHeaders: null, responseHeaders: null, responseTrailers: null };
+    if (isEnd) return { info, requestHeaders, responseHeaders, responseTrailers };
+    return { info, requestHeaders: null, responseHeaders: null, responseTrailers: null };
   }
 }
 

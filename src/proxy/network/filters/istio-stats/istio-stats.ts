@@ -86,7 +86,7 @@ class TcpStats implements NetworkFilter {
     counted.flags = info.flags;
     if (telemetry.isPlain) return;
     const none = { requestHeaders: null, responseHeaders: null, responseTrailers: null };
-    counted.values = telemetry.evaluate({ info, node: telemetry.node, ...none });
+    counted.values = telemetry.evaluate({ info, ...none });
   }
 
   #clusterMetadata(info: StreamInfo): StreamInfo['clusterMetadata'] {

@@ -1,8 +1,9 @@
 // The words of an expression: names, signs, numbers, and the many forms of quoted text.
+import { canonical, double, Uint, type Value } from './values.ts';
 
 export type Token =
   | { readonly kind: 'name' | 'sign' | 'end'; readonly text: string }
-  | { readonly kind: 'value'; readonly text: string; readonly value: number | string | Uint8Array };
+  | { readonly kind: 'value'; readonly text: string; readonly value: Value };
 
 const SPACE = /(?:[\s]|\/\/[^\n]*)*/y;
 const NUMBER = /0[xX][0-9a-fA-F]+[uU]?|(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?)|\d+[uU]?/y;
@@ -31,15 +32,15 @@ export function tokenize(text: string): readonly Token[] | string {
       if (end < 0) return `a text that begins with ${quote} has no end`;
       const body = text.slice(at, end);
       at = end + quote.length;
-      const value = isRaw ? body : unescape(body);
+      const value = /b/i.test(prefix) ? bytesOfLiteral(body, isRaw) : isRaw ? body : unescape(body);
       if (value === null) return `the text ${JSON.stringify(body)} has a wrong escape`;
-      tokens.push({ kind: 'value', text: body, value: /b/i.test(prefix) ? Buffer.from(value, 'utf8') : value });
+      tokens.push({ kind: 'value', text: body, value });
       continue;
     }
     const previous = tokens.at(-1);
     const isAfterDot = previous?.kind === 'sign' && previous.text === '.';
     const number = isAfterDot ? null : take(NUMBER);
-    if (number !== null) tokens.push({ kind: 'value', text: number[0], value: Number(number[0].replace(/[uU]$/, '')) });
+    if (number !== null) tokens.push({ kind: 'value', text: number[0], value: numberOf(number[0]) });
     else {
       const name = take(NAME);
       const sign = name === null ? take(SIGN) : null;
@@ -50,6 +51,30 @@ export function tokenize(text: string): readonly Token[] | string {
   }
   tokens.push({ kind: 'end', text: '' });
   return tokens;
+}
+
+/** Integers that are too large are told by the parser, which knows of the sign before them. */
+function numberOf(text: string): Value {
+  if (/[uU]$/.test(text)) return new Uint(canonical(BigInt(text.slice(0, -1))));
+  return /^(?:0[xX]|\d+$)/.test(text) ? canonical(BigInt(text)) : double(Number(text));
+}
+
+/** Escapes are bytes, other characters their UTF-8; null: an escape is wrong. */
+function bytesOfLiteral(body: string, isRaw: boolean): Uint8Array | null {
+  if (isRaw || !body.includes('\\')) return Buffer.from(body, 'utf8');
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const match of body.matchAll(ESCAPE)) {
+    const [whole, x, bigX, u, bigU] = match;
+    if (u !== undefined || bigU !== undefined) return null;
+    const text = unescape(whole);
+    if (text === null) return null;
+    parts.push(Buffer.from(body.slice(at, match.index), 'utf8'));
+    const isByte = x !== undefined || bigX !== undefined || match[5] !== undefined;
+    parts.push(Buffer.from(text, isByte ? 'latin1' : 'utf8'));
+    at = match.index + whole.length;
+  }
+  return Buffer.concat([...parts, Buffer.from(body.slice(at), 'utf8')]);
 }
 
 function endOf(text: string, from: number, quote: string, isRaw: boolean): number {

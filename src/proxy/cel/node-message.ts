@@ -1,0 +1,24 @@
+// This proxy's own node as expressions see it (`xds.node`).
+import type { Value } from '../../base/cel/values.ts';
+import { asBytes } from '../formatter/byte-text.ts';
+import { MessageMap, StructMap } from './maps.ts';
+
+export type CelNode = MessageMap;
+
+type NodeFacts = {
+  readonly id: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly region: string;
+  readonly zone: string;
+  readonly cluster?: string;
+};
+
+export function nodeMessage({ id, metadata, region, zone, cluster = '' }: NodeFacts): CelNode {
+  const fields: Record<string, Value> = {
+    id: asBytes(id),
+    cluster: asBytes(cluster),
+    metadata: new StructMap(metadata),
+  };
+  fields['locality'] = new MessageMap({ region: asBytes(region), zone: asBytes(zone), sub_zone: '' });
+  return new MessageMap(fields);
+}
