@@ -126,6 +126,8 @@ export class StreamInfo {
   downstreamHeaderBytesSent = 0;
   upstreamHeaderBytesReceived = 0;
   upstreamHeaderBytesSent = 0;
+  /** A route was found; `routeName` may be empty all the same. */
+  hasRoute = false;
   routeName = '';
   virtualHostName = '';
   virtualClusterName = '';

@@ -1,5 +1,6 @@
 // The list of all tables of differential cases.
 import type { Group } from './case.ts';
+import { celGroups } from './cases/cel.ts';
 import { chainMatchGroups } from './cases/chain-match.ts';
 import { clusterDnsGroups } from './cases/cluster-dns.ts';
 import { clusterOptionGroups } from './cases/cluster-options.ts';
@@ -100,6 +101,7 @@ export const allGroups: readonly Group[] = [
   ...grpcHttp2Groups,
   ...observabilityGroups,
   ...logExpressionGroups,
+  ...celGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
   ...listenerFilterGroups,

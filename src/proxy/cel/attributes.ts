@@ -6,7 +6,7 @@ import type { Headers } from '../../wire/headers.ts';
 import { withPort } from '../formatter/address-text.ts';
 import { grpcStatus } from '../formatter/header-commands.ts';
 import { urlEncoded } from '../formatter/tls-commands.ts';
-import { findFilterState, type StreamInfo } from '../stream-info.ts';
+import { findFilterState, type Metadata, type StreamInfo } from '../stream-info.ts';
 import { HeaderMap, metadataMessage, MessageMap, OpenMap, stateMap } from './maps.ts';
 import type { CelNode } from './node-message.ts';
 
@@ -54,8 +54,8 @@ const bytesIn = (headers: Headers | null): number => headers?.byteSize() ?? 0;
 
 const REQUEST: Readonly<Record<string, Read>> = {
   path: ofRequest(({ path }) => path || undefined),
-  url_path: ofRequest(({ path }) => pathOnly(path)),
-  query: ofRequest(({ path }) => queryOnly(path)),
+  url_path: ofRequest(({ path }) => (path === '' ? undefined : pathOnly(path))),
+  query: ofRequest(({ path }) => (path === '' ? undefined : queryOnly(path))),
   host: ofRequest((headers) => headers.get(H[':authority'])),
   scheme: ofRequest(({ scheme }) => scheme || undefined),
   method: ofRequest(({ method }) => method || undefined),
@@ -155,27 +155,31 @@ const UPSTREAM: Readonly<Record<string, Read>> = {
   request_attempt_count: ({ info }) => new Uint(info.attemptCount),
 };
 
+/** A host without metadata has a null for it. */
+function orNull(metadata: Metadata | null | undefined): Value {
+  return metadata === null || metadata === undefined || metadata.size === 0 ? null : metadataMessage(metadata, true);
+}
+
 const XDS: Readonly<Record<string, Read>> = {
   cluster_name: ({ info }) => info.clusterName || undefined,
-  cluster_metadata: ({ info }) => (info.clusterName === '' ? undefined : metadataMessage(info.clusterMetadata)),
-  route_name: ({ info }) => info.routeName || undefined,
-  route_metadata: ({ info }) => metadataMessage(info.routeMetadata),
+  cluster_metadata: ({ info }) => (info.clusterName === '' ? undefined : metadataMessage(info.clusterMetadata, true)),
+  route_name: ({ info }) => (info.hasRoute ? info.routeName : undefined),
+  route_metadata: ({ info }) => (info.hasRoute ? metadataMessage(info.routeMetadata, true) : undefined),
   virtual_host_name: ({ info }) => info.virtualHostName || undefined,
   virtual_host_metadata: ({ info }) =>
-    info.virtualHostName === '' ? undefined : metadataMessage(info.virtualHostMetadata),
-  upstream_host_metadata: ({ info }) =>
-    info.upstream === null ? undefined : metadataMessage(info.upstreamHostMetadata),
+    info.virtualHostName === '' ? undefined : metadataMessage(info.virtualHostMetadata, true),
+  upstream_host_metadata: ({ info }) => (info.upstream === null ? undefined : orNull(info.upstreamHostMetadata)),
   upstream_host_locality_metadata: ({ info }) =>
-    info.upstream === null ? undefined : metadataMessage(info.upstream.endpoint?.localityMetadata),
+    info.upstream === null ? undefined : orNull(info.upstream.endpoint?.localityMetadata),
   filter_chain_name: ({ info }) => info.connection.filterChainName,
-  listener_metadata: ({ info }) => metadataMessage(info.connection.listenerMetadata),
+  listener_metadata: ({ info }) => metadataMessage(info.connection.listenerMetadata, true),
   listener_direction: ({ info }) => DIRECTIONS.indexOf(info.connection.trafficDirection ?? 'UNSPECIFIED'),
 };
 const DIRECTIONS = ['UNSPECIFIED', 'INBOUND', 'OUTBOUND'];
 
 /** Attributes that are values of their own. */
 const WHOLE: Readonly<Record<string, Read>> = {
-  metadata: ({ info }) => metadataMessage(info.dynamicMetadata),
+  metadata: ({ info }) => metadataMessage(info.dynamicMetadata, false),
   filter_state: ({ info }) => stateMap((key) => findFilterState(info, key)),
   upstream_filter_state: ({ info }) =>
     info.upstreamLocalAddress === null ? undefined : stateMap((key) => info.upstreamFilterState?.get(key)),

@@ -2,7 +2,7 @@
 import { CelMap, double, type Value, type ValueMap } from '../../base/cel/values.ts';
 import { H, headerKey } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
-import { asBytes } from '../formatter/byte-text.ts';
+import { asBytes, utf8Bytes } from '../formatter/byte-text.ts';
 import type { FilterStateObject, Metadata } from '../stream-info.ts';
 
 /** Headers by their names, in any case; several of one name are joined with commas. */
@@ -39,10 +39,13 @@ export class HeaderMap extends CelMap {
 /** Names that are looked up one by one: nobody can tell how many there are. */
 export class OpenMap extends CelMap {
   readonly #find: (name: string) => Value | undefined;
+  /** Whether it shows as an empty object in JSON, and not as null. */
+  readonly hasJson: boolean;
 
-  constructor(find: (name: string) => Value | undefined) {
+  constructor(find: (name: string) => Value | undefined, hasJson = false) {
     super();
     this.#find = find;
+    this.hasJson = hasJson;
   }
 
   override get(name: Value): Value | undefined {
@@ -54,23 +57,28 @@ export class OpenMap extends CelMap {
   }
 }
 
+/** Text of a configuration is unicode, that of messages is bytes already. */
+type Encode = (text: string) => string;
+
 /** A JSON object, as google.protobuf.Struct is seen: its numbers are doubles, its text is bytes. */
 export class StructMap extends CelMap {
   readonly json: Readonly<Record<string, unknown>>;
+  readonly encode: Encode;
 
-  constructor(json: Readonly<Record<string, unknown>>) {
+  constructor(json: Readonly<Record<string, unknown>>, encode: Encode) {
     super();
     this.json = json;
+    this.encode = encode;
   }
 
   override get(key: Value): Value | undefined {
     if (typeof key !== 'string') return undefined;
     const name = Object.hasOwn(this.json, key) ? key : unicode(key);
-    return Object.hasOwn(this.json, name) ? ofJson(this.json[name]) : undefined;
+    return Object.hasOwn(this.json, name) ? ofJson(this.json[name], this.encode) : undefined;
   }
 
   override keys(): readonly string[] {
-    return Object.keys(this.json).map(asBytes);
+    return Object.keys(this.json).map(this.encode);
   }
 }
 
@@ -79,31 +87,33 @@ function unicode(bytes: string): string {
   return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
 }
 
-export function ofJson(json: unknown): Value {
-  if (typeof json === 'string') return asBytes(json);
+export function ofJson(json: unknown, encode: Encode): Value {
+  if (typeof json === 'string') return encode(json);
   if (typeof json === 'number') return double(json);
   if (typeof json === 'boolean' || json === null) return json;
-  if (Array.isArray(json)) return json.map(ofJson);
-  return typeof json === 'object' ? new StructMap(json as Record<string, unknown>) : null;
+  if (Array.isArray(json)) return json.map((item) => ofJson(item, encode));
+  return typeof json === 'object' ? new StructMap(json as Record<string, unknown>, encode) : null;
 }
 
 /** The namespaces of metadata. */
 class NamespaceMap extends CelMap {
   readonly metadata: Metadata;
+  readonly #encode: Encode;
 
-  constructor(metadata: Metadata) {
+  constructor(metadata: Metadata, encode: Encode) {
     super();
     this.metadata = metadata;
+    this.#encode = encode;
   }
 
   override get(key: Value): Value | undefined {
     if (typeof key !== 'string') return undefined;
     const json = this.metadata.get(key) ?? this.metadata.get(unicode(key));
-    return json === undefined ? undefined : new StructMap(json);
+    return json === undefined ? undefined : new StructMap(json, this.#encode);
   }
 
   override keys(): readonly string[] {
-    return Array.from(this.metadata.keys(), asBytes);
+    return Array.from(this.metadata.keys(), this.#encode);
   }
 }
 
@@ -133,8 +143,9 @@ const NO_METADATA: Metadata = new Map();
 const NO_KEYS = new OpenMap(() => undefined);
 
 /** As envoy.config.core.v3.Metadata; typed metadata is not kept, so there is none. */
-export function metadataMessage(metadata: Metadata | null | undefined): MessageMap {
-  return new MessageMap({ filter_metadata: new NamespaceMap(metadata ?? NO_METADATA), typed_filter_metadata: NO_KEYS });
+export function metadataMessage(metadata: Metadata | null | undefined, isConfiguration: boolean): MessageMap {
+  const namespaces = new NamespaceMap(metadata ?? NO_METADATA, isConfiguration ? utf8Bytes : asBytes);
+  return new MessageMap({ filter_metadata: namespaces, typed_filter_metadata: NO_KEYS });
 }
 
 /** Objects of filter state: those with fields are maps of them, others the bytes of their text. */
@@ -142,14 +153,14 @@ export function stateMap(find: (key: string) => FilterStateObject | undefined): 
   return new OpenMap((key) => {
     const object = find(key);
     if (object === undefined) return undefined;
-    if (object.struct !== undefined) return new StructMap(object.struct);
+    if (object.struct !== undefined) return new StructMap(object.struct, utf8Bytes);
     if (object.isOpaque === true) return undefined;
     const { fields } = object;
     if (fields === undefined) return Buffer.from(object.value, 'latin1');
     return new OpenMap((name) => {
       const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
       return typeof value === 'string' ? asBytes(value) : value;
-    });
+    }, true);
   });
 }
 
@@ -162,34 +173,35 @@ export function shortText(message: MessageMap): string {
 
 function fieldText(name: string, value: Value): string {
   if (value instanceof MessageMap) return `${name} { ${shortText(value)}} `;
-  if (value instanceof StructMap) return structText(name, value.json);
+  if (value instanceof StructMap) return structText(name, value.json, value.encode);
   if (value instanceof NamespaceMap) {
     return value
       .keys()
       .toSorted()
       .map((key) => {
-        const json = (value.get(key) as StructMap).json;
-        return `${name} { key: ${quoted(key)} ${structText('value', json)}} `;
+        const { json, encode } = value.get(key) as StructMap;
+        return `${name} { key: ${quoted(key)} ${structText('value', json, encode)}} `;
       })
       .join('');
   }
   return typeof value === 'string' && value !== '' ? `${name}: ${quoted(value)} ` : '';
 }
 
-function structText(name: string, json: Readonly<Record<string, unknown>>): string {
+function structText(name: string, json: Readonly<Record<string, unknown>>, encode: Encode): string {
   const fields = Object.keys(json)
     .toSorted()
-    .map((key) => `fields { key: ${quoted(asBytes(key))} value { ${valueText(json[key])}} } `);
+    .map((key) => `fields { key: ${quoted(encode(key))} value { ${valueText(json[key], encode)}} } `);
   return `${name} { ${fields.join('')}} `;
 }
 
-function valueText(json: unknown): string {
-  if (typeof json === 'string') return `string_value: ${quoted(asBytes(json))} `;
+function valueText(json: unknown, encode: Encode): string {
+  if (typeof json === 'string') return `string_value: ${quoted(encode(json))} `;
   if (typeof json === 'number') return `number_value: ${json} `;
   if (typeof json === 'boolean') return `bool_value: ${json} `;
-  if (Array.isArray(json)) return `list_value { ${json.map((item) => `values { ${valueText(item)}} `).join('')}} `;
+  if (Array.isArray(json))
+    return `list_value { ${json.map((one) => `values { ${valueText(one, encode)}} `).join('')}} `;
   if (typeof json !== 'object' || json === null) return 'null_value: NULL_VALUE ';
-  return structText('struct_value', json as Record<string, unknown>);
+  return structText('struct_value', json as Record<string, unknown>, encode);
 }
 
 function quoted(bytes: string): string {

@@ -1,6 +1,6 @@
 // This proxy's own node as expressions see it (`xds.node`).
 import type { Value } from '../../base/cel/values.ts';
-import { asBytes } from '../formatter/byte-text.ts';
+import { utf8Bytes } from '../formatter/byte-text.ts';
 import { MessageMap, StructMap } from './maps.ts';
 
 export type CelNode = MessageMap;
@@ -15,10 +15,10 @@ type NodeFacts = {
 
 export function nodeMessage({ id, metadata, region, zone, cluster = '' }: NodeFacts): CelNode {
   const fields: Record<string, Value> = {
-    id: asBytes(id),
-    cluster: asBytes(cluster),
-    metadata: new StructMap(metadata),
+    id: utf8Bytes(id),
+    cluster: utf8Bytes(cluster),
+    metadata: new StructMap(metadata, utf8Bytes),
   };
-  fields['locality'] = new MessageMap({ region: asBytes(region), zone: asBytes(zone), sub_zone: '' });
+  fields['locality'] = new MessageMap({ region: utf8Bytes(region), zone: utf8Bytes(zone), sub_zone: '' });
   return new MessageMap(fields);
 }

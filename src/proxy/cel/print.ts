@@ -14,7 +14,7 @@ import {
 } from '../../base/cel/values.ts';
 import { doubleText } from '../../base/cel/numbers.ts';
 import { durationJson, durationText, timestampJson, timestampText } from '../../base/cel/times.ts';
-import { compareBytes, jsonEscape } from '../formatter/byte-text.ts';
+import { compareBytes, jsonEscape, jsonNumber } from '../formatter/byte-text.ts';
 import { MessageMap, OpenMap, shortText } from './maps.ts';
 
 /** As bytes. Source: Envoy, Expr::print. */
@@ -48,7 +48,7 @@ export function printedJson(value: Value): string {
   if (value instanceof Duration) return `"${durationJson(value)}"`;
   if (value instanceof Timestamp) return `"${timestampJson(value)}"`;
   if (Array.isArray(value)) return `[${(value as readonly Value[]).map(printedJson).join(',')}]`;
-  if (!isMap(value) || value instanceof OpenMap) return 'null';
+  if (!isMap(value) || (value instanceof OpenMap && !value.hasJson)) return 'null';
   const isMessage = value instanceof CelMap && value.isMessage;
   const members: [string, string][] = [];
   for (const key of keysOf(value)) {
@@ -59,10 +59,4 @@ export function printedJson(value: Value): string {
   }
   members.sort(([a], [b]) => compareBytes(a, b));
   return `{${members.map(([key, json]) => `"${jsonEscape(key)}":${json}`).join(',')}}`;
-}
-
-function jsonNumber(value: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'null' : `"${value}"`;
-  if (Object.is(value, -0)) return '-0';
-  return Number.isInteger(value) && Math.abs(value) < 2 ** 64 ? String(BigInt(value)) : String(value);
 }

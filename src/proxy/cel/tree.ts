@@ -26,17 +26,33 @@ export type ExprPb = {
 
 const API = 'google.api.expr.v1alpha1';
 
-/** Fields that take effect, per message; positions and types of a checked expression change nothing. */
-export const EXPR_FIELDS = {
-  [`${API}.Expr`]: 'id const_expr ident_expr select_expr call_expr list_expr struct_expr comprehension_expr',
-  [`${API}.Constant`]: 'null_value bool_value int64_value uint64_value double_value string_value bytes_value',
-  [`${API}.Expr.Ident`]: 'name',
-  [`${API}.Expr.Select`]: 'operand field test_only',
-  [`${API}.Expr.Call`]: 'target function args',
-  [`${API}.Expr.CreateList`]: 'elements',
-  [`${API}.Expr.CreateStruct`]: 'message_name entries',
-  [`${API}.Expr.CreateStruct.Entry`]: 'id field_key map_key value',
-} as const;
+const EXPR: Readonly<Record<string, string>> = {
+  Expr: 'id const_expr ident_expr select_expr call_expr list_expr struct_expr comprehension_expr',
+  Constant: 'null_value bool_value int64_value uint64_value double_value string_value bytes_value',
+  'Expr.Ident': 'name',
+  'Expr.Select': 'operand field test_only',
+  'Expr.Call': 'target function args',
+  'Expr.CreateList': 'elements',
+  'Expr.CreateStruct': 'message_name entries',
+  'Expr.CreateStruct.Entry': 'id field_key map_key value',
+  'Expr.Comprehension': '**',
+};
+
+/** Fields that take effect, per message. Left out, and so refused: constants that are times, optional elements. */
+export const EXPR_FIELDS: Readonly<Record<string, string>> = Object.fromEntries(
+  [API, 'cel.expr'].flatMap((name) => Object.entries(EXPR).map(([type, fields]) => [`${name}.${type}`, fields])),
+);
+
+/** What stands around a tree. That it was checked, and where it stood in a text, change nothing. */
+export const TREE_FIELDS = Object.fromEntries(
+  [API, 'cel.expr'].flatMap((name) => [
+    [`${name}.ParsedExpr`, 'expr source_info'],
+    [`${name}.CheckedExpr`, 'expr reference_map type_map source_info expr_version'],
+    [`${name}.SourceInfo`, '**'],
+    [`${name}.Reference`, '**'],
+    [`${name}.Type`, '**'],
+  ]),
+);
 
 const OPERATORS: ReadonlyMap<string, string> = new Map([
   ...['&&', '||', '==', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%'].map(

@@ -66,7 +66,7 @@ function isUtf8(bytes: string): boolean {
 /** Returns a JSON value in bytes, with the keys of objects sorted; undefined and functions are null. */
 export function jsonText(value: unknown): string {
   if (typeof value === 'string') return `"${jsonEscape(asBytes(value))}"`;
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : `"${String(value)}"`;
+  if (typeof value === 'number') return jsonNumber(value);
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (typeof value === 'bigint') return String(value);
   if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`;
@@ -74,6 +74,23 @@ export function jsonText(value: unknown): string {
   const members = value as Record<string, unknown>;
   const keys = Object.keys(members).sort(compareBytes);
   return `{${keys.map((key) => `"${jsonEscape(asBytes(key))}":${jsonText(members[key])}`).join(',')}}`;
+}
+
+/**
+ * A number as Envoy writes it: with or without an exponent, whichever is shorter. What JSON has no number for is text,
+ * or null; Envoy writes `inf`, which is no JSON.
+ */
+export function jsonNumber(value: number): string {
+  if (Number.isInteger(value)) {
+    if (value > -100_000 && value < 100_000) return Object.is(value, -0) ? '-0' : String(value);
+    // Only what ends in zeros is shorter with an exponent.
+    if (value % 1000 !== 0 && Math.abs(value) < 1e15) return String(value);
+  } else if (!Number.isFinite(value)) return Number.isNaN(value) ? 'null' : `"${value}"`;
+  const [digits = '', power = '0'] = value.toExponential().split('e');
+  const exponent = Math.abs(Number(power));
+  const short = `${digits}e${power.startsWith('-') ? '-' : '+'}${exponent < 10 ? '0' : ''}${exponent}`;
+  const long = Number.isInteger(value) ? String(BigInt(value)) : String(value);
+  return long.includes('e') || short.length < long.length ? short : long;
 }
 
 /** Orders strings as their UTF-8 bytes would be. */

@@ -12,3 +12,9 @@ export type FormatContext = {
   /** %ACCESS_LOG_TYPE%, e.g. 'DownstreamEnd'. */
   readonly accessLogType: string;
 };
+
+/** The same with a response that is on its way. */
+export function withResponse(ctx: FormatContext, responseHeaders: Headers): FormatContext {
+  const { info, requestHeaders, responseTrailers, requestTrailers, localReplyBody, accessLogType } = ctx;
+  return { info, requestHeaders, responseHeaders, responseTrailers, requestTrailers, localReplyBody, accessLogType };
+}

@@ -133,6 +133,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.#route = route;
     this.#slots = null;
     if (route !== null) {
+      this.info.hasRoute = true;
       this.info.routeName = route.name;
       this.info.virtualHostName = route.virtualHostName;
       this.info.clusterName = route.clusterName;

@@ -3,15 +3,17 @@ import type { TlsFacts } from '../../base/byte-stream.ts';
 import type { Headers } from '../../wire/headers.ts';
 import { matchedHeaderKey } from '../config/matcher.ts';
 import { findFilterState, type StreamInfo } from '../stream-info.ts';
+import { CEL_MATCHER_FIELDS } from './cel-predicate.ts';
 import { NETWORK_INPUT_FIELDS, type NetworkFacts, networkInput, SSL_INPUT_FIELDS, sslInput } from './network-inputs.ts';
 import type { Input } from './step.ts';
 
 const HEADER_INPUT = 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput';
 
-/** Supported fields. Left out, and so refused: CEL. */
+/** Supported fields. */
 export const EXCHANGE_INPUT_FIELDS = {
   ...NETWORK_INPUT_FIELDS,
   ...SSL_INPUT_FIELDS,
+  ...CEL_MATCHER_FIELDS,
   [HEADER_INPUT]: 'header_name',
 } as const;
 

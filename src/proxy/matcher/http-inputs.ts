@@ -4,15 +4,17 @@ import type { Headers } from '../../wire/headers.ts';
 import { bytesOf } from '../../base/matcher-text.ts';
 import { matchedHeaderKey, parseQuery } from '../config/matcher.ts';
 import { findFilterState, type StreamInfo } from '../stream-info.ts';
+import { CEL_MATCHER_FIELDS } from './cel-predicate.ts';
 import { NETWORK_INPUT_FIELDS, type NetworkFacts, networkInput, SSL_INPUT_FIELDS, sslInput } from './network-inputs.ts';
 import type { Input } from './step.ts';
 
 const TYPE = 'envoy.type.matcher.v3';
 
-/** Supported fields. Left out, and so refused: CEL. */
+/** Supported fields. */
 export const HTTP_INPUT_FIELDS = {
   ...NETWORK_INPUT_FIELDS,
   ...SSL_INPUT_FIELDS,
+  ...CEL_MATCHER_FIELDS,
   [`${TYPE}.HttpRequestHeaderMatchInput`]: 'header_name',
   [`${TYPE}.HttpRequestTrailerMatchInput`]: 'header_name',
   [`${TYPE}.HttpResponseHeaderMatchInput`]: 'header_name',

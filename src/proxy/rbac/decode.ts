@@ -3,6 +3,8 @@ import { compilePathTemplate } from '../../base/path-template.ts';
 import { compileRegex } from '../../base/regex.ts';
 import { CidrSet } from '../../base/ip.ts';
 import type { Any } from '../../proto/generated/types.d.ts';
+import { CEL_CONFIG_FIELDS, type CelConfigPb } from '../cel/dialect.ts';
+import { type ExprPb, EXPR_FIELDS, TREE_FIELDS } from '../cel/tree.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import {
   MATCHER_FIELDS,
@@ -19,6 +21,7 @@ import type {
   MetadataMatcherPb,
   StringMatcherPb,
 } from '../config/matcher.ts';
+import { decodeCondition } from './condition.ts';
 import { PolicyEngine } from './engine.ts';
 import type { RbacAction, RbacPolicy } from './engine.ts';
 import {
@@ -80,8 +83,9 @@ export type PrincipalPb = {
 type PolicyPb = {
   permissions?: readonly PermissionPb[];
   principals?: readonly PrincipalPb[];
-  condition?: object;
-  checked_condition?: object;
+  condition?: ExprPb;
+  checked_condition?: { expr?: ExprPb };
+  cel_config?: CelConfigPb;
 };
 
 export type RbacPb = {
@@ -92,10 +96,10 @@ export type RbacPb = {
 
 const PATH_TEMPLATE = 'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig';
 
-/** Supported fields, for the `fields` of a filter. Left out and so refused: CEL conditions, extensions, audit logs. */
+/** Supported fields, for the `fields` of a filter. Left out and so refused: extensions, audit logs. */
 export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.RBAC': 'action policies',
-  'envoy.config.rbac.v3.Policy': 'permissions principals',
+  'envoy.config.rbac.v3.Policy': 'permissions principals condition checked_condition cel_config',
   'envoy.config.rbac.v3.Permission':
     'and_rules or_rules any header url_path destination_ip destination_port destination_port_range metadata not_rule ' +
     'requested_server_name uri_template sourced_metadata',
@@ -109,6 +113,9 @@ export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.SourcedMetadata': 'metadata_matcher metadata_source',
   'envoy.type.v3.Int32Range': 'start end',
   ...VALIDATED_CLIENT_FIELDS,
+  ...CEL_CONFIG_FIELDS,
+  ...EXPR_FIELDS,
+  ...TREE_FIELDS,
   ...MATCHER_FIELDS,
 } as const;
 
@@ -125,12 +132,10 @@ export function decodeRbac(message: RbacPb, d: ConfigDecoder): PolicyEngine {
 }
 
 function decodePolicy(name: string, message: PolicyPb, d: ConfigDecoder): RbacPolicy {
-  for (const field of ['condition', 'checked_condition'] as const) {
-    if (message[field] !== undefined) d.reject(field, 'not supported: CEL expressions are not evaluated yet');
-  }
   const permissions = (message.permissions ?? []).map((each, i) => decodePermission(each, d.at('permissions', i)));
   const principals = (message.principals ?? []).map((each, i) => decodePrincipal(each, d.at('principals', i)));
-  return Object.freeze({ name, permission: anyOf(permissions), principal: anyOf(principals) });
+  const condition = decodeCondition(message, d);
+  return Object.freeze({ name, permission: anyOf(permissions), principal: anyOf(principals), condition });
 }
 
 function decodePermission(message: PermissionPb, d: ConfigDecoder): Rule {

@@ -132,7 +132,7 @@ test('ALLOW, DENY and LOG make verdicts of a match, names sort by bytes', () => 
   const engine = (action: 'ALLOW' | 'DENY' | 'LOG') =>
     new PolicyEngine(
       action,
-      names.map((name) => ({ name, permission: ALWAYS, principal: ALWAYS })),
+      names.map((name) => ({ name, permission: ALWAYS, principal: ALWAYS, condition: null })),
     );
   assert.deepEqual(
     engine('ALLOW').policies.map((each) => each.name),

@@ -27,6 +27,8 @@ export type RbacPolicy = {
   readonly name: string;
   readonly permission: Rule;
   readonly principal: Rule;
+  /** Asked last, of what the other two take; null for none. */
+  readonly condition: Rule | null;
 };
 
 export class PolicyEngine implements RbacEngine {
@@ -48,7 +50,8 @@ export class PolicyEngine implements RbacEngine {
     const policies = this.policies;
     for (let i = 0; i < policies.length; i++) {
       const policy = policies[i] as RbacPolicy;
-      if (policy.permission.matches(info, headers, route) && policy.principal.matches(info, headers, route)) return i;
+      if (!policy.permission.matches(info, headers, route) || !policy.principal.matches(info, headers, route)) continue;
+      if (policy.condition === null || policy.condition.matches(info, headers, route)) return i;
     }
     return NO_POLICY;
   }

@@ -13,7 +13,7 @@ export type { MatcherPb } from '../matcher/matcher.ts';
 
 const ACTION = 'envoy.config.rbac.v3.Action';
 
-/** Supported fields. Left out, and so refused: CEL. */
+/** Supported fields. */
 export const RBAC_MATCHER_FIELDS = {
   ...MATCHER_TREE_FIELDS,
   ...EXCHANGE_INPUT_FIELDS,
@@ -64,6 +64,7 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
     message,
     {
       input: exchangeInput,
+      seen: (info, headers) => ({ info, requestHeaders: headers, responseHeaders: null, responseTrailers: null }),
       action(type, leaf, at) {
         if (type !== ACTION) {
           at.reject('', `${type} is not supported: only ${ACTION} is`);

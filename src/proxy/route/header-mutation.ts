@@ -1,7 +1,7 @@
 // Header mutations of one level (route configuration, virtual host, route, weighted cluster), compiled.
 import type { HeaderKey } from '../../wire/header-names.ts';
 import { type Headers, isSendable } from '../../wire/headers.ts';
-import type { FormatContext } from '../formatter/format-context.ts';
+import { type FormatContext, withResponse } from '../formatter/format-context.ts';
 
 export type AppendAction =
   | 'APPEND_IF_EXISTS_OR_ADD'
@@ -47,6 +47,12 @@ export class HeaderMutations {
 
   get isEmpty(): boolean {
     return this.#remove.length === 0 && this.#add.length === 0;
+  }
+
+  /** The same of a response that is not yet the stream's: formats see its headers. */
+  applyToResponse(headers: Headers, ctx: FormatContext): void {
+    const sees = this.#isSimple || ctx.responseHeaders !== null;
+    this.apply(headers, sees ? ctx : withResponse(ctx, headers));
   }
 
   apply(headers: Headers, ctx: FormatContext): void {

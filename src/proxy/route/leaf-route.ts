@@ -119,8 +119,8 @@ export class LeafRoute implements Route {
   }
 
   finalizeResponse(headers: Headers, format: FormatContext): void {
-    if (this.#weightedResponse !== null) this.#weightedResponse.apply(headers, format);
+    if (this.#weightedResponse !== null) this.#weightedResponse.applyToResponse(headers, format);
     const mutations = this.#responseMutations;
-    for (let i = 0; i < mutations.length; i++) (mutations[i] as HeaderMutations).apply(headers, format);
+    for (let i = 0; i < mutations.length; i++) (mutations[i] as HeaderMutations).applyToResponse(headers, format);
   }
 }

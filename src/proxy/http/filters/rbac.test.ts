@@ -148,12 +148,12 @@ test('what is not supported is refused with its place', () => {
     ),
   );
   assert.deepEqual(reasons, [
-    'rules.policies["p"].condition: not supported: CEL expressions are not evaluated yet',
     'rules.policies["p"].permissions[0].uri_template.typed_config: not supported: only ' +
       'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig is',
     'rules.policies["p"].permissions[1].destination_port_range: start 6 must be less than end 5',
     'rules.policies["p"].principals[0].custom.typed_config: not supported: only ' +
       'envoy.extensions.rbac.principals.mtls_authenticated.v3.Config is',
     'rules.policies["p"].principals[1].remote_ip[0].address_prefix: "nope" is no IP address',
+    'rules.policies["p"].condition: Not able to compile expression: an expression is empty',
   ]);
 });
