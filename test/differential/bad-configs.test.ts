@@ -12,6 +12,7 @@ import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { compositeConfigCases } from './cases/composite-bad.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
+import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
@@ -37,6 +38,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...configSourceCases,
     ...internalConfigCases,
     ...listenerFilterConfigCases,
+    ...forwardProxyConfigCases,
     ...http2ConfigCases,
     ...networkConfigCases,
     ...tlsConfigCases,

@@ -12,6 +12,7 @@ import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { filterGroups } from './cases/filters.ts';
 import { forwardProxyGroups } from './cases/forward-proxy.ts';
+import { forwardProxyTlsGroups } from './cases/forward-proxy-tls.ts';
 import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
 import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
 import { grpcHttp2Groups } from './cases/grpc-http2.ts';
@@ -118,6 +119,7 @@ export const allGroups: readonly Group[] = [
   ...internalHboneGroups,
   ...internalRedirectGroups,
   ...forwardProxyGroups,
+  ...forwardProxyTlsGroups,
   ...hedgingGroups,
   ...routeTreeGroups,
   ...routeRateLimitGroups,

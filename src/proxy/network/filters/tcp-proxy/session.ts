@@ -161,26 +161,27 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     }
     const host = cluster.lb.chooseHost(this);
     if (host !== null) this.attempt(host);
-    else if (cluster.lb.findHost !== undefined) this.findHost(cluster.lb as Required<LoadBalancer>);
-    else {
-      scope.inc(scope.i.upstream_cx_none_healthy);
-      this.flag(Flag.UH);
-      this.giveUp(NO_HEALTHY_UPSTREAM);
-    }
+    else if (cluster.lb.findHost !== undefined) this.findHost(cluster, cluster.lb as Required<LoadBalancer>);
+    else this.noHost(cluster, true);
+  }
+
+  private noHost({ scope }: Cluster, isCounted: boolean): void {
+    if (isCounted) scope.inc(scope.i.upstream_cx_none_healthy);
+    this.flag(Flag.UH);
+    this.giveUp(NO_HEALTHY_UPSTREAM);
   }
 
   /** Of a dynamic forward proxy: the name is looked up. */
-  private findHost(lb: Required<LoadBalancer>): void {
+  private findHost(cluster: Cluster, lb: Required<LoadBalancer>): void {
     let isOver = false;
     const search = lb.findHost(this, (host) => {
+      // Envoy counts the host that is missing only where it need not ask.
+      const isAtOnce = this.request === null;
       isOver = true;
       this.request = null;
       if (this.isOver || this.closeReason !== '') return;
-      if (host !== null) this.attempt(host);
-      else {
-        this.flag(Flag.UH);
-        this.giveUp(NO_HEALTHY_UPSTREAM);
-      }
+      if (host === null) this.noHost(cluster, isAtOnce);
+      else this.attempt(host);
     });
     if (!isOver) this.request = search;
   }
