@@ -1,7 +1,8 @@
 // Capture without redirect: real callers, both proxies, and the same rules whatever way a request takes.
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
@@ -90,6 +91,8 @@ for (const kind of ['heddle', 'envoy'] as const) {
     let caller: Workload;
     let edge: Workload;
     const counters: { stop(): void }[] = [];
+    /** Outside of the mesh, and in no registry. */
+    const strangers = createServer((request, response) => void response.end(request.headers.host));
     const curl = async (...args: readonly string[]): Promise<{ status: number; body: string; error: string }> => {
       const all = ['-sS', '-k', '-m', '10', '-w', '\n%{http_code} %{http_connect}', ...args];
       const { stdout, stderr } = await run('curl', all, caller.proxyPort);
@@ -105,6 +108,7 @@ for (const kind of ['heddle', 'envoy'] as const) {
 
     before(async () => {
       mesh = await ExplicitMesh.start('');
+      await new Promise<void>((resolve) => strangers.listen(0, '127.0.0.1', resolve));
       const [c1, c2] = [await counter('v1'), await counter('v2')];
       counters.push(c1, c2);
       const certificate = makeCertificate({ issuer: makeCa('outside'), sans: [{ dns: 'external.example' }] });
@@ -140,6 +144,7 @@ for (const kind of ['heddle', 'envoy'] as const) {
     });
     after(async () => {
       for (const one of counters) one.stop();
+      strangers.close();
       await mesh.stop();
     });
 
@@ -248,13 +253,22 @@ for (const kind of ['heddle', 'envoy'] as const) {
 
     it('goes out to declared hosts, and tells what to declare', async () => {
       assert.equal((await curl('https://external.example:8443/')).body, 'outside');
-      const unknown = await curl('http://nobody.example/');
+      const unknown = await curl('-p', '-H', 'host: nobody.example', 'http://reviews:9080/');
       assert.equal(unknown.status, 502);
       assert.match(unknown.body, /nobody\.example is nothing that the mesh knows.*ServiceEntry/);
-      assert.equal((await curl('-p', 'http://nobody.example/')).status, 502);
-      assert.equal((await curl('https://nobody.example/')).status, 502);
       assert.match((await curl('http://a.anywhere.example/')).body, /without endpoints \(resolution NONE/);
       assert.equal((await curl('https://a.anywhere.example/')).status, 502);
+    });
+
+    it('goes out to hosts that are not declared, by their names', async () => {
+      const { port } = strangers.address() as AddressInfo;
+      for (const way of [[], ['-p']]) {
+        const { status, body } = await curl(...way, `http://nobody.localhost:${port}/`);
+        assert.deepEqual([status, body], [200, `nobody.localhost:${port}`], `${way}`);
+      }
+      const nowhere = await curl('http://nobody.invalid/');
+      assert.deepEqual([nowhere.status, nowhere.body], [503, 'DNS resolution failure']);
+      assert.equal((await curl('-p', 'http://nobody.invalid/')).status, 503);
     });
 
     it('has a gateway on its own address', async () => {

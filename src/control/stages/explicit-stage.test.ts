@@ -233,13 +233,19 @@ test('the table knows hosts by their whole authority', () => {
   assert.equal(tunnel?.route?.cluster, 'connect_store.shop.svc.cluster.local_6379');
   assert.equal(rig.host('store.shop.svc.cluster.local:6379').routes[1]?.direct_response?.['status'], 502);
   const last = table.virtual_hosts.at(-1) as Host;
-  assert.deepEqual([last.name, last.domains], ['not_declared', ['*']]);
+  // What nobody knows goes out by its name.
+  assert.deepEqual([last.name, last.domains], ['allow_any', ['*']]);
   assert.deepEqual(
-    last.routes.map(({ match, direct_response }) => [Object.keys(match)[0], direct_response?.['status']]),
+    last.routes.map(({ match, route }) => [Object.keys(match)[0], route?.cluster]),
     [
-      ['connect_matcher', 502],
-      ['prefix', 502],
+      ['connect_matcher', 'PassthroughCluster'],
+      ['prefix', 'PassthroughCluster'],
     ],
+  );
+  const inTunnel = rig.all<Table>('routes').get('9080')?.virtual_hosts.at(-1);
+  assert.deepEqual(
+    inTunnel?.routes.map(({ direct_response }) => direct_response?.['status']),
+    [502, 502],
   );
 });
 

@@ -3,7 +3,7 @@ import type { Collection, Memo, Reader } from '../../base/collection.ts';
 import { ROUTE_URL, VIRTUAL_HOST_URL } from '../../xds/server/order.ts';
 import type { EncodedResource } from '../../xds/server/resource.ts';
 import { encodedResource } from '../../xds/server/resource.ts';
-import { unknownHost } from '../generate/explicit/routes.ts';
+import { unknownInTunnel } from '../generate/explicit/routes.ts';
 import { catchAllHost, defaultOutboundRoute } from '../generate/route/default-route.ts';
 import type { RouteContext, SeenService } from '../generate/route/route-context.ts';
 import { buildRoutes } from '../generate/route/routes.ts';
@@ -200,7 +200,7 @@ function comeAlone(facts: TableFacts, { host, port }: RouteName): boolean {
 
 function lastHost(facts: TableFacts, scope: Scope, mesh: Mesh): ReturnType<typeof catchAllHost> {
   const counts = countsAttempts(mesh);
-  return facts.explicit ? unknownHost(scope, counts, facts.kind, mesh) : catchAllHost(scope, counts);
+  return facts.explicit ? unknownInTunnel(scope, counts, facts.kind, mesh) : catchAllHost(scope, counts);
 }
 
 function vhdsHeader(name: string): ReturnType<typeof tableHeader> {

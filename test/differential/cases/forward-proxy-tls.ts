@@ -100,7 +100,8 @@ const upstreamGroup: Group = {
 
 const LOG =
   'flags=%RESPONSE_FLAGS% details=%RESPONSE_CODE_DETAILS% cluster=%UPSTREAM_CLUSTER% host=%UPSTREAM_HOST% ' +
-  'sni=%REQUESTED_SERVER_NAME% close=%DOWNSTREAM_LOCAL_CLOSE_REASON% port=%FILTER_STATE(envoy.upstream.dynamic_port:PLAIN)%\n';
+  'sni=%REQUESTED_SERVER_NAME% close=%DOWNSTREAM_LOCAL_CLOSE_REASON% ' +
+  'port=%FILTER_STATE(envoy.upstream.dynamic_port:PLAIN)%\n';
 
 const setState = (key: string, value: string): Fields =>
   filter('state', 'envoy.extensions.filters.network.set_filter_state.v3.Config', {

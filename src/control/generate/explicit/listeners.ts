@@ -5,6 +5,7 @@ import type { Scope } from '../../model/scope.ts';
 import { isHttp, isTls, type Service } from '../../model/service.ts';
 import type { ServicePolicy } from '../../model/traffic-policy.ts';
 import { BLACK_HOLE } from '../cluster/names.ts';
+import { passthroughCache } from '../cluster/static.ts';
 import { shortNames } from '../listener/outbound/addresses.ts';
 import type { HttpTarget, OutboundChain, OutboundEntry } from '../listener/outbound/chain.ts';
 import { type L4Routes, l4Chains } from '../listener/outbound/l4-chains.ts';
@@ -15,10 +16,11 @@ import type { ListenerSettings, TraceIdentity } from '../listener/settings.ts';
 import { outboundCluster } from '../route/cluster-names.ts';
 import { hostPort } from '../route/domains.ts';
 import { type AskedPort, PLAIN, tunnelName } from './ports.ts';
+import { looksNamesUp } from './routes.ts';
 
 export type ExplicitInput = {
   readonly facts: Pick<OutboundFacts, 'namespace' | 'dnsDomain' | 'labels' | 'http10'>;
-  readonly scope: Pick<Scope, 'outboundTrafficPolicy'>;
+  readonly scope: Pick<Scope, 'outboundTrafficPolicy' | 'egressProxy'>;
   readonly ports: ReadonlyMap<string, AskedPort>;
   /** Rules for connections of a route set; undefined for sets that have HTTP rules only. */
   readonly routes: (key: string) => L4Routes | undefined;
@@ -132,6 +134,12 @@ export function peerListener(
 }
 
 /** Where HTTP_PROXY points: requests with whole URLs, and CONNECT, which the table ends inside. */
-export function requestListener(place: Place, settings: ListenerSettings, identity: TraceIdentity): Listener {
-  return httpProxyListener(place.address, place.port, settings, identity, true);
+export function requestListener(
+  place: Place,
+  settings: ListenerSettings,
+  identity: TraceIdentity,
+  scope: Pick<Scope, 'outboundTrafficPolicy' | 'egressProxy'>,
+): Listener {
+  const cache = looksNamesUp(scope) ? passthroughCache() : null;
+  return httpProxyListener(place.address, place.port, settings, identity, { tunnels: true, cache });
 }

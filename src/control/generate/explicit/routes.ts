@@ -3,6 +3,7 @@ import type { Mesh } from '../../model/mesh.ts';
 import type { ProxyKind } from '../../model/proxy.ts';
 import type { Scope } from '../../model/scope.ts';
 import type { MessageTypes } from '../../../proto/generated/types.d.ts';
+import { PASSTHROUGH } from '../cluster/names.ts';
 import { fixed } from '../listener/any.ts';
 import { outboundCluster } from '../route/cluster-names.ts';
 import { timeouts } from '../route/forward.ts';
@@ -28,6 +29,11 @@ export function tunnelRoute(cluster: string, kind: ProxyKind, mesh: Pick<Mesh, '
   };
 }
 
+const TUNNEL = {
+  match: { connect_matcher: {} },
+  route: { upgrade_configs: [{ upgrade_type: 'CONNECT', connect_config: {} }] },
+};
+
 const CONNECTIONS_ONLY =
   'heddle: %REQ(:AUTHORITY)% is a port for connections, not for requests. Open a tunnel to it by CONNECT, connect to ' +
   'the address that the proxy has for it, or declare its protocol with appProtocol: http.\n';
@@ -38,8 +44,11 @@ const REGISTRY_ONLY =
   'heddle: %REQ(:AUTHORITY)% is not in the registry, and outboundTrafficPolicy REGISTRY_ONLY refuses it. ' +
   'Declare it with a ServiceEntry.\n';
 const NOT_DECLARED =
-  'heddle: %REQ(:AUTHORITY)% is nothing that the mesh knows. Without redirect only declared hosts can be reached, ' +
-  'whatever outboundTrafficPolicy says. Declare it with a ServiceEntry.\n';
+  'heddle: %REQ(:AUTHORITY)% is nothing that the mesh knows, and nothing listens for what is in a tunnel to it. ' +
+  'Declare it with a ServiceEntry.\n';
+const NOT_IN_TUNNEL =
+  'heddle: %REQ(:AUTHORITY)% is nothing that the mesh knows, and a tunnel to a port of the mesh leads to nothing ' +
+  'else. Ask the proxy itself for it, or declare it with a ServiceEntry.\n';
 
 /** A request in the clear would pass by the rules of a port for TCP or TLS. */
 export function connectionsOnlyRoutes(): Route[] {
@@ -55,9 +64,33 @@ export function unreachableRoutes(): Route[] {
   return both((match) => refusal('no_endpoints', match, NO_ENDPOINTS));
 }
 
-/** For hosts that nobody knows. */
+type Policy = Pick<Scope, 'outboundTrafficPolicy' | 'egressProxy'>;
+
+/** Whether the proxy itself goes where nobody knows: by the name that it was told. */
+export function looksNamesUp({ outboundTrafficPolicy, egressProxy }: Policy): boolean {
+  return outboundTrafficPolicy === 'ALLOW_ANY' && egressProxy === null;
+}
+
+/** For hosts that nobody knows, behind HTTP_PROXY. */
 export function unknownHost(
-  scope: Pick<Scope, 'outboundTrafficPolicy' | 'egressProxy'>,
+  scope: Policy,
+  countsAttempts: boolean,
+  kind: ProxyKind,
+  mesh: Pick<Mesh, 'defaultProviders'>,
+): VirtualHost {
+  if (!looksNamesUp(scope)) return unknownInTunnel(scope, countsAttempts, kind, mesh);
+  const name = 'allow_any';
+  const requests: Route = { name, match: { prefix: '/' }, route: { cluster: PASSTHROUGH, ...timeouts(0) } };
+  return {
+    ...{ name, domains: ['*'], include_request_attempt_count: countsAttempts },
+    // Nothing looks into these tunnels: what is in them is counted as bytes, and they as requests.
+    routes: [{ ...requests, ...TUNNEL, route: { ...requests.route, ...TUNNEL.route } }, requests],
+  };
+}
+
+/** For hosts that nobody knows, in a tunnel to a port of the mesh. */
+export function unknownInTunnel(
+  scope: Policy,
   countsAttempts: boolean,
   kind: ProxyKind,
   mesh: Pick<Mesh, 'defaultProviders'>,
@@ -71,7 +104,7 @@ export function unknownHost(
     const requests: Route = { name, match: { prefix: '/' }, route: { cluster, ...timeouts(0) } };
     return { ...common, routes: [tunnelRoute(cluster, kind, mesh), requests] };
   }
-  const body = isAllowed ? NOT_DECLARED : REGISTRY_ONLY;
+  const body = isAllowed ? NOT_IN_TUNNEL : REGISTRY_ONLY;
   return { ...common, routes: both((match) => refusal(name, match, body)) };
 }
 

@@ -15,7 +15,7 @@ import {
 import { type AskedPort, askedPorts } from '../../generate/explicit/ports.ts';
 import type { TraceIdentity } from '../../generate/listener/settings.ts';
 import { parseClass, pickClass } from '../../model/proxy.ts';
-import { type Scope, scopeKey } from '../../model/scope.ts';
+import { scopeKey } from '../../model/scope.ts';
 import { sameResources } from '../endpoint-resources-stage.ts';
 import type { Inputs } from '../inputs.ts';
 import { firstService, seenServices } from '../route-lookups.ts';
@@ -89,7 +89,7 @@ export function explicitMemos(
       const settings = settingsOf(facts, read);
       const identity = JSON.parse(identityText) as TraceIdentity;
       const input = inputOf(facts, read);
-      const listeners = httpProxy === null ? [] : [requestListener(httpProxy, settings, identity)];
+      const listeners = httpProxy === null ? [] : [requestListener(httpProxy, settings, identity, input.scope)];
       for (const [hostPort, place] of Object.entries(outbound)) {
         // It comes when the service does.
         const asked = input.ports.get(hostPort);
@@ -117,9 +117,9 @@ function explicitInputs(
 ): (facts: PlanFacts, read: Reader) => ExplicitInput {
   const { graph } = inputs;
   const ports = portsMemo(inputs, parts);
-  const scopes = graph.memo<Pick<Scope, 'outboundTrafficPolicy'>>('outbound policies of scopes', (key, read) => {
-    const { outboundTrafficPolicy } = read.get(parts.scopes.scopes, key);
-    return { outboundTrafficPolicy };
+  const scopes = graph.memo<ExplicitInput['scope']>('outbound policies of scopes', (key, read) => {
+    const { outboundTrafficPolicy, egressProxy } = read.get(parts.scopes.scopes, key);
+    return { outboundTrafficPolicy, egressProxy };
   });
   const statPatterns = graph.memo<string>('names of statistics of tunnels', (_key, read) => {
     return meshOf(inputs, read).outboundClusterStatName;

@@ -90,12 +90,18 @@ function filtersOf(
 }
 
 function forwardFilters({ dynamicCaches }: HttpTarget): HttpFilter[] {
-  return dynamicCaches.map((name) => ({
+  return dynamicCaches.map((name) => forwardFilter({ name, dns_lookup_family: 'V4_ONLY' }));
+}
+
+type DnsCacheName = { readonly name: string; readonly dns_lookup_family: 'V4_ONLY' | 'V4_PREFERRED' };
+
+function forwardFilter(cache: DnsCacheName): HttpFilter {
+  return {
     name: 'envoy.filters.http.dynamic_forward_proxy',
     typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
-      dns_cache_config: { name, dns_lookup_family: 'V4_ONLY' },
+      dns_cache_config: cache,
     }),
-  }));
+  };
 }
 
 function passthroughChain(fallback: Fallback, settings: ListenerSettings): FilterChain {
@@ -135,13 +141,18 @@ export function virtualOutbound(
   return listener;
 }
 
-/** The listener for applications that are told to use an HTTP proxy (`proxyHttpPort`); `tunnels`: CONNECT is taken. */
+/** What a listener for HTTP_PROXY does besides: it takes CONNECT; it looks names up in that cache, null for none. */
+export type HttpProxyWays = { readonly tunnels: boolean; readonly cache: DnsCacheName | null };
+
+const REQUESTS_ONLY: HttpProxyWays = { tunnels: false, cache: null };
+
+/** The listener for applications that are told to use an HTTP proxy (`proxyHttpPort`). */
 export function httpProxyListener(
   bind: string,
   port: number,
   settings: ListenerSettings,
   identity: TraceIdentity,
-  tunnels = false,
+  { tunnels, cache }: HttpProxyWays = REQUESTS_ONLY,
 ): Listener {
   const name = `${bind}_${port}`;
   const manager = {
@@ -152,6 +163,7 @@ export function httpProxyListener(
     access: [],
     base: { http_protocol_options: { allow_absolute_url: true } },
     tunnels,
+    ...(cache === null ? {} : { beforeRouter: [forwardFilter(cache)] }),
   } as const;
   return {
     name,
