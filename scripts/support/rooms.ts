@@ -368,10 +368,7 @@ export const GUARDED_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ['src/proxy/http/filters/', 'src/proxy/http/admission.ts', 'src/proxy/config/'],
   ],
   // Rate limits stand on routes too.
-  [
-    'src/proxy/http/filters/local-rate-limit/rate-limit-actions.ts',
-    ['src/proxy/http/filters/', 'src/proxy/config/'],
-  ],
+  ['src/proxy/http/filters/local-rate-limit/rate-limit-actions.ts', ['src/proxy/http/filters/', 'src/proxy/config/']],
   ['src/proxy/http/filters/', ['src/proxy/http/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/network/filters/', ['src/proxy/network/filters/', 'src/proxy/extensions.ts']],
   ['src/proxy/listener/filters/', ['src/proxy/listener/filters/', 'src/proxy/extensions.ts']],
