@@ -117,6 +117,19 @@ export const ROOMS: readonly Room[] = [
     types: PROXY_TYPES,
   },
   {
+    path: 'src/proxy/http/filters/custom-response',
+    may: [
+      'src/proxy/http/filter.ts',
+      'src/proxy/matcher/',
+      'src/proxy/route/header-additions.ts',
+      'src/proxy/route/header-mutation.ts',
+      'src/proxy/route/redirect.ts',
+      'src/wire/absolute-url.ts',
+      ...FILTER,
+    ],
+    types: PROXY_TYPES,
+  },
+  {
     path: 'src/proxy/http/filters/composite',
     may: ['src/proxy/http/filter.ts', 'src/proxy/matcher/', 'src/proxy/config/filter-discovery.ts', ...FILTER],
     types: PROXY_TYPES,

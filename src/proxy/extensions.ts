@@ -6,6 +6,7 @@ import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { composite } from './http/filters/composite/composite.ts';
 import { matchDelegate } from './http/filters/composite/match-delegate.ts';
+import { customResponse } from './http/filters/custom-response/custom-response.ts';
 import { cors } from './http/filters/cors.ts';
 import { makeDynamicForwardProxy } from './http/filters/dynamic-forward-proxy/dynamic-forward-proxy.ts';
 import { compressor } from './http/filters/compressor/compressor.ts';
@@ -86,8 +87,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
+    ...[composite, customResponse, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
     ...[compressor, decompressor],
     ...unsupportedGuards,
     makeRouter(parts),

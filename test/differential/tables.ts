@@ -10,6 +10,7 @@ import { compressorGroups } from './cases/compressor.ts';
 import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
+import { customResponseGroups } from './cases/custom-response.ts';
 import { filterGroups } from './cases/filters.ts';
 import { forwardProxyGroups } from './cases/forward-proxy.ts';
 import { forwardProxyTlsGroups } from './cases/forward-proxy-tls.ts';
@@ -91,6 +92,7 @@ export const allGroups: readonly Group[] = [
   ...connectGroups,
   ...filterGroups,
   ...compositeGroups,
+  ...customResponseGroups,
   ...statefulSessionGroups,
   ...compressorGroups,
   ...decompressorGroups,

@@ -44,6 +44,7 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
   const headers = new Headers();
   headers.status = reply.status;
   stream.responseHeaders = headers;
+  stream.localReplyBody = reply.body;
   // Header changes of a forwarding route hold for the proxy's own replies too.
   const route = stream.resolvedRoute;
   if (route !== null && route.forward !== null && route.hasResponseMutations) route.finalizeResponse(headers, stream);
@@ -52,7 +53,6 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
   let contentType = 'text/plain';
   const local = config.localReply;
   if (local !== null) {
-    stream.localReplyBody = body;
     stream.info.responseCode = reply.status;
     const mapper = local.mappers.find((candidate) => candidate.matches === null || candidate.matches.matches(stream));
     if (mapper !== undefined) body = applyMapper(mapper, stream, headers, body);
