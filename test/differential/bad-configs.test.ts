@@ -16,6 +16,7 @@ import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
+import { regexConfigCases } from './cases/regex-edges.ts';
 import { tlsConfigCases } from './cases/tls-configs.ts';
 import { tcpConfigCases } from './cases/tcp-configs.ts';
 import { udpConfigCases } from './cases/udp-configs.ts';
@@ -41,6 +42,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...forwardProxyConfigCases,
     ...http2ConfigCases,
     ...networkConfigCases,
+    ...regexConfigCases,
     ...tlsConfigCases,
     ...tcpConfigCases,
     ...udpConfigCases,

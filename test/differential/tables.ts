@@ -45,6 +45,7 @@ import { observabilityGroups } from './cases/observability.ts';
 import { pathTemplateGroups } from './cases/path-template.ts';
 import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
 import { retryPriorityGroups } from './cases/retry-priority.ts';
+import { regexEdgeGroups } from './cases/regex-edges.ts';
 import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
@@ -123,6 +124,7 @@ export const allGroups: readonly Group[] = [
   ...forwardProxyGroups,
   ...forwardProxyTlsGroups,
   ...hedgingGroups,
+  ...regexEdgeGroups,
   ...routeTreeGroups,
   ...routeRateLimitGroups,
   ...routeMoreGroups,

@@ -1,0 +1,111 @@
+// Where regular expressions differ between engines: patterns, and values as bytes (one per char) to be matched whole.
+
+export type Edge = { readonly about: string; readonly pattern: string; readonly values: readonly string[] };
+
+const row = (about: string, pattern: string, ...values: string[]): Edge => ({ about, pattern, values });
+
+/** Values are what a header can carry: no control characters but tabs, and no space at the ends. */
+export const EDGES: readonly Edge[] = [
+  // The ends.
+  row('$ is the end of the text', 'a$', 'a', 'ab'),
+  row('$ inside', 'a$b', 'a$b', 'ab', 'a'),
+  row('^ inside', 'a^b', 'a^b', 'ab'),
+  row('$ twice', 'a$$', 'a', 'a$'),
+  row('^ repeated', '^*a', 'a', '^a', '^^a'),
+  row('\\A and \\z', '\\Aab\\z', 'ab', 'Aabz'),
+  row('\\z inside', 'a\\zb', 'ab', 'azb'),
+  row('(?m) changes $', '(?m)^a$', 'a', 'ab'),
+  row('only the ends', '^$', 'a', '$'),
+  // The dot.
+  row('. is a byte', '.', 'a', '\xff', '\xc3\xa9'),
+  row('. twice', '..', '\xc3\xa9', '\xe9', 'ab'),
+  row('(?s)', '(?s).', '\x85', '\xff', 'ab'),
+  row('\\C', '\\C\\C', '\xc3\xa9', 'ab', 'a'),
+  // Spaces.
+  row('\\s is ASCII', 'a\\sb', 'a b', 'a\tb', 'a\xa0b', 'a\x85b'),
+  row('\\S', 'a\\Sb', 'a\xa0b', 'a b', 'axb'),
+  row('[[:space:]]', 'a[[:space:]]b', 'a b', 'a\xa0b'),
+  row('[[:blank:]]', 'a[[:blank:]]b', 'a b', 'a\tb'),
+  // Words and digits.
+  row('\\b before a byte above ASCII', 'a\\b.', 'a\xe9', 'ab', 'a!'),
+  row('\\b between two such bytes', '\xe9\\b\xe9', '\xe9\xe9', '\xc3\xa9\xc3\xa9'),
+  row('\\B', 'a\\B.', 'a\xe9', 'ab'),
+  row('\\b at the end', 'a\\b', 'a', 'ab'),
+  row('\\w is ASCII', '\\w+', 'a_1', '\xe9', '\xc3\xa9'),
+  row('\\W', '\\W+', '\xe9', '!', 'a'),
+  row('\\d is ASCII', '\\d+', '42', '\xb2', '\xd9\xa3'),
+  row('[[:word:]]', '[[:word:]]+', 'a_1', '-'),
+  row('[[:^alpha:]]', '[[:^alpha:]]', '\xe0', '1', 'a'),
+  row('a class inside a class', '[[:alpha:][:digit:]_]+', 'a1_', 'a-'),
+  row('\\d inside a class', '[\\d\\-x]+', '1-x', '1y'),
+  row('\\pN', '\\pN+', '42', '\xb2', '\xbd', 'a'),
+  row('\\p{L}', '\\p{L}+', 'ab', '\xe9', '\xaa', '1'),
+  row('\\PL', '\\PL', '1', '\xe9', '\xd7'),
+  row('\\p{^L}', '\\p{^L}', '1', 'a'),
+  row('\\p{Greek}', '\\p{Greek}', '\xce\xb1', '\xb5', 'a'),
+  row('\\p{Lu} without case', '(?i)\\p{Lu}', 'a', '\xe9', '1'),
+  row('[[:ascii:]]', '[[:ascii:]]+', 'a~', '\x80'),
+  // Case.
+  row('(?i) ASCII', '(?i)KaTe', 'kAtE', 'kates'),
+  row('(?i) and the Kelvin sign', '(?i)k', '\xe2\x84\xaa', 'K'),
+  row('(?i) and the long s', '(?i)s', '\xc5\xbf', 'S'),
+  row('(?i) above ASCII, as bytes', '(?i)\\xe9', '\xe9', '\xc9'),
+  row('(?i) in a group', '(?i:a)b', 'Ab', 'AB'),
+  row('(?i) switched off', '(?i)a(?-i)b', 'Ab', 'AB'),
+  row('(?i) in the middle', 'a(?i)b', 'aB', 'AB'),
+  row('(?i) and a class', '(?i)[a-c]+', 'AbC', 'd'),
+  row('(?i) and a class without', '(?i)[^a-c]', 'D', 'B'),
+  row('(?i) and micro', '(?i)\\xb5', '\xb5', '\xc2\xb5', '\xce\xbc'),
+  // Bytes and escapes.
+  row('a letter above ASCII is its bytes', 'é', '\xc3\xa9', '\xe9'),
+  row('such a letter in a class', '[é]', '\xe9', '\xc3', '\xa9', '\xc3\xa9'),
+  row('\\x{}', '\\x{e9}', '\xe9', '\xc3\xa9'),
+  row('\\x with two digits', '\\x41\\x2d', 'A-', 'B-'),
+  row('octal', '\\101\\055', 'A-', 'x'),
+  row('\\Q and \\E', '\\Qa.b*\\E+', 'a.b*', 'a.b**', 'axb'),
+  row('\\Q to the end', '\\Qa.b', 'a.b', 'axb'),
+  row('an escaped sign', '\\~\\!\\@\\/', '~!@/', 'x'),
+  row('\\a, \\f and \\v', 'x[\\a\\f\\v]y', 'xy', 'x y'),
+  row('a bracket first in a class', '[]a]+', ']a', 'b'),
+  row('a bracket first in a class without', '[^]a]', 'b', ']'),
+  row('- at the ends of a class', '[-a]+[b-]+', '-ab-', 'c'),
+  row('^ in the middle of a class', '[a^]+', 'a^', 'b'),
+  row('a class of one', '[.]', '.', 'a'),
+  row('no byte at all', '[^\\x00-\\xff]', 'a', '\xff'),
+  row('any byte', '[\\x00-\\xff]', 'a', '\xff'),
+  row('an open brace', 'a{', 'a{', 'a'),
+  row('{,n} is text', 'a{,2}', 'a{,2}', 'aa'),
+  row('{n,m} with a space is text', 'a{1, 2}', 'a{1, 2}', 'aa'),
+  row('a closing brace', 'a}', 'a}', 'a'),
+  // Repeats.
+  row('{n}', '(ab){2}', 'abab', 'ab'),
+  row('{n,}', 'a{2,}', 'aaa', 'a'),
+  row('{0}', 'xa{0}y', 'xy', 'xay'),
+  row('{0,0} of a group', 'x(a){0,0}y', 'xy', 'xay'),
+  row('lazy', 'a+?b*?', 'aab', 'a'),
+  row('(?U)', '(?U)a+?b', 'aab', 'b'),
+  row('a repeat of a repeat', '(a*)*', 'aaa', 'b'),
+  row('a repeat of nothing', '(|a)+', 'aa', 'b'),
+  row('a repeat of an end', '(?:$)*a', 'a', '$a'),
+  row('repeats inside repeats', '((a{0,10}){0,10}){0,10}', 'aaaaaaaaaaaaaaaaaaaaa', 'b'),
+  row('nested stars, much to try', '(a+)+', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', 'aaaa'),
+  row('a thousand times', 'a{1000}', 'a'.repeat(1000), 'a'.repeat(999)),
+  row('up to a thousand times', 'a{0,1000}b', 'b', 'aab', 'c'),
+  // Groups and alternatives.
+  row('a group by name', '(?P<n>a)(?<m>b)', 'ab', 'a'),
+  row('two groups of one name', '(?P<n>a)(?P<n>b)', 'ab', 'a'),
+  row('a group named by a number', '(?P<1>a)', 'a', 'b'),
+  row('an empty alternative', 'a(|b)c', 'ac', 'abc', 'abbc'),
+  row('| of nothing', '|a', 'a', 'b'),
+  row('the longer alternative', 'a|ab', 'ab', 'a'),
+  row('| binds least', 'ab|cd', 'ab', 'abd', 'cd'),
+  row('an empty group', 'a()b', 'ab', 'b'),
+];
+
+/** Patterns that RE2 refuses, each seen at Envoy; V8 takes most of them. */
+export const REFUSED: readonly string[] = [
+  '(?=a)', '(?!a)', '(?<=a)b', '(?<!a)b', '(a)\\1', '\\k<n>', 'a**', 'a++', 'a*+', 'a{1001}', '(a{100}){11}', 'a{2,1}',
+  '[b-a]', '[[:nope:]]', '\\p{Nope}', '\\pq', '(?x)a', '\\cA', '\\e', '\\Z', '\\G', '\\h', '\\R', '\\u0041',
+  '[a', '(a', 'a)',
+  '*a', '+', '?a', '\\', '(?Pn)', '(?i', '\\x{110000}', '\\x{100}', '\\xg', '\\8', '[\\b]', '(?>a)', '[a-\\d]',
+]; // biome-ignore format: a table.
