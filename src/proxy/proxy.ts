@@ -9,7 +9,7 @@ import { loadBootstrap } from './config/load.ts';
 import { type Core, type CoreParts, type Decoded, decodeProxy, makeCore } from './core.ts';
 import { DrainManager } from './listener/drain.ts';
 import { standInWarnings } from './listener/stand-ins.ts';
-import { RUNTIME_STATS } from './server-stats.ts';
+import { RuntimeKeeper } from './runtime-keeper.ts';
 import { Supervisor } from './supervisor.ts';
 import { Worker } from './worker.ts';
 import type { Crew } from './workers/crew.ts';
@@ -32,6 +32,8 @@ export type SupervisedProxy = Core & {
   readonly statsSettings: StatsConfig;
   readonly drain: DrainManager;
   readonly crew: Crew;
+  /** Of runtime values. */
+  readonly keeper: RuntimeKeeper;
   /** What has come from control planes. */
   readonly record: ConfigRecord;
 };
@@ -47,7 +49,7 @@ type Failed = { readonly error: string };
 export function startProxy(parts: ProxyParts): Proxy | Failed {
   const prepared = prepare(parts);
   if ('error' in prepared) return prepared;
-  const { core, config, clusters, transports } = prepared;
+  const { core, config, clusters, transports, keeper } = prepared;
   const { clock, random, engine, stats, runtime, seams } = core;
   const drain = makeDrain(parts, core);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams, transports }, clusters);
@@ -56,7 +58,7 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
   const supervisor = new Supervisor(proxy);
   if (parts.options.mode !== 'validate') {
     const problem = worker.start(config) ?? supervisor.start();
-    if (problem === null) startControl({ parts, core, decoded: prepared, crew, dns: supervisor.dns });
+    if (problem === null) startControl({ parts, core, decoded: prepared, keeper, crew, dns: supervisor.dns });
     if (problem !== null) {
       worker.listeners.stopAccepting();
       supervisor.stop();
@@ -70,7 +72,7 @@ export function startProxy(parts: ProxyParts): Proxy | Failed {
 export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProxy | Failed> {
   const prepared = prepare(parts);
   if ('error' in prepared) return prepared;
-  const { core, bootstrap, statsSettings } = prepared;
+  const { core, bootstrap, statsSettings, keeper } = prepared;
   const drain = makeDrain(parts, core);
   const { logs, options, variables, version } = parts;
   const settings = { logs, options, variables, version, bootstrap, decoded: prepared };
@@ -84,7 +86,7 @@ export async function startThreadedProxy(parts: ProxyParts): Promise<RunningProx
     if (usesServers(prepared)) {
       // Servers are asked, and told, over clusters of this thread.
       for (const cluster of prepared.config.clusters) prepared.clusters.set(cluster);
-      startControl({ parts, core, decoded: prepared, crew, dns: supervisor.dns });
+      startControl({ parts, core, decoded: prepared, keeper, crew, dns: supervisor.dns });
     }
     return { ...proxy, supervisor };
   }
@@ -103,7 +105,7 @@ function startControl(parts: XdsParts & LoadReportParts): void {
   startLoadReports(parts);
 }
 
-type Prepared = Decoded & { readonly core: Core; readonly bootstrap: Bootstrap };
+type Prepared = Decoded & { readonly core: Core; readonly bootstrap: Bootstrap; readonly keeper: RuntimeKeeper };
 
 /** Reads and decodes the bootstrap, and makes what this thread stands on. */
 function prepare(parts: ProxyParts): Prepared | Failed {
@@ -119,12 +121,13 @@ function prepare(parts: ProxyParts): Prepared | Failed {
   const decoded = decodeProxy(parts, core, bootstrap);
   if ('error' in decoded) return decoded;
   const { config } = decoded;
-  const { stats, runtime, serverStats } = core;
-  runtime.load(config.runtimeLayers);
-  const runtimeStats = stats.scope('runtime.', RUNTIME_STATS);
-  runtimeStats.inc(runtimeStats.i.load_success);
-  runtimeStats.set(runtimeStats.i.num_layers, runtime.layers.length);
-  runtimeStats.set(runtimeStats.i.num_keys, runtime.entries.size);
+  const { clock, stats, runtime, serverStats } = core;
+  const keeper = new RuntimeKeeper({
+    ...{ runtime, stats, clock, log: parts.logs.logger('runtime') },
+    serviceCluster: decoded.node.cluster ?? '',
+  });
+  const problem = keeper.start(config.runtimeLayers, options.mode !== 'validate');
+  if (problem !== null) return { error: problem };
   serverStats.add(serverStats.i.static_unknown_fields, loaded.warnings.length);
   const override = bootstrap.stats_server_version_override;
   serverStats.set(serverStats.i.version, Number(override ?? versionNumber(parts.version)));
@@ -132,7 +135,7 @@ function prepare(parts: ProxyParts): Prepared | Failed {
   for (const listener of config.listeners) {
     for (const text of standInWarnings(listener)) parts.logs.logger('config').warn(text);
   }
-  return { ...decoded, core, bootstrap };
+  return { ...decoded, core, bootstrap, keeper };
 }
 
 function makeDrain({ options }: ProxyParts, { clock, random }: Core): DrainManager {
@@ -140,7 +143,8 @@ function makeDrain({ options }: ProxyParts, { clock, random }: Core): DrainManag
 }
 
 function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: DrainManager): SupervisedProxy {
-  const { core, bootstrap, config, node, statsSettings, holders } = prepared;
+  const { core, bootstrap, config, node, statsSettings, holders, keeper } = prepared;
+  keeper.serve(crew);
   const { record } = holders;
   return {
     ...core,
@@ -152,6 +156,7 @@ function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: Dr
     statsSettings,
     drain,
     crew,
+    keeper,
     record,
   };
 }

@@ -65,12 +65,16 @@ export class Supervisor {
   }
 
   #startAdmin(): string | null {
-    const { config, clock, engine, random, runtime, stats, parts } = this.#proxy;
+    const { config, clock, crew, engine, random, runtime, stats, parts } = this.#proxy;
     this.updateServerStats();
     this.#flushTimer.arm(config.statsFlushIntervalMs);
     if (config.admin === null) return null;
     const handlers = adminHandlers(this.#proxy, this);
-    const context = { clock, random, runtime, stats, engine, dateText: new DateText(clock).now };
+    const context = {
+      ...{ clock, random, runtime, stats, engine },
+      dateText: new DateText(clock).now,
+      otherConnections: () => crew.connectionCount,
+    };
     const admin = new AdminListener(config.admin, handlers, context);
     const problem = admin.start();
     if (problem !== null) return `admin: ${problem}`;

@@ -61,7 +61,7 @@ export class Worker {
     }
     const { dynamic, runtimeLayers } = config;
     // Source: Envoy InstanceBase::onClusterManagerPrimaryInitializationComplete.
-    const hasRuntime = runtimeLayers.some(({ discovery }) => discovery !== undefined);
+    const hasRuntime = runtimeLayers.some(({ kind }) => kind === 'fetched');
     if (hasRuntime) this.#awaited.set('runtime', this.clusters.hold());
     if (dynamic.clusters !== null) this.#awaited.set('clusters', this.clusters.hold());
     let hasListeners = dynamic.listeners === null;

@@ -188,22 +188,24 @@ export class LogRegistry {
   }
 
   #apply(query: URLSearchParams): string | null {
-    const pairs = [...query];
+    const pairs = [...query].filter(([, value]) => value !== '');
     if (pairs.length > 1) return 'invalid number of parameters';
     const [pair] = pairs;
     if (pair === undefined) return null;
     const [name, value] = pair;
     if (name === 'level') {
-      const level = levelNumber(value);
+      const level = adminLevelNumber(value);
       if (level < 0) return 'unknown logger level';
       this.setAll(LOG_LEVELS[level] as LogLevel);
       return null;
     }
-    const wanted = name === 'paths' || name === 'group' ? value.split(',') : [`${name}:${value}`];
+    if (name === 'group') return 'group parameter requires fine-grain logging to be enabled';
+    const wanted = name === 'paths' ? value.split(',') : [`${name}:${value}`];
     const changes: (readonly [Logger, number])[] = [];
     for (const change of wanted) {
       const [component = '', text = ''] = change.split(':');
-      const level = levelNumber(text);
+      if (component === '' || text === '') return 'empty logger name or empty logger level';
+      const level = adminLevelNumber(text);
       if (level < 0) return 'unknown logger level';
       const logger = this.#loggers.get(component);
       if (logger === undefined) return 'unknown logger name';
@@ -221,8 +223,13 @@ usage: /logging?group=<group_name>:<level> (change group of loggers)
 levels: ${LOG_LEVELS.join(' ')} 
 `;
 
+/** Of options; the admin interface does not know 'warn', as Envoy's. */
 function levelNumber(text: string): number {
-  return LOG_LEVELS.indexOf((text === 'warn' ? 'warning' : text) as LogLevel);
+  return adminLevelNumber(text === 'warn' ? 'warning' : text);
+}
+
+function adminLevelNumber(text: string): number {
+  return LOG_LEVELS.indexOf(text as LogLevel);
 }
 
 function openOutput(path: string): ((line: string) => void) | string {

@@ -3,11 +3,16 @@ import { compileRegex, type Regex } from '../base/regex.ts';
 import type { Stat } from './metrics.ts';
 
 export type BucketMode = 'summary' | 'cumulative' | 'disjoint' | 'detailed';
-export type StatsFormat = 'text' | 'json' | 'prometheus';
+/** Pages are made of the text, or ask for the JSON themselves. */
+export type StatsFormat = 'text' | 'json' | 'prometheus' | 'html' | 'active-html';
 export type StatsParams = {
   readonly format: StatsFormat;
   readonly usedOnly: boolean;
   readonly filter: Regex | null;
+  /** Those that the filter does not match. */
+  readonly invertsFilter: boolean;
+  /** Hidden statistics alone are asked for, of which there are none. */
+  readonly onlyHidden: boolean;
   readonly type: 'All' | 'Counters' | 'Gauges' | 'Histograms' | 'TextReadouts';
   readonly buckets: BucketMode;
   readonly prometheusTextReadouts: boolean;
@@ -16,26 +21,24 @@ export type StatsParams = {
 const TYPES = ['All', 'Counters', 'Gauges', 'Histograms', 'TextReadouts'];
 const BUCKET_USAGE = 'usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n';
 
+const NOT_NATIVE = 'unsupported prometheusnative histogram type when not using protobuf exposition format';
+const NOT_PROMETHEUS = 'Invalid histogram_buckets type for non prometheus stats type';
+const HIDDEN = ['include', 'only', 'exclude'];
+
 /** Reads a query; a text is the body of the 400 that it deserves, in Envoy's words. */
 export function parseStatsParams(query: URLSearchParams, isPrometheusPath = false): StatsParams | string {
-  let format = isPrometheusPath ? 'prometheus' : (query.get('format') ?? 'text');
-  // The pages for people come with the dashboard.
-  if (format === 'html' || format === 'active-html') format = 'text';
-  if (format !== 'text' && format !== 'json' && format !== 'prometheus') {
-    return 'usage: /stats?format=(html|active-html|json|prometheus|text)\n\n';
-  }
+  const format = isPrometheusPath ? 'prometheus' : (query.get('format') ?? 'text');
+  if (!isFormat(format)) return 'usage: /stats?format=(html|active-html|json|prometheus|text)\n\n';
   const type = query.get('type') ?? 'All';
   if (!TYPES.includes(type)) return 'invalid &type= param';
   const given = query.get('histogram_buckets') ?? '';
   const buckets = bucketMode(given, format);
   if (buckets === null) {
-    if (format === 'prometheus' && given !== 'prometheusnative' && isMode(given)) {
-      return 'unsupported prometheus histogram bucket mode';
-    }
-    return given === 'prometheusnative' && format !== 'prometheus'
-      ? 'Invalid histogram_buckets type for non prometheus stats type'
-      : BUCKET_USAGE;
+    if (given === 'prometheusnative') return format === 'prometheus' ? NOT_NATIVE : NOT_PROMETHEUS;
+    return format === 'prometheus' && isMode(given) ? 'unsupported prometheus histogram bucket mode' : BUCKET_USAGE;
   }
+  const hidden = query.get('hidden') ?? 'exclude';
+  if (!HIDDEN.includes(hidden)) return 'usage: /stats?hidden=(include|only|exclude)\n\n';
   let filter: Regex | null = null;
   const pattern = query.get('filter') ?? '';
   if (pattern !== '') {
@@ -47,10 +50,16 @@ export function parseStatsParams(query: URLSearchParams, isPrometheusPath = fals
     format,
     usedOnly: query.has('usedonly'),
     filter,
+    invertsFilter: query.has('invert_filter'),
+    onlyHidden: hidden === 'only',
     type: type as StatsParams['type'],
     buckets,
     prometheusTextReadouts: query.has('text_readouts'),
   };
+}
+
+function isFormat(text: string): text is StatsFormat {
+  return ['text', 'json', 'prometheus', 'html', 'active-html'].includes(text);
 }
 
 function isMode(text: string): text is BucketMode {
@@ -68,6 +77,6 @@ function bucketMode(given: string, format: string): BucketMode | null {
 
 /** Whether a statistic is asked for. */
 export function isWanted(stat: Stat, params: StatsParams): boolean {
-  if (params.usedOnly && !stat.isUsed) return false;
-  return params.filter === null || params.filter.search(stat.name);
+  if ((params.usedOnly && !stat.isUsed) || params.onlyHidden) return false;
+  return params.filter === null || params.filter.search(stat.name) !== params.invertsFilter;
 }

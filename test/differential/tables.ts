@@ -1,6 +1,7 @@
 // The list of all tables of differential cases.
 import type { Group } from './case.ts';
 import { celGroups } from './cases/cel.ts';
+import { adminGroups } from './cases/admin.ts';
 import { chainMatchGroups } from './cases/chain-match.ts';
 import { clusterDnsGroups } from './cases/cluster-dns.ts';
 import { clusterOptionGroups } from './cases/cluster-options.ts';
@@ -104,6 +105,7 @@ export const allGroups: readonly Group[] = [
   ...grpcBehaviourGroups,
   ...grpcHttp2Groups,
   ...observabilityGroups,
+  ...adminGroups,
   ...logExpressionGroups,
   ...celGroups,
   ...networkFilterGroups,

@@ -105,7 +105,7 @@ test('workers serve one address, and the admin interface shows them as one proxy
   assert.equal(await stat(proxy, 'cluster_manager.active_clusters'), 1);
   assert.equal(await stat(proxy, 'listener_manager.total_listeners_active'), 1);
   assert.equal(await stat(proxy, 'listener_manager.listener_added'), 1);
-  assert.equal(await stat(proxy, 'runtime.load_success'), 1);
+  assert.equal(await stat(proxy, 'runtime.load_success'), 2);
   const { body: clusters } = await proxy.admin('/clusters');
   assert.match(clusters, /up::127\.0\.0\.1:\d+::rq_total::40\n/);
   assert.equal(clusters.match(/::rq_total::/g)?.length, 1);

@@ -31,6 +31,10 @@ export class FakeRuntime implements Runtime {
     return typeof value === 'number' ? value : fallback;
   }
 
+  double(key: string, fallback: number): number {
+    return this.number(key, fallback);
+  }
+
   boolean(key: string, fallback: boolean): boolean {
     const value = this.values.get(key);
     return typeof value === 'boolean' ? value : fallback;

@@ -1,84 +1,103 @@
 // The admin interface as an HTTP filter: it answers every request itself, in slices, so that big dumps stall nothing.
+import type { Address } from '../../base/byte-stream.ts';
 import type { Clock } from '../../base/clock.ts';
-import { H, headerKey } from '../../wire/header-names.ts';
-import { Headers } from '../../wire/headers.ts';
-import { BodyData, type FilterStream, type HttpFilter, type TerminalStream } from '../http/filter.ts';
+import type { StringMatcher } from '../../base/matcher.ts';
+import { H } from '../../wire/header-names.ts';
+import type { BodyData, FilterStream, HttpFilter, TerminalStream } from '../http/filter.ts';
+import { Answer, AnswerTurns } from './admin-answer.ts';
+import { refusedOrigin, refusedPath } from './admin-guard.ts';
+import {
+  type AdminHandler,
+  type AdminRequest,
+  type AdminResponse,
+  HTML,
+  helpText,
+  type LaterAdminResponse,
+} from './admin-handler.ts';
+import { requestQuery } from './admin-query.ts';
+import { PAGE_HEADERS } from './page-headers.ts';
 
-export type AdminRequest = {
-  readonly method: string;
-  /** Without the query. */
-  readonly path: string;
-  readonly query: URLSearchParams;
+/** Bytes of a request's body that are read; forms and settings are small. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+export type AdminFilterOptions = {
+  readonly handlers: readonly AdminHandler[];
+  readonly allowPaths: readonly StringMatcher[];
+  /** Where the interface listens. */
+  readonly address: Address;
+  /** Makes the front page. */
+  readonly homePage: (handlers: readonly AdminHandler[]) => Iterable<string>;
 };
 
-export type AdminResponse = {
-  readonly status: number;
-  /** Default 'text/plain; charset=UTF-8'. */
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Pieces are made one after another, a slice of time at once. */
-  readonly body: string | Iterable<string>;
-  /** Called when the whole answer has been handed over: what quits the process waits for it. */
-  readonly afterwards?: () => void;
-};
+/** What a request has said so far, then its answer. */
+type State = { chunks: Buffer[]; length: number; answer: Answer | null };
 
-/** An answer that needs something from other threads first. */
-export type LaterAdminResponse = { later(answer: (response: AdminResponse) => void): void };
-
-export type AdminHandler = {
-  readonly path: string;
-  readonly help: string;
-  /** Changes something: only POST. */
-  readonly mutates: boolean;
-  handle(request: AdminRequest): AdminResponse | LaterAdminResponse;
-};
-
-/** Milliseconds of one slice of a long answer. */
-const SLICE_MS = 1;
-/** Characters that are sent at once. */
-const CHUNK_CHARS = 16 * 1024;
-
-const CACHE_CONTROL = headerKey('cache-control');
-const NO_SNIFF = headerKey('x-content-type-options');
+const NOTHING = Buffer.alloc(0);
 
 /** The one filter of the admin listener's chain. */
 export class AdminFilter implements HttpFilter {
+  readonly #options: AdminFilterOptions;
   readonly #handlers: ReadonlyMap<string, AdminHandler>;
+  /** As /help shows them. */
+  readonly #sorted: readonly AdminHandler[];
+  readonly #turns: AnswerTurns;
   readonly #slot: number;
 
-  constructor(handlers: readonly AdminHandler[], slot: number) {
-    this.#handlers = new Map(handlers.map((handler) => [handler.path, handler]));
+  constructor(options: AdminFilterOptions, clock: Clock, slot: number) {
+    this.#options = options;
+    const own: AdminHandler[] = [
+      { path: '/', help: 'Admin home page', mutates: false, handle: () => this.#home() },
+      {
+        path: '/help',
+        help: 'print out list of admin commands',
+        mutates: false,
+        handle: () => ({ status: 200, body: helpText('admin commands are:\n', this.#sorted) }),
+      },
+    ];
+    this.#sorted = [...own, ...options.handlers].sort((a, b) => (a.path < b.path ? -1 : 1));
+    this.#handlers = new Map(this.#sorted.map((handler) => [handler.path, handler]));
+    this.#turns = new AnswerTurns(clock);
     this.#slot = slot;
   }
 
-  decodeHeaders(stream: FilterStream, _headers: Headers, endStream: boolean): 'continue' {
+  decodeHeaders(stream: FilterStream, _headers: unknown, endStream: boolean): 'continue' {
     if (endStream) this.#answer(stream as TerminalStream);
     return 'continue';
   }
 
-  decodeData(stream: FilterStream, _data: BodyData, endStream: boolean): 'continue' {
+  decodeData(stream: FilterStream, data: BodyData, endStream: boolean): 'continue' {
+    const state = this.#stateOf(stream);
+    if (state.answer !== null) return 'continue';
+    state.length += data.length;
+    if (state.length > MAX_BODY_BYTES) {
+      state.chunks = [];
+      this.#send(stream as TerminalStream, { status: 413, body: `A body of more than ${MAX_BODY_BYTES} bytes.\n` });
+      return 'continue';
+    }
+    if (data.length > 0) state.chunks.push(data.copy());
     if (endStream) this.#answer(stream as TerminalStream);
     return 'continue';
   }
 
   decodeTrailers(stream: FilterStream): 'continue' {
-    this.#answer(stream as TerminalStream);
+    if (this.#stateOf(stream).answer === null) this.#answer(stream as TerminalStream);
     return 'continue';
   }
 
   onDestroy(stream: FilterStream): void {
-    (stream.slot[this.#slot] as Answer | undefined)?.stop();
+    (stream.slot[this.#slot] as State | undefined)?.answer?.stop();
+  }
+
+  #stateOf(stream: FilterStream): State {
+    const known = stream.slot[this.#slot] as State | undefined;
+    if (known !== undefined) return known;
+    const state: State = { chunks: [], length: 0, answer: null };
+    stream.slot[this.#slot] = state;
+    return state;
   }
 
   #answer(stream: TerminalStream): void {
-    const { method, path } = stream.requestHeaders;
-    const queryAt = path.indexOf('?');
-    const request: AdminRequest = {
-      method,
-      path: queryAt < 0 ? path : path.slice(0, queryAt),
-      query: new URLSearchParams(queryAt < 0 ? '' : path.slice(queryAt + 1)),
-    };
-    const response = this.#route(request);
+    const response = this.#respond(stream);
     if (!('later' in response)) {
       this.#send(stream, response);
       return;
@@ -89,105 +108,36 @@ export class AdminFilter implements HttpFilter {
   }
 
   #send(stream: TerminalStream, response: AdminResponse): void {
-    const answer = new Answer(stream, response);
-    stream.slot[this.#slot] = answer;
+    const answer = new Answer(stream, response, this.#turns);
+    this.#stateOf(stream).answer = answer;
     answer.start();
   }
 
-  #route(request: AdminRequest): AdminResponse | LaterAdminResponse {
-    const handler = this.#handlers.get(request.path);
-    if (request.path === '/' || request.path === '/help')
-      return { status: 200, body: this.#help('admin commands are:\n') };
-    if (handler === undefined) return { status: 404, body: this.#help(`invalid path. admin commands are:\n`) };
-    if (handler.mutates && request.method !== 'POST') {
-      return {
-        status: 405,
-        headers: { allow: 'POST' },
-        body: `Method ${request.method} not allowed, POST required.\n`,
-      };
+  #respond(stream: TerminalStream): AdminResponse | LaterAdminResponse {
+    const { requestHeaders: headers } = stream;
+    const { method, path: given } = headers;
+    const { allowPaths, address } = this.#options;
+    const state = this.#stateOf(stream);
+    const body = state.chunks.length === 0 ? NOTHING : Buffer.concat(state.chunks);
+    state.chunks = [];
+    const queryAt = given.indexOf('?');
+    const path = queryAt < 0 ? given : given.slice(0, queryAt);
+    const handler = this.#handlers.get(path);
+    const refused =
+      refusedPath(given, allowPaths) ?? refusedOrigin(headers, method !== 'GET' && method !== 'HEAD', address);
+    if (refused !== null) return refused;
+    if (handler === undefined) {
+      return { status: 404, body: helpText('invalid path. admin commands are:\n', this.#sorted) };
     }
+    if (handler.mutates && method !== 'POST') {
+      return { status: 405, body: `Method ${method} not allowed, POST required.` };
+    }
+    const query = requestQuery(given, headers.get(H['content-type']) ?? '', body);
+    const request: AdminRequest = { method, path, query, body };
     return handler.handle(request);
   }
 
-  #help(title: string): string {
-    let text = title;
-    for (const handler of [...this.#handlers.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
-      text += `  ${handler.path}${handler.mutates ? ' (POST)' : ''}: ${handler.help}\n`;
-    }
-    return text;
-  }
-}
-
-/** One answer on its way; made piece by piece. */
-class Answer {
-  readonly #stream: TerminalStream;
-  readonly #response: AdminResponse;
-  readonly #clock: Clock;
-  readonly #pieces: Iterator<string>;
-  #isStopped = false;
-  #isPaused = false;
-  #isRunning = false;
-
-  constructor(stream: TerminalStream, response: AdminResponse) {
-    this.#stream = stream;
-    this.#response = response;
-    this.#clock = stream.clock;
-    const { body } = response;
-    this.#pieces = (typeof body === 'string' ? [body] : body)[Symbol.iterator]();
-  }
-
-  start(): void {
-    const stream = this.#stream;
-    const headers = new Headers();
-    headers.status = this.#response.status;
-    headers.set(H['content-type'], this.#response.contentType ?? 'text/plain; charset=UTF-8');
-    headers.set(CACHE_CONTROL, 'no-cache, max-age=0');
-    headers.set(NO_SNIFF, 'nosniff');
-    for (const [name, value] of Object.entries(this.#response.headers ?? {})) headers.set(headerKey(name), value);
-    stream.responseWatermarks = {
-      onAboveWatermark: () => {
-        this.#isPaused = true;
-      },
-      onBelowWatermark: () => {
-        this.#isPaused = false;
-        this.#run();
-      },
-    };
-    stream.encodeHeaders(headers, false);
-    this.#run();
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-  }
-
-  #run(): void {
-    if (this.#isRunning || this.#isStopped) return;
-    this.#isRunning = true;
-    const until = this.#clock.update() + SLICE_MS;
-    let text = '';
-    for (;;) {
-      const piece = this.#pieces.next();
-      if (piece.done !== true) text += piece.value;
-      else {
-        this.#send(text, true);
-        this.#response.afterwards?.();
-        return;
-      }
-      if (text.length >= CHUNK_CHARS) {
-        this.#send(text, false);
-        text = '';
-      }
-      if (this.#isStopped) return;
-      if (this.#isPaused || this.#clock.update() >= until) break;
-    }
-    if (text !== '') this.#send(text, false);
-    this.#isRunning = false;
-    if (!this.#isPaused && !this.#isStopped) this.#clock.defer(() => this.#run());
-  }
-
-  #send(text: string, endStream: boolean): void {
-    if (this.#isStopped) return;
-    this.#stream.encodeData(new BodyData().set(Buffer.from(text, 'utf8')), endStream);
+  #home(): AdminResponse {
+    return { status: 200, contentType: HTML, headers: PAGE_HEADERS, body: this.#options.homePage(this.#sorted) };
   }
 }

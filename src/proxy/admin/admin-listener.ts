@@ -2,7 +2,8 @@
 import { SANITIZE } from '../http/client-cert-header.ts';
 import type { Address } from '../../base/byte-stream.ts';
 import type { Clock, Random } from '../../base/clock.ts';
-import type { Engine } from '../../net/engine.ts';
+import type { StringMatcher } from '../../base/matcher.ts';
+import type { Engine, SocketOption } from '../../net/engine.ts';
 import { DEFAULT_HTTP2_OPTIONS } from '../../wire/http2/options.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { AccessLog } from '../access-log/access-log.ts';
@@ -14,13 +15,21 @@ import { ActiveListener } from '../listener/listener.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { NetworkFilterFactory } from '../network/filter.ts';
 import { singleWorker } from '../workers/single.ts';
-import { AdminFilter, type AdminHandler } from './admin-filter.ts';
+import { AdminFilter } from './admin-filter.ts';
+import type { AdminHandler } from './admin-handler.ts';
+import { homePage } from './home-page.ts';
 
 export type AdminConfig = {
   readonly address: Address;
   /** Of a unix socket; 0 leaves it to the process. */
   readonly pipeMode: number;
   readonly accessLogs: readonly AccessLog[];
+  readonly socketOptions: readonly SocketOption[];
+  readonly ignoresGlobalLimit: boolean;
+  /** Empty: all paths. */
+  readonly allowPaths: readonly StringMatcher[];
+  /** Where profiles are written. */
+  readonly profilePath: string;
 };
 
 export type AdminListenerContext = {
@@ -30,6 +39,8 @@ export type AdminListenerContext = {
   readonly runtime: Runtime;
   readonly stats: StatStore;
   readonly dateText: () => string;
+  /** Of all other listeners, for the limit of all together. */
+  readonly otherConnections: () => number;
 };
 
 /** The admin interface stays up while listeners drain. */
@@ -52,7 +63,7 @@ export class AdminListener {
         seams,
         transports: null,
         drain: NEVER_DRAINS,
-        connections: { active: 0 },
+        connections: new AllConnections(context.otherConnections),
         thread: 'main_thread',
         listenerFor: () => null,
         isOwnAddress: () => false,
@@ -78,14 +89,34 @@ export class AdminListener {
   }
 }
 
+/** Those of the admin interface count besides all others. */
+class AllConnections {
+  readonly #others: () => number;
+  #own = 0;
+
+  constructor(others: () => number) {
+    this.#others = others;
+  }
+
+  get active(): number {
+    return this.#own + this.#others();
+  }
+
+  set active(all: number) {
+    this.#own = all - this.#others();
+  }
+}
+
 function connectionManager(admin: AdminConfig, handlers: readonly AdminHandler[]): NetworkFilterFactory {
+  const { allowPaths, address } = admin;
   const filter: HttpFilterFactory = {
     name: 'envoy.filters.http.admin',
     configType: '',
     fields: {},
     isTerminal: true,
     decode: () => null,
-    create: (_config, context) => new AdminFilter(handlers, context.slot),
+    create: (_config, context) =>
+      new AdminFilter({ handlers, allowPaths, address, homePage }, context.clock, context.slot),
   };
   const filters = [{ name: filter.name, factory: filter, config: null, disabled: false }];
   const config = { ...ADMIN_HTTP, accessLogs: admin.accessLogs };
@@ -112,14 +143,16 @@ function listenerConfig(admin: AdminConfig, manager: NetworkFilterFactory): List
     name: 'admin',
     fingerprint: '',
     internal: null,
-    addresses: [{ address: admin.address, ipv4Compat: false, pipeMode: admin.pipeMode, socketOptions: [] }],
+    addresses: [
+      { address: admin.address, ipv4Compat: false, pipeMode: admin.pipeMode, socketOptions: admin.socketOptions },
+    ],
     bindToPort: true,
     handsOff: false,
     reusePort: false,
     backlog: 0,
     bufferLimitBytes: 1024 * 1024,
     statPrefix: 'admin',
-    ignoreGlobalConnectionLimit: true,
+    ignoreGlobalConnectionLimit: admin.ignoresGlobalLimit,
     accessLogs: [],
     listenerFilters: [],
     listenerFiltersTimeoutMs: 0,
@@ -191,8 +224,8 @@ const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
   },
   codecType: 'AUTO',
   http2: { wire: DEFAULT_HTTP2_OPTIONS, keepalive: null },
-  normalizePath: false,
-  mergeSlashes: false,
+  normalizePath: true,
+  mergeSlashes: true,
   escapedSlashes: 'KEEP_UNCHANGED',
   stripMatchingHostPort: false,
   stripAnyHostPort: false,

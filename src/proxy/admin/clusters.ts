@@ -1,10 +1,11 @@
 // Admin endpoint /clusters: limits and hosts of every cluster.
 import { compileRegex } from '../../base/regex.ts';
 import { type ClusterStatus, HOST_COUNTS, type HostStatus } from '../workers/crew.ts';
-import type { AdminHandler, AdminResponse } from './admin-filter.ts';
+import { type AdminHandler, type AdminResponse, badRequest } from './admin-handler.ts';
+import { CLUSTERS_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
 import { addressJson } from './listeners.ts';
-import { json } from './server.ts';
+import { JsonList, JsonTree, jsonDocument } from './json-writer.ts';
 
 export function clustersHandlers({ proxy }: AdminContext): AdminHandler[] {
   return [
@@ -12,10 +13,11 @@ export function clustersHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/clusters',
       help: 'upstream cluster status',
       mutates: false,
+      params: CLUSTERS_PARAMS,
       handle: (request) => {
         const filter = request.query.get('filter');
         const regex = filter === null ? null : compileRegex(filter);
-        if (regex !== null && 'error' in regex) return { status: 400, body: `Invalid re2 regex: ${regex.error}` };
+        if (regex !== null && 'error' in regex) return badRequest('Invalid re2 regex');
         const isWanted = (name: string): boolean => regex === null || regex.search(name);
         const show = request.query.get('format') === 'json' ? asJson : asText;
         return { later: (answer) => proxy.crew.clusters((clusters) => answer(show(clusters, isWanted))) };
@@ -27,13 +29,10 @@ export function clustersHandlers({ proxy }: AdminContext): AdminHandler[] {
 type Show = (clusters: Iterable<ClusterStatus>, isWanted: (name: string) => boolean) => AdminResponse;
 
 const asJson: Show = (clusters, isWanted) => {
-  const statuses: unknown[] = [];
-  for (const cluster of clusters) if (isWanted(cluster.name)) statuses.push(clusterJson(cluster));
-  return {
-    status: 200,
-    contentType: 'application/json',
-    body: json(statuses.length === 0 ? {} : { cluster_statuses: statuses }),
-  };
+  const cluster_statuses = new JsonList(function* () {
+    for (const cluster of clusters) if (isWanted(cluster.name)) yield clusterJson(cluster);
+  });
+  return { status: 200, contentType: 'application/json', body: jsonDocument(new JsonTree({ cluster_statuses })) };
 };
 
 const asText: Show = (clusters, isWanted) => ({ status: 200, body: textOf(clusters, isWanted) });

@@ -1,176 +1,134 @@
 // The endpoint /config_dump: the configuration in force as protobuf JSON, in the messages of envoy.admin.v3.
+import type { Clock } from '../../base/clock.ts';
 import { compileRegex } from '../../base/regex.ts';
-import { toJson } from '../../proto/json-encode.ts';
+import { runInSlices } from '../../base/slices.ts';
 import { registry } from '../../proto/registry.ts';
-import type { Listener } from '../../proto/generated/types.d.ts';
 import { TYPE_URL_PREFIX, typeUrlName } from '../../proto/type-url.ts';
-import { userAgent } from '../user-agent.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../xds/types.ts';
-import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
+import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-handler.ts';
 import { applyMask, type JsonObject, parseMask, redact } from './dump-json.ts';
-import {
-  decodeResource,
-  type DumpView,
-  dynamicClusters,
-  dynamicFilters,
-  dynamicListeners,
-  dynamicSecrets,
-  endpointErrors,
-  keptMessages,
-  messageJson,
-  namedFiltersOf,
-  timeText,
-} from './dynamic-dump.ts';
-import { managersOf } from './listener-managers.ts';
-import { dynamicRoutes, scopedRoutes, withHosts } from './scoped-dump.ts';
-import { endpointDump } from './endpoint-dump.ts';
+import { type Dump, makeDumps, viewOf } from './dump-sections.ts';
+import { CONFIG_DUMP_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
-import { json } from './server.ts';
-import { markStandIns } from './stand-in-marks.ts';
-
-const ADMIN_PREFIX = `${TYPE_URL_PREFIX}envoy.admin.v3.`;
-
-type Dump = Record<string, unknown> & { '@type': string };
+import { JsonList, JsonTree, jsonDocument } from './json-writer.ts';
 
 export function configDumpHandlers(context: AdminContext): AdminHandler[] {
   return [
     {
       path: '/config_dump',
-      help: 'dump current Envoy configs (experimental)',
+      help: 'dump current Envoy configs',
       mutates: false,
+      params: CONFIG_DUMP_PARAMS,
       handle: (request) => configDump(context, request),
     },
   ];
 }
 
 function configDump(context: AdminContext, request: AdminRequest): AdminResponse | LaterAdminResponse {
-  const { crew } = context.proxy;
+  const { crew, clock } = context.proxy;
   const { query } = request;
   const nameRegex = query.get('name_regex');
   const regex = nameRegex === null ? null : compileRegex(nameRegex);
   if (regex !== null && 'error' in regex)
-    return { status: 400, body: `Error while parsing name_regex from ${nameRegex}\n` };
+    return wrong(400, `INVALID_ARGUMENT: Error while parsing name_regex from ${nameRegex}: ${regex.error}\n`);
   const isWanted = (name: string): boolean => regex === null || regex.matches(name);
   const hasEndpoints = query.has('include_eds');
   return {
     later: (answer) =>
       crew.refresh(() => {
         const view = viewOf(context, isWanted);
-        const dumps = makeDumps(context, view);
-        const finish = (): void => {
-          redact(dumps);
-          answer(answerOf(dumps.map(withoutEmpty), query));
-        };
-        if (!hasEndpoints) {
-          finish();
-          return;
-        }
-        crew.clusters((clusters) => {
-          const endpoints = endpointDump(clusters, isWanted, endpointErrors(view));
-          const at = dumps.findIndex(({ '@type': type }) => type.endsWith('ListenersConfigDump'));
-          dumps.splice(at, 0, { '@type': `${ADMIN_PREFIX}EndpointsConfigDump`, ...endpoints });
-          finish();
-        });
+        if (!hasEndpoints) answerOf(makeDumps(context, view, null), query, clock, answer);
+        else crew.clusters((clusters) => answerOf(makeDumps(context, view, clusters), query, clock, answer));
       }),
   };
 }
 
-function viewOf({ proxy }: AdminContext, isWanted: (name: string) => boolean): DumpView {
-  const { crew, record } = proxy;
-  const listening = new Set(crew.listeners().map(({ name }) => name));
-  return {
-    ...{ record, isWanted },
-    isWarmingCluster: (name) => crew.stats.find(`cluster.${name.replaceAll(':', '_')}.warming_state`) === 1,
-    isListening: (name) => listening.has(name),
-  };
-}
-
-function makeDumps({ proxy }: AdminContext, view: DumpView): Dump[] {
-  const statics = proxy.bootstrap.static_resources ?? {};
-  const { isWanted, record } = view;
-  const updated = { last_updated: timeText(proxy.startedWallMs) };
-  const told = { ...proxy.bootstrap, node: { ...proxy.bootstrap.node, ...userAgent(proxy.parts.version) } };
-  const clusters = (statics.clusters ?? []).filter((one) => isWanted(one.name ?? ''));
-  const listeners = (statics.listeners ?? []).filter((one) => isWanted(one.name ?? ''));
-  const all = [
-    ...(statics.listeners ?? []).map((listener) => [listener, proxy.startedWallMs] as const),
-    ...[...record.of(LISTENER_TYPE)].flatMap(({ active }) =>
-      active === null ? [] : [[decodeResource(LISTENER_TYPE, active.bytes) as Listener, active.updatedWallMs] as const],
-    ),
-  ];
-  const routes = all
-    .flatMap(([listener, wallMs]) => routeConfigurations(listener).map((config) => ({ config, wallMs })))
-    .filter(({ config }) => isWanted((config as { name?: string }).name ?? ''));
-  const filters = dynamicFilters(view);
-  const ecds = (filters['ecds_filters'] as readonly unknown[]).length === 0 ? [] : [dump('Ecds', filters)];
-  return [
-    dump('Bootstrap', {
-      bootstrap: toJson(registry.message('envoy.config.bootstrap.v3.Bootstrap'), told, {
-        preserveProtoFieldNames: true,
-      }),
-      ...updated,
-    }),
-    dump('Clusters', {
-      version_info: '',
-      static_clusters: clusters.map((one) => ({ cluster: messageJson(CLUSTER_TYPE, one), ...updated })),
-      ...dynamicClusters(view),
-    }),
-    ...ecds,
-    dump('Listeners', {
-      version_info: '',
-      static_listeners: listeners.map((one) => ({
-        listener: markStandIns(messageJson(LISTENER_TYPE, one), one, namedFiltersOf(view)),
-        ...updated,
-      })),
-      ...dynamicListeners(view),
-    }),
-    dump('ScopedRoutes', scopedRoutes(view, all)),
-    dump('Routes', {
-      static_route_configs: routes.map(({ config, wallMs }) =>
-        withHosts(view, { route_config: messageJson(ROUTE_TYPE, config) }, wallMs),
-      ),
-      ...dynamicRoutes(view),
-    }),
-    dump('Secrets', dynamicSecrets(view, proxy.startedWallMs)),
-    ...(keptMessages(view) as Dump[]),
-  ];
-}
-
-function dump(kind: string, fields: JsonObject): Dump {
-  return { '@type': `${ADMIN_PREFIX}${kind}ConfigDump`, ...fields };
-}
+type Tell = (response: AdminResponse) => void;
 
 /** `resource` picks one repeated field out of all dumps; `mask` fields of each. */
-function answerOf(dumps: readonly Dump[], query: URLSearchParams): AdminResponse {
+function answerOf(dumps: readonly Dump[], query: URLSearchParams, clock: Clock, answer: Tell): void {
   const resource = query.get('resource');
   const paths = parseMask(query.get('mask'));
-  if (resource !== null) return resourceAnswer(dumps, resource, paths);
-  if (paths.length === 0) return ok(dumps);
+  if (resource !== null) {
+    answerResource(dumps, resource, paths, clock, answer);
+    return;
+  }
+  if (paths.length === 0) {
+    answer(ok(dumps.map(({ make }) => new JsonList(() => [make()]))));
+    return;
+  }
   // A mask that does not fit a dump is no error: it may fit another.
-  return ok(dumps.flatMap<JsonObject>((one) => applyMask(typeUrlName(one['@type']), one, paths) ?? []));
+  const masked = dumps.flatMap(({ type, make }) => {
+    const kept = applyMask(typeUrlName(type), make(), paths);
+    return kept === null ? [] : [new JsonList(() => [kept])];
+  });
+  const none = `FieldMask ${query.get('mask')} could not be successfully applied to any configs.`;
+  answer(masked.length === 0 ? wrong(400, none) : ok(masked));
 }
 
-function resourceAnswer(dumps: readonly Dump[], resource: string, paths: readonly string[]): AdminResponse {
+function wrong(status: number, body: string): AdminResponse {
+  return { status, contentType: 'text/plain', body };
+}
+
+function answerResource(
+  dumps: readonly Dump[],
+  resource: string,
+  paths: readonly string[],
+  clock: Clock,
+  answer: Tell,
+): void {
   // Endpoints are dumped only when they are asked for: then they are among the dumps.
-  for (const one of dumps) {
-    const typeName = typeUrlName(one['@type']);
-    const field = registry.find(typeName)?.fieldByName(resource);
+  for (const { type: typeUrl, make } of dumps) {
+    const field = registry.find(typeUrlName(typeUrl))?.fieldByName(resource);
     if (field === undefined) continue;
     if (!field.repeated) {
       const text = `${resource} is not a repeated field. Use ?mask=${resource} to get only this field`;
-      return { status: 400, contentType: 'text/plain', body: text };
+      answer(wrong(400, text));
+      return;
     }
     const type = field.message.fullName;
-    const configs: JsonObject[] = [];
-    for (const entry of (one[resource] ?? []) as readonly JsonObject[]) {
-      const typed = { '@type': TYPE_URL_PREFIX + type, ...entry };
-      const kept = paths.length === 0 ? typed : applyMask(type, typed, paths);
-      if (kept === null) return { status: 400, contentType: 'text/plain', body: badMask(paths) };
-      configs.push(kept);
+    if (paths.some((path) => isWholeAny(type, path))) {
+      answer(wrong(400, badMask(paths)));
+      return;
     }
-    return ok(configs);
+    const entries = (make().fields[resource] ?? []) as Iterable<JsonObject | JsonTree>;
+    const typed = (entry: JsonObject | JsonTree): JsonTree =>
+      new JsonTree({ '@type': TYPE_URL_PREFIX + type, ...(entry instanceof JsonTree ? entry.fields : entry) });
+    if (paths.length === 0) {
+      const all = function* (): Generator<JsonTree> {
+        for (const entry of entries) yield typed(entry);
+      };
+      answer(ok([new JsonList(all)]));
+      return;
+    }
+    runInSlices({ clock }, masked(entries, typed, type, paths), (kept) =>
+      answer(kept === null ? wrong(400, badMask(paths)) : ok([new JsonList(() => kept)])),
+    );
+    return;
   }
-  return { status: 404, contentType: 'text/plain', body: `${resource} not found in config dump` };
+  answer(wrong(404, `${resource} not found in config dump`));
+}
+
+/** Envoy takes what is behind a field of any type for a mask of its own, which may not be empty. */
+function isWholeAny(type: string, path: string): boolean {
+  const field = registry.find(type)?.fieldByName(path);
+  return field?.kind === 'message' && field.message.wellKnown === 'any';
+}
+
+/** All of them, before the first is answered: one that the mask does not fit makes it a wrong request. */
+function* masked(
+  entries: Iterable<JsonObject | JsonTree>,
+  typed: (entry: JsonObject | JsonTree) => JsonTree,
+  type: string,
+  paths: readonly string[],
+): Generator<void, JsonTree[] | null> {
+  const all: JsonTree[] = [];
+  for (const entry of entries) {
+    const kept = applyMask(type, typed(entry), paths);
+    if (kept === null) return null;
+    all.push(kept);
+    yield;
+  }
+  return all;
 }
 
 /** Envoy prints the mask in protobuf's debug form. */
@@ -179,18 +137,9 @@ function badMask(paths: readonly string[]): string {
   return `FieldMask goo.gle/debugproto   \n${lines} could not be successfully used.`;
 }
 
-function ok(configs: readonly JsonObject[]): AdminResponse {
-  return { status: 200, contentType: 'application/json', body: json(configs.length === 0 ? {} : { configs }) };
-}
-
-function withoutEmpty(dump: Dump): Dump {
-  const kept: Dump = { '@type': dump['@type'] };
-  for (const [key, value] of Object.entries(dump)) {
-    if (value !== '' && (!Array.isArray(value) || value.length > 0)) kept[key] = value;
-  }
-  return kept;
-}
-
-function routeConfigurations(listener: Listener): unknown[] {
-  return managersOf(listener).flatMap(({ route_config }) => route_config ?? []);
+function ok(parts: readonly JsonList[]): AdminResponse {
+  const configs = new JsonList(function* () {
+    for (const part of parts) yield* part;
+  });
+  return { status: 200, contentType: 'application/json', body: jsonDocument(new JsonTree({ configs }), redact) };
 }

@@ -3,7 +3,7 @@ import { addressText } from '../../net/address.ts';
 import { formatIp, type Ip } from '../../base/ip.ts';
 import type { DnsView } from '../dns/start-dns.ts';
 import type { TableEntry } from '../dns/name-table.ts';
-import type { AdminHandler } from './admin-filter.ts';
+import type { AdminHandler } from './admin-handler.ts';
 import type { AdminContext } from './handlers.ts';
 
 const PIECE_LENGTH = 8192;

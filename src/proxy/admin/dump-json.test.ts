@@ -2,28 +2,32 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyMask, type JsonObject, parseMask, redact } from './dump-json.ts';
+import { JsonTree, jsonPieces } from './json-writer.ts';
 
 const TYPE = 'envoy.admin.v3.ClustersConfigDump.DynamicCluster';
 const CLUSTER = { '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster', name: 'one', type: 'EDS' };
 
+/** What is written of it. */
+function mask(type: string, json: JsonObject, paths: readonly string[]): unknown {
+  const kept = applyMask(type, new JsonTree(json), paths);
+  return kept === null ? null : JSON.parse([...jsonPieces(kept)].join(''));
+}
+
 test('a mask keeps its paths, through Anys', () => {
   const json: JsonObject = { version_info: '1', cluster: CLUSTER, last_updated: 'now' };
-  assert.deepEqual(applyMask(TYPE, json, parseMask('version_info,cluster.name')), {
+  assert.deepEqual(mask(TYPE, json, parseMask('version_info,cluster.name')), {
     version_info: '1',
     cluster: { '@type': CLUSTER['@type'], name: 'one' },
   });
-  assert.deepEqual(applyMask(TYPE, json, ['error_state.details']), {});
+  assert.deepEqual(mask(TYPE, json, ['error_state.details']), {});
 });
 
 test('a mask that fits no field of the type is refused', () => {
   const json: JsonObject = { cluster: CLUSTER };
   for (const path of ['nope', 'cluster.nope', 'version_info.x', 'error_state.nope', '']) {
-    assert.equal(applyMask(TYPE, json, [path]), null, path);
+    assert.equal(mask(TYPE, json, [path]), null, path);
   }
-  assert.equal(
-    applyMask('envoy.admin.v3.ClustersConfigDump', { static_clusters: [] }, ['static_clusters.cluster']),
-    null,
-  );
+  assert.equal(mask('envoy.admin.v3.ClustersConfigDump', { static_clusters: [] }, ['static_clusters.cluster']), null);
 });
 
 test('private keys, tickets and passwords are overwritten, whatever form they have', () => {

@@ -2,6 +2,7 @@
 import type { MessageType } from '../../proto/message-type.ts';
 import { registry } from '../../proto/registry.ts';
 import { typeUrlName } from '../../proto/type-url.ts';
+import { JsonTree } from './json-writer.ts';
 
 export type JsonObject = { [key: string]: unknown };
 
@@ -37,11 +38,11 @@ export function parseMask(mask: string | null): readonly string[] {
  * Keeps the paths of a message and nothing else; null when one of them is no path of the type. Paths go through Anys,
  * not through lists. Source: Envoy, checkFieldMaskAndTrimMessage.
  */
-export function applyMask(typeName: string, json: JsonObject, paths: readonly string[]): JsonObject | null {
+export function applyMask(typeName: string, json: JsonTree, paths: readonly string[]): JsonTree | null {
   const kept: JsonObject = {};
-  if ('@type' in json) kept['@type'] = json['@type'];
-  for (const path of paths) if (!keep(typeName, json, kept, path.split('.'))) return null;
-  return kept;
+  if ('@type' in json.fields) kept['@type'] = json.fields['@type'];
+  for (const path of paths) if (!keep(typeName, json.fields, kept, path.split('.'))) return null;
+  return new JsonTree(kept);
 }
 
 function keep(typeName: string, from: JsonObject, into: JsonObject, steps: readonly string[]): boolean {
@@ -56,12 +57,18 @@ function keep(typeName: string, from: JsonObject, into: JsonObject, steps: reado
   if (field.repeated || field.kind !== 'message') return false;
   const isAny = field.message.wellKnown === 'any';
   if (value === undefined) return isAny || isPath(field.message, rest);
-  const inner = value as JsonObject;
+  const inner = fieldsOf(value) as JsonObject;
   const innerType = isAny ? typeUrlName(String(inner['@type'] ?? '')) : field.message.fullName;
-  const target = (into[field.name] ?? (isAny ? { '@type': inner['@type'] } : {})) as JsonObject;
+  const known = fieldsOf(into[field.name]);
+  const target: JsonObject = known ?? (isAny ? { '@type': inner['@type'] } : {});
   if (!keep(innerType, inner, target, rest)) return false;
-  into[field.name] = target;
+  into[field.name] = new JsonTree(target);
   return true;
+}
+
+/** Of a tree or an object; undefined for none. */
+function fieldsOf(value: unknown): JsonObject | undefined {
+  return (value instanceof JsonTree ? { ...value.fields } : value) as JsonObject | undefined;
 }
 
 /** Whether the type has such a field, set or not. */

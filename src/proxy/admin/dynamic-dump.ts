@@ -16,6 +16,7 @@ import {
   SECRET_TYPE,
 } from '../xds/types.ts';
 import type { JsonObject } from './dump-json.ts';
+import { JsonList } from './json-writer.ts';
 import { markStandIns, type NamedFilters } from './stand-in-marks.ts';
 
 /** Which names are wanted, and what is on its way in. */
@@ -45,34 +46,41 @@ export function timeText(wallMs: number): string {
 }
 
 export function dynamicClusters(view: DumpView): JsonObject {
-  const active: JsonObject[] = [];
-  const warming: JsonObject[] = [];
-  for (const resource of wanted(view, CLUSTER_TYPE)) {
-    const into = resource.active !== null && view.isWarmingCluster(resource.name) ? warming : active;
-    into.push(entryOf(CLUSTER_TYPE, 'cluster', resource));
-  }
+  const all = wanted(view, CLUSTER_TYPE);
+  const those = (warming: boolean): JsonList =>
+    new JsonList(function* () {
+      for (const resource of all()) {
+        const isWarming = resource.active !== null && view.isWarmingCluster(resource.name);
+        if (isWarming === warming) yield entryOf(CLUSTER_TYPE, 'cluster', resource);
+      }
+    });
   return {
     ...versionOf(view, CLUSTER_TYPE),
-    dynamic_active_clusters: active,
-    dynamic_warming_clusters: warming,
+    dynamic_active_clusters: those(false),
+    dynamic_warming_clusters: those(true),
   };
 }
 
 export function dynamicListeners(view: DumpView): JsonObject {
-  const draining = view.record.leaving.draining();
-  const namedFilters = namedFiltersOf(view);
-  const listeners = wanted(view, LISTENER_TYPE).map((resource) => {
-    const { name, active, error } = resource;
-    if (active === null) return { name, ...errorOf(LISTENER_TYPE, error) };
-    const which = view.isListening(name) ? 'active_state' : 'warming_state';
-    const before = draining.get(name);
-    draining.delete(name);
-    const old = before === undefined ? {} : { draining_state: listenerState(before, namedFilters) };
-    return { name, [which]: listenerState(active, namedFilters), ...old, ...errorOf(LISTENER_TYPE, error) };
+  const all = wanted(view, LISTENER_TYPE);
+  const listeners = new JsonList(function* () {
+    const draining = new Map(view.record.leaving.draining());
+    const namedFilters = namedFiltersOf(view);
+    for (const { name, active, error } of all()) {
+      if (active === null) {
+        yield { name, ...errorOf(LISTENER_TYPE, error) };
+        continue;
+      }
+      const which = view.isListening(name) ? 'active_state' : 'warming_state';
+      const before = draining.get(name);
+      draining.delete(name);
+      const old = before === undefined ? {} : { draining_state: listenerState(before, namedFilters) };
+      yield { name, [which]: listenerState(active, namedFilters), ...old, ...errorOf(LISTENER_TYPE, error) };
+    }
+    for (const [name, before] of draining) {
+      if (view.isWanted(name)) yield { name, draining_state: listenerState(before, namedFilters) };
+    }
   });
-  for (const [name, before] of draining) {
-    if (view.isWanted(name)) listeners.push({ name, draining_state: listenerState(before, namedFilters) });
-  }
   return { ...versionOf(view, LISTENER_TYPE), dynamic_listeners: listeners };
 }
 
@@ -102,50 +110,58 @@ function listenerState(
 
 /** Those that nobody has answered for are told with the time since when they can have been wanted. */
 export function dynamicSecrets(view: DumpView, startedWallMs: number): JsonObject {
-  const secrets = wanted(view, SECRET_TYPE).map((resource) => ({
-    name: resource.name,
-    ...entryOf(SECRET_TYPE, 'secret', resource),
-  }));
-  const told = new Set(secrets.map(({ name }) => name));
-  const awaited = [...view.record.awaited(SECRET_TYPE)].filter((name) => !told.has(name) && view.isWanted(name));
-  const warming = awaited.map((name) => ({
-    ...{ name, version_info: 'uninitialized', last_updated: timeText(startedWallMs) },
-    secret: messageJson(SECRET_TYPE, { name }),
-  }));
-  return { dynamic_active_secrets: secrets, dynamic_warming_secrets: warming };
+  const all = wanted(view, SECRET_TYPE);
+  const awaited = [...view.record.awaited(SECRET_TYPE)];
+  const active = new JsonList(function* () {
+    for (const resource of all()) yield { name: resource.name, ...entryOf(SECRET_TYPE, 'secret', resource) };
+  });
+  const warming = new JsonList(function* () {
+    const told = new Set([...all()].map(({ name }) => name));
+    for (const name of awaited) {
+      if (told.has(name) || !view.isWanted(name)) continue;
+      const uninitialized = { name, version_info: 'uninitialized', last_updated: timeText(startedWallMs) };
+      yield { ...uninitialized, secret: messageJson(SECRET_TYPE, { name }) };
+    }
+  });
+  return { dynamic_active_secrets: active, dynamic_warming_secrets: warming };
 }
 
 export function dynamicFilters(view: DumpView): JsonObject {
-  return { ecds_filters: entries(view, EXTENSION_TYPE, 'ecds_filter') };
+  const all = wanted(view, EXTENSION_TYPE);
+  return {
+    ecds_filters: new JsonList(function* () {
+      for (const resource of all()) yield entryOf(EXTENSION_TYPE, 'ecds_filter', resource);
+    }),
+  };
 }
 
 /** Istio's own messages, each as it came: Envoy has no dump for them. */
-export function keptMessages({ record }: DumpView): JsonObject[] {
+export function keptMessages({ record }: DumpView): readonly (() => JsonObject)[] {
   return [NAME_TABLE_TYPE, PROXY_CONFIG_TYPE].flatMap((type) =>
-    [...record.of(type)].flatMap<JsonObject>(({ active }) => (active === null ? [] : resourceJson(type, active.bytes))),
+    [...record.of(type)].flatMap(({ active }) => (active === null ? [] : () => resourceJson(type, active.bytes))),
   );
 }
 
 /** With what was refused; what is in force comes from the clusters themselves. */
 export function endpointErrors(view: DumpView): Map<string, JsonObject> {
   const errors = new Map<string, JsonObject>();
-  for (const { name, error } of wanted(view, ENDPOINTS_TYPE)) {
+  for (const { name, error } of wanted(view, ENDPOINTS_TYPE)()) {
     if (error !== null) errors.set(name, errorOf(ENDPOINTS_TYPE, error));
   }
   return errors;
 }
 
-export function wanted({ record, isWanted }: DumpView, type: string): RecordedResource[] {
-  return [...record.of(type)].filter(({ name }) => isWanted(name));
+/** Those of now, chosen while they are read. */
+export function wanted({ record, isWanted }: DumpView, type: string): () => Generator<RecordedResource> {
+  const all = [...record.of(type)];
+  return function* () {
+    for (const one of all) if (isWanted(one.name)) yield one;
+  };
 }
 
 function versionOf({ record }: DumpView, type: string): JsonObject {
   const version = record.versionOf(type);
   return version === '' ? {} : { version_info: version };
-}
-
-function entries(view: DumpView, type: string, field: string): JsonObject[] {
-  return wanted(view, type).map((resource) => entryOf(type, field, resource));
 }
 
 function entryOf(type: string, field: string, { active, error }: RecordedResource): JsonObject {

@@ -2,6 +2,7 @@
 import { TYPE_URL_PREFIX } from '../../proto/type-url.ts';
 import type { ClusterStatus, HostStatus } from '../workers/crew.ts';
 import type { JsonObject } from './dump-json.ts';
+import { JsonList } from './json-writer.ts';
 import { addressJson } from './listeners.ts';
 
 export function endpointDump(
@@ -9,15 +10,14 @@ export function endpointDump(
   isWanted: (name: string) => boolean,
   errors: ReadonlyMap<string, JsonObject>,
 ): JsonObject {
-  const statics: JsonObject[] = [];
-  const dynamics: JsonObject[] = [];
-  for (const cluster of clusters) {
-    if (!isWanted(cluster.name)) continue;
-    const entry = { endpoint_config: assignment(cluster) };
-    if (cluster.addedViaApi) dynamics.push({ ...entry, ...errors.get(cluster.name) });
-    else statics.push(entry);
-  }
-  return { static_endpoint_configs: statics, dynamic_endpoint_configs: dynamics };
+  const those = (addedViaApi: boolean): JsonList =>
+    new JsonList(function* () {
+      for (const cluster of clusters) {
+        if (cluster.addedViaApi !== addedViaApi || !isWanted(cluster.name)) continue;
+        yield { endpoint_config: assignment(cluster), ...(addedViaApi ? errors.get(cluster.name) : {}) };
+      }
+    });
+  return { static_endpoint_configs: those(false), dynamic_endpoint_configs: those(true) };
 }
 
 function assignment({ name, hosts }: ClusterStatus): JsonObject {

@@ -1,11 +1,14 @@
 // Every admin endpoint, in one list. Source: Envoy "Administration interface".
 import type { SupervisedProxy } from '../proxy.ts';
 import type { Supervisor } from '../supervisor.ts';
-import type { AdminHandler } from './admin-filter.ts';
+import type { AdminHandler } from './admin-handler.ts';
+import { certsHandlers } from './certs.ts';
 import { clustersHandlers } from './clusters.ts';
 import { configDumpHandlers } from './config-dump.ts';
 import { dnsHandlers } from './dns.ts';
 import { initDumpHandlers } from './init-dump.ts';
+import { lookupHandlers } from './lookups.ts';
+import { profilerHandlers } from './profilers.ts';
 import { listenersHandlers } from './listeners.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serverHandlers } from './server.ts';
@@ -24,5 +27,8 @@ export function adminHandlers(proxy: SupervisedProxy, supervisor: Supervisor): A
     ...initDumpHandlers(context),
     ...runtimeHandlers(context),
     ...dnsHandlers(context),
+    ...certsHandlers(context),
+    ...profilerHandlers(context),
+    ...lookupHandlers(),
   ];
 }

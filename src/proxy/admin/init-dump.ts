@@ -1,8 +1,9 @@
 // The endpoint /init_dump: listeners that wait, and what they wait for.
 import { EXTENSION_TYPE, LISTENER_TYPE, ROUTE_TYPE, SCOPE_TYPE, SECRET_TYPE, VIRTUAL_HOST_TYPE } from '../xds/types.ts';
-import type { AdminHandler } from './admin-filter.ts';
+import type { AdminHandler } from './admin-handler.ts';
+import { INIT_DUMP_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
-import { json } from './server.ts';
+import { jsonText } from './json-writer.ts';
 
 /** How Envoy calls what is waited for; '': no listener waits for it. */
 const TARGETS: Readonly<Record<string, (name: string) => string>> = {
@@ -19,11 +20,12 @@ export function initDumpHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/init_dump',
       help: 'dump current Envoy init manager information (experimental)',
       mutates: false,
+      params: INIT_DUMP_PARAMS,
       handle: (request) => {
         const mask = request.query.get('mask');
         const isShown = mask === null || mask === 'listener';
         const dumps = isShown ? unready(proxy) : [];
-        const body = `${json(dumps.length === 0 ? {} : { unready_targets_dumps: dumps })}\n`;
+        const body = `${jsonText(dumps.length === 0 ? {} : { unready_targets_dumps: dumps })}\n`;
         return { status: 200, contentType: 'application/json', body };
       },
     },

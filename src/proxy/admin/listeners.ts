@@ -1,9 +1,10 @@
 // Admin endpoints about listeners: which there are, and draining them.
 import type { Address } from '../../base/byte-stream.ts';
 import { addressText } from '../../net/address.ts';
-import type { AdminHandler } from './admin-filter.ts';
+import type { AdminHandler } from './admin-handler.ts';
+import { DRAIN_PARAMS, LISTENERS_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
-import { json } from './server.ts';
+import { jsonText } from './json-writer.ts';
 
 /** An address in proto-JSON. */
 export function addressJson(address: Address): unknown {
@@ -26,6 +27,7 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/listeners',
       help: 'print listener info',
       mutates: false,
+      params: LISTENERS_PARAMS,
       handle: (request) => {
         const listeners = proxy.crew.listeners();
         if (request.query.get('format') === 'json') {
@@ -37,7 +39,7 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
           return {
             status: 200,
             contentType: 'application/json',
-            body: json(statuses.length === 0 ? {} : { listener_statuses: statuses }),
+            body: `${jsonText(statuses.length === 0 ? {} : { listener_statuses: statuses })}\n`,
           };
         }
         const lines = listeners.flatMap(({ name, addresses }) =>
@@ -50,13 +52,11 @@ export function listenersHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/drain_listeners',
       help: 'drain listeners',
       mutates: true,
+      params: DRAIN_PARAMS,
       handle: (request) => {
         const skipExit = request.query.has('skip_exit');
         const inboundOnly = request.query.has('inboundonly');
-        if (skipExit && !request.query.has('graceful')) {
-          return { status: 400, body: 'skip_exit requires graceful\n' };
-        }
-        if (request.query.has('graceful')) {
+        if (skipExit || request.query.has('graceful')) {
           if (proxy.drain.isDraining) return { status: 200, body: 'OK\n' };
           if (inboundOnly) proxy.crew.drainInbound();
           else {

@@ -1,7 +1,10 @@
 // Admin endpoints of the runtime: its values by layer, and changing the admin layer.
-import type { AdminHandler } from './admin-filter.ts';
+import type { RuntimeEntry } from '../runtime-values.ts';
+import { parseRuntimeText } from '../runtime-text.ts';
+import { type AdminHandler, badRequest } from './admin-handler.ts';
+import { RUNTIME_MODIFY_HELP } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
-import { json } from './server.ts';
+import { JsonTree, jsonDocument } from './json-writer.ts';
 
 export function runtimeHandlers({ proxy }: AdminContext): AdminHandler[] {
   const { runtime } = proxy;
@@ -10,34 +13,43 @@ export function runtimeHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/runtime',
       help: 'print runtime values',
       mutates: false,
-      handle: () => {
-        const entries: Record<string, unknown> = {};
-        for (const key of [...runtime.entries.keys()].sort()) {
-          const values = runtime.layers.map((layer) => textOf(layer.values.get(key)));
-          entries[key] = { final_value: textOf(runtime.entries.get(key)), layer_values: values };
-        }
-        const layers = runtime.layers.map((layer) => layer.name);
-        return { status: 200, contentType: 'application/json', body: json({ layers, entries }) };
-      },
+      handle: () => ({ status: 200, contentType: 'application/json', body: jsonDocument(shown(runtime)) }),
     },
     {
       path: '/runtime_modify',
-      help: 'Adds or modifies runtime values as passed in query parameters; an empty value removes what was added',
+      help: RUNTIME_MODIFY_HELP,
       mutates: true,
-      handle: (request) => {
-        if (request.query.size === 0) {
-          return { status: 400, body: 'usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n' };
+      handle: ({ query }) => {
+        if (query.size === 0) return badRequest(USAGE);
+        const values = new Map<string, RuntimeEntry | null>();
+        for (const [key, text] of query) {
+          if (values.has(key)) continue;
+          const entry = text === '' ? null : parseRuntimeText(text);
+          if (entry !== null && 'error' in entry) return { status: 503, body: entry.error };
+          values.set(key, entry);
         }
-        const values = new Map(request.query);
-        if (!runtime.modify(values)) return { status: 503, body: 'No admin layer specified' };
-        proxy.crew.modifyRuntime(values);
+        if (!proxy.keeper.modify(values)) return { status: 503, body: 'No admin layer specified' };
         return { status: 200, body: 'OK\n' };
       },
     },
   ];
 }
 
-function textOf(value: unknown): string {
-  if (value === undefined) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+const USAGE = `usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN
+       or send the parameters as form values
+use an empty value to remove a previously added override`;
+
+function shown({ layers, entries }: AdminContext['proxy']['runtime']): JsonTree {
+  const keys = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+  return new JsonTree({
+    layers: layers.map(({ name }) => name),
+    entries: new JsonTree(
+      Object.fromEntries(
+        keys.map(([key, { text }]) => [
+          key,
+          { final_value: text, layer_values: layers.map((layer) => layer.entries.get(key)?.text ?? '') },
+        ]),
+      ),
+    ),
+  });
 }

@@ -1,31 +1,35 @@
 // Scopes and virtual hosts that came by themselves, as the parts of /config_dump.
-import type { Listener, ScopedRouteConfiguration } from '../../proto/generated/types.d.ts';
+import type { Listener, RouteConfiguration, ScopedRouteConfiguration } from '../../proto/generated/types.d.ts';
 import type { RecordedResource } from '../xds/config-record.ts';
 import { ROUTE_TYPE, SCOPE_TYPE, VIRTUAL_HOST_TYPE } from '../xds/types.ts';
+import { toJson } from '../../proto/json-encode.ts';
+import { registry } from '../../proto/registry.ts';
 import type { JsonObject } from './dump-json.ts';
-import { type DumpView, errorOf, messageJson, resourceJson, timeText, wanted } from './dynamic-dump.ts';
+import { decodeResource, type DumpView, errorOf, messageJson, resourceJson, timeText, wanted } from './dynamic-dump.ts';
+import { JsonList, JsonTree } from './json-writer.ts';
 import { managersOf } from './listener-managers.ts';
 
-/** Source: envoy.admin.v3.ScopedRoutesConfigDump. `listeners` with the times of their last changes. */
-export function scopedRoutes(view: DumpView, listeners: readonly (readonly [Listener, number])[]): JsonObject {
+/** Listeners with the times of their last changes. */
+export type TimedListeners = () => Iterable<readonly [Listener, number]>;
+
+/** Source: envoy.admin.v3.ScopedRoutesConfigDump. */
+export function scopedRoutes(view: DumpView, listeners: TimedListeners): JsonObject {
   return {
-    inline_scoped_route_configs: inlineScopes(view, listeners),
-    dynamic_scoped_route_configs: dynamicScopes(view),
+    inline_scoped_route_configs: new JsonList(() => inlineScopes(view, listeners)),
+    dynamic_scoped_route_configs: new JsonList(() => dynamicScopes(view)),
   };
 }
 
-function inlineScopes(view: DumpView, listeners: readonly (readonly [Listener, number])[]): JsonObject[] {
-  const found: JsonObject[] = [];
-  for (const [listener, updatedWallMs] of listeners) {
+function* inlineScopes(view: DumpView, listeners: TimedListeners): Generator<JsonObject> {
+  for (const [listener, updatedWallMs] of listeners()) {
     for (const { scoped_routes } of managersOf(listener)) {
       const scopes = scoped_routes?.scoped_route_configurations_list?.scoped_route_configurations;
       if (scopes === undefined) continue;
       const shown = scopes.filter(({ name = '' }: ScopedRouteConfiguration) => view.isWanted(name));
       const scoped_route_configs = shown.map((scope) => messageJson(SCOPE_TYPE, scope));
-      found.push({ name: scoped_routes?.name ?? '', scoped_route_configs, last_updated: timeText(updatedWallMs) });
+      yield { name: scoped_routes?.name ?? '', scoped_route_configs, last_updated: timeText(updatedWallMs) };
     }
   }
-  return found;
 }
 
 /** All scopes of a place together, by name. */
@@ -51,40 +55,61 @@ function dynamicScopes(view: DumpView): JsonObject[] {
 }
 
 /** Route configurations by name, each with the virtual hosts that it has besides its own. */
-export function dynamicRoutes(view: DumpView): JsonObject {
-  const configs = wanted(view, ROUTE_TYPE).map(({ active, error }) => {
-    if (active === null) return errorOf(ROUTE_TYPE, error);
-    const { version, updatedWallMs } = active;
-    const parts = { version_info: version, route_config: resourceJson(ROUTE_TYPE, active.bytes) };
-    return { ...withHosts(view, parts, updatedWallMs), ...errorOf(ROUTE_TYPE, error) };
+export function dynamicRoutes(view: DumpView): JsonList {
+  const all = wanted(view, ROUTE_TYPE);
+  return new JsonList(function* () {
+    for (const { active, error } of all()) {
+      if (active === null) {
+        yield errorOf(ROUTE_TYPE, error);
+        continue;
+      }
+      const { version, updatedWallMs } = active;
+      const config = decodeResource(ROUTE_TYPE, active.bytes) as RouteConfiguration;
+      yield routeEntry(view, config, { version, updatedWallMs }, errorOf(ROUTE_TYPE, error));
+    }
   });
-  return { dynamic_route_configs: configs };
 }
 
-/** As Envoy, which shows the route configuration that is made of both. */
-export function withHosts(
+export type RouteTimes = { readonly version: string | null; readonly updatedWallMs: number };
+
+/** One of them; with all virtual hosts as lists, because there may be thousands. */
+export function routeEntry(
   view: DumpView,
-  parts: JsonObject & { route_config: JsonObject },
-  updatedWallMs: number,
-): JsonObject {
-  const { route_config: config } = parts;
-  const own = { ...parts, last_updated: timeText(updatedWallMs) };
-  if (config['vhds'] === undefined) return own;
+  config: RouteConfiguration,
+  { version, updatedWallMs }: RouteTimes,
+  more: JsonObject = {},
+): JsonTree {
+  const { virtual_hosts: own = [], ...rest } = config;
   const { record } = view;
-  const hosts = record.ofSpace(VIRTUAL_HOST_TYPE, String(config['name']));
-  const came = hosts.flatMap(({ name, active }) => (active === null ? [] : [{ name, active }])).sort(byName);
-  if (came.length === 0) return own;
-  const shown = came.map(({ active }) => {
-    const { '@type': _, ...host } = resourceJson(VIRTUAL_HOST_TYPE, active.bytes);
-    return host;
+  const came =
+    config.vhds === undefined
+      ? []
+      : [...record.ofSpace(VIRTUAL_HOST_TYPE, config.name ?? '')]
+          .flatMap(({ name, active }) => (active === null ? [] : [{ name, active }]))
+          .sort(byName);
+  const hosts = new JsonList(function* () {
+    for (const host of own) yield toJson(HOST, host, { preserveProtoFieldNames: true });
+    for (const { active } of came) {
+      const { '@type': _, ...host } = resourceJson(VIRTUAL_HOST_TYPE, active.bytes);
+      yield host;
+    }
   });
-  const latest = Math.max(...came.map(({ active }) => active.updatedWallMs));
-  const { vhds, virtual_hosts = [], ...rest } = config;
-  const route_config = { ...rest, virtual_hosts: [...(virtual_hosts as JsonObject[]), ...shown], vhds };
-  if (latest < updatedWallMs) return { ...own, route_config };
-  const version = parts['version_info'] === undefined ? {} : { version_info: record.versionOf(VIRTUAL_HOST_TYPE) };
-  return { ...own, ...version, route_config, last_updated: timeText(latest) };
+  const head = messageJson(ROUTE_TYPE, rest);
+  const { '@type': type, name, vhds, ...others } = head;
+  const shown = new JsonTree({ '@type': type, name, virtual_hosts: hosts, ...others, vhds });
+  const latest = Math.max(0, ...came.map(({ active }) => active.updatedWallMs));
+  // The version in which the last part of it came.
+  const isNewer = came.length > 0 && latest >= updatedWallMs;
+  const text = version === null ? undefined : isNewer ? record.versionOf(VIRTUAL_HOST_TYPE) : version;
+  return new JsonTree({
+    version_info: text,
+    route_config: shown,
+    last_updated: timeText(isNewer ? latest : updatedWallMs),
+    ...more,
+  });
 }
+
+const HOST = registry.message('envoy.config.route.v3.VirtualHost');
 
 function byName(a: Pick<RecordedResource, 'name'>, b: Pick<RecordedResource, 'name'>): number {
   return a.name < b.name ? -1 : 1;

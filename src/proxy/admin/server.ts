@@ -1,6 +1,9 @@
 // Admin endpoints about the process: readiness, version, health, drain, logging, quitting.
 import { DEFAULT_LOG_FORMAT } from '../../telemetry/log.ts';
-import type { AdminHandler, AdminResponse } from './admin-filter.ts';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
+import type { AdminHandler, AdminResponse } from './admin-handler.ts';
+import { jsonText } from './json-writer.ts';
+import { LOGGING_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
 
 const OK: AdminResponse = { status: 200, body: 'OK\n' };
@@ -18,7 +21,7 @@ export function serverHandlers(context: AdminContext): AdminHandler[] {
       path: '/server_info',
       help: 'print server version/status information',
       mutates: false,
-      handle: () => ({ status: 200, contentType: 'application/json', body: `${json(serverInfo(context))}` }),
+      handle: () => ({ status: 200, contentType: 'application/json', body: `${jsonText(serverInfo(context))}` }),
     },
     {
       path: '/healthcheck/fail',
@@ -89,12 +92,25 @@ function maintenanceHandlers({ proxy }: AdminContext): AdminHandler[] {
       path: '/memory',
       help: 'print current allocation/heap usage',
       mutates: false,
-      handle: () => ({ status: 200, contentType: 'application/json', body: json(memory()) }),
+      handle: () => ({ status: 200, contentType: 'application/json', body: `${jsonText(memory())}\n` }),
+    },
+    {
+      path: '/memory/tcmalloc',
+      help: 'print TCMalloc stats',
+      mutates: false,
+      handle: () => ({ status: 200, contentType: 'text/plain', body: heapText() }),
+    },
+    {
+      path: '/contention',
+      help: 'dump current Envoy mutex contention stats (if enabled)',
+      mutates: false,
+      handle: () => ({ status: 200, body: CONTENTION_IS_OFF }),
     },
     {
       path: '/logging',
       help: 'query/change logging levels',
       mutates: true,
+      params: LOGGING_PARAMS,
       handle: (request) => {
         const response = proxy.parts.logs.change(request.query);
         if (response.status === 200) proxy.crew.changeLogLevels(request.query.toString());
@@ -104,9 +120,20 @@ function maintenanceHandlers({ proxy }: AdminContext): AdminHandler[] {
   ];
 }
 
-/** As Envoy prints proto-JSON: indented by one space. */
-export function json(value: unknown): string {
-  return JSON.stringify(value, null, 1);
+/** Envoy's words: threads that share nothing wait for no mutex, so there is nothing to trace either. */
+const CONTENTION_IS_OFF =
+  'Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.';
+
+/** The spaces of V8's heap, where Envoy tells those of its allocator. */
+function heapText(): string {
+  const { heap_size_limit, malloced_memory, peak_malloced_memory } = getHeapStatistics();
+  let text = 'V8 heap spaces: used, committed, free (bytes)\n------------------------------------------------\n';
+  for (const space of getHeapSpaceStatistics()) {
+    const { space_name: name, space_used_size: used, space_size: size, space_available_size: free } = space;
+    text += `${name.padEnd(28)} ${[used, size, free].map((n) => String(n).padStart(12)).join(' ')}\n`;
+  }
+  text += '------------------------------------------------\n';
+  return `${text}heap limit ${heap_size_limit}, malloced ${malloced_memory}, peak malloced ${peak_malloced_memory}\n`;
 }
 
 function memory(): Record<string, string> {

@@ -2,7 +2,9 @@
 import { dumpPrometheus } from '../../telemetry/stats-prometheus.ts';
 import { dumpStats } from '../../telemetry/stats-text.ts';
 import { parseStatsParams, type StatsParams } from '../../telemetry/stats-params.ts';
-import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-filter.ts';
+import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-handler.ts';
+import { PROMETHEUS_PARAMS, STATS_PARAMS } from './help-texts.ts';
+import { activeStatsPage, statsPage } from './stats-page.ts';
 import type { AdminContext } from './handlers.ts';
 
 /** How long no server could change the configuration (0 while all are there), and when one last did. */
@@ -18,12 +20,14 @@ export function statsHandlers(context: AdminContext): AdminHandler[] {
       path: '/stats',
       help: 'print server stats',
       mutates: false,
+      params: STATS_PARAMS,
       handle: (request) => stats(context, request, false),
     },
     {
       path: '/stats/prometheus',
       help: 'print server stats in prometheus format',
       mutates: false,
+      params: PROMETHEUS_PARAMS,
       handle: (request) => stats(context, request, true),
     },
   ];
@@ -43,7 +47,7 @@ function stats(
       crew.refresh(() => {
         supervisor.updateServerStats();
         updateAges(proxy);
-        answer(dump(proxy, params));
+        answer(dump(proxy, params, request));
       }),
   };
 }
@@ -58,8 +62,15 @@ function updateAges({ stats, record, clock }: AdminContext['proxy']): void {
   if (lastGoodWallMs > 0) scope.set(scope.i.configuration_age_ms, Math.max(0, clock.wallMs - lastGoodWallMs));
 }
 
-function dump({ crew, statsSettings }: AdminContext['proxy'], params: StatsParams): AdminResponse {
-  if (params.format === 'prometheus') return { status: 200, body: dumpPrometheus(crew.stats, statsSettings, params) };
+function dump(
+  { crew, statsSettings }: AdminContext['proxy'],
+  params: StatsParams,
+  request: AdminRequest,
+): AdminResponse {
+  const { format } = params;
+  if (format === 'prometheus') return { status: 200, body: dumpPrometheus(crew.stats, statsSettings, params) };
+  if (format === 'active-html') return activeStatsPage(request.query);
   const body = dumpStats(crew.stats, statsSettings, params);
-  return params.format === 'json' ? { status: 200, contentType: 'application/json', body } : { status: 200, body };
+  if (format === 'html') return statsPage(request.query, body);
+  return format === 'json' ? { status: 200, contentType: 'application/json', body } : { status: 200, body };
 }

@@ -1,7 +1,7 @@
 // Decodes the bootstrap: everything a static configuration says, or every reason why it cannot be served.
 import type { Address } from '../../base/byte-stream.ts';
 import { addressText, isSameAddress } from '../../net/address.ts';
-import type { ApiConfigSource, Bootstrap } from '../../proto/generated/types.d.ts';
+import type { ApiConfigSource, Bootstrap, RuntimeLayer_DiskLayer as DiskLayer } from '../../proto/generated/types.d.ts';
 import { packAny } from '../../proto/any.ts';
 import { registry } from '../../proto/registry.ts';
 import { type Problem, Report } from '../../proto/report.ts';
@@ -16,6 +16,7 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import type { Extensions } from '../extensions.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RuntimeLayerConfig } from '../runtime.ts';
+import { flattenLayer } from '../runtime-values.ts';
 import { SECRET_FIELDS } from '../tls/tls-fields.ts';
 import { CHAIN_MATCHER_FIELDS } from '../listener/chain-matcher.ts';
 import { FILTER_PREDICATE_FIELDS } from '../listener/filter-predicate.ts';
@@ -27,16 +28,19 @@ import { FILTER_CHAIN_MATCH_FIELDS } from './filter-chain-match.ts';
 import { HTTP_CONNECTION_MANAGER_FIELDS } from './http-connection-manager.ts';
 import { decodeListener, LISTENER_FIELDS, type ListenerEnvironment } from './listener.ts';
 import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
-import { MATCHER_FIELDS } from './matcher.ts';
+import { decodeStringMatcher, MATCHER_FIELDS, type StringMatcherPb } from './matcher.ts';
 import { routeEnvironment } from './route-environment.ts';
 import { ROUTE_FIELDS } from './route-fields.ts';
-import { SOCKET_OPTION_FIELDS } from './socket-options.ts';
+import { decodeSocketOptions, SOCKET_OPTION_FIELDS } from './socket-options.ts';
 import type { ConfigPlace, PlaceSource } from '../xds/place.ts';
 import { findUnsupported, mergeSupport, type SupportTable } from './support.ts';
 import { UDP_LISTENER_FIELDS } from './udp-listener.ts';
 
 /** Source: bootstrap.proto, stats_flush_interval. */
 const STATS_FLUSH_INTERVAL_MS = 5_000;
+
+/** Source: bootstrap.proto, Admin.profile_path. */
+const PROFILE_PATH = '/var/log/envoy/envoy.prof';
 
 export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.Bootstrap': `
@@ -46,9 +50,11 @@ export const BOOTSTRAP_FIELDS = {
   'envoy.config.bootstrap.v3.ClusterManager': 'load_stats_config upstream_bind_config',
   'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': 'lds_config cds_config ads_config',
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
-  'envoy.config.bootstrap.v3.Admin': 'address access_log access_log_path ignore_global_conn_limit',
+  'envoy.config.bootstrap.v3.Admin': `
+    address access_log access_log_path profile_path socket_options ignore_global_conn_limit allow_paths`,
   'envoy.config.bootstrap.v3.LayeredRuntime': 'layers',
-  'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer admin_layer rtds_layer',
+  'envoy.config.bootstrap.v3.RuntimeLayer': 'name static_layer disk_layer admin_layer rtds_layer',
+  'envoy.config.bootstrap.v3.RuntimeLayer.DiskLayer': 'symlink_root subdirectory append_service_cluster',
   'envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer': 'name rtds_config',
   'envoy.service.runtime.v3.Runtime': 'name layer',
   'envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer': '',
@@ -233,7 +239,32 @@ function decodeAdmin(message: Bootstrap, d: ConfigDecoder): BootstrapConfig['adm
     logs.push({ name: 'envoy.access_loggers.file', typed_config: packAny(file, { path }) });
   }
   const pipeMode = message.admin.address.pipe?.mode ?? 0;
-  return { address, pipeMode, accessLogs: decodeAccessLogs(logs, d.at('admin').at('access_log')) };
+  const { family } = address;
+  const da = d.at('admin');
+  return {
+    address,
+    pipeMode,
+    accessLogs: decodeAccessLogs(logs, da.at('access_log')),
+    socketOptions: decodeSocketOptions(
+      message.admin.socket_options,
+      { family, type: 'stream' },
+      da.at('socket_options'),
+    ),
+    ignoresGlobalLimit: message.admin.ignore_global_conn_limit === true,
+    allowPaths: (message.admin.allow_paths ?? []).map((one, i) =>
+      decodeStringMatcher(one as StringMatcherPb, da.at('allow_paths', i)),
+    ),
+    profilePath: message.admin.profile_path || PROFILE_PATH,
+  };
+}
+
+/** The link is watched in the directory that it lies in, so it has to be named. Source: Envoy LoaderImpl. */
+function decodeDisk(
+  { symlink_root: root = '', subdirectory = '', append_service_cluster: appendsCluster = false }: DiskLayer,
+  d: ConfigDecoder,
+): { readonly root: string; readonly subdirectory: string; readonly appendsCluster: boolean } {
+  if (!root.includes('/')) d.reject('symlink_root', `invalid file path ${root}`);
+  return { root, subdirectory, appendsCluster };
 }
 
 /** Layers in their order; what comes from elsewhere is empty until then. Read before listeners, which use values. */
@@ -246,14 +277,19 @@ export function decodeRuntime(message: Bootstrap, d: ConfigDecoder): RuntimeLaye
     if (names.has(name)) dl.reject('name', `duplicate layer name ${JSON.stringify(name)}`);
     names.add(name);
     if (layer.admin_layer !== undefined) {
-      if (layers.some((other) => other.values === 'admin'))
-        dl.reject('admin_layer', 'there may be only one admin layer');
-      layers.push({ name, values: 'admin' });
+      if (layers.some(({ kind }) => kind === 'admin')) dl.reject('admin_layer', 'there may be only one admin layer');
+      layers.push({ name, kind: 'admin' });
     } else if (layer.rtds_layer !== undefined) {
       const { name: resource = '', rtds_config } = layer.rtds_layer;
       const place = decodeConfigSource(rtds_config, dl.at('rtds_layer').at('rtds_config'));
-      if (place !== null) layers.push({ name, values: {}, discovery: { name: resource, place } });
-    } else layers.push({ name, values: (layer.static_layer ?? {}) as Record<string, unknown> });
+      if (place !== null) layers.push({ name, kind: 'fetched', resource, place });
+    } else if (layer.disk_layer !== undefined) {
+      layers.push({ name, kind: 'disk', ...decodeDisk(layer.disk_layer, dl.at('disk_layer')) });
+    } else {
+      const entries = flattenLayer((layer.static_layer ?? {}) as Record<string, unknown>);
+      if (typeof entries === 'string') dl.reject('static_layer', entries);
+      else layers.push({ name, kind: 'static', entries });
+    }
   }
   return layers;
 }

@@ -75,6 +75,7 @@ export function contextOf(headers: Headers, seed = 1): MatchContext {
     random: new Random(seed),
     runtime: {
       number: (_key, fallback) => fallback,
+      double: (_key, fallback) => fallback,
       boolean: (_key, fallback) => fallback,
       featureEnabled: (_key, { numerator, denominator }, random) => random.below(denominator) < numerator,
     },

@@ -242,8 +242,10 @@ export type FollowFilter = (
 
 /** Runtime values (layered_runtime). */
 export type Runtime = {
-  /** Returns the number under `key`, or the default. */
+  /** Returns the whole number under `key`, or the default. */
   number(key: string, fallback: number): number;
+  /** Returns the number under `key`, or the default. */
+  double(key: string, fallback: number): number;
   boolean(key: string, fallback: boolean): boolean;
   /** Whether a fractional percent holds for this draw: value numerator/denominator, overridden by `key`. */
   featureEnabled(key: string, fallback: FractionalPercent, random: Pick<Random, 'below'>): boolean;

@@ -29,6 +29,7 @@ export function decodeCertificate(message: TlsCertificate, d: ConfigDecoder): Ce
   const leaf = new X509Certificate(pemBlocks(found.chain, 'CERTIFICATE')[0] as string);
   return {
     ...found,
+    chainName: sourceName(message.pkcs12 ?? message.certificate_chain),
     // The key of a PKCS #12 file is open by now.
     password: message.pkcs12 === undefined ? password : '',
     ocspStaple: staple.length === 0 ? null : staple,

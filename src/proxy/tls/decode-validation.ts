@@ -29,6 +29,7 @@ export function decodeValidation(message: CertificateValidationContext, d: Confi
   if (d.reasons.length > before) return null;
   const value = {
     trustedCa,
+    trustedCaName: sourceName(message.trusted_ca),
     crl,
     isCrlForLeafOnly: message.only_verify_leaf_cert_crl === true,
     allowsExpired: message.allow_expired_certificate === true,

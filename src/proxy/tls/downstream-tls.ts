@@ -101,6 +101,7 @@ export class DownstreamTls implements DownstreamTransport {
   }
 
   close(): void {
+    this.#context.secrets.live?.delete(this);
     for (const handle of this.#handles) handle.release();
   }
 
@@ -153,6 +154,7 @@ export class DownstreamTls implements DownstreamTransport {
       return null;
     }
     const { clock } = this.#context;
+    this.#context.secrets.live?.set(this, { certificates: secrets, validation });
     const verify = makeVerifier(validation, { isServer: true, wallMs: () => clock.wallMs });
     return { byName, unnamed, mismatched, verify, trust, validation, ...certificateDemand(validation, this.#config) };
   }

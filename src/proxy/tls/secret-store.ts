@@ -5,6 +5,7 @@ import type { ConfigPlace } from '../xds/place.ts';
 import { fingerprintOf } from './decode-certificate.ts';
 import type { SecretKind, SecretValues } from './decode-secret.ts';
 import { FileSecret, type FileSecretContext, type FileSecretUser } from './file-secret.ts';
+import type { LiveContexts } from './live-contexts.ts';
 import { ServerSecrets } from './server-secret.ts';
 import type { StaticSecrets } from './static-secrets.ts';
 import type {
@@ -28,6 +29,7 @@ export class Secrets implements SecretStore {
   readonly #context: SecretStoreContext;
   readonly #files = new Map<string, FileSecret<SecretKind>>();
   readonly #fromServers: ServerSecrets | null;
+  readonly live: LiveContexts = new Map();
 
   constructor(context: SecretStoreContext) {
     this.#context = context;
@@ -147,6 +149,7 @@ export function mergeValidation(
 export function mergeParts(base: ValidationSecret, secret: ValidationSecret): Omit<ValidationSecret, 'fingerprint'> {
   return {
     trustedCa: secret.trustedCa ?? base.trustedCa,
+    trustedCaName: (secret.trustedCa === null ? base : secret).trustedCaName ?? '',
     crl: secret.crl ?? base.crl,
     isCrlForLeafOnly: secret.isCrlForLeafOnly || base.isCrlForLeafOnly,
     allowsExpired: secret.allowsExpired || base.allowsExpired,

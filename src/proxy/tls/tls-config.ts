@@ -3,11 +3,14 @@ import type { StringMatcher } from '../../base/matcher.ts';
 import type { Cidr } from '../../base/ip.ts';
 import type { Secret } from '../../proto/generated/types.d.ts';
 import type { ConfigPlace } from '../xds/place.ts';
+import type { LiveContexts } from './live-contexts.ts';
 
 /** A certificate with its key, as OpenSSL takes it; checked to fit together when it was decoded. */
 export type CertificateSecret = {
   /** PEM, the leaf first; what came as PKCS #12 too. */
   readonly chain: Buffer;
+  /** Where the chain came from: a path or '<inline>'. */
+  readonly chainName?: string;
   readonly key: Buffer;
   /** '' for none. */
   readonly password: string;
@@ -34,6 +37,8 @@ export type SanMatcher = {
 export type ValidationSecret = {
   /** PEM; null: no chain is checked. Never the runtime's own roots. */
   readonly trustedCa: Buffer | null;
+  /** Where it came from: a path or '<inline>'. */
+  readonly trustedCaName?: string;
   readonly crl: Buffer | null;
   readonly isCrlForLeafOnly: boolean;
   readonly allowsExpired: boolean;
@@ -103,6 +108,8 @@ export type SecretStore = {
   certificate(ref: SecretRef<CertificateSecret>, statPrefix: string): SecretHandle<CertificateSecret>;
   validation(ref: SecretRef<ValidationSecret>, statPrefix: string): SecretHandle<ValidationSecret>;
   ticketKeys(ref: SecretRef<TicketKeysSecret>, statPrefix: string): SecretHandle<TicketKeysSecret>;
+  /** The contexts in use; whoever makes one keeps it here. */
+  readonly live?: LiveContexts;
 };
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';

@@ -79,6 +79,7 @@ export class UpstreamTls implements UpstreamTransport {
   }
 
   close(): void {
+    this.#context.secrets.live?.delete(this);
     for (const handle of this.#handles) handle.release();
     this.#contexts?.client.release();
     this.#contexts = null;
@@ -112,6 +113,7 @@ export class UpstreamTls implements UpstreamTransport {
       return null;
     }
     this.#showExpiry(certificates, validation);
+    this.#context.secrets.live?.set(this, { certificates, validation });
     const { clock } = this.#context;
     const { enforcesRsaKeyUsage, verifiesSniSan } = this.#config;
     const options = { isServer: false, wallMs: () => clock.wallMs, enforcesRsaKeyUsage };

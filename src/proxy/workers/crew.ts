@@ -2,8 +2,11 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { StatSource } from '../../telemetry/metrics.ts';
 import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
+import type { RuntimeChanges } from '../runtime.ts';
+import type { RuntimeEntry } from '../runtime-values.ts';
 import type { WantSink } from '../xds/holders.ts';
 import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
+import type { Inquiry, ThreadAnswer } from './inquiry.ts';
 import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 
 export type Crew = {
@@ -17,7 +20,7 @@ export type Crew = {
   refresh(done: () => void): void;
   /** Ends the interval of all histograms. */
   flush(): void;
-  /** All clusters with the counts of their hosts; `done` may be called at once. */
+  /** All clusters with the counts of their hosts, made whenever they are read; `done` may be called at once. */
   clusters(done: (clusters: Iterable<ClusterStatus>) => void): void;
   /**
    * What clusters did since the last question, of all threads: `took` is called with each piece (`isLate`: of an
@@ -25,8 +28,12 @@ export type Crew = {
    */
   loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void;
   listeners(): readonly ListenerStatus[];
+  /** Asks the threads that know; `done` is called once, later, without those that did not answer in time. */
+  inquire(inquiry: Inquiry, done: (answers: readonly ThreadAnswer[]) => void): void;
   /** Runtime values were changed in the supervisor's runtime: changes them everywhere else. */
-  modifyRuntime(values: ReadonlyMap<string, string>): void;
+  modifyRuntime(values: ReadonlyMap<string, RuntimeEntry | null>): void;
+  /** As it, for layers in directories. */
+  setRuntimeDisks(disks: RuntimeChanges['disks']): void;
   resetCounters(): void;
   reopenLogs(): void;
   /** Levels were changed in the supervisor's log: changes them everywhere else. */
@@ -90,16 +97,25 @@ export const HOST_COUNTS = [
   ['rq_total', false],
 ] as const;
 
-/** One list of all workers' lists: hosts of the same name count together. */
-export function mergeClusters(lists: readonly (readonly ClusterStatus[])[]): ClusterStatus[] {
-  const merged = new Map<string, ClusterStatus>();
+/** All workers' lists as one, made while it is read: hosts of the same name count together. */
+export function mergeClusters(lists: readonly (readonly ClusterStatus[])[]): Iterable<ClusterStatus> {
+  const byName = new Map<string, ClusterStatus[]>();
   for (const list of lists) {
     for (const cluster of list) {
-      const known = merged.get(cluster.name);
-      merged.set(cluster.name, known === undefined ? cluster : { ...known, hosts: mergeHosts(known, cluster) });
+      const known = byName.get(cluster.name);
+      if (known === undefined) byName.set(cluster.name, [cluster]);
+      else known.push(cluster);
     }
   }
-  return [...merged.values()];
+  return {
+    *[Symbol.iterator]() {
+      for (const same of byName.values()) yield same.reduce(mergePair);
+    },
+  };
+}
+
+function mergePair(a: ClusterStatus, b: ClusterStatus): ClusterStatus {
+  return { ...a, hosts: mergeHosts(a, b) };
 }
 
 function mergeHosts(a: ClusterStatus, b: ClusterStatus): HostStatus[] {

@@ -5,6 +5,7 @@ import { ConfigApplier } from './apply.ts';
 import { clusterStatus } from './cluster-status.ts';
 import type { WantSink } from '../xds/holders.ts';
 import { inTurns, type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/load-report/loads.ts';
+import { Inquiries, type Inquiry, type ThreadAnswer } from './inquiry.ts';
 import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
 
@@ -18,6 +19,7 @@ export class LocalCrew implements Crew {
   #applier: ConfigApplier | null = null;
   /** Made with the first question. */
   #loadBook: LoadBook | null = null;
+  #inquiries: Inquiries | null = null;
 
   constructor(core: Core, worker: Worker, decoded: Decoded) {
     this.#decoded = decoded;
@@ -43,7 +45,8 @@ export class LocalCrew implements Crew {
   }
 
   clusters(done: (clusters: Iterable<ClusterStatus>) => void): void {
-    done(statuses(this.#worker));
+    const worker = this.#worker;
+    done({ [Symbol.iterator]: () => statuses(worker) });
   }
 
   loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void {
@@ -56,7 +59,14 @@ export class LocalCrew implements Crew {
     return this.#worker.listeners.statuses();
   }
 
+  inquire(inquiry: Inquiry, done: (answers: readonly ThreadAnswer[]) => void): void {
+    this.#inquiries ??= new Inquiries(this.#core, this.#decoded.transports);
+    this.#inquiries.answer(inquiry, (answer) => done([{ thread: '', ...answer }]));
+  }
+
   modifyRuntime(): void {}
+
+  setRuntimeDisks(): void {}
 
   resetCounters(): void {
     this.#core.stats.resetCounters();

@@ -4,9 +4,12 @@ import type { ConfigSource } from '../../proto/generated/types.d.ts';
 import type { LogOptions } from '../../telemetry/log.ts';
 import type { StatReport } from '../../telemetry/stat-journal.ts';
 import type { ProxyOptions } from '../options.ts';
+import type { RuntimeChanges } from '../runtime.ts';
+import type { RuntimeEntry } from '../runtime-values.ts';
 import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
 import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, ListenerStatus } from './crew.ts';
+import type { Inquiry, ThreadAnswer } from './inquiry.ts';
 
 /** A `Want` without what cannot cross threads. */
 export type PostedWant = {
@@ -38,7 +41,7 @@ export type WorkerStart = {
   readonly bootstrap: Uint8Array;
   /** What was changed since the start, in order: for a worker that takes a dead one's place. */
   readonly updates: readonly ConfigUpdate[];
-  readonly runtime: ReadonlyMap<string, string>;
+  readonly runtime: RuntimeChanges;
   readonly logLevels: readonly string[];
   readonly drain: { readonly isStarted: boolean; readonly isHealthCheckFailed: boolean };
   /** What has come from elsewhere already. */
@@ -49,6 +52,7 @@ export type WorkerStart = {
 export type ToWorker =
   | { readonly kind: 'report'; readonly id: number; readonly withHistograms: boolean }
   | { readonly kind: 'clusters'; readonly id: number }
+  | { readonly kind: 'inquiry'; readonly id: number; readonly inquiry: Inquiry }
   | { readonly kind: 'loads'; readonly id: number; readonly question: LoadQuestion }
   | {
       readonly kind: 'update';
@@ -56,7 +60,8 @@ export type ToWorker =
       readonly update: ConfigUpdate;
       readonly sockets: readonly SocketGrant[];
     }
-  | { readonly kind: 'runtime'; readonly values: ReadonlyMap<string, string> }
+  | { readonly kind: 'runtime'; readonly values: ReadonlyMap<string, RuntimeEntry | null> }
+  | { readonly kind: 'runtime-disks'; readonly disks: RuntimeChanges['disks'] }
   | { readonly kind: 'log-levels'; readonly query: string }
   | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'health-check'; readonly failed: boolean }
@@ -83,6 +88,7 @@ export type FromWorker =
       readonly isLast: boolean;
     }
   | { readonly kind: 'loads'; readonly id: number; readonly answer: LoadAnswer; readonly isLast: boolean }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: Omit<ThreadAnswer, 'thread'> }
   | {
       readonly kind: 'updated';
       readonly id: number;

@@ -17,6 +17,7 @@ import { ConfigDecoder } from '../config-decoder.ts';
 import type { Decoded } from '../core.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { RouteTable } from '../route/route.ts';
+import { flattenLayer } from '../runtime-values.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import type { JudgeUnknown } from '../xds/judge-unknown.ts';
 import { decodeNamedSecret } from '../tls/server-secret.ts';
@@ -154,8 +155,13 @@ export class ResourceDecoder {
     }
     if (type === SCOPE_TYPE) return { kind: 'scope', scope: decodeScope(message as never, d) };
     if (type === EXTENSION_TYPE) return decodeExtension(message, d, this.#decoded);
-    if (type === RUNTIME_TYPE)
-      return { kind: 'runtime', values: (message as { layer?: Record<string, unknown> }).layer ?? {} };
+    if (type === RUNTIME_TYPE) {
+      const { layer: values = {} } = message as { layer?: Record<string, unknown> };
+      const problem = flattenLayer(values);
+      if (typeof problem !== 'string') return { kind: 'runtime', values };
+      d.reject('layer', problem);
+      return null;
+    }
     if (type === CLUSTER_TYPE) {
       const config = decodeCluster(message as never, d);
       return config === null ? null : { kind: 'cluster', config: { ...config, addedViaApi: true } };

@@ -10,6 +10,8 @@ import type { Core, Decoded } from '../core.ts';
 import { DOWNSTREAM_CONNECTIONS } from '../listener/listener.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
 import type { ProxyOptions } from '../options.ts';
+import type { RuntimeChanges } from '../runtime.ts';
+import type { RuntimeEntry } from '../runtime-values.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
 import type { Want, WantSink } from '../xds/holders.ts';
@@ -19,6 +21,7 @@ import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
 import type { ConfigUpdate, FirstComing, ResourceUpdate, UpdateOutcome } from './contract.ts';
 import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
+import { Inquiries, type Inquiry, type ThreadAnswer } from './inquiry.ts';
 import { closeGrants, KeptSockets } from './kept-sockets.ts';
 import type { FromWorker, HandOver, PostedWant, ToWorker, WorkerStart } from './messages.ts';
 import { Questions } from './questions.ts';
@@ -31,6 +34,8 @@ import { Seat, type SeatOwner } from './seat.ts';
 const END_MS = 5_000;
 /** Changes of log levels that a later worker is told of. */
 const MAX_LOG_LEVELS = 64;
+/** Of inquiries: profiles are big, and a module is loaded first. */
+const INQUIRY_MS = 10_000;
 /** How long workers may take over an update before it counts as done without them. */
 const UPDATE_MS = 60_000;
 
@@ -80,7 +85,9 @@ export class ThreadCrew implements Crew, SeatOwner {
   #loadsId = 0;
   #tookLoads: (answer: LoadAnswer, isLate: boolean) => void = () => {};
   #loadBook: LoadBook | null = null;
-  readonly #runtime = new Map<string, string>();
+  /** Made with the first inquiry; what workers answered to those under way. */
+  #inquiries: Inquiries | null = null;
+  readonly #answers = new Map<number, ThreadAnswer[]>();
   readonly #logLevels: string[] = [];
   #listeners: readonly ListenerStatus[] = [];
   readonly #wants = new SharedWants();
@@ -174,7 +181,7 @@ export class ThreadCrew implements Crew, SeatOwner {
       shared: this.#buffer,
       bootstrap: this.#bootstrap,
       updates: [...this.#resources.updates, ...(this.#updating === null ? [] : [this.#updating])],
-      runtime: this.#runtime,
+      runtime: this.#core.runtime.changes,
       logLevels: this.#logLevels,
       drain: { isStarted: this.#isDraining, isHealthCheckFailed: this.#isHealthCheckFailed },
       came: this.#came,
@@ -249,6 +256,10 @@ export class ThreadCrew implements Crew, SeatOwner {
       case 'clusters':
         this.#clusters.get(message.id)?.[seat.index]?.push(...message.clusters);
         if (message.isLast) this.#questions.answered(message.id, seat);
+        break;
+      case 'answer':
+        this.#answers.get(message.id)?.push({ thread: `worker_${seat.index}`, ...message.answer });
+        this.#questions.answered(message.id, seat);
         break;
       case 'loads':
         this.#tookLoads(message.answer, message.id !== this.#loadsId);
@@ -406,6 +417,30 @@ export class ThreadCrew implements Crew, SeatOwner {
     );
   }
 
+  inquire(inquiry: Inquiry, done: (answers: readonly ThreadAnswer[]) => void): void {
+    const answers: ThreadAnswer[] = [];
+    let own: ThreadAnswer | null = null;
+    let asked = 0;
+    const ask = (seat: Seat, id: number): void => {
+      asked = id;
+      this.#answers.set(id, answers);
+      seat.post({ kind: 'inquiry', id, inquiry });
+    };
+    const answered = (): void => {
+      this.#answers.delete(asked);
+      done(own === null ? answers : [own, ...answers]);
+    };
+    if (inquiry.about === 'certificates') {
+      this.#questions.ask(this.#serving.slice(0, 1), ask, answered, INQUIRY_MS);
+      return;
+    }
+    this.#inquiries ??= new Inquiries(this.#core, this.#settings.decoded.transports);
+    this.#inquiries.answer(inquiry, (answer) => {
+      own = { thread: '', ...answer };
+      this.#questions.ask(this.#serving, ask, answered, INQUIRY_MS);
+    });
+  }
+
   loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void {
     this.#tookLoads = took;
     const ask = (seat: Seat, id: number): void => {
@@ -470,9 +505,12 @@ export class ThreadCrew implements Crew, SeatOwner {
     return this.#listeners;
   }
 
-  modifyRuntime(values: ReadonlyMap<string, string>): void {
-    for (const [key, value] of values) this.#runtime.set(key, value);
+  modifyRuntime(values: ReadonlyMap<string, RuntimeEntry | null>): void {
     this.#tellAll({ kind: 'runtime', values });
+  }
+
+  setRuntimeDisks(disks: RuntimeChanges['disks']): void {
+    this.#tellAll({ kind: 'runtime-disks', disks });
   }
 
   resetCounters(): void {

@@ -5,7 +5,7 @@ import { SharedMemory } from '../../base/shared-memory.ts';
 import { closeDescriptor } from '../../net/native.ts';
 import { LogRegistry } from '../../telemetry/log.ts';
 import { StatJournal } from '../../telemetry/stat-journal.ts';
-import { type Core, type CoreParts, decodeProxy, makeCore } from '../core.ts';
+import { type Core, type CoreParts, type Decoded, decodeProxy, makeCore } from '../core.ts';
 import { DrainManager } from '../listener/drain.ts';
 import { Worker } from '../worker.ts';
 import type { Want } from '../xds/holders.ts';
@@ -18,6 +18,7 @@ import { clusterStatus } from './cluster-status.ts';
 import type { ConfigUpdate } from './contract.ts';
 import type { ClusterStatus } from './crew.ts';
 import { GrantedSockets } from './granted-sockets.ts';
+import { Inquiries } from './inquiry.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 /** Clusters in one message. */
@@ -35,11 +36,13 @@ class WorkerThread {
   readonly #applier: ConfigApplier;
   /** Made with the first question. */
   #loadBook: LoadBook | null = null;
+  readonly #inquiries: Inquiries;
 
   constructor(port: NonNullable<typeof parentPort>, parts: ThreadParts, start: WorkerStart) {
     this.#port = port;
     const { core, worker, applier, drain } = parts;
     this.#core = core;
+    this.#inquiries = new Inquiries(core, parts.transports);
     this.#worker = worker;
     this.#applier = applier;
     this.#drain = drain;
@@ -64,6 +67,9 @@ class WorkerThread {
       case 'clusters':
         this.#showClusters(message.id);
         break;
+      case 'inquiry':
+        this.#inquiries.answer(message.inquiry, (answer) => this.#send({ kind: 'answer', id: message.id, answer }));
+        break;
       case 'loads':
         this.#tellLoads(message.id, message.question);
         break;
@@ -73,6 +79,9 @@ class WorkerThread {
         break;
       case 'runtime':
         runtime.modify(message.values);
+        break;
+      case 'runtime-disks':
+        runtime.setDisks(message.disks);
         break;
       case 'log-levels':
         this.#logs.change(new URLSearchParams(message.query));
@@ -180,6 +189,7 @@ class WorkerThread {
 
 type ThreadParts = {
   readonly core: Core;
+  readonly transports: Decoded['transports'];
   readonly worker: Worker;
   readonly applier: ConfigApplier;
   readonly drain: DrainManager;
@@ -212,13 +222,14 @@ function makeParts(start: WorkerStart, send: (message: FromWorker) => void): Thr
   const { clock, random, engine, stats, runtime } = core;
   const { config, clusters, holders, transports } = decoded;
   runtime.load(config.runtimeLayers);
-  runtime.modify(start.runtime);
+  runtime.setDisks(start.runtime.disks);
+  runtime.modify(start.runtime.admin);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams, transports }, clusters);
   const problem = worker.start(config);
   if (problem !== null) return problem;
   const applier = new ConfigApplier(worker, core, decoded);
-  return { core, worker, applier, drain, logs, journal, sockets, balancer, holders };
+  return { core, transports, worker, applier, drain, logs, journal, sockets, balancer, holders };
 }
 
 function main(): void {

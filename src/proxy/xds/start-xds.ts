@@ -11,7 +11,7 @@ import type { Core, CoreParts, Decoded } from '../core.ts';
 import { capturesDns, type DnsService } from '../dns/start-dns.ts';
 import { xxHash64 } from '../route/xxhash64.ts';
 import { type ControlledCrew, XdsController } from './controller.ts';
-import { RUNTIME_STATS } from '../server-stats.ts';
+import type { RuntimeKeeper } from '../runtime-keeper.ts';
 import { ADS_KEY, type ConfigPlace, type PlaceSource } from './place.ts';
 import { SecretStore } from '../../identity/secret-store.ts';
 import { certificateClient } from './sources/certificate-signer.ts';
@@ -32,6 +32,7 @@ const INITIALIZING = 2;
 
 export type XdsParts = {
   readonly parts: CoreParts;
+  readonly keeper: RuntimeKeeper;
   readonly core: Core;
   readonly decoded: Decoded;
   readonly crew: ControlledCrew & { readonly stats: { find(fullName: string): number | undefined } };
@@ -43,12 +44,10 @@ export type XdsParts = {
 export function isDynamic({ config, environment }: Decoded): boolean {
   const { ads, clusters, listeners } = config.dynamic;
   const hasSources = ads !== null || clusters !== null || listeners !== null;
-  return (
-    hasSources || config.runtimeLayers.some(({ discovery }) => discovery !== undefined) || environment.usesPlaces()
-  );
+  return hasSources || config.runtimeLayers.some(({ kind }) => kind === 'fetched') || environment.usesPlaces();
 }
 
-export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsController {
+export function startXds({ parts, core, decoded, keeper, crew, dns }: XdsParts): XdsController {
   const { clock, stats } = core;
   const { dynamic } = decoded.config;
   const logger = parts.logs.logger('config');
@@ -96,14 +95,16 @@ export function startXds({ parts, core, decoded, crew, dns }: XdsParts): XdsCont
   };
   const controller = new XdsController({
     ...{ clock: core.clock, crew, dynamic, countsFor, record: decoded.holders.record },
-    runtimeLayers: decoded.config.runtimeLayers.flatMap(({ discovery }) => discovery ?? []),
+    runtimeLayers: decoded.config.runtimeLayers.flatMap((layer) =>
+      layer.kind === 'fetched' ? [{ name: layer.resource, place: layer.place }] : [],
+    ),
     keptTypes: dynamic.ads === null ? [] : keptTypes(node.metadata, dns !== null, parts.identity !== undefined),
     tookKept: (type, bytes, done) => {
       if (type === NAME_TABLE_TYPE && dns !== null) dns.takeTable(bytes, done);
       else if (type === PROXY_CONFIG_TYPE && store !== null) done(store.takeProxyConfig(bytes));
       else done(null);
     },
-    tookRuntime: (name, bytes) => takeRuntime(core, name, bytes),
+    tookRuntime: (name, bytes) => takeRuntime(core, keeper, name, bytes),
     openSource: (place) => open(place.source, false),
     warn: (text) => logger.warn(text),
   });
@@ -161,12 +162,10 @@ function keptTypes(metadata: unknown, hasDns: boolean, isAgent: boolean): string
 }
 
 /** The supervisor's own values; workers have theirs already. */
-function takeRuntime({ runtime, stats }: Core, name: string, bytes: Uint8Array | null): void {
+function takeRuntime({ runtime }: Core, keeper: RuntimeKeeper, name: string, bytes: Uint8Array | null): void {
   const report = new Report();
   const message = bytes === null ? {} : decodeBinary(registry.message(RUNTIME_TYPE), bytes, report);
   if (message === undefined) return;
   runtime.setLayer(name, (message as { layer?: Record<string, unknown> }).layer ?? {});
-  const scope = stats.scope('runtime.', RUNTIME_STATS);
-  scope.inc(scope.i.load_success);
-  scope.set(scope.i.num_keys, runtime.entries.size);
+  keeper.loaded();
 }

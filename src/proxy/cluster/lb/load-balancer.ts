@@ -133,7 +133,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
       return policy.isFullScan ? new FullScanPicker(hosts) : new LeastRequestPicker(hosts, policy.choiceCount);
     }
     // Read whenever hosts change, as in Envoy.
-    const bias = this.#runtime.number(policy.biasRuntimeKey, policy.activeRequestBias);
+    const bias = this.#runtime.double(policy.biasRuntimeKey, policy.activeRequestBias);
     if (bias === 0) return new WeightedPicker(hosts, seed, weightOf);
     return new WeightedPicker(hosts, seed, (host) => host.weight / (host.rqActive + 1) ** bias);
   }
