@@ -2,14 +2,20 @@
 import { FilterHarness, FakeStream, requestHeaders, responseHeaders } from '../test/support/filter-harness.ts';
 import type { Cluster } from '../src/proxy/cluster/cluster.ts';
 import type { HttpFilterFactory } from '../src/proxy/http/filter.ts';
+import { buffer } from '../src/proxy/http/filters/buffer.ts';
+import { compressor } from '../src/proxy/http/filters/compressor/compressor.ts';
 import { cors } from '../src/proxy/http/filters/cors.ts';
+import { csrf } from '../src/proxy/http/filters/csrf.ts';
+import { decompressor } from '../src/proxy/http/filters/decompressor/decompressor.ts';
 import { fault } from '../src/proxy/http/filters/fault/fault.ts';
+import { headerToMetadata } from '../src/proxy/http/filters/header-to-metadata/header-to-metadata.ts';
 import { headerMutation } from '../src/proxy/http/filters/header-mutation/header-mutation.ts';
 import { makeIstioAlpn } from '../src/proxy/http/filters/istio-alpn/istio-alpn.ts';
 import { makeIstioStats } from '../src/proxy/http/filters/istio-stats/istio-stats.ts';
 import { localRateLimit } from '../src/proxy/http/filters/local-rate-limit/local-rate-limit.ts';
 import { makePeerMetadata } from '../src/proxy/http/filters/peer-metadata/peer-metadata.ts';
 import { rbac } from '../src/proxy/http/filters/rbac.ts';
+import { setMetadata } from '../src/proxy/http/filters/set-metadata.ts';
 import { localNode } from '../src/proxy/istio/node.ts';
 import { metadataOfPeer, peerOfNode } from '../src/proxy/istio/peer.ts';
 import { peerObjects } from '../src/proxy/istio/peer-state.ts';
@@ -50,6 +56,10 @@ const rule = (prefix: string, method: string) => ({
   },
 });
 const address = { direct_remote_ip: { address_prefix: '10.0.0.0', prefix_len: 8 } };
+const gzipLibrary = (kind: string) => ({
+  name: 'gzip',
+  typed_config: { type: `envoy.extensions.compression.gzip.${kind}.v3.Gzip`, message: {} },
+});
 const policies = {
   admin: { permissions: [rule('/admin', 'POST')], principals: [address] },
   api: { permissions: [rule('/api', 'PUT')], principals: [address] },
@@ -130,6 +140,46 @@ const subjects: Subject[] = [
       filter_enforced: FULL,
       token_bucket: { max_tokens: 1e9, tokens_per_fill: 1e9, fill_interval: { seconds: 1, nanos: 0 } },
     },
+  },
+  { name: 'buffer, no body', budgetNs: 50, factory: buffer, config: { max_request_bytes: 1000 } },
+  { name: 'csrf, GET', budgetNs: 50, factory: csrf, config: { filter_enabled: FULL } },
+  {
+    name: 'csrf, POST',
+    budgetNs: 200,
+    factory: csrf,
+    config: { filter_enabled: FULL },
+    path: 'POST /',
+    lines: ['origin: http://example.com'],
+  },
+  {
+    name: 'compressor, no-transform',
+    budgetNs: 400,
+    factory: compressor,
+    config: { compressor_library: gzipLibrary('compressor') },
+    responseLines: ['content-length: 5000', 'cache-control: no-transform'],
+  },
+  {
+    name: 'decompressor, not packed',
+    budgetNs: 200,
+    factory: decompressor,
+    config: { decompressor_library: gzipLibrary('decompressor') },
+  },
+  {
+    name: 'header_to_metadata, 2 rules',
+    budgetNs: 500,
+    factory: headerToMetadata,
+    config: {
+      request_rules: [
+        { header: 'x-request-id', on_header_present: { metadata_namespace: 'a', key: 'id' } },
+        { header: 'x-absent', on_header_missing: { metadata_namespace: 'a', key: 'absent', value: 'yes' } },
+      ],
+    },
+  },
+  {
+    name: 'set_metadata',
+    budgetNs: 200,
+    factory: setMetadata,
+    config: { metadata: [{ metadata_namespace: 'a', value: { k: 'v' } }] },
   },
   {
     name: 'header_mutation, 3 operations',

@@ -9,12 +9,15 @@ import { matchDelegate } from './http/filters/composite/match-delegate.ts';
 import { customResponse } from './http/filters/custom-response/custom-response.ts';
 import { cors } from './http/filters/cors.ts';
 import { makeDynamicForwardProxy } from './http/filters/dynamic-forward-proxy/dynamic-forward-proxy.ts';
+import { buffer } from './http/filters/buffer.ts';
 import { compressor } from './http/filters/compressor/compressor.ts';
+import { csrf } from './http/filters/csrf.ts';
 import { decompressor } from './http/filters/decompressor/decompressor.ts';
 import { fault } from './http/filters/fault/fault.ts';
 import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bridge.ts';
 import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
 import { makeGrpcWeb } from './http/filters/grpc-web/grpc-web.ts';
+import { headerToMetadata } from './http/filters/header-to-metadata/header-to-metadata.ts';
 import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
 import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
 import { makeIstioStats } from './http/filters/istio-stats/istio-stats.ts';
@@ -24,6 +27,7 @@ import { onDemand } from './http/filters/on-demand.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import { unsupportedGuards } from './http/filters/unsupported/guards.ts';
+import { setMetadata } from './http/filters/set-metadata.ts';
 import { httpSetFilterState } from './http/filters/set-filter-state.ts';
 import { statefulSession } from './http/filters/stateful-session/stateful-session.ts';
 import type { LocalNode } from './istio/node.ts';
@@ -89,6 +93,9 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
     ...[composite, customResponse, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
     ...[compressor, decompressor],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
+    ...[buffer, compressor, csrf, decompressor, headerToMetadata, setMetadata],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

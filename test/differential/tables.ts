@@ -10,6 +10,8 @@ import { compositeGroups } from './cases/composite.ts';
 import { compressorGroups } from './cases/compressor.ts';
 import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
+import { bufferCsrfGroups } from './cases/filter-buffer-csrf.ts';
+import { filterMetadataGroups } from './cases/filter-metadata.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { customResponseGroups } from './cases/custom-response.ts';
 import { filterGroups } from './cases/filters.ts';
@@ -98,6 +100,8 @@ export const allGroups: readonly Group[] = [
   ...statefulSessionGroups,
   ...compressorGroups,
   ...decompressorGroups,
+  ...bufferCsrfGroups,
+  ...filterMetadataGroups,
   ...rbacGroups,
   ...grpcStatsGroups,
   ...grpcWebGroups,

@@ -235,6 +235,8 @@ export class FakeStream implements FilterStream {
 
   addEncodedData(): void {}
 
+  limitBuffer(): void {}
+
   addDecodedTrailers(): Headers {
     this.requestTrailers ??= new Headers();
     return this.requestTrailers;

@@ -512,6 +512,8 @@ export class FakeRequest implements RouterStream {
   addDecodedData(): void {}
   addEncodedData(): void {}
 
+  limitBuffer(): void {}
+
   addDecodedTrailers(): Headers {
     return new Headers();
   }

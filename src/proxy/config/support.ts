@@ -31,6 +31,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig': {
     num_resolver_threads: 'lookups do not block a thread here',
   },
+  'envoy.extensions.filters.http.set_metadata.v3.Metadata': {
+    typed_value: 'typed metadata, which only services that are asked about requests read, and there are none',
+  },
   'envoy.extensions.compression.gzip.compressor.v3.Gzip': {
     chunk_size: 'the size of the pieces that the output is made in, which are put together again',
   },

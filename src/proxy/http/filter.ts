@@ -126,6 +126,8 @@ export type FilterStream = {
    */
   addDecodedTrailers(): Headers;
   addEncodedTrailers(): Headers;
+  /** What waits of a body may be so large; more of a request gets 413. For the whole stream. */
+  limitBuffer(bytes: number): void;
   /** Takes what waits of the body at the filter with that slot, which changes it as a whole; null for nothing. */
   takeDecodedData(slot: number): Buffer | null;
   takeEncodedData(slot: number): Buffer | null;

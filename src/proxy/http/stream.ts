@@ -53,6 +53,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   routeResolutions = 0;
   routeResolutionMs = 0;
 
+  #bufferLimitBytes: number | null = null;
   isGrpc = false;
   isUpgrade = false;
   /** The codec has handed over the end of the request. */
@@ -99,7 +100,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     return this.isAnswered;
   }
   get bufferLimitBytes(): number {
-    return this.connection.config.bufferLimitBytes;
+    return this.#bufferLimitBytes ?? this.connection.config.bufferLimitBytes;
+  }
+  limitBuffer(bytes: number): void {
+    this.#bufferLimitBytes = bytes;
   }
 
   get schemeMatchesUpstream(): boolean {
