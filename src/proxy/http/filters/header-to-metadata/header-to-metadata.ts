@@ -98,6 +98,8 @@ class HeaderToMetadataFilter implements HttpFilter {
   ): void {
     const counts = this.#countsOf(config);
     const isRequest = direction === 'request';
+    let namespace = '';
+    let values: Record<string, unknown> | null = null;
     for (const rule of rules) {
       counts?.inc(isRequest ? counts.i.request_rules_processed : counts.i.response_rules_processed);
       const value = find(rule, headers);
@@ -111,9 +113,15 @@ class HeaderToMetadataFilter implements HttpFilter {
         if (made.failed !== null) counts?.inc(counts.i[made.failed]);
         continue;
       }
-      stream.info.setMetadata(target.namespace, { [target.key]: made.value });
+      if (namespace !== target.namespace) {
+        if (values !== null) stream.info.setMetadata(namespace, values);
+        ({ namespace } = target);
+        values = {};
+      }
+      (values as Record<string, unknown>)[target.key] = made.value;
       counts?.inc(isRequest ? counts.i.request_metadata_added : counts.i.response_metadata_added);
     }
+    if (values !== null) stream.info.setMetadata(namespace, values);
   }
 
   #countsOf({ statPrefix }: Config): ReturnType<typeof countsOf> | null {
@@ -141,6 +149,7 @@ function find({ header, cookie, removes }: Rule, headers: Headers): string | nul
 }
 
 type Made = { readonly value: unknown } | { readonly failed: Failure | null };
+const ASCII = /^[\x00-\x7f]*$/;
 const NOTHING: Made = Object.freeze({ failed: null });
 
 /** The value that is written, or what went wrong; all texts are bytes. */
@@ -153,6 +162,9 @@ function make(found: string, target: KeyValue): Made {
   }
   if (value === '') return NOTHING;
   if (value.length >= MAX_VALUE_BYTES) return { failed: 'header_value_too_long' };
+  if (target.type === 'STRING' && !target.isBase64) {
+    return { value: ASCII.test(value) ? value : Buffer.from(value, 'latin1').toString('utf8') };
+  }
   const bytes = target.isBase64 ? fromBase64(value) : Buffer.from(value, 'latin1');
   if (bytes === null) return { failed: 'base64_decode_failed' };
   if (target.type === 'STRING') return { value: bytes.toString('utf8') };
