@@ -19,6 +19,8 @@ const MAX_LINE_COLUMNS = 120;
 const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ['src/wire/http1/parser.ts', 'one state machine: all its steps share the position and the partial head'],
   ['src/proxy/http/filters/router/forward.ts', 'one state machine: attempts, retries and timeouts end one another'],
+  ['src/lua/vm.ts', 'one machine: calls, errors and instructions change the same frames'],
+  ['src/lua/compiler.ts', 'one pass: statements and expressions share registers, constants and jumps'],
   ['src/proxy/http/stream.ts', 'one state machine: both directions of an exchange share when it stops and ends'],
 ]);
 
@@ -26,6 +28,9 @@ const LONG_FILES: ReadonlyMap<string, string> = new Map([
 const LONG_FUNCTIONS: ReadonlyMap<string, string> = new Map([
   ['src/proxy/config/http-connection-manager.ts#decodeHttpConnectionManager', 'one object, a line per field'],
   ['src/proxy/http/headers-policy.ts#mutateRequestHeaders', 'one order of steps, as Envoy has it'],
+  ['src/lua/vm.ts##runFrame', 'one switch: a case per instruction'],
+  ['src/lua/compiler.ts##statement', 'one switch: a case per statement'],
+  ['src/lua/lib/os.ts#conversion', 'one switch: a case per letter of strftime'],
   ['scripts/support/source-text.ts#blankLiterals', 'one scanner: its states share the position'],
 ]);
 

@@ -110,6 +110,9 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/dns/', may: ['src/proto/', 'src/net/', 'src/wire/dns/', ...FLOOR] },
   { path: 'src/proxy/config-decoder.ts', may: ['src/proto/', ...FLOOR], types: PROXY_TYPES },
 
+  // A language, which knows nothing of the proxy.
+  { path: 'src/lua/', may: [] },
+
   // A filter knows its room's interface and nothing of the engine; only the router and tcp-proxy pick endpoints.
   {
     path: 'src/proxy/http/filters/router',
@@ -132,6 +135,17 @@ export const ROOMS: readonly Room[] = [
   {
     path: 'src/proxy/http/filters/composite',
     may: ['src/proxy/http/filter.ts', 'src/proxy/matcher/', 'src/proxy/config/filter-discovery.ts', ...FILTER],
+    types: PROXY_TYPES,
+  },
+  {
+    path: 'src/proxy/http/filters/lua/',
+    may: [
+      'src/proxy/http/filter.ts',
+      'src/proxy/http/filters/header-mutation/inline-headers.ts',
+      'src/proxy/cluster/upstream-client/',
+      'src/lua/',
+      ...FILTER,
+    ],
     types: PROXY_TYPES,
   },
   {

@@ -146,7 +146,8 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const localAddress = findLocalAddress(options.localAddressIpVersion);
   const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
   const node = localNode(bootstrap.node, options.serviceNode, options.serviceZone);
-  const extensionParts = { clusters, dnsCaches, zone, localAddress, node, metricExpiryMs: evictionMs(bootstrap) };
+  const own = { luaLog: parts.logs.logger('lua'), metricExpiryMs: evictionMs(bootstrap) };
+  const extensionParts = { clusters, dnsCaches, zone, localAddress, node, ...own };
   const addCluster = (own: ClusterConfig): void => void clusters.set(own);
   const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
   const { off, enabled } = switches(options);

@@ -1,4 +1,5 @@
 // Every listener, network and HTTP filter and transport socket there is, in lists; nothing registers itself.
+import type { Logger } from '../telemetry/log.ts';
 import type { ClusterManager } from './cluster/cluster.ts';
 import type { DnsCaches } from './dns-cache/dns-caches.ts';
 import { ConfigDecoder } from './config-decoder.ts';
@@ -22,6 +23,7 @@ import { headerMutation } from './http/filters/header-mutation/header-mutation.t
 import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
 import { makeIstioStats } from './http/filters/istio-stats/istio-stats.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
+import { makeLua } from './http/filters/lua/lua.ts';
 import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts';
 import { onDemand } from './http/filters/on-demand.ts';
 import { rbac } from './http/filters/rbac.ts';
@@ -64,6 +66,8 @@ import type { DownstreamTransportFactory, UpstreamTransportFactory } from './tra
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
   readonly dnsCaches: DnsCaches;
+  /** Where scripts write; absent: nowhere. */
+  readonly luaLog?: Logger;
   /** Zone of this node, '' for none. */
   readonly zone: string;
   /** This machine's address. */
@@ -91,10 +95,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
-    ...[composite, customResponse, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
-    ...[compressor, decompressor],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
+    ...[composite, customResponse, makeDynamicForwardProxy(parts), makeLua(parts), matchDelegate, statefulSession],
     ...[buffer, compressor, csrf, decompressor, headerToMetadata, setMetadata],
     ...unsupportedGuards,
     makeRouter(parts),

@@ -136,6 +136,8 @@ export class StreamInfo {
   upstream: UpstreamInfo | null = null;
   /** The host that the first attempt is to go to, set by a filter; null: whoever the load balancer chooses. */
   wantedHost: WantedHost | null = null;
+  /** The connection takes no more requests: a filter said so. */
+  drainsConnection = false;
   upstreamLocalAddress: Address | null = null;
   /** Of the connection: one of the addresses of its host. */
   upstreamRemoteAddress: Address | null = null;

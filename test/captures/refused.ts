@@ -1,9 +1,5 @@
 // What the proxy refuses of the captures: how many resources for each reason, and what will bring it.
 export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  'HTTP in full: Lua': {
-    'typed_config: envoy.extensions.filters.http.lua.v3.Lua is not supported yet': 13,
-    'type_urls: Error: no factory found for a required type URL envoy.extensions.filters.http.lua.v3.Lua.': 1,
-  },
   'Balancing in full': {
     'outlier_detection: is not supported yet': 1,
   },

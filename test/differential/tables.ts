@@ -43,6 +43,7 @@ import { internalRedirectGroups } from './cases/internal-redirects.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { logExpressionGroups } from './cases/log-expressions.ts';
+import { luaGroups } from './cases/lua.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
 import { pathTemplateGroups } from './cases/path-template.ts';
@@ -95,6 +96,7 @@ export const allGroups: readonly Group[] = [
   ...hcmHttp1Groups,
   ...connectGroups,
   ...filterGroups,
+  ...luaGroups,
   ...compositeGroups,
   ...customResponseGroups,
   ...statefulSessionGroups,

@@ -253,12 +253,13 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     }
     const { drain } = this.manager;
     const isDrained = this.#drainState === 'none' && drain.isDraining && drain.shouldDrainClose();
+    const isLast = this.#drainState === 'none' && stream.info.drainsConnection;
     if (this.#isHttp2) {
       if (!stream.isRequestComplete) stats.inc(stats.i.downstream_rq_response_before_rq_complete);
       if (isDrained) {
         stats.inc(stats.i.downstream_cx_drain_close);
         this.startDrain();
-      }
+      } else if (isLast) this.startDrain();
     } else if (!isTunnel(stream, headers.status)) {
       if (!stream.isRequestComplete) {
         // Nobody will read the rest of this request.
@@ -267,7 +268,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
       } else if (isDrained) {
         stats.inc(stats.i.downstream_cx_drain_close);
         this.#drainState = 'closing';
-      }
+      } else if (isLast) this.#drainState = 'closing';
       this.#setConnectionField(stream, headers, endStream);
     } else if (isDrained) {
       stats.inc(stats.i.downstream_cx_drain_close);

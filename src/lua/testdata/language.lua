@@ -1,0 +1,57 @@
+-- What programs print in LuaJIT as the real Envoy 1.40 has it: language.txt was written by it.
+print(pcall(string.rep,"x",-1)) print(#("x"):rep(10,"ab"))
+local ok, e = pcall(string.gsub,"abc","%w",{a="1",b=true}) print(ok,e)
+print(pcall(string.gsub,"abc","b","%%")) print(pcall(string.gsub,"abc","b","%x"))
+local t = setmetatable({}, {__index=function(t,k) return k.."!" end, __newindex=function(t,k,v) rawset(t,k,v*2) end, __call=function(self,a,b) return a+b end, __unm=function() return "neg" end, __concat=function(a,b) return "cat" end, __lt=function() return true end, __le=function() return false end, __eq=function() return true end, __add=function(a,b) return "add" end, __mod=function() return "mod" end})
+print(t.foo) t.x = 5 print(rawget(t,"x"), t(1,2), -t, t.."x", "x"..t, 1 ..t, t<t, t<=t, t==setmetatable({},getmetatable(t)), t+1, 1+t, t%2)
+local function va(...) local a,b = ... return select('#',...), a, b, ... end
+print(#{va(1,2)}, #{va(1,2), 10}, #{(va(1,2))})
+local x = 10 local function up() x = x + 1 return x end up() print(x, up())
+local r = {} for i = 10, 1, -3 do r[#r+1] = i end print(table.concat(r, ","))
+for i = 1.5, 3 do io_ = i end print(io_)
+print(pcall(function() for i=1,10,0 do return "zero" end return "none" end))
+local s = 0 for k, v in pairs({10,20,30,a=1,b=2}) do s = s + v end print(s)
+local t2 = {} for i=1,100 do t2[i]=i end for k in pairs(t2) do t2[k]=nil end print(next(t2))
+local n = 0 local t3 = {} for i=1,50 do t3["k"..i]=i end for k,v in pairs(t3) do t3[k]=nil n=n+1 end print(n, next(t3))
+print(#{1,2,nil,4} >= 2, #{n=1}, #{[1]=1,[2]=2})
+local a = {5,2,8,1,9} table.sort(a) print(table.concat(a," ")) table.sort(a, function(x,y) return x>y end) print(table.concat(a," "))
+print(table.remove({}), table.remove({1,2,3},1), #table.pack(1,nil,3) , table.pack(1,nil,3).n)
+print(string.format("%q", 'he said "hi"\n\\ \r \0 1 \0001'))
+print(string.format("%-10s|%10s|%.3s|%5.1s|", "abc", "def", "ghijk", "xyz"), string.format("%+d % d %05d %x %X %#x %o", 5, 5, -42, 255, 255, 255, 8))
+print(string.format("%e %E %.2e %g %g %g %g", 12345.678, 0.00012, 5, 100000, 1000000, 1e-4, 0.1), string.format("%.20f %.0f %.1f %.2f", 0.1, 2.5, 0.25, 1.005), string.format("%10.4f|%-10.2f|%010.2f", math.pi, math.pi, -math.pi))
+print(string.format("%i %u %c%c", 3, 4, 72, 105), pcall(string.format, "%d", "3.7"), string.format("%d", "10"), string.format("%s %s", 1, 1.5), string.format("%%"))
+print(string.format("%5s %5s %s", true, nil, {} ~= nil), string.format("%x", -1), string.format("%d", 2^31), string.format("%d", -2^53), string.format("%.14g", 0.1), string.format("%a", 0.5))
+print(tostring(1e100), 2^24, 1e14, 123456.789, 0.1+0.2, 1/3, 100/3, -1e-7, 5e-324, 1.7976931348623157e308, 3.14159265358979)
+print(10 == "10", "abc" < "abd", "a" < "B", "" < "a", "Z" < "a", not nil == true, 1 < 2 == true)
+print("10" + 5, "3" * "4", 10 .. "", -"2", "0x10" * 1, pcall(function() return "abc" + 1 end))
+print(7 % 3, -7 % 3, 7 % -3, -7 % -3, 5.5 % 2, -5.5 % 2, 5 % math.huge, -5 % math.huge, 2^-1, (-8)^(1/3) ~= (-8)^(1/3), 0^0)
+print(math.floor(3.7), math.ceil(3.2), math.abs(-4), math.max(1,2), math.min(3,1), math.sqrt(16), math.fmod(7,3), math.fmod(-7,3), math.log(100,10), math.exp(0), math.sin(0))
+print(string.find("abc [x] def", "[x]", 1, true), string.find("abc", "b", 1), string.find("abc", "x"), string.find("aXb", "%u"), string.find("", ""), string.find("abc", "", 4), string.find("abc", "", 5))
+print(string.match("2024-01-15", "(%d+)-(%d+)-(%d+)"), string.match("  trim  ", "^%s*(.-)%s*$") .. "|", string.match("key = value", "^(%w+)%s*=%s*(%w+)$"), string.match("abc", "()"), string.match("hello", ".-l"), string.match("[[x]]", "%[%[(.-)%]%]"))
+print(string.gsub("hello world", "o", "0", 1), string.gsub("abc", ".", {a=1, b="B"}), string.gsub("$name is $age", "%$(%w+)", {name="Bob", age=42}), string.gsub("abc", "(a)(b)(c)", "%3%2%1"), string.gsub("x", "x", "%%"), string.gsub("abc d", "%w+", string.upper), string.gsub("abc", "^a", "X"), string.gsub("", "", "X"), string.gsub("aaa", "a*", "x"))
+for w in string.gmatch("one two three", "%a+") do io_ = w end print(io_) for k, v in string.gmatch("a=1,b=2", "(%w)=(%w)") do print(k, v) end for p in string.gmatch("abc", "()") do print(p) end
+print(pcall(string.gsub, "x", "(", "")) print(pcall(string.find, "x", "%")) print(pcall(string.find, "x", "[a")) print(pcall(string.find, "x", "(()")) print(pcall(string.match, "x", "%1")) print(pcall(string.find, "a", "%f")) print(pcall(string.find,"a","%b")) print(pcall(string.gsub,"abc","(a)","%2"))
+print(("x"):rep(3), ("abc"):upper(), ("ABC"):lower(), ("abc"):reverse(), ("abc"):len(), ("abc"):byte(2), ("\228"):upper():byte(), ("%d"):format(5))
+print(("hello"):sub(2,-2), ("hello"):sub(-3), ("hello"):sub(0), ("hello"):sub(10), ("hello"):sub(-100,2), ("hello"):byte(-1), ("hello"):byte(10), ("hello"):sub(2,1))
+local co = coroutine.wrap(function(...) local x = coroutine.yield(...) local y, z = coroutine.yield(x, x) return y, z, "end" end) print(co(1,2)) print(co("X")) print(co(7,8)) print(pcall(co))
+local co2 = coroutine.create(function() local ok, e = pcall(function() coroutine.yield("in pcall") error("after") end) coroutine.yield(ok, e) error({}) end) print(coroutine.resume(co2)) print(coroutine.resume(co2)) print(coroutine.resume(co2) == false, coroutine.status(co2))
+print(select(2, pcall(error, "msg", 0)), select(2, pcall(error, "msg")), select(2, pcall(function() error("lvl1") end)), select(2, pcall(function() error("lvl2", 2) end)))
+print(xpcall(function() local x = nil; return x.y end, function(m) return "H: " .. m end)) print(xpcall(function(...) return ... end, print, 1, 2))
+print(pcall(pcall)) print(pcall(pcall, error, "x")) print(pcall(error)) print(select('#', pcall(error)))
+local env = {print=print} local f = setfenv(function() y = 5 return y end, env) print(f(), env.y, y) print(getfenv(f) == env, getfenv(1) == _G, getfenv(0) == _G)
+print(loadstring("return 1, 2, ...")(3)) local parts = {"return ", "42"} local i = 0 print(load(function() i = i + 1 return parts[i] end)()) print(load("return x", "c", "t", {x=9})())
+print(pcall(load, "x", "n", "b")) print(loadstring("return return")) print(loadstring("x = }")) print(loadstring("x = 1 1")) print(loadstring("for i = 1 do end")) print(loadstring("if x then")) print(loadstring("local function end")) print(loadstring("f(")) print(loadstring("a.b:c = 1")) print(loadstring("x = [[abc")) print(loadstring("--[[abc")) print(loadstring("x = 'a\nb'")) print(loadstring("function f() return ... end")) print(loadstring("x = 3 = 4")) print(loadstring("goto a; local b; ::a:: print(b)")) print(loadstring("::a:: ::a::")) print(loadstring("1 = 2")) print(loadstring("x y")) print(loadstring("local 1")) print(loadstring("x = 12abc")) print(loadstring("x = 1..2")) print(loadstring("(f)")) print(loadstring("f() = 1")) print(loadstring("return 1,")) print(loadstring("local t = {1,2")) print(loadstring("while true do")) print(loadstring("repeat until")) print(loadstring("x = function() end end"))
+print(pcall(function() local t = {} t.a.b.c = 1 end)) print(pcall(function() local t = {} t[1][2] = 1 end)) print(pcall(function() return a.b.c.d end)) print(pcall(function() x_undefined.y = 1 end)) print(pcall(function() return #nil end)) print(pcall(function() return {} .. "x" end)) print(pcall(function() return nil .. "x" end)) print(pcall(function() local v return "x" .. v end)) print(pcall(function() local t = {} return t.x + 1 end)) print(pcall(function() return undefinedvar + 1 end)) print(pcall(function() return 1 + true end)) print(pcall(function() return -nil end)) print(pcall(function() return nil < 1 end)) print(pcall(function() return {} < 1 end)) print(pcall(function() return "a" < 1 end)) print(pcall(function() return true < false end)) print(pcall(function() string.nofunc() end)) print(pcall(function() ("x").y.z = 1 end)) print(pcall(function() (nil)() end)) print(pcall(function() local t = {} t:nomethod() end)) print(pcall(function() local t = {x=5} t.x() end)) print(pcall(function() return (1)() end)) print(pcall(next, {}, "nokey")) print(pcall(ipairs, nil)) print(pcall(pairs, nil)) print(pcall(setmetatable, {}, 1)) print(pcall(rawset, 1, 2, 3)) print(pcall(tonumber, {})) print(pcall(tonumber)) print(pcall(function() string.rep() end)) print(pcall(function() ("x"):rep() end)) print(pcall(function() table.concat(1) end)) print(pcall(function() table.insert(nil, 1) end)) print(pcall(function() local s = string; s.sub() end)) print(pcall(function() math.floor("x") end)) print(pcall(function() math.floor({}) end)) print(pcall(function() setmetatable(1, {}) end)) print(pcall(function() string.char(-1) end)) print(pcall(function() tostring() end)) print(pcall(function() return ("x"):bad() end)) print(pcall(function() local a = "x" return a.b.c end))
+print(tostring(nil), tostring(true), tostring(12), tostring("x"), tonumber("  5  "), tonumber("5 5"), tonumber("0x1F"), tonumber("1e3"), tonumber(".5"), tonumber("5."), tonumber("."), tonumber("e5"), tonumber("7", 8), tonumber("8", 8), tonumber("zz", 36), tonumber("1.5", 10), tonumber(nil))
+print(os.time({year=2000,month=1,day=1,hour=12,min=30,sec=15}), os.date("!%Y-%m-%dT%H:%M:%SZ", 1e9), os.date("!*t", 0).year, os.date("!%a %A %b %B %d %j %p %y %%", 86400*45), type(os.clock()), os.difftime(5,3))
+print(bit.band(0xF0F0, 0xFF00), bit.bor(1,2,4), bit.bxor(5,3), bit.bnot(0), bit.lshift(1,4), bit.rshift(256,4), bit.arshift(-256,4), bit.tohex(255), bit.tohex(-1,4), bit.rol(0x12345678,8), bit.ror(0x12345678,8), bit.bswap(0x12345678), bit.tobit(0xffffffff), bit.band(2^40+7, 255), bit.tohex(10,-8))
+do local t = {} for i=1,5 do t[i] = function() return i end end print(t[1](), t[5]()) end
+do local i = 1 while true do i = i * 2 if i > 100 then break end end print(i) end
+do local r = {} for i = 1, 3 do for j = 1, 3 do if j == 2 then goto next end r[#r+1] = i .. j ::next:: end end print(table.concat(r, " ")) end
+do local a, b, c = (function() return 1, 2, 3 end)() print(a, b, c) local t = {f = function(self, x) return self, x end} print(t:f(5) == t, select(2, t:f(6))) end
+do local t = {[1]="a", [2]="b", [4]="d", x = {y = {z = "deep"}}} print(t.x.y.z, t["x"]["y"].z) t[3] = "c" print(#t) end
+do local a = {1,2,3} a[#a+1] = 4 a[#a] = nil print(#a) local i = 1 i, a[i] = i+1, 20 print(i, a[1], a[2]) end
+do local function f(n) if n == 0 then return "done" end return f(n-1) end print(f(50000)) end
+print(pcall(function() local function f() return 1 + f() end return f() end) == false)
+print(rawequal({}, {}), rawlen("abc"), rawlen({1}), rawget({a=1}, "a"), select(-2, 1, 2, 3), select(2, "a", "b", "c"), select('#', nil, nil), unpack({1,2,3}, 2), unpack({}, 1, 2))
+print(type(print), type(nil), type({}), type("x"), type(2), type(coroutine.create(print)), math.type, utf8, table.getn({1,2}), table.maxn({1,[10]=2}))
