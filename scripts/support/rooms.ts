@@ -116,7 +116,7 @@ export const ROOMS: readonly Room[] = [
   // A filter knows its room's interface and nothing of the engine; only the router and tcp-proxy pick endpoints.
   {
     path: 'src/proxy/http/filters/router',
-    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/cluster/', 'src/wire/', ...FILTER],
+    may: ['src/proxy/http/', 'src/proxy/route/', 'src/proxy/cluster/', 'src/proxy/access-log/', 'src/wire/', ...FILTER],
     types: PROXY_TYPES,
   },
   {

@@ -44,6 +44,7 @@ import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { logExpressionGroups } from './cases/log-expressions.ts';
 import { luaGroups } from './cases/lua.ts';
+import { logStageGroups } from './cases/log-stages.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
 import { pathTemplateGroups } from './cases/path-template.ts';
@@ -114,6 +115,7 @@ export const allGroups: readonly Group[] = [
   ...adminGroups,
   ...logExpressionGroups,
   ...celGroups,
+  ...logStageGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
   ...listenerFilterGroups,

@@ -387,6 +387,7 @@ export class FakeRequest implements RouterStream {
   isUpgrade = false;
   isLocalReply = false;
   schemeMatchesUpstream = false;
+  afterLogs: RouterStream['afterLogs'] = null;
   isDestroyed = false;
   isResponseStarted = false;
   isRequestComplete = false;

@@ -234,6 +234,7 @@ const ADMIN_HTTP: Omit<HttpConfig, 'chain'> = {
   upgrades: new Map(),
   accessLogs: [],
   localReply: null,
+  logStages: { start: false, tunnel: false, intervalMs: 0 },
   proxyStatus: null,
   routes: { current: null },
   bufferLimitBytes: 1024 * 1024,

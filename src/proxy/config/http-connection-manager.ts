@@ -25,6 +25,7 @@ import { decodeEarlyHeaders, EARLY_HEADER_FIELDS } from './early-headers.ts';
 import { decodeFilters, decodeUpgradeFilters, decodeUpgrades, HTTP_FILTER_FIELDS } from './http-filter-chain.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { decodeStringMatchers } from './matcher.ts';
+import { decodeLogStages, LOG_STAGE_FIELDS } from './log-stages.ts';
 import { decodeProxyStatus, PROXY_STATUS_FIELDS } from './proxy-status.ts';
 import { decodeEscapedSlashes, decodeHeadLimits, decodeNormalizePath, type HeadLimits } from './request-rules.ts';
 import { decodeRouteConfiguration } from './route.ts';
@@ -49,6 +50,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     stream_error_on_invalid_http_message request_headers_timeout strip_any_host_port
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
     original_ip_detection_extensions forward_proto_config early_header_mutation_extensions proxy_status_config
+    access_log_options access_log_flush_interval flush_access_log_on_new_request
     drain_timeout_jitter http1_safe_max_connection_duration stream_flush_timeout record_route_resolution_stats
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
@@ -70,6 +72,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     send_fully_qualified_url`,
   ...HTTP1_FIELDS,
   ...PROXY_STATUS_FIELDS,
+  ...LOG_STAGE_FIELDS,
 } as const;
 
 export type HttpFilterSpec = FilterSpec;
@@ -180,6 +183,7 @@ export function decodeHttpConnectionManager(
     proxy100Continue: message.proxy_100_continue ?? false,
     upgrades: decodeUpgrades(message, d),
     accessLogs: decodeAccessLogs(message.access_log ?? [], d.at('access_log')),
+    logStages: decodeLogStages(message, d),
     localReply:
       message.local_reply_config === undefined
         ? null

@@ -169,6 +169,10 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
       this.watch(stream.requestDueMs);
     }
     if (config.maxStreamDurationMs > 0) this.limitDuration(stream, config.maxStreamDurationMs);
+    if (config.logStages.intervalMs > 0) {
+      stream.logDueMs = now + config.logStages.intervalMs;
+      this.watch(stream.logDueMs);
+    }
     return stream;
   }
 
@@ -192,6 +196,14 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   limitDuration(stream: HttpStream, ms: number): void {
     stream.durationDueMs = ms === 0 ? 0 : this.clock.nowMs + ms;
     if (ms > 0) this.watch(stream.durationDueMs);
+  }
+
+  /** An entry of a stream that goes on. */
+  logStage(stream: HttpStream, type: string): void {
+    const logs = this.config.accessLogs;
+    stream.accessLogType = type;
+    for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
+    stream.accessLogType = 'DownstreamEnd';
   }
 
   /** The exchange starts over at another place: what it was so far is logged, and it counts as another request. */

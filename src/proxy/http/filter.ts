@@ -183,6 +183,8 @@ export type TerminalStream = FilterStream & {
   readonly isUpgrade: boolean;
   /** The request's scheme becomes that of its upstream connection. */
   readonly schemeMatchesUpstream: boolean;
+  /** Told when the stream is over and logged; set by the router, null when it does not care. */
+  afterLogs: { afterLogs(): void } | null;
 };
 
 /** A request that was let in, for guards that judge it again. */

@@ -89,6 +89,8 @@ export type HttpConfig = {
   /** Upgrade type (lower case) → enabled. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly accessLogs: readonly AccessLog[];
+  /** When they are written besides the end of an exchange. */
+  readonly logStages: LogStages;
   readonly localReply: LocalReplyConfig | null;
   readonly proxyStatus: ProxyStatusConfig | null;
   /** The route configuration in force; the holder outlives updates, its value is swapped. */
@@ -96,6 +98,15 @@ export type HttpConfig = {
   readonly chain: FilterChain;
   /** Bytes a stream may buffer in each direction: the listener's per_connection_buffer_limit_bytes. */
   readonly bufferLimitBytes: number;
+};
+
+export type LogStages = {
+  /** When a request has its route. */
+  readonly start: boolean;
+  /** When an upgrade or CONNECT was agreed on. */
+  readonly tunnel: boolean;
+  /** Each time that so many ms have gone by; 0 = never. */
+  readonly intervalMs: number;
 };
 
 export type LocalReplyConfig = {

@@ -23,6 +23,13 @@ export function checkTimes(stream: HttpStream, now: number, stats: HttpScope): n
     if (idleDueMs <= now) return idleTimedOut(stream, stats);
     due = Math.min(due, idleDueMs);
   }
+  if (stream.logDueMs > 0) {
+    if (stream.logDueMs <= now) {
+      stream.connection.logStage(stream, 'DownstreamPeriodic');
+      stream.logDueMs = now + stream.connection.config.logStages.intervalMs;
+    }
+    due = Math.min(due, stream.logDueMs);
+  }
   return due === Number.POSITIVE_INFINITY ? 0 : due;
 }
 

@@ -43,7 +43,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   requestTrailers: Headers | null = null;
   responseTrailers: Headers | null = null;
   localReplyBody = '';
-  readonly accessLogType = 'DownstreamEnd';
+  accessLogType = 'DownstreamEnd';
 
   #route: Route | null = null;
   #routeIsFresh = false;
@@ -76,6 +76,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   lastActivityMs: number;
   idleTimeoutMs: number;
   requestDueMs = 0;
+  /** The next periodic entry of its access logs. */
+  logDueMs = 0;
+  /** Told behind the logs of a stream that is over. */
+  afterLogs: TerminalStream['afterLogs'] = null;
   durationDueMs = 0;
 
   constructor(connection: HttpConnection, encoder: ResponseEncoder) {
@@ -243,6 +247,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
 
   #enterChain(endStream: boolean): void {
     const { connection } = this;
+    if (connection.config.logStages.start) connection.logStage(this, 'DownstreamStart');
     if (this.isUpgrade && !acceptUpgrade(connection, this, this.#route)) return;
     if (connection.config.tracing !== null) {
       this.decoratedOperation = decorateRequest(this.requestHeaders, this.#route, connection.info);
@@ -427,6 +432,9 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.connection.finalizeResponse(this, headers, endStream);
     this.isResponseComplete = endStream;
     this.encoder.encodeHeaders(headers, endStream);
+    if (this.isUpgrade && this.connection.config.logStages.tunnel && this.encoder.isTunnelAnswer(headers.status)) {
+      this.connection.logStage(this, 'DownstreamTunnelSuccessfullyEstablished');
+    }
     if (endStream) this.#finish();
   }
 
@@ -596,6 +604,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       if (this.#isChainRunning) this.#destroyFilters(0);
     } finally {
       this.connection.onStreamEnd(this);
+      this.afterLogs?.afterLogs();
       this.encoder.finish();
     }
   }

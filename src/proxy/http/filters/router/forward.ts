@@ -16,7 +16,7 @@ import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
 import { Hedge, type HedgedRequest, hedgesOnTimeout } from './hedge.ts';
 import { turnRequest } from './internal-redirect.ts';
 import { KeptBody, sendEnd, sendOwned } from './kept-body.ts';
-import { openStream } from './open-stream.ts';
+import { type Asking, openStream } from './open-stream.ts';
 import { LOCAL_RESET, type ResetReason, resetBody, resetDetails, resetReason } from './reset-reason.ts';
 import { asksForRetries, hasRetryHeaders, RetryState, removeRetryHeaders } from './retry.ts';
 import { countRoute, type RouteStats } from './route-stats.ts';
@@ -24,6 +24,7 @@ import type { Router, RouterStream } from './router.ts';
 import { startShadows, type Shadow } from './shadow.ts';
 import { type PreviousPriorities, Tried } from './tried.ts';
 import { chooseWanted, missingStatus } from './wanted-host.ts';
+import { LoggedAttempt } from './upstream-log.ts';
 import { expectedTimeout, readTimeouts, setExpectedTimeout, setGrpcTimeout, timeouts } from './timeouts.ts';
 
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
@@ -293,9 +294,16 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.info.upstreamHostMetadata = host.metadata;
     this.#wishedMs = this.router.clock.nowMs;
     this.#isAttempting = true;
-    const pending = openStream(this.#hedge === null ? this : this.#hedge.begin(host), host);
+    const pending = this.#open(this.#hedge === null ? this : this.#hedge.begin(host), host);
     // The answer may have come already, and the stream may even be over.
     if (this.#isAttempting && this.#encoder === null) this.#pending = pending;
+  }
+
+  #open(asking: Asking, host: Host): StreamRequest | null {
+    const { clock, config } = this.router;
+    if (config.upstreamLog === null) return openStream(asking, host);
+    const logged = new LoggedAttempt(config.upstreamLog, clock, asking, this.stream, host);
+    return logged.pending(openStream(logged, host));
   }
 
   onPoolReady(encoder: RequestEncoder): void {

@@ -1,5 +1,8 @@
 // The router's configuration: what its message means, and which of it is supported.
+import type { AccessLog, Router_UpstreamAccessLogOptions } from '../../../../proto/generated/types.d.ts';
+import { decodeAccessLogs } from '../../../access-log/decode.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
+import type { UpstreamLogConfig } from './upstream-log.ts';
 
 export type RouterConfig = {
   /** Counters per response code; on by default. */
@@ -9,6 +12,8 @@ export type RouterConfig = {
   readonly suppressGrpcCodeStats: boolean;
   /** Names of request headers that must be well-formed, lower case. */
   readonly strictCheckHeaders: readonly string[];
+  /** Null: attempts are not logged. */
+  readonly upstreamLog: UpstreamLogConfig | null;
 };
 
 export type RouterMessage = {
@@ -18,13 +23,17 @@ export type RouterMessage = {
   strict_check_headers?: string[];
   respect_expected_rq_timeout?: boolean;
   suppress_grpc_request_failure_code_stats?: boolean;
+  upstream_log?: AccessLog[];
+  upstream_log_options?: Router_UpstreamAccessLogOptions;
 };
 
 /** start_child_span only shapes spans, of which there are none yet. */
 export const ROUTER_FIELDS = {
   'envoy.extensions.filters.http.router.v3.Router':
     'dynamic_stats start_child_span suppress_envoy_headers strict_check_headers respect_expected_rq_timeout ' +
-    'suppress_grpc_request_failure_code_stats',
+    'suppress_grpc_request_failure_code_stats upstream_log upstream_log_options',
+  'envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions':
+    'flush_upstream_log_on_upstream_stream upstream_log_flush_interval',
 };
 
 /** Source: Envoy router.proto, strict_check_headers. */
@@ -47,5 +56,16 @@ export function decodeRouter(message: RouterMessage, d: ConfigDecoder): RouterCo
     respectExpectedTimeout: message.respect_expected_rq_timeout ?? false,
     suppressGrpcCodeStats: message.suppress_grpc_request_failure_code_stats ?? false,
     strictCheckHeaders,
+    upstreamLog: decodeUpstreamLog(message, d),
+  });
+}
+
+function decodeUpstreamLog(message: RouterMessage, d: ConfigDecoder): UpstreamLogConfig | null {
+  const { upstream_log: logs = [], upstream_log_options: options = {} } = message;
+  if (logs.length === 0) return null;
+  return Object.freeze({
+    logs: decodeAccessLogs(logs, d.at('upstream_log')),
+    atReady: options.flush_upstream_log_on_upstream_stream ?? false,
+    intervalMs: d.durationMs(options.upstream_log_flush_interval, 0),
   });
 }
