@@ -214,10 +214,13 @@ function decodeGrpcStatusFilter(message: GrpcStatusFilter): AccessLogFilter {
 }
 
 function decodeMetadataFilter(message: MetadataFilter, d: ConfigDecoder): AccessLogFilter {
-  const matcherPb = message.matcher ?? {};
-  const matcher = decodeMetadataMatcher(matcherPb as never, d.at('matcher'));
-  const path = (matcherPb.path ?? []).map((segment) => segment.key ?? '');
   const ifMissing = message.match_if_key_not_found ?? true;
+  // Without a matcher there is no key that could be found.
+  if (message.matcher === undefined) return { matches: () => ifMissing };
+  const matcherPb = message.matcher;
+  // Envoy looks at the value alone, and not whether the matcher is inverted.
+  const matcher = decodeMetadataMatcher({ ...matcherPb, invert: false } as never, d.at('matcher'));
+  const path = (matcherPb.path ?? []).map((segment) => segment.key ?? '');
   return {
     matches({ info }) {
       let value: unknown = info.dynamicMetadata?.get(matcherPb.filter ?? '');

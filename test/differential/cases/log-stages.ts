@@ -1,6 +1,6 @@
-// Differential cases: when an access log is written (stages of an exchange and of its attempts), and for which exchanges.
+// Differential cases: when access logs are written (stages of an exchange and of its attempts), and for which exchanges.
 import type { Case, Group } from '../case.ts';
-import { any, bootstrap, cluster, direct, type Fields, http, route, textLog } from '../config.ts';
+import { bootstrap, cluster, direct, type Fields, filter, http, route, textLog } from '../config.ts';
 import { chunk, get, head, post, request, response } from '../messages.ts';
 
 const OPERATORS =
@@ -30,11 +30,16 @@ const ROUTES: readonly Fields[] = [
     match: { connect_matcher: {} },
     route: { cluster: 'a', upgrade_configs: [{ upgrade_type: 'CONNECT', connect_config: {} }] },
   },
-  route('/a', 'a', {}, {
-    name: 'a',
-    request_headers_to_add: [{ header: { key: 'x-added', value: 'yes' } }],
-    response_headers_to_add: [{ header: { key: 'x-answer', value: 'down' } }],
-  }),
+  route(
+    '/a',
+    'a',
+    {},
+    {
+      name: 'a',
+      request_headers_to_add: [{ header: { key: 'x-added', value: 'yes' } }],
+      response_headers_to_add: [{ header: { key: 'x-answer', value: 'down' } }],
+    },
+  ),
 ];
 
 type Parts = { readonly hcm?: Fields; readonly router?: Fields; readonly log?: readonly Fields[] };
@@ -50,7 +55,7 @@ function listener(name: string, parts: Parts): Fields {
 }
 const options = (fields: Fields): Fields => ({ access_log_options: fields });
 
-const filtered = (filter: Fields): Fields => ({ ...textLog(OPERATORS), filter });
+const filtered = (which: Fields): Fields => ({ ...textLog(OPERATORS), filter: which });
 const TYPES = [
   'DownstreamStart',
   'DownstreamPeriodic',
@@ -134,13 +139,10 @@ const exchanges: readonly Omit<Case, 'to'>[] = [
 const tunnels: readonly Omit<Case, 'to'>[] = [
   {
     name: 'websocket',
-    send: [
-      get('/a', 'connection: upgrade', 'upgrade: websocket'),
-      { readHead: 1 },
-      'ping',
-      { readBytes: 4 },
+    send: [get('/a', 'connection: upgrade', 'upgrade: websocket'), { readHead: 1 }, 'ping', { readBytes: 4 }],
+    upstream: [
+      [head('101 Switching Protocols', 'connection: upgrade', 'upgrade: websocket'), 'pong', { wait: 30 }, 'fin'],
     ],
-    upstream: [[head('101 Switching Protocols', 'connection: upgrade', 'upgrade: websocket'), 'pong', { wait: 30 }, 'fin']],
   },
   {
     name: 'websocket, declined',
@@ -150,7 +152,10 @@ const tunnels: readonly Omit<Case, 'to'>[] = [
 ];
 const slow: readonly Omit<Case, 'to'>[] = [
   { name: 'a slow answer', send: get('/a'), upstream: SLOW },
-  { name: 'a slow request', send: [request('POST', '/a', ['content-length: 4'], 'ab'), { wait: 400 }, 'cd', { read: 1 }] },
+  {
+    name: 'a slow request',
+    send: [request('POST', '/a', ['content-length: 4'], 'ab'), { wait: 400 }, 'cd', { read: 1 }],
+  },
   { name: 'a quick one', send: get('/a') },
 ];
 
@@ -174,7 +179,10 @@ const comparison = (op: string, value: number, key = 'none'): Fields => ({
 });
 const ID = '00000032-2222-4333-8444-555555555555';
 const FILTERS: readonly [string, Fields][] = [
-  ...['EQ', 'GE', 'LE', 'NE'].map((op): [string, Fields] => [`status ${op} 404`, { status_code_filter: comparison(op, 404) }]),
+  ...['EQ', 'GE', 'LE', 'NE'].map((op): [string, Fields] => [
+    `status ${op} 404`,
+    { status_code_filter: comparison(op, 404) },
+  ]),
   ['status by runtime', { status_code_filter: comparison('EQ', 404, 'log.status') }],
   ['duration GE 0', { duration_filter: comparison('GE', 0) }],
   ['duration GE 60000', { duration_filter: comparison('GE', 60_000) }],
@@ -206,10 +214,13 @@ const FILTERS: readonly [string, Fields][] = [
   ['grpc not OK', { grpc_status_filter: { statuses: ['OK'], exclude: true } }],
   ['grpc UNIMPLEMENTED', { grpc_status_filter: { statuses: ['UNIMPLEMENTED'] } }],
   ['grpc none', { grpc_status_filter: {} }],
-  ['metadata', { metadata_filter: metadata('seen', 'yes') }],
+  ['metadata', { metadata_filter: metadata('shadow_engine_result', 'denied') }],
   ['metadata, missing counts', { metadata_filter: { ...metadata('unseen', 'yes'), match_if_key_not_found: true } }],
   ['metadata, missing does not', { metadata_filter: { ...metadata('unseen', 'yes'), match_if_key_not_found: false } }],
-  ['metadata inverted', { metadata_filter: { matcher: { ...metadata('seen', 'yes')['matcher'], invert: true } } }],
+  [
+    'metadata inverted',
+    { metadata_filter: { matcher: { ...metadata('shadow_engine_result', 'denied')['matcher'], invert: true } } },
+  ],
   ['metadata without matcher', { metadata_filter: {} }],
   ['type end', { log_type_filter: { types: ['DownstreamEnd'] } }],
   ['type others', { log_type_filter: { types: ['DownstreamEnd'], exclude: true } }],
@@ -238,17 +249,21 @@ const FILTERS: readonly [string, Fields][] = [
   ],
 ];
 function metadata(key: string, exact: string): Record<string, Fields> {
-  return { matcher: { filter: 'test', path: [{ key }], value: { string_match: { exact } } } };
+  return { matcher: { filter: 'envoy.filters.http.rbac', path: [{ key }], value: { string_match: { exact } } } };
 }
-const seen = {
-  name: 'set',
-  typed_config: any('envoy.extensions.filters.http.header_to_metadata.v3.Config', {
-    request_rules: [
-      { header: 'x-seen', on_header_present: { metadata_namespace: 'test', key: 'seen' }, remove: false },
-    ],
-  }),
-};
-const filterLog = FILTERS.map(([name, filter]) => ({ ...textLog(`${name}\n`), filter }));
+/** Leaves `denied` for requests with x-seen: yes, else `allowed`. */
+const seen = filter('rbac', 'envoy.extensions.filters.http.rbac.v3.RBAC', {
+  shadow_rules: {
+    action: 'DENY',
+    policies: {
+      seen: {
+        permissions: [{ header: { name: 'x-seen', string_match: { exact: 'yes' } } }],
+        principals: [{ any: true }],
+      },
+    },
+  },
+});
+const filterLog = FILTERS.map(([name, which]) => ({ ...textLog(`${name}\n`), filter: which }));
 const asked: readonly Omit<Case, 'to'>[] = [
   ['a success', get('/a', `x-request-id: ${ID}`)],
   ['another id', get('/a', 'x-request-id: 00000031-2222-4333-8444-555555555555')],

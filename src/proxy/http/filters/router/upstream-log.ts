@@ -23,8 +23,8 @@ export type UpstreamLogConfig = {
 };
 
 /**
- * One attempt as its logs see it: an exchange of its own, with the upstream's answer as it came. What it has received is
- * the answer's body and what it has sent the request's.
+ * One attempt as its logs see it: an exchange of its own, with the upstream’s answer as it came. It has received
+ * what the answer’s body is, and sent what the request’s is.
  */
 export class LoggedAttempt implements Asking, RequestEncoder, StreamRequest, FormatContext {
   readonly #config: UpstreamLogConfig;
