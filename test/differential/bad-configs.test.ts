@@ -11,6 +11,7 @@ import { configCases, configText } from './cases/bad-configs.ts';
 import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { compositeConfigCases } from './cases/composite-bad.ts';
+import { hcmConfigCases } from './cases/hcm-bad-configs.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
@@ -37,6 +38,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...chainConfigCases,
     ...compositeConfigCases,
     ...configSourceCases,
+    ...hcmConfigCases,
     ...internalConfigCases,
     ...listenerFilterConfigCases,
     ...forwardProxyConfigCases,

@@ -28,6 +28,7 @@ import { hcmAddressGroups } from './cases/hcm-address.ts';
 import { hcmEdgeGroups } from './cases/hcm-edge.ts';
 import { hcmProxyStatusGroups } from './cases/hcm-proxy-status.ts';
 import { hcmHttp1Groups } from './cases/hcm-http1-options.ts';
+import { hcmUpgradeGroups } from './cases/hcm-upgrades.ts';
 import { http1Groups } from './cases/http1.ts';
 import { http2HeadGroups } from './cases/http2-heads.ts';
 import { http2MatrixGroups } from './cases/http2-matrix.ts';
@@ -95,6 +96,7 @@ export const allGroups: readonly Group[] = [
   ...hcmEdgeGroups,
   ...hcmProxyStatusGroups,
   ...hcmHttp1Groups,
+  ...hcmUpgradeGroups,
   ...connectGroups,
   ...filterGroups,
   ...luaGroups,

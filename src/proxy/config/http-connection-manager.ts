@@ -51,6 +51,7 @@ export const HTTP_CONNECTION_MANAGER_FIELDS = {
     path_with_escaped_slashes_action strip_trailing_host_dot scheme_header_transformation append_x_forwarded_port
     original_ip_detection_extensions forward_proto_config early_header_mutation_extensions proxy_status_config
     access_log_options access_log_flush_interval flush_access_log_on_new_request
+    typed_header_validation_config path_normalization_options add_proxy_protocol_connection_state
     drain_timeout_jitter http1_safe_max_connection_duration stream_flush_timeout record_route_resolution_stats
     forward_client_cert_details set_current_client_cert_details forward_client_cert_matcher`,
   ...CLIENT_CERT_FIELDS,
@@ -113,6 +114,7 @@ export function decodeHttpConnectionManager(
   if (message.strip_matching_host_port === true && message.strip_any_host_port === true) {
     d.reject('strip_any_host_port', 'only one of strip_matching_host_port and strip_any_host_port can be set');
   }
+  refuse(message, d);
   const routes = decodeRoutes(message, d);
   const filters = decodeFilters(message.http_filters ?? [], 'http_filters', d, environment);
   const upgradeFilters = decodeUpgradeFilters(message, d, environment);
@@ -200,6 +202,25 @@ export function decodeHttpConnectionManager(
     upgradeFilters,
     tracer: decodeTracer(message, d),
   };
+}
+
+/** What Envoy refuses too, in its words; and a promise about paths that it does not keep. */
+function refuse(message: HttpConnectionManager, d: ConfigDecoder): void {
+  const { typed_header_validation_config: validation, path_normalization_options: normalization } = message;
+  if (validation !== undefined) {
+    const text = `This Envoy binary does not support header validator extensions.: '${validation.name ?? ''}'`;
+    d.reject('typed_header_validation_config', text);
+  }
+  if (normalization !== undefined) {
+    d.reject('path_normalization_options', 'is implemented by nobody: use normalize_path and merge_slashes');
+  }
+  if (message.add_proxy_protocol_connection_state === false) {
+    d.reject('add_proxy_protocol_connection_state', 'false is not supported: upstream PROXY headers name the client');
+  }
+  if (message.common_http_protocol_options?.max_response_headers_kb !== undefined) {
+    const text = 'max_response_headers_kb cannot be set on http_connection_manager.';
+    d.at('common_http_protocol_options').reject('max_response_headers_kb', text);
+  }
 }
 
 function named<T extends string>(value: T | number | undefined, fallback: T): T {

@@ -1,4 +1,4 @@
-// Differential cases: when access logs are written (stages of an exchange and of its attempts), and for which exchanges.
+// Differential cases: when access logs are written (stages of exchanges and their attempts), and for which exchanges.
 import type { Case, Group } from '../case.ts';
 import { bootstrap, cluster, direct, type Fields, filter, http, route, textLog } from '../config.ts';
 import { chunk, get, head, post, request, response } from '../messages.ts';
