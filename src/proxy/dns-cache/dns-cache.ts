@@ -79,13 +79,20 @@ export class DnsCache {
     return false;
   }
 
+  /** The host of the key, which may have no address; null where it must be asked for (`load`). */
+  find(key: string): DnsEntry | null {
+    const known = this.#entries.get(key);
+    return known?.isAnswered === true && (this.config.refreshesFailures || !known.hasFailed) ? known : null;
+  }
+
   /**
-   * The host of the key, which may have no address; null: `waiter` is told later, unless it is cancelled. Each waiter
+   * As `find`; null: `waiter` is told later, unless it is cancelled. Each waiter
    * is one of `maxPending`: ask `checkPending` before.
    */
   load(key: string, defaultPort: number, waiter: DnsWaiter): DnsEntry | 'overflow' | null {
+    const found = this.find(key);
+    if (found !== null) return found;
     const known = this.#entries.get(key);
-    if (known?.isAnswered === true && (this.config.refreshesFailures || !known.hasFailed)) return known;
     // A full cache refuses those who would wait for a host of its own, too. Source: Envoy.
     if (this.#entries.size >= this.config.maxHosts) {
       this.#stats.inc(this.#stats.i.host_overflow);

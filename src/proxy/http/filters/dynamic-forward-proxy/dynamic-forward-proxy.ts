@@ -99,6 +99,8 @@ class DynamicForwardProxy implements HttpFilter {
       stream.sendLocalReply({ status: 400, body: 'Empty host header', details: 'empty_host_header' });
       return 'stop';
     }
+    const known = this.cache.find(key);
+    if (known !== null) return this.take(stream, known) ? 'continue' : 'stop';
     const waiting = new Waiting(this, stream, key);
     const found = this.cache.load(key, port, waiting);
     if (found === null) {
