@@ -96,6 +96,40 @@ test('beyond the limit lines are dropped and counted', async (t) => {
   assert.equal(readFileSync(path, 'utf8').length, 110);
 });
 
+test('a reader that stalls costs no line below the limit, and no order', { timeout: 20_000 }, async (t) => {
+  const { directory } = setUp(t);
+  const path = join(directory, 'slow');
+  execFileSync('mkfifo', [path]);
+  // Open for both, so that neither end waits for the other.
+  const reader = openSync(path, 'r+');
+  const store = new StatStore();
+  const files = new AccessLogFiles({ clock: new Clock(), store, flushBytes: 4_000, maxBufferedBytes: 2_000_000 });
+  const file = files.open(path);
+  assert.ok(file instanceof AccessLogFile);
+  let expected = '';
+  // Far more than a pipe takes.
+  for (let i = 0; i < 10_000; i++) {
+    const line = `${i}${' '.repeat(90)}\n`;
+    file.write(line);
+    expected += line;
+  }
+  await sleep(100);
+  assert.equal(store.find('filesystem.write_dropped'), 0);
+  const drained = new Promise<void>((done) => files.drain(done));
+  let text = '';
+  const chunk = Buffer.alloc(100_000);
+  const readSome = promisify(read);
+  while (text.length < expected.length) {
+    const { bytesRead } = await readSome(reader, chunk, 0, chunk.length, null);
+    text += chunk.latin1Slice(0, bytesRead);
+  }
+  await drained;
+  closeSync(reader);
+  assert.ok(text === expected);
+  assert.equal(store.find('filesystem.write_dropped'), 0);
+  assert.equal(store.find('filesystem.write_total_buffered'), 0);
+});
+
 test('a path that cannot be opened says why', (t) => {
   const { files, directory } = setUp(t);
   const path = join(directory, 'no', 'file');
