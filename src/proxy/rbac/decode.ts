@@ -41,6 +41,7 @@ import {
   anyOf,
 } from './rules.ts';
 import type { AddressKind, Rule } from './rules.ts';
+import { decodeUpstreamAddress, UPSTREAM_ADDRESS, UPSTREAM_ADDRESS_FIELDS } from './upstream-address.ts';
 import { VALIDATED_CLIENT, VALIDATED_CLIENT_FIELDS, decodeValidatedClient } from './validated-client.ts';
 import type { ValidatedClientPb } from './validated-client.ts';
 
@@ -60,6 +61,7 @@ export type PermissionPb = {
   not_rule?: PermissionPb;
   requested_server_name?: StringMatcherPb;
   uri_template?: { typed_config?: Any };
+  matcher?: { typed_config?: Any };
   sourced_metadata?: SourcedMetadataPb;
 };
 
@@ -102,7 +104,7 @@ export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.Policy': 'permissions principals condition checked_condition cel_config',
   'envoy.config.rbac.v3.Permission':
     'and_rules or_rules any header url_path destination_ip destination_port destination_port_range metadata not_rule ' +
-    'requested_server_name uri_template sourced_metadata',
+    'requested_server_name uri_template sourced_metadata matcher',
   'envoy.config.rbac.v3.Permission.Set': 'rules',
   [PATH_TEMPLATE]: 'path_template',
   'envoy.config.rbac.v3.Principal':
@@ -112,6 +114,7 @@ export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.Principal.Authenticated': 'principal_name',
   'envoy.config.rbac.v3.SourcedMetadata': 'metadata_matcher metadata_source',
   'envoy.type.v3.Int32Range': 'start end',
+  ...UPSTREAM_ADDRESS_FIELDS,
   ...VALIDATED_CLIENT_FIELDS,
   ...CEL_CONFIG_FIELDS,
   ...EXPR_FIELDS,
@@ -153,9 +156,17 @@ function decodePermission(message: PermissionPb, d: ConfigDecoder): Rule {
     return new ServerNameRule(decodeStringMatcher(message.requested_server_name, d.at('requested_server_name')));
   }
   if (message.uri_template !== undefined) return decodePathTemplate(message.uri_template, d.at('uri_template'));
+  if (message.matcher !== undefined) return decodeMatcher(message.matcher, d.at('matcher').at('typed_config'));
   const rule = decodeCommon(message, d);
   if (rule === null) d.reject('', `not supported: ${kindOf(message)}`);
   return rule ?? NEVER;
+}
+
+function decodeMatcher({ typed_config }: { typed_config?: Any }, d: ConfigDecoder): Rule {
+  const unpacked = typed_config === undefined ? null : d.environment.unpack(typed_config, d);
+  if (unpacked?.type === UPSTREAM_ADDRESS) return decodeUpstreamAddress(unpacked.message, d) ?? NEVER;
+  d.reject('', `not supported: only ${UPSTREAM_ADDRESS} is`);
+  return NEVER;
 }
 
 function decodePathTemplate({ typed_config }: { typed_config?: Any }, above: ConfigDecoder): Rule {

@@ -65,6 +65,7 @@ export type Forward = {
   readonly filter?: Fields;
   readonly routes?: readonly Fields[];
   readonly before?: readonly Fields[];
+  readonly after?: readonly Fields[];
   readonly hcm?: Fields;
   readonly log?: string;
   /** Without the filter the cluster looks names up itself. */
@@ -79,7 +80,11 @@ export function forwardProxy(one: Forward): { readonly listener: Fields; readonl
     listener: http({
       name,
       routes: one.routes ?? [route('/', name)],
-      filters: [...(one.before ?? []), ...(hasFilter ? [forwardFilter(one.filterCache ?? settings, one.filter)] : [])],
+      filters: [
+        ...(one.before ?? []),
+        ...(hasFilter ? [forwardFilter(one.filterCache ?? settings, one.filter)] : []),
+        ...(one.after ?? []),
+      ],
       log: [textLog(one.log ?? STANDARD_LOG)],
       hcm: one.hcm ?? {},
     }),

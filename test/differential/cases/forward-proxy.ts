@@ -1,6 +1,6 @@
 // Dynamic forward proxies: which names are looked up, what they become, and what is answered when they are nothing.
 import type { Case, Group, Observation } from '../case.ts';
-import { bootstrap, cluster, type Fields, filter, match, route } from '../config.ts';
+import { any, bootstrap, cluster, type Fields, filter, match, route } from '../config.ts';
 import { get, post } from '../messages.ts';
 import { cacheStats, cares, type Forward, forwardProxy, HERE, perRoute, THERE } from './forward-proxy-config.ts';
 
@@ -329,6 +329,50 @@ const limits: Group = group(
   },
 );
 
+// ─── Rules about where a name leads ─────────────────────────────────────────────────────────────────────────────────
+
+const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC';
+const UPSTREAM_ADDRESS = 'envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher';
+
+/** Denies what goes there. */
+function denying(name: string, matcher: Fields, saves = true): Forward {
+  const permission = { matcher: { name: 'upstream', typed_config: any(UPSTREAM_ADDRESS, matcher) } };
+  const policies = { there: { permissions: [permission], principals: [{ any: true }] } };
+  return {
+    name,
+    filter: { save_upstream_address: saves },
+    after: [filter('rbac', RBAC, { rules: { action: 'DENY', policies } })],
+  };
+}
+
+const HERE_RANGE = { address_prefix: HERE, prefix_len: 32 };
+
+const rules: Group = group(
+  'forward proxy, rules',
+  [
+    denying('ip', { upstream_ip: HERE_RANGE }),
+    denying('port', { upstream_port_range: { start: 80, end: 81 } }),
+    denying('both', { upstream_ip: HERE_RANGE, upstream_port_range: { start: 81, end: 82 } }),
+    denying('nothing-saved', { upstream_ip: HERE_RANGE }, false),
+  ],
+  {
+    dns: { main: { 'one.test': [HERE], 'there.test': [THERE] } },
+    cases: [
+      ask('an address that is denied', 'ip', `one.test:${PORT}`),
+      ask('an address that is not', 'ip', `there.test:${PORT}`),
+      ask('a port below', 'port', 'there.test:79'),
+      ask('the first port', 'port', 'there.test:80'),
+      ask('the last port', 'port', 'there.test:81'),
+      ask('a port beyond', 'port', 'there.test:82'),
+      ask('both', 'both', 'one.test:81'),
+      ask('the address alone', 'both', 'one.test:1'),
+      ask('the port alone', 'both', 'there.test:81'),
+      ask('nobody said where it goes', 'nothing-saved', `one.test:${PORT}`),
+    ],
+  },
+  [cluster('a')],
+);
+
 // The hosts of this group change with time: its cases wait for the refreshes.
 const times: Group = group(
   'forward proxy, times',
@@ -372,4 +416,4 @@ const times: Group = group(
   [cluster('a')],
 );
 
-export const forwardProxyGroups: readonly Group[] = [names, limits, times];
+export const forwardProxyGroups: readonly Group[] = [names, limits, rules, times];
