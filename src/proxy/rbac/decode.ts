@@ -98,7 +98,7 @@ export type RbacPb = {
 
 const PATH_TEMPLATE = 'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig';
 
-/** Supported fields, for the `fields` of a filter. Left out and so refused: extensions, audit logs. */
+/** Supported fields, for the `fields` of a filter. Left out and so refused: audit logs. */
 export const RBAC_FIELDS = {
   'envoy.config.rbac.v3.RBAC': 'action policies',
   'envoy.config.rbac.v3.Policy': 'permissions principals condition checked_condition cel_config',
