@@ -26,8 +26,8 @@ export function exchange(port: number, { path, headers = [], uploadBytes }: Exch
       timeout: TIMEOUT_MS,
       agent: false,
       headers: {
-        ...Object.fromEntries(fields),
         host: 'bench.example',
+        ...Object.fromEntries(fields),
         ...(uploadBytes === undefined ? {} : { 'content-length': uploadBytes }),
       },
     });

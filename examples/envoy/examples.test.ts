@@ -80,7 +80,7 @@ async function start(command: readonly string[], example: string): Promise<Runni
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     const adminPort = ports.get(EXAMPLE_PORTS.admin)!;
-    const ready = await exchange(adminPort, { path: '/ready' }).catch(() => null);
+    const ready = await exchange(adminPort, { path: '/ready', headers: ['host: localhost'] }).catch(() => null);
     if (ready?.status === 200) return { child, port };
     if (child.exitCode !== null || performance.now() > deadline) {
       child.kill('SIGKILL');

@@ -32,6 +32,7 @@ export class RuntimeKeeper {
   constructor(parts: RuntimeKeeperParts) {
     this.#parts = parts;
     this.#scope = parts.stats.scope('runtime.', RUNTIME_STATS);
+    for (const key of parts.runtime.features) this.#toldFeature(key);
     parts.runtime.onFeature = (key) => this.#toldFeature(key);
   }
 

@@ -62,6 +62,11 @@ export class LayeredRuntime implements Runtime {
     return this.#layers.flatMap(({ config, entries, isThere }) => (isThere ? [{ name: config.name, entries }] : []));
   }
 
+  /** Keys that switch changes of Envoy's, as many as there have ever been. */
+  get features(): ReadonlySet<string> {
+    return this.#features;
+  }
+
   /** How many directories are there. */
   get diskCount(): number {
     return this.#layers.filter(({ config, isThere }) => config.kind === 'disk' && isThere).length;

@@ -193,6 +193,20 @@ const forms: readonly Case[] = [
   asked(['GET /runtime'], sorted),
 ];
 
+/** What a page that somebody reads in a browser could send. */
+const pages: readonly Case[] = [
+  raw('a page of another origin', 'POST', '/healthcheck/ok', ['origin: http://evil.example']),
+  raw('a page of another site', 'POST', '/healthcheck/ok', ['sec-fetch-site: cross-site']),
+  raw('a page of its own', 'POST', '/healthcheck/ok', ['origin: http://localhost', 'sec-fetch-site: same-origin']),
+  raw('a page of another origin that reads', 'GET', '/ready', ['origin: http://evil.example']),
+  {
+    name: 'a name of elsewhere',
+    to: 'admin',
+    send: [request('GET', '/ready', ['host: evil.example']), { read: 1 }],
+    standardStats: false,
+  },
+];
+
 const around = {
   node: { id: 'node-id', cluster: 'node-cluster', locality: { region: 'r', zone: 'z' } },
   stats_flush_interval: '0.1s',
@@ -241,7 +255,7 @@ export const adminEndpointGroups: readonly Group[] = [
   {
     name: 'admin endpoints',
     config: bootstrap({ listeners, clusters, around }),
-    cases: [...plain, ...dumps, ...stats, ...logging, ...forms, ...drains],
+    cases: [...plain, ...dumps, ...stats, ...logging, ...forms, ...pages, ...drains],
   },
   {
     name: 'admin allowed paths',
