@@ -71,7 +71,8 @@ async function start(command: readonly string[], example: string): Promise<Runni
     path,
     text
       .replace(/port_value: (\d+)/g, (_, from) => `port_value: ${ports.get(Number(from)) ?? from}`)
-      .replaceAll(CERTIFICATE_DIRECTORY, certificates),
+      .replaceAll(CERTIFICATE_DIRECTORY, certificates)
+      .replaceAll('/tmp/heddle-tap', join(scratch, 'tap')),
   );
   const flags = ['-c', path, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
   const child = spawn(command[0]!, [...command.slice(1), ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -32,6 +32,7 @@ import { unsupportedGuards } from './http/filters/unsupported/guards.ts';
 import { setMetadata } from './http/filters/set-metadata.ts';
 import { httpSetFilterState } from './http/filters/set-filter-state.ts';
 import { statefulSession } from './http/filters/stateful-session/stateful-session.ts';
+import { tap } from './http/filters/tap/tap.ts';
 import type { LocalNode } from './istio/node.ts';
 import type { ListenerFilterFactory } from './listener/filter.ts';
 import { httpInspector } from './listener/filters/http-inspector.ts';
@@ -96,7 +97,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
     ...[composite, customResponse, makeDynamicForwardProxy(parts), makeLua(parts), matchDelegate, statefulSession],
-    ...[buffer, compressor, csrf, decompressor, headerToMetadata, setMetadata],
+    ...[buffer, compressor, csrf, decompressor, headerToMetadata, setMetadata, tap],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

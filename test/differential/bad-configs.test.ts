@@ -12,6 +12,7 @@ import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { compositeConfigCases } from './cases/composite-bad.ts';
 import { hcmConfigCases } from './cases/hcm-bad-configs.ts';
+import { filterConfigCases } from './cases/structural-bad.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
@@ -37,6 +38,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...configCases,
     ...chainConfigCases,
     ...compositeConfigCases,
+    ...filterConfigCases,
     ...configSourceCases,
     ...hcmConfigCases,
     ...internalConfigCases,

@@ -59,6 +59,7 @@ import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
 import { statefulSessionGroups } from './cases/stateful-session.ts';
+import { tapGroups } from './cases/tap.ts';
 import { tcpEndGroups } from './cases/tcp-ends.ts';
 import { tcpProxyGroups } from './cases/tcp-proxy.ts';
 import { tlsClientGroups } from './cases/tls-clients.ts';
@@ -102,6 +103,7 @@ export const allGroups: readonly Group[] = [
   ...luaGroups,
   ...compositeGroups,
   ...customResponseGroups,
+  ...tapGroups,
   ...statefulSessionGroups,
   ...compressorGroups,
   ...decompressorGroups,

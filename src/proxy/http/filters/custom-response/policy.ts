@@ -119,9 +119,6 @@ function decodeAction(message: RedirectActionPb, d: ConfigDecoder): RedirectSett
   for (const field of ['prefix_rewrite', 'regex_rewrite', 'path_rewrite'] as const) {
     if (message[field] !== undefined) d.reject(field, `${field} is not supported for Custom Response`);
   }
-  if (host === '' && path === '') {
-    d.reject('', 'At least one of host_redirect and path_redirect needs to be specified');
-  }
   if (path.includes('#')) {
     const text = `#fragment is not supported for custom response. Specified path_redirect is ${path}`;
     d.reject('path_redirect', text);
