@@ -327,6 +327,13 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     path: /^log$/,
     reason: 'whoever asks for a close need not be waited for; Envoy waits for the client until delayed_close_timeout',
   },
+  {
+    cases: /^hcm growing heads \/ a line end: /,
+    path: ANY,
+    reason:
+      'a formatted value with a line end is left out, and no upstream is dialled for a request that needs it; ' +
+      'Envoy 1.40 writes such values into answers, where they make headers of their own',
+  },
   // Who the client is.
   {
     cases: /^hcm forwarded \/ .*: IPv6 with a zone$/,

@@ -93,7 +93,55 @@ const adding = (key: string, value: string, times = 1): Fields => ({
   })),
 });
 const large = 'v'.repeat(4000);
+/** A value that no header can have, from a place where anything can be. */
+const splitting = filter('state', 'envoy.extensions.filters.http.set_filter_state.v3.Config', {
+  on_request_headers: [
+    {
+      object_key: 'split',
+      factory_key: 'envoy.string',
+      format_string: { text_format_source: { inline_string: 'a\r\nx-split: 1' } },
+    },
+  ],
+});
+const SPLIT = '%FILTER_STATE(split:PLAIN)%';
 const growing: readonly Fields[] = [
+  http({
+    name: 'split',
+    filters: [
+      splitting,
+      filter('mutation', `${MUTATION}.HeaderMutation`, {
+        mutations: { response_mutations: [{ append: { header: { key: 'x-filter', value: SPLIT } } }] },
+      }),
+    ],
+    routes: [
+      route('/request', 'a', {}, { request_headers_to_add: [{ header: { key: 'x-value', value: SPLIT } }] }),
+      route('/answer', 'a', {}, { response_headers_to_add: [{ header: { key: 'x-value', value: SPLIT } }] }),
+      route(
+        '/host',
+        'a',
+        { host_rewrite_header: 'x-value' },
+        {
+          request_headers_to_add: [{ header: { key: 'x-value', value: SPLIT } }],
+        },
+      ),
+      direct({ prefix: '/direct' }, 200, 'd', {
+        response_headers_to_add: [{ header: { key: 'x-value', value: SPLIT } }],
+      }),
+      route('/', 'a'),
+    ],
+    hcm: {
+      local_reply_config: {
+        mappers: [
+          {
+            filter: {
+              status_code_filter: { comparison: { op: 'GE', value: { default_value: 200, runtime_key: 'x' } } },
+            },
+            headers_to_add: [{ header: { key: 'x-mapped', value: SPLIT } }],
+          },
+        ],
+      },
+    },
+  }),
   http({
     name: 'main',
     routes: [
@@ -133,6 +181,11 @@ const growingCases: readonly Case[] = [
   { name: 'escapes in a value', send: get('/copied?%0d%0ax-split:1', 'x-given: a%0d%0ax-split: 1') },
   { name: 'a tab in a value', send: get('/copied', 'x-given: a\tb') },
   { name: 'bytes in a value', send: get('/copied', 'x-given: \xe9\xff') },
+  ...['/request', '/answer', '/host', '/direct', '/'].map((path) => ({
+    name: `a line end: ${path}`,
+    to: 'split',
+    send: get(path),
+  })),
   { name: 'percent signs in a format', send: get('/literal') },
 ];
 
