@@ -153,7 +153,7 @@ const subjects: Subject[] = [
   },
   {
     name: 'compressor, no-transform',
-    budgetNs: 400,
+    budgetNs: 500,
     factory: compressor,
     config: { compressor_library: gzipLibrary('compressor') },
     responseLines: ['content-length: 5000', 'cache-control: no-transform'],

@@ -19,6 +19,7 @@ import { grpcHttp1Bridge } from './http/filters/grpc-http1-bridge/grpc-http1-bri
 import { makeGrpcStats } from './http/filters/grpc-stats/grpc-stats.ts';
 import { makeGrpcWeb } from './http/filters/grpc-web/grpc-web.ts';
 import { headerToMetadata } from './http/filters/header-to-metadata/header-to-metadata.ts';
+import { makeHealthCheck } from './http/filters/health-check.ts';
 import { headerMutation } from './http/filters/header-mutation/header-mutation.ts';
 import { makeIstioAlpn } from './http/filters/istio-alpn/istio-alpn.ts';
 import { makeIstioStats } from './http/filters/istio-stats/istio-stats.ts';
@@ -98,6 +99,11 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
     ...[composite, customResponse, makeDynamicForwardProxy(parts), makeLua(parts), matchDelegate, statefulSession],
     ...[buffer, compressor, csrf, decompressor, headerToMetadata, setMetadata, tap],
+    ...[composite, customResponse, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
+    ...[compressor, decompressor],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
+    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
+    ...[buffer, compressor, csrf, decompressor, headerToMetadata, makeHealthCheck(parts), setMetadata],
     ...unsupportedGuards,
     makeRouter(parts),
   ];

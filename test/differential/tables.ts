@@ -11,6 +11,7 @@ import { compressorGroups } from './cases/compressor.ts';
 import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { bufferCsrfGroups } from './cases/filter-buffer-csrf.ts';
+import { healthCheckGroups } from './cases/filter-health-check.ts';
 import { filterMetadataGroups } from './cases/filter-metadata.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { customResponseGroups } from './cases/custom-response.ts';
@@ -109,6 +110,7 @@ export const allGroups: readonly Group[] = [
   ...decompressorGroups,
   ...bufferCsrfGroups,
   ...filterMetadataGroups,
+  ...healthCheckGroups,
   ...rbacGroups,
   ...grpcStatsGroups,
   ...grpcWebGroups,

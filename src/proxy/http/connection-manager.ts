@@ -212,6 +212,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     stats.inc(stats.i.downstream_rq_total);
     stats.inc(this.#isHttp2 ? stats.i.downstream_rq_http2_total : stats.i.downstream_rq_http1_total);
     recordTimes(stream, stats, this.manager.resolutionStats);
+    if (stream.info.isHealthCheck) this.manager.tracingStats.inc(this.manager.tracingStats.i.health_check);
     const logs = config.accessLogs;
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
   }
@@ -290,7 +291,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
       decorateResponse(headers, stream.decoratedOperation, this.info);
       countTracing(stream.info, this.manager.tracingStats);
     }
-    this.countStatus(headers.status);
+    if (!stream.info.isHealthCheck) this.countStatus(headers.status);
   }
 
   /** HTTP/1.0 has no other end for a body of unknown length than the end of the connection. */
@@ -322,6 +323,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     const { stats, config } = this;
     stats.dec(stats.i.downstream_rq_active);
     recordTimes(stream, stats, this.manager.resolutionStats);
+    if (stream.info.isHealthCheck) this.manager.tracingStats.inc(this.manager.tracingStats.i.health_check);
     const isCutOff = !stream.isRequestComplete || !stream.isResponseComplete;
     if (isCutOff) stats.inc(stats.i.downstream_rq_rx_reset);
     this.#streams.remove(stream);

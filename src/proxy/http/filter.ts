@@ -230,6 +230,8 @@ export type FilterContext = {
   readonly runtime: Runtime;
   /** Counts of all workers; absent where there is one. */
   readonly shared?: SharedCells;
+  /** Whether the proxy as a whole is to fail health checks; absent: never. */
+  readonly health?: { readonly healthCheckFailed?: boolean };
   /** Follows a filter that is only named, for one that holds others; absent where all is written in place. */
   readonly follow?: FollowFilter;
 };

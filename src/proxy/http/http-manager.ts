@@ -63,7 +63,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   const tracingStats = stats.scope(`${statPrefix}tracing.`, TRACING_STATS);
   const { shared, extensions, discovered } = context;
   const common = {
-    ...{ statPrefix, stats, scope, clock, random, runtime },
+    ...{ statPrefix, stats, scope, clock, random, runtime, health: context.drain },
     ...(shared === undefined ? {} : { shared }),
     ...(extensions === undefined ? {} : { follow: followInner(stats, extensions, discovered ?? []) }),
   };

@@ -6,6 +6,8 @@ export type DrainStrategy = 'gradual' | 'immediate';
 /** One per process, and one per listener below it. Source: Envoy DrainManagerImpl. */
 export class DrainManager {
   readonly #parent: DrainManager | null;
+  /** Of the process: knows of `/healthcheck/fail`, whatever follows its drain. */
+  readonly #root: DrainManager;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #strategy: DrainStrategy;
@@ -19,8 +21,10 @@ export class DrainManager {
     strategy: DrainStrategy,
     drainTimeMs: number,
     parent: DrainManager | null = null,
+    root: DrainManager | null = null,
   ) {
     this.#parent = parent;
+    this.#root = root ?? this;
     this.#clock = clock;
     this.#random = random;
     this.#strategy = strategy;
@@ -38,7 +42,7 @@ export class DrainManager {
   /** A drain of its own below this one: `child.start()` drains a listener. */
   child(followsParent: boolean): DrainManager {
     const parent = followsParent ? this : null;
-    return new DrainManager(this.#clock, this.#random, this.#strategy, this.#drainTimeMs, parent);
+    return new DrainManager(this.#clock, this.#random, this.#strategy, this.#drainTimeMs, parent, this.#root);
   }
 
   /** `/healthcheck/fail`: connections end after their next answer. */
@@ -47,7 +51,7 @@ export class DrainManager {
   }
 
   get healthCheckFailed(): boolean {
-    return this.#failedHealthCheck;
+    return this.#root.#failedHealthCheck;
   }
 
   start(): void {

@@ -174,6 +174,9 @@ class ChainDrain implements DrainDecision {
   get isDraining(): boolean {
     return this.#chain.isDraining || this.#parent.isDraining;
   }
+  get healthCheckFailed(): boolean {
+    return this.#parent.healthCheckFailed === true;
+  }
   shouldDrainClose(): boolean {
     return this.#chain.isDraining || this.#parent.shouldDrainClose();
   }

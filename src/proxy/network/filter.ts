@@ -109,6 +109,8 @@ export type NetworkFilter = {
 /** Whether connections should come to an end: of the process, of the listener or of the chain. */
 export type DrainDecision = {
   readonly isDraining: boolean;
+  /** Somebody told the whole proxy to fail its health checks (`/healthcheck/fail`). */
+  readonly healthCheckFailed?: boolean;
   /** Whether the exchange that ends now should be its connection's last (gradual: by chance and time). */
   shouldDrainClose(): boolean;
 };

@@ -8,6 +8,7 @@ const COMPRESSED_TRANSFERS: ReadonlySet<string> = new Set(['gzip', 'br', 'deflat
 /** Whether a list separated by commas has that member. */
 export function hasToken(list: string, token: string, ignoresCase: boolean): boolean {
   const wanted = ignoresCase ? token.toLowerCase() : token;
+  if (!list.includes(',')) return (ignoresCase ? list.trim().toLowerCase() : list.trim()) === wanted;
   for (const member of list.split(',')) {
     const trimmed = member.trim();
     if ((ignoresCase ? trimmed.toLowerCase() : trimmed) === wanted) return true;
