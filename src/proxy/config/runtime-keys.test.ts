@@ -19,6 +19,7 @@ const READ: ReadonlySet<string> = new Set([
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy.runtime_fraction',
   'envoy.config.route.v3.RouteMatch.runtime_fraction',
   'envoy.config.route.v3.WeightedCluster.runtime_key_prefix',
+  'envoy.config.tap.v3.TapConfig.tap_enabled',
   'envoy.extensions.filters.http.composite.v3.ExecuteFilterAction.sample_percent',
   'envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig.enabled',
   'envoy.extensions.filters.http.compressor.v3.Compressor.runtime_enabled',
