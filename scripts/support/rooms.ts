@@ -110,6 +110,8 @@ export const ROOMS: readonly Room[] = [
   { path: 'src/proxy/dns/', may: ['src/proto/', 'src/net/', 'src/wire/dns/', ...FLOOR] },
   { path: 'src/proxy/config-decoder.ts', may: ['src/proto/', ...FLOOR], types: PROXY_TYPES },
 
+  // Scripts in the proxy: what the filter and the cluster specifier share.
+  { path: 'src/proxy/lua/', may: ['src/lua/', ...FILTER], types: PROXY_TYPES },
   // A language, which knows nothing of the proxy.
   { path: 'src/lua/', may: [] },
 
@@ -143,6 +145,7 @@ export const ROOMS: readonly Room[] = [
       'src/proxy/http/filter.ts',
       'src/proxy/http/filters/header-mutation/inline-headers.ts',
       'src/proxy/cluster/upstream-client/',
+      'src/proxy/lua/',
       'src/lua/',
       ...FILTER,
     ],

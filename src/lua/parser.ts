@@ -474,6 +474,7 @@ class Parser {
           isVararg = true;
           break;
         }
+        if (lexer.kind !== 'name') lexer.fail("<name> or '...' expected");
         names.push(this.#name());
       } while (this.#accept(','));
     }

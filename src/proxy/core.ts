@@ -166,7 +166,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     upstreamFilters: clusterFilters,
     ...{ runtime, random, shared, version: 'bootstrap', staticSecrets, httpClient, dnsCaches },
     logServices: new LogServices(httpClient, stats, local),
-    ...{ localNode: node, serviceCluster: local.clusterName },
+    ...{ localNode: node, serviceCluster: local.clusterName, scriptLog: own.luaLog },
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
     isAdsDelta: bootstrap.dynamic_resources?.ads_config?.api_type === 'DELTA_GRPC',
     hasCluster: (name) => names.has(name) || clusters.knows(name),

@@ -17,6 +17,7 @@ import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
+import { luaConfigCases } from './cases/lua-more.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
 import { tlsConfigCases } from './cases/tls-configs.ts';
@@ -43,6 +44,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...hcmConfigCases,
     ...internalConfigCases,
     ...listenerFilterConfigCases,
+    ...luaConfigCases,
     ...forwardProxyConfigCases,
     ...http2ConfigCases,
     ...networkConfigCases,

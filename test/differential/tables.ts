@@ -45,6 +45,7 @@ import { internalRedirectGroups } from './cases/internal-redirects.ts';
 import { laterGroups } from './cases/later.ts';
 import { listenerFilterGroups } from './cases/listener-filters.ts';
 import { logExpressionGroups } from './cases/log-expressions.ts';
+import { luaMoreGroups } from './cases/lua-more.ts';
 import { luaGroups } from './cases/lua.ts';
 import { logStageGroups } from './cases/log-stages.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
@@ -102,6 +103,7 @@ export const allGroups: readonly Group[] = [
   ...connectGroups,
   ...filterGroups,
   ...luaGroups,
+  ...luaMoreGroups,
   ...compositeGroups,
   ...customResponseGroups,
   ...tapGroups,

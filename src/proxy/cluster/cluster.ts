@@ -134,7 +134,10 @@ export type CircuitBreaker = {
   readonly isRequestsFull: boolean;
   readonly isConnectionsFull: boolean;
   /** Connections and UDP sessions together. */
-  readonly connections: { readonly canCreate: boolean; inc(): void; dec(): void };
+  readonly connections: { readonly canCreate: boolean; readonly current?: number; inc(): void; dec(): void };
+  /** How many there are; absent where nobody asks. */
+  readonly requests?: { readonly current: number };
+  readonly pending?: { readonly current: number };
 };
 
 /** What the transports of a cluster look at. */

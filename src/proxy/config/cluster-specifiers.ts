@@ -8,6 +8,7 @@ import { decodeMatcher, MATCHER_TREE_FIELDS, type MatcherPb } from '../matcher/m
 import type { Input } from '../matcher/step.ts';
 import { type ClusterSpecifier, ABSENT_PLUGIN } from '../route/cluster-specifier.ts';
 import type { StreamInfo } from '../stream-info.ts';
+import { decodeLuaSpecifier, LUA_SPECIFIER, LUA_SPECIFIER_FIELDS } from '../lua/cluster-specifier.ts';
 import { parseQuery } from './matcher.ts';
 
 const MATCHER = 'envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier';
@@ -19,6 +20,7 @@ export const CLUSTER_SPECIFIER_FIELDS = {
   ...EXCHANGE_INPUT_FIELDS,
   'envoy.config.route.v3.ClusterSpecifierPlugin': 'extension is_optional',
   'envoy.config.core.v3.TypedExtensionConfig': 'name typed_config',
+  ...LUA_SPECIFIER_FIELDS,
   [MATCHER]: 'cluster_matcher',
   [CLUSTER_ACTION]: 'cluster',
   [QUERY_INPUT]: 'query_param',
@@ -27,7 +29,10 @@ export const CLUSTER_SPECIFIER_FIELDS = {
 type Decode = (message: never, d: ConfigDecoder) => ClusterSpecifier;
 
 /** By the full names of their messages. */
-const SPECIFIERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([[MATCHER, decodeMatcherSpecifier]]);
+const SPECIFIERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
+  [MATCHER, decodeMatcherSpecifier],
+  [LUA_SPECIFIER, (message, d) => decodeLuaSpecifier(message, d) ?? ABSENT_PLUGIN],
+]);
 
 /** An optional plugin that is not there is told as such. */
 export function decodeClusterSpecifier(message: ClusterSpecifierPlugin, d: ConfigDecoder): ClusterSpecifier {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Any, unpackAny } from '../../proto/any.ts';
 import { Report } from '../../proto/report.ts';
+import type { Logger } from '../../telemetry/log.ts';
 import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
@@ -39,6 +40,8 @@ export type EnvironmentParts = {
   readonly httpClient?: HttpClient;
   readonly logServices?: LogServices;
   readonly localNode?: LocalNode;
+  /** Where scripts write; absent: nowhere. */
+  readonly scriptLog?: Logger;
   /** The cluster that this proxy is of (--service-cluster, node.cluster). */
   readonly serviceCluster?: string;
 };

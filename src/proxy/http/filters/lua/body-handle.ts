@@ -3,7 +3,7 @@ import { integerAt, stringAt } from '../../../../lua/lib/arguments.ts';
 import { LuaError } from '../../../../lua/values.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
-import { Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
+import { Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
 
 /** Where the bytes are. */
 export type Bytes = {

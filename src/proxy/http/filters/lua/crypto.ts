@@ -3,7 +3,7 @@ import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { numberAt, stringAt } from '../../../../lua/lib/arguments.ts';
 import { LuaError, type LuaValue } from '../../../../lua/values.ts';
 import type { Vm } from '../../../../lua/vm.ts';
-import { Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
+import { cStringAt, Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
 
 const HASHES: ReadonlySet<string> = new Set(['sha1', 'sha224', 'sha256', 'sha384', 'sha512']);
 /** A check of a signature costs as much as so many instructions, about. */
@@ -32,13 +32,15 @@ export class PublicKeyHandle extends Handle {
 /** The keys of a run, by their bytes. */
 export type Keys = Map<string, KeyObject>;
 
+/** A key is called by its bytes up to the first NUL, as in Envoy, which takes them for a C string. */
 export function importKey(args: LuaValue[], vm: Vm, owner: Owner, keys: Keys): PublicKeyHandle {
-  const given = stringAt(args, 1);
-  const der = given.slice(0, Math.max(0, numberAt(args, 2)));
+  const length = Math.max(0, numberAt(args, 2));
+  const der = stringAt(args, 1).slice(0, length);
+  const name = cStringAt(args, 1);
   vm.spend(VERIFY_COST / 10);
   try {
-    keys.set(der, createPublicKey({ key: Buffer.from(der, 'latin1'), format: 'der', type: 'spki' }));
-    return new PublicKeyHandle(owner, given);
+    keys.set(name.slice(0, length), createPublicKey({ key: Buffer.from(der, 'latin1'), format: 'der', type: 'spki' }));
+    return new PublicKeyHandle(owner, name);
   } catch {
     return new PublicKeyHandle(owner, '');
   }
@@ -46,7 +48,7 @@ export function importKey(args: LuaValue[], vm: Vm, owner: Owner, keys: Keys): P
 
 export function verifySignature(args: LuaValue[], vm: Vm, keys: Keys): LuaValue[] {
   const hash = stringAt(args, 1);
-  const key = keys.get(stringAt(args, 2));
+  const key = keys.get(cStringAt(args, 2));
   if (key === undefined) throw new LuaError('invalid public key', true);
   const signature = bytesAt(args, 3);
   const text = bytesAt(args, 5);
@@ -58,7 +60,7 @@ export function verifySignature(args: LuaValue[], vm: Vm, keys: Keys): LuaValue[
   } catch {
     // A key of another kind than for signatures.
   }
-  return [false, 'Failed to verify digital signature. Error code: 0'];
+  return [false, 'Failed to verify digest. Error code: 0'];
 }
 
 /** Text and how much of it counts. */

@@ -5,7 +5,7 @@ import type { Vm } from '../../../../lua/vm.ts';
 import { H, headerKey, type HeaderKey } from '../../../../wire/header-names.ts';
 import { type Headers, isSendable } from '../../../../wire/headers.ts';
 import { addField, isInline, type MessageSide } from '../header-mutation/inline-headers.ts';
-import { cStringAt, Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
+import { cStringAt, Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
 
 /** A run, which says when headers may be changed. */
 export type Modifier = Owner & { mayModify(headers: Headers): boolean };

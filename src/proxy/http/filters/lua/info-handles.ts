@@ -7,7 +7,7 @@ import { withPort } from '../../../formatter/address-text.ts';
 import { utf8Bytes } from '../../../formatter/byte-text.ts';
 import { findFilterState, type Metadata, type StreamInfo } from '../../../stream-info.ts';
 import type { FilterStream } from '../../filter.ts';
-import { Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
+import { Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
 import { ConnectionMetadataHandle, DynamicMetadataHandle, MetadataHandle } from './metadata-handles.ts';
 import { TlsHandle } from './tls-handle.ts';
 

@@ -1,17 +1,10 @@
 // The configuration of the Lua filter: scripts, compiled and loaded.
-import { Clock, Random } from '../../../../base/clock.ts';
-import { LuaError } from '../../../../lua/values.ts';
-import type { Limits } from '../../../../lua/vm.ts';
 import type { Logger } from '../../../../telemetry/log.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import type { HttpClient } from '../../../cluster/upstream-client/http-client.ts';
 import { type DataSourcePb, readDataSource } from '../../../formatter/data-source.ts';
-import type { Runtime } from '../../filter.ts';
-import { printable } from './printable.ts';
-import { DEFAULT_MAX_INSTRUCTIONS, DEFAULT_MAX_MEMORY_BYTES, errorText, Script } from './script.ts';
-
-export const MAX_INSTRUCTIONS_KEY = 'lua.max_instructions';
-export const MAX_MEMORY_KEY = 'lua.max_memory_bytes';
+import { loadScript } from '../../../lua/load-script.ts';
+import type { Script } from '../../../lua/script.ts';
 
 export type LuaPb = {
   readonly inline_code?: string;
@@ -49,13 +42,6 @@ export type LuaRouteConfig = {
   readonly context: Readonly<Record<string, unknown>> | null;
 };
 
-type Environment = {
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly runtime?: Runtime;
-  readonly variables?: Readonly<Record<string, string | undefined>>;
-};
-
 export function decodeLua(message: LuaPb, d: ConfigDecoder, log: Logger | null): LuaConfig {
   const { inline_code: inline = '', default_source_code: source } = message;
   if (source !== undefined && inline !== '') {
@@ -64,7 +50,7 @@ export function decodeLua(message: LuaPb, d: ConfigDecoder, log: Logger | null):
   const scripts = new Map<string, Script>();
   let script: Script | null = null;
   if (source !== undefined) script = readScript(source, d.at('default_source_code'), log);
-  else if (inline !== '') script = load(Buffer.from(inline), d.at('inline_code'), log);
+  else if (inline !== '') script = loadScript(Buffer.from(inline), d.at('inline_code'), log);
   for (const [name, named] of Object.entries(message.source_codes ?? {})) {
     const loaded = readScript(named, d.at('source_codes', name), log);
     if (loaded !== null) scripts.set(name, loaded);
@@ -93,27 +79,5 @@ export function decodeLuaRoute(message: LuaPerRoutePb, d: ConfigDecoder, log: Lo
 
 function readScript(source: DataSourcePb, d: ConfigDecoder, log: Logger | null): Script | null {
   const bytes = readDataSource(source, d);
-  return bytes === null ? null : load(bytes, d, log);
-}
-
-function load(source: Buffer, d: ConfigDecoder, log: Logger | null): Script | null {
-  const { runtime, variables = {}, clock = new Clock(), random = new Random() } = d.environment as Environment;
-  const readLimits = (limits: Limits): void => {
-    limits.instructions = runtime?.number(MAX_INSTRUCTIONS_KEY, DEFAULT_MAX_INSTRUCTIONS) ?? DEFAULT_MAX_INSTRUCTIONS;
-    limits.memoryBytes = runtime?.number(MAX_MEMORY_KEY, DEFAULT_MAX_MEMORY_BYTES) ?? DEFAULT_MAX_MEMORY_BYTES;
-  };
-  try {
-    return new Script(source, {
-      readLimits,
-      getenv: (name) => variables[name],
-      nowMs: () => clock.wallMs,
-      cpuSeconds: () => process.cpuUsage().user / 1e6,
-      random: () => random.below(2 ** 32) / 2 ** 32,
-      print: (text) => log?.info(`script print: ${printable(text)}`),
-    });
-  } catch (e) {
-    if (!(e instanceof LuaError)) throw e;
-    d.reject('', `script load error: ${errorText(e)}`);
-    return null;
-  }
+  return bytes === null ? null : loadScript(bytes, d, log);
 }

@@ -7,12 +7,12 @@ import type { ClusterManager } from '../../../cluster/cluster.ts';
 import { type BufferedResponse, sendRequest } from '../../../cluster/upstream-client/buffered-request.ts';
 import type { BodyData, DataStatus, FilterContext, FilterStream, HeadersStatus } from '../../filter.ts';
 import type { HttpFilter, TrailersStatus } from '../../filter.ts';
-import type { ScriptLogLevel } from './handle.ts';
+import type { ScriptLogLevel } from '../../../lua/handle.ts';
 import type { CallRequest } from './http-call.ts';
 import type { LuaConfig, LuaRouteConfig } from './lua-config.ts';
-import { printable } from './printable.ts';
+import { printable } from '../../../lua/printable.ts';
 import { Run } from './run.ts';
-import type { Script } from './script.ts';
+import type { Script } from '../../../lua/script.ts';
 import type { ScriptStats } from './stats-handles.ts';
 
 export const LUA_STATS = { errors: 'counter', executions: 'counter' } as const;

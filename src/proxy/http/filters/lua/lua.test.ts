@@ -134,7 +134,7 @@ for (const [what, fields, reason] of [
   [
     'no Lua',
     { default_source_code: { inline_string: 'function x(' } },
-    /default_source_code: script load error: .*:1: '<name>' expected near '<eof>'/,
+    /default_source_code: script load error: .*:1: <name> or '\.\.\.' expected near '<eof>'/,
   ],
   [
     'a script that fails as it is loaded',

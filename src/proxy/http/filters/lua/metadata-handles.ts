@@ -2,8 +2,9 @@
 import { LuaError, type LuaValue, NativeFunction } from '../../../../lua/values.ts';
 import type { Vm } from '../../../../lua/vm.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
-import { cStringAt, Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
-import { fromLua, tableToLua, toLua, toText } from './metadata-values.ts';
+import { cStringAt, Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
+import { toText } from '../../../lua/text.ts';
+import { fromLua, tableToLua, toLua } from './metadata-values.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

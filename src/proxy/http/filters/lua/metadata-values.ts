@@ -1,5 +1,6 @@
 // Metadata and Lua values: JSON with text in Unicode there, bytes here.
-import { asBytes, utf8Bytes } from '../../../formatter/byte-text.ts';
+import { utf8Bytes } from '../../../formatter/byte-text.ts';
+import { toText } from '../../../lua/text.ts';
 import { LuaError, LuaTable, type LuaValue, typeName } from '../../../../lua/values.ts';
 import type { Vm } from '../../../../lua/vm.ts';
 
@@ -40,16 +41,6 @@ export function tableToLua(vm: Vm, fields: Readonly<Record<string, unknown>>): L
   const table = vm.newTable();
   for (const [key, value] of Object.entries(fields)) vm.setRaw(table, utf8Bytes(key), toLua(vm, value));
   return table;
-}
-
-/** Bytes as text of metadata; what is no UTF-8 stays as it is, one char per byte. */
-export function toText(bytes: string): string {
-  for (let i = 0; i < bytes.length; i++) {
-    if (bytes.charCodeAt(i) < 0x80) continue;
-    const text = Buffer.from(bytes, 'latin1').toString('utf8');
-    return text.includes('\ufffd') ? asBytes(bytes) : text;
-  }
-  return bytes;
 }
 
 export function fromLua(vm: Vm, value: LuaValue, depth = 0): unknown {

@@ -7,10 +7,10 @@ import type { BufferedResponse } from '../../../cluster/upstream-client/buffered
 import type { BodyData, DataStatus, FilterStream, HeadersStatus, TrailersStatus } from '../../filter.ts';
 import { BodyHandle, type Bytes } from './body-handle.ts';
 import type { Keys } from './crypto.ts';
-import type { Handle, Owner, ScriptLogLevel } from './handle.ts';
+import type { Handle, Owner, ScriptLogLevel } from '../../../lua/handle.ts';
 import { HeadersHandle } from './headers-handle.ts';
 import { type CallRequest, callResults, headersFrom } from './http-call.ts';
-import { errorText, type Script } from './script.ts';
+import { errorText, type Script } from '../../../lua/script.ts';
 import { StreamHandle } from './stream-handle.ts';
 import type { LuaFilter } from './lua-filter.ts';
 

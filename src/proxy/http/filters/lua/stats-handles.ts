@@ -2,7 +2,7 @@
 import { numberAt, stringAt } from '../../../../lua/lib/arguments.ts';
 import { ArgumentError, LuaError, type LuaValue } from '../../../../lua/values.ts';
 import type { Scope } from '../../../../telemetry/metrics.ts';
-import { Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
+import { Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
 
 /** Names come from scripts, perhaps from what they read of requests. */
 const MAX_NAMES = 1000;

@@ -4,7 +4,7 @@ import { optionalStringAt, stringAt, tableAt } from '../../../../lua/lib/argumen
 import { toNumber } from '../../../../lua/operators.ts';
 import { LuaError, type LuaValue, typeName, ArgumentError } from '../../../../lua/values.ts';
 import { decodeBase64, importKey, verifySignature } from './crypto.ts';
-import { Handle, type HandleKind, selfOf } from './handle.ts';
+import { Handle, type HandleKind, selfOf } from '../../../lua/handle.ts';
 import { HeadersHandle } from './headers-handle.ts';
 import { readCall } from './http-call.ts';
 import {
@@ -101,7 +101,7 @@ export class StreamHandle extends Handle {
       },
       importPublicKey: (args, vm) => {
         const run = runOf(args);
-        return importKey(args, vm, run, run.keys);
+        return run.once('publicKey', () => importKey(args, vm, run, run.keys));
       },
       verifySignature: (args, vm) => verifySignature(args, vm, runOf(args).keys),
       base64Escape: (args, vm) => {

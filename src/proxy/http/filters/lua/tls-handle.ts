@@ -4,7 +4,7 @@ import type { LuaValue } from '../../../../lua/values.ts';
 import type { Vm } from '../../../../lua/vm.ts';
 import { cipherId, commonName, organizations } from './certificate-text.ts';
 import { urlEncoded } from '../../../formatter/tls-commands.ts';
-import { Handle, type HandleKind, type Owner, selfOf } from './handle.ts';
+import { Handle, type HandleKind, type Owner, selfOf } from '../../../lua/handle.ts';
 
 export class TlsHandle extends Handle {
   static readonly kind: HandleKind = {

@@ -1,8 +1,8 @@
-// One script: its machine, and the functions in it that the filter calls. One per worker and place in a configuration.
-import { chunkName, compile } from '../../../../lua/compiler.ts';
-import { openStandard, type StandardParts } from '../../../../lua/lib/standard.ts';
-import { Coroutine, LuaError, LuaFunction, type LuaValue, NativeFunction, tableOf } from '../../../../lua/values.ts';
-import { type Limits, Vm } from '../../../../lua/vm.ts';
+// One script: its machine, and the functions in it that the proxy calls. One per worker and place in a configuration.
+import { chunkName, compile } from '../../lua/compiler.ts';
+import { openStandard, type StandardParts } from '../../lua/lib/standard.ts';
+import { Coroutine, LuaError, LuaFunction, type LuaValue, NativeFunction, tableOf } from '../../lua/values.ts';
+import { type Limits, Vm } from '../../lua/vm.ts';
 
 /** Instructions of one run, from one wait to the next. */
 export const DEFAULT_MAX_INSTRUCTIONS = 1_000_000;
@@ -27,6 +27,7 @@ export class Script {
   /** Null where the script does not have it. */
   onRequest: LuaValue;
   onResponse: LuaValue;
+  onRoute: LuaValue;
 
   /** Runs the script's text. Throws a LuaError. */
   constructor(source: Buffer, parts: ScriptParts) {
@@ -47,6 +48,7 @@ export class Script {
     if (coroutine.status !== 'dead') throw new LuaError('attempt to yield from outside a coroutine');
     this.onRequest = functionOf(vm, 'envoy_on_request');
     this.onResponse = functionOf(vm, 'envoy_on_response');
+    this.onRoute = functionOf(vm, 'envoy_on_route');
     return vm;
   }
 

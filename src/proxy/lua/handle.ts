@@ -1,8 +1,8 @@
 // Objects of the proxy in the hands of scripts: each is good for the run that made it, and until that run waits.
-import { LuaError, LuaTable, type LuaValue, Userdata } from '../../../../lua/values.ts';
-import { fillTable, type Library } from '../../../../lua/lib/library.ts';
-import { stringAt, wrongType } from '../../../../lua/lib/arguments.ts';
-import type { Vm } from '../../../../lua/vm.ts';
+import { LuaError, LuaTable, type LuaValue, Userdata } from '../../lua/values.ts';
+import { fillTable, type Library } from '../../lua/lib/library.ts';
+import { stringAt, wrongType } from '../../lua/lib/arguments.ts';
+import type { Vm } from '../../lua/vm.ts';
 
 /** What handles know of their run. */
 export type Owner = {
