@@ -179,6 +179,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     ...{ scopes: holders.scopes, virtualHosts: holders.virtualHosts },
     ...{ routes: holders.routes, extensions: holders.extensions, filterFactory: environment.filterFactory },
     ...{ serviceCluster: local.clusterName, nodeId: local.nodeName, localAddress },
+    hasCluster: (name) => clusters.knows(name),
   });
   const extensions: Extensions = {
     httpFilters: filters,

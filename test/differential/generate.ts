@@ -1,7 +1,18 @@
 // Generates random configurations of the supported set and random requests to them; equal seeds give equal results.
-import type { Case, Group, Reply } from './case.ts';
+import type { Case, Group, Observation, Reply } from './case.ts';
 import type { Fields } from './config.ts';
 import { any, bootstrap, cluster, filter, http } from './config.ts';
+import {
+  clusterSpecifier,
+  ENVOY_HEADERS,
+  localRateLimit,
+  matcherTree,
+  pathTemplate,
+  rateLimits,
+  redirectPolicy,
+  redirectReply,
+  routeLeaf,
+} from './generate-routes.ts';
 import { HTTP2, inWay, type Way } from './http2-of-http1.ts';
 import { chunked, head, response } from './messages.ts';
 import { Random } from './random.ts';
@@ -202,19 +213,25 @@ function hostRewrite(random: Random): Fields {
       };
     case 1:
       return { host_rewrite_header: 'x-one' };
+    case 2:
+      return {
+        host_rewrite_path_regex: { pattern: { regex: '^/([a-z]+).*$' }, substitution: '\\1.example' },
+      };
     default:
       return {};
   }
 }
 
 function target(random: Random): Fields {
-  switch (random.below(8)) {
+  switch (random.below(9)) {
+    case 3:
+      return { inline_cluster_specifier_plugin: clusterSpecifier(random) };
     case 0:
       return {
         weighted_clusters: {
           clusters: [
             { name: 'a', weight: 0 },
-            { name: 'b', weight: 100, ...headerChanges(random, 0.3) },
+            { name: 'b', weight: 100, ...headerChanges(random, 0.3), ...random.maybe(0.3, () => perFilter(random)) },
           ],
         },
       };
@@ -256,6 +273,11 @@ function perFilter(random: Random): Fields {
       },
     );
   }
+  if (random.chance(0.2)) configs['envoy.filters.http.local_ratelimit'] = localRateLimit(random);
+  if (random.chance(0.1)) {
+    const disabled = random.pick(['envoy.filters.http.rbac', 'envoy.filters.http.fault', 'envoy.filters.http.cors']);
+    configs[disabled] = any('envoy.config.route.v3.FilterConfig', { disabled: true });
+  }
   if (random.chance(0.2)) {
     configs['envoy.filters.http.rbac'] = random.chance(0.3)
       ? any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute')
@@ -283,9 +305,11 @@ function perFilter(random: Random): Fields {
 }
 
 function routeEntry(random: Random, index: number): Fields {
-  const entry = matcher(random);
+  const template = random.chance(0.12) ? pathTemplate(random) : null;
+  const entry = template === null ? matcher(random) : { ...template.match };
   const around = { name: `r${index}`, ...headerChanges(random, 0.25), ...perFilter(random) };
   const kind = random.next();
+  if (kind > 0.98) return { match: entry, non_forwarding_action: {}, ...around };
   if (kind < 0.15) {
     return {
       match: entry,
@@ -298,7 +322,7 @@ function routeEntry(random: Random, index: number): Fields {
   }
   if (kind < 0.3) {
     const rewrite =
-      random.below(3) === 0 && !('safe_regex' in entry)
+      random.below(3) === 0 && !('safe_regex' in entry) && template === null
         ? { prefix_rewrite: '/moved' }
         : random.chance(0.5)
           ? { path_redirect: random.pick(['/p', '/p?z=1']) }
@@ -322,7 +346,9 @@ function routeEntry(random: Random, index: number): Fields {
     match: entry,
     route: {
       ...target(random),
-      ...pathRewrite(random, entry),
+      ...(template === null ? pathRewrite(random, entry) : random.maybe(0.6, () => template.rewrite)),
+      ...random.maybe(0.3, () => redirectPolicy(random)),
+      ...random.maybe(0.2, () => rateLimits(random)),
       ...hostRewrite(random),
       ...random.maybe(0.3, () => ({ retry_policy: retryPolicy(random) })),
       ...random.maybe(0.2, () => ({ timeout: random.pick(['0s', '3s']) })),
@@ -351,6 +377,17 @@ function connectionManager(random: Random): Fields {
   };
 }
 
+/** What a virtual host says for all of its routes. */
+function perHost(random: Random): Fields {
+  return {
+    ...random.maybe(0.2, () => rateLimits(random)),
+    ...random.maybe(0.2, () => perFilter(random)),
+    ...random.maybe(0.1, () => ({ retry_policy: retryPolicy(random) })),
+    ...random.maybe(0.05, () => ({ require_tls: random.pick(['ALL', 'EXTERNAL_ONLY']) })),
+    ...random.maybe(0.1, () => ({ include_is_timeout_retry_header: true })),
+  };
+}
+
 function virtualHosts(random: Random): Fields[] {
   const left = [...DOMAINS];
   const hosts = random.many(1, 4, (index) => {
@@ -361,9 +398,12 @@ function virtualHosts(random: Random): Fields[] {
       name: `v${index}`,
       domains: domains.length > 0 ? domains : [`v${index}.example`],
       ...headerChanges(random, 0.15),
+      ...perHost(random),
       ...random.maybe(0.2, () => ({ include_request_attempt_count: true })),
       ...random.maybe(0.2, () => ({ include_attempt_count_in_response: true })),
-      routes: random.many(1, 6, (route) => routeEntry(random, route)),
+      ...(random.chance(0.2)
+        ? { matcher: matcherTree(random, () => routeLeaf(random, () => routeEntry(random, random.below(6)))) }
+        : { routes: random.many(1, 6, (route) => routeEntry(random, route)) }),
     };
   });
   if (random.chance(0.7)) (hosts[0]!['domains'] as string[]).push('*');
@@ -371,7 +411,10 @@ function virtualHosts(random: Random): Fields[] {
 }
 
 function randomReply(random: Random): Reply {
-  switch (random.below(9)) {
+  switch (random.below(11)) {
+    case 5:
+    case 6:
+      return redirectReply(random);
     case 0:
       return response(random.pick([500, 502, 503, 404, 409, 418]), 'failed', 'x-up: 1');
     case 1:
@@ -406,6 +449,8 @@ function randomRequest(random: Random): string {
         ]
       : []),
     ...(random.chance(0.05) ? ['access-control-request-method: GET'] : []),
+    ...(random.chance(0.2) ? ['x-forwarded-for: 10.0.0.1'] : []),
+    ...(random.chance(0.3) ? random.many(1, 2, () => random.pick(ENVOY_HEADERS)) : []),
   ];
   const path = random.pick(PATHS) + random.pick(QUERIES);
   if (random.chance(0.1)) return chunked(path, ['some ', 'body'], lines);
@@ -415,8 +460,23 @@ function randomRequest(random: Random): string {
   return `${[`${method} ${path} HTTP/1.1`, ...lines, ...length].join('\r\n')}\r\n\r\n${body}`;
 }
 
+/** Up to so many requests behind each other on one connection; one with a body may end it, so it comes last. */
+function inTurn(random: Random, most: number): string[] {
+  const requests: string[] = [];
+  while (requests.length < most) {
+    const request = randomRequest(random);
+    requests.push(request);
+    if (!request.endsWith('\r\n\r\n') || request.includes('transfer-encoding')) break;
+  }
+  return requests;
+}
+
+function withoutFates({ clients, ...rest }: Observation): unknown {
+  return { ...rest, clients: clients.map(({ fate: _, ...client }) => client) };
+}
+
 /** One listener called `name` with its requests; the way changes how they are said, and nothing else. */
-export function generate(seed: number, requestCount: number, way: Way = 'h1 to h1'): Generated {
+export function generate(seed: number, requestCount: number, way: Way = 'h1 to h1', perConnection = 1): Generated {
   const random = new Random(seed);
   const name = `g${seed}`;
   const listener = http({
@@ -431,6 +491,9 @@ export function generate(seed: number, requestCount: number, way: Way = 'h1 to h
       filter('envoy.filters.http.cors', 'envoy.extensions.filters.http.cors.v3.Cors'),
       filter('envoy.filters.http.fault', 'envoy.extensions.filters.http.fault.v3.HTTPFault'),
       filter('envoy.filters.http.rbac', 'envoy.extensions.filters.http.rbac.v3.RBAC'),
+      filter('envoy.filters.http.local_ratelimit', 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', {
+        stat_prefix: 'none',
+      }),
       filter('envoy.filters.http.header_mutation', 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
         mutations: {},
       }),
@@ -438,18 +501,23 @@ export function generate(seed: number, requestCount: number, way: Way = 'h1 to h
     router: random.maybe(0.2, () => ({ suppress_envoy_headers: true })),
     hcm: connectionManager(random),
   });
-  const cases = Array.from({ length: requestCount }, (_, index): Case => {
-    const replies = random.many(0, 3, () => randomReply(random));
+  const cases: Case[] = [];
+  for (let made = 0; made < requestCount; ) {
+    const requests = inTurn(random, perConnection);
+    const replies = random.many(0, 3 * requests.length, () => randomReply(random));
     const test: Case = {
-      name: `seed ${seed} request ${index}`,
+      name: `seed ${seed} request ${made}`,
       to: name,
-      send: randomRequest(random),
+      send: requests.length === 1 ? (requests[0] as string) : requests.flatMap((each, n) => [each, { read: n + 1 }]),
       upstream: { a: replies, b: replies },
       probeMs: 2,
       timeoutMs: 3000,
+      // A client that goes on writing while its connection is closed may hear of it by a reset.
+      ...(requests.length === 1 ? {} : { view: withoutFates }),
     };
-    return inWay(test, way);
-  });
+    cases.push(inWay(test, way));
+    made += requests.length;
+  }
   return { seed, way, listener, cases };
 }
 

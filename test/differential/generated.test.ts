@@ -1,5 +1,6 @@
 // Runs random configurations with random requests through the real Envoy and Heddle: one test per seed.
 // HEDDLE_DIFF_SEED=first seed, HEDDLE_DIFF_CONFIGS=how many, HEDDLE_DIFF_REQUESTS=requests per configuration,
+// HEDDLE_DIFF_PER_CONNECTION=how many of them on one connection (of HTTP/1; fewer connections are faster),
 // HEDDLE_DIFF_HTTP2=how many of each way that has HTTP/2 on a side or on both,
 // HEDDLE_DIFF_SHRINK=tries to make a differing configuration smaller.
 import assert from 'node:assert/strict';
@@ -18,6 +19,7 @@ const PER_PROCESS = 5;
 const firstSeed = Number(process.env['HEDDLE_DIFF_SEED'] ?? 1);
 const configCount = Number(process.env['HEDDLE_DIFF_CONFIGS'] ?? 20);
 const requestCount = Number(process.env['HEDDLE_DIFF_REQUESTS'] ?? 30);
+const perConnection = Number(process.env['HEDDLE_DIFF_PER_CONNECTION'] ?? 1);
 const http2Count = Number(process.env['HEDDLE_DIFF_HTTP2'] ?? 5);
 const mostTries = Number(process.env['HEDDLE_DIFF_SHRINK'] ?? 20);
 const skip = reasonToSkip();
@@ -49,7 +51,9 @@ async function runSeed(pair: Pair, generated: Generated): Promise<void> {
 
 describe('generated configurations', { skip, concurrency: 2 }, () => {
   const ofWay = (count: number, way: Way): Generated[] =>
-    Array.from({ length: count }, (_, index) => generate(firstSeed + index, requestCount, way));
+    Array.from({ length: count }, (_, index) =>
+      generate(firstSeed + index, requestCount, way, way === 'h1 to h1' ? perConnection : 1),
+    );
   const ways = (['h2 to h1', 'h1 to h2', 'h2 to h2'] as const).map((way) => ofWay(http2Count, way));
   for (const batch of [ofWay(configCount, 'h1 to h1'), ...ways].flatMap(batches)) {
     describe(`${batch[0]!.way}, seeds ${batch[0]!.seed} to ${batch.at(-1)!.seed}`, { concurrency: 1 }, () => {

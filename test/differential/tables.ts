@@ -15,6 +15,7 @@ import { healthCheckGroups } from './cases/filter-health-check.ts';
 import { filterMetadataGroups } from './cases/filter-metadata.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { customResponseGroups } from './cases/custom-response.ts';
+import { envoyHeaderGroups } from './cases/envoy-headers.ts';
 import { filterGroups } from './cases/filters.ts';
 import { forwardProxyGroups } from './cases/forward-proxy.ts';
 import { forwardProxyTlsGroups } from './cases/forward-proxy-tls.ts';
@@ -144,6 +145,7 @@ export const allGroups: readonly Group[] = [
   ...hedgingGroups,
   ...regexEdgeGroups,
   ...routeTreeGroups,
+  ...envoyHeaderGroups,
   ...routeRateLimitGroups,
   ...routeMoreGroups,
   ...tlsClientGroups,

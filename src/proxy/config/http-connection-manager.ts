@@ -99,6 +99,7 @@ export type HttpManagerEnvironment = {
   readonly filterFactory: (type: string) => HttpFilterFactory | null;
   readonly serviceCluster: string;
   readonly nodeId: string;
+  readonly hasCluster?: (name: string) => boolean;
   /** This machine's address, as x-forwarded-for names a client on loopback. */
   readonly localAddress: string;
 };
@@ -146,6 +147,7 @@ export function decodeHttpConnectionManager(
     clientCert: decodeClientCert(message, d),
     userAgent: message.add_user_agent === true ? environment.serviceCluster : '',
     nodeId: environment.nodeId,
+    hasCluster: environment.hasCluster,
     generateRequestId: message.generate_request_id ?? true,
     preserveExternalRequestId: message.preserve_external_request_id ?? false,
     alwaysSetRequestIdInResponse: message.always_set_request_id_in_response ?? false,

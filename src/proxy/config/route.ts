@@ -5,9 +5,8 @@ import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import type { HeaderMutations } from '../route/header-mutation.ts';
 import { LeafRoute, type LeafSettings } from '../route/leaf-route.ts';
-import { KEEP_ALL, Redirect } from '../route/redirect.ts';
 import type { PathRewrite } from '../route/rewrite.ts';
-import type { Route, RouteMetadata, RouteTable, VirtualHost } from '../route/route.ts';
+import type { RedirectAction, Route, RouteMetadata, RouteTable, VirtualHost } from '../route/route.ts';
 import { OpenTable } from '../route/open-table.ts';
 import type { RouteEntry } from '../route/route-list.ts';
 import { type HostEntry, RouteTableBuilder, type TableSettings } from '../route/route-table.ts';
@@ -177,14 +176,16 @@ function* decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDeco
   return { host, entries, tree, tlsRedirect: host.requireTls === 'NONE' ? null : makeTlsRedirect(host) };
 }
 
-/** Envoy's own route for require_tls: to https, same host and path. */
+/** Envoy's own route for require_tls: to https, same host and port, same path. */
 function makeTlsRedirect(host: VirtualHost): Route {
-  return new LeafRoute({
-    ...EMPTY_LEAF,
-    virtualHost: host,
-    redirect: new Redirect(301, { ...KEEP_ALL, scheme: 'https' }, null),
-  });
+  return new LeafRoute({ ...EMPTY_LEAF, virtualHost: host, redirect: TO_HTTPS });
 }
+
+/** Source: Envoy Http::Utility::createSslRedirectPath. */
+const TO_HTTPS: RedirectAction = {
+  status: 301,
+  location: ({ authority, path }) => `https://${authority}${path}`,
+};
 
 const EMPTY_LEAF: Omit<LeafSettings, 'virtualHost'> = {
   name: '',

@@ -34,13 +34,7 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
     stream.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
     return false;
   }
-  const path = headers.path;
-  if (path !== '' && path.charCodeAt(0) !== 0x2f) {
-    connection.stats.inc(connection.stats.i.downstream_rq_non_relative_path);
-    stream.sendLocalReply({ status: 404, body: '', details: 'absolute_path_rejected' });
-    return false;
-  }
-  if (!normalize(connection, stream, headers, path)) return false;
+  if (!acceptTarget(connection, stream, headers)) return false;
   stream.isUpgrade = encoder.isUpgradeRequest;
   if (config.earlyHeaders !== null) applyFieldMutations(config.earlyHeaders, headers, stream);
   const table = config.routes.current;
@@ -63,6 +57,17 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
   if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
   stream.isGrpc = hasGrpcContentType(headers);
   return true;
+}
+
+/** Host and path as the rules want them, of a request that starts over too; false when it has been answered. */
+export function acceptTarget(connection: HttpConnection, stream: HttpStream, headers: Headers): boolean {
+  const path = headers.path;
+  if (path !== '' && path.charCodeAt(0) !== 0x2f) {
+    connection.stats.inc(connection.stats.i.downstream_rq_non_relative_path);
+    stream.sendLocalReply({ status: 404, body: '', details: 'absolute_path_rejected' });
+    return false;
+  }
+  return normalize(connection, stream, headers, path);
 }
 
 function normalize(connection: HttpConnection, stream: HttpStream, headers: Headers, path: string): boolean {

@@ -111,6 +111,7 @@ export function mutateRequestHeaders(
       headers.remove(H['x-envoy-downstream-service-node']);
       headers.remove(H['x-envoy-decorator-operation']);
       headers.remove(H['x-envoy-original-path']);
+      headers.remove(H['x-envoy-original-host']);
     }
     removeInternalOnly(headers);
     for (const name of internalOnly) headers.remove(headerKey(name));

@@ -44,6 +44,8 @@ export type HttpConfig = {
   /** add_user_agent: the service cluster, else ''. */
   readonly userAgent: string;
   readonly nodeId: string;
+  /** Whether there is such a cluster now; absent: nobody knows. */
+  readonly hasCluster?: ((name: string) => boolean) | undefined;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;

@@ -9,7 +9,7 @@ import type { FormatContext } from '../formatter/format-context.ts';
 import type { ForwardAction, Route } from '../route/route.ts';
 import { Flag, StreamInfo } from '../stream-info.ts';
 import type { RequestDecoder, ResponseEncoder } from './codec.ts';
-import { acceptRequest, acceptUpgrade } from './admission.ts';
+import { acceptRequest, acceptTarget, acceptUpgrade } from './admission.ts';
 import type { HttpConnection } from './connection-manager.ts';
 import { BodyData, type LocalReply, type TerminalStream } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
@@ -144,7 +144,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       this.info.hasRoute = true;
       this.info.routeName = route.name;
       this.info.virtualHostName = route.virtualHostName;
-      this.info.clusterName = route.clusterName;
+      this.info.clusterName = this.#nameOf(route.clusterName);
       this.info.routeMetadata = route.metadata;
       this.info.virtualHostMetadata = route.virtualHost.metadata;
       const idle = route.forward?.idleTimeoutMs;
@@ -154,6 +154,11 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
       }
       if (route.forward !== null) this.#limitDuration(route.forward);
     }
+  }
+
+  /** Logs name a cluster only that there is. */
+  #nameOf(cluster: string): string {
+    return cluster === '' || this.connection.config.hasCluster?.(cluster) !== false ? cluster : '';
   }
 
   /** There was one, and now another is looked for. */
@@ -260,7 +265,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #startOver(before: HttpStream, endStream: boolean): void {
     const { info } = this;
     this.requestHeaders = before.requestHeaders;
-    this.isRequestComplete = endStream;
+    // The codec has handed it over, whatever of its body is still on the way through the filters.
+    this.isRequestComplete = true;
     this.isUpgrade = before.isUpgrade;
     this.isUpgradeCounted = before.isUpgradeCounted;
     this.isGrpc = before.isGrpc;
@@ -271,6 +277,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     info.downstreamHeaderBytesReceived = before.requestHeaders.fieldBytes;
     info.downstreamWireBytesReceived = before.requestHeaders.wireBytes;
     info.lastDownstreamRxMs = before.info.lastDownstreamRxMs;
+    if (!acceptTarget(this.connection, this, this.requestHeaders)) return;
     this.#findRoute();
     this.#enterChain(endStream);
   }

@@ -112,6 +112,7 @@ const redirectCases: readonly Case[] = redirects
       send: get('/x', 'host: tls.example', 'x-forwarded-proto: https'),
     },
     { name: 'require_tls external only', to: 'require-tls', send: get('/x', 'host: external.example') },
+    { name: 'require_tls with a default port', to: 'require-tls', send: get('/x', 'host: tls.example:80') },
   ]);
 
 // ── direct responses, header changes ──
