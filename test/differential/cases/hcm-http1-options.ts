@@ -311,7 +311,7 @@ export const hcmHttp1Groups: readonly Group[] = [
         name: 'route resolution',
         to: 'resolution',
         send: get('/direct'),
-        settleMs: 300,
+        settleMs: 800,
         admin: ['GET /stats?filter=http.*route_resolutions'],
         // Whether the last interval has values is a matter of when it ended.
         view: ({ admin, log }) => [log, Object.values(admin ?? {}).map(({ body }) => body.replace(/\([^,]*,/g, '('))],
