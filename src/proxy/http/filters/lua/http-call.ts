@@ -37,6 +37,7 @@ export function readCall(args: LuaValue[], vm: Vm, hasCluster: (name: string) =>
   if (headers.path === '' || headers.method === '' || headers.authority === '') {
     throw new LuaError("http call headers must include ':path', ':method', and ':authority'", true);
   }
+  if (headers.scheme === '') headers.scheme = 'http';
   if (text !== undefined) headers.set(headerKey('content-length'), String(text.length));
   const body = text === undefined ? NO_BODY : Buffer.from(text, 'latin1');
   return { ...options, cluster, headers, body };
