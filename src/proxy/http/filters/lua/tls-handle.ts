@@ -21,6 +21,8 @@ export class TlsHandle extends Handle {
       dnsSansPeerCertificate: list((tls) => tls.peerCertificate?.dnsSans),
       sha256PeerCertificateDigest: ofPeer((peer) => peer.sha256),
       serialNumberPeerCertificate: ofPeer((peer) => peer.serialNumber),
+      sha256PeerCertificateIssuerDigest: ofIssuer((issuer) => issuer.sha256),
+      serialNumberPeerCertificateIssuer: ofIssuer((issuer) => issuer.serialNumber),
       issuerPeerCertificate: ofPeer((peer) => peer.issuer),
       subjectPeerCertificate: ofPeer((peer) => peer.subject),
       parsedSubjectPeerCertificate: (args) => {
@@ -75,6 +77,14 @@ function text(get: (tls: TlsFacts) => string) {
 
 function ofPeer(get: (peer: CertificateFacts) => string) {
   return text(({ peerCertificate }) => (peerCertificate === null ? '' : get(peerCertificate)));
+}
+
+/** Only of a peer that was verified: nobody knows who signed for others. */
+function ofIssuer(get: (issuer: CertificateFacts) => string) {
+  return text(({ isPeerVerified, peerCertificate }) => {
+    const issuer = isPeerVerified ? (peerCertificate?.issuerCertificate ?? null) : null;
+    return issuer === null ? '' : get(issuer);
+  });
 }
 
 function list(get: (tls: TlsFacts) => readonly string[] | undefined) {
