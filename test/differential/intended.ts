@@ -14,6 +14,11 @@ const ANY = /^/;
 
 export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
   {
+    cases: /^formats elsewhere \/ a value with a line end$/,
+    path: ANY,
+    reason: 'a value that would split a header is left out; Envoy 1.40 writes it as it is, and more headers with it',
+  },
+  {
     cases: /^cel rbac \/ checked, false$/,
     path: ANY,
     reason: 'a checked_condition is a condition of the policy, too; Envoy 1.40 leaves it out',

@@ -17,6 +17,7 @@ import { rbacGroups } from './cases/filter-rbac.ts';
 import { customResponseGroups } from './cases/custom-response.ts';
 import { envoyHeaderGroups } from './cases/envoy-headers.ts';
 import { filterGroups } from './cases/filters.ts';
+import { formatGroups } from './cases/formats.ts';
 import { forwardProxyGroups } from './cases/forward-proxy.ts';
 import { forwardProxyTlsGroups } from './cases/forward-proxy-tls.ts';
 import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
@@ -125,6 +126,7 @@ export const allGroups: readonly Group[] = [
   ...logExpressionGroups,
   ...celGroups,
   ...logStageGroups,
+  ...formatGroups,
   ...networkFilterGroups,
   ...chainMatchGroups,
   ...listenerFilterGroups,

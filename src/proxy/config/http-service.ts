@@ -2,6 +2,7 @@
 import type { HttpService } from '../../proto/generated/types.d.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { FORMATTER_EXTENSION_FIELDS, withFormatters } from '../formatter/substitution-format.ts';
 import { tcpLogContext } from '../formatter/tcp-log-context.ts';
 import { type ConnectionInfo, StreamInfo } from '../stream-info.ts';
 import { decodeLevelMutations } from './route-headers.ts';
@@ -9,7 +10,8 @@ import type { MutationsPb } from './route-messages.ts';
 
 /** Fields that take effect, per message. */
 export const HTTP_SERVICE_FIELDS = {
-  'envoy.config.core.v3.HttpService': 'http_uri request_headers_to_add',
+  'envoy.config.core.v3.HttpService': 'http_uri request_headers_to_add formatters',
+  ...FORMATTER_EXTENSION_FIELDS,
   'envoy.config.core.v3.HttpUri': 'uri cluster timeout',
   'envoy.config.core.v3.HeaderValueOption': 'header append append_action keep_empty_value',
   'envoy.config.core.v3.HeaderValue': 'key value',
@@ -33,7 +35,10 @@ export function decodeHttpService(message: HttpService, d: ConfigDecoder): HttpS
     return null;
   }
   const { request_headers_to_add: additions } = message;
-  const { request } = decodeLevelMutations({ request_headers_to_add: additions } as MutationsPb, d);
+  const { request } = decodeLevelMutations(
+    { request_headers_to_add: additions } as MutationsPb,
+    withFormatters(message.formatters, d),
+  );
   return Object.freeze({
     clusterName: uri.cluster ?? '',
     ...splitUri(uri.uri ?? ''),

@@ -1,4 +1,5 @@
 // Which fields of a route configuration and below take effect; any other field that is set gets refused.
+import { FORMATTER_EXTENSION_FIELDS } from '../formatter/substitution-format.ts';
 import { HEADER_MUTATION_FIELDS } from '../http/filters/header-mutation/field-mutations.ts';
 import { RATE_LIMIT_FIELDS } from '../http/filters/local-rate-limit/rate-limit-actions.ts';
 import { CLUSTER_SPECIFIER_FIELDS } from './cluster-specifiers.ts';
@@ -98,5 +99,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.core.v3.HeaderValue': 'key value',
   'envoy.config.core.v3.DataSource': 'filename inline_bytes inline_string environment_variable',
   'envoy.config.core.v3.SubstitutionFormatString':
-    'text_format json_format text_format_source omit_empty_values content_type',
+    'text_format json_format text_format_source omit_empty_values content_type formatters json_format_options',
+  'envoy.config.core.v3.JsonFormatOptions': 'sort_properties',
+  ...FORMATTER_EXTENSION_FIELDS,
 };

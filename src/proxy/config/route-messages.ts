@@ -168,6 +168,7 @@ export type DirectResponseActionPb = {
     text_format_source?: DataSourcePb;
     omit_empty_values?: boolean;
     content_type?: string;
+    formatters?: TypedExtensionConfig[];
   };
 };
 

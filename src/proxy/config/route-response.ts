@@ -1,6 +1,7 @@
 // Decodes the actions that answer without an upstream: redirects and direct responses.
 import { bytesOf } from '../../base/matcher-text.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import { withFormatters } from '../formatter/substitution-format.ts';
 import { compileFormat } from '../formatter/text-formatter.ts';
 import { compileJsonFormat } from '../formatter/json-formatter.ts';
 import type { PathMatch } from '../route/path-match.ts';
@@ -85,9 +86,10 @@ export function decodeDirectResponse(
 
 function decodeBodyFormat(
   message: DirectResponseActionPb['body_format'],
-  d: ConfigDecoder,
+  above: ConfigDecoder,
 ): DirectResponseAction['format'] {
   if (message === undefined) return null;
+  const d = withFormatters(message.formatters, above);
   const options = { omitEmptyValues: message.omit_empty_values === true };
   if (message.json_format !== undefined) {
     const text = compileJsonFormat(message.json_format, d.at('json_format'), options);

@@ -63,17 +63,20 @@ function isUtf8(bytes: string): boolean {
   return true;
 }
 
-/** Returns a JSON value in bytes, with the keys of objects sorted; undefined and functions are null. */
-export function jsonText(value: unknown): string {
-  if (typeof value === 'string') return `"${jsonEscape(asBytes(value))}"`;
+/**
+ * Returns a JSON value in bytes, with the keys of objects sorted; undefined and functions are null. `encode`: text of
+ * configurations is unicode, other text is bytes already.
+ */
+export function jsonText(value: unknown, encode: (text: string) => string = asBytes): string {
+  if (typeof value === 'string') return `"${jsonEscape(encode(value))}"`;
   if (typeof value === 'number') return jsonNumber(value);
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (typeof value === 'bigint') return String(value);
-  if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => jsonText(item, encode)).join(',')}]`;
   if (typeof value !== 'object' || value === null) return 'null';
   const members = value as Record<string, unknown>;
   const keys = Object.keys(members).sort(compareBytes);
-  return `{${keys.map((key) => `"${jsonEscape(asBytes(key))}":${jsonText(members[key])}`).join(',')}}`;
+  return `{${keys.map((key) => `"${jsonEscape(encode(key))}":${jsonText(members[key], encode)}`).join(',')}}`;
 }
 
 /**

@@ -22,7 +22,16 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
     params: 'optional',
     make(use) {
       if (use.param === 'ALLOW_WHITESPACES') return text((ctx) => orNull(ctx.info.responseCodeDetails));
-      return text((ctx) => orNull(joined(ctx.info.responseCodeDetails)));
+      let last = '';
+      let shown = '';
+      return text((ctx) => {
+        const details = ctx.info.responseCodeDetails;
+        if (details !== last) {
+          shown = joined(details);
+          last = details;
+        }
+        return orNull(shown);
+      });
     },
   },
   CONNECTION_TERMINATION_DETAILS: named((info) => info.connection.terminationDetails),
@@ -32,6 +41,7 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
   BYTES_SENT: counted((info) => info.bytesSent),
   BYTES_RETRANSMITTED: counted(() => 0),
   PACKETS_RETRANSMITTED: counted(() => 0),
+  DOWNSTREAM_CX_RTT: counted(() => 0),
   UPSTREAM_WIRE_BYTES_RECEIVED: counted((info) => info.upstreamWireBytesReceived),
   UPSTREAM_WIRE_BYTES_SENT: counted((info) => info.upstreamWireBytesSent),
   UPSTREAM_HEADER_BYTES_RECEIVED: counted((info) => info.upstreamHeaderBytesReceived),
@@ -45,7 +55,7 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
   DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: counted((info) => info.downstreamHeaderBytesReceived),
   DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: counted((info) => info.downstreamHeaderBytesSent),
 
-  UPSTREAM_HOST: plain(text((ctx) => addressOf(ctx.info.upstream))),
+  UPSTREAM_HOST: { params: 'none', make: () => text(shownAddress((info) => info.upstream?.address ?? null)) },
   UPSTREAM_HOST_NAME: plain(text((ctx) => hostName(ctx.info.upstream))),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: plain(text((ctx) => stripPort(hostName(ctx.info.upstream)))),
   UPSTREAM_HOSTS_ATTEMPTED: attempted(addressOf),
@@ -128,30 +138,37 @@ function portOf(get: (info: StreamInfo) => Address | null): Operator {
     const address = get(info);
     return address === null ? null : hasIp(address) ? address.port : '';
   };
-  return { type: 'json', get: port, json: (ctx) => String(port(ctx) || 'null') };
+  return { type: 'json', get: port, json: (ctx) => (port(ctx) ? String(port(ctx)) : null) };
+}
+
+/** Made anew only for another address: upstreams and listeners have few. */
+function shownAddress(get: (info: StreamInfo) => Address | null): (ctx: FormatContext) => string | null {
+  let last: Address | null = null;
+  let shown = '';
+  return ({ info }) => {
+    const address = get(info);
+    if (address === null) return null;
+    if (address !== last) {
+      shown = withPort(address);
+      last = address;
+    }
+    return shown;
+  };
 }
 
 function addressCommands(name: string, get: (info: StreamInfo) => Address | null): Record<string, Command> {
   return {
-    [`${name}_ADDRESS`]: plain(
-      text((ctx) => {
-        const address = get(ctx.info);
-        return address === null ? null : withPort(address);
-      }),
-    ),
+    [`${name}_ADDRESS`]: { params: 'none', make: () => text(shownAddress(get)) },
     [`${name}_ADDRESS_WITHOUT_PORT`]: {
       params: 'optional',
       make(use) {
-        const bits = use.param === '' ? -1 : Number(use.param);
-        if (!Number.isInteger(bits) || bits > 128) {
-          use.reject(`Invalid ${use.name} prefix length: '${use.param}'`);
-          return null;
-        }
+        // What is no number masks nothing, and what is too long is as long as the address, as in Envoy.
+        const bits = /^\d{1,9}$/.test(use.param) ? Number(use.param) : -1;
         return text((ctx) => {
           const address = get(ctx.info);
           if (address === null) return null;
           if (bits < 0) return withoutPort(address);
-          return hasIp(address) ? maskAddress(address, bits) : '';
+          return hasIp(address) ? maskAddress(address, Math.min(bits, address.family === 'ipv4' ? 32 : 128)) : '';
         });
       },
     },
@@ -188,6 +205,8 @@ function attempted(show: (upstream: UpstreamInfo | null) => string | null): Comm
   return plain(
     text((ctx) => {
       const last = show(ctx.info.upstream);
+      // Of an exchange only the last attempt is told, and only if it had a connection, as in Envoy.
+      if (!isTcp(ctx.info)) return ctx.info.upstreamConnectionId === 0 ? null : last;
       const earlier = ctx.info.earlierUpstreams;
       if (earlier === null || earlier.length === 0) return last;
       const all = earlier.map(show);
@@ -198,7 +217,7 @@ function attempted(show: (upstream: UpstreamInfo | null) => string | null): Comm
 }
 
 function connectionIds(info: StreamInfo): string | null {
-  const ids = info.earlierUpstreamConnectionIds ?? [];
+  const ids = isTcp(info) ? (info.earlierUpstreamConnectionIds ?? []) : [];
   if (info.upstreamConnectionId !== 0) return [...ids, info.upstreamConnectionId].join(',');
   return ids.length === 0 ? null : ids.join(',');
 }

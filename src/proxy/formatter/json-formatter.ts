@@ -1,6 +1,6 @@
 // JSON formats: one object per line, its shape compiled ahead, its properties sorted.
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { compareBytes, jsonEscape, utf8Bytes } from './byte-text.ts';
+import { compareBytes, jsonEscape, jsonNumber, utf8Bytes } from './byte-text.ts';
 import type { FormatContext } from './format-context.ts';
 import type { Formatter } from './formatter.ts';
 import type { Operator } from './operator.ts';
@@ -12,7 +12,20 @@ type Step = {
   readonly json: ((ctx: FormatContext) => string | null) | null;
   readonly isRaw: boolean;
   readonly isInString: boolean;
+  /**
+   * The last value, and the piece of the line that ended with it: most values are those of the line before, to compare
+   * is cheap, and fewer pieces are sooner put together.
+   */
+  lastValue: string | number | null | undefined;
+  lastQuote: number;
+  lastPiece: string;
+  /** Whether the piece was needed twice, and is a text of one part. */
+  isFlat: boolean;
 };
+
+/** A longer text is not kept alive for the sake of a comparison. */
+const MAX_KEPT = 256;
+
 /** The compiled shape: constant JSON, a value, a string of several pieces, an object, a list. */
 type Node =
   | { readonly kind: 'constant'; readonly json: string }
@@ -50,7 +63,7 @@ function compileNode(
   // Numbers with a fraction become strings, as in Envoy.
   if (typeof value === 'number') {
     const isWhole = Number.isInteger(value) && Math.abs(value) < 1e15;
-    return { kind: 'constant', json: isWhole ? String(value) : `"${value}"` };
+    return { kind: 'constant', json: isWhole ? jsonNumber(value) : `"${value}"` };
   }
   if (typeof value === 'boolean') return { kind: 'constant', json: value ? 'true' : 'false' };
   if (Array.isArray(value)) {
@@ -76,7 +89,7 @@ class JsonFormatter implements Formatter {
   readonly #literals: readonly string[];
 
   constructor(root: Node) {
-    const line = flatten(root);
+    const line = flattenShape(root);
     this.literal = line.steps.length === 0 ? (line.literals[0] as string) : null;
     this.#steps = line.steps;
     this.#literals = line.literals.flatMap((text) => [text, `"${text}`, `${text}"`, `"${text}"`]);
@@ -88,25 +101,43 @@ class JsonFormatter implements Formatter {
     let text = '';
     let wasQuoted = 0;
     for (let i = 0; i < steps.length; i++) {
-      const { get, json, isRaw, isInString } = steps[i] as Step;
-      const value = json === null ? get(ctx) : json(ctx);
-      if (typeof value === 'string' && json === null && !isInString) {
-        text += literals[4 * i + 2 + wasQuoted] as string;
-        text += isRaw ? value : jsonEscape(value);
-        wasQuoted = 1;
-        continue;
+      const step = steps[i] as Step;
+      const { json } = step;
+      const value = json === null ? step.get(ctx) : json(ctx);
+      const isQuoted = typeof value === 'string' && json === null && !step.isInString ? 1 : 0;
+      if (value === step.lastValue && wasQuoted === step.lastQuote) {
+        if (!step.isFlat) flatten(step);
+        text += step.lastPiece;
+      } else {
+        const piece = (literals[4 * i + 2 * isQuoted + wasQuoted] as string) + shown(step, value);
+        text += piece;
+        if (typeof value !== 'string' || value.length <= MAX_KEPT) {
+          step.lastValue = value;
+          step.lastQuote = wasQuoted;
+          step.lastPiece = piece;
+          step.isFlat = false;
+        }
       }
-      text += literals[4 * i + wasQuoted] as string;
-      wasQuoted = 0;
-      if (value === null) text += isInString ? '-' : 'null';
-      else text += typeof value === 'number' || json !== null || isRaw ? value : jsonEscape(value);
+      wasQuoted = isQuoted;
     }
     return text + (literals[4 * steps.length + wasQuoted] as string);
   }
 }
 
+function shown({ json, isRaw, isInString }: Step, value: string | number | null): string {
+  if (value === null) return isInString ? '-' : 'null';
+  if (typeof value === 'number') return String(value);
+  return json !== null || isRaw ? value : jsonEscape(value);
+}
+
+/** To read of a text makes V8 put its parts together. */
+function flatten(step: Step): void {
+  step.lastPiece.charCodeAt(0);
+  step.isFlat = true;
+}
+
 /** Walks the shape; literals has one entry more than steps. */
-function flatten(root: Node): { steps: Step[]; literals: string[] } {
+function flattenShape(root: Node): { steps: Step[]; literals: string[] } {
   const steps: Step[] = [];
   const literals: string[] = [];
   let literal = '';
@@ -114,7 +145,9 @@ function flatten(root: Node): { steps: Step[]; literals: string[] } {
     literals.push(literal);
     literal = '';
     const json = operator.type === 'json' && !isInString ? (operator.json ?? null) : null;
-    steps.push({ get: operator.get, json, isRaw: operator.isSafe === true, isInString });
+    const isRaw = operator.isSafe === true;
+    const last = { lastValue: undefined, lastQuote: 0, lastPiece: '', isFlat: false };
+    steps.push({ get: operator.get, json, isRaw, isInString, ...last });
   };
   const walk = (node: Node): void => {
     if (node.kind === 'constant') {
@@ -163,7 +196,8 @@ class OmittingJsonFormatter implements Formatter {
       if (operator.type === 'json') return operator.json?.(ctx) ?? null;
       const value = operator.get(ctx);
       if (value === null) return null;
-      return typeof value === 'string' ? `"${jsonEscape(value)}"` : String(value);
+      if (typeof value === 'number') return String(value);
+      return operator.isSafe === true ? `"${value}"` : `"${jsonEscape(value)}"`;
     }
     if (node.kind === 'string') {
       let text = '"';

@@ -63,18 +63,21 @@ function metadataOperator(use: CommandUse, source: Source, param: string): Opera
     }
     return value ?? undefined;
   };
+  const { maxLength } = use;
   const encode = source.isConfiguration ? utf8Bytes : asBytes;
   const get = (ctx: FormatContext): string | null => {
     const value = find(ctx);
     if (value === undefined) return null;
-    return typeof value === 'string' ? encode(value) : jsonText(value);
+    return typeof value === 'string' ? encode(value) : jsonText(value, encode);
   };
   const json = (ctx: FormatContext): string | null => {
     const value = find(ctx);
     if (value === undefined) return null;
-    return typeof value === 'string' ? `"${jsonEscape(encode(value))}"` : jsonText(value);
+    if (typeof value !== 'string') return jsonText(value, encode);
+    const bytes = encode(value);
+    return `"${jsonEscape(maxLength === null ? bytes : bytes.slice(0, maxLength))}"`;
   };
-  return truncated({ type: 'json', get, json }, use.maxLength);
+  return truncated({ type: 'json', get, json }, maxLength);
 }
 
 type FindObject = (info: StreamInfo, key: string) => FilterStateObject | undefined;

@@ -39,6 +39,8 @@ export type FormatEnvironment = {
   readonly hostname: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly localNode?: LocalNode;
+  /** What formatter extensions around bring; they come before the commands that are always there. */
+  readonly formatCommands?: ReadonlyMap<string, Command>;
 };
 
 /** Reads what of it the decoder's environment has; formats that use what is missing fall back to nothing. */
@@ -49,6 +51,7 @@ export function formatEnvironment(d: ConfigDecoder): FormatEnvironment {
     hostname: given.hostname ?? '',
     variables: given.variables ?? {},
     ...(given.localNode === undefined ? {} : { localNode: given.localNode }),
+    ...(given.formatCommands === undefined ? {} : { formatCommands: given.formatCommands }),
   };
 }
 const NO_CLOCK = { wallMs: 0, nowMs: 0 };

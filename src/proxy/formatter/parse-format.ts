@@ -1,8 +1,9 @@
 // Takes a format apart: literal text and %COMMAND(parameters):length%.
 import { randomUUID } from 'node:crypto';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { utf8Bytes } from './byte-text.ts';
+import { jsonEscape, utf8Bytes } from './byte-text.ts';
 import { celCommands } from './cel-commands.ts';
+import type { FormatContext } from './format-context.ts';
 import { HEADER_COMMANDS } from './header-commands.ts';
 import { INFO_COMMANDS } from './info-commands.ts';
 import { METADATA_COMMANDS } from './metadata-commands.ts';
@@ -87,7 +88,7 @@ function makeOperator(
     return null;
   };
   if (name === 'COALESCE') return coalesce(param, maxLength, environment, d, options, depth);
-  const command = options.commands?.get(name) ?? COMMANDS.get(name);
+  const command = options.commands?.get(name) ?? environment.formatCommands?.get(name) ?? COMMANDS.get(name);
   if (command === undefined) return reject(`Not supported field in StreamInfo: ${name}`);
   if (command.params === 'none' && (param !== '' || maxLength !== null)) {
     return reject(`${name} does not take any parameters or length`);
@@ -130,13 +131,23 @@ function coalesce(
     if (made === null) return null;
     parts.push(made);
   }
-  return text((ctx) => {
+  const cut = (whole: string): string => (maxLength === null ? whole : whole.slice(0, maxLength));
+  const get = (ctx: FormatContext): string | null => {
     for (const part of parts) {
       const value = part.get(ctx);
-      if (value === null || value === '') continue;
-      const whole = String(value);
-      return maxLength === null ? whole : whole.slice(0, maxLength);
+      if (value !== null && value !== '') return cut(String(value));
     }
     return null;
-  });
+  };
+  const json = (ctx: FormatContext): string | null => {
+    for (const { type, get: find, json: findJson } of parts) {
+      const value = type === 'json' && findJson !== undefined ? findJson(ctx) : find(ctx);
+      if (value === null || value === '' || value === '""' || value === 'null') continue;
+      // What is no text keeps its kind, and all of itself.
+      if (typeof value === 'number' || type === 'json') return String(value);
+      return `"${jsonEscape(cut(value))}"`;
+    }
+    return null;
+  };
+  return { type: 'json', get, json };
 }

@@ -1,7 +1,7 @@
 // Decodes envoy.config.core.v3.SubstitutionFormatString: the message in which configurations carry formats.
 import type { SubstitutionFormatString, TypedExtensionConfig } from '../../proto/generated/types.d.ts';
 import { CEL_CONFIG_FIELDS, type CelConfigPb } from '../cel/dialect.ts';
-import type { ConfigDecoder } from '../config-decoder.ts';
+import { ConfigDecoder } from '../config-decoder.ts';
 import { celCommands } from './cel-commands.ts';
 import { DATA_SOURCE_FIELDS, readDataSource } from './data-source.ts';
 import { REQ_WITHOUT_QUERY } from './header-commands.ts';
@@ -47,6 +47,16 @@ export function decodeSubstitutionFormat(message: SubstitutionFormatString, d: C
   const at = d.at('text_format_source');
   const bytes = readDataSource(message.text_format_source, at);
   return bytes === null ? null : compileFormat(bytes.toString(), at, options);
+}
+
+/** The same decoder, but one whose formats know the commands that `formatters` bring, too. */
+export function withFormatters(
+  formatters: readonly TypedExtensionConfig[] | undefined,
+  d: ConfigDecoder,
+): ConfigDecoder {
+  if (formatters === undefined || formatters.length === 0) return d;
+  const formatCommands = decodeFormatterExtensions(formatters, d);
+  return new ConfigDecoder({ ...d.environment, formatCommands } as never, d.path, d.reasons);
 }
 
 /** The commands that `formatters` bring; `d` is at the message with that field. */

@@ -110,7 +110,7 @@ test('trailers, alternatives, retries and addresses of version 6', () => {
     info.earlierUpstreamConnectionIds = [7];
     info.remoteAddress = { family: 'ipv6', address: '2001:db8::1', port: 5 };
   });
-  assert.equal(text, 'v h.example:80 10.0.0.1:80,127.0.0.1:19920 7,1 [2001:db8::1]:5 2001:db8::1 2001:d00::/24');
+  assert.equal(text, 'v h.example:80 127.0.0.1:19920 1 [2001:db8::1]:5 2001:db8::1 2001:d00::/24');
 });
 
 test('a connection without HTTP', () => {

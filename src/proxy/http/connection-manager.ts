@@ -203,7 +203,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     const logs = this.config.accessLogs;
     stream.accessLogType = type;
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
-    stream.accessLogType = 'DownstreamEnd';
+    stream.accessLogType = 'NotSet';
   }
 
   /** The exchange starts over at another place: what it was so far is logged, and it counts as another request. */
@@ -214,6 +214,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     recordTimes(stream, stats, this.manager.resolutionStats);
     if (stream.info.isHealthCheck) this.manager.tracingStats.inc(this.manager.tracingStats.i.health_check);
     const logs = config.accessLogs;
+    stream.accessLogType = 'DownstreamEnd';
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
   }
 
@@ -329,6 +330,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     this.#streams.remove(stream);
     if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
     const logs = config.accessLogs;
+    stream.accessLogType = 'DownstreamEnd';
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
     this.#countBytes();
     if (this.#isHttp2) this.#afterHttp2Stream(stream, isCutOff);

@@ -43,7 +43,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   requestTrailers: Headers | null = null;
   responseTrailers: Headers | null = null;
   localReplyBody = '';
-  accessLogType = 'DownstreamEnd';
+  /** Of the logs that are being written; formats in headers know of none. */
+  accessLogType = 'NotSet';
 
   #route: Route | null = null;
   #routeIsFresh = false;
@@ -140,6 +141,13 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     if (this.#route !== null) this.#forgetRoute();
     this.#route = route;
     this.#slots = null;
+    if (route === null && table !== null) {
+      const host = table.virtualHost(this.requestHeaders);
+      if (host !== null) {
+        this.info.virtualHostName = host.name;
+        this.info.virtualHostMetadata = host.metadata;
+      }
+    }
     if (route !== null) {
       this.info.hasRoute = true;
       this.info.routeName = route.name;

@@ -2,6 +2,8 @@
 import type { Headers } from '../../../../wire/headers.ts';
 import { bytesOf } from '../../../../base/matcher-text.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
+import type { TypedExtensionConfig } from '../../../../proto/generated/types.d.ts';
+import { FORMATTER_EXTENSION_FIELDS, withFormatters } from '../../../formatter/substitution-format.ts';
 import { compileFormat } from '../../../formatter/text-formatter.ts';
 import type { Formatter } from '../../../formatter/text-formatter.ts';
 import { defineHttpFilter } from '../../filter.ts';
@@ -32,6 +34,7 @@ type MutationsPb = {
   response_mutations?: readonly HeaderMutationPb[];
   response_trailers_mutations?: readonly HeaderMutationPb[];
   request_trailers_mutations?: readonly HeaderMutationPb[];
+  formatters?: readonly TypedExtensionConfig[];
 };
 
 type HeaderMutationConfigPb = { mutations?: MutationsPb; most_specific_header_mutations_wins?: boolean };
@@ -53,7 +56,8 @@ type Mutations = {
 
 type HeaderMutationConfig = { readonly mutations: Mutations; readonly mostSpecificWins: boolean };
 
-function decodeMutations(message: MutationsPb | undefined, d: ConfigDecoder): Mutations {
+function decodeMutations(message: MutationsPb | undefined, above: ConfigDecoder): Mutations {
+  const d = withFormatters(message?.formatters, above);
   const query = (message?.query_parameter_mutations ?? []).map((mutation, i) =>
     decodeQueryMutation(mutation, d.at('query_parameter_mutations', i)),
   );
@@ -179,11 +183,12 @@ export const headerMutation = defineHttpFilter({
     [`${PACKAGE}.HeaderMutationPerRoute`]: 'mutations',
     [`${PACKAGE}.Mutations`]:
       'request_mutations query_parameter_mutations response_mutations response_trailers_mutations ' +
-      'request_trailers_mutations',
+      'request_trailers_mutations formatters',
     'envoy.config.core.v3.KeyValueMutation': 'append remove',
     'envoy.config.core.v3.KeyValueAppend': 'record action',
     'envoy.config.core.v3.KeyValuePair': 'key value',
     ...HEADER_MUTATION_FIELDS,
+    ...FORMATTER_EXTENSION_FIELDS,
   },
   decode: (message: HeaderMutationConfigPb, d): HeaderMutationConfig =>
     Object.freeze({

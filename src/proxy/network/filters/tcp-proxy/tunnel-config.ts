@@ -3,6 +3,7 @@ import type { Any, TcpProxy_TunnelingConfig } from '../../../../proto/generated/
 import { type HeaderKey, headerKey } from '../../../../wire/header-names.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { compileFormat, type Formatter } from '../../../formatter/text-formatter.ts';
+import { FORMATTER_EXTENSION_FIELDS, withFormatters } from '../../../formatter/substitution-format.ts';
 import { decodeHeadersToAdd } from '../../../route/header-additions.ts';
 import type { HeaderMutations } from '../../../route/header-mutation.ts';
 
@@ -11,7 +12,8 @@ const UUID_REQUEST_ID = 'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig
 export const TUNNELING_FIELDS = {
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': `
     hostname use_post headers_to_add propagate_response_headers post_path propagate_response_trailers
-    request_id_extension request_id_header request_id_metadata_key`,
+    request_id_extension request_id_header request_id_metadata_key formatters`,
+  ...FORMATTER_EXTENSION_FIELDS,
   'envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension': 'typed_config',
   'envoy.config.core.v3.HeaderValueOption': 'header append append_action keep_empty_value',
   'envoy.config.core.v3.HeaderValue': 'key value',
@@ -33,10 +35,11 @@ export function decodeTunneling(message: TcpProxy_TunnelingConfig, d: ConfigDeco
   const isPost = message.use_post === true;
   const path = message.post_path ?? '';
   if (!isPost && path !== '') d.reject('post_path', "Can't set a post path when POST method isn't used");
+  const formats = withFormatters(message.formatters, d);
   return Object.freeze({
-    hostname: compileFormat(message.hostname ?? '', d.at('hostname')),
+    hostname: compileFormat(message.hostname ?? '', formats.at('hostname')),
     path: isPost ? path || '/' : null,
-    headers: decodeHeadersToAdd(message.headers_to_add, d),
+    headers: decodeHeadersToAdd(message.headers_to_add, formats),
     propagatesHeaders: message.propagate_response_headers === true,
     propagatesTrailers: message.propagate_response_trailers === true,
     requestId: decodeRequestId(message, d),
