@@ -215,6 +215,8 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (stream.info.isHealthCheck) this.manager.tracingStats.inc(this.manager.tracingStats.i.health_check);
     const logs = config.accessLogs;
     stream.accessLogType = 'DownstreamEnd';
+    // Logs do not know of it, as in Envoy.
+    stream.localReplyBody = '';
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
   }
 
@@ -331,6 +333,8 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
     const logs = config.accessLogs;
     stream.accessLogType = 'DownstreamEnd';
+    // Logs do not know of it, as in Envoy.
+    stream.localReplyBody = '';
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
     this.#countBytes();
     if (this.#isHttp2) this.#afterHttp2Stream(stream, isCutOff);

@@ -29,7 +29,8 @@ const withAll: Fields = {
 };
 
 /** What cannot stand in a configuration in quotes of YAML, or in a log line, is left to the unit test. */
-const loads = ([text, answer]: Row): boolean => answer !== false && !/[\n%]/.test(`${text}${answer}`);
+const loads = ([text, answer]: Row): boolean =>
+  answer !== false && !text.includes('1u: 2') && !/[\n%]/.test(`${text}${answer}`);
 const languageTexts = LANGUAGE.plain.filter(loads).map(([text]) => text);
 const stringTexts = LANGUAGE.strings.filter(loads).map(([text]) => text);
 
