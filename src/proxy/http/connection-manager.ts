@@ -214,9 +214,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     recordTimes(stream, stats, this.manager.resolutionStats);
     if (stream.info.isHealthCheck) this.manager.tracingStats.inc(this.manager.tracingStats.i.health_check);
     const logs = config.accessLogs;
-    stream.accessLogType = 'DownstreamEnd';
-    // Logs do not know of it, as in Envoy.
-    stream.localReplyBody = '';
+    stream.beginEndLog();
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
   }
 
@@ -332,9 +330,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     this.#streams.remove(stream);
     if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
     const logs = config.accessLogs;
-    stream.accessLogType = 'DownstreamEnd';
-    // Logs do not know of it, as in Envoy.
-    stream.localReplyBody = '';
+    stream.beginEndLog();
     for (let i = 0; i < logs.length; i++) logs[i]?.log(stream);
     this.#countBytes();
     if (this.#isHttp2) this.#afterHttp2Stream(stream, isCutOff);

@@ -117,6 +117,12 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
 
   // ─── Route ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** What follows is for the logs of its end, which know nothing of bodies of local replies, as in Envoy. */
+  beginEndLog(): void {
+    this.accessLogType = 'DownstreamEnd';
+    this.localReplyBody = '';
+  }
+
   get route(): Route | null {
     if (!this.#routeIsFresh) this.#findRoute();
     return this.#route;
