@@ -69,7 +69,7 @@ export type LocalReply = {
 export type RouteView = {
   readonly name: string;
   readonly virtualHostName: string;
-  /** Name of the upstream cluster, '' for redirects and direct responses or when it is not known yet. */
+  /** Name of the upstream cluster, '' for redirects and direct responses. */
   readonly clusterName: string;
   /** Null for redirects and direct responses; filters that only act on forwarded requests ask for it. */
   readonly forward: object | null;

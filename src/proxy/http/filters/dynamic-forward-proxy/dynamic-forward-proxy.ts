@@ -82,8 +82,7 @@ class DynamicForwardProxy implements HttpFilter {
   decodeHeaders(stream: FilterStream, headers: Headers): HeadersStatus {
     const { route } = stream;
     if (route === null || route.forward === null) return 'continue';
-    const name = route.clusterName || (route.forward as { clusterName(h: Headers): string }).clusterName(headers);
-    const cluster = this.#clusters.get(name)?.forwardProxy ?? null;
+    const cluster = this.#clusters.get(route.clusterName)?.forwardProxy ?? null;
     if (cluster === null) return 'continue';
     rewriteHost(headers, stream.routeConfig(this.slot) as PerRouteConfig | null);
     if (!this.cache.checkPending()) {

@@ -115,7 +115,7 @@ class GrpcStatsFilter implements HttpFilter {
     if (headers.path === '') return 'continue';
     const isGrpc = hasGrpcContentType(headers);
     if (!isGrpc && !headers.has(CONNECT_VERSION) && !isConnectStream(headers)) return 'continue';
-    const cluster = clusterOf(stream.route, headers, this.#clusters);
+    const cluster = clusterOf(stream.route, this.#clusters);
     const name = this.#statName(headers.path);
     const stats = cluster === null ? null : this.#methods.get(cluster, name ?? '');
     const state = new CallState(headers, isGrpc, stats, stats !== null && name !== null);

@@ -1,7 +1,6 @@
 // Counters of gRPC calls on the upstream cluster, per method or all together. Source: Envoy Grpc::ContextImpl.
 import type { Scope } from '../../../../telemetry/metrics.ts';
 import { methodOfPath } from '../../../../wire/grpc/request.ts';
-import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, ClusterManager } from '../../../cluster/cluster.ts';
 import type { RouteView } from '../../filter.ts';
 
@@ -114,8 +113,6 @@ export function methodStatName(path: string, replacesDots = false): string | nul
 }
 
 /** The cluster that the request goes to as its route stands now; null when there is none. */
-export function clusterOf(route: RouteView | null, headers: Headers, clusters: ClusterManager): Cluster | null {
-  const forward = route?.forward as { clusterName?(headers: Headers): string } | null | undefined;
-  if (forward === null || forward === undefined) return null;
-  return clusters.get(forward.clusterName?.(headers) ?? route?.clusterName ?? '');
+export function clusterOf(route: RouteView | null, clusters: ClusterManager): Cluster | null {
+  return route === null || route.forward === null ? null : clusters.get(route.clusterName);
 }

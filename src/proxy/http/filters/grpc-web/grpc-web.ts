@@ -66,7 +66,7 @@ class GrpcWebFilter implements HttpFilter {
     const accept = headers.get(H.accept);
     // The length is that of the text, or of what goes on in other pieces.
     headers.remove(H['content-length']);
-    const cluster = clusterOf(stream.route, headers, this.#clusters);
+    const cluster = clusterOf(stream.route, this.#clusters);
     const name = methodStatName(headers.path);
     const stats = cluster === null || name === null ? null : this.#methods.get(cluster, name);
     stream.slot[this.#slot] = new WebCall(stats, isText(type), accept !== undefined && isText(accept));

@@ -37,9 +37,9 @@ class IstioAlpn implements HttpFilter {
     this.#clusters = clusters;
   }
 
-  decodeHeaders(stream: FilterStream, headers: Headers): 'continue' {
+  decodeHeaders(stream: FilterStream, _headers: Headers): 'continue' {
     const { info } = stream;
-    const cluster = clusterOf(stream.route, headers, this.#clusters);
+    const cluster = clusterOf(stream.route, this.#clusters);
     if (cluster === null || cluster.metadata?.get('istio')?.['alpn_override'] === 'false') return 'continue';
     const offered = this.#config[upstreamProtocol(cluster, info.protocol)];
     if (offered === null) return 'continue';

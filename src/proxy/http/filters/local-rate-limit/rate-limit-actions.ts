@@ -362,7 +362,7 @@ class HeaderValueMatch implements Action {
     this.#matchers = matchers;
   }
 
-  append(entries: string[], stream: FilterStream, headers: Headers): boolean {
+  append(entries: string[], _stream: FilterStream, headers: Headers): boolean {
     if (this.#matchers.every((matcher) => matcher.matches(headers)) !== this.#expected) return false;
     entries.push(this.#key, this.#value);
     return true;
@@ -382,7 +382,7 @@ class QueryValueMatch implements Action {
     this.#matchers = matchers;
   }
 
-  append(entries: string[], stream: FilterStream, headers: Headers): boolean {
+  append(entries: string[], _stream: FilterStream, headers: Headers): boolean {
     const first = new Map<string, string>();
     for (const [name, values] of parseQuery(headers.path)) first.set(name, values[0] as string);
     if (this.#matchers.every((matcher) => matcher.matches(first)) !== this.#expected) return false;

@@ -111,7 +111,7 @@ class PeerMetadata implements HttpFilter {
       if (showed !== 0) stream.slot[this.#slot] = showed;
     }
     if (upstreamPropagation === null) return 'continue';
-    if (isLeftOut(upstreamPropagation, clusterOf(stream.route, headers, this.#clusters))) {
+    if (isLeftOut(upstreamPropagation, clusterOf(stream.route, this.#clusters))) {
       // Nothing is told to strangers, and nothing that somebody else said goes on to them either.
       headers.remove(PEER_ID);
       headers.remove(PEER);
@@ -128,7 +128,7 @@ class PeerMetadata implements HttpFilter {
     if (downstreamPropagation === null) return 'continue';
     const showed = (stream.slot[this.#slot] as number | undefined) ?? 0;
     if (showed === 0) return 'continue';
-    if (isLeftOut(downstreamPropagation, clusterOf(stream.route, stream.requestHeaders, this.#clusters))) {
+    if (isLeftOut(downstreamPropagation, clusterOf(stream.route, this.#clusters))) {
       return 'continue';
     }
     if ((showed & SHOWED_ID) !== 0) headers.set(PEER_ID, this.#id);
