@@ -29,7 +29,8 @@ const WORDS = [
   'request', 'metadata', 'filter_metadata', 'headers', 'path', 'self', 'x', '.', '[', ']', '(', ')', '{', '}', ':', ',',
   '?', '&&', '||', '!', '-', '+', '*', '/', '%', '==', '<', '>=', ' in ', '1', '0', '2.5', '7u', '9223372036854775807',
   "'a'", "b'\\xff'", "''", 'null', 'true', 'size', 'matches', 'replace', 'split', 'join', 'duration', 'timestamp',
-  'int', 'string', 'has', 'map', 'filter', 'all', 'exists', 'format', "'(a*)*b'", "'1h'", 're.extract', '\\', '"', '`', '\n',
+  'int', 'string', 'has', 'map', 'filter', 'all', 'exists', 'format', "'(a*)*b'", "'1h'", 're.extract',
+  '\\', '"', '`', '\n',
 ]; // biome-ignore format: a list.
 
 const source = {

@@ -115,13 +115,13 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     return this.connection.config.schemeMatchesUpstream;
   }
 
-  // ─── Route ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** What follows is for the logs of its end, which know nothing of bodies of local replies, as in Envoy. */
   beginEndLog(): void {
     this.accessLogType = 'DownstreamEnd';
     this.localReplyBody = '';
   }
+
+  // ─── Route ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get route(): Route | null {
     if (!this.#routeIsFresh) this.#findRoute();
