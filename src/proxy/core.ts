@@ -210,7 +210,9 @@ function makeClusters(core: Core, { endpoints }: WorkerHolders, transports: Tran
   const makeResolver = (settings: ResolverSettings) => createResolver(settings, resolverParts);
   const dnsCaches = new DnsCaches({ clock, random, stats, shared }, makeResolver);
   const parts = { dialer: engine, clock, random, stats, runtime, shared, transports, dnsCaches, makeResolver };
-  return { clusters: new ClusterTable({ endpoints, ...parts }), dnsCaches };
+  const clusters = new ClusterTable({ endpoints, ...parts });
+  runtime.onChange = () => clusters.readRuntime();
+  return { clusters, dnsCaches };
 }
 
 /** Extensions that are on, and why the others are not: by the types of their configurations. */

@@ -46,6 +46,9 @@ export class LayeredRuntime implements Runtime {
   /** Told once of each key that switches a change of Envoy's. */
   onFeature: (key: string) => void = () => undefined;
 
+  /** Told after every change. */
+  onChange: () => void = () => undefined;
+
   /** Takes the layers of a bootstrap; before that every value is its default. */
   load(configs: readonly RuntimeLayerConfig[]): void {
     this.#layers = configs.map((config) => ({
@@ -132,6 +135,7 @@ export class LayeredRuntime implements Runtime {
       this.#features.add(key);
       this.onFeature(key);
     }
+    this.onChange();
   }
 
   number(key: string, fallback: number): number {

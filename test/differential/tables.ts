@@ -61,6 +61,7 @@ import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
 import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
+import { runtimeKeyGroups } from './cases/runtime-keys.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
 import { statefulSessionGroups } from './cases/stateful-session.ts';
 import { tapGroups } from './cases/tap.ts';
@@ -85,6 +86,7 @@ import { workerGroups } from './cases/workers.ts';
 
 export const allGroups: readonly Group[] = [
   ...http1Groups,
+  ...runtimeKeyGroups,
   ...smugglingGroups,
   ...http2MatrixGroups,
   ...http2HeadGroups,

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocateSharedMemory, SharedMemory } from '../../base/shared-memory.ts';
 import { StatStore } from '../../telemetry/metrics.ts';
+import { LayeredRuntime } from '../runtime.ts';
+import { flattenLayer, type RuntimeEntries } from '../runtime-values.ts';
 import { Breaker, type BreakerCells, type BreakerLimits, DEFAULT_LIMITS } from './circuit-breaker.ts';
 
 const PREFIX = 'cluster.a.';
@@ -78,4 +80,37 @@ test('a dead worker no longer uses up what all may have', () => {
   assert.equal(two.breaker.connections.canCreate, false);
   supervisor.forget(1);
   assert.equal(two.breaker.connections.canCreate, true);
+});
+
+test('runtime values change limits, and their end gives the configured ones back', () => {
+  const { breaker, stat } = rig({ maxRequests: 5, trackRemaining: true });
+  const runtime = new LayeredRuntime();
+  runtime.load([{ name: 'admin', kind: 'admin' }]);
+  runtime.onChange = () => breaker.readRuntime(runtime, 'circuit_breakers.a.default.');
+  const set = (key: string, value: number | null): void => {
+    const entry = value === null ? null : (flattenLayer({ v: value }) as RuntimeEntries).get('v');
+    runtime.modify(new Map([[`circuit_breakers.a.default.${key}`, entry ?? null]]));
+  };
+  breaker.requests.inc();
+  set('max_requests', 1);
+  assert.ok(!breaker.requests.canCreate);
+  assert.equal(stat('rq_open'), 0);
+  breaker.requests.inc();
+  assert.equal(stat('rq_open'), 1);
+  set('max_requests', null);
+  assert.ok(breaker.requests.canCreate);
+  breaker.requests.dec();
+  assert.equal(stat('rq_open'), 0);
+  assert.equal(stat('remaining_rq'), 4);
+  set('retry_budget.min_retry_concurrency', 0);
+  assert.ok(!breaker.tryRetry());
+  assert.equal(stat('remaining_retries'), 0);
+  set('retry_budget.budget_percent', 100);
+  assert.ok(breaker.tryRetry());
+  assert.ok(!breaker.tryRetry());
+  set('retry_budget.min_retry_concurrency', null);
+  assert.equal(breaker.maxRetries, 3);
+  set('retry_budget.budget_percent', null);
+  breaker.releaseRetry();
+  assert.equal(stat('remaining_retries'), 3);
 });

@@ -2,6 +2,8 @@
 import { LocalCounter } from '../../base/local-cells.ts';
 import type { SharedCells, SharedCounter } from '../../base/shared-cells.ts';
 import type { Scope } from '../../telemetry/metrics.ts';
+import type { Runtime } from '../http/filter.ts';
+import { readLimits } from './breaker-runtime.ts';
 import type { CircuitBreaker, Priority } from './cluster.ts';
 
 export type BreakerLimits = {
@@ -34,19 +36,21 @@ export type BreakerCells = { readonly shared: SharedCells; readonly name: string
 
 /** One counted resource; with several workers the count is that of all of them. */
 export class Resource {
-  readonly max: number;
+  #max: number;
   /** Made when it is first needed: most clusters never use their second priority. */
   #counter: SharedCounter | null = null;
   readonly #cells: BreakerCells | null;
   /** The gauge has been written: it counts as used. */
   #isUsed = false;
+  /** What the gauge says. */
+  #isOpen = false;
   readonly #scope: Scope;
   readonly #openCell: number;
   readonly #remainingCell: number;
 
   /** `cells` null: nothing depends on the sum of all workers. */
   constructor(max: number, scope: Scope, openCell: number, remainingCell: number, cells: BreakerCells | null) {
-    this.max = max;
+    this.#max = max;
     this.#scope = scope;
     this.#openCell = openCell;
     this.#remainingCell = remainingCell;
@@ -54,12 +58,21 @@ export class Resource {
     if (remainingCell >= 0) scope.set(remainingCell, max === Number.POSITIVE_INFINITY ? UNLIMITED : max);
   }
 
+  get max(): number {
+    return this.#max;
+  }
+
+  /** From now on; gauges say so with the next count, as in Envoy. */
+  set max(max: number) {
+    this.#max = max;
+  }
+
   get current(): number {
     return (this.#counter ?? this.#makeCounter()).value;
   }
 
   get canCreate(): boolean {
-    return this.current < this.max;
+    return this.current < this.#max;
   }
 
   /** Writes the gauge for the first time, so that it counts as used. */
@@ -72,13 +85,15 @@ export class Resource {
   inc(): void {
     if (!this.#isUsed) this.touch();
     const current = (this.#counter ?? this.#makeCounter()).inc();
-    if (current >= this.max) this.#scope.set(this.#openCell, 1);
+    if (current >= this.#max) this.#setOpen(true);
+    else if (this.#isOpen) this.#setOpen(false);
     if (this.#remainingCell >= 0) this.#setRemaining(current);
   }
 
   dec(): void {
     const current = (this.#counter ?? this.#makeCounter()).dec();
-    if (current === this.max - 1) this.#scope.set(this.#openCell, 0);
+    if (current === this.#max - 1 || (this.#isOpen && current < this.#max)) this.#setOpen(false);
+    else if (!this.#isOpen && current >= this.#max) this.#setOpen(true);
     if (this.#remainingCell >= 0) this.#setRemaining(current);
   }
 
@@ -86,7 +101,7 @@ export class Resource {
   refresh(): void {
     if (this.#counter === null || this.#cells === null) return;
     const current = this.#counter.value;
-    if (this.#isUsed) this.#scope.set(this.#openCell, current >= this.max ? 1 : 0);
+    if (this.#isUsed) this.#setOpen(current >= this.#max);
     if (this.#remainingCell >= 0) this.#setRemaining(current);
   }
 
@@ -102,54 +117,68 @@ export class Resource {
     return counter;
   }
 
+  #setOpen(isOpen: boolean): void {
+    this.#isOpen = isOpen;
+    this.#scope.set(this.#openCell, isOpen ? 1 : 0);
+  }
+
   #setRemaining(current: number): void {
-    if (this.max !== Number.POSITIVE_INFINITY) {
-      this.#scope.set(this.#remainingCell, Math.max(0, this.max - current));
+    if (this.#max !== Number.POSITIVE_INFINITY) {
+      this.#scope.set(this.#remainingCell, Math.max(0, this.#max - current));
     }
   }
 }
 
 export class Breaker implements CircuitBreaker {
-  readonly limits: BreakerLimits;
+  readonly #configured: BreakerLimits;
+  #limits: BreakerLimits;
   readonly connections: Resource;
   readonly pending: Resource;
   readonly requests: Resource;
+  /** Its gauge is that of max_retries with a budget as well, as in Envoy. */
   readonly retries: Resource;
   readonly pools: Resource;
   readonly #scope: Scope;
-  readonly #retryOpenCell: number;
-  /** With a budget there is no fixed rest: Envoy shows max_retries until the first retry, and then 0. */
-  #retryRemainingCell = -1;
+  /** With a budget there is no fixed rest: Envoy shows max_retries until somebody asks for a retry, and then 0. */
+  readonly #retryRemainingCell: number;
   #isRetryUsed = false;
 
   /** `cells`: where all workers count; null: this thread alone. */
   constructor(limits: BreakerLimits, priority: Priority, scope: Scope, cells: BreakerCells | null = null) {
-    this.limits = limits;
+    this.#configured = limits;
+    this.#limits = limits;
     this.#scope = scope;
     const prefix = `circuit_breakers.${priority === 'HIGH' ? 'high' : 'default'}.`;
-    const hasBudget = limits.retryBudget !== null;
-    const resource = (max: number, open: string, remaining: string, tracks = limits.trackRemaining): Resource => {
-      // Without a limit nobody compares the count, except that a retry budget does.
-      const isCompared = max !== Number.POSITIVE_INFINITY || (hasBudget && open !== 'cx_pool_open');
-      return new Resource(
+    const resource = (max: number, open: string, remaining: string): Resource =>
+      new Resource(
         max,
         scope,
         scope.dynamicGaugeOnce(`${prefix}${open}`),
-        tracks ? scope.dynamicGaugeOnce(`${prefix}${remaining}`) : -1,
-        cells === null || !isCompared ? null : { shared: cells.shared, name: `${cells.name}.${priority}.${open}` },
+        limits.trackRemaining && remaining !== '' ? scope.dynamicGaugeOnce(`${prefix}${remaining}`) : -1,
+        cells === null ? null : { shared: cells.shared, name: `${cells.name}.${priority}.${open}` },
       );
-    };
     this.connections = resource(limits.maxConnections, 'cx_open', 'remaining_cx');
     this.pending = resource(limits.maxPendingRequests, 'rq_pending_open', 'remaining_pending');
     this.requests = resource(limits.maxRequests, 'rq_open', 'remaining_rq');
-    const maxRetries = hasBudget ? Number.POSITIVE_INFINITY : limits.maxRetries;
-    this.retries = resource(maxRetries, 'rq_retry_open', 'remaining_retries', limits.trackRemaining && !hasBudget);
+    this.retries = resource(limits.maxRetries, 'rq_retry_open', '');
     this.pools = resource(limits.maxConnectionPools, 'cx_pool_open', 'remaining_cx_pools');
-    if (limits.retryBudget !== null && limits.trackRemaining) {
-      this.#retryRemainingCell = scope.dynamicGaugeOnce(`${prefix}remaining_retries`);
-      scope.set(this.#retryRemainingCell, limits.maxRetries);
-    }
-    this.#retryOpenCell = scope.dynamicGaugeOnce(`${prefix}rq_retry_open`);
+    this.#retryRemainingCell = limits.trackRemaining ? scope.dynamicGaugeOnce(`${prefix}remaining_retries`) : -1;
+    if (limits.trackRemaining) scope.set(this.#retryRemainingCell, limits.maxRetries);
+  }
+
+  get limits(): BreakerLimits {
+    return this.#limits;
+  }
+
+  /** Runtime values have changed; `prefix` is that of this breaker's keys. */
+  readRuntime(runtime: Runtime, prefix: string): void {
+    const limits = readLimits(this.#configured, runtime, prefix);
+    this.#limits = limits;
+    this.connections.max = limits.maxConnections;
+    this.pending.max = limits.maxPendingRequests;
+    this.requests.max = limits.maxRequests;
+    this.retries.max = limits.maxRetries;
+    this.pools.max = limits.maxConnectionPools;
   }
 
   get isPendingFull(): boolean {
@@ -166,33 +195,33 @@ export class Breaker implements CircuitBreaker {
 
   /** Retries that may run now. */
   get maxRetries(): number {
-    const budget = this.limits.retryBudget;
-    if (budget === null) return this.limits.maxRetries;
+    const budget = this.#limits.retryBudget;
+    if (budget === null) return this.#limits.maxRetries;
     const share = Math.floor(((this.requests.current + this.pending.current) * budget.percent) / 100);
     return Math.max(budget.minConcurrency, share);
   }
 
+  get canRetry(): boolean {
+    return this.retries.current < this.maxRetries;
+  }
+
   tryRetry(): boolean {
-    const max = this.maxRetries;
-    if (this.retries.current >= max) return false;
-    this.retries.inc();
-    if (this.limits.retryBudget !== null) {
-      this.#isRetryUsed = true;
-      this.#scope.set(this.#retryOpenCell, this.retries.current >= max ? 1 : 0);
-    }
-    if (this.#retryRemainingCell >= 0) this.#scope.set(this.#retryRemainingCell, 0);
-    return true;
+    const isAllowed = this.canRetry;
+    if (isAllowed) this.retries.inc();
+    const hasAsked = isAllowed || this.#limits.retryBudget !== null;
+    if (this.#retryRemainingCell >= 0 && hasAsked) this.#setRetryRemaining();
+    return isAllowed;
   }
 
   releaseRetry(): void {
     this.retries.dec();
-    if (this.limits.retryBudget !== null) this.#setRetryOpen();
+    if (this.#retryRemainingCell >= 0) this.#setRetryRemaining();
   }
 
   /** Writes the gauges anew: other workers may have counted since. Before statistics are shown. */
   refresh(): void {
     for (const resource of this.#resources) resource.refresh();
-    if (this.limits.retryBudget !== null && this.#isRetryUsed) this.#setRetryOpen();
+    if (this.#retryRemainingCell >= 0 && this.#isRetryUsed) this.#setRetryRemaining();
   }
 
   /** The cluster is gone with all its connections. */
@@ -204,8 +233,10 @@ export class Breaker implements CircuitBreaker {
     return [this.connections, this.pending, this.requests, this.retries, this.pools];
   }
 
-  #setRetryOpen(): void {
+  #setRetryRemaining(): void {
     this.#isRetryUsed = true;
-    this.#scope.set(this.#retryOpenCell, this.retries.current >= this.maxRetries ? 1 : 0);
+    const { retryBudget, maxRetries } = this.#limits;
+    const left = retryBudget === null ? Math.max(0, maxRetries - this.retries.current) : 0;
+    this.#scope.set(this.#retryRemainingCell, left);
   }
 }

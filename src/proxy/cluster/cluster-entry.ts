@@ -132,10 +132,12 @@ export class ClusterEntry implements Cluster {
       DEFAULT: new Breaker(config.breakers.DEFAULT, 'DEFAULT', this.scope, cells),
       HIGH: new Breaker(config.breakers.HIGH, 'HIGH', this.scope, cells),
     };
+    this.readRuntime();
     const http2Stats = () => (this.#http2Stats ??= http2StatsOf(this.scope));
     const made = config.filters?.map(({ factory, config: own }) => factory.create(own as never, { stats }));
     const filters = made === undefined || made.length === 0 ? undefined : { filters: made };
-    this.#context = { config, dialer, clock, random, stats: this.scope, http2Stats, ...filters };
+    const { runtime } = dependencies;
+    this.#context = { config, dialer, clock, random, runtime, stats: this.scope, http2Stats, ...filters };
     const isPlain = config.transport === null && config.transportMatches.length === 0;
     this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);
     const needsConnection = this.#transports?.needsConnection ?? false;
@@ -145,7 +147,7 @@ export class ClusterEntry implements Cluster {
     this.#balancer =
       discovery.kind === 'ORIGINAL_DST' || discovery.kind === 'FORWARD_PROXY'
         ? null
-        : new PriorityLoadBalancer(config, dependencies.runtime, this.scope, random);
+        : new PriorityLoadBalancer(config, runtime, this.scope, random);
     this.#discovery = discovery.kind === 'STATIC' ? null : this.#discover(discovery);
     this.lb = this.#balancer ?? (this.#discovery as OriginalDstLoadBalancer | ForwardProxyLoadBalancer);
     this.forwardProxy = discovery.kind === 'FORWARD_PROXY' ? { defaultPort: discovery.defaultPort } : null;
@@ -229,6 +231,17 @@ export class ClusterEntry implements Cluster {
 
   circuitBreaker(priority: Priority): Breaker {
     return this.breakers[priority];
+  }
+
+  get runtime(): Runtime {
+    return this.#dependencies.runtime;
+  }
+
+  /** Runtime values have changed. */
+  readRuntime(): void {
+    const { runtime } = this.#dependencies;
+    this.breakers.DEFAULT.readRuntime(runtime, `circuit_breakers.${this.name}.default.`);
+    this.breakers.HIGH.readRuntime(runtime, `circuit_breakers.${this.name}.high.`);
   }
 
   isInMaintenance(): boolean {

@@ -67,6 +67,12 @@ export class ClusterTable implements ClusterManager {
     return this.#clusters.values();
   }
 
+  /** Runtime values have changed: reads them again, so that no request has to. */
+  readRuntime(): void {
+    for (const cluster of this.#clusters.values()) cluster.readRuntime();
+    for (const cluster of this.#warming.values()) cluster.readRuntime();
+  }
+
   /**
    * Adds a cluster or replaces the one of that name, whose connections end with their requests. After the start a new
    * version serves only once it is initialised.

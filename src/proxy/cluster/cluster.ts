@@ -4,6 +4,7 @@ import type { Random } from '../../base/clock.ts';
 import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
+import type { Runtime } from '../http/filter.ts';
 import type { ConnectionInfo, FilterStateObject, Metadata, Protocol, StreamInfo } from '../stream-info.ts';
 import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
@@ -127,6 +128,7 @@ export type UpstreamConnection = {
 export type StreamRequest = { cancel(): void };
 
 export type CircuitBreaker = {
+  readonly canRetry: boolean;
   /** Each tries to take one unit and says whether there was one; `release*` gives it back. Counted in `*_overflow`. */
   tryRetry(): boolean;
   releaseRetry(): void;
@@ -164,6 +166,7 @@ export type Cluster = {
   readonly codes: ClusterCodeStats;
   /** Draws whether this request meets maintenance mode (runtime upstream.maintenance_mode.NAME). */
   isInMaintenance(): boolean;
+  readonly runtime: Runtime;
   /** This share of its requests is refused, 0 to 1; absent: none. */
   readonly dropRatio?: number;
   readonly lb: LoadBalancer;

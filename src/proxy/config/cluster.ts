@@ -6,6 +6,7 @@ import type {
   LocalityLbConfig,
   RuntimeDouble,
 } from '../../proto/generated/types.d.ts';
+import { RETRY_BUDGET_MIN_CONCURRENCY, RETRY_BUDGET_PERCENT } from '../cluster/breaker-runtime.ts';
 import { type BreakerLimits, DEFAULT_LIMITS } from '../cluster/circuit-breaker.ts';
 import {
   type ClusterConfig,
@@ -73,8 +74,6 @@ const HEALTHY_PANIC_THRESHOLD = 50;
 const LEAST_REQUEST_CHOICES = 2;
 const ACTIVE_REQUEST_BIAS = 1;
 /** Source: Envoy CircuitBreakers.Thresholds.RetryBudget. */
-const RETRY_BUDGET_PERCENT = 20;
-const RETRY_BUDGET_MIN_CONCURRENCY = 3;
 
 /** Returns null when nothing can be made of the message; reasons are in `d`. */
 export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig | null {

@@ -8,7 +8,6 @@ import type { RetryPolicyPb } from './route-messages.ts';
 
 /** Source: Envoy RetryPolicyImpl. */
 const DEFAULT_NUM_RETRIES = 1;
-const DEFAULT_BASE_INTERVAL_MS = 25;
 /** The longest interval is ten times the base when only that is given. */
 const MAX_INTERVAL_FACTOR = 10;
 const DEFAULT_RATE_LIMITED_MAX_INTERVAL_MS = 300_000;
@@ -61,10 +60,11 @@ export function parseRetryOn(text: string): number {
 
 function decodeBackOff(message: RetryPolicyPb, d: ConfigDecoder): { baseIntervalMs: number; maxIntervalMs: number } {
   const given = message.retry_back_off;
+  if (given === undefined) return { baseIntervalMs: 0, maxIntervalMs: 0 };
   // Envoy raises intervals below a millisecond to one.
   const atLeastOne = (ms: number): number => (ms > 0 && ms < 1 ? 1 : ms);
-  const baseIntervalMs = atLeastOne(d.durationMs(given?.base_interval, DEFAULT_BASE_INTERVAL_MS));
-  const maxIntervalMs = atLeastOne(d.durationMs(given?.max_interval, baseIntervalMs * MAX_INTERVAL_FACTOR));
+  const baseIntervalMs = atLeastOne(d.durationMs(given.base_interval, 0));
+  const maxIntervalMs = atLeastOne(d.durationMs(given.max_interval, baseIntervalMs * MAX_INTERVAL_FACTOR));
   if (maxIntervalMs < baseIntervalMs) {
     d.at('retry_back_off').reject('', 'retry_policy.max_interval must greater than or equal to the base_interval');
   }

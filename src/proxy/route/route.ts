@@ -225,7 +225,7 @@ export type RetryPolicy = {
   readonly retriableStatusCodes: readonly number[];
   readonly retriableHeaders: readonly { matches(headers: Headers): boolean }[];
   readonly retriableRequestHeaders: readonly { matches(headers: Headers): boolean }[];
-  /** Back-off, ms; defaults 25 and 250. */
+  /** Back-off, ms; both 0: as runtime values say, and by default 25 and 250. */
   readonly baseIntervalMs: number;
   readonly maxIntervalMs: number;
   /** previous_hosts predicate configured. */

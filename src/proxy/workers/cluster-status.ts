@@ -1,4 +1,5 @@
 // What `/clusters` shows of a cluster, as plain data.
+import type { Breaker, BreakerLimits } from '../cluster/circuit-breaker.ts';
 import type { ClusterEntry } from '../cluster/cluster-entry.ts';
 import type { HostEntry } from '../cluster/host.ts';
 import type { ClusterStatus, HostStatus } from './crew.ts';
@@ -9,9 +10,14 @@ export function clusterStatus(cluster: ClusterEntry): ClusterStatus {
     name: cluster.name,
     statName: cluster.statName,
     addedViaApi: cluster.config.addedViaApi,
-    limits: { DEFAULT: DEFAULT.limits, HIGH: HIGH.limits },
+    limits: { DEFAULT: limitsNow(DEFAULT), HIGH: limitsNow(HIGH) },
     hosts: cluster.hosts.map(hostStatus),
   };
+}
+
+/** Of retries: what a budget is worth now. */
+function limitsNow({ limits, maxRetries }: Breaker): BreakerLimits {
+  return { ...limits, maxRetries };
 }
 
 function hostStatus(host: HostEntry): HostStatus {

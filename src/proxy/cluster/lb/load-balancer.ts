@@ -16,6 +16,9 @@ import type { ClusterScope } from '../stats.ts';
 import { EdfScheduler } from './edf.ts';
 import type { PreviousPriorities } from './previous-priorities.ts';
 
+/** Runtime key, per cent of healthy hosts. */
+const PANIC_THRESHOLD = 'upstream.healthy_panic_threshold';
+
 /** Picks among hosts that are equally allowed; one object per list of hosts, thrown away with it. */
 type Picker = { pick(random: Random): HostEntry | null };
 
@@ -48,7 +51,9 @@ export class PriorityLoadBalancer implements LoadBalancer {
 
   /** Takes new hosts on. */
   update(priorities: readonly PriorityHosts[], overprovisioning: number): void {
-    this.#load = computePriorityLoad(priorities, overprovisioning, this.#options.panicThreshold);
+    // Read whenever hosts change, as in Envoy.
+    const panicThreshold = Math.min(100, this.#runtime.number(PANIC_THRESHOLD, this.#options.panicThreshold));
+    this.#load = computePriorityLoad(priorities, overprovisioning, panicThreshold);
     this.#availability = computeAvailability(priorities, overprovisioning);
     this.#healthy = priorities.map((p) => this.#picker(p, 'healthy'));
     this.#degraded = priorities.map((p) => this.#picker(p, 'degraded'));

@@ -6,6 +6,7 @@ import type { SocketOption } from '../../../net/engine.ts';
 import { isBindFailure } from '../../../net/prepared-socket.ts';
 import { dialTransparent, mark } from '../../../net/socket-options.ts';
 import type { Http2CodecScope } from '../../codec/http2-stats.ts';
+import type { Runtime } from '../../http/filter.ts';
 import type { UpstreamSource } from '../../stream-info.ts';
 import type { Breaker } from '../circuit-breaker.ts';
 import type { StreamRequest } from '../cluster.ts';
@@ -52,6 +53,7 @@ export type PoolContext = {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
+  readonly runtime: Runtime;
   readonly stats: ClusterScope;
   /** Absent: there are none. */
   readonly filters?: readonly UpstreamFilter[];

@@ -9,6 +9,7 @@ import { DEFAULT_DIAL, type DialConfig } from '../cluster-config.ts';
 import { HostCounts } from '../host.ts';
 import { http2StatsOf } from '../../codec/http2-stats.ts';
 import { CLUSTER_STATS } from '../stats.ts';
+import { LayeredRuntime } from '../../runtime.ts';
 import type { DialOptions, PoolContext } from './dialing.ts';
 import { dialHost, sortAddresses } from './happy-eyeballs.ts';
 
@@ -19,6 +20,7 @@ function setUp(dial: DialConfig = DEFAULT_DIAL, source: DialOptions | null = nul
   const clock = new Clock({ manual: true });
   const stats = new StatStore().scope('cluster.up.', CLUSTER_STATS);
   const context: PoolContext = {
+    runtime: new LayeredRuntime(),
     config: clusterConfig({ dial }),
     dialer,
     clock,

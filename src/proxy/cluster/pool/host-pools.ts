@@ -26,6 +26,9 @@ const OFFERED: Readonly<Record<Spoken, readonly string[]>> = Object.freeze({
   http2: Object.freeze(['h2']),
   auto: Object.freeze(['h2', 'http/1.1']),
 });
+/** Runtime key: off, clusters of HTTP/2 get HTTP/1. */
+const USE_HTTP2 = 'upstream.use_http2';
+const ALWAYS = Object.freeze({ numerator: 100, denominator: 100 } as const);
 const NO_PROTOCOLS: readonly string[] = Object.freeze([]);
 
 export class HostPools {
@@ -117,8 +120,10 @@ export class HostPools {
     breaker.pools.inc();
     this.#breakers.HIGH.pools.touch();
     const host = this.#host;
-    const context = this.#contextFor(wishes, OFFERED[spoken]);
-    if (spoken === 'http1') return new Http1Pool(context, host.address, host, breaker, wishes.source);
+    const { runtime, random } = this.#context;
+    const isHttp1 = spoken === 'http1' || (spoken === 'http2' && !runtime.featureEnabled(USE_HTTP2, ALWAYS, random));
+    const context = this.#contextFor(wishes, OFFERED[isHttp1 ? 'http1' : spoken]);
+    if (isHttp1) return new Http1Pool(context, host.address, host, breaker, wishes.source);
     const choice = spoken === 'auto' ? 'alpn' : 'always';
     return new Http2Pool(context, host.address, host, breaker, choice, wishes.source);
   }

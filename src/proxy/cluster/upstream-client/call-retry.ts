@@ -6,6 +6,10 @@ import type { Headers } from '../../../wire/headers.ts';
 import type { CircuitBreaker, Cluster } from '../cluster.ts';
 import { type BackOffConfig, JitteredBackOff } from '../../../base/back-off.ts';
 
+/** Runtime key and default of the part of all retries that may be. */
+export const USE_RETRY = 'upstream.use_retry';
+export const ALWAYS = Object.freeze({ numerator: 100, denominator: 100 } as const);
+
 /** What may be in `retry_on`. Source: Envoy x-envoy-retry-on and x-envoy-retry-grpc-on. */
 export const CALL_RETRY_ON = [
   ...['5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure', 'refused-stream', 'retriable-4xx'],
@@ -29,6 +33,7 @@ export type CallRetryPolicy = {
 /** Of one call. */
 export class CallRetry {
   readonly #policy: CallRetryPolicy;
+  readonly #random: Random;
   readonly #backOff: JitteredBackOff;
   #remaining: number;
   /** Whose unit is taken between the decision to retry and the next one. */
@@ -36,6 +41,7 @@ export class CallRetry {
 
   constructor(policy: CallRetryPolicy, random: Random) {
     this.#policy = policy;
+    this.#random = random;
     this.#remaining = policy.numRetries;
     this.#backOff = new JitteredBackOff(policy.backOff, random);
   }
@@ -76,10 +82,12 @@ export class CallRetry {
     }
     this.#remaining--;
     const breaker = cluster.circuitBreaker('DEFAULT');
-    if (!breaker.tryRetry()) {
+    const isOff = !cluster.runtime.featureEnabled(USE_RETRY, ALWAYS, this.#random);
+    if (isOff ? !breaker.canRetry : !breaker.tryRetry()) {
       scope.inc(i.upstream_rq_retry_overflow);
       return false;
     }
+    if (isOff) return false;
     this.#held = breaker;
     scope.inc(i.upstream_rq_retry);
     scope.inc(i.upstream_rq_retry_backoff_exponential);

@@ -116,6 +116,7 @@ export class FakeUpstream {
     const breaker = new Breaker(DEFAULT_LIMITS, 'DEFAULT', this.scope);
     const cluster = {
       ...{ name: 'up', scope: this.scope, codes: new ClusterCodeStats(this.scope), bufferLimitBytes: 1024 },
+      runtime: { featureEnabled: () => true },
       lb: { chooseHost: () => (this.hasHost ? this.host : null) },
       circuitBreaker: () => breaker,
     };

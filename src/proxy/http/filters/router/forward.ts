@@ -346,9 +346,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   onPoolFailure(reason: Failure): void {
     this.#pending = null;
-    if (reason === NO_POOL) return this.#noHealthyUpstream();
-    if (reason === PENDING_OVERFLOW) this.info.upstream = null;
-    else this.#noteHost(this.host as Host);
+    if (reason === NO_POOL || reason === PENDING_OVERFLOW) this.info.upstream = null;
+    if (reason === NO_POOL) return this.#noHealthyUpstream('no_healthy_upstream', false);
+    if (reason !== PENDING_OVERFLOW) this.#noteHost(this.host as Host);
     if (reason.code === 'connect_failed') this.info.upstreamTransportFailureReason = reason.detail;
     this.#attemptFailed(resetReason(reason), reason.code === 'connect_failed' ? reason.detail : '');
   }
@@ -548,7 +548,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const { scope } = this.cluster;
     const { i } = scope;
     scope.inc(retry.isRateLimited ? i.upstream_rq_retry_backoff_ratelimited : i.upstream_rq_retry_backoff_exponential);
-    this.#companion?.retry.arm(retry.nextDelayMs(this.random));
+    this.#companion?.retry.arm(retry.nextDelayMs(this.random, this.router.runtime));
   }
 
   onRetryTimer(): void {

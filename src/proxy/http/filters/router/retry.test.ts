@@ -15,10 +15,12 @@ import { failure, type FailureCode } from '../../../../base/failure.ts';
 import { DEFAULT_LIMITS } from '../../../cluster/circuit-breaker.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import { RETRY_ON } from '../../../route/route.ts';
+import { LayeredRuntime } from '../../../runtime.ts';
 import { responseFlagsText } from '../../../stream-info.ts';
 import { resetReason } from './reset-reason.ts';
 import { parseRetryGrpcOn, parseRetryOn, RetryState } from './retry.ts';
 
+const NO_VALUES = new LayeredRuntime();
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 const NO = 'HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n';
 
@@ -289,14 +291,14 @@ test('back-off doubles up to its limit and is fully jittered; a rate-limited res
   const random = new Random(3);
   const retry = state(['5xx'], [], { baseIntervalMs: 100, maxIntervalMs: 300 });
   for (const limit of [100, 200, 300, 300]) {
-    const ms = retry.nextDelayMs(random);
+    const ms = retry.nextDelayMs(random, NO_VALUES);
     assert.ok(ms >= 1 && ms < limit, `${ms} < ${limit}`);
   }
   const backOff = { resetHeaders: [{ name: 'x-reset', format: 'SECONDS' as const }], maxIntervalMs: 60_000 };
   const limited = state(['5xx'], [], { rateLimitedBackOff: backOff });
   limited.noteResetHeaders(responseHeaders(503, ['x-reset: 2']), 0);
   assert.ok(limited.isRateLimited);
-  const ms = limited.nextDelayMs(random);
+  const ms = limited.nextDelayMs(random, NO_VALUES);
   assert.ok(ms >= 2000 && ms < 3000);
   assert.ok(!limited.isRateLimited);
   limited.noteResetHeaders(responseHeaders(503, ['x-reset: 61']), 0);

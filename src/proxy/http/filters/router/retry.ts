@@ -4,13 +4,17 @@ import { GRPC, parseGrpcStatus } from '../../../../wire/grpc/status.ts';
 import { H, headerKey } from '../../../../wire/header-names.ts';
 import { Headers } from '../../../../wire/headers.ts';
 import type { CircuitBreaker, Cluster } from '../../../cluster/cluster.ts';
+import { ALWAYS, USE_RETRY } from '../../../cluster/upstream-client/call-retry.ts';
 import { type ForwardAction, RETRY_ON, type RetryPolicy } from '../../../route/route.ts';
+import type { Runtime } from '../../filter.ts';
 import { Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { ResetReason } from './reset-reason.ts';
 import { countRoute, type RouteStats } from './route-stats.ts';
 
-/** Source: Envoy `upstream.base_retry_backoff_ms`. */
+/** Runtime key and default, of requests without retry_back_off. */
+const BASE_INTERVAL_KEY = 'upstream.base_retry_backoff_ms';
 const DEFAULT_BASE_INTERVAL_MS = 25;
+const MAX_INTERVAL_FACTOR = 10;
 
 const GRPC_STATUS_BITS: ReadonlyMap<number, number> = new Map([
   [GRPC.cancelled, RETRY_ON.cancelled],
@@ -27,6 +31,7 @@ export type RetriedRequest = {
   readonly cluster: Cluster;
   readonly forward: ForwardAction;
   readonly info: StreamInfo;
+  readonly random: Random;
   readonly virtualCluster: RouteStats | null;
   readonly routeStats: RouteStats | null;
 };
@@ -43,8 +48,9 @@ export class RetryState {
   #held: CircuitBreaker | null = null;
   /** A retry was made, and nothing is known of its outcome yet. */
   #isTrying = false;
+  /** 0: not known yet. */
   #nextIntervalMs: number;
-  readonly #maxIntervalMs: number;
+  #maxIntervalMs: number;
   #statusCodes: readonly number[];
   #headerNames: readonly (number | string)[] | null = null;
   /** Set by a response that says when to come back (rate_limited_retry_back_off). */
@@ -55,8 +61,8 @@ export class RetryState {
     this.on = policy === null ? 0 : policy.on;
     this.remaining = policy === null ? 1 : policy.numRetries;
     this.#statusCodes = policy === null ? [] : policy.retriableStatusCodes;
-    this.#nextIntervalMs = policy === null ? DEFAULT_BASE_INTERVAL_MS : policy.baseIntervalMs;
-    this.#maxIntervalMs = policy === null ? DEFAULT_BASE_INTERVAL_MS * 10 : policy.maxIntervalMs;
+    this.#nextIntervalMs = policy === null ? 0 : policy.baseIntervalMs;
+    this.#maxIntervalMs = policy === null ? 0 : policy.maxIntervalMs;
     const matchers = policy === null ? [] : policy.retriableRequestHeaders;
     if (hasRetryHeaders(headers)) this.#readHeaders(headers);
     if (matchers.length > 0 && !matchers.some((matcher) => matcher.matches(headers))) this.on = 0;
@@ -133,11 +139,13 @@ export class RetryState {
     }
     this.remaining--;
     const breaker = cluster.circuitBreaker(request.forward.priority);
-    if (!breaker.tryRetry()) {
+    const isOff = !cluster.runtime.featureEnabled(USE_RETRY, ALWAYS, request.random);
+    if (isOff ? !breaker.canRetry : !breaker.tryRetry()) {
       this.#count(request, 'upstream_rq_retry_overflow');
       request.info.flags |= Flag.UO;
       return false;
     }
+    if (isOff) return false;
     this.#held = breaker;
     this.#isTrying = true;
     this.#count(request, 'upstream_rq_retry');
@@ -176,11 +184,15 @@ export class RetryState {
   }
 
   /** Delay before the next try: fully jittered and doubling, or what the response asked for and up to half more. */
-  nextDelayMs(random: Random): number {
+  nextDelayMs(random: Random, runtime: Runtime): number {
     if (this.#rateLimitedMs > 0) {
       const ms = this.#rateLimitedMs;
       this.#rateLimitedMs = 0;
       return ms + random.below(Math.max(1, Math.floor(ms / 2)));
+    }
+    if (this.#nextIntervalMs === 0) {
+      this.#nextIntervalMs = Math.max(1, runtime.number(BASE_INTERVAL_KEY, DEFAULT_BASE_INTERVAL_MS));
+      this.#maxIntervalMs = this.#nextIntervalMs * MAX_INTERVAL_FACTOR;
     }
     const interval = this.#nextIntervalMs;
     this.#nextIntervalMs = Math.min(interval * 2, this.#maxIntervalMs);
