@@ -101,9 +101,11 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'only false: the system chooses the port',
   ],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.allow_renegotiation', 'only false'],
+  ['envoy.config.route.v3.RateLimit.apply_on_stream_done', 'of the filter’s own; on routes Envoy does not look at it'],
 ]);
 
 const ZONES = 'needs the name of the local cluster in cluster_manager, which is refused: Envoy ignores it then too';
+const ONLY_COMPILED = 'tells how the expression came about; nothing is evaluated with it';
 const NO_WORKLOADS = 'nobody is found: no control plane tells of workloads';
 const NO_HEALTH_CHECKS = 'there are no active health checks yet';
 
@@ -120,6 +122,16 @@ export const INERT = 'The filters of this group only observe, and do nothing her
 
 /** Message and field → why a field that the tables accept changes nothing. */
 export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
+  ['google.api.expr.v1alpha1.ParsedExpr.source_info', ONLY_COMPILED],
+  ['google.api.expr.v1alpha1.CheckedExpr.reference_map', ONLY_COMPILED],
+  ['google.api.expr.v1alpha1.CheckedExpr.type_map', ONLY_COMPILED],
+  ['google.api.expr.v1alpha1.CheckedExpr.source_info', ONLY_COMPILED],
+  ['google.api.expr.v1alpha1.CheckedExpr.expr_version', ONLY_COMPILED],
+  ['cel.expr.ParsedExpr.source_info', ONLY_COMPILED],
+  ['cel.expr.CheckedExpr.reference_map', ONLY_COMPILED],
+  ['cel.expr.CheckedExpr.type_map', ONLY_COMPILED],
+  ['cel.expr.CheckedExpr.source_info', ONLY_COMPILED],
+  ['cel.expr.CheckedExpr.expr_version', ONLY_COMPILED],
   [`${HCM}.request_id_extension`, 'only the UUID extension is accepted, and without it UUIDs are made too'],
   ['envoy.config.core.v3.ConfigSource.resource_api_version', 'there is one version of resources, V3'],
   ['envoy.config.core.v3.ConfigSource.initial_fetch_timeout', 'files need no fetching; Envoy ignores it for them too'],
@@ -133,14 +145,6 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
   ['envoy.config.endpoint.v3.Endpoint.HealthCheckConfig.hostname', NO_HEALTH_CHECKS],
   ['envoy.config.endpoint.v3.Endpoint.HealthCheckConfig.address', NO_HEALTH_CHECKS],
   ['envoy.config.endpoint.v3.Endpoint.HealthCheckConfig.disable_active_health_check', NO_HEALTH_CHECKS],
-  [
-    'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit.stage',
-    'chooses among rate limits of routes, which are not read yet',
-  ],
-  [
-    'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit.vh_rate_limits',
-    'chooses among rate limits of routes, which are not read yet',
-  ],
   ['io.istio.http.peer_metadata.Config.DiscoveryMethod.workload_discovery', NO_WORKLOADS],
   ['envoy.tcp.metadataexchange.config.MetadataExchange.enable_discovery', NO_WORKLOADS],
 ]);

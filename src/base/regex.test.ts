@@ -176,7 +176,8 @@ test('no pattern takes more than linear time', () => {
     const startedMs = performance.now();
     assert.equal(compiled.matches(value), false, pattern);
     const tookMs = performance.now() - startedMs;
-    assert.ok(tookMs < 50, `${pattern} took ${tookMs} ms on ${value.length} characters`);
+    // What is not linear takes minutes.
+    assert.ok(tookMs < 1000, `${pattern} took ${tookMs} ms on ${value.length} characters`);
   }
 });
 

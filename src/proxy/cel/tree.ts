@@ -34,11 +34,11 @@ const EXPR: Readonly<Record<string, string>> = {
   'Expr.Call': 'target function args',
   'Expr.CreateList': 'elements',
   'Expr.CreateStruct': 'message_name entries',
-  'Expr.CreateStruct.Entry': 'id field_key map_key value',
+  'Expr.CreateStruct.Entry': 'id map_key value',
   'Expr.Comprehension': '**',
 };
 
-/** Fields that take effect, per message. Left out, and so refused: constants that are times, optional elements. */
+/** Fields that take effect, per message. Left out, and so refused: constants that are times, optional elements, messages. */
 export const EXPR_FIELDS: Readonly<Record<string, string>> = Object.fromEntries(
   [API, 'cel.expr'].flatMap((name) => Object.entries(EXPR).map(([type, fields]) => [`${name}.${type}`, fields])),
 );

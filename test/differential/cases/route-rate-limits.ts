@@ -64,6 +64,11 @@ const tables: Readonly<Record<string, Limited>> = {
     descriptors: [closed(['generic_key', 'f'])],
     filter: { rate_limits: [limit(key('f'))] },
   },
+  'own-done': {
+    route: [limit(key('r'))],
+    descriptors: [closed(['generic_key', 'f'])],
+    filter: { rate_limits: [{ ...limit(key('f')), apply_on_stream_done: true }] },
+  },
   done: { route: [{ ...limit(key('r')), apply_on_stream_done: true }], descriptors: [R] },
   override: {
     route: [{ ...limit(key('r')), limit: { dynamic_metadata: { metadata_key: { key: 'a', path: [{ key: 'b' }] } } } }],

@@ -101,7 +101,10 @@ const STATUS_CODES: Readonly<Record<string, number>> = {
 
 function decode(message: LocalRateLimitPb, d: ConfigDecoder): LocalRateLimitConfig {
   if (message.local_cluster_rate_limit !== undefined) d.reject('local_cluster_rate_limit', 'not supported');
-  const sources = decodeRateLimits(message.rate_limits, d);
+  // What counts when an exchange is over is never asked for here, as in Envoy.
+  const sources = decodeRateLimits(message.rate_limits, d).filter(
+    (_, i) => message.rate_limits?.[i]?.apply_on_stream_done !== true,
+  );
   refuseChoices(message.rate_limits, d);
   const descriptors = decodeDescriptors(message.descriptors, d);
   const limits = Object.freeze({
