@@ -38,7 +38,7 @@ const EXPR: Readonly<Record<string, string>> = {
   'Expr.Comprehension': '**',
 };
 
-/** Fields that take effect, per message. Left out, and so refused: constants that are times, optional elements, messages. */
+/** Fields that take effect, per message. Refused: constants that are times, optional elements, messages. */
 export const EXPR_FIELDS: Readonly<Record<string, string>> = Object.fromEntries(
   [API, 'cel.expr'].flatMap((name) => Object.entries(EXPR).map(([type, fields]) => [`${name}.${type}`, fields])),
 );

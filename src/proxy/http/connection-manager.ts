@@ -43,7 +43,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   /** First bytes that may become HTTP/2's preface. */
   #undecided: Buffer | null = null;
   readonly #startMs: number;
-  readonly #streams = new StreamList();
+  readonly streams = new StreamList();
   #requests = 0;
   #drainState: DrainState = 'none';
   /** HTTP/1: it has lasted long enough, and waits for a request to say so in the answer. */
@@ -161,7 +161,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     const { config } = this;
     const stream = new HttpStream(this, encoder);
     stream.info.protocol = this.#isHttp2 ? 'HTTP/2' : 'HTTP/1.1';
-    this.#streams.add(stream);
+    this.streams.add(stream);
     const now = this.clock.nowMs;
     if (stream.idleTimeoutMs > 0) this.watch(now + stream.idleTimeoutMs);
     if (config.requestTimeoutMs > 0) {
@@ -176,8 +176,9 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     return stream;
   }
 
-  get firstStream(): HttpStream | null {
-    return this.#streams.first;
+  /** What filters may hold of one body. Source: Envoy: of an HTTP/2 stream that is its window. */
+  get streamBufferBytes(): number {
+    return this.#isHttp2 ? this.config.http2.wire.largestStreamWindow : this.config.bufferLimitBytes;
   }
 
   /**
@@ -220,7 +221,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
 
   /** For an exchange that starts over: it is one and the same in counts, logs and times. */
   replaceStream(before: HttpStream, encoder: ResponseEncoder): HttpStream {
-    this.#streams.remove(before);
+    this.streams.remove(before);
     const stream = this.#begin(encoder);
     stream.info.startMs = before.info.startMs;
     stream.info.startWallMs = before.info.startWallMs;
@@ -327,7 +328,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (stream.info.isHealthCheck) this.manager.tracingStats.inc(this.manager.tracingStats.i.health_check);
     const isCutOff = !stream.isRequestComplete || !stream.isResponseComplete;
     if (isCutOff) stats.inc(stats.i.downstream_rq_rx_reset);
-    this.#streams.remove(stream);
+    this.streams.remove(stream);
     if (stream.isUpgradeCounted && this.#isHttp2) this.#upgradeEnds();
     const logs = config.accessLogs;
     stream.beginEndLog();
@@ -342,7 +343,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   }
 
   #afterHttp2Stream(stream: HttpStream, isCutOff: boolean): void {
-    if (this.#streams.first === null) {
+    if (this.streams.first === null) {
       this.#idleSinceMs = this.clock.nowMs;
       if (this.config.idleTimeoutMs > 0) this.watch(this.#idleSinceMs + this.config.idleTimeoutMs);
     }
@@ -506,7 +507,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
 
   onTimer(): void {
     const now = this.clock.nowMs;
-    let stream = this.#streams.first;
+    let stream = this.streams.first;
     if (stream === null) {
       this.#checkIdle(now);
       return;
@@ -557,7 +558,7 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
     if (this.#isHttp2) {
       this.#drainState = 'closing';
       this.#codec?.closeWhenIdle();
-    } else if (this.#streams.first === null) this.drainNow();
+    } else if (this.streams.first === null) this.drainNow();
   }
 
   onMaxDuration(): void {
@@ -574,8 +575,8 @@ export class HttpConnection implements ByteStreamHandler, ConnectionOwner {
   drainNow(): void {
     this.#drainState = 'closing';
     const codec = this.#codec;
-    if (codec !== null && (this.#isHttp2 || this.#streams.first === null)) {
-      this.#closedLocally ||= this.#streams.first === null;
+    if (codec !== null && (this.#isHttp2 || this.streams.first === null)) {
+      this.#closedLocally ||= this.streams.first === null;
       codec.closeWhenIdle();
     } else if (codec === null) {
       this.#closedLocally = true;

@@ -129,7 +129,8 @@ export class Http2ServerConnection implements ServerCodec, KeepaliveOwner {
   }
 
   #tellGone(reason: Failure): void {
-    if (this.owner.firstStream !== null || this.#hasFailedInside) this.owner.onClosedInsideExchange(this.closedLocally);
+    if (this.owner.streams.first !== null || this.#hasFailedInside)
+      this.owner.onClosedInsideExchange(this.closedLocally);
     this.#hasFailedInside = false;
     this.http2.close(reason);
   }

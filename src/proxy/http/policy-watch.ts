@@ -49,7 +49,7 @@ export class PolicyWatch {
 
   #judge(connection: HttpConnection): number {
     let judged = 0;
-    for (let stream = connection.firstStream; stream !== null; judged++) {
+    for (let stream = connection.streams.first; stream !== null; judged++) {
       const { next }: HttpStream = stream;
       if (stream.hasHead && stream.info.startMs <= this.#changedMs && this.#isDenied(stream)) deny(stream);
       stream = next;

@@ -105,7 +105,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     return this.isAnswered;
   }
   get bufferLimitBytes(): number {
-    return this.#bufferLimitBytes ?? this.connection.config.bufferLimitBytes;
+    return this.#bufferLimitBytes ?? this.connection.streamBufferBytes;
   }
   limitBuffer(bytes: number): void {
     this.#bufferLimitBytes = bytes;
