@@ -3,6 +3,7 @@ import type { SharedCells } from '../base/shared-cells.ts';
 import type { DnsCacheClaims } from './dns-cache/dns-caches.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
+import type { AdminTaps } from './http/admin-taps.ts';
 import type { FractionalPercent, HttpFilterFactory } from './http/filter.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
 import type { BindConfig, ConfigSource } from '../proto/generated/types.d.ts';
@@ -84,6 +85,8 @@ export type DecodeEnvironment = {
   readonly httpFilter?: (type: string) => HttpFilterFactory | null;
   /** How the proxy itself calls services; absent where only a part is decoded. */
   readonly httpClient?: HttpClient;
+  /** What the admin interface taps; null where there is none, absent where only a part is decoded. */
+  readonly taps?: AdminTaps | null;
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */
   unpack(any: unknown, d: ConfigDecoder): { readonly type: string; readonly message: object } | null;
 };

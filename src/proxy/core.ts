@@ -37,6 +37,7 @@ import {
   upstreamFilters,
   upstreamTransports,
 } from './extensions.ts';
+import { AdminTaps } from './http/admin-taps.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { localNode } from './istio/node.ts';
 import type { ProxyOptions } from './options.ts';
@@ -169,6 +170,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     ...{ localNode: node, serviceCluster: local.clusterName, scriptLog: own.luaLog },
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,
     isAdsDelta: bootstrap.dynamic_resources?.ads_config?.api_type === 'DELTA_GRPC',
+    taps: bootstrap.admin?.address === undefined ? null : new AdminTaps(),
     hasCluster: (name) => names.has(name) || clusters.knows(name),
   });
   const reasons: Reason[] = [];

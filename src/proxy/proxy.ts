@@ -36,6 +36,8 @@ export type SupervisedProxy = Core & {
   readonly keeper: RuntimeKeeper;
   /** What has come from control planes. */
   readonly record: ConfigRecord;
+  /** Whether a configuration has named a tap of the admin interface. */
+  readonly hasTaps: () => boolean;
 };
 
 export type RunningProxy = SupervisedProxy & { readonly supervisor: Supervisor };
@@ -143,7 +145,7 @@ function makeDrain({ options }: ProxyParts, { clock, random }: Core): DrainManag
 }
 
 function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: DrainManager): SupervisedProxy {
-  const { core, bootstrap, config, node, statsSettings, holders, keeper } = prepared;
+  const { core, bootstrap, config, node, statsSettings, holders, keeper, environment } = prepared;
   keeper.serve(crew);
   const { record } = holders;
   return {
@@ -158,6 +160,7 @@ function supervised(parts: ProxyParts, prepared: Prepared, crew: Crew, drain: Dr
     crew,
     keeper,
     record,
+    hasTaps: () => environment.taps?.isUsed === true,
   };
 }
 

@@ -449,6 +449,8 @@ export class FakeRequest implements RouterStream {
   encode1xx(headers: Headers): void {
     this.interim.push(headers.status);
   }
+  mayIdle(): void {}
+
   encodeHeaders(headers: Headers, endStream: boolean): void {
     this.responseHeaders = headers;
     this.isResponseStarted = true;

@@ -139,6 +139,7 @@ export class Answer {
       end: () => this.#finish(''),
       onDrain: () => undefined,
     };
+    this.#stream.mayIdle();
     live.start(this.#output);
   }
 

@@ -38,7 +38,6 @@ const NOTHING = Buffer.alloc(0);
 export class AdminFilter implements HttpFilter {
   readonly #options: AdminFilterOptions;
   readonly #handlers: ReadonlyMap<string, AdminHandler>;
-  /** As /help shows them. */
   readonly #sorted: readonly AdminHandler[];
   readonly #turns: AnswerTurns;
   readonly #slot: number;
@@ -51,13 +50,18 @@ export class AdminFilter implements HttpFilter {
         path: '/help',
         help: 'print out list of admin commands',
         mutates: false,
-        handle: () => ({ status: 200, body: helpText('admin commands are:\n', this.#sorted) }),
+        handle: () => ({ status: 200, body: helpText('admin commands are:\n', this.#shown) }),
       },
     ];
     this.#sorted = [...own, ...options.handlers].sort((a, b) => (a.path < b.path ? -1 : 1));
     this.#handlers = new Map(this.#sorted.map((handler) => [handler.path, handler]));
     this.#turns = new AnswerTurns(clock);
     this.#slot = slot;
+  }
+
+  /** As /help shows them. */
+  get #shown(): readonly AdminHandler[] {
+    return this.#sorted.filter((handler) => handler.isThere?.() !== false);
   }
 
   decodeHeaders(stream: FilterStream, _headers: unknown, endStream: boolean): 'continue' {
@@ -104,6 +108,7 @@ export class AdminFilter implements HttpFilter {
     }
     response.later((made) => {
       if (!stream.isDestroyed) this.#send(stream, made);
+      else if (typeof made.body === 'object' && 'stop' in made.body) made.body.stop();
     });
   }
 
@@ -126,8 +131,8 @@ export class AdminFilter implements HttpFilter {
     const refused =
       refusedPath(given, allowPaths) ?? refusedOrigin(headers, method !== 'GET' && method !== 'HEAD', address);
     if (refused !== null) return refused;
-    if (handler === undefined) {
-      return { status: 404, body: helpText('invalid path. admin commands are:\n', this.#sorted) };
+    if (handler === undefined || handler.isThere?.() === false) {
+      return { status: 404, body: helpText('invalid path. admin commands are:\n', this.#shown) };
     }
     if (handler.mutates && method !== 'POST') {
       return { status: 405, body: `Method ${method} not allowed, POST required.` };
@@ -138,6 +143,6 @@ export class AdminFilter implements HttpFilter {
   }
 
   #home(): AdminResponse {
-    return { status: 200, contentType: HTML, headers: PAGE_HEADERS, body: this.#options.homePage(this.#sorted) };
+    return { status: 200, contentType: HTML, headers: PAGE_HEADERS, body: this.#options.homePage(this.#shown) };
   }
 }

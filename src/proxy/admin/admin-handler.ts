@@ -16,7 +16,7 @@ export type AdminPiece = string | Uint8Array;
 export type LiveBody = {
   /** Called once, when the head has been sent. */
   start(output: LiveOutput): void;
-  /** The client is gone, or the proxy ends: nothing may be written any more. */
+  /** The client is gone, perhaps before the start, or the proxy ends: nothing may be written any more. */
   stop(): void;
 };
 
@@ -56,6 +56,8 @@ export type AdminHandler = {
   /** Changes something: only POST. */
   readonly mutates: boolean;
   readonly params?: readonly AdminParam[];
+  /** Absent: it is always there. */
+  isThere?(): boolean;
   handle(request: AdminRequest): AdminResponse | LaterAdminResponse;
 };
 

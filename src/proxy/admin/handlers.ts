@@ -13,6 +13,7 @@ import { listenersHandlers } from './listeners.ts';
 import { runtimeHandlers } from './runtime.ts';
 import { serverHandlers } from './server.ts';
 import { statsHandlers } from './stats.ts';
+import { tapHandlers } from './tap.ts';
 
 export type AdminContext = { readonly proxy: SupervisedProxy; readonly supervisor: Supervisor };
 
@@ -29,6 +30,7 @@ export function adminHandlers(proxy: SupervisedProxy, supervisor: Supervisor): A
     ...dnsHandlers(context),
     ...certsHandlers(context),
     ...profilerHandlers(context),
+    ...tapHandlers(context),
     ...lookupHandlers(),
   ];
 }

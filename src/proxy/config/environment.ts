@@ -11,6 +11,7 @@ import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { DnsCacheClaims } from '../dns-cache/dns-caches.ts';
+import type { AdminTaps } from '../http/admin-taps.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { LocalNode } from '../istio/node.ts';
 import type { StaticSecrets } from '../tls/static-secrets.ts';
@@ -35,6 +36,7 @@ export type EnvironmentParts = {
   readonly version?: string;
   readonly staticSecrets?: StaticSecrets;
   readonly dnsCaches?: DnsCacheClaims;
+  readonly taps?: AdminTaps | null;
   readonly hasAds?: boolean;
   readonly isAdsDelta?: boolean;
   readonly httpClient?: HttpClient;

@@ -34,6 +34,10 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.filters.http.set_metadata.v3.Metadata': {
     typed_value: 'typed metadata, which only services that are asked about requests read, and there are none',
   },
+  'envoy.config.tap.v3.OutputConfig': {
+    min_streamed_sent_bytes:
+      'is of taps of transport sockets: Envoy 1.40 does nothing with it in the HTTP filter either',
+  },
   'envoy.extensions.compression.gzip.compressor.v3.Gzip': {
     chunk_size: 'the size of the pieces that the output is made in, which are put together again',
   },

@@ -60,6 +60,11 @@ export function followInner(stats: StatStore, extensions: Holders<HttpExtension>
   };
 }
 
+/** For filters that leave something behind: nobody waits for them. */
+export function endWith(awaited: Awaited[]): (ended: () => void) => void {
+  return (ended) => void awaited.push({ whenSettled: (settled) => settled(), close: ended });
+}
+
 /** A chain that is built anew whenever one of its filters changes; the others stay the objects they are. */
 export class DiscoveredChain {
   chain: FilterChain;
@@ -143,10 +148,11 @@ export class DiscoveredChain {
     this.#inner.set(at, inner);
     const { name } = this.#specs[at] as FilterSpec;
     const follow = followInner(this.#common.stats, this.#extensions, inner);
+    const atEnd = endWith(inner);
     const placed =
       current === null
         ? [{ filter: MISSING, routeTypes: null }]
-        : placeFilter(current.factory, current.config, { ...this.#common, slot, name, follow }).slice();
+        : placeFilter(current.factory, current.config, { ...this.#common, slot, name, follow, atEnd }).slice();
     while (placed.length < size) placed.push({ filter: NOTHING, routeTypes: null });
     return placed;
   }

@@ -166,6 +166,8 @@ export type TerminalStream = FilterStream & {
   resumeRequest(): void;
   /** Told when the way to the client is full or free again; set by the router, null when it does not care. */
   responseWatermarks: { onAboveWatermark(): void; onBelowWatermark(): void } | null;
+  /** However long nothing happens, it stays. */
+  mayIdle(): void;
   /** Bytes that may be buffered for this stream in each direction. */
   readonly bufferLimitBytes: number;
   /**
@@ -234,6 +236,8 @@ export type FilterContext = {
   readonly health?: { readonly healthCheckFailed?: boolean };
   /** Follows a filter that is only named, for one that holds others; absent where all is written in place. */
   readonly follow?: FollowFilter;
+  /** `ended` is called when the chain ends; absent where chains stay for good. */
+  readonly atEnd?: (ended: () => void) => void;
 };
 
 /**

@@ -12,6 +12,7 @@ import {
   type Awaited,
   DiscoveredChain,
   type FilterSpec,
+  endWith,
   followInner,
   type HttpExtension,
   isDiscovered,
@@ -66,6 +67,7 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
     ...{ statPrefix, stats, scope, clock, random, runtime, health: context.drain },
     ...(shared === undefined ? {} : { shared }),
     ...(extensions === undefined ? {} : { follow: followInner(stats, extensions, discovered ?? []) }),
+    ...(discovered === undefined ? {} : { atEnd: endWith(discovered) }),
   };
   const upgrades = [...(parts.upgradeFilters ?? [])];
   const { rds = null, followRoutes = null } = parts;

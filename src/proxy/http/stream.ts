@@ -479,6 +479,10 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     return this.requestHeaders !== NO_HEADERS;
   }
 
+  mayIdle(): void {
+    this.idleTimeoutMs = 0;
+  }
+
   keepHead(): void {
     if (this.chain.guards.length > 0) this.#askedHead ??= this.requestHeaders.clone();
   }

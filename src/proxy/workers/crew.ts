@@ -8,6 +8,7 @@ import type { WantSink } from '../xds/holders.ts';
 import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
 import type { Inquiry, ThreadAnswer } from './inquiry.ts';
 import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
+import type { TapAnswer, TapAttachment, TookTrace } from './taps.ts';
 
 export type Crew = {
   /** The statistics of the whole process. */
@@ -30,6 +31,12 @@ export type Crew = {
   listeners(): readonly ListenerStatus[];
   /** Asks the threads that know; `done` is called once, later, without those that did not answer in time. */
   inquire(inquiry: Inquiry, done: (answers: readonly ThreadAnswer[]) => void): void;
+  /**
+   * Attaches a tap in all threads, in place of another one; `done` is called once, later. Pieces of traces come to
+   * `took` until `detachTap`, and `taken` is due for each, or threads send no more after a while.
+   */
+  attachTap(attachment: TapAttachment, took: TookTrace, done: (answers: readonly TapAnswer[]) => void): void;
+  detachTap(): void;
   /** Runtime values were changed in the supervisor's runtime: changes them everywhere else. */
   modifyRuntime(values: ReadonlyMap<string, RuntimeEntry | null>): void;
   /** As it, for layers in directories. */

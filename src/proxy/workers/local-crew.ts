@@ -8,6 +8,7 @@ import { inTurns, type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/lo
 import { Inquiries, type Inquiry, type ThreadAnswer } from './inquiry.ts';
 import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, Crew, ListenerStatus, ProxyStats } from './crew.ts';
+import { type TapAnswer, type TapAttachment, ThreadTaps, type TookTrace } from './taps.ts';
 
 /** Most of what a crew is told has already happened: supervisor and worker have one runtime, log and drain. */
 export class LocalCrew implements Crew {
@@ -20,6 +21,10 @@ export class LocalCrew implements Crew {
   /** Made with the first question. */
   #loadBook: LoadBook | null = null;
   #inquiries: Inquiries | null = null;
+  /** Made with the first tap. */
+  #taps: ThreadTaps | null = null;
+  /** The tap that is attached, and who hears of it. */
+  #tap: { readonly number: number; readonly took: TookTrace } | null = null;
 
   constructor(core: Core, worker: Worker, decoded: Decoded) {
     this.#decoded = decoded;
@@ -62,6 +67,24 @@ export class LocalCrew implements Crew {
   inquire(inquiry: Inquiry, done: (answers: readonly ThreadAnswer[]) => void): void {
     this.#inquiries ??= new Inquiries(this.#core, this.#decoded.transports);
     this.#inquiries.answer(inquiry, (answer) => done([{ thread: '', ...answer }]));
+  }
+
+  attachTap(attachment: TapAttachment, took: TookTrace, done: (answers: readonly TapAnswer[]) => void): void {
+    const { clock } = this.#core;
+    // Not in the middle of the exchange that says it.
+    this.#taps ??= new ThreadTaps(this.#decoded, (number, piece) => clock.defer(() => this.#traced(number, piece)));
+    this.#tap = { number: attachment.number, took };
+    const answer = this.#taps.attach(attachment);
+    clock.defer(() => done([answer]));
+  }
+
+  #traced(number: number, piece: Uint8Array): void {
+    if (this.#tap?.number === number) this.#tap.took(piece, () => this.#taps?.taken(number, piece.length));
+  }
+
+  detachTap(): void {
+    this.#tap = null;
+    this.#taps?.detach();
   }
 
   modifyRuntime(): void {}

@@ -10,6 +10,7 @@ import type { LoadAnswer, LoadQuestion } from '../xds/load-report/loads.ts';
 import type { ConfigUpdate, FirstComing, UpdateOutcome } from './contract.ts';
 import type { ClusterStatus, ListenerStatus } from './crew.ts';
 import type { Inquiry, ThreadAnswer } from './inquiry.ts';
+import type { TapAnswer, TapAttachment } from './taps.ts';
 
 /** A `Want` without what cannot cross threads. */
 export type PostedWant = {
@@ -47,6 +48,8 @@ export type WorkerStart = {
   /** What has come from elsewhere already. */
   readonly came: readonly FirstComing[];
   readonly sockets: readonly SocketGrant[];
+  /** That the admin interface has attached now. */
+  readonly tap: TapAttachment | null;
 };
 
 export type ToWorker =
@@ -66,9 +69,12 @@ export type ToWorker =
   | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'health-check'; readonly failed: boolean }
   | { readonly kind: 'first-came'; readonly what: FirstComing }
+  /** `id` 0: no answer. */
+  | { readonly kind: 'attach-tap'; readonly id: number; readonly attachment: TapAttachment }
+  | { readonly kind: 'tap-taken'; readonly number: number; readonly bytes: number }
   | { readonly kind: 'stop-listeners'; readonly id: number; readonly inboundOnly: boolean }
   | { readonly kind: 'end'; readonly id: number }
-  | { readonly kind: 'reset-counters' | 'reopen-logs' | 'start-drain' | 'drain-inbound' };
+  | { readonly kind: 'reset-counters' | 'reopen-logs' | 'detach-tap' | 'start-drain' | 'drain-inbound' };
 
 /** An accepted socket on its way to another worker: `fd` belongs to whoever holds the message. */
 export type HandOver = { readonly fd: number; readonly family: Address['family'] };
@@ -95,6 +101,9 @@ export type FromWorker =
       readonly outcome: UpdateOutcome;
       readonly listeners: readonly ListenerStatus[];
     }
+  | { readonly kind: 'tap-attached'; readonly id: number; readonly answer: TapAnswer }
+  /** A piece of a trace, for which 'tap-taken' is due. */
+  | { readonly kind: 'trace'; readonly number: number; readonly piece: Uint8Array }
   | { readonly kind: 'hand-over'; readonly to: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'adopted'; readonly id: number }
   /** To 'stop-listeners' and 'end'. */

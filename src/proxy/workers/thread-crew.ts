@@ -20,6 +20,8 @@ import { SharedWants } from '../xds/shared-wants.ts';
 import { balanceName } from './balancer.ts';
 import { encodeBootstrap } from './bootstrap-bytes.ts';
 import type { ConfigUpdate, FirstComing, ResourceUpdate, UpdateOutcome } from './contract.ts';
+import { CrewTaps } from './crew-taps.ts';
+import type { TapAnswer, TapAttachment, TookTrace } from './taps.ts';
 import { type ClusterStatus, type Crew, type ListenerStatus, mergeClusters } from './crew.ts';
 import { Inquiries, type Inquiry, type ThreadAnswer } from './inquiry.ts';
 import { closeGrants, KeptSockets } from './kept-sockets.ts';
@@ -88,6 +90,7 @@ export class ThreadCrew implements Crew, SeatOwner {
   /** Made with the first inquiry; what workers answered to those under way. */
   #inquiries: Inquiries | null = null;
   readonly #answers = new Map<number, ThreadAnswer[]>();
+  readonly #taps: CrewTaps;
   readonly #logLevels: string[] = [];
   #listeners: readonly ListenerStatus[] = [];
   readonly #wants = new SharedWants();
@@ -118,6 +121,7 @@ export class ThreadCrew implements Crew, SeatOwner {
     this.#questions = new Questions(core.clock);
     this.#resources = new Resources(core, settings.decoded);
     this.#seats = Array.from({ length: concurrency }, (_, index) => new Seat(index, this));
+    this.#taps = new CrewTaps(this.#questions, this.#seats);
   }
 
   // ─── Life ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,6 +190,7 @@ export class ThreadCrew implements Crew, SeatOwner {
       drain: { isStarted: this.#isDraining, isHealthCheckFailed: this.#isHealthCheckFailed },
       came: this.#came,
       sockets: this.#sockets.grantsFor(index),
+      tap: this.#taps.attachment,
     };
   }
 
@@ -260,6 +265,12 @@ export class ThreadCrew implements Crew, SeatOwner {
       case 'answer':
         this.#answers.get(message.id)?.push({ thread: `worker_${seat.index}`, ...message.answer });
         this.#questions.answered(message.id, seat);
+        break;
+      case 'tap-attached':
+        this.#taps.attached(seat, message);
+        break;
+      case 'trace':
+        this.#taps.traced(seat, message);
         break;
       case 'loads':
         this.#tookLoads(message.answer, message.id !== this.#loadsId);
@@ -439,6 +450,14 @@ export class ThreadCrew implements Crew, SeatOwner {
       own = { thread: '', ...answer };
       this.#questions.ask(this.#serving, ask, answered, INQUIRY_MS);
     });
+  }
+
+  attachTap(attachment: TapAttachment, took: TookTrace, done: (answers: readonly TapAnswer[]) => void): void {
+    this.#taps.attach(attachment, took, done);
+  }
+
+  detachTap(): void {
+    this.#taps.detach();
   }
 
   loads(question: LoadQuestion, took: (answer: LoadAnswer, isLate: boolean) => void, done: () => void): void {

@@ -20,6 +20,7 @@ import type { ClusterStatus } from './crew.ts';
 import { GrantedSockets } from './granted-sockets.ts';
 import { Inquiries } from './inquiry.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { ThreadTaps } from './taps.ts';
 
 /** Clusters in one message. */
 const CLUSTERS_PER_PIECE = 200;
@@ -37,12 +38,14 @@ class WorkerThread {
   /** Made with the first question. */
   #loadBook: LoadBook | null = null;
   readonly #inquiries: Inquiries;
+  readonly #taps: ThreadTaps;
 
   constructor(port: NonNullable<typeof parentPort>, parts: ThreadParts, start: WorkerStart) {
     this.#port = port;
     const { core, worker, applier, drain } = parts;
     this.#core = core;
     this.#inquiries = new Inquiries(core, parts.transports);
+    this.#taps = parts.taps;
     this.#worker = worker;
     this.#applier = applier;
     this.#drain = drain;
@@ -69,6 +72,15 @@ class WorkerThread {
         break;
       case 'inquiry':
         this.#inquiries.answer(message.inquiry, (answer) => this.#send({ kind: 'answer', id: message.id, answer }));
+        break;
+      case 'attach-tap':
+        this.#attachTap(message);
+        break;
+      case 'detach-tap':
+        this.#taps.detach();
+        break;
+      case 'tap-taken':
+        this.#taps.taken(message.number, message.bytes);
         break;
       case 'loads':
         this.#tellLoads(message.id, message.question);
@@ -116,6 +128,11 @@ class WorkerThread {
       default:
         this.#drain.start();
     }
+  }
+
+  #attachTap({ id, attachment }: Extract<ToWorker, { kind: 'attach-tap' }>): void {
+    const answer = this.#taps.attach(attachment);
+    if (id !== 0) this.#send({ kind: 'tap-attached', id, answer });
   }
 
   #send(message: FromWorker): void {
@@ -198,6 +215,7 @@ type ThreadParts = {
   readonly sockets: GrantedSockets;
   readonly balancer: ExactBalancer;
   readonly holders: WorkerHolders;
+  readonly taps: ThreadTaps;
 };
 
 /** Everything that the thread runs, or why it cannot. */
@@ -224,12 +242,14 @@ function makeParts(start: WorkerStart, send: (message: FromWorker) => void): Thr
   runtime.load(config.runtimeLayers);
   runtime.setDisks(start.runtime.disks);
   runtime.modify(start.runtime.admin);
+  const taps = new ThreadTaps(decoded, (number, piece) => send({ kind: 'trace', number, piece }));
+  if (start.tap !== null) taps.attach(start.tap);
   const drain = new DrainManager(clock, random, options.drainStrategy, options.drainTimeMs);
   const worker = new Worker({ engine, clock, random, stats, runtime, drain, seams, transports }, clusters);
   const problem = worker.start(config);
   if (problem !== null) return problem;
   const applier = new ConfigApplier(worker, core, decoded);
-  return { core, transports, worker, applier, drain, logs, journal, sockets, balancer, holders };
+  return { core, transports, worker, applier, drain, logs, journal, sockets, balancer, holders, taps };
 }
 
 function main(): void {

@@ -9,9 +9,11 @@ import { encodeText } from '../../../../proto/text-encode.ts';
 import { headerName } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { BodyData, FilterStream } from '../../filter.ts';
-import { EXTENSIONS, type TapConfig } from './tap-config.ts';
+import type { TraceSink } from '../../admin-taps.ts';
+import type { TapRecords } from './tap-config.ts';
 import { TapFile } from './tap-files.ts';
 import { type BodyPart, type HeadPart, MatchProgress } from './tap-match.ts';
+import { EXTENSIONS, type TapPlan } from './tap-plan.ts';
 import { traceJson } from './trace-json.ts';
 
 type KeptBody = { pieces: Buffer[]; bytes: number; isTruncated: boolean };
@@ -20,21 +22,25 @@ type KeptBody = { pieces: Buffer[]; bytes: number; isTruncated: boolean };
 const PARTS = ['requestHeaders', 'requestBody', 'requestTrailers', 'responseHeaders', 'responseBody'] as const;
 
 export class Recorder {
-  readonly #config: TapConfig;
+  readonly #plan: TapPlan;
+  readonly #records: TapRecords;
   readonly #progress: MatchProgress;
   readonly #id: bigint;
-  readonly #file: TapFile;
+  readonly #sink: TraceSink;
+  readonly #onLost: () => void;
   readonly #heads: Partial<Record<HeadPart, Headers>> = {};
   readonly #bodies: Partial<Record<BodyPart, KeptBody>> = {};
   #requestMs = 0;
   #responseMs = 0;
   #isStreaming = false;
 
-  constructor(config: TapConfig, id: bigint, onLost: () => void) {
-    this.#config = config;
-    this.#progress = new MatchProgress(config.match);
+  constructor(plan: TapPlan, records: TapRecords, id: bigint, onLost: () => void) {
+    this.#plan = plan;
+    this.#records = records;
+    this.#progress = new MatchProgress(plan.match);
     this.#id = id;
-    this.#file = new TapFile(`${config.pathPrefix}_${id}${EXTENSIONS[config.format]}`, onLost);
+    this.#sink = plan.sink ?? new TapFile(`${plan.pathPrefix}_${id}${EXTENSIONS[plan.format]}`);
+    this.#onLost = onLost;
   }
 
   onHead(part: HeadPart, headers: Headers, wallMs: number): void {
@@ -61,11 +67,11 @@ export class Recorder {
   }
 
   #limit(part: BodyPart): number {
-    return part === 'requestBody' ? this.#config.maxRequestBytes : this.#config.maxResponseBytes;
+    return part === 'requestBody' ? this.#plan.maxRequestBytes : this.#plan.maxResponseBytes;
   }
 
   #streams(): boolean {
-    return this.#isStreaming || (this.#config.isStreaming && this.#progress.isMatch);
+    return this.#isStreaming || (this.#plan.isStreaming && this.#progress.isMatch);
   }
 
   /** It turned out to match now: what there is so far goes first. */
@@ -84,17 +90,17 @@ export class Recorder {
 
   /** The exchange is over. Returns whether it matched, as it was in the end. */
   end(stream: FilterStream): boolean {
-    if (this.#config.isStreaming || !this.#progress.isMatch) return this.#progress.isMatch;
+    if (this.#plan.isStreaming || !this.#progress.isMatch) return this.#progress.isMatch;
     const trace: Message = {};
     const request = this.#message('request', this.#requestMs);
     const response = this.#message('response', this.#responseMs);
     if (request !== null) trace['request'] = request;
     if (response !== null) trace['response'] = response;
     const { connection, upstreamLocalAddress, upstreamRemoteAddress } = stream.info;
-    if (this.#config.recordsDownstream) {
+    if (this.#records.recordsDownstream) {
       trace['downstream_connection'] = connectionOf(connection.localAddress, connection.remoteAddress);
     }
-    if (this.#config.recordsUpstream && upstreamLocalAddress !== null && upstreamRemoteAddress !== null) {
+    if (this.#records.recordsUpstream && upstreamLocalAddress !== null && upstreamRemoteAddress !== null) {
       trace['upstream_connection'] = connectionOf(upstreamLocalAddress, upstreamRemoteAddress);
     }
     this.#write({ http_buffered_trace: trace });
@@ -110,13 +116,13 @@ export class Recorder {
     if (headers !== undefined) message['headers'] = fieldsOf(headers);
     if (body !== undefined) message['body'] = this.#bodyMessage(body);
     if (trailers !== undefined) message['trailers'] = fieldsOf(trailers);
-    if (this.#config.recordsTimes && ms > 0) message['headers_received_time'] = timestamp(ms);
+    if (this.#records.recordsTimes && ms > 0) message['headers_received_time'] = timestamp(ms);
     return message;
   }
 
   #bodyMessage({ pieces, isTruncated }: KeptBody): Message {
     const bytes = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
-    const isText = this.#config.format === 'JSON_BODY_AS_STRING';
+    const isText = this.#plan.format === 'JSON_BODY_AS_STRING';
     const truncated = isTruncated ? { truncated: true } : {};
     return isText ? { as_string: textOf(bytes), ...truncated } : { as_bytes: bytes, ...truncated };
   }
@@ -126,14 +132,14 @@ export class Recorder {
   }
 
   #write(trace: Message): void {
-    const { enabled, format } = this.#config;
+    const { enabled, format } = this.#plan;
     if (enabled !== null) {
       const { numerator, denominator } = enabled.percent;
       const name = denominator === 100 ? 'HUNDRED' : denominator === 10_000 ? 'TEN_THOUSAND' : 'MILLION';
       trace['configured_sample_rate'] = { numerator, denominator: name };
     }
     const type = registry.message('envoy.data.tap.v3.TraceWrapper');
-    this.#file.write(serialise(type, trace, format));
+    this.#sink.write(serialise(type, trace, format), this.#onLost);
   }
 }
 
@@ -146,7 +152,7 @@ const SEGMENT: Readonly<Record<HeadPart | BodyPart, string>> = {
   responseTrailers: 'response_trailers',
 };
 
-function serialise(type: MessageType, trace: Message, format: TapConfig['format']): Buffer {
+function serialise(type: MessageType, trace: Message, format: TapPlan['format']): Buffer {
   if (format === 'PROTO_TEXT') return Buffer.from(encodeText(type, trace));
   if (format !== 'PROTO_BINARY' && format !== 'PROTO_BINARY_LENGTH_DELIMITED') {
     return Buffer.from(traceJson(type, trace));

@@ -1,4 +1,4 @@
-// The tap filter (envoy.filters.http.tap): records exchanges that match into files.
+// The tap filter (envoy.filters.http.tap): records exchanges that match, into files or to the admin interface.
 import type { Headers } from '../../../../wire/headers.ts';
 import type { ScopeOf } from '../../../../telemetry/metrics.ts';
 import {
@@ -8,15 +8,20 @@ import {
   type FilterStream,
   type HttpFilter,
 } from '../../filter.ts';
+import { ConfigDecoder } from '../../../config-decoder.ts';
+import type { TapTarget, TraceSink } from '../../admin-taps.ts';
 import { Recorder } from './recorder.ts';
 import { decodeTap, TAP, TAP_FIELDS, type TapConfig, type TapPb } from './tap-config.ts';
 import type { BodyPart, HeadPart } from './tap-match.ts';
+import { decodeTapPlan, type TapPlan } from './tap-plan.ts';
 
-/** `traces_lost` is Heddle's own: pieces that no file took. */
+/** `traces_lost` is Heddle's own: pieces that no file took, or that a client was too slow for. */
 const STATS = { rq_tapped: 'counter', rq_sampled_out: 'counter', traces_lost: 'counter' } as const;
 
-class Tap implements HttpFilter {
+class Tap implements HttpFilter, TapTarget {
   readonly #config: TapConfig;
+  /** Null: nothing is recorded. */
+  #plan: TapPlan | null;
   readonly #context: FilterContext;
   readonly #stats: ScopeOf<typeof STATS>;
   readonly #onLost: () => void;
@@ -24,9 +29,23 @@ class Tap implements HttpFilter {
   constructor(config: TapConfig, context: FilterContext) {
     const stats = context.stats.scope(`${context.statPrefix}tap.`, STATS);
     this.#config = config;
+    this.#plan = config.plan;
     this.#context = context;
     this.#stats = stats;
     this.#onLost = () => stats.inc(stats.i.traces_lost);
+  }
+
+  attach(message: object, sink: TraceSink): string | null {
+    const d = new ConfigDecoder(this.#config.environment, 'tap_config');
+    const plan = decodeTapPlan(message, d, sink);
+    const [reason] = d.reasons;
+    if (reason !== undefined) return `${reason.path}: ${reason.reason}`;
+    this.#plan = plan;
+    return null;
+  }
+
+  detach(): void {
+    this.#plan = null;
   }
 
   decodeHeaders(stream: FilterStream, headers: Headers): 'continue' {
@@ -68,25 +87,25 @@ class Tap implements HttpFilter {
     return 'continue';
   }
 
-  /** Null: the exchange is not sampled. */
+  /** Null: the exchange is not recorded. What is attached later does not see it. */
   #recorder(stream: FilterStream): Recorder | null {
-    const { slot, random } = this.#context;
+    const { slot } = this.#context;
     const known = stream.slot[slot] as Recorder | null | undefined;
     if (known !== undefined) return known;
-    let made: Recorder | null = null;
-    if (this.#isSampled()) {
-      const id = (BigInt(random.uint32()) << 32n) | BigInt(random.uint32());
-      made = new Recorder(this.#config, id, this.#onLost);
-    } else this.#stats.inc(this.#stats.i.rq_sampled_out);
+    const made = this.#plan === null ? null : this.#sample(this.#plan);
     stream.slot[slot] = made;
     return made;
   }
 
-  #isSampled(): boolean {
-    const { enabled } = this.#config;
-    if (enabled === null) return true;
+  #sample(plan: TapPlan): Recorder | null {
     const { runtime, random } = this.#context;
-    return runtime.featureEnabled(enabled.key, enabled.percent, random);
+    const { enabled } = plan;
+    if (enabled !== null && !runtime.featureEnabled(enabled.key, enabled.percent, random)) {
+      this.#stats.inc(this.#stats.i.rq_sampled_out);
+      return null;
+    }
+    const id = (BigInt(random.uint32()) << 32n) | BigInt(random.uint32());
+    return new Recorder(plan, this.#config, id, this.#onLost);
   }
 }
 
@@ -95,5 +114,14 @@ export const tap = defineHttpFilter<TapConfig | null, unknown, TapPb>({
   configType: TAP,
   fields: TAP_FIELDS,
   decode: decodeTap,
-  create: (config, context) => (config === null ? null : new Tap(config, context)),
+  create: (config, context) => {
+    if (config === null) return null;
+    const made = new Tap(config, context);
+    const { configId, environment } = config;
+    if (configId !== null) {
+      const leave = environment.taps?.register(configId, made);
+      if (leave !== undefined) context.atEnd?.(leave);
+    }
+    return made;
+  },
 });
