@@ -20,6 +20,7 @@ import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { luaConfigCases } from './cases/lua-more.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
+import { tapConfigCases } from './cases/tap-bad.ts';
 import { tlsConfigCases } from './cases/tls-configs.ts';
 import { tcpConfigCases } from './cases/tcp-configs.ts';
 import { udpConfigCases } from './cases/udp-configs.ts';
@@ -49,6 +50,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...http2ConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,
+    ...tapConfigCases,
     ...tlsConfigCases,
     ...tcpConfigCases,
     ...udpConfigCases,

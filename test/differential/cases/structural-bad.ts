@@ -94,10 +94,4 @@ export const filterConfigCases: readonly ConfigCase[] = [
     config: tap({ static_config: { match: { any_match: true }, output_config: sinks({ file_per_tap: {} }) } }),
     mentions: ['path_prefix'],
   },
-  {
-    name: 'tap for the admin interface',
-    config: tap({ admin_config: { config_id: 'x' } }),
-    mentions: ['admin_config'],
-    stricter: '/tap is not built',
-  },
 ];
