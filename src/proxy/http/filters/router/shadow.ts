@@ -3,7 +3,7 @@ import type { Failure } from '../../../../base/failure.ts';
 import type { Random, Timer } from '../../../../base/clock.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
-import type { Cluster, Host, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
+import type { Cluster, Host, HostSearch, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
 import type { Wisher } from '../../../cluster/wishes.ts';
 import type { MirrorPolicy } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
@@ -61,7 +61,7 @@ export function shadowHost(authority: string): string {
   return parts.length === 2 ? `${parts[0]}-shadow:${parts[1]}` : `${authority}-shadow`;
 }
 
-export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
+export class Shadow implements StreamCallbacks, Charged {
   readonly router: Router;
   readonly isGrpc: boolean;
   readonly info: StreamInfo;
@@ -71,13 +71,10 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
   readonly virtualCluster = null;
   readonly routeStats = null;
   readonly altStatPrefix = '';
-  readonly hash = null;
-  /** Envoy's mirrored requests have no downstream connection. */
-  readonly connection = null;
-  readonly hostSelectionMaxAttempts = 0;
   readonly #limitBytes: number;
   #host: Host | null = null;
   #pending: StreamRequest | null = null;
+  #search: HostSearch | null = null;
   #encoder: RequestEncoder | null = null;
   #kept: Buffer[] = [];
   #keptBytes = 0;
@@ -99,28 +96,39 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
     this.#limitBytes = forward.stream.bufferLimitBytes;
   }
 
-  get requestHeaders(): Headers {
-    return this.headers;
-  }
-
-  shouldSelectAnother(): boolean {
-    return false;
-  }
-
   start(timeoutMs: number, endStream: boolean): void {
     this.#timeoutMs = timeoutMs;
-    const { scope } = this.cluster;
-    const host = this.cluster.lb.chooseHost(this);
-    if (host === null) {
-      scope.inc(scope.i.upstream_cx_none_healthy);
-      this.#fail(503);
-      return;
-    }
-    this.#host = host;
     this.#isEnded = endStream;
+    const context = contextOf(this);
+    const host = this.cluster.lb.chooseHost(context);
+    if (host !== null) this.#startWith(host);
+    else this.#findHost(context);
+  }
+
+  /** There is none; a dynamic forward proxy may find one. The body waits meanwhile. */
+  #findHost(context: LoadBalancerContext): void {
+    const { lb, scope } = this.cluster;
+    let isAtOnce = true;
+    const told = (host: Host | null): void => {
+      this.#search = null;
+      if (this.#isOver) return;
+      if (host !== null) {
+        this.#startWith(host);
+        return;
+      }
+      if (isAtOnce) scope.inc(scope.i.upstream_cx_none_healthy);
+      this.#fail(503);
+    };
+    if (lb.findHost === undefined) told(null);
+    else this.#search = lb.findHost(context, told);
+    isAtOnce = false;
+  }
+
+  #startWith(host: Host): void {
+    this.#host = host;
     const pending = host.newStream('DEFAULT', this, requestWishes(this.cluster, nobody(), this.headers));
     if (!this.#isOver && this.#encoder === null) this.#pending = pending;
-    if (endStream) this.#requestEnds();
+    if (this.#isEnded) this.#requestEnds();
   }
 
   sendData(data: BodyData, endStream: boolean): void {
@@ -146,7 +154,7 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
 
   #requestEnds(): void {
     this.#isEnded = true;
-    if (this.#isOver) return;
+    if (this.#isOver || this.#host === null) return;
     const { clock } = this.router;
     this.#endedMs = clock.nowMs;
     if (this.#timeoutMs === 0) return;
@@ -158,8 +166,10 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
   cancel(): void {
     if (this.#isOver) return;
     const pending = this.#pending;
+    const search = this.#search;
     const encoder = this.#encoder;
     this.#end();
+    search?.cancel();
     pending?.cancel();
     encoder?.resetStream();
   }
@@ -176,6 +186,7 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
   #end(): void {
     this.#isOver = true;
     this.#pending = null;
+    this.#search = null;
     this.#encoder = null;
     this.#kept = [];
     this.#timer?.disarm();
@@ -233,6 +244,19 @@ export class Shadow implements StreamCallbacks, LoadBalancerContext, Charged {
   /** A slow mirror does not slow the request down: what it cannot take is kept by its connection. */
   onAboveWatermark(): void {}
   onBelowWatermark(): void {}
+}
+
+/** Envoy's mirrored requests have neither a downstream connection nor the filter state of what they copy. */
+function contextOf({ headers, random }: Shadow): LoadBalancerContext {
+  return {
+    ...{ hash: null, random, requestHeaders: headers, connection: null, info: null },
+    shouldSelectAnother: never,
+    hostSelectionMaxAttempts: 0,
+  };
+}
+
+function never(): boolean {
+  return false;
 }
 
 function shadowTimedOut(shadow: Shadow): void {
