@@ -15,6 +15,7 @@ import { hcmConfigCases } from './cases/hcm-bad-configs.ts';
 import { filterConfigCases } from './cases/structural-bad.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
+import { forwardProxySubConfigCases } from './cases/forward-proxy-sub.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { luaConfigCases } from './cases/lua-more.ts';
@@ -47,6 +48,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...listenerFilterConfigCases,
     ...luaConfigCases,
     ...forwardProxyConfigCases,
+    ...forwardProxySubConfigCases,
     ...http2ConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,

@@ -19,6 +19,7 @@ import { envoyHeaderGroups } from './cases/envoy-headers.ts';
 import { filterGroups } from './cases/filters.ts';
 import { formatGroups } from './cases/formats.ts';
 import { forwardProxyGroups } from './cases/forward-proxy.ts';
+import { forwardProxySubGroups } from './cases/forward-proxy-sub.ts';
 import { forwardProxyTlsGroups } from './cases/forward-proxy-tls.ts';
 import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
 import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
@@ -145,6 +146,7 @@ export const allGroups: readonly Group[] = [
   ...internalHboneGroups,
   ...internalRedirectGroups,
   ...forwardProxyGroups,
+  ...forwardProxySubGroups,
   ...forwardProxyTlsGroups,
   ...hedgingGroups,
   ...regexEdgeGroups,

@@ -19,6 +19,8 @@ type Rig = {
   readonly port: number;
   readonly upstream: Upstream;
   readonly dns: DnsServer;
+  /** Further clusters, from the next replacement on. */
+  readonly extra: Json[];
   /** Replaces the cluster. */
   cluster(cache: Json, fields?: Json): void;
 };
@@ -42,7 +44,12 @@ function cacheOf(dns: DnsServer, fields: Json): Json {
   };
 }
 
+/** `sub`: the cluster makes sub clusters, instead of hosts of a cache. */
 async function start(cache: Json = {}, ...args: string[]): Promise<Rig> {
+  return startWith(cache, null, args);
+}
+
+async function startWith(cache: Json, sub: Json | null, args: readonly string[]): Promise<Rig> {
   const [dns, upstream, port] = [await DnsServer.start(), await startUpstream(), await freePort()];
   ends.push(async () => {
     await upstream.stop();
@@ -50,6 +57,7 @@ async function start(cache: Json = {}, ...args: string[]): Promise<Rig> {
   });
   const folder = scratchFolder();
   const path = join(folder, 'clusters.json');
+  const extra: Json[] = [];
   const write = (own: Json, fields: Json = {}, version = '1'): void => {
     const cluster = {
       '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
@@ -57,11 +65,18 @@ async function start(cache: Json = {}, ...args: string[]): Promise<Rig> {
       lb_policy: 'CLUSTER_PROVIDED',
       cluster_type: {
         name: 'envoy.clusters.dynamic_forward_proxy',
-        typed_config: typed('clusters.dynamic_forward_proxy.v3.ClusterConfig', { dns_cache_config: own }),
+        typed_config: typed(
+          'clusters.dynamic_forward_proxy.v3.ClusterConfig',
+          sub === null ? { dns_cache_config: own } : { sub_clusters_config: sub },
+        ),
       },
+      ...(sub === null
+        ? {}
+        : { dns_lookup_family: 'V4_ONLY', typed_dns_resolver_config: own['typed_dns_resolver_config'] }),
       ...fields,
     };
-    writeFileSync(`${path}.new`, JSON.stringify({ version_info: version, resources: [cluster] }));
+    const resources = [cluster, ...extra];
+    writeFileSync(`${path}.new`, JSON.stringify({ version_info: version, resources }));
     renameSync(`${path}.new`, path);
   };
   const settings = cacheOf(dns, cache);
@@ -72,7 +87,10 @@ async function start(cache: Json = {}, ...args: string[]): Promise<Rig> {
     http_filters: [
       {
         name: 'names',
-        typed_config: typed('filters.http.dynamic_forward_proxy.v3.FilterConfig', { dns_cache_config: settings }),
+        typed_config: typed(
+          'filters.http.dynamic_forward_proxy.v3.FilterConfig',
+          sub === null ? { dns_cache_config: settings } : { sub_cluster_config: {} },
+        ),
       },
       { name: 'router', typed_config: typed('filters.http.router.v3.Router') },
     ],
@@ -98,7 +116,7 @@ async function start(cache: Json = {}, ...args: string[]): Promise<Rig> {
   let version = 1;
   const cluster = (own: Json, fields: Json = {}): void =>
     write(cacheOf(dns, { ...cache, ...own }), fields, String(++version));
-  return { proxy, port, upstream, dns, cluster };
+  return { proxy, port, upstream, dns, cluster, extra };
 }
 
 const ROUTE = { match: { prefix: '/' }, route: { cluster: 'names' } };
@@ -144,4 +162,51 @@ test('workers share the limit of who may wait, and count together', async () => 
   assert.equal(await stat(rig.proxy, 'dns_cache.names.circuit_breakers.rq_pending_remaining'), 2);
   const { body } = await rig.proxy.admin('/clusters');
   assert.equal(body.match(/::hostname::slow\.test/g)?.length, 1, body);
+});
+
+const CLUSTER_TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+
+async function dumped({ proxy }: Rig): Promise<string[]> {
+  const { body } = await proxy.admin('/config_dump?resource=dynamic_active_clusters');
+  const { configs = [] } = JSON.parse(body) as { configs?: { cluster: { name: string; lb_policy?: string } }[] };
+  return configs.map(({ cluster: { name, lb_policy: policy } }) => `${name} ${policy}`).sort();
+}
+
+test('sub clusters outlive updates of others, and go with the cluster that made them', async () => {
+  const rig = await startWith({}, { lb_policy: 'RANDOM' }, []);
+  rig.dns.zone = { 'one.test': ['127.0.0.1'] };
+  const host = `one.test:${rig.upstream.port}`;
+  assert.equal(await ask(rig, host), OK);
+  const made = `DFPCluster:${host} RANDOM`;
+  assert.deepEqual(await dumped(rig), [made, 'names CLUSTER_PROVIDED']);
+  rig.extra.push({ '@type': CLUSTER_TYPE, name: 'another' });
+  rig.cluster({});
+  await until('another cluster', async () => (await stat(rig.proxy, 'cluster_manager.active_clusters')) === 3);
+  assert.equal(await ask(rig, host), OK);
+  assert.equal(rig.dns.queries.length, 1, 'nothing was looked up again');
+  rig.extra.length = 0;
+  rig.cluster({});
+  await until('it to go', async () => (await stat(rig.proxy, 'cluster_manager.active_clusters')) === 2);
+  assert.deepEqual(await dumped(rig), [made, 'names CLUSTER_PROVIDED']);
+  rig.cluster({}, { connect_timeout: '3s' });
+  await until('a new version', async () => (await stat(rig.proxy, 'cluster_manager.active_clusters')) === 1);
+  assert.deepEqual(await dumped(rig), ['names CLUSTER_PROVIDED']);
+  assert.equal(await ask(rig, host), OK);
+  assert.deepEqual(await dumped(rig), [made, 'names CLUSTER_PROVIDED']);
+});
+
+test('each worker makes the sub clusters that its requests want, and they are told as one', async () => {
+  const rig = await startWith({}, { lb_policy: 'RANDOM', sub_cluster_ttl: '2s' }, ['--concurrency', '3']);
+  const { port: backend } = rig.upstream;
+  rig.dns.zone = { 'slow.test': { delayMs: 600, answers: ['127.0.0.1'] } };
+  const host = `slow.test:${backend}`;
+  // Connections are dealt out in turn, and each waits.
+  assert.deepEqual(await Promise.all([1, 2, 3].map(() => ask(rig, host))), [OK, OK, OK]);
+  assert.equal(rig.dns.queries.length, 3);
+  const { body } = await rig.proxy.admin('/clusters');
+  assert.equal(body.match(/^DFPCluster:slow\.test:\d+::127\.0\.0\.1:\d+::rq_total::3$/gm)?.length, 1, body);
+  assert.deepEqual(await dumped(rig), [`DFPCluster:${host} RANDOM`, 'names CLUSTER_PROVIDED']);
+  assert.equal(await stat(rig.proxy, `cluster.DFPCluster_slow.test_${backend}.upstream_rq_total`), 3);
+  await until('an end', async () => !(await rig.proxy.admin('/clusters')).body.includes('DFPCluster'), 8_000);
+  assert.equal(await ask(rig, host), OK);
 });

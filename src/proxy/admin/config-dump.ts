@@ -7,6 +7,7 @@ import { TYPE_URL_PREFIX, typeUrlName } from '../../proto/type-url.ts';
 import type { AdminHandler, AdminRequest, AdminResponse, LaterAdminResponse } from './admin-handler.ts';
 import { applyMask, type JsonObject, parseMask, redact } from './dump-json.ts';
 import { type Dump, makeDumps, viewOf } from './dump-sections.ts';
+import { hasForwardProxy } from './sub-cluster-dump.ts';
 import { CONFIG_DUMP_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
 import { JsonList, JsonTree, jsonDocument } from './json-writer.ts';
@@ -36,8 +37,11 @@ function configDump(context: AdminContext, request: AdminRequest): AdminResponse
     later: (answer) =>
       crew.refresh(() => {
         const view = viewOf(context, isWanted);
-        if (!hasEndpoints) answerOf(makeDumps(context, view, null), query, clock, answer);
-        else crew.clusters((clusters) => answerOf(makeDumps(context, view, clusters), query, clock, answer));
+        const asks = hasEndpoints || hasForwardProxy(context.proxy);
+        if (!asks) answerOf(makeDumps(context, view, null), query, clock, answer);
+        else {
+          crew.clusters((clusters) => answerOf(makeDumps(context, view, clusters, hasEndpoints), query, clock, answer));
+        }
       }),
   };
 }

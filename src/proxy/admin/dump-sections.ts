@@ -25,6 +25,7 @@ import type { AdminContext } from './handlers.ts';
 import { JsonList, JsonTree } from './json-writer.ts';
 import { managersOf } from './listener-managers.ts';
 import { dynamicRoutes, routeEntry, scopedRoutes } from './scoped-dump.ts';
+import { subClusterEntries } from './sub-cluster-dump.ts';
 import { markStandIns } from './stand-in-marks.ts';
 
 const ADMIN_PREFIX = `${TYPE_URL_PREFIX}envoy.admin.v3.`;
@@ -70,11 +71,12 @@ function warmingClusters({ crew }: AdminContext['proxy']): (name: string) => boo
   };
 }
 
-/** `clusters`: where endpoints are dumped, too. */
+/** `clusters`: where endpoints are dumped, too, or clusters may have come on demand. */
 export function makeDumps(
   { proxy }: AdminContext,
   view: DumpView,
   clusters: Iterable<ClusterStatus> | null,
+  hasEndpoints = false,
 ): readonly Dump[] {
   const { record, isWanted } = view;
   const statics = proxy.bootstrap.static_resources ?? {};
@@ -96,10 +98,12 @@ export function makeDumps(
         ...{ cluster: messageJson(CLUSTER_TYPE, one) },
         ...updated,
       })),
-      ...dynamicClusters(view),
+      ...dynamicClusters(view, clusters === null ? [] : subClusterEntries(proxy, clusters, isWanted)),
     })),
     ...(hasFilters ? [dump('Ecds', () => filters)] : []),
-    ...(clusters === null ? [] : [dump('Endpoints', () => endpointDump(clusters, isWanted, endpointErrors(view)))]),
+    ...(clusters !== null && hasEndpoints
+      ? [dump('Endpoints', () => endpointDump(clusters, isWanted, endpointErrors(view)))]
+      : []),
     dump('Listeners', () => ({
       static_listeners: list(wanted(statics.listeners), (one) => ({
         listener: markStandIns(messageJson(LISTENER_TYPE, one), one, namedFiltersOf(view)),

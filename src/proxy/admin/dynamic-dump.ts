@@ -45,7 +45,8 @@ export function timeText(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
 
-export function dynamicClusters(view: DumpView): JsonObject {
+/** `made`: entries of clusters that nobody brought. */
+export function dynamicClusters(view: DumpView, made: Iterable<JsonObject>): JsonObject {
   const all = wanted(view, CLUSTER_TYPE);
   const those = (warming: boolean): JsonList =>
     new JsonList(function* () {
@@ -53,6 +54,7 @@ export function dynamicClusters(view: DumpView): JsonObject {
         const isWarming = resource.active !== null && view.isWarmingCluster(resource.name);
         if (isWarming === warming) yield entryOf(CLUSTER_TYPE, 'cluster', resource);
       }
+      if (!warming) yield* made;
     });
   return {
     ...versionOf(view, CLUSTER_TYPE),

@@ -73,6 +73,31 @@ export type ForwardProxyConfig = {
   /** Of names that say none. */
   readonly defaultPort: number;
   readonly cache: DnsCacheConfig;
+  /** sub_clusters_config; null: its hosts are those of the cache. */
+  readonly subClusters: SubClustersConfig | null;
+};
+
+/** How a dynamic forward proxy makes a cluster for each name and port. */
+export type SubClustersConfig = {
+  readonly maxClusters: number;
+  /** One that nobody used for so long goes. */
+  readonly ttlMs: number;
+  readonly lbPolicy: string;
+  /** STRICT_DNS with one name, which is to be replaced, as its own is. */
+  readonly template: ClusterConfig & { readonly discovery: DnsDiscoveryConfig };
+  /** Equal where the clusters of equal names are. */
+  readonly fingerprint: string;
+};
+
+/** What a cluster was made for by a dynamic forward proxy. */
+export type SubClusterOrigin = {
+  readonly parent: string;
+  readonly host: string;
+  readonly port: number;
+  readonly lbPolicy: string;
+  readonly fingerprint: string;
+  /** When, ms since 1970. */
+  readonly wallMs: number;
 };
 
 export type EdsConfig = {
@@ -230,6 +255,8 @@ export type ClusterConfig = {
   /** Hosts that exchanges may ask for by their addresses; absent: WISHED_HEALTH. */
   readonly wishedHealth?: ReadonlySet<EdsHealth>;
   readonly addedViaApi: boolean;
+  /** Absent: it is configured. */
+  readonly origin?: SubClusterOrigin;
 };
 
 /** Source: Envoy Cluster.per_connection_buffer_limit_bytes. */

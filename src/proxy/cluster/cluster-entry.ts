@@ -29,6 +29,7 @@ import { DnsDiscovery } from './discovery/dns.ts';
 import { ForwardProxyLoadBalancer } from './discovery/dynamic-forward-proxy.ts';
 import { EdsDiscovery } from './discovery/eds.ts';
 import { OriginalDstLoadBalancer } from './discovery/original-dst.ts';
+import { SubClusterLoadBalancer, type SubClusterTable } from './discovery/sub-clusters.ts';
 import { HostEntry, hostKey } from './host.ts';
 import { PriorityLoadBalancer } from './lb/load-balancer.ts';
 import { MeteredHost } from './orca/metered-host.ts';
@@ -62,9 +63,12 @@ export type ClusterContext = ClusterDependencies & {
   readonly releaseResolver: (settings: ResolverSettings) => void;
   /** Whether a listener of this proxy is bound to the address. */
   readonly isOwnAddress: (address: Address) => boolean;
+  /** Where dynamic forward proxies put the clusters that they make. */
+  readonly table: SubClusterTable;
 };
 
-type Discovery = DnsDiscovery | EdsDiscovery | OriginalDstLoadBalancer | ForwardProxyLoadBalancer;
+type LoadBalancerOfItsOwn = OriginalDstLoadBalancer | ForwardProxyLoadBalancer | SubClusterLoadBalancer;
+type Discovery = DnsDiscovery | EdsDiscovery | LoadBalancerOfItsOwn;
 
 /** Source: Envoy HostUtility::createOverrideHostStatus. */
 const WISHED_HEALTH: ReadonlySet<EdsHealth> = new Set<EdsHealth>(['UNKNOWN', 'HEALTHY', 'DEGRADED']);
@@ -149,8 +153,9 @@ export class ClusterEntry implements Cluster {
         ? null
         : new PriorityLoadBalancer(config, runtime, this.scope, random);
     this.#discovery = discovery.kind === 'STATIC' ? null : this.#discover(discovery);
-    this.lb = this.#balancer ?? (this.#discovery as OriginalDstLoadBalancer | ForwardProxyLoadBalancer);
-    this.forwardProxy = discovery.kind === 'FORWARD_PROXY' ? { defaultPort: discovery.defaultPort } : null;
+    this.lb = this.#balancer ?? (this.#discovery as LoadBalancerOfItsOwn);
+    const subClusters = this.#discovery instanceof SubClusterLoadBalancer ? this.#discovery : null;
+    this.forwardProxy = discovery.kind === 'FORWARD_PROXY' ? { defaultPort: discovery.defaultPort, subClusters } : null;
     this.scope.set(this.scope.i.warming_state, 0);
     this.setEndpoints(config.endpoints);
   }
@@ -177,9 +182,14 @@ export class ClusterEntry implements Cluster {
       const { dnsCaches } = this.#dependencies;
       if (dnsCaches === undefined) throw new Error(`cluster ${this.name}: there are no DNS caches`);
       this.#dnsCache = dnsCaches.acquire(config.cache);
+      const { subClusters, defaultPort } = config;
+      if (subClusters !== null) {
+        const { table } = this.#dependencies;
+        return new SubClusterLoadBalancer(subClusters, { parent: this.name, table, clock, defaultPort });
+      }
       return new ForwardProxyLoadBalancer({
         cache: this.#dnsCache,
-        defaultPort: config.defaultPort,
+        defaultPort,
         addHost: (endpoint) => this.#addHost(endpoint),
         removeHosts: (hosts) => this.#removeHosts(hosts),
       });

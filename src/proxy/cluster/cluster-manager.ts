@@ -3,7 +3,7 @@ import type { Address } from '../../base/byte-stream.ts';
 import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { DnsCaches } from '../dns-cache/dns-caches.ts';
-import type { ClusterManager } from './cluster.ts';
+import type { ClusterManager, ClusterWaiter } from './cluster.ts';
 import type { ClusterConfig } from './cluster-config.ts';
 import { type ClusterContext, type ClusterDependencies, ClusterEntry } from './cluster-entry.ts';
 
@@ -25,6 +25,8 @@ export class ClusterTable implements ClusterManager {
   readonly #clusters = new Map<string, ClusterEntry>();
   /** New versions that wait for their first hosts. */
   readonly #warming = new Map<string, ClusterEntry>();
+  /** Who waits for a cluster to serve, by its name. */
+  readonly #awaited = new Map<string, Set<ClusterWaiter>>();
   /** By their settings, with the number of clusters that use them. */
   readonly #resolvers = new Map<string, { readonly resolver: Resolver; users: number }>();
   readonly #stats: ReturnType<typeof managerScope>;
@@ -43,6 +45,7 @@ export class ClusterTable implements ClusterManager {
       resolverFor: (settings) => this.#resolverFor(settings),
       releaseResolver: (settings) => this.#releaseResolver(settings),
       isOwnAddress: (address) => this.isOwnAddress(address),
+      table: this,
     };
     this.#stats = managerScope(dependencies.stats);
     this.#stats.set(this.#stats.i.warming_clusters, 0);
@@ -60,6 +63,23 @@ export class ClusterTable implements ClusterManager {
   /** Whether it serves, or will once it is warm. */
   knows(name: string): boolean {
     return this.#clusters.has(name) || this.#warming.has(name);
+  }
+
+  /** The one of that name that was set last. */
+  latest(name: string): ClusterEntry | null {
+    return this.#warming.get(name) ?? this.get(name);
+  }
+
+  /** `waiter` is told when a cluster of that name comes to serve, unless it gives up. */
+  awaitCluster(name: string, waiter: ClusterWaiter): void {
+    const known = this.#awaited.get(name);
+    if (known === undefined) this.#awaited.set(name, new Set([waiter]));
+    else known.add(waiter);
+  }
+
+  giveUp(name: string, waiter: ClusterWaiter): void {
+    const known = this.#awaited.get(name);
+    if (known?.delete(waiter) === true && known.size === 0) this.#awaited.delete(name);
   }
 
   /** In order of their names' first addition. */
@@ -115,6 +135,10 @@ export class ClusterTable implements ClusterManager {
     cluster.scope.set(cluster.scope.i.warming_state, 0);
     cluster.onHostsChanged = this.#countUpdate;
     if (this.#initializing.delete(cluster)) this.#checkStarted();
+    const waiters = this.#awaited.get(cluster.name);
+    if (waiters === undefined) return;
+    this.#awaited.delete(cluster.name);
+    for (const waiter of waiters) waiter.onCluster();
   }
 
   /** For clusters in use: one function for all of them. */

@@ -154,7 +154,25 @@ export type TransportWants = {
 export type ForwardProxyCluster = {
   /** Of names that say no port. */
   readonly defaultPort: number;
+  /** Null: its hosts are those of a DNS cache. */
+  readonly subClusters: SubClusters | null;
 };
+
+/** What a sub cluster is for. */
+export type SubClusterName = { readonly cluster: string; readonly host: string; readonly port: number };
+
+/** Clusters that a dynamic forward proxy makes, one for each name and port. */
+export type SubClusters = {
+  /** `host` and `port`, where they are given, go before those of the authority. */
+  nameOf(authority: string, host?: string, port?: number | null): SubClusterName;
+  /** Whether it serves; then it counts as used. */
+  touch(name: SubClusterName): boolean;
+  /** Makes it where there is none. `waiting`: `waiter` is told when it serves, unless it gives up. */
+  load(name: SubClusterName, waiter: ClusterWaiter): 'serving' | 'waiting' | 'overflow';
+  giveUp(name: SubClusterName, waiter: ClusterWaiter): void;
+};
+
+export type ClusterWaiter = { onCluster(): void };
 
 export type Cluster = {
   readonly name: string;

@@ -45,7 +45,8 @@ export const DISCOVERY_FIELDS = {
   [DNS_CLUSTER]: `dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter typed_dns_resolver_config
     dns_lookup_family all_addresses_in_single_endpoint dns_min_refresh_rate`,
   [`${DNS_CLUSTER}.RefreshRate`]: 'base_interval max_interval',
-  [`${FORWARD_PROXY}.ClusterConfig`]: 'dns_cache_config allow_insecure_cluster_options',
+  [`${FORWARD_PROXY}.ClusterConfig`]: 'dns_cache_config allow_insecure_cluster_options sub_clusters_config',
+  [`${FORWARD_PROXY}.SubClustersConfig`]: 'lb_policy max_sub_clusters sub_cluster_ttl',
   ...RESOLVER_FIELDS,
   ...DNS_CACHE_FIELDS,
 } as const;
@@ -91,9 +92,18 @@ export function decodeDiscovery(message: Cluster, d: ConfigDecoder): DiscoveryCo
       return decodeDns(message, fields, isLogical, d, dt);
     }
     if (unpacked.type === `${FORWARD_PROXY}.ClusterConfig`) {
-      const useless = [...LEGACY_DNS_FIELDS, ...ORIGINAL_DST_FIELDS, 'eds_cluster_config', 'load_assignment'] as const;
+      const fields = unpacked.message as ForwardProxyPb;
+      const useless = [...ORIGINAL_DST_FIELDS, 'eds_cluster_config', 'load_assignment'] as const;
       refuseFields(message, useless, 'takes no effect: the names are those of requests', d);
-      return decodeForwardProxy(message, unpacked.message as ForwardProxyPb, d, dt);
+      if (fields.sub_clusters_config === undefined) {
+        refuseFields(
+          message,
+          LEGACY_DNS_FIELDS,
+          'takes no effect without sub_clusters_config: the cache has its own',
+          d,
+        );
+      }
+      return decodeForwardProxy(message, fields, d, dt);
     }
     dt.reject('', `${unpacked.type} is not supported yet`);
     return null;

@@ -22,7 +22,7 @@ import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
 import { CLUSTER_FILTER_FIELDS, decodeClusterFilters } from './cluster-filters.ts';
 import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
 import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
-import { fitForwardProxy, fitHttp } from './cluster-forward-proxy.ts';
+import { decodeSubClusters, fitForwardProxy, fitHttp } from './cluster-forward-proxy.ts';
 import { CLUSTER_TRANSPORT_FIELDS, decodeTransports } from './cluster-transport.ts';
 import { decodeEndpoints, decodeMetadata, decodePolicy, ENDPOINT_FIELDS } from './endpoint.ts';
 
@@ -81,8 +81,16 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
   const found = decodeDiscovery(message, d);
   if (found === null) return null;
   const transports = decodeTransports(message, d);
-  const http = decodeClusterHttp(message, d);
-  const discovery = found.kind === 'FORWARD_PROXY' ? fitForwardProxy(found, transports) : found;
+  const plainHttp = decodeClusterHttp(message, d);
+  const http = found.kind === 'FORWARD_PROXY' ? fitHttp(message, plainHttp, found, d) : plainHttp;
+  const discovery =
+    found.kind === 'FORWARD_PROXY'
+      ? fitForwardProxy(
+          found,
+          transports,
+          decodeSubClusters(message, http, d, (own) => decodeCluster(own, d)),
+        )
+      : found;
   const common = message.common_lb_config;
   const lb = decodeLoadBalancer(message, discovery, d);
   const breakers = message.circuit_breakers;
@@ -106,7 +114,7 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     },
     maxConnectionsPerHost: perHostLimit(breakers?.per_host_thresholds, db),
     preconnectRatio: message.preconnect_policy?.per_upstream_preconnect_ratio ?? 1,
-    http: found.kind === 'FORWARD_PROXY' ? fitHttp(message, http, found, d) : http,
+    http,
     endpoints: decodeHosts(message, discovery, d),
     dial: decodeDial(message, d),
     ...transports,

@@ -56,6 +56,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.extensions.filters.http.router.v3.Router': {
     start_child_span: 'tracing is off, so there is no span to start',
   },
+  'envoy.extensions.clusters.dynamic_forward_proxy.v3.SubClustersConfig': {
+    preresolve_clusters: 'Envoy 1.40 makes no clusters of them either',
+  },
   'envoy.config.cluster.v3.Cluster': {
     lrs_server: 'Envoy 1.40 does nothing with it either: cluster_manager.load_stats_config says who is told',
   },

@@ -26,6 +26,11 @@ export function splitHost(key: string, defaultPort: number): KeyParts {
   return { host: parseIp(bare) === null ? name : bare, port: isPort ? Number(digits) : defaultPort };
 }
 
+/** Of the cluster that a dynamic forward proxy makes for them. */
+export function subClusterName(host: string, port: number): string {
+  return `DFPCluster:${host}:${port}`;
+}
+
 const MAX_PORT = 65_535;
 /** Clients choose what is kept here. */
 const MAX_KEPT = 4096;

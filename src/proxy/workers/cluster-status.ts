@@ -1,6 +1,7 @@
 // What `/clusters` shows of a cluster, as plain data.
 import type { Breaker, BreakerLimits } from '../cluster/circuit-breaker.ts';
 import type { ClusterEntry } from '../cluster/cluster-entry.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { HostEntry } from '../cluster/host.ts';
 import type { ClusterStatus, HostStatus } from './crew.ts';
 
@@ -12,12 +13,19 @@ export function clusterStatus(cluster: ClusterEntry): ClusterStatus {
     addedViaApi: cluster.config.addedViaApi,
     limits: { DEFAULT: limitsNow(DEFAULT), HIGH: limitsNow(HIGH) },
     hosts: cluster.hosts.map(hostStatus),
+    ...originOf(cluster.config),
   };
 }
 
 /** Of retries: what a budget is worth now. */
 function limitsNow({ limits, maxRetries }: Breaker): BreakerLimits {
   return { ...limits, maxRetries };
+}
+
+function originOf({ origin }: ClusterConfig): Pick<ClusterStatus, 'origin'> {
+  if (origin === undefined) return {};
+  const { fingerprint: _fingerprint, ...told } = origin;
+  return { origin: told };
 }
 
 function hostStatus(host: HostEntry): HostStatus {

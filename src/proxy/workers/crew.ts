@@ -2,6 +2,7 @@
 import type { Address } from '../../base/byte-stream.ts';
 import type { StatSource } from '../../telemetry/metrics.ts';
 import type { BreakerLimits } from '../cluster/circuit-breaker.ts';
+import type { SubClusterOrigin } from '../cluster/cluster-config.ts';
 import type { RuntimeChanges } from '../runtime.ts';
 import type { RuntimeEntry } from '../runtime-values.ts';
 import type { WantSink } from '../xds/holders.ts';
@@ -75,6 +76,8 @@ export type ClusterStatus = {
   readonly addedViaApi: boolean;
   readonly limits: { readonly DEFAULT: BreakerLimits; readonly HIGH: BreakerLimits };
   readonly hosts: readonly HostStatus[];
+  /** Of one that a dynamic forward proxy made. */
+  readonly origin?: Omit<SubClusterOrigin, 'fingerprint'>;
 };
 
 export type HostStatus = {

@@ -64,7 +64,7 @@ export class ForwardProxyLoadBalancer implements LoadBalancer, DnsCacheUser {
     const search = new Search(cache, key, (entry) => {
       told(this.#hosts.get(entry.key)?.host ?? null, entry.details);
     });
-    const found = cache.load(key, portOf(context) ?? defaultPort, search);
+    const found = cache.load(key, askedPort(context) ?? defaultPort, search);
     if (found === null) return search;
     if (found === 'overflow') told(null, 'dns_cache_overflow');
     else search.onResolved(found);
@@ -73,9 +73,8 @@ export class ForwardProxyLoadBalancer implements LoadBalancer, DnsCacheUser {
 
   /** '' for none. */
   #keyOf(context: LoadBalancerContext): string {
-    const host = stateOf(context, DYNAMIC_HOST)?.value;
-    const authority = host ?? context.requestHeaders?.authority ?? context.connection?.requestedServerName ?? '';
-    const port = portOf(context);
+    const authority = askedHost(context);
+    const port = askedPort(context);
     return port === null ? this.#keys.of(authority) : hostKeyOf(authority, port);
   }
 
@@ -142,7 +141,14 @@ function stateOf({ info, connection }: LoadBalancerContext, key: string): Filter
   return info?.filterState?.get(key) ?? connection?.filterState?.get(key);
 }
 
-function portOf(context: LoadBalancerContext): number | null {
+/** Where it is to go: as filter state says, else the request, else the server name; '' for nowhere. */
+export function askedHost(context: LoadBalancerContext): string {
+  const host = stateOf(context, DYNAMIC_HOST)?.value;
+  return host ?? context.requestHeaders?.authority ?? context.connection?.requestedServerName ?? '';
+}
+
+/** Null: filter state does not say. */
+export function askedPort(context: LoadBalancerContext): number | null {
   const state = stateOf(context, DYNAMIC_PORT);
   const port = state === undefined ? 0 : Number(state.value);
   return port > 0 && port <= MAX_PORT ? port : null;

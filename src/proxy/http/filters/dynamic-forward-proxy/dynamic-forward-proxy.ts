@@ -1,7 +1,7 @@
 // The dynamic_forward_proxy filter: looks up the name that a request asks for, before its cluster goes there.
 import { type HeaderKey, headerKey } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
-import type { ClusterManager } from '../../../cluster/cluster.ts';
+import type { ClusterManager, SubClusters } from '../../../cluster/cluster.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { DNS_CACHE_FIELDS, type DnsCachePb, decodeDnsCache } from '../../../dns-cache/decode-dns-cache.ts';
 import type { DnsCache } from '../../../dns-cache/dns-cache.ts';
@@ -12,6 +12,7 @@ import { HostKeys, hostKeyOf } from '../../../dns-cache/host-key.ts';
 import { findFilterState, Flag } from '../../../stream-info.ts';
 import { defineHttpFilter, type FilterContext, type FilterStream } from '../../filter.ts';
 import type { HeadersStatus, HttpFilter, HttpFilterFactory } from '../../filter.ts';
+import { WaitingForCluster } from './waiting-for-cluster.ts';
 
 const TYPE = 'envoy.extensions.filters.http.dynamic_forward_proxy.v3';
 /** Source: Envoy StreamInfo::UpstreamAddress. */
@@ -20,6 +21,8 @@ const ADDRESS_KEY = 'envoy.stream.upstream_address';
 const HOST_KEY = 'envoy.upstream.dynamic_host';
 const PORT_KEY = 'envoy.upstream.dynamic_port';
 const MAX_PORT = 65_535;
+/** Source: Envoy SubClusterConfig.cluster_init_timeout. */
+const INIT_TIMEOUT_MS = 5000;
 
 export type ForwardProxyFilterParts = { readonly clusters: ClusterManager; readonly dnsCaches: DnsCaches };
 
@@ -27,12 +30,15 @@ type FilterPb = {
   readonly dns_cache_config?: DnsCachePb;
   readonly save_upstream_address?: boolean;
   readonly allow_dynamic_host_from_filter_state?: boolean;
+  readonly sub_cluster_config?: { readonly cluster_init_timeout?: DnsCachePb['host_ttl'] };
 };
 
 type FilterConfig = {
   readonly cache: DnsCacheConfig;
   readonly savesAddress: boolean;
   readonly readsState: boolean;
+  /** How long a request waits for its sub cluster. */
+  readonly initTimeoutMs: number;
 };
 
 type PerRoutePb = { readonly host_rewrite_literal?: string; readonly host_rewrite_header?: string };
@@ -44,7 +50,9 @@ export function makeDynamicForwardProxy(parts: ForwardProxyFilterParts): HttpFil
     configType: `${TYPE}.FilterConfig`,
     routeConfigType: `${TYPE}.PerRouteConfig`,
     fields: {
-      [`${TYPE}.FilterConfig`]: 'dns_cache_config save_upstream_address allow_dynamic_host_from_filter_state',
+      [`${TYPE}.FilterConfig`]:
+        'dns_cache_config save_upstream_address allow_dynamic_host_from_filter_state sub_cluster_config',
+      [`${TYPE}.SubClusterConfig`]: 'cluster_init_timeout',
       [`${TYPE}.PerRouteConfig`]: 'host_rewrite_literal host_rewrite_header',
       ...DNS_CACHE_FIELDS,
     },
@@ -60,6 +68,9 @@ function decode(message: FilterPb, d: ConfigDecoder): FilterConfig {
     cache: decodeDnsCache(message.dns_cache_config ?? {}, d.at('dns_cache_config')),
     savesAddress: message.save_upstream_address ?? false,
     readsState: message.allow_dynamic_host_from_filter_state ?? false,
+    initTimeoutMs: d
+      .at('sub_cluster_config')
+      .durationMs(message.sub_cluster_config?.cluster_init_timeout, INIT_TIMEOUT_MS),
   });
 }
 
@@ -85,6 +96,7 @@ class DynamicForwardProxy implements HttpFilter {
     const cluster = this.#clusters.get(route.clusterName)?.forwardProxy ?? null;
     if (cluster === null) return 'continue';
     rewriteHost(headers, stream.routeConfig(this.slot) as PerRouteConfig | null);
+    if (cluster.subClusters !== null) return this.#loadSubCluster(stream, headers, cluster.subClusters);
     if (!this.cache.checkPending()) {
       return refuse(
         stream,
@@ -108,6 +120,21 @@ class DynamicForwardProxy implements HttpFilter {
     }
     if (found === 'overflow') return refuse(stream, 'DNS cache overflow', 'dns_cache_overflow');
     return this.take(stream, found) ? 'continue' : 'stop';
+  }
+
+  /** Source: Envoy ProxyFilter::loadDynamicCluster. */
+  #loadSubCluster(stream: FilterStream, { authority }: Headers, clusters: SubClusters): HeadersStatus {
+    const { readsState } = this.config;
+    const host = readsState ? findFilterState(stream.info, HOST_KEY)?.value : undefined;
+    const name = clusters.nameOf(authority, host, readsState ? portOf(stream) : null);
+    if (clusters.touch(name)) return 'continue';
+    const waiting = new WaitingForCluster(stream, this.slot, clusters, name);
+    const found = clusters.load(name, waiting);
+    if (found === 'serving') return 'continue';
+    if (found === 'overflow') return refuse(stream, 'Sub cluster overflow', 'sub_cluster_overflow');
+    waiting.wait(this.config.initTimeoutMs);
+    stream.slot[this.slot] = waiting;
+    return 'stop-all-and-watermark';
   }
 
   #keyOf(stream: FilterStream, authority: string, port: number): string {
@@ -139,7 +166,7 @@ class DynamicForwardProxy implements HttpFilter {
   }
 
   onDestroy(stream: FilterStream): void {
-    (stream.slot[this.slot] as Waiting | undefined)?.cancel();
+    (stream.slot[this.slot] as Waiting | WaitingForCluster | undefined)?.cancel();
   }
 }
 
