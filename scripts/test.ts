@@ -41,7 +41,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'unit',
       run: { files: ['{src,scripts,bench,web}/**/*.test.ts'], concurrency: cores },
       asksAgain: true,
-      timeoutMs: 180_000,
+      timeoutMs: 400_000,
     },
   ],
   [{ name: 'build', run: script('scripts/build.ts'), slow: true, timeoutMs: 60_000 }],
@@ -51,7 +51,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'fuzz',
       run: { files: ['test/{fuzz,simulation}/**/*.{test,fuzz}.ts'], concurrency: cores },
       slow: true,
-      timeoutMs: 180_000,
+      timeoutMs: 300_000,
     },
   ],
   [
@@ -60,7 +60,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'control',
       run: { files: ['test/control/**/*.test.ts'], concurrency: cores },
       slow: true,
-      timeoutMs: 180_000,
+      timeoutMs: 300_000,
     },
   ],
   [
@@ -95,7 +95,7 @@ const STAGES: readonly (readonly Stage[])[] = [
       name: 'differential',
       run: { files: ['test/differential/**/*.test.ts'], concurrency: 1 },
       slow: true,
-      timeoutMs: 800_000,
+      timeoutMs: 1_800_000,
     },
   ],
 ];
