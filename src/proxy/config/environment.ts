@@ -95,10 +95,31 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
         );
         return null;
       }
+      const refusal = routeTypeRefusal(factory, unpacked);
+      if (refusal !== null) {
+        if (refusal.isFatal || !isOptional) d.reject('', refusal.reason);
+        return null;
+      }
       const decode = factory.decodeRoute ?? factory.decode;
       return { config: decode.call(factory, unpacked.message as never, d), type: unpacked.type };
     },
   };
+}
+
+/**
+ * Why a filter cannot be configured per route by a message of this type; null: it can. Envoy refuses the same, and
+ * takes an empty message of whatever type the filter has for the route's.
+ */
+function routeTypeRefusal(
+  { name, routeConfigType, decodeRoute }: HttpFilterFactory,
+  { type, message }: { readonly type: string; readonly message: object },
+): { readonly reason: string; readonly isFatal: boolean } | null {
+  if (routeConfigType !== undefined) {
+    if (type === routeConfigType || Object.keys(message).length === 0) return null;
+    return { reason: `${type} configures ${name} in a chain: a route takes ${routeConfigType}`, isFatal: true };
+  }
+  if (decodeRoute !== undefined) return null;
+  return { reason: `${name} has no per-route configuration: remove this ${type}`, isFatal: false };
 }
 
 /** As DecodeEnvironment's `unpack`. Fields that are not known are whoever's who read the whole message. */

@@ -1,5 +1,7 @@
 // The set_metadata filter (envoy.filters.http.set_metadata): writes what the configuration says as dynamic metadata.
+import type { ScopeOf } from '../../../telemetry/metrics.ts';
 import type { ConfigDecoder } from '../../config-decoder.ts';
+import type { StreamInfo } from '../../stream-info.ts';
 import { defineHttpFilter } from '../filter.ts';
 import type { FilterContext, FilterStream, HttpFilter } from '../filter.ts';
 
@@ -9,6 +11,7 @@ const STATS = { overwrite_denied: 'counter' } as const;
 type Struct = Readonly<Record<string, unknown>>;
 type EntryPb = { metadata_namespace?: string; allow_overwrite?: boolean; value?: Struct; typed_value?: unknown };
 type ConfigPb = { metadata_namespace?: string; value?: Struct; metadata?: readonly EntryPb[] };
+type Counts = ScopeOf<typeof STATS>;
 type Entry = { readonly namespace: string; readonly value: Struct; readonly allowsOverwrite: boolean };
 
 function decode(message: ConfigPb, d: ConfigDecoder): readonly Entry[] {
@@ -29,24 +32,37 @@ function decode(message: ConfigPb, d: ConfigDecoder): readonly Entry[] {
   return Object.freeze(entries);
 }
 
+/** What the chain says is written first, and then what the most specific route says. */
 class SetMetadataFilter implements HttpFilter {
   readonly #entries: readonly Entry[];
-  readonly #stats;
+  readonly #context: FilterContext;
+  readonly #counts: Counts;
+  /** Those of routes, which belong to no connection manager. */
+  #routeCounts: Counts | null = null;
 
   constructor(entries: readonly Entry[], context: FilterContext) {
     this.#entries = entries;
-    this.#stats = context.stats.scope(`${context.statPrefix}set_metadata.`, STATS);
+    this.#context = context;
+    this.#counts = context.stats.scope(`${context.statPrefix}set_metadata.`, STATS);
   }
 
   decodeHeaders(stream: FilterStream): 'continue' {
-    const { info } = stream;
-    for (const { namespace, value, allowsOverwrite } of this.#entries) {
-      const old = info.dynamicMetadata?.get(namespace);
-      if (old === undefined) info.setMetadata(namespace, value);
-      else if (allowsOverwrite) info.setMetadata(namespace, merged(old, value));
-      else this.#stats.inc(this.#stats.i.overwrite_denied);
-    }
+    const { slot, stats } = this.#context;
+    write(stream.info, this.#entries, this.#counts);
+    const own = stream.routeConfig(slot) as readonly Entry[] | null;
+    if (own === null) return 'continue';
+    this.#routeCounts ??= stats.scope('set_metadata.', STATS);
+    write(stream.info, own, this.#routeCounts);
     return 'continue';
+  }
+}
+
+function write(info: StreamInfo, entries: readonly Entry[], counts: Counts): void {
+  for (const { namespace, value, allowsOverwrite } of entries) {
+    const old = info.dynamicMetadata?.get(namespace);
+    if (old === undefined) info.setMetadata(namespace, value);
+    else if (allowsOverwrite) info.setMetadata(namespace, merged(old, value));
+    else counts.inc(counts.i.overwrite_denied);
   }
 }
 
@@ -74,5 +90,6 @@ export const setMetadata = defineHttpFilter<readonly Entry[], readonly Entry[], 
     [`${PACKAGE}.Metadata`]: 'metadata_namespace allow_overwrite value',
   },
   decode,
+  decodeRoute: decode,
   create: (entries, context) => new SetMetadataFilter(entries, context),
 });
