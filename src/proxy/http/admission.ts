@@ -20,6 +20,7 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
   const { config, info } = connection;
   const { encoder } = stream;
   stream.info.protocol = encoder.protocol;
+  stream.isGrpc = hasGrpcContentType(headers);
   if (headers.mayHave(H.expect) && !config.proxy100Continue) {
     if (headers.get(H.expect)?.toLowerCase() === '100-continue') {
       headers.remove(H.expect);
@@ -36,7 +37,10 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
   }
   if (!acceptTarget(connection, stream, headers)) return false;
   stream.isUpgrade = encoder.isUpgradeRequest;
-  if (config.earlyHeaders !== null) applyFieldMutations(config.earlyHeaders, headers, stream);
+  if (config.earlyHeaders !== null) {
+    applyFieldMutations(config.earlyHeaders, headers, stream);
+    stream.isGrpc = hasGrpcContentType(headers);
+  }
   const table = config.routes.current;
   const client = mutateRequestHeaders(
     headers,
@@ -55,7 +59,6 @@ export function acceptRequest(connection: HttpConnection, stream: HttpStream, he
   stream.info.remoteAddress = client;
   connection.clientCert = mutateClientCert(headers, config.clientCert, stream.info, connection.clientCert);
   if (headers.mayHave(H['x-request-id'])) stream.info.requestId = headers.get(H['x-request-id']) ?? '';
-  stream.isGrpc = hasGrpcContentType(headers);
   return true;
 }
 
