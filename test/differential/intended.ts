@@ -41,6 +41,19 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       'a text response ends when the upstream ends it, with all its messages; Envoy waits for another one for ever',
   },
   {
+    cases: /^grpc over http1 \/ web-h[12]: text: no trailers$/,
+    path: ANY,
+    reason:
+      'a text response ends when the upstream ends it, with all its messages; Envoy waits for another one for ever',
+  },
+  {
+    cases: /^grpc over http1 \/ web-h[12]: text: an answer (that is cut off|of broken messages|of flags)$/,
+    path: /^(clients\[0\]\.responses\[0\]\.body|log)$/,
+    reason:
+      'digits go out as bytes come, of broken messages too; Envoy holds each message until it is whole, loses what ' +
+      'is not, and mixes bytes and digits of flags that gRPC does not know',
+  },
+  {
     cases: /^grpc bridge \/ small: a body beyond the limit/,
     path: ANY,
     reason: 'what must wait as a whole and is larger than the buffer gets 413; Envoy stops reading, and waits for ever',

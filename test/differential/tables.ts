@@ -12,6 +12,7 @@ import { connectGroups } from './cases/connect.ts';
 import { connectionManagerGroups } from './cases/connection-manager.ts';
 import { bufferCsrfGroups } from './cases/filter-buffer-csrf.ts';
 import { healthCheckGroups } from './cases/filter-health-check.ts';
+import { filterMetadataRouteGroups } from './cases/filter-metadata-routes.ts';
 import { filterMetadataGroups } from './cases/filter-metadata.ts';
 import { rbacGroups } from './cases/filter-rbac.ts';
 import { customResponseGroups } from './cases/custom-response.ts';
@@ -24,6 +25,7 @@ import { forwardProxyTlsGroups } from './cases/forward-proxy-tls.ts';
 import { grpcBehaviourGroups } from './cases/grpc-behaviour.ts';
 import { grpcBridgeGroups } from './cases/grpc-http1-bridge.ts';
 import { grpcHttp2Groups } from './cases/grpc-http2.ts';
+import { grpcOverHttp1Groups } from './cases/grpc-over-http1.ts';
 import { grpcStatsGroups } from './cases/grpc-stats.ts';
 import { grpcWebGroups } from './cases/grpc-web.ts';
 import { hedgingGroups } from './cases/hedging.ts';
@@ -117,6 +119,7 @@ export const allGroups: readonly Group[] = [
   ...decompressorGroups,
   ...bufferCsrfGroups,
   ...filterMetadataGroups,
+  ...filterMetadataRouteGroups,
   ...healthCheckGroups,
   ...rbacGroups,
   ...grpcStatsGroups,
@@ -124,6 +127,7 @@ export const allGroups: readonly Group[] = [
   ...grpcBridgeGroups,
   ...grpcBehaviourGroups,
   ...grpcHttp2Groups,
+  ...grpcOverHttp1Groups,
   ...observabilityGroups,
   ...adminGroups,
   ...logExpressionGroups,

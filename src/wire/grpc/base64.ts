@@ -8,7 +8,10 @@ for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 const PAD = 0x3d;
 const EMPTY = Buffer.alloc(0);
 
-/** Reads quads of digits; each may be padded, so that segments which were encoded one by one may follow each other. */
+/**
+ * Reads quads of digits. Padding ends what is read at once, so that segments which were encoded one by one may follow
+ * each other where they come one by one. Source: Envoy's grpc_web filter, which decodes what has come as one text.
+ */
 export class Base64Reader {
   readonly #quad = new Uint8Array(4);
   #quadLength = 0;
@@ -29,12 +32,12 @@ export class Base64Reader {
       if (this.#quadLength < 4) continue;
       this.#quadLength = 0;
       const bytes = decodeQuad(this.#quad, 0, out, written);
-      if (bytes === 0) return null;
+      if (bytes === 0 || (bytes < 3 && end - pos >= 4)) return null;
       written += bytes;
     }
     for (; end - pos >= 4; pos += 4) {
       const bytes = decodeQuad(buf, pos, out, written);
-      if (bytes === 0) return null;
+      if (bytes === 0 || (bytes < 3 && end - pos >= 8)) return null;
       written += bytes;
     }
     while (pos < end) this.#quad[this.#quadLength++] = buf[pos++] as number;

@@ -115,3 +115,11 @@ test('other requests are left alone', () => {
     assert.equal(got.trailers.length, 2);
   }
 });
+
+test('trailers behind digits that make no byte end the request', () => {
+  const lines = ['POST /pkg.Service/Method HTTP/1.1', 'host: a', `content-type: ${TEXT}`, 'transfer-encoding: chunked'];
+  const head = [...lines, '', ''].join('\r\n');
+  const { sent } = run(`${head}${chunk(base64(message('a')))}${chunk('AA')}0\r\nx-t: 1\r\n\r\n`, REPLY);
+  assert.equal(sent?.complete, true);
+  assert.equal(sent?.body, message('a'));
+});

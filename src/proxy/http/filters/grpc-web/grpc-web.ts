@@ -87,6 +87,11 @@ class GrpcWebFilter implements HttpFilter {
     return bytes.length === 0 && !endStream ? 'stop-no-buffer' : 'continue';
   }
 
+  /** Digits of a quad that is not complete are left out, in Envoy too. */
+  decodeTrailers(): 'continue' {
+    return 'continue';
+  }
+
   encodeHeaders(stream: FilterStream, headers: Headers, endStream: boolean): HeadersStatus {
     const call = this.#call(stream);
     if (call === undefined) return 'continue';
