@@ -16,6 +16,7 @@ import { filterConfigCases } from './cases/structural-bad.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
 import { forwardProxySubConfigCases } from './cases/forward-proxy-sub.ts';
+import { httpFilterConfigCases } from './cases/http-filters-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { luaConfigCases } from './cases/lua-more.ts';
@@ -50,6 +51,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...forwardProxyConfigCases,
     ...forwardProxySubConfigCases,
     ...http2ConfigCases,
+    ...httpFilterConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,
     ...tapConfigCases,

@@ -48,7 +48,9 @@ const UNHEALTHY_CLUSTER: Verdict = { status: 503, details: 'health_check_failed_
 type Check = 'handled' | 'passed';
 
 function decode(message: HealthCheckPb, d: ConfigDecoder): HealthCheckConfig {
-  const cacheMs = d.durationMs(message.cache_time, 0);
+  // What is less than a millisecond is none.
+  const cacheMs = Math.trunc(d.durationMs(message.cache_time, 0));
+  if (cacheMs < 0) d.reject('cache_time', 'must not be negative');
   const passesThrough = message.pass_through_mode ?? false;
   if (!passesThrough && cacheMs > 0) {
     d.reject('cache_time', 'cache_time_ms must not be set when path_through_mode is disabled');
