@@ -23,6 +23,7 @@ import { luaConfigCases } from './cases/lua-more.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
 import { tapConfigCases } from './cases/tap-bad.ts';
+import { regexSizeConfigCases } from './cases/regex-size-configs.ts';
 import { tlsConfigCases } from './cases/tls-configs.ts';
 import { tcpConfigCases } from './cases/tcp-configs.ts';
 import { udpConfigCases } from './cases/udp-configs.ts';
@@ -55,6 +56,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...networkConfigCases,
     ...regexConfigCases,
     ...tapConfigCases,
+    ...regexSizeConfigCases,
     ...tlsConfigCases,
     ...tcpConfigCases,
     ...udpConfigCases,

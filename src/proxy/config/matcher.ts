@@ -6,7 +6,7 @@ import { compileRegex, parseSubstitution, type Regex, type Substitution } from '
 import { H, type HeaderKey, headerKey, PSEUDO_LIMIT } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { FractionalPercent } from '../http/filter.ts';
+import type { FractionalPercent, Runtime } from '../http/filter.ts';
 import { inlineRequestHeaders } from '../../wire/inline-headers.ts';
 import { type FilterStateObject, findFilterState, type StreamInfo } from '../stream-info.ts';
 
@@ -107,6 +107,10 @@ export type FilterStateMatcherPb = {
 export type FractionalPercentPb = { numerator?: number; denominator?: string | number };
 export type RuntimeFractionalPercentPb = { default_value?: FractionalPercentPb; runtime_key?: string };
 
+/** Runtime key and default: how large RE2's program of a pattern may be that sets no limit of its own. */
+const MAX_SIZE_KEY = 're2.max_program_size.error_level';
+const MAX_SIZE = 100;
+
 /** What stands in for a matcher that was rejected. */
 const NEVER: StringMatcher = { matches: () => false };
 
@@ -116,10 +120,13 @@ export function decodeRegex(message: RegexMatcherPb | undefined, d: ConfigDecode
     d.reject('regex', compiled.error);
     return null;
   }
-  const limit = message?.google_re2?.max_program_size;
-  const size = limit === undefined ? 0 : compiled.programSize();
-  if (limit === undefined || size <= limit) return compiled;
-  d.reject('regex', `RE2 program size of ${size} > max program size of ${limit}`);
+  const own = message?.google_re2?.max_program_size;
+  const { runtime } = d.environment as { readonly runtime?: Runtime };
+  const limit = own ?? runtime?.number(MAX_SIZE_KEY, MAX_SIZE) ?? MAX_SIZE;
+  const size = compiled.programSize();
+  if (size <= limit) return compiled;
+  const advice = own === undefined ? `; raise the runtime value ${MAX_SIZE_KEY} if it must be` : '';
+  d.reject('regex', `RE2 program size of ${size} > max program size of ${limit}${advice}`);
   return null;
 }
 
