@@ -99,10 +99,19 @@ export class DnsCache {
       return 'overflow';
     }
     if (known?.isAnswered === true) this.#remove(known);
-    const entry = known === undefined || known.isGone ? this.#add(key, defaultPort) : known;
-    if (entry.isAnswered) return entry;
-    entry.waiters.add(waiter);
+    // Counted before anything else is done, and looked at again: other workers ask at the same moment.
     this.#pending.inc();
+    if (this.#pending.current > this.#pending.max) {
+      this.#pending.dec();
+      this.#stats.inc(this.#stats.i.dns_rq_pending_overflow);
+      return 'overflow';
+    }
+    const entry = known === undefined || known.isGone ? this.#add(key, defaultPort) : known;
+    if (entry.isAnswered) {
+      this.#pending.dec();
+      return entry;
+    }
+    entry.waiters.add(waiter);
     return null;
   }
 
