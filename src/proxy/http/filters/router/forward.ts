@@ -545,6 +545,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   #waitForRetry(): void {
     const retry = this.#retry as RetryState;
+    this.#enterClusterForRetry();
+    retry.countRetry(this);
     const { scope } = this.cluster;
     const { i } = scope;
     scope.inc(retry.isRateLimited ? i.upstream_rq_retry_backoff_ratelimited : i.upstream_rq_retry_backoff_exponential);
@@ -557,7 +559,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#isRetry = true;
     this.#attempt++;
     info.attemptCount = this.#attempt;
-    const cluster = router.clusterNamed(this.#clusterForRetry());
+    // It may have been replaced since.
+    const cluster = router.clusterNamed(this.#clusterForRetry);
     if (cluster !== null) this.cluster = cluster;
     const host = cluster === null ? null : cluster.lb.chooseHost(this);
     if (host !== null) this.#retryWith(host);
@@ -576,12 +579,21 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#connect(host);
   }
 
-  /** A plugin that named the cluster may name another for a retry. */
-  #clusterForRetry(): string {
+  /** A plugin that named the cluster may name another for a retry, which then counts as that one's, as in Envoy. */
+  #enterClusterForRetry(): void {
+    this.#clusterForRetry = this.cluster.name;
     const { specifier } = this.forward;
-    if (specifier === null || this.#retry?.policy?.refreshesCluster !== true) return this.cluster.name;
-    return specifier.choose(this.headers, { random: this.random, runtime: this.router.runtime, format: this.stream });
+    if (specifier === null || this.#retry?.policy?.refreshesCluster !== true) return;
+    const { random, router, stream, headers } = this;
+    this.#clusterForRetry = specifier.choose(headers, { random, runtime: router.runtime, format: stream });
+    const cluster = router.clusterNamed(this.#clusterForRetry);
+    if (cluster === null || cluster === this.cluster) return;
+    this.cluster = cluster;
+    this.info.clusterName = cluster.name;
+    this.info.clusterAltStatName = cluster.statName;
+    this.info.clusterMetadata = cluster.metadata;
   }
+  #clusterForRetry = '';
 
   /** No (further) retry: what was kept for one goes, unless it still waits to be sent. */
   #dropRetry(): void {

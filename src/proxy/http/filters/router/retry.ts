@@ -148,8 +148,12 @@ export class RetryState {
     if (isOff) return false;
     this.#held = breaker;
     this.#isTrying = true;
-    this.#count(request, 'upstream_rq_retry');
     return true;
+  }
+
+  /** There is one: called once for each decision. */
+  countRetry(request: RetriedRequest): void {
+    this.#count(request, 'upstream_rq_retry');
   }
 
   /** Gives the unit of the circuit breaker back. */
