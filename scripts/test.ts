@@ -1,4 +1,4 @@
-// Runs the tests in stages and ends with one line of counts; `--fast` runs what needs no peers.
+// Runs the tests in stages and ends with one line of counts; `--fast`: those without peers, `--only a,b`: by name.
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,6 +11,12 @@ const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
 
 /** Lines shown of one stage: a program that does not start fails a thousand tests in one way. */
 const MOST_LINES = 300;
+
+/** Named of one stage before the details. */
+const MOST_NAMED = 8;
+
+/** As the reporter writes one: the place and the name of a test. */
+const FAILED_LINE = /^\s*FAILED {2}(\S+\.ts:\d+) {2}(.*)$/gm;
 
 type Stage = {
   readonly name: string;
@@ -130,12 +136,14 @@ const MOST_ASKED_AGAIN = 3;
 
 /** Runs the files in which tests failed once more, when others are done; both runs are told. */
 async function askAgain(stage: Stage, first: Outcome, scratch: string): Promise<Outcome> {
-  const named = [...first.output.matchAll(/^\s*FAILED {2}(\S+\.test\.ts):\d+ {2}(.*)$/gm)];
-  const files = [...new Set(named.map(([, file]) => file as string))];
+  const named = [...first.output.matchAll(FAILED_LINE)];
+  const files = [...new Set(named.map(([, place = '']) => place.slice(0, place.lastIndexOf(':'))))];
   const isWhole = named.length === first.failed && files.length > 0 && files.length <= MOST_ASKED_AGAIN;
   if (stage.asksAgain === undefined || first.failed === 0 || !isWhole) return first;
   const second = await runStage({ ...stage, run: { files, concurrency: 1 } }, scratch);
-  const words = named.map(([, file, name]) => `${second.failed === 0 ? 'unsteady' : 'failed twice'}: ${file}: ${name}`);
+  const words = named.map(
+    ([, place, name]) => `${second.failed === 0 ? 'unsteady' : 'failed twice'}: ${place}: ${name}`,
+  );
   const output = `${words.join('\n')}\n${first.output}\n--- again ---\n${second.output}`;
   const ms = first.ms + second.ms;
   if (second.failed > 0) return { ...first, output, ms };
@@ -189,6 +197,7 @@ function runProgram(
   });
 }
 
+/** A line for the stage, and one for each test that failed: what they said comes after the last stage. */
 function report(outcome: Outcome): void {
   const { name, passed, failed, skipped, ms, output, unsteady = 0 } = outcome;
   const verdict = failed > 0 ? 'FAILED' : unsteady > 0 ? 'UNSTEADY' : 'ok';
@@ -196,41 +205,54 @@ function report(outcome: Outcome): void {
     `${name.padEnd(14)}${verdict.padEnd(9)}${(ms / 1000).toFixed(1).padStart(6)} s` +
       `   ${passed} passed, ${failed} failed, ${skipped} skipped`,
   );
+  const named = new Set([...output.matchAll(FAILED_LINE)].map(([, place, test]) => `  ${place}  ${test}`));
+  for (const line of [...named].slice(0, MOST_NAMED)) console.log(line);
+  if (named.size > MOST_NAMED) console.log(`  ... and ${named.size - MOST_NAMED} tests more`);
+}
+
+function details({ name, failed, skipped, unsteady = 0, output }: Outcome): void {
   if (failed === 0 && skipped === 0 && unsteady === 0) return;
   const lines = output.trimEnd().split('\n');
-  console.log(
-    lines
-      .slice(0, MOST_LINES)
-      .map((line) => `  ${line}`)
-      .join('\n'),
-  );
+  console.log(`--- ${name} ---`);
+  for (const line of lines.slice(0, MOST_LINES)) console.log(`  ${line}`);
   if (lines.length > MOST_LINES) console.log(`  ... and ${lines.length - MOST_LINES} lines more`);
 }
 
+/** The stages that the command line asks for. */
+function stagesWanted(args: readonly string[]): readonly (readonly Stage[])[] {
+  if (args.length === 0) return STAGES;
+  if (args.length === 1 && args[0] === '--fast') return STAGES.map((group) => group.filter((stage) => !stage.slow));
+  const names = args[0] === '--only' && args.length === 2 ? (args[1] as string).split(',') : undefined;
+  if (names === undefined)
+    throw new Error(`unknown arguments ${args.join(' ')}; there are --fast and --only STAGE,...`);
+  const known = STAGES.flat().map((stage) => stage.name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`no stage is called ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  return STAGES.map((group) => group.filter((stage) => names.includes(stage.name)));
+}
+
 async function main(): Promise<void> {
-  const fast = process.argv.includes('--fast');
-  const unknown = process.argv.slice(2).filter((arg) => arg !== '--fast');
-  if (unknown.length > 0) throw new Error(`unknown argument ${unknown.join(' ')}; there is only --fast`);
+  const wanted = stagesWanted(process.argv.slice(2));
   const scratch = mkdtempSync(join(tmpdir(), 'heddle-test-'));
   mkdirSync(join(ROOT, 'node_modules/.cache'), { recursive: true });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
-  const sum: TestCounts = { passed: 0, failed: 0, skipped: 0 };
+  const all: Outcome[] = [];
   const start = performance.now();
-  for (const group of STAGES) {
-    const stages = group.filter((stage) => !(fast && stage.slow));
+  for (const stages of wanted) {
     const outcomes = await Promise.all(stages.map((stage) => runStage(stage, scratch)));
     for (const [i, first] of outcomes.entries()) {
       const outcome = await askAgain(stages[i] as Stage, first, scratch);
       report(outcome);
-      sum.passed += outcome.passed;
-      sum.failed += outcome.failed;
-      sum.skipped += outcome.skipped;
+      all.push(outcome);
     }
   }
   rmSync(scratch, { recursive: true, force: true });
+  for (const outcome of all) details(outcome);
+  const sum = (of: (outcome: Outcome) => number): number => all.reduce((total, outcome) => total + of(outcome), 0);
+  const failed = sum((outcome) => outcome.failed);
   console.log(`took ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
-  process.exitCode = sum.failed === 0 ? 0 : 1;
+  console.log(`${sum((o) => o.passed)} passed, ${failed} failed, ${sum((o) => o.skipped)} skipped`);
+  process.exitCode = failed === 0 ? 0 : 1;
 }
 
 await main();

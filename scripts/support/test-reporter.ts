@@ -1,5 +1,6 @@
 // A node:test reporter: prints what failed or was skipped, and leaves its counts in HEDDLE_TEST_COUNTS.
-import { writeFileSync } from 'node:fs';
+// The time that each file took is appended to HEDDLE_TEST_TIMES, if that names a file.
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { TestEvent } from 'node:test/reporters';
 import { inspect } from 'node:util';
@@ -10,6 +11,7 @@ async function* testReporter(source: AsyncIterable<TestEvent>): AsyncGenerator<s
   const counts: TestCounts = { passed: 0, failed: 0, skipped: 0 };
   for await (const event of source) {
     if (event.type === 'test:stderr' || event.type === 'test:stdout') yield event.data.message;
+    if (event.type === 'test:summary') tellTime(event.data.file, event.data.duration_ms);
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { name, file, line, details, skip } = event.data;
     const where = `${relative(process.cwd(), file ?? '')}:${line ?? 0}`;
@@ -27,6 +29,12 @@ async function* testReporter(source: AsyncIterable<TestEvent>): AsyncGenerator<s
   }
   const target = process.env.HEDDLE_TEST_COUNTS;
   if (target !== undefined) writeFileSync(target, JSON.stringify(counts));
+}
+
+function tellTime(file: string | undefined, ms: number): void {
+  const target = process.env.HEDDLE_TEST_TIMES;
+  if (target === undefined || file === undefined) return;
+  appendFileSync(target, `${(ms / 1000).toFixed(1).padStart(7)} s  ${relative(process.cwd(), file)}\n`);
 }
 
 function failureType(error: unknown): unknown {

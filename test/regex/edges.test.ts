@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { RE2JS } from 're2js';
 import { compileRegex, enableLinearRegex, Regex } from '../../src/base/regex.ts';
 import { PROJECT_ROOT } from '../support/find-envoy.ts';
 import { EDGES, REFUSED } from './edges.ts';
@@ -45,21 +46,25 @@ function table(): string {
   const rows = EDGES.map(({ about, pattern, values }) => {
     const answers = ANSWERS[about] as boolean[];
     const v8 = values.map((value) => plainV8(pattern, value));
+    const port = values.map((value) => re2js(pattern, value));
     const cells = values.map((value, i) => `${code(value)} ${word(answers[i] as boolean)}`).join(', ');
-    return `| ${about.replaceAll('|', '\\|')} | ${code(pattern)} | ${cells} | ${difference(values, answers, v8)} |`;
+    const others = [v8, port].map((given) => difference(values, answers, given));
+    return `| ${[about.replaceAll('|', '\\|'), code(pattern), cells, ...others].join(' | ')} |`;
   });
-  const refused = REFUSED.map((pattern) => `| ${code(pattern)} | ${takes(pattern) ? 'takes it' : 'refuses it'} |`);
+  const refused = REFUSED.map(
+    (pattern) => `| ${code(pattern)} | ${verdict(takes(pattern))} | ${verdict(re2js(pattern, '') !== null)} |`,
+  );
   return [
-    '| edge | pattern | RE2 and Heddle | V8 alone |',
-    '|---|---|---|---|',
+    '| edge | pattern | RE2 and Heddle | V8 alone | re2js |',
+    '|---|---|---|---|---|',
     ...rows,
     '',
     '## Refused',
     '',
     'RE2 and Heddle refuse these; so a configuration with one does not start, and says why.',
     '',
-    '| pattern | V8 alone |',
-    '|---|---|',
+    '| pattern | V8 alone | re2js |',
+    '|---|---|---|',
     ...refused,
     '',
   ].join('\n');
@@ -82,6 +87,19 @@ function plainV8(pattern: string, value: string): boolean | null {
   } catch {
     return null;
   }
+}
+
+/** What a port of RE2 to JavaScript says of it, on the same text; null: it is none. */
+function re2js(pattern: string, value: string): boolean | null {
+  try {
+    return RE2JS.compile(pattern).matches(Buffer.from(value, 'latin1').toString('utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function verdict(isTaken: boolean): string {
+  return isTaken ? 'takes it' : 'refuses it';
 }
 
 function takes(pattern: string): boolean {

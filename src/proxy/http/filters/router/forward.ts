@@ -579,6 +579,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#connect(host);
   }
 
+  #clusterForRetry = '';
+
   /** A plugin that named the cluster may name another for a retry, which then counts as that one's, as in Envoy. */
   #enterClusterForRetry(): void {
     this.#clusterForRetry = this.cluster.name;
@@ -593,7 +595,6 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.info.clusterAltStatName = cluster.statName;
     this.info.clusterMetadata = cluster.metadata;
   }
-  #clusterForRetry = '';
 
   /** No (further) retry: what was kept for one goes, unless it still waits to be sent. */
   #dropRetry(): void {

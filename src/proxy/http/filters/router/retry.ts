@@ -121,8 +121,8 @@ export class RetryState {
   }
 
   /**
-   * Counts the decision and takes a unit of the circuit breaker when there is to be a retry; false when there is none,
-   * with the response flag that says why.
+   * Whether there is to be a retry: it then holds a unit of the circuit breaker. Why there is none is counted, and told
+   * by a response flag.
    */
   decide(wants: boolean, request: RetriedRequest): boolean {
     const { cluster } = request;
