@@ -78,7 +78,7 @@ if (skip === false && other === 'heddle' && isWholeRun) {
 }
 
 /** Cases that may differ and not when they are run again, and how often one is. */
-const MOST_UNSTEADY = 5;
+const MOST_UNSTEADY = 12;
 const MOST_REPEATS = 3;
 const unsteady: string[] = [];
 

@@ -66,6 +66,8 @@ export class Side {
   readonly #sessions: TlsSessions = new Map();
   #logOffset = 0;
   #stats = new Map<string, number>();
+  /** Of answers to the case's clients. */
+  #timeDigits = 0;
   #statsFilter = '';
 
   private constructor(
@@ -153,6 +155,7 @@ export class Side {
     if (test.dns !== undefined) await this.#changeDns(test.dns);
     const datagrams = test.datagrams === undefined ? undefined : await this.#runDatagrams(test.datagrams);
     const relay = test.relay === undefined ? undefined : await this.#runRelay(test.relay, test);
+    this.#timeDigits = 0;
     const clients = await this.#runClients(test);
     if (test.awaitRequests !== undefined) await this.#awaitComplete(test.awaitRequests);
     const admin = test.admin === undefined ? undefined : await this.#runAdmin(test.admin);
@@ -162,7 +165,7 @@ export class Side {
       this.#upstreams.map(async (upstream) => [upstream.name, await upstream.endCase()] as const),
     );
     await this.#passBarrier();
-    const stats = await this.#statsChange(test);
+    const stats = withoutTimeDigits(await this.#statsChange(test), this.#timeDigits);
     const observation: Observation = {
       clients,
       ...(datagrams === undefined ? {} : { datagrams }),
@@ -363,6 +366,7 @@ export class Side {
   }
 
   #seenClient(client: ClientResult, test: Case): SeenClient {
+    for (const { headers } of client.responses) this.#timeDigits += timeDigits(headers);
     const seen: SeenClient = {
       responses: client.responses.map((message) => this.#seenMessage(message)),
       rest: this.#normaliser.body(client.rest),
@@ -414,6 +418,19 @@ export class Side {
     for (const [name, value] of headers) (seen[name] ??= []).push(this.#normaliser.header(name, value));
     return seen;
   }
+}
+
+/** How much longer an answer is because it took 10 ms or more. */
+function timeDigits(headers: HeaderList): number {
+  const times = headers.filter(([name]) => name.toLowerCase() === 'x-envoy-upstream-service-time');
+  return times.reduce((sum, [, ms]) => sum + ms.length - 1, 0);
+}
+
+/** Bytes sent to clients as if no answer had taken 10 ms. */
+function withoutTimeDigits(stats: Readonly<Record<string, number>>, digits: number): Record<string, number> {
+  const sent = Object.keys(stats).filter((name) => /^http\..*\.downstream_cx_tx_bytes_total$/.test(name));
+  const [only = ''] = sent;
+  return sent.length === 1 ? { ...stats, [only]: (stats[only] as number) - digits } : { ...stats };
 }
 
 function seenHttp2({ http2 }: ConnectionRecord, test: Case): SeenHttp2 | null {

@@ -80,10 +80,10 @@ const cases: readonly Case[] = [
   one('the first answers in time', get('/hedged'), [OK]),
   one('the second answers', get('/hedged'), [slow(1500, OK), response(200, 'second')]),
   one('the first answers after all', get('/hedged'), [
-    slow(310, response(200, 'first')),
+    slow(300, response(200, 'first')),
     slow(1000, response(200, 'second')),
   ]),
-  one('the first fails, the second answers', get('/hedged'), [slow(350, BAD), slow(300, OK)]),
+  one('the first fails, the second answers', get('/hedged'), [slow(300, BAD), slow(400, OK)]),
   one('the second fails, the first answers', get('/hedged'), [slow(600, OK), slow(50, BAD)]),
   one('both fail, the first last', get('/hedged'), [
     slow(500, response(503, 'first')),
@@ -113,7 +113,7 @@ const cases: readonly Case[] = [
   one('by idle time', get('/idle'), [slow(1500, OK), OK]),
   one('with more requests at first', get('/initial'), [slow(1500, OK), OK]),
   one('by the request', get('/plain', INTERNAL, 'x-envoy-hedge-on-per-try-timeout: true'), [
-    slow(310, response(200, 'first')),
+    slow(300, response(200, 'first')),
     slow(1000, OK),
   ]),
   one('by the request from outside', get('/plain', 'x-envoy-hedge-on-per-try-timeout: true'), [slow(1500, OK), OK]),
@@ -122,14 +122,14 @@ const cases: readonly Case[] = [
     OK,
   ]),
   one('neither by the request', get('/hedged', INTERNAL, 'x-envoy-hedge-on-per-try-timeout: maybe'), [
-    slow(310, response(200, 'first')),
+    slow(300, response(200, 'first')),
     slow(1000, OK),
   ]),
-  one('by the virtual host', get('/', 'host: level.example'), [slow(310, response(200, 'first')), slow(1000, OK)]),
+  one('by the virtual host', get('/', 'host: level.example'), [slow(300, response(200, 'first')), slow(1000, OK)]),
   one('not by the route', get('/', 'host: off.example'), [slow(1500, OK), OK]),
   one('a body goes twice', post('/hedged', 'the body'), [slow(1500, OK), response(200, 'second')]),
   one('the rest of the first is read', get('/hedged'), [
-    [{ wait: 400 }, 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf', { wait: 200 }, 'done'],
+    [{ wait: 300 }, 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf', { wait: 200 }, 'done'],
     slow(1000, OK),
   ]),
 ];

@@ -70,13 +70,13 @@ const listeners: readonly Fields[] = [
   listener('main', {}),
   listener('start', { hcm: options({ flush_access_log_on_new_request: true }) }),
   listener('start-old', { hcm: { flush_access_log_on_new_request: true } }),
-  listener('periodic', { hcm: options({ access_log_flush_interval: '0.15s' }) }),
-  listener('periodic-old', { hcm: { access_log_flush_interval: '0.15s' } }),
+  listener('periodic', { hcm: options({ access_log_flush_interval: '0.3s' }) }),
+  listener('periodic-old', { hcm: { access_log_flush_interval: '0.3s' } }),
   listener('tunnel', { hcm: options({ flush_log_on_tunnel_successfully_established: true }) }),
   listener('all', {
     hcm: options({
       flush_access_log_on_new_request: true,
-      access_log_flush_interval: '0.15s',
+      access_log_flush_interval: '0.3s',
       flush_log_on_tunnel_successfully_established: true,
     }),
   }),
@@ -89,7 +89,7 @@ const listeners: readonly Fields[] = [
     router: { upstream_log: upstreamLog, upstream_log_options: { flush_upstream_log_on_upstream_stream: true } },
   }),
   listener('up-periodic', {
-    router: { upstream_log: upstreamLog, upstream_log_options: { upstream_log_flush_interval: '0.15s' } },
+    router: { upstream_log: upstreamLog, upstream_log_options: { upstream_log_flush_interval: '0.3s' } },
   }),
   listener('up-filtered', {
     log: null as never,
@@ -113,7 +113,8 @@ const listeners: readonly Fields[] = [
   }),
 ];
 
-const SLOW = [[{ wait: 400 }, response(200, 'late')]] as const;
+/** Between two intervals. */
+const SLOW = [[{ wait: 750 }, response(200, 'late')]] as const;
 const answer = response(200, 'ok', 'x-answer: up');
 const exchanges: readonly Omit<Case, 'to'>[] = [
   { name: 'a request', send: get('/a'), upstream: [answer] },
@@ -154,7 +155,7 @@ const slow: readonly Omit<Case, 'to'>[] = [
   { name: 'a slow answer', send: get('/a'), upstream: SLOW },
   {
     name: 'a slow request',
-    send: [request('POST', '/a', ['content-length: 4'], 'ab'), { wait: 400 }, 'cd', { read: 1 }],
+    send: [request('POST', '/a', ['content-length: 4'], 'ab'), { wait: 750 }, 'cd', { read: 1 }],
   },
   { name: 'a quick one', send: get('/a') },
 ];

@@ -258,29 +258,29 @@ const idle: Group = {
   name: 'udp idle',
   config: bootstrap({
     listeners: [
-      udp({ proxy: { idle_timeout: '0.15s' } }),
-      udp({ name: 'refused', to: 'refused', proxy: { idle_timeout: '0.15s' } }),
+      udp({ proxy: { idle_timeout: '0.45s' } }),
+      udp({ name: 'refused', to: 'refused', proxy: { idle_timeout: '0.45s' } }),
       udp({
         name: 'each',
-        proxy: { idle_timeout: '0.15s', access_log_options: { access_log_flush_interval: '0.1s' } },
+        proxy: { idle_timeout: '0.45s', access_log_options: { access_log_flush_interval: '0.3s' } },
       }),
     ],
     clusters: [to('a'), to('refused', ['free.x'])],
   }),
   cases: [
-    test('a session ends', [say('c'), hear('c'), { wait: 250 }]),
-    test('and another begins', [say('c'), hear('c'), { wait: 250 }, say('c'), hear('c', 2), { wait: 250 }]),
+    test('a session ends', [say('c'), hear('c'), { wait: 650 }]),
+    test('and another begins', [say('c'), hear('c'), { wait: 650 }, say('c'), hear('c', 2), { wait: 650 }]),
     test('an answer that comes too late', [
       { backend: 'a', is: 'silent' },
       say('c'),
       { backend: 'a', expect: 1 },
-      { wait: 250 },
+      { wait: 650 },
       { backend: 'a', send: 'late', peer: 0 },
       { wait: 30 },
     ]),
     test('the client keeps it open', [
-      ...[1, 2, 3, 4, 5].flatMap((n): DatagramStep[] => [say('c', `${n}`), hear('c', n), { wait: 60 }]),
-      { wait: 250 },
+      ...[1, 2, 3, 4, 5].flatMap((n): DatagramStep[] => [say('c', `${n}`), hear('c', n), { wait: 120 }]),
+      { wait: 650 },
     ]),
     test('the backend keeps it open', [
       { backend: 'a', is: 'silent' },
@@ -289,23 +289,23 @@ const idle: Group = {
       ...[1, 2, 3, 4, 5].flatMap((n): DatagramStep[] => [
         { backend: 'a', send: `${n}`, peer: 0 },
         hear('c', n),
-        { wait: 60 },
+        { wait: 120 },
       ]),
-      { wait: 250 },
+      { wait: 650 },
     ]),
-    test('refused, then silent', [{ client: 'c', send: '1', to: 'refused' }, { wait: 300 }]),
-    test('too large, so there was no session', [{ client: 'c', send: { bytes: 2000 } }, { wait: 250 }]),
+    test('refused, then silent', [{ client: 'c', send: '1', to: 'refused' }, { wait: 700 }]),
+    test('too large, so there was no session', [{ client: 'c', send: { bytes: 2000 } }, { wait: 650 }]),
     test('logged from time to time', [
       { client: 'c', send: '1', to: 'each' },
       hear('c', 1),
-      { wait: 60 },
+      { wait: 120 },
       { client: 'c', send: '22', to: 'each' },
       hear('c', 2),
-      { wait: 300 },
+      { wait: 700 },
     ]),
     test('many clients at once', [
       ...Array.from({ length: 20 }, (_, i): DatagramStep[] => [say(`c${i}`, `${i}`), hear(`c${i}`)]).flat(),
-      { wait: 300 },
+      { wait: 700 },
     ]),
   ],
 };

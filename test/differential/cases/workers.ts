@@ -64,8 +64,8 @@ const several: Group = {
   arguments: ['--concurrency', '3'],
   config: bootstrap({
     listeners: [
-      http({ name: 'even', listener: EVEN }),
       // Answers of their own: how many upstream connections there are depends on the worker.
+      http({ name: 'even', routes: [direct({ prefix: '/' }, 200, 'here')], listener: EVEN }),
       http({ name: 'plain', routes: [direct({ prefix: '/' }, 200, 'here')] }),
       http({
         name: 'one-socket',
