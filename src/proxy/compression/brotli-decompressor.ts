@@ -1,13 +1,7 @@
 // Reads brotli as Envoy does: nothing may follow the end, and a piece unfolds to a hundred times its length at most.
 import { createBrotliDecompress } from 'node:zlib';
-import {
-  type DecompressionError,
-  type Decompressor,
-  type DecompressorPool,
-  MAX_IDLE,
-  Unfolding,
-} from './decompressor.ts';
-import { ZlibHandle } from './zlib-handle.ts';
+import { type DecompressionError, type Decompressor, type DecompressorPool, Unfolding } from './decompressor.ts';
+import { IdleHandles, ZlibHandle } from './zlib-handle.ts';
 
 /** Envoy: MaxInflateRatio of its brotli decompressor. */
 const MAX_INFLATE_RATIO = 100;
@@ -16,7 +10,7 @@ export class BrotliDecompressorPool implements DecompressorPool {
   readonly chunkBytes: number;
   readonly failed: (error: DecompressionError) => void;
   readonly unfolding = new Unfolding();
-  readonly #idle: ZlibHandle[] = [];
+  readonly #idle = new IdleHandles();
 
   constructor(chunkBytes: number, failed: (error: DecompressionError) => void) {
     this.chunkBytes = chunkBytes;
@@ -24,14 +18,11 @@ export class BrotliDecompressorPool implements DecompressorPool {
   }
 
   take(): Decompressor {
-    return new BrotliDecompressor(this, this.#idle.pop() ?? new ZlibHandle(createBrotliDecompress()));
+    return new BrotliDecompressor(this, this.#idle.take() ?? new ZlibHandle(createBrotliDecompress()));
   }
 
   give(handle: ZlibHandle): void {
-    if (handle.error === '' && this.#idle.length < MAX_IDLE) {
-      handle.reset();
-      this.#idle.push(handle);
-    } else handle.close();
+    this.#idle.give(handle);
   }
 }
 

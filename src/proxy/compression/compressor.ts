@@ -1,6 +1,6 @@
 // Compresses bodies piece by piece: gzip, brotli and zstd, with native compressors that are used again.
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
-import { ZlibHandle } from './zlib-handle.ts';
+import { MAX_IDLE, ZlibHandle } from './zlib-handle.ts';
 
 export type GzipOptions = {
   readonly level: number;
@@ -24,8 +24,6 @@ export type ZstdOptions = {
 };
 
 const DEFAULT_ZSTD_LEVEL = 3;
-/** Compressors that wait for their next body, per configuration; each holds tens of kilobytes. */
-const MAX_IDLE = 16;
 const OUTPUT_BYTES = 32 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 

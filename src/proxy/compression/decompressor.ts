@@ -28,8 +28,6 @@ export type Decompressor = {
 /** The decompressors of one configuration. */
 export type DecompressorPool = { take(): Decompressor };
 
-/** Decompressors that wait for their next body, per configuration. */
-export const MAX_IDLE = 16;
 const OUTPUT_BYTES = 32 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 

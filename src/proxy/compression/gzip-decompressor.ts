@@ -1,14 +1,8 @@
 // Reads gzip as Envoy does: one member, and nothing behind it.
 import { crc32, createInflateRaw } from 'node:zlib';
-import {
-  type DecompressionError,
-  type Decompressor,
-  type DecompressorPool,
-  MAX_IDLE,
-  Unfolding,
-} from './decompressor.ts';
+import { type DecompressionError, type Decompressor, type DecompressorPool, Unfolding } from './decompressor.ts';
 import { GzipHead } from './gzip-head.ts';
-import { ZlibHandle } from './zlib-handle.ts';
+import { IdleHandles, ZlibHandle } from './zlib-handle.ts';
 
 export type GzipReading = {
   readonly windowBits: number;
@@ -25,7 +19,7 @@ export class GzipDecompressorPool implements DecompressorPool {
   readonly options: GzipReading;
   readonly failed: (error: DecompressionError) => void;
   readonly unfolding = new Unfolding();
-  readonly #idle: ZlibHandle[] = [];
+  readonly #idle = new IdleHandles();
 
   constructor(options: GzipReading, failed: (error: DecompressionError) => void) {
     this.options = options;
@@ -33,15 +27,12 @@ export class GzipDecompressorPool implements DecompressorPool {
   }
 
   take(): Decompressor {
-    const handle = this.#idle.pop() ?? new ZlibHandle(createInflateRaw({ windowBits: this.options.windowBits }));
+    const handle = this.#idle.take() ?? new ZlibHandle(createInflateRaw({ windowBits: this.options.windowBits }));
     return new GzipDecompressor(this, handle);
   }
 
   give(handle: ZlibHandle): void {
-    if (handle.error === '' && this.#idle.length < MAX_IDLE) {
-      handle.reset();
-      this.#idle.push(handle);
-    } else handle.close();
+    this.#idle.give(handle);
   }
 }
 

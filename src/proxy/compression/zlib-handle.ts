@@ -18,6 +18,26 @@ type Native = {
 };
 type Inside = { readonly _handle: Native; readonly _writeState: Uint32Array };
 
+/** Kept of one configuration; each holds tens of kilobytes. */
+export const MAX_IDLE = 16;
+
+/** Handles of one configuration that wait for their next body. */
+export class IdleHandles {
+  readonly #idle: ZlibHandle[] = [];
+
+  take(): ZlibHandle | undefined {
+    return this.#idle.pop();
+  }
+
+  /** One that failed, or is one too many, is closed. */
+  give(handle: ZlibHandle): void {
+    if (handle.error === '' && this.#idle.length < MAX_IDLE) {
+      handle.reset();
+      this.#idle.push(handle);
+    } else handle.close();
+  }
+}
+
 /**
  * Units: bytes. After `write` the members say how much of both buffers is left and what failed.
  * A handle that failed does nothing until `reset`.

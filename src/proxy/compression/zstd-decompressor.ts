@@ -1,13 +1,7 @@
 // Reads zstd as Envoy does: frame after frame, each with the dictionary that its head names.
 import { createZstdDecompress } from 'node:zlib';
-import {
-  type DecompressionError,
-  type Decompressor,
-  type DecompressorPool,
-  MAX_IDLE,
-  Unfolding,
-} from './decompressor.ts';
-import { ZlibHandle } from './zlib-handle.ts';
+import { type DecompressionError, type Decompressor, type DecompressorPool, Unfolding } from './decompressor.ts';
+import { IdleHandles, ZlibHandle } from './zlib-handle.ts';
 
 export type ZstdReading = {
   readonly dictionaries: readonly Buffer[];
@@ -26,7 +20,7 @@ export class ZstdDecompressorPool implements DecompressorPool {
   readonly failed: (error: DecompressionError) => void;
   readonly unfolding = new Unfolding();
   readonly #dictionaries: ReadonlyMap<number, Buffer>;
-  readonly #idle: ZlibHandle[] = [];
+  readonly #idle = new IdleHandles();
 
   constructor({ dictionaries, chunkBytes }: ZstdReading, failed: (error: DecompressionError) => void) {
     this.chunkBytes = chunkBytes;
@@ -44,16 +38,14 @@ export class ZstdDecompressorPool implements DecompressorPool {
 
   /** Of a frame that names that dictionary, 0: none. Null: there is no such one. */
   handle(id: number): ZlibHandle | null {
-    if (id === 0) return this.#idle.pop() ?? new ZlibHandle(createZstdDecompress());
+    if (id === 0) return this.#idle.take() ?? new ZlibHandle(createZstdDecompress());
     const dictionary = this.#dictionaries.get(id);
     return dictionary === undefined ? null : new ZlibHandle(createZstdDecompress({ dictionary }));
   }
 
   give(handle: ZlibHandle, isPlain: boolean): void {
-    if (isPlain && handle.error === '' && this.#idle.length < MAX_IDLE) {
-      handle.reset();
-      this.#idle.push(handle);
-    } else handle.close();
+    if (isPlain) this.#idle.give(handle);
+    else handle.close();
   }
 }
 

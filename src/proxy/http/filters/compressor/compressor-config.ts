@@ -3,12 +3,8 @@ import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { decodeStringMatcher, STRING_MATCHER_FIELDS, type StringMatcherPb } from '../../../config/matcher.ts';
 import { decodeRuntimeFlag, RUNTIME_FLAG_FIELDS, type RuntimeFlag, type RuntimeFlagPb } from '../../../runtime-flag.ts';
 import { ContentTypes } from './accept-encoding.ts';
-import {
-  COMPRESSOR_LIBRARY_FIELDS,
-  type CompressorLibrary,
-  decodeCompressorLibrary,
-  type LibraryPb,
-} from './libraries.ts';
+import type { LibraryPb } from './library.ts';
+import { COMPRESSOR_LIBRARY_FIELDS, type CompressorLibrary, decodeCompressorLibrary } from './libraries.ts';
 
 const PACKAGE = 'envoy.extensions.filters.http.compressor.v3';
 export const COMPRESSOR_TYPE = `${PACKAGE}.Compressor`;

@@ -3,9 +3,8 @@ import { constants } from 'node:zlib';
 import { CompressorPool } from '../../../compression/compressor.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { DATA_SOURCE_FIELDS, type DataSourcePb } from '../../../formatter/data-source.ts';
+import { type LibraryPb, unpackLibrary } from './library.ts';
 import { readZstdDictionary } from './zstd-dictionary.ts';
-
-export type LibraryPb = { name?: string; typed_config?: object };
 
 /** A compressor library as configured. */
 export type CompressorLibrary = {
@@ -78,23 +77,18 @@ type BrotliPb = {
 type ZstdPb = { compression_level?: number; enable_checksum?: boolean; strategy?: string; dictionary?: DataSourcePb };
 
 export function decodeCompressorLibrary(message: LibraryPb | undefined, d: ConfigDecoder): CompressorLibrary | null {
-  if (message?.typed_config === undefined) {
-    d.reject('typed_config', 'must be set: it says which library compresses');
-    return null;
-  }
-  const dt = d.at('typed_config');
-  const unpacked = d.environment.unpack(message.typed_config, dt);
-  if (unpacked === null) return null;
-  const name = message.name ?? '';
-  switch (unpacked.type) {
+  const library = unpackLibrary(message, d, 'compresses');
+  if (library === null) return null;
+  const { name, type } = library;
+  switch (type) {
     case GZIP:
-      return { name, kind: 'gzip', encoding: 'gzip', makePool: gzip(unpacked.message as GzipPb) };
+      return { name, kind: 'gzip', encoding: 'gzip', makePool: gzip(library.message as GzipPb) };
     case BROTLI:
-      return { name, kind: 'brotli', encoding: 'br', makePool: brotli(unpacked.message as BrotliPb) };
+      return { name, kind: 'brotli', encoding: 'br', makePool: brotli(library.message as BrotliPb) };
     case ZSTD:
-      return { name, kind: 'zstd', encoding: 'zstd', makePool: zstd(unpacked.message as ZstdPb, dt) };
+      return { name, kind: 'zstd', encoding: 'zstd', makePool: zstd(library.message as ZstdPb, library.d) };
     default:
-      dt.reject('', `there is no compressor library of type ${unpacked.type}: use gzip, brotli or zstd`);
+      library.d.reject('', `there is no compressor library of type ${type}: use gzip, brotli or zstd`);
       return null;
   }
 }

@@ -5,9 +5,9 @@ import { GzipDecompressorPool } from '../../../compression/gzip-decompressor.ts'
 import { ZstdDecompressorPool } from '../../../compression/zstd-decompressor.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { DATA_SOURCE_FIELDS, type DataSourcePb } from '../../../formatter/data-source.ts';
+import { type LibraryPb, unpackLibrary } from '../compressor/library.ts';
 import { readZstdDictionary } from '../compressor/zstd-dictionary.ts';
 
-export type LibraryPb = { name?: string; typed_config?: object };
 type Failed = (error: DecompressionError) => void;
 
 export type DecompressorLibrary = {
@@ -65,31 +65,26 @@ export function decodeDecompressorLibrary(
   message: LibraryPb | undefined,
   d: ConfigDecoder,
 ): DecompressorLibrary | null {
-  if (message?.typed_config === undefined) {
-    d.reject('typed_config', 'must be set: it says which library decompresses');
-    return null;
-  }
-  const dt = d.at('typed_config');
-  const unpacked = d.environment.unpack(message.typed_config, dt);
-  if (unpacked === null) return null;
-  const name = message.name ?? '';
-  switch (unpacked.type) {
+  const library = unpackLibrary(message, d, 'decompresses');
+  if (library === null) return null;
+  const { name, type } = library;
+  switch (type) {
     case GZIP:
-      return { name, kind: 'gzip', encoding: 'gzip', makePool: gzip(unpacked.message as GzipPb) };
+      return { name, kind: 'gzip', encoding: 'gzip', makePool: gzip(library.message as GzipPb) };
     case BROTLI: {
-      const { chunk_size: chunkBytes = DEFAULT_CHUNK_BYTES } = unpacked.message as { chunk_size?: number };
+      const { chunk_size: chunkBytes = DEFAULT_CHUNK_BYTES } = library.message as { chunk_size?: number };
       const makePool = (failed: Failed) => new BrotliDecompressorPool(chunkBytes, failed);
       return { name, kind: 'brotli', encoding: 'br', makePool };
     }
     case ZSTD: {
-      const { dictionaries = [], chunk_size: chunkBytes = DEFAULT_ZSTD_CHUNK_BYTES } = unpacked.message as ZstdPb;
-      const read = dictionaries.map((source, i) => readZstdDictionary(source, dt.at('dictionaries', i)));
+      const { dictionaries = [], chunk_size: chunkBytes = DEFAULT_ZSTD_CHUNK_BYTES } = library.message as ZstdPb;
+      const read = dictionaries.map((source, i) => readZstdDictionary(source, library.d.at('dictionaries', i)));
       const found = read.filter((dictionary) => dictionary !== null);
       const makePool = (failed: Failed) => new ZstdDecompressorPool({ dictionaries: found, chunkBytes }, failed);
       return { name, kind: 'zstd', encoding: 'zstd', makePool };
     }
     default:
-      dt.reject('', `there is no decompressor library of type ${unpacked.type}: use gzip, brotli or zstd`);
+      library.d.reject('', `there is no decompressor library of type ${type}: use gzip, brotli or zstd`);
       return null;
   }
 }

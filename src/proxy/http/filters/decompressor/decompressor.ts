@@ -17,8 +17,8 @@ import {
   DECOMPRESSION_STATS,
   DECOMPRESSOR_LIBRARY_FIELDS,
   type DecompressorLibrary,
-  type LibraryPb,
 } from './decompressor-libraries.ts';
+import type { LibraryPb } from '../compressor/library.ts';
 
 const TYPE = 'envoy.extensions.filters.http.decompressor.v3.Decompressor';
 const DIRECTION_STATS = {
