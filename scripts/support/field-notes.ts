@@ -56,6 +56,9 @@ const SCOPED_ROUTES = 'envoy.extensions.filters.network.http_connection_manager.
 const CLUSTER = 'envoy.config.cluster.v3.Cluster';
 const UPSTREAM_HTTP = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const NO_METADATA = 'refused: METADATA frames are not supported';
+const KEEP_MATCHING =
+  'refused: so it is in Envoy but for custom responses, where Envoy asks nothing more, and for filter chains and ' +
+  'clusters, where it crashes';
 const NO_HTTP3 = 'refused: HTTP/3 to upstreams is not supported';
 
 /** Messages that the tables know only so that they can be refused with a better reason than a missing field. */
@@ -101,6 +104,12 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'only false: the system chooses the port',
   ],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.allow_renegotiation', 'only false'],
+  [
+    'envoy.config.rbac.v3.RBAC.audit_logging_options',
+    'refused: Envoy 1.40 takes it and writes nothing, for it has no audit logger; use an access log',
+  ],
+  ['xds.type.matcher.v3.Matcher.OnMatch.keep_matching', KEEP_MATCHING],
+  ['envoy.config.common.matcher.v3.Matcher.OnMatch.keep_matching', KEEP_MATCHING],
   ['envoy.config.route.v3.RateLimit.apply_on_stream_done', 'of the filter’s own; on routes Envoy does not look at it'],
 ]);
 

@@ -212,7 +212,7 @@ export const ROOMS: readonly Room[] = [
     ],
     types: PROXY_TYPES,
   },
-  { path: 'src/proxy/matcher/', may: FILTER, types: PROXY_TYPES },
+  { path: 'src/proxy/matcher/', may: ['src/proxy/route/xxhash64.ts', ...FILTER], types: PROXY_TYPES },
   {
     path: 'src/proxy/rbac/',
     may: ['src/proxy/matcher/', 'src/proxy/tls/decode-validation.ts', ...FILTER],

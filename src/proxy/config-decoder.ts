@@ -4,9 +4,10 @@ import type { DnsCacheClaims } from './dns-cache/dns-caches.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { AdminTaps } from './http/admin-taps.ts';
-import type { FractionalPercent, HttpFilterFactory } from './http/filter.ts';
+import type { FractionalPercent, HttpFilterFactory, Runtime } from './http/filter.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
 import type { BindConfig, ConfigSource } from '../proto/generated/types.d.ts';
+import type { StatStore } from '../telemetry/metrics.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
 import type { ConfigPlace } from './xds/place.ts';
 
@@ -85,6 +86,10 @@ export type DecodeEnvironment = {
   readonly httpFilter?: (type: string) => HttpFilterFactory | null;
   /** How the proxy itself calls services; absent where only a part is decoded. */
   readonly httpClient?: HttpClient;
+  /** Runtime values, variables of the process, statistics; absent where only a part is decoded. */
+  readonly runtime?: Runtime;
+  readonly variables?: Readonly<Record<string, string | undefined>>;
+  readonly stats?: StatStore;
   /** What the admin interface taps; null where there is none, absent where only a part is decoded. */
   readonly taps?: AdminTaps | null;
   /** Opens an Any: its type's full name and message, or null after rejecting it at `d`. */

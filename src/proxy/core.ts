@@ -165,7 +165,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     httpFilters: filters,
     upstreamTransports: transportFactories,
     upstreamFilters: clusterFilters,
-    ...{ runtime, random, shared, version: 'bootstrap', staticSecrets, httpClient, dnsCaches },
+    ...{ runtime, random, stats, shared, version: 'bootstrap', staticSecrets, httpClient, dnsCaches },
     logServices: new LogServices(httpClient, stats, local),
     ...{ localNode: node, serviceCluster: local.clusterName, scriptLog: own.luaLog },
     hasAds: bootstrap.dynamic_resources?.ads_config !== undefined,

@@ -20,6 +20,7 @@ import { httpFilterConfigCases } from './cases/http-filters-bad.ts';
 import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { luaConfigCases } from './cases/lua-more.ts';
+import { matcherInputConfigCases } from './cases/matcher-inputs.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
 import { tapConfigCases } from './cases/tap-bad.ts';
@@ -53,6 +54,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...forwardProxySubConfigCases,
     ...http2ConfigCases,
     ...httpFilterConfigCases,
+    ...matcherInputConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,
     ...tapConfigCases,

@@ -63,6 +63,7 @@ import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
 import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
+import { matcherInputGroups } from './cases/matcher-inputs.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
 import { runtimeKeyGroups } from './cases/runtime-keys.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
@@ -113,6 +114,7 @@ export const allGroups: readonly Group[] = [
   ...luaMoreGroups,
   ...compositeGroups,
   ...customResponseGroups,
+  ...matcherInputGroups,
   ...tapGroups,
   ...statefulSessionGroups,
   ...compressorGroups,

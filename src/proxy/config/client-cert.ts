@@ -30,6 +30,7 @@ export function decodeClientCert(message: HttpConnectionManager, d: ConfigDecode
     message.forward_client_cert_matcher as MatcherPb,
     {
       input: exchangeInput,
+      metadata: (info) => info.dynamicMetadata,
       action(type, action, at) {
         if (type === ACTION) return policies.push(decodePolicy(action as PolicyPb)) - 1;
         at.reject('', `${type} is not supported: only ${ACTION} is`);

@@ -72,6 +72,7 @@ function decodeMatcherSpecifier(message: { cluster_matcher?: MatcherPb }, d: Con
     message.cluster_matcher ?? {},
     {
       input: (type, input) => (type === QUERY_INPUT ? queryInput(input) : exchangeInput(type, input)),
+      metadata: (info) => info.dynamicMetadata,
       action(type, action, at) {
         if (type !== CLUSTER_ACTION) at.reject('', `${type} is no cluster`);
         return clusters.push((action as { cluster?: string }).cluster ?? '') - 1;

@@ -4,6 +4,7 @@ import { type Any, unpackAny } from '../../proto/any.ts';
 import { Report } from '../../proto/report.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
+import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
 import type { UpstreamFilterFactory } from '../cluster/upstream-filter.ts';
@@ -37,6 +38,7 @@ export type EnvironmentParts = {
   readonly staticSecrets?: StaticSecrets;
   readonly dnsCaches?: DnsCacheClaims;
   readonly taps?: AdminTaps | null;
+  readonly stats?: StatStore;
   readonly hasAds?: boolean;
   readonly isAdsDelta?: boolean;
   readonly httpClient?: HttpClient;

@@ -203,7 +203,8 @@ test('values', () => {
     [{ bool_match: true }, false, false],
     [{ present_match: true }, 0, true],
     [{ present_match: true }, undefined, false],
-    [{ present_match: false }, undefined, true],
+    [{ present_match: false }, undefined, false],
+    [{ present_match: false }, 0, false],
     [{ list_match: { one_of: { string_match: { exact: 'b' } } } }, ['a', 'b'], true],
     [{ list_match: { one_of: { string_match: { exact: 'c' } } } }, ['a', 'b'], false],
     [{ or_match: { value_matchers: [{ bool_match: true }, { string_match: { prefix: 'x' } }] } }, 'xy', true],
@@ -228,7 +229,7 @@ test('metadata by path, inverted or not', () => {
   const absent = clean((d) =>
     decodeMetadataMatcher({ filter: 'f', path: [{ key: 'a' }], value: { present_match: false } }, d),
   );
-  assert.equal(absent.matches(null), true);
+  assert.equal(absent.matches(null), false);
 });
 
 test('filter state as text and as address', () => {

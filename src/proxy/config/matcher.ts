@@ -6,7 +6,7 @@ import { compileRegex, parseSubstitution, type Regex, type Substitution } from '
 import { H, type HeaderKey, headerKey, PSEUDO_LIMIT } from '../../wire/header-names.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import type { FractionalPercent, Runtime } from '../http/filter.ts';
+import type { FractionalPercent } from '../http/filter.ts';
 import { inlineRequestHeaders } from '../../wire/inline-headers.ts';
 import { type FilterStateObject, findFilterState, type StreamInfo } from '../stream-info.ts';
 
@@ -121,7 +121,7 @@ export function decodeRegex(message: RegexMatcherPb | undefined, d: ConfigDecode
     return null;
   }
   const own = message?.google_re2?.max_program_size;
-  const { runtime } = d.environment as { readonly runtime?: Runtime };
+  const { runtime } = d.environment;
   const limit = own ?? runtime?.number(MAX_SIZE_KEY, MAX_SIZE) ?? MAX_SIZE;
   const size = compiled.programSize();
   if (size <= limit) return compiled;
@@ -386,7 +386,8 @@ export function decodeValueMatcher(message: ValueMatcherPb | undefined, d: Confi
   }
   if (message?.present_match !== undefined) {
     const wanted = message.present_match;
-    return { matches: (value) => (value !== undefined) === wanted };
+    // What is absent matches neither, as in Envoy.
+    return { matches: (value) => wanted && value !== undefined };
   }
   if (message?.list_match !== undefined) {
     const element = decodeValueMatcher(message.list_match.one_of, d.at('list_match').at('one_of'));
@@ -417,11 +418,16 @@ export function decodeMetadataMatcher(message: MetadataMatcherPb, d: ConfigDecod
   const invert = message.invert === true;
   return {
     matches(metadata) {
-      let found: unknown = metadata?.get(filter);
-      for (const key of path) found = propertyOf(found, key);
-      return value.matches(found) !== invert;
+      return value.matches(metadataValue(metadata, filter, path)) !== invert;
     },
   };
+}
+
+/** Undefined where there is none. */
+export function metadataValue(metadata: Metadata | null, namespace: string, path: readonly string[]): unknown {
+  let found: unknown = metadata?.get(namespace);
+  for (const key of path) found = propertyOf(found, key);
+  return found;
 }
 
 function propertyOf(value: unknown, key: string): unknown {

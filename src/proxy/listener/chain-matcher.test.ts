@@ -138,7 +138,7 @@ test('what Envoy refuses is refused in its words', () => {
   assert.deepEqual(refused(custom(input('SourceIPInput'), 'CelMatcher', {})), [
     'xds.type.matcher.v3.CelMatcher is not supported as a matcher here',
   ]);
-  assert.deepEqual(refused({ on_no_match: { ...chain('a'), keep_matching: true } }), ['not supported']);
+  assert.deepEqual(refused({ on_no_match: { ...chain('a'), keep_matching: true } }), ['is not supported: remove it']);
   assert.deepEqual(refused({ on_no_match: {} }), ['is required: matcher or action']);
   assert.equal(refused({ on_no_match: { action: extension('envoy.config.rbac.v3.Action', {}) } }).length, 1);
 });

@@ -5,7 +5,7 @@ import { MATCHER_TREE_FIELDS, decodeMatcher } from '../matcher/matcher.ts';
 import type { MatcherPb } from '../matcher/matcher.ts';
 import { NETWORK_INPUTS, NETWORK_INPUT_FIELDS, networkInput } from '../matcher/network-inputs.ts';
 import type { NetworkFacts } from '../matcher/network-inputs.ts';
-import { isSameIpOrLoopback } from '../matcher/source-type.ts';
+import { SOURCE_TYPE, sourceType } from '../matcher/source-type.ts';
 import { NO_MATCH } from '../matcher/step.ts';
 import type { Input } from '../matcher/step.ts';
 import type { AcceptedSocket } from './filter.ts';
@@ -31,8 +31,7 @@ const CHAIN_NAME = 'google.protobuf.StringValue';
 
 /** What only the choice of a chain can look at. */
 const SOCKET_INPUTS: Readonly<Record<string, Input<MatcherFacts, null>>> = {
-  [`${NETWORK_INPUTS}.SourceTypeInput`]: (socket) =>
-    isSameIpOrLoopback(socket.localAddress, socket.remoteAddress) ? 'local' : undefined,
+  [SOURCE_TYPE]: (socket) => sourceType(socket.localAddress, socket.remoteAddress),
   [`${NETWORK_INPUTS}.TransportProtocolInput`]: (socket) => socket.transportProtocol || DEFAULT_TRANSPORT_PROTOCOL,
   // Envoy writes the list so: 'h2','http/1.1'.
   [`${NETWORK_INPUTS}.ApplicationProtocolInput`]: ({ applicationProtocols: protocols }) =>
@@ -42,7 +41,7 @@ const SOCKET_INPUTS: Readonly<Record<string, Input<MatcherFacts, null>>> = {
 export const CHAIN_MATCHER_FIELDS = {
   ...MATCHER_TREE_FIELDS,
   ...NETWORK_INPUT_FIELDS,
-  [`${NETWORK_INPUTS}.SourceTypeInput`]: '',
+  [SOURCE_TYPE]: '',
   [`${NETWORK_INPUTS}.TransportProtocolInput`]: '',
   [`${NETWORK_INPUTS}.ApplicationProtocolInput`]: '',
 } as const;

@@ -4,6 +4,7 @@ import type { Headers } from '../../wire/headers.ts';
 import { matchedHeaderKey } from '../config/matcher.ts';
 import { findFilterState, type StreamInfo } from '../stream-info.ts';
 import { CEL_MATCHER_FIELDS } from './cel-predicate.ts';
+import { METADATA_INPUT_FIELDS } from './metadata-input.ts';
 import { NETWORK_INPUT_FIELDS, type NetworkFacts, networkInput, SSL_INPUT_FIELDS, sslInput } from './network-inputs.ts';
 import type { Input } from './step.ts';
 
@@ -14,6 +15,7 @@ export const EXCHANGE_INPUT_FIELDS = {
   ...NETWORK_INPUT_FIELDS,
   ...SSL_INPUT_FIELDS,
   ...CEL_MATCHER_FIELDS,
+  ...METADATA_INPUT_FIELDS,
   [HEADER_INPUT]: 'header_name',
 } as const;
 

@@ -5,7 +5,9 @@ import { bytesOf } from '../../base/matcher-text.ts';
 import { matchedHeaderKey, parseQuery } from '../config/matcher.ts';
 import { findFilterState, type StreamInfo } from '../stream-info.ts';
 import { CEL_MATCHER_FIELDS } from './cel-predicate.ts';
+import { METADATA_INPUT_FIELDS } from './metadata-input.ts';
 import { NETWORK_INPUT_FIELDS, type NetworkFacts, networkInput, SSL_INPUT_FIELDS, sslInput } from './network-inputs.ts';
+import { SOURCE_TYPE, sourceType } from './source-type.ts';
 import type { Input } from './step.ts';
 
 const TYPE = 'envoy.type.matcher.v3';
@@ -15,6 +17,8 @@ export const HTTP_INPUT_FIELDS = {
   ...NETWORK_INPUT_FIELDS,
   ...SSL_INPUT_FIELDS,
   ...CEL_MATCHER_FIELDS,
+  ...METADATA_INPUT_FIELDS,
+  [SOURCE_TYPE]: '',
   [`${TYPE}.HttpRequestHeaderMatchInput`]: 'header_name',
   [`${TYPE}.HttpRequestTrailerMatchInput`]: 'header_name',
   [`${TYPE}.HttpResponseHeaderMatchInput`]: 'header_name',
@@ -57,6 +61,8 @@ export function httpInput(type: string, message: object): Input<SeenExchange, nu
       return statusInput((status) => (status >= 100 && status < 600 ? `${Math.trunc(status / 100)}xx` : undefined));
     case `${TYPE}.HttpResponseLocalReplyMatchInput`:
       return ({ responseHeaders, isLocalReply }) => (responseHeaders === null ? null : String(isLocalReply));
+    case SOURCE_TYPE:
+      return ({ info }) => sourceType(info.connection.localAddress, info.remoteAddress);
     default:
       return networkInput(FACTS, type, message) ?? sslInput(tlsOf, type);
   }

@@ -3,11 +3,14 @@ import { bytesOf } from '../../base/matcher-text.ts';
 import type { StringMatcher } from '../../base/matcher.ts';
 import type { AttributeSource } from '../cel/attributes.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
-import { decodeStringMatcher } from '../config/matcher.ts';
-import type { StringMatcherPb } from '../config/matcher.ts';
+import { decodeStringMatcher, FRACTION_FIELDS, METADATA_MATCHER_FIELDS, metadataValue } from '../config/matcher.ts';
+import type { Metadata, MetadataMatcherPb, StringMatcherPb } from '../config/matcher.ts';
 import { CEL_INPUT, decodeCelPredicate } from './cel-predicate.ts';
+import { decodeMetadataPredicate, decodeTextMatcher } from './input-matchers.ts';
+import { INPUT_MATCHER_FIELDS, METADATA_MATCHER } from './input-matchers.ts';
 import { IP_MATCHER, decodeIpTree } from './ip-tree.ts';
 import type { IpMatcherPb } from './ip-tree.ts';
+import { METADATA_INPUT } from './metadata-input.ts';
 import { SERVER_NAME_MATCHER, decodeServerNameTree } from './server-name-tree.ts';
 import type { ServerNameMatcherPb } from './server-name-tree.ts';
 import { NO_MATCH, UNDECIDED } from './step.ts';
@@ -36,10 +39,12 @@ export type MatcherPb = {
 };
 
 const XDS = 'xds.type.matcher.v3';
+/** Anywhere: what the process was started with. */
+const VARIABLE_INPUT = 'envoy.extensions.matching.common_inputs.environment_variable.v3.Config';
 
 /**
- * Supported fields, inputs and actions aside. Left out, and so refused: keep_matching (whoever is asked here wants one
- * answer; Envoy 1.40 crashes on it).
+ * Supported fields, inputs and actions aside. Refused whatever it says: keep_matching, which Envoy 1.40 takes for
+ * custom responses alone, where it goes on to nothing, and for filter chains and clusters, where it crashes on it.
  */
 export const MATCHER_TREE_FIELDS = {
   [`${XDS}.Matcher`]: 'matcher_list matcher_tree on_no_match',
@@ -50,7 +55,7 @@ export const MATCHER_TREE_FIELDS = {
   [`${XDS}.Matcher.MatcherList.Predicate.PredicateList`]: 'predicate',
   [`${XDS}.Matcher.MatcherTree`]: 'input exact_match_map prefix_match_map custom_match',
   [`${XDS}.Matcher.MatcherTree.MatchMap`]: 'map',
-  [`${XDS}.Matcher.OnMatch`]: 'matcher action',
+  [`${XDS}.Matcher.OnMatch`]: 'matcher action keep_matching',
   [`${XDS}.StringMatcher`]: 'exact prefix suffix safe_regex contains ignore_case',
   [`${XDS}.RegexMatcher`]: 'google_re2 regex',
   [`${XDS}.RegexMatcher.GoogleRE2`]: '',
@@ -60,6 +65,11 @@ export const MATCHER_TREE_FIELDS = {
   [`${SERVER_NAME_MATCHER}.DomainMatcher`]: 'domains on_match',
   'xds.core.v3.CidrRange': 'address_prefix prefix_len',
   'xds.core.v3.TypedExtensionConfig': 'name typed_config',
+  [VARIABLE_INPUT]: 'name',
+  ...INPUT_MATCHER_FIELDS,
+  ...METADATA_MATCHER_FIELDS,
+  'envoy.config.core.v3.CidrRange': 'address_prefix prefix_len',
+  ...FRACTION_FIELDS,
 } as const;
 
 /** Null: it cannot be told yet. */
@@ -73,6 +83,8 @@ export type MatcherContext<S, E> = {
   action(type: string, message: unknown, d: ConfigDecoder): number;
   /** What expressions see of it; absent: there is no exchange that they could be about. */
   seen?(subject: S, beside: E): AttributeSource;
+  /** Dynamic metadata; absent: there is none, and no input that looks at it. */
+  metadata?(subject: S, beside: E): Metadata | null;
 };
 
 export function decodeMatcher<S, E>(message: MatcherPb, context: MatcherContext<S, E>, d: ConfigDecoder): Step<S, E> {
@@ -168,7 +180,7 @@ function decodeOnMatch<S, E>(
   context: MatcherContext<S, E>,
   d: ConfigDecoder,
 ): Step<S, E> {
-  if (message?.keep_matching === true) d.reject('keep_matching', 'not supported');
+  if (message?.keep_matching === true) d.reject('keep_matching', 'is not supported: remove it');
   if (message?.matcher !== undefined) return decodeMatcher(message.matcher, context, d.at('matcher'));
   if (message?.action === undefined) {
     d.reject('', 'is required: matcher or action');
@@ -227,16 +239,53 @@ function decodeSingle<S, E>(
     }
   }
   const input = decodeInput(message.input, context, d.at('input'));
-  if (message.custom_match !== undefined) {
-    d.reject('custom_match', `not supported but with the input ${CEL_INPUT}`);
-    return () => false;
-  }
+  if (message.custom_match !== undefined) return decodeCustomMatch(message, input, context, d);
   const matcher: StringMatcher = decodeStringMatcher(message.value_match, d.at('value_match'));
   return (subject, beside) => {
     const value = input(subject, beside);
     if (value === null) return null;
     return value !== undefined && matcher.matches(value);
   };
+}
+
+/** A matcher that is given what it does not take is no match, as in Envoy. */
+function decodeCustomMatch<S, E>(
+  message: SinglePredicatePb,
+  input: Input<S, E>,
+  context: MatcherContext<S, E>,
+  d: ConfigDecoder,
+): Predicate<S, E> {
+  const at = d.at('custom_match').at('typed_config');
+  const unpacked = d.environment.unpack(message.custom_match?.typed_config, at);
+  if (unpacked === null) return () => false;
+  if (unpacked.type === METADATA_MATCHER) {
+    const predicate = decodeMetadataPredicate(unpacked.message, at);
+    const value = decodeMetadataInput(message.input, context, d.at('input'));
+    return value === null ? () => false : (subject, beside) => predicate(value(subject, beside));
+  }
+  const matches = decodeTextMatcher(unpacked.type, unpacked.message, at);
+  if (matches === undefined) {
+    at.reject('', `${unpacked.type} is not supported as a matcher of what this input gives`);
+    return () => false;
+  }
+  return (subject, beside) => {
+    const text = input(subject, beside);
+    return text === null ? null : text !== undefined && matches(text);
+  };
+}
+
+/** Null where the input is another one. */
+function decodeMetadataInput<S, E>(
+  message: ExtensionPb | undefined,
+  context: MatcherContext<S, E>,
+  d: ConfigDecoder,
+): ((subject: S, beside: E) => unknown) | null {
+  const unpacked = d.environment.unpack(message?.typed_config, d.at('typed_config'));
+  const { metadata } = context;
+  if (metadata === undefined || unpacked?.type !== METADATA_INPUT) return null;
+  const { filter, path } = unpacked.message as MetadataMatcherPb;
+  const keys = (path ?? []).map(({ key }) => key ?? '');
+  return (subject, beside) => metadataValue(metadata(subject, beside), filter ?? '', keys);
 }
 
 function decodeExpression<S, E>(
@@ -257,6 +306,13 @@ function decodeInput<S, E>(
   const at = d.at('typed_config');
   const unpacked = d.environment.unpack(message?.typed_config, at);
   if (unpacked === null) return () => undefined;
+  if (unpacked.type === VARIABLE_INPUT) {
+    const value = d.environment.variables?.[(unpacked.message as { name?: string }).name ?? ''];
+    const bytes = value === undefined ? undefined : bytesOf(value);
+    return () => bytes;
+  }
+  // It gives no text.
+  if (unpacked.type === METADATA_INPUT && context.metadata !== undefined) return () => undefined;
   const input = context.input(unpacked.type, unpacked.message, at);
   if (input === undefined) at.reject('', `${unpacked.type} is not supported as an input here`);
   return input ?? (() => undefined);

@@ -98,9 +98,9 @@ export type RbacPb = {
 
 const PATH_TEMPLATE = 'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig';
 
-/** Supported fields, for the `fields` of a filter. Left out and so refused: audit logs. */
+/** Supported fields, for the `fields` of a filter. Audit logs are refused whatever they say. */
 export const RBAC_FIELDS = {
-  'envoy.config.rbac.v3.RBAC': 'action policies',
+  'envoy.config.rbac.v3.RBAC': 'action policies audit_logging_options',
   'envoy.config.rbac.v3.Policy': 'permissions principals condition checked_condition cel_config',
   'envoy.config.rbac.v3.Permission':
     'and_rules or_rules any header url_path destination_ip destination_port destination_port_range metadata not_rule ' +
@@ -126,7 +126,9 @@ export const RBAC_FIELDS = {
 const PORT_LIMIT = 65536;
 
 export function decodeRbac(message: RbacPb, d: ConfigDecoder): PolicyEngine {
-  if (message.audit_logging_options !== undefined) d.reject('audit_logging_options', 'not supported');
+  if (message.audit_logging_options !== undefined) {
+    d.reject('audit_logging_options', 'Envoy has no audit loggers and writes nothing: use an access log');
+  }
   const policies: RbacPolicy[] = [];
   for (const [name, policy] of Object.entries(message.policies ?? {})) {
     policies.push(decodePolicy(name, policy, d.at('policies', name)));

@@ -108,7 +108,7 @@ test('what is not supported is refused with its place', () => {
     `${at}: a.CelInput is not supported as an input here`,
   ]);
   assert.deepEqual(refused({ on_no_match: { action: extension('a.Other', {}), keep_matching: true } }), [
-    'on_no_match.keep_matching: not supported',
+    'on_no_match.keep_matching: is not supported: remove it',
     'on_no_match.action.typed_config: a.Other is not supported: only envoy.config.rbac.v3.Action is',
   ]);
 });

@@ -65,6 +65,7 @@ export function decodeMatcherEngine(message: MatcherPb, d: ConfigDecoder): Match
     {
       input: exchangeInput,
       seen: (info, headers) => ({ info, requestHeaders: headers, responseHeaders: null, responseTrailers: null }),
+      metadata: (info) => info.dynamicMetadata,
       action(type, leaf, at) {
         if (type !== ACTION) {
           at.reject('', `${type} is not supported: only ${ACTION} is`);

@@ -29,6 +29,7 @@ export function decodeMatchTree(message: MatcherPb, d: ConfigDecoder): MatchTree
     {
       input: httpInput,
       seen: (exchange) => exchange,
+      metadata: ({ info }) => info.dynamicMetadata,
       action(type, action, at) {
         if (type === SKIP_FILTER) return actions.push(null) - 1;
         if (type === EXECUTE_ACTION) return actions.push(decodeExecuteAction(action as never, at)) - 1;

@@ -40,7 +40,12 @@ function decodeConfig(message: CustomResponsePb, d: ConfigDecoder): CustomRespon
   if (message.custom_response_matcher === undefined) return Object.freeze({ step: null, policies });
   const step = decodeMatcher<SeenExchange, null>(
     message.custom_response_matcher,
-    { input: httpInput, action: (type, action, at) => policies.push(decodePolicy(type, action, at)) - 1 },
+    {
+      input: httpInput,
+      seen: (exchange) => exchange,
+      metadata: ({ info }) => info.dynamicMetadata,
+      action: (type, action, at) => policies.push(decodePolicy(type, action, at)) - 1,
+    },
     d.at('custom_response_matcher'),
   );
   return Object.freeze({ step, policies: Object.freeze(policies) });
