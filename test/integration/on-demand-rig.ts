@@ -96,11 +96,15 @@ export class HostServer {
   }
 }
 
+/** How long an answer may take on a busy machine. */
+export const ASK_MS = 20_000;
+
 /** Status of the answer, or 'none' when there is none in time. */
 export function ask(
   port: number,
   headers: Readonly<Record<string, string>>,
   body: readonly string[] = [],
+  limitMs = ASK_MS,
 ): Promise<string> {
   return new Promise((resolve) => {
     const method = body.length === 0 ? 'GET' : 'POST';
@@ -110,7 +114,7 @@ export function ask(
       response.on('end', () => resolve(String(response.statusCode)));
     });
     sent.on('error', () => resolve('none'));
-    sent.setTimeout(700, () => sent.destroy());
+    sent.setTimeout(limitMs, () => sent.destroy());
     for (const part of body) sent.write(part);
     sent.end();
   });

@@ -134,6 +134,37 @@ for (const type of ['DELTA_GRPC', 'GRPC']) {
   });
 }
 
+test('each worker hears of routes that another one asked for just before', { timeout: 120_000 }, async () => {
+  const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
+  const prepare: Parameters<typeof startRig>[2] = (ads, port) => {
+    put(ads, LISTENER, 'main', listener('main', port, [ON_DEMAND], { rds: undefined, scoped_routes: scopedRoutes() }));
+    put(ads, SCOPE, 'sa', scope('sa', 'a', 'a'));
+    put(ads, ROUTES, 'a', routesOf('a', 211));
+    for (const [i, key] of keys.entries()) {
+      put(ads, SCOPE, key, scope(key, key, key, { on_demand: true }));
+      put(ads, ROUTES, key, routesOf(key, 300 + i));
+    }
+  };
+  const rig = await startRig('heddle', 'DELTA_GRPC', prepare, {}, ['--concurrency', '2']);
+  const find = (key: string): Promise<string> => ask(rig.port, { host: 'any.test', 'x-scope': key });
+  try {
+    await until('the listener is there', async () => (await find('a')) === '211', 10_000);
+    const answered = await Promise.all(
+      keys.map(async (key) => {
+        const own: string[] = [];
+        for (let i = 0; i < 6; i++) own.push(await find(key));
+        return own;
+      }),
+    );
+    assert.deepEqual(
+      answered,
+      keys.map((_, i) => Array.from({ length: 6 }, () => String(300 + i))),
+    );
+  } finally {
+    await rig.stop();
+  }
+});
+
 test('a listener waits for its scopes and their routes, and goes on without them', async () => {
   const rig = await startRig('heddle', 'DELTA_GRPC', (ads, port) => {
     put(ads, LISTENER, 'main', listener('main', port));
@@ -146,13 +177,14 @@ test('a listener waits for its scopes and their routes, and goes on without them
     const { ads, proxy } = rig;
     const port = await freePort();
     ads.drops.set(ROUTES, 1);
-    const slow = scopedRoutes({ rds_config_source: { ...ADS, initial_fetch_timeout: '1.5s' } });
+    const slow = scopedRoutes({ rds_config_source: { ...ADS, initial_fetch_timeout: '4s' } });
     const second = listener('second', port, [ON_DEMAND], { rds: undefined, scoped_routes: slow });
     put(ads, LISTENER, 'second', second);
     await ads.until(() => ads.of(ROUTES).some(({ subscribe }) => subscribe.includes('a')));
     assert.match((await proxy.admin('/init_dump')).body, /shared target RdsRouteConfigSubscription RDS init a"/);
-    assert.equal(await ask(port, { host: 'any.test', 'x-scope': 'a' }), 'none');
-    await until('it goes on without', async () => (await ask(port, { host: 'any.test', 'x-scope': 'a' })) === '404');
+    assert.equal(await ask(port, { host: 'any.test', 'x-scope': 'a' }, [], 500), 'none');
+    const goesOn = async (): Promise<boolean> => (await ask(port, { host: 'any.test', 'x-scope': 'a' })) === '404';
+    await until('it goes on without', goesOn, 20_000);
     put(ads, ROUTES, 'a', routesOf('a', 211));
     await until('they come', async () => (await ask(port, { host: 'any.test', 'x-scope': 'a' })) === '211');
     // Routes and then the virtual host, both on demand.

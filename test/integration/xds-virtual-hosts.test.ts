@@ -5,7 +5,7 @@ import { findEnvoy } from '../support/find-envoy.ts';
 import { freePort } from '../support/free-ports.ts';
 import type { ProxyKind } from '../support/proxy-process.ts';
 import { type Json, until } from './heddle.ts';
-import { answering, ask, counts, HostServer, ON_DEMAND, VIRTUAL_HOST } from './on-demand-rig.ts';
+import { ASK_MS, answering, ask, counts, HostServer, ON_DEMAND, VIRTUAL_HOST } from './on-demand-rig.ts';
 import { ADS, LISTENER, listener, put, ROUTES, type Rig, startRig } from './xds-types-rig.ts';
 
 const ENVOY_GRPC: Json = { envoy_grpc: { cluster_name: 'control' } };
@@ -27,6 +27,9 @@ const ANSWERS = {
   'routes/mute.test': 'nothing',
 } as const;
 
+/** Long enough to see that nothing comes. */
+const NO_ANSWER_MS = 700;
+
 type Session = {
   readonly rig: Rig;
   readonly hosts: HostServer;
@@ -46,8 +49,10 @@ async function session(kind: ProxyKind, port2: number, args: readonly string[] =
   assert.ok(hosts !== undefined);
   const { port, ads } = rig;
   const answered: string[] = [];
+  let isMuteKnown = false;
   const say = async (host: string, ...body: string[]): Promise<void> => {
-    answered.push(`${host} ${await ask(port, { host }, body)}`);
+    const limitMs = host === 'mute.test' && !isMuteKnown ? NO_ANSWER_MS : ASK_MS;
+    answered.push(`${host} ${await ask(port, { host }, body, limitMs)}`);
   };
   await until('the listener is there', async () => (await ask(port, { host: 'own.test' })) !== 'none', 10_000);
   const asked = ['asked.test', 'x.asked.test', 'ASKED.test', 'unknown.test', 'unknown.test', 'UNKNOWN.test'];
@@ -60,6 +65,7 @@ async function session(kind: ProxyKind, port2: number, args: readonly string[] =
     answering('routes/unknown.test', ['unknown.test'], 219),
   ]);
   await until('a host is pushed', async () => (await ask(port, { host: 'unknown.test' })) === '219');
+  isMuteKnown = true;
   await say('mute.test');
   hosts.push([], ['routes/first', 'routes/unknown.test']);
   await until('a host is removed', async () => (await ask(port, { host: 'first.test' })) === '404');

@@ -29,6 +29,8 @@ export class Resources {
   readonly #holders: WorkerHolders;
   readonly #kept = new Map<string, Kept>();
   readonly #listeners = new Map<string, ListenerConfig>();
+  /** What `forget` was told while an update is under way; null: none is. */
+  #forgotten: Set<string> | null = null;
 
   constructor(core: Core, decoded: Decoded) {
     this.#core = core;
@@ -56,6 +58,7 @@ export class Resources {
 
   /** Leaves out what changes nothing and what may not be changed, and decodes listeners for their addresses. */
   check(update: ConfigUpdate, done: (checked: CheckedUpdate) => void): void {
+    this.#forgotten = new Set();
     runInSlices(this.#core, this.#check(update), done);
   }
 
@@ -102,18 +105,16 @@ export class Resources {
     else if (decoded.kind === 'endpoints') endpoints.set(name, place, decoded.endpoints);
   }
 
-  /** Something of it is kept for workers to come. */
-  has(want: Want): boolean {
-    return this.#kept.has(keyOfWant(want));
-  }
-
   /** Equal bytes are news again: who used it is gone, or somebody asks for it who has not got it. */
   forget(want: Want): void {
     this.#kept.delete(keyOfWant(want));
+    this.#forgotten?.add(keyOfWant(want));
   }
 
   /** All workers serve it now, save what they refused. */
   keep({ update, listeners }: CheckedUpdate, refused: readonly Refused[]): void {
+    const forgotten = this.#forgotten;
+    this.#forgotten = null;
     const refusedKeys = new Set(refused.map(({ typeUrl, name }) => `${typeUrl} ${name}`));
     for (const resource of update.resources) {
       const { typeUrl, name, bytes } = resource;
@@ -121,6 +122,8 @@ export class Resources {
       if (refusedKeys.has(`${typeUrl} ${name}`) || resource.isAbsent === true) continue;
       // Later generations come later, also among those that replace.
       this.#kept.delete(keyOf(resource));
+      // Somebody asked for it who may have missed this: the next answer is on its way to him.
+      if (forgotten?.has(keyOf(resource)) === true) continue;
       const isListener = typeName(typeUrl) === LISTENER_TYPE;
       const listener = isListener ? listeners.find((one) => one.name === name) : undefined;
       const isKept = bytes !== null || isWhole(typeName(typeUrl), name);

@@ -15,6 +15,7 @@ import type { RuntimeEntry } from '../runtime-values.ts';
 import { CREW_STATS, type CrewScope } from '../server-stats.ts';
 import { ConfigDecoder } from '../config-decoder.ts';
 import type { Want, WantSink } from '../xds/holders.ts';
+import { ADS_KEY } from '../xds/place.ts';
 import { type LoadAnswer, LoadBook, type LoadQuestion } from '../xds/load-report/loads.ts';
 import { SharedWants } from '../xds/shared-wants.ts';
 import { balanceName } from './balancer.ts';
@@ -298,7 +299,7 @@ export class ThreadCrew implements Crew, SeatOwner {
     const place = environment.configPlace?.(message, new ConfigDecoder({ ...environment, hasAds: true })) ?? null;
     if (place === null) return;
     const want = { ...rest, place };
-    if (kind === 'want') this.#wants.want(seat.index, want, this.#resources.has(want));
+    if (kind === 'want') this.#wants.want(seat.index, want);
     else this.#wants.unwant(seat.index, want);
   }
 
@@ -501,6 +502,8 @@ export class ThreadCrew implements Crew, SeatOwner {
     const bound = { generation: update.generation, resources: update.resources.filter(isBound) };
     this.#refused = [];
     this.#updating = bound;
+    for (const { typeUrl, name, place = ADS_KEY } of bound.resources)
+      this.#wants.answered(typeName(typeUrl), name, place);
     const ask = (seat: Seat, id: number): void => {
       const sockets = this.#sockets.grantsFor(seat.index, firstNew);
       seat.grants = [...seat.grants, ...sockets];

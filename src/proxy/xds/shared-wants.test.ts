@@ -23,10 +23,15 @@ test('workers want as one, and each that comes after the answer asks for it', ()
   const routes = want(ROUTE_TYPE, 'r');
   for (const worker of [0, 1]) wants.want(worker, routes);
   assert.deepEqual(log, ['want r']);
-  wants.want(2, routes, true);
+  wants.answered(ROUTE_TYPE, 'other', ADS_PLACE.key);
+  wants.answered(ROUTE_TYPE, 'r', ADS_PLACE.key);
+  wants.want(2, routes);
   assert.deepEqual(log, ['want r', 'want r']);
-  for (const worker of [0, 1, 2]) wants.want(worker, routes, true);
+  for (const worker of [0, 1, 2]) wants.want(worker, routes);
   assert.deepEqual(log.slice(2), ['want r'], 'all are sent anew, and one asks');
+  wants.want(3, routes);
+  assert.equal(log.length, 3, 'the answer to that question is not here yet');
+  wants.gone(3);
   wants.gone(0);
   wants.unwant(1, routes);
   assert.equal(log.length, 3);

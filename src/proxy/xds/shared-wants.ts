@@ -3,7 +3,12 @@ import { isWhole } from '../../xds/client/services.ts';
 import type { Want, WantSink } from './holders.ts';
 import { VIRTUAL_HOST_TYPE } from './types.ts';
 
-type Shared = { readonly want: Want; readonly workers: Set<number> };
+type Shared = {
+  readonly want: Want;
+  readonly workers: Set<number>;
+  /** Workers have been told something of it since it was last asked for: who comes later has not heard that. */
+  isAnswered: boolean;
+};
 
 export class SharedWants {
   readonly #wants = new Map<string, Shared>();
@@ -15,23 +20,30 @@ export class SharedWants {
     for (const { want } of this.#wants.values()) sink.want(want);
   }
 
-  /** `isAnswered`: the server has said something of it, which a worker that comes later has not heard. */
-  want(worker: number, want: Want, isAnswered = false): void {
-    const key = keyOf(want);
+  want(worker: number, want: Want): void {
+    const key = keyOfWant(want);
     const known = this.#wants.get(key);
     if (known === undefined) {
-      this.#wants.set(key, { want, workers: new Set([worker]) });
+      this.#wants.set(key, { want, workers: new Set([worker]), isAnswered: false });
       this.#sink?.want(want);
       return;
     }
     // Who has it already asks again; all workers do, and one question is enough.
-    const isAgain = known.workers.has(worker) ? Math.min(...known.workers) === worker : isAnswered;
+    const isAgain = known.workers.has(worker) ? Math.min(...known.workers) === worker : known.isAnswered;
     known.workers.add(worker);
-    if (isAgain || isOnDemand(want)) this.#sink?.want(want);
+    if (!isAgain && !isOnDemand(want)) return;
+    known.isAnswered = false;
+    this.#sink?.want(want);
+  }
+
+  /** Workers are being told of it from now on: that there is one, or none, or that no answer came. */
+  answered(type: string, name: string, placeKey: string): void {
+    const known = this.#wants.get(keyOf(type, name, placeKey));
+    if (known !== undefined) known.isAnswered = true;
   }
 
   unwant(worker: number, want: Want): void {
-    const key = keyOf(want);
+    const key = keyOfWant(want);
     const known = this.#wants.get(key);
     if (known === undefined || !known.workers.delete(worker) || known.workers.size > 0) return;
     this.#wants.delete(key);
@@ -49,6 +61,10 @@ function isOnDemand({ type, name }: Want): boolean {
   return type === VIRTUAL_HOST_TYPE && !isWhole(type, name);
 }
 
-function keyOf({ type, name, place }: Want): string {
-  return `${type} ${place.key} ${name}`;
+function keyOfWant({ type, name, place }: Want): string {
+  return keyOf(type, name, place.key);
+}
+
+function keyOf(type: string, name: string, placeKey: string): string {
+  return `${type} ${placeKey} ${name}`;
 }
