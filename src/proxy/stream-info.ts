@@ -27,6 +27,8 @@ export type TraceReason = 'none' | 'sampled' | 'forced' | 'client';
 
 export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'HTTP/3';
 
+export type CloseType = 'Normal' | 'LocalReset' | 'RemoteReset';
+
 /** How upstream connections of a downstream connection leave (original_src). */
 export type UpstreamSource = {
   readonly address: Address;
@@ -52,7 +54,7 @@ export type ConnectionInfo = {
   /** Why this side closed ('rbac_deny_close'); absent or '' when it did not. */
   readonly localCloseReason?: string;
   /** How it ended: 'Normal' when absent. */
-  readonly detectedCloseType?: 'Normal' | 'LocalReset' | 'RemoteReset';
+  readonly detectedCloseType?: CloseType;
   readonly listenerMetadata?: Metadata | null;
   /** The socket's own address, before anything was restored; absent: `localAddress`. */
   readonly directLocalAddress?: Address;
@@ -96,6 +98,36 @@ export type WantedHost = {
   readonly missingStatus: number;
 };
 
+/** What few exchanges have. */
+class RareFacts {
+  /** The host that the first attempt is to go to, set by a filter; null: whoever the load balancer chooses. */
+  wantedHost: WantedHost | null = null;
+  /** The connection takes no more requests: a filter said so. */
+  drainsConnection = false;
+  isHealthCheck = false;
+  virtualClusterName = '';
+  upstreamTransportFailureReason = '';
+  /** Of a connection that tcp_proxy relays: how the upstream's ended, and why this side closed it; '' is not known. */
+  upstreamDetectedCloseType: CloseType | '' = '';
+  upstreamLocalCloseReason = '';
+  /** Of a connection as a whole: why its first bytes are no TLS. Its exchanges do not tell it. */
+  downstreamTransportFailureReason = '';
+  /** Upstreams of attempts before the present one, with their connections' ids; made at the first retry. */
+  earlierUpstreams: UpstreamInfo[] | null = null;
+  earlierUpstreamConnectionIds: number[] | null = null;
+  /** What filters of the cluster know of the upstream connection, and may go on learning. */
+  upstreamFilterState: ReadonlyMap<string, FilterStateObject> | null = null;
+  traceId = '';
+  spanId = '';
+  /** Custom access-log fields (CUSTOM_FLAGS). */
+  customFlags = '';
+}
+const NOTHING_RARE: Readonly<RareFacts> = Object.freeze(new RareFacts());
+
+/** When the upstream connection was dialled, stood, and had shaken hands. */
+export type UpstreamTimes = { readonly startMs: number; readonly endMs: number; readonly handshakeEndMs: number };
+const NEVER: UpstreamTimes = Object.freeze({ startMs: 0, endMs: 0, handshakeEndMs: 0 });
+
 /** All times are monotonic ms of base/clock; 0 means that it did not happen. */
 export class StreamInfo {
   readonly connection: ConnectionInfo;
@@ -130,56 +162,34 @@ export class StreamInfo {
   hasRoute = false;
   routeName = '';
   virtualHostName = '';
-  virtualClusterName = '';
   clusterName = '';
   clusterAltStatName = '';
   upstream: UpstreamInfo | null = null;
-  /** The host that the first attempt is to go to, set by a filter; null: whoever the load balancer chooses. */
-  wantedHost: WantedHost | null = null;
-  /** The connection takes no more requests: a filter said so. */
-  drainsConnection = false;
   upstreamLocalAddress: Address | null = null;
   /** Of the connection: one of the addresses of its host. */
   upstreamRemoteAddress: Address | null = null;
   upstreamConnectionId = 0;
   upstreamProtocol: Protocol | '' = '';
   upstreamTls: TlsFacts | null = null;
-  upstreamTransportFailureReason = '';
-  /** Of a connection that tcp_proxy relays: how the upstream's ended, and why this side closed it; '' is not known. */
-  upstreamDetectedCloseType: '' | 'Normal' | 'LocalReset' | 'RemoteReset' = '';
-  upstreamLocalCloseReason = '';
-  /** Of a connection as a whole: why its first bytes are no TLS. Its exchanges do not tell it. */
-  downstreamTransportFailureReason = '';
   /** How long the request waited for its upstream connection: a duration, not a time. */
   upstreamConnectionPoolReadyMs = 0;
   /** Of the connection that carries the request, also when other requests used it before. */
-  upstreamConnectStartMs = 0;
-  upstreamConnectEndMs = 0;
-  upstreamHandshakeEndMs = 0;
+  upstreamTimes: UpstreamTimes = NEVER;
   attemptCount = 0;
-  /** Upstreams of attempts before the present one, with their connections' ids; made at the first retry. */
-  earlierUpstreams: UpstreamInfo[] | null = null;
-  earlierUpstreamConnectionIds: number[] | null = null;
   requestId = '';
-  traceId = '';
-  spanId = '';
   traceReason: TraceReason = 'none';
   /** The downstream peer by Envoy's rules for x-forwarded-for; the connection's until the HCM decided otherwise. */
   remoteAddress: Address;
-  isHealthCheck = false;
-  isShadow = false;
   /** Namespace → JSON object; made when first written. */
   dynamicMetadata: Map<string, Record<string, unknown>> | null = null;
   filterState: Map<string, FilterStateObject> | null = null;
-  /** What filters of the cluster know of the upstream connection, and may go on learning. */
-  upstreamFilterState: ReadonlyMap<string, FilterStateObject> | null = null;
   /** Metadata of the configuration objects that the exchange met, as formats and matchers read it. */
   clusterMetadata: Metadata | null = null;
   upstreamHostMetadata: Metadata | null = null;
   routeMetadata: Metadata | null = null;
   virtualHostMetadata: Metadata | null = null;
-  /** Custom access-log fields (CUSTOM_FLAGS). */
-  customFlags = '';
+
+  #rare: Readonly<RareFacts> = NOTHING_RARE;
 
   constructor(connection: ConnectionInfo, startMs: number, startWallMs: number) {
     this.connection = connection;
@@ -193,6 +203,99 @@ export class StreamInfo {
     this.dynamicMetadata ??= new Map();
     const old = this.dynamicMetadata.get(namespace);
     this.dynamicMetadata.set(namespace, old === undefined ? { ...values } : { ...old, ...values });
+  }
+
+  // What few exchanges have is made when it is first set: an exchange pays for each field that it is made with.
+
+  get wantedHost(): WantedHost | null {
+    return this.#rare.wantedHost;
+  }
+  set wantedHost(value: WantedHost | null) {
+    if (value !== this.#rare.wantedHost) this.#makeRare().wantedHost = value;
+  }
+  get drainsConnection(): boolean {
+    return this.#rare.drainsConnection;
+  }
+  set drainsConnection(value: boolean) {
+    if (value !== this.#rare.drainsConnection) this.#makeRare().drainsConnection = value;
+  }
+  get isHealthCheck(): boolean {
+    return this.#rare.isHealthCheck;
+  }
+  set isHealthCheck(value: boolean) {
+    if (value !== this.#rare.isHealthCheck) this.#makeRare().isHealthCheck = value;
+  }
+  get virtualClusterName(): string {
+    return this.#rare.virtualClusterName;
+  }
+  set virtualClusterName(value: string) {
+    if (value !== this.#rare.virtualClusterName) this.#makeRare().virtualClusterName = value;
+  }
+  get upstreamTransportFailureReason(): string {
+    return this.#rare.upstreamTransportFailureReason;
+  }
+  set upstreamTransportFailureReason(value: string) {
+    if (value !== this.#rare.upstreamTransportFailureReason) this.#makeRare().upstreamTransportFailureReason = value;
+  }
+  get upstreamDetectedCloseType(): CloseType | '' {
+    return this.#rare.upstreamDetectedCloseType;
+  }
+  set upstreamDetectedCloseType(value: CloseType | '') {
+    if (value !== this.#rare.upstreamDetectedCloseType) this.#makeRare().upstreamDetectedCloseType = value;
+  }
+  get upstreamLocalCloseReason(): string {
+    return this.#rare.upstreamLocalCloseReason;
+  }
+  set upstreamLocalCloseReason(value: string) {
+    if (value !== this.#rare.upstreamLocalCloseReason) this.#makeRare().upstreamLocalCloseReason = value;
+  }
+  get downstreamTransportFailureReason(): string {
+    return this.#rare.downstreamTransportFailureReason;
+  }
+  set downstreamTransportFailureReason(value: string) {
+    if (value !== this.#rare.downstreamTransportFailureReason)
+      this.#makeRare().downstreamTransportFailureReason = value;
+  }
+  get earlierUpstreams(): UpstreamInfo[] | null {
+    return this.#rare.earlierUpstreams;
+  }
+  set earlierUpstreams(value: UpstreamInfo[] | null) {
+    if (value !== this.#rare.earlierUpstreams) this.#makeRare().earlierUpstreams = value;
+  }
+  get earlierUpstreamConnectionIds(): number[] | null {
+    return this.#rare.earlierUpstreamConnectionIds;
+  }
+  set earlierUpstreamConnectionIds(value: number[] | null) {
+    if (value !== this.#rare.earlierUpstreamConnectionIds) this.#makeRare().earlierUpstreamConnectionIds = value;
+  }
+  get upstreamFilterState(): ReadonlyMap<string, FilterStateObject> | null {
+    return this.#rare.upstreamFilterState;
+  }
+  set upstreamFilterState(value: ReadonlyMap<string, FilterStateObject> | null) {
+    if (value !== this.#rare.upstreamFilterState) this.#makeRare().upstreamFilterState = value;
+  }
+  get traceId(): string {
+    return this.#rare.traceId;
+  }
+  set traceId(value: string) {
+    if (value !== this.#rare.traceId) this.#makeRare().traceId = value;
+  }
+  get spanId(): string {
+    return this.#rare.spanId;
+  }
+  set spanId(value: string) {
+    if (value !== this.#rare.spanId) this.#makeRare().spanId = value;
+  }
+  get customFlags(): string {
+    return this.#rare.customFlags;
+  }
+  set customFlags(value: string) {
+    if (value !== this.#rare.customFlags) this.#makeRare().customFlags = value;
+  }
+
+  #makeRare(): RareFacts {
+    if (this.#rare === NOTHING_RARE) this.#rare = new RareFacts();
+    return this.#rare as RareFacts;
   }
 }
 

@@ -33,10 +33,9 @@ export function wishesOf(info: Wisher, wants: TransportWants | null): TransportW
   const inherited = connection?.filterState ?? null;
   const hasState = filterState !== null || (inherited !== null && inherited.size > 0);
   if (!hasState && source === null && !wants.needsConnection) return null;
-  const find = (key: string): FilterStateObject | undefined => filterState?.get(key) ?? inherited?.get(key);
-  const serverName = find(SERVER_NAME_KEY);
-  const names = find(SAN_KEY);
-  const protocols = find(ALPN_KEY);
+  const serverName = filterState?.get(SERVER_NAME_KEY) ?? inherited?.get(SERVER_NAME_KEY);
+  const names = filterState?.get(SAN_KEY) ?? inherited?.get(SAN_KEY);
+  const protocols = filterState?.get(ALPN_KEY) ?? inherited?.get(ALPN_KEY);
   const isPlain = isUsual && serverName === undefined && names === undefined && protocols === undefined;
   if (isPlain && !wants.needsConnection) return null;
   return {

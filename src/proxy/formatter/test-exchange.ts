@@ -35,8 +35,7 @@ export function exampleExchange(): Exchange {
   const info = new StreamInfo(connection, 1000, 1_795_268_157_288.085);
   Object.assign(info, {
     lastDownstreamRxMs: 1000.0751,
-    upstreamConnectStartMs: 1000.1,
-    upstreamConnectEndMs: 1000.3,
+    upstreamTimes: { startMs: 1000.1, endMs: 1000.3, handshakeEndMs: 0 },
     firstUpstreamTxMs: 1000.4,
     lastUpstreamTxMs: 1000.5,
     firstDownstreamTxMs: 1013,

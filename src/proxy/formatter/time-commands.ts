@@ -8,9 +8,9 @@ import { DEFAULT_LOCAL_TIME_FORMAT, hasNewline, IsoTimeFormat, TimeFormat } from
 const POINTS: Readonly<Record<string, (info: StreamInfo) => number>> = {
   DS_RX_BEG: (info) => info.startMs,
   DS_RX_END: (info) => info.lastDownstreamRxMs,
-  US_CX_BEG: (info) => info.upstreamConnectStartMs,
-  US_CX_END: (info) => info.upstreamConnectEndMs,
-  US_HS_END: (info) => info.upstreamHandshakeEndMs,
+  US_CX_BEG: (info) => info.upstreamTimes.startMs,
+  US_CX_END: (info) => info.upstreamTimes.endMs,
+  US_HS_END: (info) => info.upstreamTimes.handshakeEndMs,
   US_TX_BEG: (info) => info.firstUpstreamTxMs,
   US_TX_END: (info) => info.lastUpstreamTxMs,
   US_RX_BEG: (info) => info.firstUpstreamRxMs,

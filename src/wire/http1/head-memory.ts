@@ -25,6 +25,7 @@ const FEW_BYTES = 80;
  */
 export class HeadMemory {
   bytes = Buffer.allocUnsafe(256);
+  #words = wordsOf(this.bytes);
   /** Where each field's line starts; the entry behind the last is where the fields end. The first line ends at [0]. */
   readonly starts: number[] = [0];
   readonly keys: HeaderKey[] = [];
@@ -45,8 +46,10 @@ export class HeadMemory {
   /** Keeps the bytes buf[start, end). */
   keepBytes(buf: Buffer, start: number, end: number): void {
     this.length = end - start;
-    if (this.bytes.length < this.length)
+    if (this.bytes.length < this.length) {
       this.bytes = Buffer.allocUnsafe(Math.min(MAX_REMEMBERED_BYTES, this.length * 2));
+      this.#words = wordsOf(this.bytes);
+    }
     buf.copy(this.bytes, 0, start, end);
   }
 
@@ -54,6 +57,10 @@ export class HeadMemory {
   matchHead(buf: Buffer, pos: number, end: number): boolean {
     const { length } = this;
     if (end - pos < length) return false;
+    if ((pos & 3) === 0 && this.#words !== null) {
+      const words = knownWords(buf);
+      if (words !== null) return this.#isAtWords(this.#words, length, buf, words, pos);
+    }
     if (length < FEW_BYTES) return this.#isAt(0, length, buf, pos);
     return buf.compare(this.bytes, 0, length, pos, pos + length) === 0;
   }
@@ -73,10 +80,44 @@ export class HeadMemory {
     return length > 0 && pos + length <= end && this.#isAt(0, length, buf, pos) ? length : 0;
   }
 
+  /** As #isAt from the beginning, four bytes at a time: half of what a call into the runtime takes. */
+  #isAtWords(own: Int32Array, length: number, buf: Uint8Array, words: Int32Array, pos: number): boolean {
+    const whole = length >> 2;
+    const from = pos >> 2;
+    for (let i = 0; i < whole; i++) if (own[i] !== words[from + i]) return false;
+    for (let i = whole << 2; i < length; i++) if (this.bytes[i] !== buf[pos + i]) return false;
+    return true;
+  }
+
   #isAt(from: number, length: number, buf: Uint8Array, pos: number): boolean {
     const { bytes } = this;
     // Lines differ at their end first, if at all.
     for (let i = length - 1; i >= 0; i--) if (buf[pos + i] !== bytes[from + i]) return false;
     return true;
   }
+}
+
+/** A buffer that is read into again and again is worth a view of its words: it is made at the second look. */
+type Seen = { buf: Buffer | null; words: Int32Array | null; isUseless: boolean };
+let latest: Seen = { buf: null, words: null, isUseless: false };
+let earlier: Seen = { buf: null, words: null, isUseless: false };
+
+/** Null when the buffer is not one of the two that came last, or begins at no word. */
+function knownWords(buf: Buffer): Int32Array | null {
+  const seen = buf === latest.buf ? latest : earlier;
+  if (buf !== seen.buf) {
+    seen.buf = buf;
+    seen.words = null;
+    seen.isUseless = buf.byteOffset % 4 !== 0;
+    earlier = latest;
+    latest = seen;
+    return null;
+  }
+  if (seen.words === null && !seen.isUseless) seen.words = wordsOf(buf);
+  return seen.words;
+}
+
+/** Null when the buffer does not begin at a word. */
+function wordsOf(buf: Buffer): Int32Array | null {
+  return buf.byteOffset % 4 === 0 ? new Int32Array(buf.buffer, buf.byteOffset, buf.length >> 2) : null;
 }

@@ -17,10 +17,7 @@ export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wished
   // Envoy forgets of an earlier attempt why it failed, but only in front of a raw connection.
   if (encoder.protocol === '') info.upstreamTransportFailureReason = '';
   info.upstreamConnectionPoolReadyMs = nowMs - wishedMs;
-  const { times } = encoder;
-  info.upstreamConnectStartMs = times.startMs;
-  info.upstreamConnectEndMs = times.endMs;
-  info.upstreamHandshakeEndMs = times.handshakeEndMs;
+  info.upstreamTimes = encoder.times;
   info.firstUpstreamTxMs = nowMs;
   info.lastUpstreamTxMs = nowMs;
   info.firstUpstreamRxMs = 0;

@@ -555,9 +555,7 @@ function fillUpstream(seen: StreamInfo, { stream, id, times, filterState }: Upst
   seen.upstreamRemoteAddress = stream.remoteAddress;
   seen.upstreamConnectionId = id;
   seen.upstreamTls = stream.tls;
-  seen.upstreamConnectStartMs = times.startMs;
-  seen.upstreamConnectEndMs = times.endMs;
-  seen.upstreamHandshakeEndMs = times.handshakeEndMs;
+  seen.upstreamTimes = times;
 }
 
 /** The peer sent RST, as against ending in order or falling silent. */
