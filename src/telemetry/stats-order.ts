@@ -55,7 +55,9 @@ export class OrderedStats {
   /** Call it once, to the end, before `groups`. */
   *prepare(store: StatSource): Generator<void> {
     const blocks: Block[] = [];
+    let steps = 0;
     for (const scope of store.scopes()) {
+      if (++steps % STEP === 0) yield;
       if (scope.prefix !== '') blocks.push({ prefix: scope.prefix, scope, only: null });
       // Names of the root lie anywhere among the others.
       else for (const stat of scope.stats()) blocks.push({ prefix: stat.name, scope, only: stat.name });

@@ -1,9 +1,9 @@
 // The text exposition format of Prometheus, with the names and labels of Envoy.
-import { type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
-import type { Stat, StatSource } from './metrics.ts';
+import { type Histogram, type HistogramView, SUPPORTED_QUANTILES } from './histogram.ts';
+import type { Stat, StatGroup, StatSource } from './metrics.ts';
 import type { TaggedName } from './tagged-name.ts';
 import type { StatsConfig } from './stats-config.ts';
-import { compareNames, sortInSteps } from './stats-order.ts';
+import { sortInSteps } from './stats-order.ts';
 import { isWanted, type StatsParams } from './stats-params.ts';
 import { integer } from './stats-text.ts';
 
@@ -19,8 +19,8 @@ const PHASES: readonly { readonly kind: Stat['kind']; readonly type: StatsParams
 ];
 
 /** One exported metric: all statistics whose names are equal without their tags. */
-type Metric = { readonly name: string; readonly key: string; readonly members: Member[] };
-type Member = { readonly stat: Stat; readonly name: string; readonly labels: string };
+type Metric = { readonly name: string; readonly key: string; readonly members: Members };
+type Value = number | string | Histogram;
 
 /** Yields the answer in pieces, '' where nothing is ready yet; between two of them the caller may do other work. */
 export function* dumpPrometheus(store: StatSource, config: StatsConfig, params: StatsParams): Generator<string> {
@@ -31,13 +31,20 @@ export function* dumpPrometheus(store: StatSource, config: StatsConfig, params: 
     const metrics = new Map<string, Metric>();
     yield* collect(store, config, params, kind, metrics);
     for (const metric of yield* quietly(sortInSteps([...metrics.values()], compareMetrics))) {
-      const members = yield* quietly(sortInSteps(metric.members, compareNames));
+      const { members } = metric;
+      const order = yield* quietly(members.order());
       text += `# TYPE ${metric.name} ${typeText(kind, params)}\n`;
-      for (let i = 0; i < members.length; i++) {
-        let member = members[i] as Member;
+      for (let i = 0; i < order.length; i++) {
+        const at = order[i] as number;
+        let value = members.values[at] as Value;
         // Two scopes may hold a statistic of the same name; readers see one.
-        for (; members[i + 1]?.name === member.name; i++) member = addUp(member, members[i + 1] as Member);
-        text += render(metric.name, member, config, params);
+        for (; i + 1 < order.length && members.compare(at, order[i + 1] as number) === 0; i++) {
+          value = addUp(value, members.values[order[i + 1] as number] as Value);
+        }
+        const labels = members.labels[at] as string;
+        if (typeof value === 'number') text += `${metric.name}{${labels}} ${integer(value)}\n`;
+        else if (typeof value === 'string') text += readout(metric.name, labels, value);
+        else text += histogramText(metric.name, labels, members.nameOf(at), value, config, params);
         if (text.length < PIECE_LENGTH) continue;
         yield text;
         text = '';
@@ -56,20 +63,101 @@ function* collect(
   metrics: Map<string, Metric>,
 ): Generator<string> {
   const kinds = new Set([kind]);
+  const names = new SharedTexts();
   let steps = 0;
-  for (const scope of store.scopes()) {
+  // In the order of their prefixes, which is nearly that of their names: there is little left to sort.
+  for (const scope of yield* quietly(sortInSteps(yield* quietly(scopesOf(store)), comparePrefixes))) {
+    // Most statistics of a scope have the same tags.
+    let labels = '';
     for (const stat of scope.stats(kinds)) {
       if (++steps % STEP === 0) yield '';
       if (!isWanted(stat, params)) continue;
       const tagged = stat.tagged ?? config.tags.extract(stat.name);
-      metricOf(metrics, tagged).members.push({ stat, name: stat.name, labels: labelText(tagged) });
+      const text = labelText(tagged);
+      if (text !== labels) labels = text;
+      const { members } = metricOf(metrics, tagged);
+      if (stat.tagged === undefined) members.add(scope.prefix, names.get(stat.name.slice(scope.prefix.length)), labels);
+      else members.add('', stat.name, labels);
+      members.values.push(valueOf(stat));
     }
   }
 }
 
-function addUp(a: Member, b: Member): Member {
-  if (!('value' in a.stat) || !('value' in b.stat)) return a;
-  return { ...a, stat: { ...a.stat, value: a.stat.value + b.stat.value } };
+function* scopesOf(store: StatSource): Generator<void, StatGroup[]> {
+  const scopes: StatGroup[] = [];
+  for (const scope of store.scopes()) if (scopes.push(scope) % STEP === 0) yield;
+  return scopes;
+}
+
+function comparePrefixes(a: StatGroup, b: StatGroup): number {
+  return a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0;
+}
+
+function valueOf(stat: Stat): Value {
+  return stat.kind === 'histogram' ? stat.histogram : stat.kind === 'text-readout' ? stat.text : stat.value;
+}
+
+/** The sum of two statistics of one name, or the first where there is no sum. */
+function addUp(a: Value, b: Value): Value {
+  return typeof a === 'number' && typeof b === 'number' ? a + b : a;
+}
+
+/** One string for all that are equal. */
+class SharedTexts {
+  readonly #texts = new Map<string, string>();
+
+  get(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    this.#texts.set(text, text);
+    return text;
+  }
+}
+
+/**
+ * The statistics of a metric, in columns: there may be a million, and an object of each, held until its metric's turn,
+ * costs the collector of garbage more than all else. A name is made of its parts where it must be.
+ */
+class Members {
+  readonly #prefixes: string[] = [];
+  readonly #owns: string[] = [];
+  readonly labels: string[] = [];
+  readonly values: Value[] = [];
+
+  /** A value follows in `values`. */
+  add(prefix: string, own: string, labels: string): void {
+    this.#prefixes.push(prefix);
+    this.#owns.push(own);
+    this.labels.push(labels);
+  }
+
+  nameOf(at: number): string {
+    return (this.#prefixes[at] as string) + (this.#owns[at] as string);
+  }
+
+  /** By name. */
+  compare(a: number, b: number): number {
+    const [first, second] = [this.#prefixes[a] as string, this.#prefixes[b] as string];
+    if (first === second) return compareTexts(this.#owns[a] as string, this.#owns[b] as string);
+    // Prefixes of which neither begins with the other order the names.
+    if (!first.startsWith(second) && !second.startsWith(first)) return first < second ? -1 : 1;
+    return compareTexts(this.nameOf(a), this.nameOf(b));
+  }
+
+  /** Their numbers, sorted by name. */
+  *order(): Generator<void, readonly number[]> {
+    const numbers: number[] = [];
+    let isSorted = true;
+    for (let at = 0; at < this.values.length; at++) {
+      if (at > 0 && this.compare(at - 1, at) > 0) isSorted = false;
+      if (numbers.push(at) % STEP === 0) yield;
+    }
+    return isSorted ? numbers : yield* sortInSteps(numbers, (a, b) => this.compare(a, b));
+  }
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function metricOf(metrics: Map<string, Metric>, tagged: TaggedName): Metric {
@@ -79,7 +167,7 @@ function metricOf(metrics: Map<string, Metric>, tagged: TaggedName): Metric {
   const metric: Metric = {
     name: exportedName(tagged.name),
     key: tagged.name.replaceAll('.', '\0'),
-    members: [],
+    members: new Members(),
   };
   metrics.set(tagged.name, metric);
   return metric;
@@ -125,22 +213,29 @@ function typeText(kind: Stat['kind'], params: StatsParams): string {
   return kind === 'histogram' && params.buckets === 'summary' ? 'summary' : kind;
 }
 
-function render(name: string, { stat, labels }: Member, config: StatsConfig, params: StatsParams): string {
-  if (stat.kind === 'text-readout') {
-    return `${name}{${labels}${labels === '' ? '' : ','}text_value="${escapeValue(stat.text)}"} 0\n`;
-  }
-  if (stat.kind !== 'histogram') return `${name}{${labels}} ${integer(stat.value)}\n`;
+function readout(name: string, labels: string, text: string): string {
+  return `${name}{${labels}${labels === '' ? '' : ','}text_value="${escapeValue(text)}"} 0\n`;
+}
+
+function histogramText(
+  name: string,
+  labels: string,
+  statName: string,
+  histogram: Histogram,
+  config: StatsConfig,
+  params: StatsParams,
+): string {
   const more = labels === '' ? '' : `${labels},`;
   let text = '';
   if (params.buckets === 'summary') {
-    const view = stat.histogram.interval();
+    const view = histogram.interval();
     view.quantiles().forEach((value, i) => {
       text += `${name}{${more}quantile="${SUPPORTED_QUANTILES[i]}"} ${Number.isNaN(value) ? 'nan' : long(value)}\n`;
     });
     return text + totals(name, labels, view);
   }
-  const view = stat.histogram.cumulative();
-  const bounds = config.bucketsOf(stat.name);
+  const view = histogram.cumulative();
+  const bounds = config.bucketsOf(statName);
   const texts = boundTexts(bounds);
   for (let i = 0; i < bounds.length; i++) {
     text += `${name}_bucket{${more}le="${texts[i]}"} ${view.countUpTo(bounds[i] as number)}\n`;
