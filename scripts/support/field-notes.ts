@@ -54,6 +54,7 @@ export const OTHER_EXTENSIONS: readonly (readonly [kind: string, type: string])[
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 const SCOPED_ROUTES = 'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes';
 const CLUSTER = 'envoy.config.cluster.v3.Cluster';
+const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 const UPSTREAM_HTTP = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const NO_METADATA = 'refused: METADATA frames are not supported';
 const KEEP_MATCHING =
@@ -104,6 +105,8 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'only false: the system chooses the port',
   ],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.allow_renegotiation', 'only false'],
+  [`${TCP_PROXY}.downstream_idle_timeout`, 'refused: Envoy 1.40 takes it and does nothing; use `idle_timeout`'],
+  [`${TCP_PROXY}.upstream_idle_timeout`, 'refused: Envoy 1.40 takes it and does nothing; use `idle_timeout`'],
   [
     'envoy.config.rbac.v3.RBAC.audit_logging_options',
     'refused: Envoy 1.40 takes it and writes nothing, for it has no audit logger; use an access log',

@@ -21,6 +21,7 @@ import { http2ConfigCases } from './cases/http2-configs.ts';
 import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { luaConfigCases } from './cases/lua-more.ts';
 import { matcherInputConfigCases } from './cases/matcher-inputs.ts';
+import { slowStartConfigCases } from './cases/slow-start.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
 import { tapConfigCases } from './cases/tap-bad.ts';
@@ -55,6 +56,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...http2ConfigCases,
     ...httpFilterConfigCases,
     ...matcherInputConfigCases,
+    ...slowStartConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,
     ...tapConfigCases,

@@ -64,6 +64,7 @@ import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
 import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
 import { matcherInputGroups } from './cases/matcher-inputs.ts';
+import { slowStartGroups } from './cases/slow-start.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
 import { runtimeKeyGroups } from './cases/runtime-keys.ts';
 import { smugglingGroups } from './cases/smuggling.ts';
@@ -115,6 +116,7 @@ export const allGroups: readonly Group[] = [
   ...compositeGroups,
   ...customResponseGroups,
   ...matcherInputGroups,
+  ...slowStartGroups,
   ...tapGroups,
   ...statefulSessionGroups,
   ...compressorGroups,

@@ -145,9 +145,18 @@ export type OriginalDstConfig = {
   readonly cleanupIntervalMs: number;
 };
 
+export type SlowStartConfig = {
+  readonly windowMs: number;
+  /** Above 1 the load grows faster at first, below 1 later. */
+  readonly aggression: number;
+  readonly aggressionRuntimeKey: string;
+  /** What a host has at least, 0 to 1. */
+  readonly minWeight: number;
+};
+
 export type LoadBalancerConfig =
   | { readonly kind: 'cluster-provided' }
-  | { readonly kind: 'round-robin' }
+  | { readonly kind: 'round-robin'; readonly slowStart?: SlowStartConfig }
   | { readonly kind: 'random' }
   | {
       readonly kind: 'least-request';
@@ -157,6 +166,7 @@ export type LoadBalancerConfig =
       readonly activeRequestBias: number;
       /** '' for none. */
       readonly biasRuntimeKey: string;
+      readonly slowStart?: SlowStartConfig;
     };
 
 /**

@@ -151,7 +151,7 @@ export class ClusterEntry implements Cluster {
     this.#balancer =
       discovery.kind === 'ORIGINAL_DST' || discovery.kind === 'FORWARD_PROXY'
         ? null
-        : new PriorityLoadBalancer(config, runtime, this.scope, random);
+        : new PriorityLoadBalancer(config, runtime, this.scope, random, clock);
     this.#discovery = discovery.kind === 'STATIC' ? null : this.#discover(discovery);
     this.lb = this.#balancer ?? (this.#discovery as LoadBalancerOfItsOwn);
     const subClusters = this.#discovery instanceof SubClusterLoadBalancer ? this.#discovery : null;

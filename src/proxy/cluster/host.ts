@@ -51,6 +51,8 @@ export class HostEntry extends HostCounts implements Host {
   #leaving: Set<HostPools> | null = null;
   #onDrained: (() => void) | null = null;
   isCanary = false;
+  /** When it was seen healthy first; null: never, or nobody asks. */
+  healthySinceMs: number | null = null;
   /** No longer in the cluster: its connections end with their requests. */
   isRemoved = false;
   #removalListeners: Set<() => void> | null = null;

@@ -187,7 +187,6 @@ test('what cannot take effect is refused, with its path', () => {
       /^preconnect_policy\.predictive_preconnect_ratio: is not supported yet/,
     ],
     [{ lb_subset_config: { subset_selectors: [] } }, /^lb_subset_config: is not supported yet/],
-    [{ round_robin_lb_config: { slow_start_config: {} } }, /^round_robin_lb_config: is not supported yet/],
     [
       { upstream_connection_options: { set_local_interface_name_on_upstream_connections: true } },
       /set_local_interface_name_on_upstream_connections: is not supported yet/,

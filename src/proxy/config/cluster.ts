@@ -4,7 +4,9 @@ import type {
   Cluster,
   LeastRequest,
   LocalityLbConfig,
+  RoundRobin,
   RuntimeDouble,
+  SlowStartConfig as SlowStartMessage,
 } from '../../proto/generated/types.d.ts';
 import { RETRY_BUDGET_MIN_CONCURRENCY, RETRY_BUDGET_PERCENT } from '../cluster/breaker-runtime.ts';
 import { type BreakerLimits, DEFAULT_LIMITS } from '../cluster/circuit-breaker.ts';
@@ -16,6 +18,7 @@ import {
   type EdsHealth,
   type EndpointsConfig,
   type LoadBalancerConfig,
+  type SlowStartConfig,
 } from '../cluster/cluster-config.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { CLUSTER_HTTP_FIELDS, decodeClusterHttp } from './cluster-http.ts';
@@ -31,7 +34,8 @@ export const CLUSTER_FIELDS = {
     name alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment
     max_requests_per_connection circuit_breakers http_protocol_options http2_protocol_options
     common_http_protocol_options typed_extension_protocol_options upstream_bind_config common_lb_config
-    least_request_lb_config load_balancing_policy upstream_connection_options metadata transport_socket
+    round_robin_lb_config least_request_lb_config load_balancing_policy upstream_connection_options metadata
+    transport_socket
     transport_socket_matches protocol_selection preconnect_policy filters lrs_report_endpoint_metrics
     ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.Cluster.PreconnectPolicy': 'per_upstream_preconnect_ratio',
@@ -47,13 +51,17 @@ export const CLUSTER_FIELDS = {
   // Routing by zone needs cluster_manager.local_cluster_name; without it Envoy ignores all but fail_traffic_on_panic.
   'envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig':
     'routing_enabled min_cluster_size fail_traffic_on_panic',
-  'envoy.config.cluster.v3.Cluster.LeastRequestLbConfig': 'choice_count active_request_bias',
+  'envoy.config.cluster.v3.Cluster.RoundRobinLbConfig': 'slow_start_config',
+  'envoy.config.cluster.v3.Cluster.SlowStartConfig': 'slow_start_window aggression min_weight_percent',
+  'envoy.config.cluster.v3.Cluster.LeastRequestLbConfig': 'choice_count active_request_bias slow_start_config',
   'envoy.config.cluster.v3.LoadBalancingPolicy': 'policies',
   'envoy.config.cluster.v3.LoadBalancingPolicy.Policy': 'typed_extension_config',
-  'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': 'locality_lb_config',
+  'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': 'locality_lb_config slow_start_config',
+  'envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig':
+    'slow_start_window aggression min_weight_percent',
   'envoy.extensions.load_balancing_policies.random.v3.Random': 'locality_lb_config',
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest':
-    'choice_count active_request_bias locality_lb_config selection_method enable_full_scan',
+    'choice_count active_request_bias locality_lb_config selection_method enable_full_scan slow_start_config',
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig':
     'locality_weighted_lb_config zone_aware_lb_config',
   'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig': '',
@@ -73,6 +81,9 @@ const HEALTHY_PANIC_THRESHOLD = 50;
 /** Source: Envoy Cluster.LeastRequestLbConfig. */
 const LEAST_REQUEST_CHOICES = 2;
 const ACTIVE_REQUEST_BIAS = 1;
+/** Source: Envoy Cluster.SlowStartConfig. */
+const SLOW_START_AGGRESSION = 1;
+const SLOW_START_PERCENT = 10;
 /** Source: Envoy CircuitBreakers.Thresholds.RetryBudget. */
 
 /** Returns null when nothing can be made of the message; reasons are in `d`. */
@@ -159,9 +170,9 @@ function decodeLoadBalancer(message: Cluster, discovery: DiscoveryConfig, d: Con
   if (message.load_balancing_policy !== undefined) return decodePolicies(message, d);
   switch (message.lb_policy ?? 'ROUND_ROBIN') {
     case 'ROUND_ROBIN':
-      return ROUND_ROBIN;
+      return { ...ROUND_ROBIN, policy: roundRobin(message.round_robin_lb_config ?? {}, d) };
     case 'LEAST_REQUEST':
-      return { ...ROUND_ROBIN, policy: leastRequest(message.least_request_lb_config ?? {}) };
+      return { ...ROUND_ROBIN, policy: leastRequest(message.least_request_lb_config ?? {}, d) };
     case 'RANDOM':
       return { ...ROUND_ROBIN, policy: { kind: 'random' } };
     case 'CLUSTER_PROVIDED':
@@ -194,13 +205,13 @@ function decodePolicies(message: Cluster, d: ConfigDecoder): DecodedLoadBalancer
     };
     switch (unpacked.type) {
       case 'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin':
-        return { policy: { kind: 'round-robin' }, ...result };
+        return { policy: roundRobin(unpacked.message as RoundRobin, d), ...result };
       case 'envoy.extensions.load_balancing_policies.random.v3.Random':
         return { policy: { kind: 'random' }, ...result };
       case 'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': {
         const config = unpacked.message as LeastRequest;
         const isFullScan = config.selection_method === 'FULL_SCAN' || (config.enable_full_scan ?? false);
-        return { policy: { ...leastRequest(config), isFullScan }, ...result };
+        return { policy: { ...leastRequest(config, d), isFullScan }, ...result };
       }
       default:
         unknown.push(unpacked.type);
@@ -210,7 +221,34 @@ function decodePolicies(message: Cluster, d: ConfigDecoder): DecodedLoadBalancer
   return ROUND_ROBIN;
 }
 
-function leastRequest(config: { choice_count?: number | undefined; active_request_bias?: RuntimeDouble | undefined }) {
+type SlowStartPb = { readonly slow_start_config?: SlowStartMessage | undefined };
+
+function roundRobin(config: SlowStartPb, d: ConfigDecoder): LoadBalancerConfig {
+  return { kind: 'round-robin', ...slowStart(config, d) };
+}
+
+/** Without a window there is none. */
+function slowStart({ slow_start_config: slow }: SlowStartPb, d: ConfigDecoder): { slowStart?: SlowStartConfig } {
+  const windowMs = d.durationMs(slow?.slow_start_window, 0);
+  if (slow === undefined || windowMs <= 0) return {};
+  const { aggression, min_weight_percent } = slow;
+  return {
+    slowStart: Object.freeze({
+      windowMs,
+      aggression: aggression === undefined ? SLOW_START_AGGRESSION : (aggression.default_value ?? 0),
+      aggressionRuntimeKey: aggression?.runtime_key ?? '',
+      minWeight: (min_weight_percent === undefined ? SLOW_START_PERCENT : (min_weight_percent.value ?? 0)) / 100,
+    }),
+  };
+}
+
+function leastRequest(
+  config: {
+    choice_count?: number | undefined;
+    active_request_bias?: RuntimeDouble | undefined;
+  } & SlowStartPb,
+  d: ConfigDecoder,
+) {
   return {
     kind: 'least-request',
     choiceCount: config.choice_count ?? LEAST_REQUEST_CHOICES,
@@ -218,6 +256,7 @@ function leastRequest(config: { choice_count?: number | undefined; active_reques
     activeRequestBias:
       config.active_request_bias === undefined ? ACTIVE_REQUEST_BIAS : (config.active_request_bias.default_value ?? 0),
     biasRuntimeKey: config.active_request_bias?.runtime_key ?? '',
+    ...slowStart(config, d),
   } as const;
 }
 

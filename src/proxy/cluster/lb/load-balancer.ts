@@ -1,5 +1,5 @@
 // Chooses a host: first a priority by its load, then within it by the policy (round robin, least request, random).
-import type { Random } from '../../../base/clock.ts';
+import type { Clock, Random } from '../../../base/clock.ts';
 import type { Runtime } from '../../http/filter.ts';
 import type { Host, LoadBalancer, LoadBalancerContext } from '../cluster.ts';
 import type { ClusterConfig } from '../cluster-config.ts';
@@ -15,6 +15,7 @@ import {
 import type { ClusterScope } from '../stats.ts';
 import { EdfScheduler } from './edf.ts';
 import type { PreviousPriorities } from './previous-priorities.ts';
+import { SlowStart } from './slow-start.ts';
 
 /** Runtime key, per cent of healthy hosts. */
 const PANIC_THRESHOLD = 'upstream.healthy_panic_threshold';
@@ -33,6 +34,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
   readonly #runtime: Runtime;
   readonly #stats: ClusterScope;
   readonly #random: Random;
+  readonly #slowStart: SlowStart | null;
   #load: PriorityLoad = { healthy: [], degraded: [], isPanicking: [] };
   #availability: PriorityAvailability = { healthy: [], degraded: [] };
   #healthy: Picker[] = [];
@@ -42,11 +44,19 @@ export class PriorityLoadBalancer implements LoadBalancer {
   #only: Picker | null = null;
   #isOnePriority = true;
 
-  constructor(options: LoadBalancerOptions, runtime: Runtime, stats: ClusterScope, random: Random) {
+  constructor(
+    options: LoadBalancerOptions,
+    runtime: Runtime,
+    stats: ClusterScope,
+    random: Random,
+    clock: Pick<Clock, 'nowMs'>,
+  ) {
     this.#options = options;
     this.#runtime = runtime;
     this.#stats = stats;
     this.#random = random;
+    const slow = 'slowStart' in options.lb ? options.lb.slowStart : undefined;
+    this.#slowStart = slow === undefined ? null : new SlowStart(slow, clock, runtime);
   }
 
   /** Takes new hosts on. */
@@ -55,6 +65,7 @@ export class PriorityLoadBalancer implements LoadBalancer {
     const panicThreshold = Math.min(100, this.#runtime.number(PANIC_THRESHOLD, this.#options.panicThreshold));
     this.#load = computePriorityLoad(priorities, overprovisioning, panicThreshold);
     this.#availability = computeAvailability(priorities, overprovisioning);
+    for (const { hosts } of priorities) this.#slowStart?.see(hosts);
     this.#healthy = priorities.map((p) => this.#picker(p, 'healthy'));
     this.#degraded = priorities.map((p) => this.#picker(p, 'degraded'));
     this.#all = priorities.map((p) => this.#picker(p, 'hosts'));
@@ -127,20 +138,21 @@ export class PriorityLoadBalancer implements LoadBalancer {
     const policy = this.#options.lb;
     if (hosts.length === 0) return NOBODY;
     if (policy.kind === 'random') return new RandomPicker(hosts);
-    const weightsDiffer = hosts.some((host) => host.weight !== hosts[0]?.weight);
+    const slow = this.#slowStart?.isOn === true ? this.#slowStart : null;
+    const isWeighted = slow !== null || hosts.some((host) => host.weight !== hosts[0]?.weight);
     const seed = this.#random.uint32();
     if (policy.kind === 'round-robin') {
-      if (hosts.length === 1 || !weightsDiffer) return new RoundRobinPicker(hosts, seed % hosts.length);
-      return new WeightedPicker(hosts, seed, weightOf);
+      if (hosts.length === 1 || !isWeighted) return new RoundRobinPicker(hosts, seed % hosts.length);
+      return new WeightedPicker(hosts, seed, slowed(weightOf, slow));
     }
     if (policy.kind === 'cluster-provided') return NOBODY;
-    if (!weightsDiffer) {
+    if (!isWeighted) {
       return policy.isFullScan ? new FullScanPicker(hosts) : new LeastRequestPicker(hosts, policy.choiceCount);
     }
     // Read whenever hosts change, as in Envoy.
     const bias = this.#runtime.double(policy.biasRuntimeKey, policy.activeRequestBias);
-    if (bias === 0) return new WeightedPicker(hosts, seed, weightOf);
-    return new WeightedPicker(hosts, seed, (host) => host.weight / (host.rqActive + 1) ** bias);
+    const weight = bias === 0 ? weightOf : (host: HostEntry) => host.weight / (host.rqActive + 1) ** bias;
+    return new WeightedPicker(hosts, seed, slowed(weight, slow));
   }
 }
 
@@ -148,6 +160,10 @@ const NOBODY: Picker = { pick: () => null };
 
 function weightOf(host: HostEntry): number {
   return host.weight;
+}
+
+function slowed(weight: (host: HostEntry) => number, slow: SlowStart | null): (host: HostEntry) => number {
+  return slow === null ? weight : (host) => weight(host) * slow.factorOf(host);
 }
 
 /** Starts anywhere, so that many proxies do not all begin with the same host. */

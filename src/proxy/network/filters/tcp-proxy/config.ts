@@ -17,7 +17,7 @@ export const TCP_PROXY_FIELDS = {
     stat_prefix cluster weighted_clusters hash_policy idle_timeout max_downstream_connection_duration
     max_downstream_connection_duration_jitter_percentage max_connect_attempts backoff_options access_log
     access_log_flush_interval flush_access_log_on_connected access_log_options upstream_connect_mode
-    max_early_data_bytes check_drain_close tunneling_config`,
+    max_early_data_bytes check_drain_close tunneling_config downstream_idle_timeout upstream_idle_timeout`,
   ...TUNNELING_FIELDS,
   [`${TCP_PROXY}.TcpAccessLogOptions`]:
     'access_log_flush_interval flush_access_log_on_connected flush_access_log_on_start',
@@ -66,6 +66,9 @@ const DEFAULT_BACK_OFF_FACTOR = 10;
 export function decodeTcpProxy(message: TcpProxyPb, d: ConfigDecoder): TcpProxyConfig {
   const weighted = (message.weighted_clusters?.clusters ?? []).map(({ name = '', weight = 0 }) => ({ name, weight }));
   const maxDurationMs = Math.trunc(d.durationMs(message.max_downstream_connection_duration, 0));
+  for (const field of ['downstream_idle_timeout', 'upstream_idle_timeout'] as const) {
+    if (message[field] !== undefined) d.reject(field, 'Envoy does nothing with it: use idle_timeout');
+  }
   const jitter = message.max_downstream_connection_duration_jitter_percentage?.value ?? 0;
   const mode = message.upstream_connect_mode ?? 'IMMEDIATE';
   if (mode !== 'IMMEDIATE' && message.max_early_data_bytes === undefined) {
