@@ -5,8 +5,9 @@ import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { AdminTaps } from './http/admin-taps.ts';
 import type { FractionalPercent, HttpFilterFactory, Runtime } from './http/filter.ts';
+import type { UpstreamChainConfig } from './http/upstream-chain.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
-import type { BindConfig, ConfigSource } from '../proto/generated/types.d.ts';
+import type { BindConfig, ConfigSource, HttpFilter } from '../proto/generated/types.d.ts';
 import type { StatStore } from '../telemetry/metrics.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
 import type { ConfigPlace } from './xds/place.ts';
@@ -84,6 +85,15 @@ export type DecodeEnvironment = {
   readonly upstreamFilter?: (type: string) => UpstreamFilterFactory | null;
   /** The HTTP filter of a type, for filters that hold others; absent where only a part is decoded. */
   readonly httpFilter?: (type: string) => HttpFilterFactory | null;
+  /**
+   * HTTP filters behind the router; null where there are none, or after rejecting what cannot be there. `d` is at the
+   * message that has them. Absent where only a part is decoded.
+   */
+  readonly upstreamChain?: (
+    filters: readonly HttpFilter[] | undefined,
+    owner: 'cluster' | 'router',
+    d: ConfigDecoder,
+  ) => UpstreamChainConfig | null;
   /** How the proxy itself calls services; absent where only a part is decoded. */
   readonly httpClient?: HttpClient;
   /** Runtime values, variables of the process, statistics; absent where only a part is decoded. */

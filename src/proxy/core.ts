@@ -163,6 +163,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     variables: parts.variables,
     accessLogFiles: accessLogs,
     httpFilters: filters,
+    extensions: holders.extensions,
     upstreamTransports: transportFactories,
     upstreamFilters: clusterFilters,
     ...{ runtime, random, stats, shared, version: 'bootstrap', staticSecrets, httpClient, dnsCaches },

@@ -29,6 +29,7 @@ import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts'
 import { onDemand } from './http/filters/on-demand.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
+import { upstreamCodec } from './http/filters/router/upstream/upstream-codec.ts';
 import { unsupportedGuards } from './http/filters/unsupported/guards.ts';
 import { setMetadata } from './http/filters/set-metadata.ts';
 import { httpSetFilterState } from './http/filters/set-filter-state.ts';
@@ -105,6 +106,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
     ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
     ...[buffer, compressor, csrf, decompressor, headerToMetadata, makeHealthCheck(parts), setMetadata],
     ...unsupportedGuards,
+    upstreamCodec,
     makeRouter(parts),
   ];
 }

@@ -29,6 +29,7 @@ import { regexSizeConfigCases } from './cases/regex-size-configs.ts';
 import { tlsConfigCases } from './cases/tls-configs.ts';
 import { tcpConfigCases } from './cases/tcp-configs.ts';
 import { udpConfigCases } from './cases/udp-configs.ts';
+import { upstreamFilterConfigCases } from './cases/upstream-filters-bad.ts';
 import { fillPlaceholders, placeholdersIn } from './config.ts';
 import { only, other, reasonToSkip } from './options.ts';
 
@@ -64,6 +65,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...tlsConfigCases,
     ...tcpConfigCases,
     ...udpConfigCases,
+    ...upstreamFilterConfigCases,
   ];
   for (const test of all.filter(({ name }) => only.test(`config / ${name}`))) {
     it(test.name, async () => {

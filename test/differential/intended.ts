@@ -215,6 +215,12 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'the bytes that tls_inspector saw have been read; Envoy only peeks, and closing before it reads is a reset',
   },
   {
+    cases: /^upstream-filters \/ rbac inside composite$/,
+    path: ANY,
+    reason:
+      'a guard that a composite filter behind the router becomes decides; Envoy never asks it, the host is chosen',
+  },
+  {
     cases: /^network limits \/ switched off$/,
     path: /active_connections$/,
     reason: 'Envoy counts connections down that it did not count up, and shows 2^64 - 1',
@@ -228,7 +234,7 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
 
   // What belongs to Envoy's own process, or to the machine it runs on.
   {
-    cases: /^(routing changes \/ mirror|route odds \/ copy |forward proxy, mirrors \/ )/,
+    cases: /^(routing changes \/ mirror|route odds \/ copy |forward proxy, mirrors \/ |upstream-filters \/ a mirror)/,
     path: /x-forwarded-for$|async-client/,
     reason: 'Envoy mirrors through an internal client with statistics of its own that appends the machine address',
   },

@@ -85,6 +85,7 @@ import { tracingGroups } from './cases/tracing.ts';
 import { tunnelGroups } from './cases/tunnel.ts';
 import { tunnelHttp2Groups } from './cases/tunnel-http2.ts';
 import { udpGroups } from './cases/udp.ts';
+import { upstreamFilterGroups } from './cases/upstream-filters.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { websocketGroups } from './cases/websocket.ts';
 import { workerGroups } from './cases/workers.ts';
@@ -103,6 +104,7 @@ export const allGroups: readonly Group[] = [
   ...retryPriorityGroups,
   ...routeActionGroups,
   ...upstreamGroups,
+  ...upstreamFilterGroups,
   ...connectionManagerGroups,
   ...hcmAddressGroups,
   ...hcmEdgeGroups,

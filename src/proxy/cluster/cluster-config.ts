@@ -5,6 +5,7 @@ import type { LookupFamily, ResolverSettings } from '../../net/resolver/resolver
 import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
 import { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from '../codec/http2-settings.ts';
+import type { UpstreamChainConfig } from '../http/upstream-chain.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportConfig, UpstreamTransport } from '../transport/transport.ts';
 import type { ConfigPlace } from '../xds/place.ts';
@@ -191,6 +192,8 @@ export type UpstreamHttpConfig = {
   readonly maxRequestsPerConnection: number;
   /** upstream_http_protocol_options; null for none. */
   readonly autoNames: AutoNames | null;
+  /** HTTP filters of its own, behind the router; null: none. */
+  readonly filters: UpstreamChainConfig | null;
 };
 
 /** Names that a request gives to its TLS connection. */
@@ -300,4 +303,5 @@ export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
   maxStreamDurationMs: 0,
   maxRequestsPerConnection: 0,
   autoNames: null,
+  filters: null,
 });

@@ -6,6 +6,7 @@ import type { Resolver, ResolverSettings } from '../../net/resolver/resolver.ts'
 import { whenAll } from '../../base/when-all.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../http/filter.ts';
+import type { UpstreamChain } from '../http/upstream-chain.ts';
 import { type Http2CodecScope, http2StatsOf } from '../codec/http2-stats.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportServices } from '../transport/transport.ts';
@@ -88,6 +89,7 @@ export class ClusterEntry implements Cluster {
   readonly breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
   readonly maxStreamDurationMs: number;
   readonly bufferLimitBytes: number;
+  readonly httpFilters: UpstreamChain | null;
   readonly httpProtocol: UpstreamProtocol;
   readonly #dependencies: ClusterContext;
   readonly #context: PoolContext;
@@ -142,6 +144,7 @@ export class ClusterEntry implements Cluster {
     const filters = made === undefined || made.length === 0 ? undefined : { filters: made };
     const { runtime } = dependencies;
     this.#context = { config, dialer, clock, random, runtime, stats: this.scope, http2Stats, ...filters };
+    this.httpFilters = this.#makeHttpFilters();
     const isPlain = config.transport === null && config.transportMatches.length === 0;
     this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);
     const needsConnection = this.#transports?.needsConnection ?? false;
@@ -158,6 +161,14 @@ export class ClusterEntry implements Cluster {
     this.forwardProxy = discovery.kind === 'FORWARD_PROXY' ? { defaultPort: discovery.defaultPort, subClusters } : null;
     this.scope.set(this.scope.i.warming_state, 0);
     this.setEndpoints(config.endpoints);
+  }
+
+  #makeHttpFilters(): UpstreamChain | null {
+    const { filters } = this.config.http;
+    if (filters === null) return null;
+    const { stats, clock, random, runtime, shared } = this.#dependencies;
+    const context = { statPrefix: `cluster.${this.statName}.`, scope: this.scope, stats, clock, random, runtime };
+    return filters.create(shared === undefined ? context : { ...context, shared });
   }
 
   #discover(config: DnsDiscoveryConfig | EdsConfig | OriginalDstConfig | ForwardProxyConfig): Discovery {
@@ -209,12 +220,14 @@ export class ClusterEntry implements Cluster {
 
   /** `onInitialized` is called once, perhaps now: the cluster has hosts, or knows that it has none yet. */
   start(onInitialized: () => void): void {
-    let waiting = 2;
+    let waiting = 3;
     const done = (): void => {
       if (--waiting === 0) onInitialized();
     };
     if (this.#transports === null) done();
     else this.#transports.whenSettled(done);
+    if (this.httpFilters === null) done();
+    else this.httpFilters.whenSettled(done);
     if (this.#discovery instanceof DnsDiscovery || this.#discovery instanceof EdsDiscovery) {
       this.#discovery.start(done);
       return;
@@ -378,6 +391,7 @@ export class ClusterEntry implements Cluster {
       this.breakers.DEFAULT.release();
       this.breakers.HIGH.release();
       this.#transports?.close();
+      this.httpFilters?.close();
       this.#http2Stats?.release();
       this.scope.release();
     };

@@ -5,6 +5,7 @@ import type { Failure } from '../../base/failure.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
 import type { Runtime } from '../http/filter.ts';
+import type { UpstreamChain } from '../http/upstream-chain.ts';
 import type { ConnectionInfo, FilterStateObject, Metadata, Protocol, StreamInfo } from '../stream-info.ts';
 import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
@@ -201,6 +202,8 @@ export type Cluster = {
   readonly hosts: readonly Host[];
   /** Buffer limit of its connections, bytes. */
   readonly bufferLimitBytes: number;
+  /** HTTP filters that each attempt goes through behind the router; null or absent: it has none of its own. */
+  readonly httpFilters?: UpstreamChain | null;
   /** Which protocol its connections speak; absent: HTTP/1. */
   readonly httpProtocol?: UpstreamProtocol;
   /** Of a dynamic forward proxy; null or absent for others. */

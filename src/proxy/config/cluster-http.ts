@@ -23,7 +23,7 @@ import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 export const CLUSTER_HTTP_FIELDS = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions':
     'common_http_protocol_options upstream_http_protocol_options explicit_http_config ' +
-    'use_downstream_protocol_config auto_config',
+    'use_downstream_protocol_config auto_config http_filters',
   'envoy.config.core.v3.UpstreamHttpProtocolOptions': 'auto_sni auto_san_validation override_auto_sni_header',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig':
     'http_protocol_options http2_protocol_options http3_protocol_options',
@@ -50,7 +50,7 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
       message.common_http_protocol_options,
       d.at('common_http_protocol_options'),
       legacyChoice(message, d),
-      null,
+      NO_MORE,
     );
   }
   for (const field of ['common_http_protocol_options', 'http_protocol_options', 'http2_protocol_options'] as const) {
@@ -63,9 +63,17 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
     options.common_http_protocol_options,
     dt.at('common_http_protocol_options'),
     chooseProtocol(message, options, dt),
-    autoNames(options.upstream_http_protocol_options ?? {}),
+    {
+      autoNames: autoNames(options.upstream_http_protocol_options ?? {}),
+      filters: dt.environment.upstreamChain?.(options.http_filters, 'cluster', dt) ?? null,
+    },
   );
 }
+
+/** What only HttpProtocolOptions have. */
+type More = Pick<UpstreamHttpConfig, 'autoNames' | 'filters'>;
+
+const NO_MORE: More = { autoNames: null, filters: null };
 
 /** Which protocols are spoken, and how. */
 type Choice = {
@@ -133,7 +141,7 @@ function makeConfig(
   common: HttpProtocolOptions | undefined,
   dc: ConfigDecoder,
   choice: Choice,
-  autoNames: AutoNames | null,
+  more: More,
 ): UpstreamHttpConfig {
   const defaults = DEFAULT_HTTP_CONFIG.limits;
   const { protocol, http1, http2 } = choice;
@@ -163,6 +171,6 @@ function makeConfig(
     durationJitterPercent: common?.max_connection_duration_jitter?.value ?? 0,
     maxStreamDurationMs: dc.durationMs(common?.max_stream_duration, 0),
     maxRequestsPerConnection: common?.max_requests_per_connection ?? message.max_requests_per_connection ?? 0,
-    autoNames,
+    ...more,
   });
 }

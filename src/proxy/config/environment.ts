@@ -13,12 +13,15 @@ import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { DnsCacheClaims } from '../dns-cache/dns-caches.ts';
 import type { AdminTaps } from '../http/admin-taps.ts';
+import type { HttpExtension } from '../http/filter-discovery.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
 import type { LocalNode } from '../istio/node.ts';
 import type { StaticSecrets } from '../tls/static-secrets.ts';
 import type { UpstreamTransportFactory } from '../transport/transport.ts';
+import type { Holders } from '../xds/holders.ts';
 import { decodeConfigSource } from './config-source.ts';
 import type { RouteEnvironment } from './route-environment.ts';
+import { decodeUpstreamFilters } from './upstream-http-filters.ts';
 
 export type EnvironmentParts = {
   readonly clock: Clock;
@@ -28,6 +31,8 @@ export type EnvironmentParts = {
   readonly accessLogFiles: AccessLogFiles | undefined;
   readonly httpFilters: readonly HttpFilterFactory[];
   readonly upstreamFilters?: readonly UpstreamFilterFactory[];
+  /** HTTP filters by name; absent where only a part is decoded. */
+  readonly extensions?: Holders<HttpExtension>;
   readonly upstreamTransports?: readonly UpstreamTransportFactory[];
   readonly runtime: Runtime;
   readonly random: Random;
@@ -62,10 +67,14 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
   const byType = new Map<string, HttpFilterFactory>();
   const byRouteType = new Map<string, HttpFilterFactory>();
   let usesPlaces = false;
+  const upstream = new Map<string, HttpFilterFactory>();
   for (const factory of parts.httpFilters) {
+    if (factory.stands !== undefined) upstream.set(factory.configType, factory);
+    if (factory.stands === 'upstream') continue;
     byType.set(factory.configType, factory);
     byRouteType.set(factory.routeConfigType ?? factory.configType, factory);
   }
+  const upstreamParts = { factoryOf: (type: string) => upstream.get(type) ?? null, extensions: parts.extensions };
   return {
     ...parts,
     usesPlaces: () => usesPlaces,
@@ -75,6 +84,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
     },
     filterFactory: (type) => byType.get(type) ?? null,
     httpFilter: (type) => byType.get(type) ?? null,
+    upstreamChain: (filters, owner, d) => decodeUpstreamFilters(filters, owner, d, upstreamParts),
     upstreamFilter: (type) => parts.upstreamFilters?.find(({ configType }) => configType === type) ?? null,
     upstreamTransport: (type) => parts.upstreamTransports?.find(({ configType }) => configType === type) ?? null,
     unpack: unpackExtension,

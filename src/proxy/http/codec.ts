@@ -73,6 +73,8 @@ export type RequestEncoder = {
    * the end of the request ends both (RFC 9110 §9.3.6), whatever the method.
    */
   carryConnection?(): void;
+  /** The request was written to it before it stood, and waits; absent: it was not. */
+  readonly hasRequest?: boolean;
   encodeHeaders(headers: Headers, endStream: boolean): void;
   /** Borrowed data is sent or copied before the call returns. */
   encodeData(data: BodyData, endStream: boolean): void;

@@ -15,6 +15,7 @@ export type FilterChain = {
   readonly encodeData: readonly number[];
   readonly encodeTrailers: readonly number[];
   readonly encode1xx: readonly number[];
+  readonly hostSelected: readonly number[];
   readonly onDestroy: readonly number[];
   /** Those that judge a request again when rules change. */
   readonly guards: readonly number[];
@@ -48,6 +49,7 @@ export function compileFilterChain(entries: readonly ChainEntry[]): FilterChain 
     encodeData: slots('encodeData', true),
     encodeTrailers: slots('encodeTrailers', true),
     encode1xx: slots('encode1xx', true),
+    hostSelected: slots('hostSelected', false),
     onDestroy: slots('onDestroy', false),
     guards: slots('denies', false),
     hasDisabledByDefault: entries.some((entry) => entry.disabled),

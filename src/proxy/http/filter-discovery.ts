@@ -60,9 +60,9 @@ export function followInner(stats: StatStore, extensions: Holders<HttpExtension>
   };
 }
 
-/** For filters that leave something behind: nobody waits for them. */
-export function endWith(awaited: Awaited[]): (ended: () => void) => void {
-  return (ended) => void awaited.push({ whenSettled: (settled) => settled(), close: ended });
+/** For filters that leave something behind; who says nothing else is not waited for. */
+export function endWith(awaited: Awaited[]): NonNullable<FilterContext['atEnd']> {
+  return (close, whenSettled = (settled) => settled()) => void awaited.push({ whenSettled, close });
 }
 
 /** A chain that is built anew whenever one of its filters changes; the others stay the objects they are. */

@@ -208,6 +208,8 @@ export type HttpFilter = {
   encodeHeaders?(stream: FilterStream, headers: Headers, endStream: boolean): HeadersStatus;
   encodeData?(stream: FilterStream, data: BodyData, endStream: boolean): DataStatus;
   encodeTrailers?(stream: FilterStream, trailers: Headers): TrailersStatus;
+  /** Behind the router: the attempt has its host, and nothing was asked of it yet. It may answer. */
+  hostSelected?(stream: FilterStream): void;
   /** Of a filter that guards: whether it would turn the request away. Counts only when it would. */
   denies?(asked: AskedRequest): boolean;
   /** The stream is over; called once for every filter that may hold state. */
@@ -225,8 +227,10 @@ export type FilterContext = {
   /** 'http.STAT_PREFIX.' of the connection manager. */
   readonly statPrefix: string;
   readonly stats: StatStore;
-  /** Statistics of the connection manager's scope. */
+  /** Statistics of the connection manager's scope, or of the cluster's. */
   readonly scope: Scope;
+  /** The chain is one behind the router; absent: it is not. */
+  readonly isUpstream?: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly runtime: Runtime;
@@ -236,8 +240,11 @@ export type FilterContext = {
   readonly health?: { readonly healthCheckFailed?: boolean };
   /** Follows a filter that is only named, for one that holds others; absent where all is written in place. */
   readonly follow?: FollowFilter;
-  /** `ended` is called when the chain ends; absent where chains stay for good. */
-  readonly atEnd?: (ended: () => void) => void;
+  /**
+   * `ended` is called when the chain ends; absent where chains stay for good. Who uses the chain first waits until
+   * `whenSettled` called back, if it is given.
+   */
+  readonly atEnd?: (ended: () => void, whenSettled?: (settled: () => void) => void) => void;
 };
 
 /**
@@ -275,6 +282,8 @@ export type HttpFilterFactory = {
   readonly fields: Readonly<Record<string, string>>;
   /** Whether it must end the chain (router). */
   readonly isTerminal?: boolean;
+  /** Where it may stand: absent, in the chains of listeners alone. */
+  readonly stands?: 'anywhere' | 'upstream';
   /** It is not built: 'inert' passes everything on instead, 'deny' lets nobody in. */
   standsIn?(config: never): 'inert' | 'deny' | undefined;
   /** Protobuf object (snake_case) → frozen runtime configuration; reasons go to `d.reject`. */
@@ -319,6 +328,7 @@ export function defineHttpFilter<Config, RouteConfig = unknown, Message = never,
   routeConfigType?: string;
   fields: Readonly<Record<string, string>>;
   isTerminal?: boolean;
+  stands?: 'anywhere' | 'upstream';
   decode(message: Message, d: ConfigDecoder): Config;
   decodeRoute?(message: RouteMessage, d: ConfigDecoder): RouteConfig;
   create(config: Config, context: FilterContext): HttpFilter | null;

@@ -7,7 +7,7 @@ import type { DrainDecision, NetworkConnection, NetworkFilter } from '../network
 import type { RouteTable } from '../route/route.ts';
 import type { Holder, Holders } from '../xds/holders.ts';
 import type { ConfigPlace } from '../xds/place.ts';
-import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
+import type { FilterChain } from './filter-chain.ts';
 import {
   type Awaited,
   DiscoveredChain,
@@ -17,9 +17,10 @@ import {
   type HttpExtension,
   isDiscovered,
 } from './filter-discovery.ts';
-import { type FilterContext, placeFilter, type Runtime } from './filter.ts';
+import type { Runtime } from './filter.ts';
 import type { HttpConfig } from './http-config.ts';
 import { HttpConnection } from './connection-manager.ts';
+import { makeChain } from './make-chain.ts';
 import type { HttpManager } from './manager.ts';
 import { PolicyWatch } from './policy-watch.ts';
 import { type Http2CodecScope, HTTP2_CODEC_STATS } from '../codec/http2-stats.ts';
@@ -123,19 +124,6 @@ export function makeHttpManager(parts: HttpManagerParts, context: HttpManagerCon
   };
   manager.policy = new PolicyWatch(manager);
   return manager;
-}
-
-function makeChain(specs: readonly FilterSpec[], common: Omit<FilterContext, 'slot'>): FilterChain {
-  const entries: ChainEntry[] = [];
-  for (const spec of specs) {
-    if (spec.factory === null) continue;
-    const { name, factory, config, disabled } = spec;
-    // A filter that does nothing here may still be configured by a route: it keeps its slot only if it exists.
-    for (const placed of placeFilter(factory, config, { slot: entries.length, name, ...common })) {
-      entries.push({ name, ...placed, disabled });
-    }
-  }
-  return compileFilterChain(entries);
 }
 
 /** The connection manager as the last network filter of its chain. */

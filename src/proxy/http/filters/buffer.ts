@@ -54,6 +54,7 @@ export const buffer = defineHttpFilter<BufferConfig, BufferConfig, BufferPb, Buf
   configType: `${PACKAGE}.Buffer`,
   routeConfigType: `${PACKAGE}.BufferPerRoute`,
   fields: { [`${PACKAGE}.Buffer`]: 'max_request_bytes', [`${PACKAGE}.BufferPerRoute`]: 'disabled buffer' },
+  stands: 'anywhere',
   decode: (message) => Object.freeze({ maxBytes: message.max_request_bytes ?? 0 }),
   decodeRoute: ({ buffer: own }) => Object.freeze({ maxBytes: own?.max_request_bytes ?? null }),
   create: (config, context) => new BufferFilter(config, context),

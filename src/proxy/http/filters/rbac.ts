@@ -41,7 +41,7 @@ function decode(message: RbacFilterPb, d: ConfigDecoder): RbacConfig {
 
 class RbacFilter implements HttpFilter {
   readonly #report: RbacReport;
-  readonly #slot: number;
+  protected readonly slot: number;
   readonly #own: RuleSet;
   readonly #routeRules = new WeakMap<RbacConfig, RuleSet>();
 
@@ -55,7 +55,7 @@ class RbacFilter implements HttpFilter {
       scope: context.stats.scope(joinPrefix(prefix, config.statPrefix), RBAC_STATS),
       shadowScope: context.stats.scope(joinPrefix(prefix, config.shadowStatPrefix), SHADOW_STATS),
     };
-    this.#slot = context.slot;
+    this.slot = context.slot;
     this.#own = new RuleSet(config, this.#report);
   }
 
@@ -81,7 +81,7 @@ class RbacFilter implements HttpFilter {
   }
 
   #rulesFor(stream: Pick<FilterStream, 'routeConfig'>): RuleSet {
-    const local = stream.routeConfig(this.#slot) as RbacConfig | null;
+    const local = stream.routeConfig(this.slot) as RbacConfig | null;
     return local === null ? this.#own : this.#rulesOf(local);
   }
 
@@ -91,7 +91,7 @@ class RbacFilter implements HttpFilter {
     if (rules.isEmpty) return null;
     const decision = rules.judge(stream.info, headers, metadataOf(stream.route));
     // For whoever explains the request.
-    stream.slot[this.#slot] = decision;
+    stream.slot[this.slot] = decision;
     return decision;
   }
 
@@ -108,6 +108,18 @@ class RbacFilter implements HttpFilter {
       this.#routeRules.set(config, rules);
     }
     return rules;
+  }
+}
+
+/** Behind the router it decides as soon as there is a host, before anything is asked of that. */
+class UpstreamRbacFilter extends RbacFilter {
+  hostSelected(stream: FilterStream): void {
+    super.decodeHeaders(stream, stream.requestHeaders);
+  }
+
+  /** One that comes into the chain later than the host decides now. */
+  override decodeHeaders(stream: FilterStream, headers: Headers): HeadersStatus {
+    return stream.slot[this.slot] === undefined ? super.decodeHeaders(stream, headers) : 'continue';
   }
 }
 
@@ -130,8 +142,10 @@ export const rbac = defineHttpFilter({
     ...RBAC_FIELDS,
     ...RBAC_MATCHER_FIELDS,
   },
+  stands: 'anywhere',
   decode,
   // Without `rbac` the route has no rules at all: everything is let in.
   decodeRoute: (message: { rbac?: RbacFilterPb }, d): RbacConfig => decode(message.rbac ?? {}, d.at('rbac')),
-  create: (config, context) => new RbacFilter(config, context),
+  create: (config, context) =>
+    context.isUpstream === true ? new UpstreamRbacFilter(config, context) : new RbacFilter(config, context),
 });

@@ -269,6 +269,7 @@ export const composite: HttpFilterFactory = {
       [`${PACKAGE}.CompositePerRoute`]: 'matcher',
       ...MATCH_TREE_FIELDS,
     },
+    stands: 'anywhere',
     decode: decodeComposite,
     decodeRoute,
     create: () => null,

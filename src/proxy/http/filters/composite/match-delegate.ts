@@ -170,6 +170,8 @@ function guard(filter: HttpFilter, decider: Decider): HttpFilter {
     guarded.encodeTrailers = (stream: FilterStream, trailers: Headers): TrailersStatus =>
       decider.skips(stream) ? 'continue' : encodeTrailers.call(filter, stream, trailers);
   }
+  // As in Envoy, hosts are told past it.
+  if (filter.hostSelected !== undefined) guarded.hostSelected = (stream) => filter.hostSelected?.(stream);
   if (filter.onDestroy !== undefined) guarded.onDestroy = (stream) => filter.onDestroy?.(stream);
   if (filter.denies !== undefined) {
     const denies = (asked: AskedRequest): boolean => filter.denies?.(asked) === true;
@@ -215,6 +217,7 @@ export const matchDelegate: HttpFilterFactory = {
       ...MATCH_TREE_FIELDS,
       ...OLD_MATCHER_FIELDS,
     },
+    stands: 'anywhere',
     decode: decodeDelegate,
     decodeRoute,
     create: () => null,

@@ -314,6 +314,7 @@ export const compressor = defineHttpFilter<CompressorConfig, CompressorRoute, Co
   configType: COMPRESSOR_TYPE,
   routeConfigType: COMPRESSOR_ROUTE_TYPE,
   fields: COMPRESSOR_FIELDS,
+  stands: 'anywhere',
   decode: decodeCompressor,
   decodeRoute: decodeCompressorRoute,
   create: (config, context) => (config.library === null ? null : new CompressorFilter(config, config.library, context)),

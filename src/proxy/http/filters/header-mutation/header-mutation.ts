@@ -190,6 +190,7 @@ export const headerMutation = defineHttpFilter({
     ...HEADER_MUTATION_FIELDS,
     ...FORMATTER_EXTENSION_FIELDS,
   },
+  stands: 'anywhere',
   decode: (message: HeaderMutationConfigPb, d): HeaderMutationConfig =>
     Object.freeze({
       mutations: decodeMutations(message.mutations, d.at('mutations')),

@@ -28,6 +28,7 @@ export function makeLua({ clusters, luaLog }: LuaFilterParts): HttpFilterFactory
       [ROUTE_TYPE]: 'disabled name source_code filter_context',
       ...DATA_SOURCE_FIELDS,
     },
+    stands: 'anywhere',
     decode: (message, d) => decodeLua(message, d, log),
     decodeRoute: (message, d) => decodeLuaRoute(message, d, log),
     create: (config, context) => new LuaFilter(config, context, { clusters, log }),

@@ -9,7 +9,8 @@ import type { InternalRedirectPolicy } from '../../../route/internal-redirect.ts
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
-import type { BodyData } from '../../filter.ts';
+import type { BodyData, LocalReply } from '../../filter.ts';
+import type { FilterChain } from '../../filter-chain.ts';
 import * as attemptInfo from './attempt-info.ts';
 import { chargeCode, chargeDropped, chargeTime, isGrpcRequest, noteGrpcOutcome } from './charge.ts';
 import type { Companion, TimerOwner, TryTimeout } from './companion.ts';
@@ -24,13 +25,14 @@ import type { Router, RouterStream } from './router.ts';
 import { startShadows, type Shadow } from './shadow.ts';
 import { type PreviousPriorities, Tried } from './tried.ts';
 import { chooseWanted, missingStatus } from './wanted-host.ts';
+import { type Answered, FilteredAttempt } from './upstream/filtered-attempt.ts';
 import { LoggedAttempt } from './upstream-log.ts';
 import { expectedTimeout, readTimeouts, setExpectedTimeout, setGrpcTimeout, timeouts } from './timeouts.ts';
 
 // An attempt:   choose a host ─► wait for a connection ─► request goes out ─► response comes in ─► done
 //                     ▲                  └──────────────────────┴── failure ──► retry? ── no ──► local reply
 //                     └───────────────────────── back-off ◄─────────────────────── yes
-export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner, HedgedRequest {
+export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner, HedgedRequest, Answered {
   readonly router: Router;
   readonly stream: RouterStream;
   readonly info: StreamInfo;
@@ -89,6 +91,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #redirects: InternalRedirectPolicy | null;
   /** Null: an attempt is given up before the next one begins. */
   #hedge: Hedge | null = null;
+  /** Filters of the attempt, which take the request while it has no connection; null: there are none. */
+  #filtered: FilteredAttempt | null = null;
 
   constructor(
     router: Router,
@@ -193,7 +197,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#isDone) return;
     if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendData(data, endStream);
     if (this.#keepsBody && !this.#hasRoomFor(data.length)) return;
-    const encoder = this.#encoder;
+    const encoder = this.#encoder ?? this.#filtered;
     const canSend = encoder !== null && !this.#isHeld;
     if (this.#keepsBody || !canSend) {
       const copy = data.copy();
@@ -207,7 +211,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   sendTrailers(trailers: Headers): void {
     if (this.#isDone) return;
     if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendTrailers(trailers);
-    if (this.#encoder !== null && !this.#isHeld) this.#encoder.encodeTrailers(trailers);
+    if (!this.#isHeld) (this.#encoder ?? this.#filtered)?.encodeTrailers(trailers);
     if (!this.#isDone) this.#requestEnds();
   }
 
@@ -226,7 +230,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#redirects = null;
     this.#dropRetry();
     if (this.#isAttempting || this.#isSearching) {
-      if (this.#encoder !== null && !this.#isHeld) this.#dropKept();
+      if ((this.#encoder ?? this.#filtered) !== null && !this.#isHeld) this.#dropKept();
       return true;
     }
     const body = 'exceeded request buffer limit while retrying upstream';
@@ -297,20 +301,57 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const pending = this.#open(this.#hedge === null ? this : this.#hedge.begin(host), host);
     // The answer may have come already, and the stream may even be over.
     if (this.#isAttempting && this.#encoder === null) this.#pending = pending;
+    if (this.#filtered !== null) this.#enterFilters(this.#filtered);
+  }
+
+  /** The request goes into the filters of its attempt at once, and waits behind them for a connection. */
+  #enterFilters(filtered: FilteredAttempt): void {
+    const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    filtered.start(isBare);
+    if (!isBare && !this.#isHeld && this.#filtered === filtered) this.#sendKept(filtered);
   }
 
   #open(asking: Asking, host: Host): StreamRequest | null {
-    const { clock, config } = this.router;
+    const { clock, config, upstreamChain } = this.router;
+    // The cluster's own come before the router's.
+    const chain = this.cluster.httpFilters ?? upstreamChain;
+    if (chain !== null) return this.#openFiltered(asking, host, chain.chain);
     if (config.upstreamLog === null) return openStream(asking, host);
     const logged = new LoggedAttempt(config.upstreamLog, clock, asking, this.stream, host);
     return logged.pending(openStream(logged, host));
+  }
+
+  #openFiltered(asking: Asking, host: Host, chain: FilterChain): StreamRequest | null {
+    const { clock, config } = this.router;
+    const { upstreamLog: log } = config;
+    const logged = log === null ? null : new LoggedAttempt(log, clock, asking, this.stream, host, true);
+    const filtered = new FilteredAttempt(chain, logged ?? asking, this.stream, this, logged);
+    const pending = logged === null ? filtered : logged.pending(filtered);
+    // What a filter, or the pool, says at once finds it.
+    this.#pending = pending;
+    this.#filtered = filtered;
+    if (filtered.announceHost()) filtered.opened(openStream(filtered, host));
+    return pending;
+  }
+
+  /** A filter of an attempt answers: that is the end of all of them. */
+  answer(reply: LocalReply): void {
+    if (this.#isAttempting) this.#abandonAttempt();
+    this.#isDone = true;
+    this.#hedge?.end();
+    this.#dropRetry();
+    this.#companion?.response.disarm();
+    this.#companion?.retry.disarm();
+    this.stream.sendLocalReply(reply);
   }
 
   onPoolReady(encoder: RequestEncoder): void {
     const { info, headers, router, cluster } = this;
     const companion = this.#companion as Companion;
     const host = this.host as Host;
+    const hasRequest = this.#filtered?.hasRequest === true;
     this.#pending = null;
+    this.#filtered = null;
     this.#encoder = encoder;
     companion.setSource(encoder);
     countRoute(this, 'upstream_rq_total');
@@ -323,7 +364,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
     const wasHeld = this.#isHeld;
     encoder.encodeHeaders(headers, isBare);
-    if (!isBare && !wasHeld && this.#encoder === encoder) this.#sendKept(encoder);
+    if (!isBare && !wasHeld && !hasRequest && this.#encoder === encoder) this.#sendKept(encoder);
     if (this.#requestCompleteMs >= 0 && this.#encoder === encoder) this.#armPerTry();
   }
 
@@ -332,8 +373,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const kept = this.#kept;
     const trailers = this.stream.requestTrailers;
     const endsWithBody = this.#requestEnded && trailers === null && kept !== null && kept.bytes > 0;
-    kept?.sendTo(encoder, endsWithBody, () => this.#encoder !== encoder);
-    if (this.#encoder !== encoder) return;
+    const isOver = (): boolean => (this.#encoder ?? this.#filtered) !== encoder;
+    kept?.sendTo(encoder, endsWithBody, isOver);
+    if (isOver()) return;
     if (this.#requestEnded && !endsWithBody) sendEnd(encoder, trailers);
     if (!this.#keepsBody) this.#dropKept();
   }
@@ -376,6 +418,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
       attemptInfo.noteBytes(this.info, encoder);
       this.#encoder = null;
     }
+    this.#filtered = null;
     this.#isAttempting = false;
     this.#companion?.attemptEnds();
     this.onBelowWatermark();
@@ -601,7 +644,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#retry === null) return;
     this.#retry.release();
     this.#retry = null;
-    if (this.#encoder !== null && !this.#isHeld && this.#redirects === null) this.#dropKept();
+    if ((this.#encoder ?? this.#filtered) !== null && !this.#isHeld && this.#redirects === null) this.#dropKept();
   }
 
   // ─── Failures ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -667,6 +710,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (retry === null || this.#responseStarted || !retry.decide(true, this)) return;
     hedge.leave(this.#pending, this.#encoder);
     this.#pending = null;
+    this.#filtered = null;
     this.#encoder = null;
     this.#isAttempting = false;
     this.#companion?.attemptEnds();
@@ -685,8 +729,9 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   sendAgain(encoder: RequestEncoder): void {
     this.#wasSent = true;
     const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    const hasRequest = encoder.hasRequest === true;
     encoder.encodeHeaders(this.headers, isBare);
-    if (isBare) return;
+    if (isBare || hasRequest) return;
     const trailers = this.stream.requestTrailers;
     this.#kept?.sendTo(encoder, trailers === null, () => false);
     if (trailers !== null) sendEnd(encoder, trailers);

@@ -1,7 +1,12 @@
 // The router's configuration: what its message means, and which of it is supported.
-import type { AccessLog, Router_UpstreamAccessLogOptions } from '../../../../proto/generated/types.d.ts';
+import type {
+  AccessLog,
+  HttpFilter as HttpFilterPb,
+  Router_UpstreamAccessLogOptions,
+} from '../../../../proto/generated/types.d.ts';
 import { decodeAccessLogs } from '../../../access-log/decode.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
+import type { UpstreamChainConfig } from '../../upstream-chain.ts';
 import type { UpstreamLogConfig } from './upstream-log.ts';
 
 export type RouterConfig = {
@@ -12,6 +17,8 @@ export type RouterConfig = {
   readonly suppressGrpcCodeStats: boolean;
   /** Names of request headers that must be well-formed, lower case. */
   readonly strictCheckHeaders: readonly string[];
+  /** Of attempts to clusters that have none of their own; null: there are none. */
+  readonly upstreamFilters: UpstreamChainConfig | null;
   /** Null: attempts are not logged. */
   readonly upstreamLog: UpstreamLogConfig | null;
 };
@@ -24,6 +31,7 @@ export type RouterMessage = {
   respect_expected_rq_timeout?: boolean;
   suppress_grpc_request_failure_code_stats?: boolean;
   upstream_log?: AccessLog[];
+  upstream_http_filters?: HttpFilterPb[];
   upstream_log_options?: Router_UpstreamAccessLogOptions;
 };
 
@@ -31,7 +39,7 @@ export type RouterMessage = {
 export const ROUTER_FIELDS = {
   'envoy.extensions.filters.http.router.v3.Router':
     'dynamic_stats start_child_span suppress_envoy_headers strict_check_headers respect_expected_rq_timeout ' +
-    'suppress_grpc_request_failure_code_stats upstream_log upstream_log_options',
+    'suppress_grpc_request_failure_code_stats upstream_log upstream_log_options upstream_http_filters',
   'envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions':
     'flush_upstream_log_on_upstream_stream upstream_log_flush_interval',
 };
@@ -56,6 +64,7 @@ export function decodeRouter(message: RouterMessage, d: ConfigDecoder): RouterCo
     respectExpectedTimeout: message.respect_expected_rq_timeout ?? false,
     suppressGrpcCodeStats: message.suppress_grpc_request_failure_code_stats ?? false,
     strictCheckHeaders,
+    upstreamFilters: d.environment.upstreamChain?.(message.upstream_http_filters, 'router', d) ?? null,
     upstreamLog: decodeUpstreamLog(message, d),
   });
 }

@@ -17,6 +17,7 @@ import {
   type Runtime,
   type TerminalStream,
 } from '../../filter.ts';
+import type { UpstreamChain, UpstreamChainConfig } from '../../upstream-chain.ts';
 import { chargeCode, chargeDropped } from './charge.ts';
 import { CompanionPool } from './companion.ts';
 import { Forward } from './forward.ts';
@@ -65,6 +66,8 @@ export class Router implements HttpFilter {
   readonly random: Random;
   readonly runtime: Runtime;
   readonly companions: CompanionPool;
+  /** For clusters that have none of their own; null: attempts have no filters. */
+  readonly upstreamChain: UpstreamChain | null;
   readonly routeStats: RouteStatsTable;
   /** The connection manager's scope, and the router's counters in it. */
   readonly stats: Scope;
@@ -88,6 +91,7 @@ export class Router implements HttpFilter {
     this.random = context.random;
     this.runtime = context.runtime;
     this.companions = new CompanionPool(context.clock);
+    this.upstreamChain = config.upstreamFilters === null ? null : makeUpstreamChain(config.upstreamFilters, context);
     this.routeStats = new RouteStatsTable(context.stats);
     this.stats = context.scope;
     for (const name of ROUTER_STATS) context.scope.dynamicCounter(name);
@@ -257,6 +261,17 @@ export class Router implements HttpFilter {
   clusterNamed(name: string): Cluster | null {
     return this.clusters.get(name);
   }
+}
+
+function makeUpstreamChain(config: UpstreamChainConfig, context: FilterContext): UpstreamChain {
+  const { slot: _slot, name: _name, follow: _follow, atEnd, ...rest } = context;
+  // Envoy takes the prefix as it stands in the scope's name, which has no dot at its end.
+  const chain = config.create({ ...rest, statPrefix: context.statPrefix.replace(/\.$/, '') });
+  atEnd?.(
+    () => chain.close(),
+    (settled) => chain.whenSettled(settled),
+  );
+  return chain;
 }
 
 /** Header changes of a route that answers itself; those of forwarding routes are made to every local reply. */

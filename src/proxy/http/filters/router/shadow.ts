@@ -5,15 +5,17 @@ import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host, HostSearch, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
 import type { Wisher } from '../../../cluster/wishes.ts';
-import type { MirrorPolicy } from '../../../route/route.ts';
-import type { StreamInfo } from '../../../stream-info.ts';
+import type { ForwardAction, MirrorPolicy } from '../../../route/route.ts';
+import { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import { BodyData } from '../../filter.ts';
+import type { FilterChain } from '../../filter-chain.ts';
 import { applyFieldMutations } from '../header-mutation/field-mutations.ts';
 import { requestWishes } from './auto-names.ts';
 import { type Charged, chargeCode, chargeDropped, chargeTime } from './charge.ts';
 import type { Forward } from './forward.ts';
 import type { Router } from './router.ts';
+import { type Answered, FilteredAttempt } from './upstream/filtered-attempt.ts';
 
 const keptData = new BodyData();
 
@@ -61,12 +63,13 @@ export function shadowHost(authority: string): string {
   return parts.length === 2 ? `${parts[0]}-shadow:${parts[1]}` : `${authority}-shadow`;
 }
 
-export class Shadow implements StreamCallbacks, Charged {
+export class Shadow implements StreamCallbacks, Charged, Answered {
   readonly router: Router;
   readonly isGrpc: boolean;
   readonly info: StreamInfo;
   readonly headers: Headers;
   readonly cluster: Cluster;
+  readonly forward: ForwardAction;
   readonly random: Random;
   readonly virtualCluster = null;
   readonly routeStats = null;
@@ -74,6 +77,8 @@ export class Shadow implements StreamCallbacks, Charged {
   readonly #limitBytes: number;
   #host: Host | null = null;
   #pending: StreamRequest | null = null;
+  /** Filters of its cluster, which take it while it has no connection. */
+  #filtered: FilteredAttempt | null = null;
   #search: HostSearch | null = null;
   #encoder: RequestEncoder | null = null;
   #kept: Buffer[] = [];
@@ -92,6 +97,7 @@ export class Shadow implements StreamCallbacks, Charged {
     this.isGrpc = forward.isGrpc;
     this.info = forward.info;
     this.cluster = cluster;
+    this.forward = forward.forward;
     this.headers = headers;
     this.#limitBytes = forward.stream.bufferLimitBytes;
   }
@@ -126,14 +132,50 @@ export class Shadow implements StreamCallbacks, Charged {
 
   #startWith(host: Host): void {
     this.#host = host;
-    const pending = host.newStream('DEFAULT', this, requestWishes(this.cluster, nobody(), this.headers));
-    if (!this.#isOver && this.#encoder === null) this.#pending = pending;
+    const chain = this.cluster.httpFilters?.chain ?? null;
+    if (chain === null) {
+      const pending = host.newStream('DEFAULT', this, requestWishes(this.cluster, nobody(), this.headers));
+      if (!this.#isOver && this.#encoder === null) this.#pending = pending;
+    } else this.#startFiltered(chain, host);
     if (this.#isEnded) this.#requestEnds();
+  }
+
+  /** Filters of the cluster see an exchange of its own, which has no route. */
+  #startFiltered(chain: FilterChain, host: Host): void {
+    const { clock } = this.router;
+    const info = new StreamInfo(this.info.connection, clock.nowMs, clock.wallMs);
+    info.clusterName = this.cluster.name;
+    info.clusterAltStatName = this.cluster.statName;
+    info.clusterMetadata = this.cluster.metadata;
+    info.upstream = host;
+    info.upstreamHostMetadata = host.metadata;
+    info.attemptCount = 1;
+    const { random, isGrpc } = this;
+    const exchange = {
+      ...{ info, requestTrailers: this.#trailers, route: null, clock, random, isGrpc },
+      ...{ bufferLimitBytes: this.#limitBytes, pauseRequest: nothing, resumeRequest: nothing },
+      resetStream: () => this.cancel(),
+    };
+    const filtered = new FilteredAttempt(chain, this, exchange, this, null);
+    this.#pending = filtered;
+    this.#filtered = filtered;
+    if (filtered.announceHost()) {
+      filtered.opened(host.newStream('DEFAULT', filtered, requestWishes(this.cluster, nobody(), this.headers)));
+    }
+    if (this.#filtered !== filtered) return;
+    filtered.start(this.#isEnded && this.#kept.length === 0 && this.#trailers === null);
+    if (this.#filtered === filtered) this.#sendKept(filtered);
+  }
+
+  /** A filter answers it, which nobody hears. */
+  answer(): void {
+    this.cancel();
   }
 
   sendData(data: BodyData, endStream: boolean): void {
     if (this.#isOver) return;
-    if (this.#encoder !== null) this.#encoder.encodeData(data, endStream);
+    const encoder = this.#encoder ?? this.#filtered;
+    if (encoder !== null) encoder.encodeData(data, endStream);
     else {
       this.#kept.push(data.copy());
       this.#keptBytes += data.length;
@@ -147,7 +189,8 @@ export class Shadow implements StreamCallbacks, Charged {
 
   sendTrailers(trailers: Headers): void {
     if (this.#isOver) return;
-    if (this.#encoder !== null) this.#encoder.encodeTrailers(trailers);
+    const encoder = this.#encoder ?? this.#filtered;
+    if (encoder !== null) encoder.encodeTrailers(trailers);
     else this.#trailers = trailers.clone();
     this.#requestEnds();
   }
@@ -186,6 +229,7 @@ export class Shadow implements StreamCallbacks, Charged {
   #end(): void {
     this.#isOver = true;
     this.#pending = null;
+    this.#filtered = null;
     this.#search = null;
     this.#encoder = null;
     this.#kept = [];
@@ -199,11 +243,17 @@ export class Shadow implements StreamCallbacks, Charged {
 
   onPoolReady(encoder: RequestEncoder): void {
     this.#pending = null;
+    this.#filtered = null;
     this.#encoder = encoder;
+    encoder.encodeHeaders(this.headers, this.#isEnded && this.#kept.length === 0 && this.#trailers === null);
+    if (this.#encoder === encoder) this.#sendKept(encoder);
+  }
+
+  #sendKept(encoder: RequestEncoder): void {
     const kept = this.#kept;
     this.#kept = [];
     const trailers = this.#trailers;
-    encoder.encodeHeaders(this.headers, this.#isEnded && kept.length === 0 && trailers === null);
+    this.#trailers = null;
     for (const [i, bytes] of kept.entries()) {
       encoder.encodeData(keptData.set(bytes), this.#isEnded && trailers === null && i === kept.length - 1);
     }
@@ -254,6 +304,8 @@ function contextOf({ headers, random }: Shadow): LoadBalancerContext {
     hostSelectionMaxAttempts: 0,
   };
 }
+
+function nothing(): void {}
 
 function never(): boolean {
   return false;

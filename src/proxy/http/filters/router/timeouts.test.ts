@@ -14,6 +14,7 @@ const CONFIG: RouterConfig = {
   respectExpectedTimeout: false,
   suppressGrpcCodeStats: false,
   strictCheckHeaders: [],
+  upstreamFilters: null,
   upstreamLog: null,
 };
 

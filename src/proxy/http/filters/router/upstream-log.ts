@@ -43,7 +43,18 @@ export class LoggedAttempt implements Asking, RequestEncoder, StreamRequest, For
   #timer: Timer | null = null;
   #isOver = false;
 
-  constructor(config: UpstreamLogConfig, clock: Clock, asking: Asking, stream: RouterStream, host: Host) {
+  /** Filters of the attempt say what of the body goes to the upstream. */
+  readonly #isFiltered: boolean;
+
+  constructor(
+    config: UpstreamLogConfig,
+    clock: Clock,
+    asking: Asking,
+    stream: RouterStream,
+    host: Host,
+    isFiltered = false,
+  ) {
+    this.#isFiltered = isFiltered;
     this.#config = config;
     this.#clock = clock;
     this.#asking = asking;
@@ -193,6 +204,10 @@ export class LoggedAttempt implements Asking, RequestEncoder, StreamRequest, For
     return this.#encoder.headerBytesReceived;
   }
 
+  get hasRequest(): boolean {
+    return this.#encoder.hasRequest ?? false;
+  }
+
   carryConnection(): void {
     this.#encoder.carryConnection?.();
   }
@@ -202,9 +217,13 @@ export class LoggedAttempt implements Asking, RequestEncoder, StreamRequest, For
   }
 
   encodeData(data: BodyData, endStream: boolean): void {
-    this.info.bytesSent += data.length;
-    this.info.lastUpstreamTxMs = this.#clock.nowMs;
+    if (!this.#isFiltered) this.countSent(data.length);
     this.#encoder.encodeData(data, endStream);
+  }
+
+  countSent(bytes: number): void {
+    this.info.bytesSent += bytes;
+    this.info.lastUpstreamTxMs = this.#clock.nowMs;
   }
 
   encodeTrailers(trailers: Headers): void {

@@ -37,6 +37,7 @@ type Kind = {
   readonly name: string;
   readonly type: string;
   readonly routeType?: string;
+  readonly stands?: 'anywhere';
   decode(message: never, d: ConfigDecoder): Guard;
 };
 
@@ -72,6 +73,7 @@ const KINDS: readonly Kind[] = [
   {
     name: 'envoy.filters.http.wasm',
     type: `${PACKAGE}.wasm.v3.Wasm`,
+    stands: 'anywhere',
     decode: (message: WasmPb) => (failsOpen(message) ? INERT : DENIES),
   },
 ];
@@ -128,11 +130,12 @@ export function detailsOf(name: string): string {
   return `unsupported_filter{${name}}`;
 }
 
-function makeGuard({ name, type, routeType, decode }: Kind): HttpFilterFactory {
+function makeGuard({ name, type, routeType, stands, decode }: Kind): HttpFilterFactory {
   return {
     name,
     configType: type,
     ...(routeType === undefined ? {} : { routeConfigType: routeType }),
+    ...(stands === undefined ? {} : { stands }),
     fields: { [type]: '**', ...(routeType === undefined ? {} : { [routeType]: '**' }) },
     decode,
     decodeRoute: (message: { disabled?: boolean }): RouteGuard => ({ isOff: message.disabled === true }),
