@@ -105,6 +105,10 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'only false: the system chooses the port',
   ],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.allow_renegotiation', 'only false'],
+  [
+    'envoy.extensions.formatter.generic_secret.v3.GenericSecret.secret_configs',
+    'secrets of static_resources, no `sds_config`',
+  ],
   [`${TCP_PROXY}.downstream_idle_timeout`, 'refused: Envoy 1.40 takes it and does nothing; use `idle_timeout`'],
   [`${TCP_PROXY}.upstream_idle_timeout`, 'refused: Envoy 1.40 takes it and does nothing; use `idle_timeout`'],
   [

@@ -201,7 +201,7 @@ export const ROOMS: readonly Room[] = [
   },
   { path: 'src/proxy/compression/', may: FLOOR },
   { path: 'src/proxy/rate-limit/', may: ['src/proxy/config-decoder.ts', ...FLOOR] },
-  { path: 'src/proxy/formatter/', may: FILTER },
+  { path: 'src/proxy/formatter/', may: FILTER, types: ['src/net/file-watch.ts'] },
   {
     path: 'src/proxy/access-log/',
     may: [

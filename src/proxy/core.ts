@@ -37,6 +37,7 @@ import {
   upstreamFilters,
   upstreamTransports,
 } from './extensions.ts';
+import { FileContents } from './formatter/file-contents.ts';
 import { AdminTaps } from './http/admin-taps.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import { localNode } from './istio/node.ts';
@@ -161,7 +162,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
     clock,
     hostname: hostname(),
     variables: parts.variables,
-    accessLogFiles: accessLogs,
+    ...{ accessLogFiles: accessLogs, fileContents: new FileContents(new FileWatch()) },
     httpFilters: filters,
     extensions: holders.extensions,
     upstreamTransports: transportFactories,

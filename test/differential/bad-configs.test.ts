@@ -22,6 +22,7 @@ import { listenerFilterConfigCases } from './cases/listener-filter-configs.ts';
 import { luaConfigCases } from './cases/lua-more.ts';
 import { matcherInputConfigCases } from './cases/matcher-inputs.ts';
 import { slowStartConfigCases } from './cases/slow-start.ts';
+import { formatFileConfigCases } from './cases/format-files.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
 import { tapConfigCases } from './cases/tap-bad.ts';
@@ -58,6 +59,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...httpFilterConfigCases,
     ...matcherInputConfigCases,
     ...slowStartConfigCases,
+    ...formatFileConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,
     ...tapConfigCases,

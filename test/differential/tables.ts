@@ -63,6 +63,7 @@ import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
 import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
+import { formatFileGroups } from './cases/format-files.ts';
 import { matcherInputGroups } from './cases/matcher-inputs.ts';
 import { slowStartGroups } from './cases/slow-start.ts';
 import { routeTreeGroups } from './cases/route-trees.ts';
@@ -117,6 +118,7 @@ export const allGroups: readonly Group[] = [
   ...luaMoreGroups,
   ...compositeGroups,
   ...customResponseGroups,
+  ...formatFileGroups,
   ...matcherInputGroups,
   ...slowStartGroups,
   ...tapGroups,

@@ -12,6 +12,7 @@ import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
 import type { ConfigDecoder, DecodeEnvironment } from '../config-decoder.ts';
 import type { DnsCacheClaims } from '../dns-cache/dns-caches.ts';
+import type { FileContents } from '../formatter/file-contents.ts';
 import type { AdminTaps } from '../http/admin-taps.ts';
 import type { HttpExtension } from '../http/filter-discovery.ts';
 import type { HttpFilterFactory, Runtime } from '../http/filter.ts';
@@ -49,6 +50,7 @@ export type EnvironmentParts = {
   readonly httpClient?: HttpClient;
   readonly logServices?: LogServices;
   readonly localNode?: LocalNode;
+  readonly fileContents?: FileContents;
   /** Where scripts write; absent: nowhere. */
   readonly scriptLog?: Logger;
   /** The cluster that this proxy is of (--service-cluster, node.cluster). */

@@ -1,6 +1,7 @@
 // What a format's command compiles to, and how commands are declared.
 import type { LocalNode } from '../istio/node.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
+import type { FileContents } from './file-contents.ts';
 import type { FormatContext } from './format-context.ts';
 
 /**
@@ -39,6 +40,8 @@ export type FormatEnvironment = {
   readonly hostname: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly localNode?: LocalNode;
+  /** Of files that formats name; absent: they are read once. */
+  readonly fileContents?: FileContents;
   /** What formatter extensions around bring; they come before the commands that are always there. */
   readonly formatCommands?: ReadonlyMap<string, Command>;
 };
@@ -51,6 +54,7 @@ export function formatEnvironment(d: ConfigDecoder): FormatEnvironment {
     hostname: given.hostname ?? '',
     variables: given.variables ?? {},
     ...(given.localNode === undefined ? {} : { localNode: given.localNode }),
+    ...(given.fileContents === undefined ? {} : { fileContents: given.fileContents }),
     ...(given.formatCommands === undefined ? {} : { formatCommands: given.formatCommands }),
   };
 }

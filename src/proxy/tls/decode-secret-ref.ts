@@ -9,6 +9,7 @@ const UNKNOWN_STATIC: Readonly<Record<SecretKind, string>> = {
   certificate: 'Unknown static secret: ',
   validation: 'Unknown static certificate validation context: ',
   ticketKeys: 'Unknown tls session ticket keys: ',
+  generic: 'Unknown generic secret: ',
 };
 
 /** The reference, or null after rejecting it. */

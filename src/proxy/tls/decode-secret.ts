@@ -1,23 +1,29 @@
 // A Secret, from static_resources, a file, or an SDS server: decoded by its kind.
-import type { Secret, TlsSessionTicketKeys } from '../../proto/generated/types.d.ts';
+import type { DataSource, Secret, TlsSessionTicketKeys } from '../../proto/generated/types.d.ts';
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeCertificate, fingerprintOf, isBlankCertificate } from './decode-certificate.ts';
 import { checkValidation, decodeValidation, validationNames } from './decode-validation.ts';
+import { readDataSource } from '../formatter/data-source.ts';
 import { readSourceOrNothing } from './read-source.ts';
 import type { CertificateSecret, TicketKeysSecret, ValidationSecret } from './tls-config.ts';
 
-export type SecretKind = 'certificate' | 'validation' | 'ticketKeys';
+export type SecretKind = 'certificate' | 'validation' | 'ticketKeys' | 'generic';
 export type SecretValues = {
   readonly certificate: CertificateSecret;
   readonly validation: ValidationSecret;
   readonly ticketKeys: TicketKeysSecret;
+  readonly generic: GenericSecret;
 };
+
+/** Any text, as a latin1 string; of formats. */
+export type GenericSecret = { readonly bytes: string; readonly fingerprint: string };
 
 /** Envoy's names of the kinds in its messages. */
 export const SECRET_KIND_NAMES: Readonly<Record<SecretKind, string>> = {
   certificate: 'TlsCertificate',
   validation: 'CertificateValidationContext',
   ticketKeys: 'TlsSessionTicketKeys',
+  generic: 'GenericSecret',
 };
 
 /** Bytes of a ticket key: name, HMAC key, AES key. Source: Envoy. */
@@ -28,7 +34,8 @@ const MAX_TICKET_KEYS = 64;
 export function secretKind(message: Secret): SecretKind | null {
   if (message.tls_certificate !== undefined) return 'certificate';
   if (message.validation_context !== undefined) return 'validation';
-  return message.session_ticket_keys === undefined ? null : 'ticketKeys';
+  if (message.session_ticket_keys !== undefined) return 'ticketKeys';
+  return message.generic_secret === undefined ? null : 'generic';
 }
 
 /** The value, or null after rejecting it; `kind` is what `secretKind` found. */
@@ -45,7 +52,14 @@ const DECODERS: Readonly<Record<SecretKind, (message: Secret, d: ConfigDecoder) 
     return value !== null && checkValidation(value, names, d.at('validation_context')) ? value : null;
   },
   ticketKeys: (message, d) => decodeTicketKeys(message.session_ticket_keys ?? {}, d.at('session_ticket_keys')),
+  generic: ({ generic_secret: generic = {} }, d) => decodeGeneric(generic.secret, d.at('generic_secret').at('secret')),
 };
+
+/** Without one it is empty. */
+function decodeGeneric(source: DataSource | undefined, d: ConfigDecoder): GenericSecret | null {
+  const bytes = source === undefined ? Buffer.alloc(0) : readDataSource(source, d);
+  return bytes === null ? null : { bytes: bytes.toString('latin1'), fingerprint: fingerprintOf([bytes]) };
+}
 
 function decodeTlsCertificate(message: Secret, d: ConfigDecoder): CertificateSecret | null {
   const certificate = message.tls_certificate ?? {};

@@ -12,7 +12,7 @@ export class StaticSecrets {
   add(message: Secret, d: ConfigDecoder): void {
     const kind = secretKind(message);
     if (kind === null) {
-      d.reject('', message.generic_secret === undefined ? 'Secret type not implemented' : 'is not supported yet');
+      d.reject('', 'Secret type not implemented');
       return;
     }
     const name = message.name ?? '';

@@ -54,6 +54,7 @@ export const UPSTREAM_TLS_FIELDS = {
 
 /** static_resources.secrets. */
 export const SECRET_FIELDS = {
-  [`${TLS}.Secret`]: 'name tls_certificate session_ticket_keys validation_context',
+  [`${TLS}.Secret`]: 'name tls_certificate session_ticket_keys validation_context generic_secret',
+  [`${TLS}.GenericSecret`]: 'secret',
   ...COMMON_TLS_FIELDS,
 };
