@@ -16,7 +16,7 @@ import { locatePeer } from '../../scripts/peers.ts';
 import { CERTIFICATE_DIRECTORY, makeExampleCertificates } from './certificates.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
 const EXAMPLE_PORTS = { proxy: 10000, inner: 10443, admin: 9901, upstreams: [10080, 10081] };
 
 const scratch = mkdtempSync(join(tmpdir(), 'heddle-examples-'));

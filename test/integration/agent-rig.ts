@@ -174,7 +174,7 @@ export class TestAgent {
   }
 
   /** Asks until it is so. */
-  async until(what: string, test: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+  async until(what: string, test: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
     const end = Date.now() + timeoutMs;
     while (!(await test())) {
       if (Date.now() > end) throw new Error(`${this.name}: ${what} did not come\n${this.output.slice(-4000)}`);

@@ -8,7 +8,7 @@ import { PROJECT_ROOT } from '../support/find-envoy.ts';
 import { freePort } from '../support/free-ports.ts';
 import { BOOKSHOP } from './bookshop-rig.ts';
 
-const START_MS = 15_000;
+const START_MS = 60_000;
 const live = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of live) child.kill('SIGKILL');

@@ -15,7 +15,7 @@ import { freePort } from '../support/free-ports.ts';
 import { type ProxyKind, type ProxyProcess, startProxy } from '../support/proxy-process.ts';
 import { scratchFolder } from './heddle.ts';
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
 const envoy = findEnvoy();
 const skip = envoy.path === null && !arePeersRequired() ? envoy.reason : false;

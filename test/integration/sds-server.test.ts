@@ -213,13 +213,20 @@ describe('both ends of mutual TLS', () => {
       }
     };
     const loads = [load(), load(), load()];
+    /** Until the proxy has said what it makes of it, and requests that were on their way are through. */
+    const change = async (name: string, secret: Parameters<typeof put>[2]): Promise<void> => {
+      const { length } = server.requests;
+      put(server, name, secret);
+      await until('it is answered', () => server.requests.length > length);
+      await sleep(SETTLE_MS);
+    };
     for (let round = 0; round < 6; round++) {
       const next = round % 2 === 0 ? root : makeCa(`root ${round}`);
       put(server, 'ROOTCA', trust('ROOTCA', ...new Set([next, root])));
+      const refused = server.nacks.length;
       put(server, 'default', certificate('default', { chainPem: 'broken', keyPem: 'broken' }));
-      await sleep(SETTLE_MS);
-      put(server, 'default', certificate('default', issue(`round ${round}`, next)));
-      await sleep(SETTLE_MS);
+      await until('it is refused', () => server.nacks.length > refused);
+      await change('default', certificate('default', issue(`round ${round}`, next)));
       root = next;
       put(server, 'ROOTCA', trust('ROOTCA', root));
       await sleep(SETTLE_MS);

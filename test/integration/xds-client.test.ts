@@ -21,7 +21,7 @@ import { Follower, XdsClientRig } from '../support/xds-client.ts';
 const folder = mkdtempSync(join(tmpdir(), 'heddle-xds-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-async function until(what: string, test: () => boolean, timeoutMs = 5000): Promise<void> {
+async function until(what: string, test: () => boolean, timeoutMs = 30_000): Promise<void> {
   for (const end = performance.now() + timeoutMs; !test(); await sleep(5)) {
     if (performance.now() > end) assert.fail(`${what} did not come`);
   }

@@ -178,7 +178,7 @@ export class AdsServer {
   }
 
   /** Resolves when the test holds, which is asked after each request; rejects in the end. */
-  async until(test: () => boolean, timeoutMs = 5000, what = 'what was waited for did not come'): Promise<void> {
+  async until(test: () => boolean, timeoutMs = 30_000, what = 'what was waited for did not come'): Promise<void> {
     if (test()) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

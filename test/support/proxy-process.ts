@@ -9,6 +9,9 @@ import { PROJECT_ROOT, findEnvoy } from './find-envoy.ts';
 
 export type ProxyKind = 'envoy' | 'heddle';
 
+/** Until it answers, on a machine that others load. */
+const START_MS = 60_000;
+
 const live = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of live) child.kill('SIGKILL');
@@ -119,7 +122,7 @@ export async function startProxy(
     failure = error.message;
   });
   const agent = new Agent();
-  for (let tries = 0; tries < 1500; tries++) {
+  for (const deadline = performance.now() + START_MS; performance.now() < deadline; ) {
     if (failure !== '' || child.exitCode !== null || child.signalCode !== null) {
       live.delete(child);
       throw new Error(`${kind} ended with ${failure || (child.exitCode ?? child.signalCode)}:\n${output}`);
@@ -155,7 +158,7 @@ export async function runToEnd(
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
   const code = await new Promise<number | null>((resolve) => {
     child.once('error', () => resolve(null));
     child.once('close', (exitCode) => resolve(exitCode));

@@ -115,7 +115,7 @@ export class WebSocketPeer {
   }
 
   /** Waits for what the messages so far do not show; rejects when it does not come in time. */
-  async until(what: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+  async until(what: string, condition: () => boolean, timeoutMs = 30_000): Promise<void> {
     if (condition()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error(`no ${what}: ${this.describe()}`)), timeoutMs);

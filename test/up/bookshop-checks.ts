@@ -180,7 +180,7 @@ function checkWaysOut(mesh: Mesh): void {
 }
 
 /** Logs are written a moment later. */
-export async function eventually<Value>(look: () => Value | null, limitMs = 3000): Promise<NonNullable<Value>> {
+export async function eventually<Value>(look: () => Value | null, limitMs = 30_000): Promise<NonNullable<Value>> {
   const endMs = Date.now() + limitMs;
   for (;;) {
     const found = look();

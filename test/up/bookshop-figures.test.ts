@@ -13,7 +13,7 @@ import { copyMesh, UpMesh } from './up-rig.ts';
 const MOST_LINES = 12;
 /** Reports come every two seconds. */
 const SETTLE_MS = 5000;
-const GONE_MS = 3000;
+const GONE_MS = 15_000;
 
 type Process = {
   readonly name: string;

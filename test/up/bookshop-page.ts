@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 import { locatePeer } from '../../scripts/peers.ts';
 import type { BookshopMesh } from './bookshop-mesh.ts';
 
-const SHOWN_MS = 15_000;
+const SHOWN_MS = 60_000;
 
 export function skipOfPage(): string | false {
   const peer = locatePeer('chromium');

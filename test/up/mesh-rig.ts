@@ -12,7 +12,7 @@ const TEMPORARY = mkdtempSync('/tmp/hm-');
 chmodSync(TEMPORARY, 0o1777);
 /** In the environment of whatever a mesh starts. */
 const MARK = `MESH_RIG=${process.pid}`;
-const START_MS = 40_000;
+const START_MS = 90_000;
 const END_MS = 30_000;
 
 process.on('exit', () => {
@@ -242,7 +242,7 @@ export function get(port: number, path = '/'): Promise<Answer> {
 }
 
 /** Asks until the answer fits; the last one otherwise. */
-export async function getUntil(port: number, fits: (answer: Answer) => boolean, timeoutMs = 10_000): Promise<Answer> {
+export async function getUntil(port: number, fits: (answer: Answer) => boolean, timeoutMs = 30_000): Promise<Answer> {
   let answer = await get(port);
   for (const end = Date.now() + timeoutMs; !fits(answer) && Date.now() < end; await sleep(50)) answer = await get(port);
   return answer;
