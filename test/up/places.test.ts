@@ -100,10 +100,7 @@ test('as a user without rights: namespaces of its own; a directory of somebody e
   chownSync(directory, NOBODY, NOBODY);
   const mesh = start(t, ['up', directory], { wrap: AS_NOBODY });
   await mesh.ready();
-  match(
-    mesh.printed,
-    /caught by +(?:namespaces of your own, without root|explicit: .*\(the system refuses namespaces: )/,
-  );
+  await mesh.said(/caught by +(?:namespaces of your own, without root|explicit: .*\(the system refuses namespaces: )/);
   equal((await get(port)).status, 200);
   deepEqual(await mesh.stop(), { code: 0, signal: null });
   deepEqual(await leftBehind(directory), []);
@@ -118,8 +115,7 @@ test('a kernel that gives no namespaces: explicit mode, and why; or no mesh wher
   const { directory, port } = await web(t);
   const mesh = start(t, ['up', directory], { wrap });
   await mesh.ready();
-  match(
-    mesh.printed,
+  await mesh.said(
     /explicit: .*\(the system refuses namespaces: .*max_user_namespaces.*\); all run as root, as it may become/,
   );
   equal((await get(port)).status, 200);
@@ -144,7 +140,7 @@ test('without the programs that make networks: explicit mode, with the reason', 
   const wrap = ['unshare', '--mount', 'sh', '-c', `${hide}; exec "$@"`, 'sh'];
   const mesh = start(t, ['up', directory], { wrap });
   await mesh.ready();
-  match(mesh.printed, /caught by +explicit: .*\(nft is not installed; /);
+  await mesh.said(/caught by +explicit: .*\(nft is not installed; /);
   equal((await get(port)).status, 200);
   equal((await mesh.stop()).code, 0);
 });

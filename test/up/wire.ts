@@ -10,6 +10,7 @@ import type { Packet } from './wire-programs.ts';
 
 const PROGRAM = join(import.meta.dirname, 'wire-programs.ts');
 const RECORD_MS = 1500;
+const HANDSHAKE_TRIES = 5;
 
 /** Words before a command that put it into the network of a process. */
 function inNetworkOf(pid: number): string[] {
@@ -121,8 +122,13 @@ export async function handshake(mesh: BookshopMesh, workload: string) {
   const { address, port } = mesh.endpointOf(workload, 'http-9080');
   const command = ['openssl', 's_client', '-connect', `${address}:${port}`, '-showcerts', '-ign_eof'];
   const request = 'GET /healthz HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n';
-  const { output } = await runBetween(mesh, command, request);
-  const pem = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(output)?.[0];
+  let output = '';
+  let pem: string | undefined;
+  // On a busy machine a connection may come while the listener is replaced.
+  for (let tries = 0; pem === undefined && tries < HANDSHAKE_TRIES; tries++) {
+    ({ output } = await runBetween(mesh, command, request));
+    pem = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(output)?.[0];
+  }
   if (pem === undefined) throw new Error(`no certificate: ${output}`);
   const certificate = new X509Certificate(pem);
   const root = new X509Certificate(readFileSync(join(mesh.directory, '.heddle/control/root-cert.pem')));
