@@ -14,7 +14,8 @@ import { Pair, usedIntentions } from './run-group.ts';
 import type { CaseResult } from './run-group.ts';
 import { allGroups } from './tables.ts';
 
-const GROUPS_AT_ONCE = 3;
+/** Most of the time a case waits: for a close that does not come, for a line of a log. */
+const GROUPS_AT_ONCE = 5;
 const resultPath = process.env['HEDDLE_DIFF_JSON'] ?? join(PROJECT_ROOT, 'test/differential/results/latest.json');
 const results: CaseResult[] = [];
 const startedAt = performance.now();

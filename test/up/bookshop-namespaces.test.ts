@@ -1,4 +1,4 @@
-// The bookshop in network namespaces as root: everything that holds in every mode, the split by the ten thousands, a
+// The bookshop in network namespaces as root: everything that holds in every mode, the split of ten thousand calls, a
 // weight that is changed under load, and what happens when something is killed.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -9,7 +9,8 @@ import { BookshopMesh, MODES, REVIEWS_URL, skipOf } from './bookshop-mesh.ts';
 import { readPage, skipOfPage } from './bookshop-page.ts';
 import { countOf, failuresOf, shareOf, tolerance } from './mesh-caller.ts';
 
-const MANY = 40_000;
+/** HEDDLE_UP_CALLS=40000 tells it to a percentage point. */
+const MANY = Number(process.env['HEDDLE_UP_CALLS'] ?? 10_000);
 /** What it takes is told; this is a limit for machines that others load. */
 const LIVE_MS = 3000;
 /** On a machine that others load. */
@@ -43,12 +44,12 @@ describe('the bookshop in namespaces as root', { skip: skipOf(MODES.namespaces),
     assert.doesNotMatch(text, /cannot be had/);
   });
 
-  it(`splits ${MANY} calls by 80 to 20, to a percentage point`, async (t) => {
+  it(`splits ${MANY} calls by 80 to 20`, async (t) => {
     const outcome = await mesh.caller.call(REVIEWS_URL, { count: MANY, concurrency: 24 });
     assert.deepEqual(failuresOf(outcome), {});
     const share = shareOf(outcome, 'v1');
     t.diagnostic(`${(share * 100).toFixed(2)} % of ${countOf(outcome)} in ${outcome.seconds.toFixed(1)} s`);
-    assert.ok(Math.abs(share - 0.8) <= 0.01, `${share}`);
+    assert.ok(Math.abs(share - 0.8) <= tolerance(0.8, MANY), `${share}`);
   });
 
   /** Milliseconds until all proxies have the weights. */
