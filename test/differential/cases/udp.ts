@@ -262,7 +262,8 @@ const idle: Group = {
       udp({ name: 'refused', to: 'refused', proxy: { idle_timeout: '0.45s' } }),
       udp({
         name: 'each',
-        proxy: { idle_timeout: '0.45s', access_log_options: { access_log_flush_interval: '0.3s' } },
+        // It ends half-way between two lines.
+        proxy: { idle_timeout: '0.65s', access_log_options: { access_log_flush_interval: '0.5s' } },
       }),
     ],
     clusters: [to('a'), to('refused', ['free.x'])],
@@ -301,7 +302,7 @@ const idle: Group = {
       { wait: 120 },
       { client: 'c', send: '22', to: 'each' },
       hear('c', 2),
-      { wait: 700 },
+      { wait: 1000 },
     ]),
     test('many clients at once', [
       ...Array.from({ length: 20 }, (_, i): DatagramStep[] => [say(`c${i}`, `${i}`), hear(`c${i}`)]).flat(),
