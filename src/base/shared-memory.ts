@@ -25,6 +25,9 @@ export function allocateSharedMemory(owners: number, cells: number = MAX_SHARED_
   return new SharedArrayBuffer(HEADER_BYTES + cells * (8 + 8 + 4 + owners * 8));
 }
 
+/** A slot that is held until `release`. */
+export type SharedPlace = { readonly slot: number; release(): void };
+
 type Ledger = { readonly counts: Int32Array; readonly references: Int32Array };
 
 /** One thread's view of the memory. */
@@ -42,10 +45,18 @@ export class SharedMemory implements SharedCells {
   /** What each thread has counted and holds, so that it can be taken back when that thread dies. */
   readonly #ledgers: readonly Ledger[];
   readonly #local = new LocalCells();
+  readonly #onClaim: ((slot: number) => void) | null;
   /** Owners without an end of their own (filters of a configuration that was replaced) never release. */
   readonly #collected = new FinalizationRegistry<Hold>((hold) => hold.release());
 
-  constructor(buffer: SharedArrayBuffer, owner: number, owners: number) {
+  /** `onClaim` is called, under the lock, when a slot gets a new name. */
+  constructor(
+    buffer: SharedArrayBuffer,
+    owner: number,
+    owners: number,
+    onClaim: ((slot: number) => void) | null = null,
+  ) {
+    this.#onClaim = onClaim;
     const cells = (buffer.byteLength - HEADER_BYTES) / (8 + 8 + 4 + owners * 8);
     this.#owner = owner;
     this.#cells = cells;
@@ -83,6 +94,12 @@ export class SharedMemory implements SharedCells {
     const pair = new AtomicPair(this.#words, slot, hold);
     this.#collected.register(pair, hold);
     return pair;
+  }
+
+  /** A name whose slot numbers something else of its user; null when there is no room. To be released. */
+  place(name: string): SharedPlace | null {
+    const slot = this.#acquire(`r ${name}`);
+    return slot < 0 ? null : new Hold(this, slot);
   }
 
   /** How many names found no room, and are counted by each worker for itself. */
@@ -154,6 +171,7 @@ export class SharedMemory implements SharedCells {
   #claim(slot: number, key: bigint): void {
     Atomics.store(this.#words, slot, 0n);
     for (const { counts } of this.#ledgers) counts[slot] = 0;
+    this.#onClaim?.(slot);
     this.#keys[slot] = key;
     Atomics.add(this.#header, USED, 1);
   }
@@ -189,20 +207,20 @@ export class SharedMemory implements SharedCells {
 }
 
 /** One reference to a slot; given back once, by its owner or by the collector. */
-class Hold {
+class Hold implements SharedPlace {
   readonly #memory: SharedMemory;
-  readonly #slot: number;
+  readonly slot: number;
   #isHeld = true;
 
   constructor(memory: SharedMemory, slot: number) {
     this.#memory = memory;
-    this.#slot = slot;
+    this.slot = slot;
   }
 
   release(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.#memory.release(this.#slot);
+    this.#memory.release(this.slot);
   }
 }
 

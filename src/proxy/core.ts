@@ -18,6 +18,8 @@ import type { ClusterConfig } from './cluster/cluster-config.ts';
 import { HttpClient } from './cluster/upstream-client/http-client.ts';
 import { LogServices, type LocalInfo } from './access-log/service/log-services.ts';
 import { ClusterTable } from './cluster/cluster-manager.ts';
+import type { OutlierParts } from './cluster/outlier/detector.ts';
+import { FileEventLog } from './cluster/outlier/event-log.ts';
 import { DnsCaches } from './dns-cache/dns-caches.ts';
 import { type BootstrapConfig, decodeBootstrap, decodeRuntime, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
@@ -144,7 +146,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   holders.record.leaving.drainTimeMs = options.drainTimeMs;
   const unknownFields = makeUnknownFields(parts, core);
   const transports = makeTransportServices(parts, core, staticSecrets, holders, unknownFields);
-  const { clusters, dnsCaches } = makeClusters(core, holders, transports);
+  const { clusters, dnsCaches, outliers } = makeClusters(core, holders, transports);
   const localAddress = findLocalAddress(options.localAddressIpVersion);
   const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
   const node = localNode(bootstrap.node, options.serviceNode, options.serviceZone);
@@ -199,6 +201,7 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   runtime.load(decodeRuntime(bootstrap, new ConfigDecoder(environment)));
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off, unknown);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
+  if (config.outlierLog !== null) outliers.eventLog = new FileEventLog(config.outlierLog, clock);
   const { node: told } = local;
   return {
     ...{ config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports },
@@ -213,10 +216,28 @@ function makeClusters(core: Core, { endpoints }: WorkerHolders, transports: Tran
   const resolverParts = { engine, clock, random, stats };
   const makeResolver = (settings: ResolverSettings) => createResolver(settings, resolverParts);
   const dnsCaches = new DnsCaches({ clock, random, stats, shared }, makeResolver);
-  const parts = { dialer: engine, clock, random, stats, runtime, shared, transports, dnsCaches, makeResolver };
+  const outliers: OutlierParts = {
+    records: seams.records,
+    worker: seams.index,
+    workers: seams.concurrency,
+    tellOthers: (cluster) => seams.healthChanged(cluster),
+    eventLog: null,
+  };
+  const parts = {
+    dialer: engine,
+    clock,
+    random,
+    stats,
+    runtime,
+    shared,
+    transports,
+    dnsCaches,
+    makeResolver,
+    outliers,
+  };
   const clusters = new ClusterTable({ endpoints, ...parts });
   runtime.onChange = () => clusters.readRuntime();
-  return { clusters, dnsCaches };
+  return { clusters, dnsCaches, outliers };
 }
 
 /** Extensions that are on, and why the others are not: by the types of their configurations. */

@@ -49,6 +49,8 @@ export type Case = {
   readonly stats?: readonly string[];
   /** False where the change of the standard statistics depends on timing. */
   readonly standardStats?: boolean;
+  /** False where what the case does stays done, so that to run it again would prove nothing. */
+  readonly isRepeatable?: false;
   /** Watches an idle connection so long for a close. */
   readonly probeMs?: number;
   readonly timeoutMs?: number;

@@ -55,6 +55,7 @@ import { luaGroups } from './cases/lua.ts';
 import { logStageGroups } from './cases/log-stages.ts';
 import { networkFilterGroups } from './cases/network-filters.ts';
 import { observabilityGroups } from './cases/observability.ts';
+import { outlierGroups } from './cases/outlier-detection.ts';
 import { pathTemplateGroups } from './cases/path-template.ts';
 import { proxyProtocolGroups } from './cases/proxy-protocol.ts';
 import { retryPriorityGroups } from './cases/retry-priority.ts';
@@ -137,6 +138,7 @@ export const allGroups: readonly Group[] = [
   ...grpcHttp2Groups,
   ...grpcOverHttp1Groups,
   ...observabilityGroups,
+  ...outlierGroups,
   ...adminGroups,
   ...logExpressionGroups,
   ...celGroups,

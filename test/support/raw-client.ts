@@ -19,6 +19,7 @@ export type ClientStep =
   | { readonly readSession: string } // until a TLS step has saved a session of this name
   | { readonly awaitUpstream: number } // until the upstreams received so many request heads in this case
   | { readonly awaitClients: number } // until so many clients of this case ran all their steps
+  | { readonly admin: string; readonly until?: RegExp } // `METHOD path`; asked again until the answer is like that
   | 'pause' // stop reading
   | 'resume'
   | 'half-close'
@@ -46,6 +47,8 @@ export type ClientOptions = {
   readonly sessions?: TlsSessions;
   readonly awaitUpstream: (count: number) => Promise<boolean>;
   readonly awaitClients: (count: number) => Promise<boolean>;
+  /** Absent: there are no such steps. */
+  readonly admin?: (request: string) => Promise<unknown>;
 };
 
 /** Runs the steps on one new connection and reports; never rejects because of what the peer does. */
@@ -145,6 +148,19 @@ class RawClient {
     return { responses: messages, rest, fate, timedOut: this.#timedOut, elapsedMs, ...tls };
   }
 
+  async #ask(request: string, until: RegExp | undefined): Promise<void> {
+    const endMs = performance.now() + this.#options.timeoutMs;
+    for (;;) {
+      const answer = await this.#options.admin?.(request);
+      if (until === undefined || until.test(bodyOf(answer))) return;
+      if (performance.now() > endMs) {
+        this.#timedOut.push(`${request} until ${until}`);
+        return;
+      }
+      await sleep(10);
+    }
+  }
+
   async #wait(step: Exclude<ClientStep, string>): Promise<void> {
     const { messages } = this.#reader;
     const finals = (): Message[] => messages.filter((message) => !isInterim(message));
@@ -153,6 +169,7 @@ class RawClient {
     else if ('readSession' in step) await this.#until('readSession', () => this.#sessions.has(step.readSession));
     else if ('awaitUpstream' in step) await this.#options.awaitUpstream(step.awaitUpstream);
     else if ('awaitClients' in step) await this.#options.awaitClients(step.awaitClients);
+    else if ('admin' in step) await this.#ask(step.admin, step.until);
     else if ('read' in step) {
       await this.#until(`read ${step.read}`, () => finals().filter(({ complete }) => complete).length >= step.read);
     } else if ('readHead' in step) {
@@ -204,3 +221,7 @@ function sentMethods(steps: readonly ClientStep[]): string[] {
 }
 
 const WORDS: ReadonlySet<string> = new Set(['pause', 'resume', 'half-close', 'reset', 'close', 'read-close']);
+
+function bodyOf(answer: unknown): string {
+  return typeof answer === 'object' && answer !== null && 'body' in answer ? String(answer.body) : '';
+}

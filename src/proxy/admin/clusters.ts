@@ -1,6 +1,6 @@
 // Admin endpoint /clusters: limits and hosts of every cluster.
 import { compileRegex } from '../../base/regex.ts';
-import { type ClusterStatus, HOST_COUNTS, type HostStatus } from '../workers/crew.ts';
+import { type ClusterStatus, HOST_COUNTS, type HostStatus, type SuccessRates } from '../workers/crew.ts';
 import { type AdminHandler, type AdminResponse, badRequest } from './admin-handler.ts';
 import { CLUSTERS_PARAMS } from './help-texts.ts';
 import type { AdminContext } from './handlers.ts';
@@ -49,6 +49,13 @@ function* textOf(clusters: Iterable<ClusterStatus>, isWanted: (name: string) => 
     const { name } = cluster;
     if (!isWanted(name)) continue;
     yield `${name}::observability_name::${cluster.statName}\n`;
+    if (cluster.outliers !== undefined) {
+      const { external, local } = cluster.outliers;
+      yield `${name}::outlier::success_rate_average::${short(external.average)}\n`;
+      yield `${name}::outlier::success_rate_ejection_threshold::${short(external.threshold)}\n`;
+      yield `${name}::outlier::local_origin_success_rate_average::${short(local.average)}\n`;
+      yield `${name}::outlier::local_origin_success_rate_ejection_threshold::${short(local.threshold)}\n`;
+    }
     for (const [title, priority] of [
       ['default', 'DEFAULT'],
       ['high', 'HIGH'],
@@ -69,8 +76,13 @@ function hostText(cluster: string, host: HostStatus): string {
   text += `${prefix}hostname::${host.hostname}\n${prefix}health_flags::${host.healthFlags}\n`;
   text += `${prefix}weight::${host.weight}\n${prefix}region::${locality.region}\n${prefix}zone::${locality.zone}\n`;
   text += `${prefix}sub_zone::${locality.subZone}\n${prefix}canary::${host.isCanary}\n`;
-  text += `${prefix}priority::${host.priority}\n${prefix}success_rate::-1\n`;
-  return `${text}${prefix}local_origin_success_rate::-1\n`;
+  text += `${prefix}priority::${host.priority}\n${prefix}success_rate::${short(host.successRate)}\n`;
+  return `${text}${prefix}local_origin_success_rate::${short(host.localOriginSuccessRate)}\n`;
+}
+
+/** As Envoy's texts have numbers: six digits. */
+function short(value: number): string {
+  return value === -1 ? '-1' : String(Number(value.toPrecision(6)));
 }
 
 function clusterJson(cluster: ClusterStatus): unknown {
@@ -86,10 +98,22 @@ function clusterJson(cluster: ClusterStatus): unknown {
   });
   return {
     name: cluster.name,
+    ...thresholdOf('success_rate_ejection_threshold', cluster.outliers?.external),
     ...(cluster.hosts.length === 0 ? {} : { host_statuses: cluster.hosts.map(hostJson) }),
+    ...thresholdOf('local_origin_success_rate_ejection_threshold', cluster.outliers?.local),
     circuit_breakers: { thresholds: limits },
     observability_name: cluster.statName,
   };
+}
+
+/** Source: Envoy clusters_handler.cc, which tells only those above 0. */
+function thresholdOf(field: string, rates: SuccessRates | undefined): object {
+  return rates === undefined || rates.threshold <= 0 ? {} : { [field]: { value: rates.threshold } };
+}
+
+/** A `Percent`; absent where there is none. */
+function percentOf(field: string, value: number): object {
+  return value < 0 ? {} : { [field]: value === 0 ? {} : { value } };
 }
 
 function hostJson(host: HostStatus): unknown {
@@ -103,10 +127,16 @@ function hostJson(host: HostStatus): unknown {
   return {
     address: addressJson(host.address),
     stats: [...stats(false), ...stats(true)],
-    health_status: { eds_health_status: host.edsHealth === 'UNKNOWN' ? 'HEALTHY' : host.edsHealth },
+    health_status: {
+      ...(host.healthFlags.includes('/failed_outlier_check') ? { failed_outlier_check: true } : {}),
+      eds_health_status: host.edsHealth === 'UNKNOWN' ? 'HEALTHY' : host.edsHealth,
+      ...(host.healthFlags.includes('/degraded_outlier') ? { failed_degraded_outlier_detection: true } : {}),
+    },
+    ...percentOf('success_rate', host.successRate),
     ...(host.hostname === '' ? {} : { hostname: host.hostname }),
     weight: host.weight,
     ...(host.priority === 0 ? {} : { priority: host.priority }),
+    ...percentOf('local_origin_success_rate', host.localOriginSuccessRate),
     locality: {
       ...(locality.region === '' ? {} : { region: locality.region }),
       ...(locality.zone === '' ? {} : { zone: locality.zone }),

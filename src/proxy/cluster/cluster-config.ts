@@ -10,6 +10,7 @@ import type { Metadata } from '../stream-info.ts';
 import type { TransportConfig, UpstreamTransport } from '../transport/transport.ts';
 import type { ConfigPlace } from '../xds/place.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
+import type { ErrorMatcher, OutlierConfig } from './outlier/outlier-config.ts';
 import type { DialOptions } from './pool/dialing.ts';
 import type { UpstreamFilterConfig } from './upstream-filter.ts';
 
@@ -194,6 +195,8 @@ export type UpstreamHttpConfig = {
   readonly autoNames: AutoNames | null;
   /** HTTP filters of its own, behind the router; null: none. */
   readonly filters: UpstreamChainConfig | null;
+  /** outlier_detection.error_matcher: which answers are errors; absent: their codes say so. */
+  readonly errorMatcher?: ErrorMatcher;
 };
 
 /** Names that a request gives to its TLS connection. */
@@ -264,6 +267,8 @@ export type ClusterConfig = {
   readonly filters?: readonly UpstreamFilterConfig[];
   /** lrs_report_endpoint_metrics; absent: none. */
   readonly loadMetrics?: readonly string[];
+  /** Absent: none. */
+  readonly outliers?: OutlierConfig;
   readonly metadata: Metadata | null;
   /** Hosts that exchanges may ask for by their addresses; absent: WISHED_HEALTH. */
   readonly wishedHealth?: ReadonlySet<EdsHealth>;

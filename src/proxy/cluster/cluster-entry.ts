@@ -33,6 +33,7 @@ import { OriginalDstLoadBalancer } from './discovery/original-dst.ts';
 import { SubClusterLoadBalancer, type SubClusterTable } from './discovery/sub-clusters.ts';
 import { HostEntry, hostKey } from './host.ts';
 import { PriorityLoadBalancer } from './lb/load-balancer.ts';
+import { OutlierDetector, type OutlierParts } from './outlier/detector.ts';
 import { MeteredHost } from './orca/metered-host.ts';
 import type { Dialer, PoolContext } from './pool/dialing.ts';
 import { makePriorityHosts, type PriorityHosts } from './priority-set.ts';
@@ -51,6 +52,8 @@ export type ClusterDependencies = {
   readonly transports?: TransportServices;
   /** Assignments of EDS clusters; absent where there is no such cluster. */
   readonly endpoints?: Holders<EndpointsConfig>;
+  /** What outlier detection needs; absent where no cluster has any. */
+  readonly outliers?: OutlierParts;
   /** Of dynamic forward proxies; absent where there is no such cluster. */
   readonly dnsCaches?: DnsCaches;
   /** For DNS clusters; asked once per different settings. */
@@ -101,6 +104,8 @@ export class ClusterEntry implements Cluster {
   readonly #balancer: PriorityLoadBalancer | null;
   /** Null where all connections are plain. */
   readonly #transports: ClusterTransports | null;
+  /** Null where there is no outlier detection. */
+  readonly detector: OutlierDetector | null;
   readonly wants: TransportWants | null;
   dropRatio = 0;
   /** The last one that there was. */
@@ -118,6 +123,7 @@ export class ClusterEntry implements Cluster {
   /** Of `hosts`; made when asked for. */
   #byAddress: Map<string, HostEntry> | null = null;
   #priorities: readonly PriorityHosts[] = [];
+  #overprovisioning = 0;
 
   /** `version`: counts of limits begin anew with each, and are those of the same version in all workers. */
   constructor(config: ClusterConfig, dependencies: ClusterContext, version = 0) {
@@ -147,6 +153,7 @@ export class ClusterEntry implements Cluster {
     this.httpFilters = this.#makeHttpFilters();
     const isPlain = config.transport === null && config.transportMatches.length === 0;
     this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);
+    this.detector = this.#makeDetector(version);
     const needsConnection = this.#transports?.needsConnection ?? false;
     const { autoNames } = config.http;
     this.wants = isPlain && autoNames === null ? null : { autoNames, needsConnection };
@@ -169,6 +176,21 @@ export class ClusterEntry implements Cluster {
     const { stats, clock, random, runtime, shared } = this.#dependencies;
     const context = { statPrefix: `cluster.${this.statName}.`, scope: this.scope, stats, clock, random, runtime };
     return filters.create(shared === undefined ? context : { ...context, shared });
+  }
+
+  #makeDetector(version: number): OutlierDetector | null {
+    const { outliers: config, http } = this.config;
+    if (config === undefined) return null;
+    const { outliers: parts, clock, random, runtime, stats } = this.#dependencies;
+    if (parts === undefined) throw new Error(`cluster ${this.name}: there is no memory for outlier detection`);
+    return new OutlierDetector(config, {
+      ...{ parts, clock, random, runtime, stats },
+      clusterName: this.name,
+      statName: this.statName,
+      key: `${this.name} ${version}`,
+      errorMatcher: http.errorMatcher ?? null,
+      onHealthChanged: () => this.#healthChanged(),
+    });
   }
 
   #discover(config: DnsDiscoveryConfig | EdsConfig | OriginalDstConfig | ForwardProxyConfig): Discovery {
@@ -245,7 +267,8 @@ export class ClusterEntry implements Cluster {
     this.#byAddress ??= new Map(this.hosts.toReversed().map((host) => [host.name, host]));
     const host = this.#byAddress.get(address);
     if (host === undefined) return null;
-    return (this.config.wishedHealth ?? WISHED_HEALTH).has(host.endpoint.edsHealth) ? host : 'unusable';
+    const health = host.outlier?.isEjected === true ? 'UNHEALTHY' : host.endpoint.edsHealth;
+    return (this.config.wishedHealth ?? WISHED_HEALTH).has(health) ? host : 'unusable';
   }
 
   get priorities(): readonly PriorityHosts[] {
@@ -297,9 +320,11 @@ export class ClusterEntry implements Cluster {
     this.#hosts = null;
     this.#byAddress = null;
     this.#priorities = byPriority.map((hosts, priority) => makePriorityHosts(priority, hosts));
-    this.#balancer?.update(this.#priorities, endpoints.overprovisioningFactor);
+    this.#overprovisioning = endpoints.overprovisioningFactor;
+    this.#balancer?.update(this.#priorities, this.#overprovisioning);
     const removed: HostEntry[] = [];
     for (const [key, host] of before) if (!byKey.has(key)) removed.push(host);
+    for (const host of removed) this.#unwatch(host);
     this.#setMembership();
     if (added > 0 || removed.length > 0) this.#hostsChanged();
     for (const host of removed) host.drain(() => {});
@@ -319,9 +344,24 @@ export class ClusterEntry implements Cluster {
     if (!(this.#discovery instanceof DnsDiscovery)) this.#countMatch(endpoint);
     const transport = transports === null ? null : transports.find(endpoint).transport;
     const { loadMetrics } = this.config;
-    return loadMetrics === undefined
-      ? new HostEntry(this.#context, this.breakers, endpoint, transport)
-      : new MeteredHost(loadMetrics, this.#context, this.breakers, endpoint, transport);
+    const host =
+      loadMetrics === undefined
+        ? new HostEntry(this.#context, this.breakers, endpoint, transport)
+        : new MeteredHost(loadMetrics, this.#context, this.breakers, endpoint, transport);
+    if (this.detector !== null) host.outlier = this.detector.add(host, hostKey(endpoint));
+    return host;
+  }
+
+  /** It leaves the cluster: what comes of its last requests is nobody's affair. */
+  #unwatch(host: HostEntry): void {
+    if (host.outlier !== null) this.detector?.remove(host.outlier);
+  }
+
+  /** Outlier detection has put hosts out or back. */
+  #healthChanged(): void {
+    this.#priorities = this.#priorities.map(({ priority, hosts }) => makePriorityHosts(priority, hosts));
+    this.#balancer?.update(this.#priorities, this.#overprovisioning);
+    this.#setMembership();
   }
 
   #countMatch(endpoint: MatchedEndpoint): void {
@@ -347,7 +387,10 @@ export class ClusterEntry implements Cluster {
   }
 
   #removeHosts(hosts: readonly HostEntry[]): void {
-    for (const host of hosts) this.#byKey.delete(hostKey(host.endpoint));
+    for (const host of hosts) {
+      this.#byKey.delete(hostKey(host.endpoint));
+      this.#unwatch(host);
+    }
     this.#hostsOnDemandChanged();
     for (const host of hosts) host.drain(() => {});
   }
@@ -357,7 +400,8 @@ export class ClusterEntry implements Cluster {
     this.#hosts = null;
     this.#byAddress = null;
     scope.set(scope.i.membership_total, this.#byKey.size);
-    scope.set(scope.i.membership_healthy, this.#byKey.size);
+    if (this.detector === null) scope.set(scope.i.membership_healthy, this.#byKey.size);
+    else this.#setMembership();
     this.#hostsChanged();
   }
 
@@ -383,6 +427,7 @@ export class ClusterEntry implements Cluster {
   /** The cluster is gone: connections end with their requests, then the statistics go. */
   close(): void {
     this.onHostsChanged = null;
+    this.detector?.close();
     this.#discovery?.close();
     if (this.#dnsCache !== null) this.#dependencies.dnsCaches?.release(this.#dnsCache);
     const { discovery } = this.config;

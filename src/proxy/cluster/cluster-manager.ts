@@ -87,6 +87,12 @@ export class ClusterTable implements ClusterManager {
     return this.#clusters.values();
   }
 
+  /** Another worker's outlier detection has put hosts of it out or back. */
+  healthChanged(name: string): void {
+    this.#clusters.get(name)?.detector?.look();
+    this.#warming.get(name)?.detector?.look();
+  }
+
   /** Runtime values have changed: reads them again, so that no request has to. */
   readRuntime(): void {
     for (const cluster of this.#clusters.values()) cluster.readRuntime();

@@ -9,6 +9,7 @@ import type { UpstreamChain } from '../http/upstream-chain.ts';
 import type { ConnectionInfo, FilterStateObject, Metadata, Protocol, StreamInfo } from '../stream-info.ts';
 import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
+import type { HostMonitor } from './outlier/host-monitor.ts';
 import type { TransportWishes } from '../transport/transport.ts';
 import type { AutoNames, UpstreamProtocol } from './cluster-config.ts';
 import type { PreviousPriorities } from './lb/previous-priorities.ts';
@@ -64,6 +65,8 @@ export type Host = UpstreamInfo & {
   /** Endpoint metadata 'envoy.lb' has canary: true. */
   readonly isCanary: boolean;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  /** Whoever sends to it tells what came of it; null or absent: nobody asks. */
+  readonly outlier?: HostMonitor | null;
   /** Outcomes as `/clusters` shows them; the router counts. */
   rqSuccess: number;
   rqError: number;

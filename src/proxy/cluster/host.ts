@@ -9,6 +9,7 @@ import type { ConnectionCallbacks, ConnectionOptions, Host, Priority, StreamRequ
 import type { EndpointConfig, HealthStatus, Locality } from './cluster-config.ts';
 import type { PoolContext } from './pool/dialing.ts';
 import { HostPools } from './pool/host-pools.ts';
+import type { HostMonitor } from './outlier/host-monitor.ts';
 
 /** What `/clusters` shows of a host; plain fields, counted by the pools and the router. */
 export class HostCounts {
@@ -53,6 +54,8 @@ export class HostEntry extends HostCounts implements Host {
   isCanary = false;
   /** When it was seen healthy first; null: never, or nobody asks. */
   healthySinceMs: number | null = null;
+  /** Of a cluster with outlier detection. */
+  outlier: HostMonitor | null = null;
   /** No longer in the cluster: its connections end with their requests. */
   isRemoved = false;
   #removalListeners: Set<() => void> | null = null;
@@ -77,6 +80,11 @@ export class HostEntry extends HostCounts implements Host {
   useTransport(transport: UpstreamTransport | null): void {
     if (transport === this.#transport) return;
     this.#transport = transport;
+    this.renewConnections();
+  }
+
+  /** New requests get new connections; those that are there end with their requests. */
+  renewConnections(): void {
     const old = this.#pools;
     this.#pools = null;
     if (old !== null) this.#leave(old);
@@ -119,10 +127,11 @@ export class HostEntry extends HostCounts implements Host {
     return this.endpoint.locality;
   }
   get health(): HealthStatus {
-    return this.endpoint.health;
+    const { outlier, endpoint } = this;
+    return outlier === null ? endpoint.health : outlier.healthBeside(endpoint.health);
   }
   override get isHealthy(): boolean {
-    return this.endpoint.health === 'HEALTHY';
+    return this.health === 'HEALTHY';
   }
   get priority(): number {
     return this.endpoint.priority;
@@ -138,10 +147,14 @@ export class HostEntry extends HostCounts implements Host {
     return this.cxActive === 0 && this.rqActive === 0 && this.rqPendingActive === 0;
   }
 
-  /** As `/clusters` prints it: '/failed_eds_health', 'healthy'. */
+  /** As `/clusters` prints them: '/failed_eds_health', 'healthy'. Source: Envoy HEALTH_FLAG_ENUM_VALUES. */
   get healthFlags(): string {
-    if (this.endpoint.health === 'UNHEALTHY') return '/failed_eds_health';
-    return this.endpoint.health === 'DEGRADED' ? '/degraded_eds_health' : 'healthy';
+    const { outlier, endpoint } = this;
+    let flags = outlier?.isEjected === true ? '/failed_outlier_check' : '';
+    if (endpoint.health === 'UNHEALTHY') flags += '/failed_eds_health';
+    else if (endpoint.health === 'DEGRADED') flags += '/degraded_eds_health';
+    if (outlier?.isDegraded === true) flags += '/degraded_outlier_detection';
+    return flags === '' ? 'healthy' : flags;
   }
 
   newStream(

@@ -30,6 +30,7 @@ import { decodeListener, LISTENER_FIELDS, type ListenerEnvironment } from './lis
 import { LOCAL_REPLY_FIELDS } from './local-reply.ts';
 import { decodeStringMatcher, MATCHER_FIELDS, type StringMatcherPb } from './matcher.ts';
 import { routeEnvironment } from './route-environment.ts';
+import { decodeEventLog, type EventLogFile } from './outlier-detection.ts';
 import { ROUTE_FIELDS } from './route-fields.ts';
 import { decodeSocketOptions, SOCKET_OPTION_FIELDS } from './socket-options.ts';
 import type { ConfigPlace, PlaceSource } from '../xds/place.ts';
@@ -47,7 +48,8 @@ export const BOOTSTRAP_FIELDS = {
     node static_resources admin layered_runtime stats_config stats_flush_interval stats_server_version_override
     stats_eviction_interval
     bootstrap_extensions dynamic_resources cluster_manager`,
-  'envoy.config.bootstrap.v3.ClusterManager': 'load_stats_config upstream_bind_config',
+  'envoy.config.bootstrap.v3.ClusterManager': 'load_stats_config upstream_bind_config outlier_detection',
+  'envoy.config.bootstrap.v3.ClusterManager.OutlierDetection': 'event_log_path',
   'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': 'lds_config cds_config ads_config',
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': 'listeners clusters secrets',
   'envoy.config.bootstrap.v3.Admin': `
@@ -74,6 +76,8 @@ export type BootstrapConfig = {
   readonly dynamic: DynamicConfig;
   /** Who is told of the loads of clusters; null: nobody. */
   readonly loadReports: GrpcTarget | null;
+  /** cluster_manager.outlier_detection.event_log_path, opened; null for none. */
+  readonly outlierLog: EventLogFile | null;
 };
 
 /** dynamic_resources; null where nothing comes from there. */
@@ -181,6 +185,7 @@ export function decodeBootstrap(
     statsFlushIntervalMs,
     dynamic: decodeDynamic(message, d.at('dynamic_resources')),
     loadReports: decodeLoadReports(message, d.at('cluster_manager').at('load_stats_config')),
+    outlierLog: decodeEventLog(message, d.at('cluster_manager').at('outlier_detection')),
   };
 }
 

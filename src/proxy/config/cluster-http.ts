@@ -19,11 +19,12 @@ import {
 import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeHttp1Spelling } from './http1-options.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
+import { decodeErrorMatcher } from './outlier-detection.ts';
 
 export const CLUSTER_HTTP_FIELDS = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions':
     'common_http_protocol_options upstream_http_protocol_options explicit_http_config ' +
-    'use_downstream_protocol_config auto_config http_filters',
+    'use_downstream_protocol_config auto_config http_filters outlier_detection',
   'envoy.config.core.v3.UpstreamHttpProtocolOptions': 'auto_sni auto_san_validation override_auto_sni_header',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig':
     'http_protocol_options http2_protocol_options http3_protocol_options',
@@ -66,12 +67,13 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
     {
       autoNames: autoNames(options.upstream_http_protocol_options ?? {}),
       filters: dt.environment.upstreamChain?.(options.http_filters, 'cluster', dt) ?? null,
+      ...decodeErrorMatcher(options.outlier_detection, message, dt),
     },
   );
 }
 
 /** What only HttpProtocolOptions have. */
-type More = Pick<UpstreamHttpConfig, 'autoNames' | 'filters'>;
+type More = Pick<UpstreamHttpConfig, 'autoNames' | 'filters' | 'errorMatcher'>;
 
 const NO_MORE: More = { autoNames: null, filters: null };
 

@@ -176,7 +176,7 @@ test('what cannot take effect is refused, with its path', () => {
       withOptions({ auto_config: {} }),
       /auto_config: ALPN configured for cluster up which has a non-ALPN transport socket/,
     ],
-    ...['outlier_detection', 'track_cluster_stats', 'ring_hash_lb_config', 'maglev_lb_config'].map(
+    ...['track_cluster_stats', 'ring_hash_lb_config', 'maglev_lb_config'].map(
       (field) => [{ [field]: {} }, new RegExp(`^${field}: is not supported yet`)] as const,
     ),
     ...['close_connections_on_host_health_failure', 'ignore_health_on_host_removal', 'track_timeout_budgets'].map(

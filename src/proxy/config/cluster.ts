@@ -27,6 +27,7 @@ import { DIAL_FIELDS, decodeDial } from './cluster-dial.ts';
 import { CLUSTER_DISCOVERY, DISCOVERY_FIELDS, decodeDiscovery } from './cluster-discovery.ts';
 import { decodeSubClusters, fitForwardProxy, fitHttp } from './cluster-forward-proxy.ts';
 import { CLUSTER_TRANSPORT_FIELDS, decodeTransports } from './cluster-transport.ts';
+import { decodeOutliers, OUTLIER_FIELDS } from './outlier-detection.ts';
 import { decodeEndpoints, decodeMetadata, decodePolicy, ENDPOINT_FIELDS } from './endpoint.ts';
 
 export const CLUSTER_FIELDS = {
@@ -37,6 +38,7 @@ export const CLUSTER_FIELDS = {
     round_robin_lb_config least_request_lb_config load_balancing_policy upstream_connection_options metadata
     transport_socket
     transport_socket_matches protocol_selection preconnect_policy filters lrs_report_endpoint_metrics
+    outlier_detection
     ${CLUSTER_DISCOVERY}`,
   'envoy.config.cluster.v3.Cluster.PreconnectPolicy': 'per_upstream_preconnect_ratio',
   'envoy.config.cluster.v3.CircuitBreakers': 'thresholds per_host_thresholds',
@@ -74,6 +76,7 @@ export const CLUSTER_FIELDS = {
   ...DIAL_FIELDS,
   ...CLUSTER_TRANSPORT_FIELDS,
   ...CLUSTER_FILTER_FIELDS,
+  ...OUTLIER_FIELDS,
 } as const;
 
 /** Source: Envoy Cluster.CommonLbConfig, per cent. */
@@ -131,6 +134,7 @@ export function decodeCluster(message: Cluster, d: ConfigDecoder): ClusterConfig
     ...transports,
     filters: decodeClusterFilters(message.filters as never, d),
     ...loadMetrics(message),
+    ...decodeOutliers(message, d),
     ...wishedHealth(common?.override_host_status?.statuses),
     metadata: decodeMetadata(message.metadata),
     addedViaApi: false,

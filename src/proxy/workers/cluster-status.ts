@@ -3,6 +3,7 @@ import type { Breaker, BreakerLimits } from '../cluster/circuit-breaker.ts';
 import type { ClusterEntry } from '../cluster/cluster-entry.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { HostEntry } from '../cluster/host.ts';
+import { EXTERNAL, LOCAL } from '../cluster/outlier/layout.ts';
 import type { ClusterStatus, HostStatus } from './crew.ts';
 
 export function clusterStatus(cluster: ClusterEntry): ClusterStatus {
@@ -13,6 +14,7 @@ export function clusterStatus(cluster: ClusterEntry): ClusterStatus {
     addedViaApi: cluster.config.addedViaApi,
     limits: { DEFAULT: limitsNow(DEFAULT), HIGH: limitsNow(HIGH) },
     hosts: cluster.hosts.map(hostStatus),
+    ...outliersOf(cluster),
     ...originOf(cluster.config),
   };
 }
@@ -20,6 +22,10 @@ export function clusterStatus(cluster: ClusterEntry): ClusterStatus {
 /** Of retries: what a budget is worth now. */
 function limitsNow({ limits, maxRetries }: Breaker): BreakerLimits {
   return { ...limits, maxRetries };
+}
+
+function outliersOf({ detector }: ClusterEntry): Pick<ClusterStatus, 'outliers'> {
+  return detector === null ? {} : { outliers: { external: detector.rates(EXTERNAL), local: detector.rates(LOCAL) } };
 }
 
 function originOf({ origin }: ClusterConfig): Pick<ClusterStatus, 'origin'> {
@@ -36,6 +42,8 @@ function hostStatus(host: HostEntry): HostStatus {
     address,
     hostname,
     healthFlags,
+    successRate: host.outlier?.successRate ?? -1,
+    localOriginSuccessRate: host.outlier?.localOriginSuccessRate ?? -1,
     edsHealth: host.endpoint.edsHealth,
     weight,
     locality,

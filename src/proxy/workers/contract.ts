@@ -1,6 +1,7 @@
 // What a worker thread needs of the listeners it runs, and what it gives them: sockets, shared counts, neighbours.
 import type { Address, ByteStream } from '../../base/byte-stream.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
+import type { Records } from '../../base/shared-records.ts';
 
 /**
  * What one worker is made of besides engine, clock and statistics; a part of `WorkerContext`. With one worker:
@@ -14,6 +15,10 @@ export type WorkerSeams = {
   readonly shared: SharedCells;
   readonly sockets: ListeningSockets;
   readonly balancer: ConnectionBalancer;
+  /** What outlier detection of all workers knows. */
+  readonly records: Records;
+  /** Outlier detection has put hosts of a cluster out or back: the other workers look at them too. */
+  healthChanged(cluster: string): void;
 };
 
 /**

@@ -76,15 +76,23 @@ export type ClusterStatus = {
   readonly addedViaApi: boolean;
   readonly limits: { readonly DEFAULT: BreakerLimits; readonly HIGH: BreakerLimits };
   readonly hosts: readonly HostStatus[];
+  /** What outlier detection found; absent: there is none. */
+  readonly outliers?: { readonly external: SuccessRates; readonly local: SuccessRates };
   /** Of one that a dynamic forward proxy made. */
   readonly origin?: Omit<SubClusterOrigin, 'fingerprint'>;
 };
+
+/** Of a cluster, in per cent; -1: none. */
+export type SuccessRates = { readonly average: number; readonly threshold: number };
 
 export type HostStatus = {
   readonly name: string;
   readonly address: Address;
   readonly hostname: string;
   readonly healthFlags: string;
+  /** In per cent; -1: none. */
+  readonly successRate: number;
+  readonly localOriginSuccessRate: number;
   readonly edsHealth: string;
   readonly weight: number;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };

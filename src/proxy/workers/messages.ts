@@ -1,5 +1,6 @@
 // What supervisor and worker threads say to each other. All of it is copied; descriptors are numbers of one process.
 import type { Address } from '../../base/byte-stream.ts';
+import type { RecordBuffers } from '../../base/shared-records.ts';
 import type { ConfigSource } from '../../proto/generated/types.d.ts';
 import type { LogOptions } from '../../telemetry/log.ts';
 import type { StatReport } from '../../telemetry/stat-journal.ts';
@@ -38,6 +39,8 @@ export type WorkerStart = {
   readonly log: Omit<LogOptions, 'write' | 'clock'>;
   /** Counts of all workers. */
   readonly shared: SharedArrayBuffer;
+  /** What outlier detection of all workers knows. */
+  readonly records: RecordBuffers;
   /** The bootstrap as binary protobuf. */
   readonly bootstrap: Uint8Array;
   /** What was changed since the start, in order: for a worker that takes a dead one's place. */
@@ -68,6 +71,8 @@ export type ToWorker =
   | { readonly kind: 'log-levels'; readonly query: string }
   | { readonly kind: 'adopt'; readonly id: number; readonly key: string; readonly handover: HandOver }
   | { readonly kind: 'health-check'; readonly failed: boolean }
+  /** Of hosts: another worker's outlier detection has put some out or back. */
+  | { readonly kind: 'health-changed'; readonly cluster: string }
   | { readonly kind: 'first-came'; readonly what: FirstComing }
   /** `id` 0: no answer. */
   | { readonly kind: 'attach-tap'; readonly id: number; readonly attachment: TapAttachment }
@@ -82,6 +87,7 @@ export type HandOver = { readonly fd: number; readonly family: Address['family']
 export type FromWorker =
   | { readonly kind: 'started'; readonly cells: SharedArrayBuffer; readonly listeners: readonly ListenerStatus[] }
   | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'health-changed'; readonly cluster: string }
   /** All clusters have had their first answers; connections come in. */
   | { readonly kind: 'initialized' | 'open' }
   /** Something is used by name, or no longer. */

@@ -1,5 +1,7 @@
 // The seams of a proxy with one worker: nothing is shared, bound ahead, or handed over.
 import { LocalCells } from '../../base/local-cells.ts';
+import { LocalRecords } from '../../base/shared-records.ts';
+import { recordBytes } from '../cluster/outlier/layout.ts';
 import type { WorkerSeams } from './contract.ts';
 
 export function singleWorker(): WorkerSeams {
@@ -9,5 +11,7 @@ export function singleWorker(): WorkerSeams {
     shared: new LocalCells(),
     sockets: { take: () => -1 },
     balancer: { giveAway: () => false, closed: () => undefined },
+    records: new LocalRecords(recordBytes(1)),
+    healthChanged: () => undefined,
   };
 }

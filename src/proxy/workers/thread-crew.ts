@@ -1,11 +1,13 @@
 // The crew of a proxy with several workers: threads that are started, fed, asked, and replaced when they die.
 import { allocateSharedMemory, SharedMemory } from '../../base/shared-memory.ts';
+import { allocateRecords, type RecordBuffers, SharedRecords } from '../../base/shared-records.ts';
 import type { Clock } from '../../base/clock.ts';
 import { closeDescriptor } from '../../net/native.ts';
 import type { Bootstrap } from '../../proto/generated/types.d.ts';
 import { MergedStats, WorkerStats } from '../../telemetry/merged-stats.ts';
 import type { Logger, LogRegistry } from '../../telemetry/log.ts';
 import type { StatFilter } from '../../telemetry/metrics.ts';
+import { recordBytes } from '../cluster/outlier/layout.ts';
 import type { Core, Decoded } from '../core.ts';
 import { DOWNSTREAM_CONNECTIONS } from '../listener/listener.ts';
 import type { ListenerConfig } from '../listener/listener-config.ts';
@@ -70,6 +72,8 @@ export class ThreadCrew implements Crew, SeatOwner {
   readonly #log: Logger;
   readonly #buffer: SharedArrayBuffer;
   readonly #shared: SharedMemory;
+  readonly #recordBuffers: RecordBuffers;
+  readonly #records: SharedRecords;
   readonly #sockets: KeptSockets;
   readonly #seats: readonly Seat[];
   readonly #bootstrap: Uint8Array;
@@ -115,6 +119,9 @@ export class ThreadCrew implements Crew, SeatOwner {
     this.#log = settings.logs.logger('main');
     this.#buffer = allocateSharedMemory(concurrency + 1);
     this.#shared = new SharedMemory(this.#buffer, 0, concurrency + 1);
+    const bytes = recordBytes(concurrency);
+    this.#recordBuffers = allocateRecords(concurrency + 1, bytes);
+    this.#records = new SharedRecords(this.#recordBuffers, 0, concurrency + 1, bytes);
     this.#sockets = new KeptSockets(concurrency);
     this.#bootstrap = encodeBootstrap(settings.bootstrap);
     this.stats = new MergedStats(core.stats, settings.filter);
@@ -184,6 +191,7 @@ export class ThreadCrew implements Crew, SeatOwner {
       version,
       log: logs.settings,
       shared: this.#buffer,
+      records: this.#recordBuffers,
       bootstrap: this.#bootstrap,
       updates: [...this.#resources.updates, ...(this.#updating === null ? [] : [this.#updating])],
       runtime: this.#core.runtime.changes,
@@ -202,6 +210,7 @@ export class ThreadCrew implements Crew, SeatOwner {
   died(seat: Seat, why: string): boolean {
     const scope = this.#scope;
     this.#shared.forget(seat.index + 1);
+    this.#records.forget(seat.index + 1);
     this.#wants.gone(seat.index);
     seat.stats?.end();
     seat.stats = null;
@@ -276,6 +285,9 @@ export class ThreadCrew implements Crew, SeatOwner {
       case 'loads':
         this.#tookLoads(message.answer, message.id !== this.#loadsId);
         if (message.isLast) this.#questions.answered(message.id, seat);
+        break;
+      case 'health-changed':
+        for (const other of this.#seats) if (other !== seat) other.post(message);
         break;
       case 'hand-over':
         this.#handOver(message.to, message.key, message.handover);

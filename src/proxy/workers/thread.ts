@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { SharedMemory } from '../../base/shared-memory.ts';
+import { SharedRecords } from '../../base/shared-records.ts';
 import { closeDescriptor } from '../../net/native.ts';
 import { LogRegistry } from '../../telemetry/log.ts';
 import { StatJournal } from '../../telemetry/stat-journal.ts';
+import { recordBytes } from '../cluster/outlier/layout.ts';
 import { type Core, type CoreParts, type Decoded, decodeProxy, makeCore } from '../core.ts';
 import { DrainManager } from '../listener/drain.ts';
 import { Worker } from '../worker.ts';
@@ -104,6 +106,9 @@ class WorkerThread {
       case 'first-came':
         this.#worker.firstCame(message.what);
         break;
+      case 'health-changed':
+        this.#worker.clusters.healthChanged(message.cluster);
+        break;
       case 'health-check':
         this.#drain.healthCheckFailed = message.failed;
         break;
@@ -111,8 +116,7 @@ class WorkerThread {
         stats.resetCounters();
         break;
       case 'reopen-logs':
-        accessLogs.reopen();
-        this.#logs.reopen();
+        this.#reopenLogs();
         break;
       case 'drain-inbound':
         this.#worker.listeners.drainInbound();
@@ -128,6 +132,11 @@ class WorkerThread {
       default:
         this.#drain.start();
     }
+  }
+
+  #reopenLogs(): void {
+    this.#core.accessLogs.reopen();
+    this.#logs.reopen();
   }
 
   #attachTap({ id, attachment }: Extract<ToWorker, { kind: 'attach-tap' }>): void {
@@ -231,7 +240,9 @@ function makeParts(start: WorkerStart, send: (message: FromWorker) => void): Thr
   );
   const sockets = new GrantedSockets(start.sockets);
   const journal = new StatJournal();
-  const seams = { index, concurrency, shared, sockets, balancer };
+  const records = new SharedRecords(start.records, index + 1, concurrency + 1, recordBytes(concurrency));
+  const healthChanged = (cluster: string): void => send({ kind: 'health-changed', cluster });
+  const seams = { index, concurrency, shared, sockets, balancer, records, healthChanged };
   const parts: CoreParts = { options, logs, variables, version, journal, seams };
   const core = makeCore(parts);
   const bootstrap = decodeBootstrapBytes(start.bootstrap);

@@ -55,6 +55,12 @@ export function grpcStatusOf(httpStatus: number): number {
   }
 }
 
+/** HTTP status for a gRPC status, INVALID_STATUS too. Source: Envoy Grpc::Utility::grpcToHttpStatus. */
+export function httpStatusOfGrpc(grpcStatus: number): number {
+  return HTTP_BY_GRPC[grpcStatus] ?? 500;
+}
+const HTTP_BY_GRPC = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401] as const;
+
 /** Percent-encodes the UTF-8 of a text, and '~' too, as Envoy does. Source: gRPC over HTTP/2, "Status-Message". */
 export function encodeGrpcMessage(text: string): string {
   return encodeGrpcMessageBytes(Buffer.from(text, 'utf8'));

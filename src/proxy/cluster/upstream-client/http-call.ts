@@ -1,6 +1,7 @@
 // One HTTP exchange of the proxy's own: a request over a cluster that no client asked for.
 import type { Random, Timer } from '../../../base/clock.ts';
 import type { Failure } from '../../../base/failure.ts';
+import { hasGrpcContentType } from '../../../wire/grpc/request.ts';
 import { H } from '../../../wire/header-names.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { RequestEncoder, StreamCallbacks } from '../../http/codec.ts';
@@ -258,6 +259,7 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
     this.#pending = null;
     this.#encoder = encoder;
     this.#reachedHost = true;
+    this.#host?.outlier?.connected();
     this.#wasSent = true;
     for (let i = 0; i < this.#pauses; i++) encoder.pauseReading();
     const kept = this.#kept;
@@ -294,6 +296,7 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
     this.#encoder = null;
     this.#isAttempting = false;
     const { scope } = this.#client;
+    if (this.#reachedHost && reason.code !== 'upstream_overflow') this.#host?.outlier?.failed();
     if (!this.#hasHead && this.#retryAfter(reason)) return;
     const failure = failureOf(reason, this.#hasHead, this.#isRetry);
     if (!this.#hasHead) {
@@ -323,7 +326,10 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
     if (this.#isAttempting) {
       scope.inc(scope.i.upstream_rq_timeout);
       if (this.#host !== null && this.#reachedHost) this.#host.rqTimeout++;
-      if (!this.#hasHead) this.#charge(504, this.#reachedHost ? this.#host : null);
+      if (!this.#hasHead) {
+        if (this.#reachedHost) this.#host?.outlier?.timedOut();
+        this.#charge(504, this.#reachedHost ? this.#host : null);
+      }
     }
     const isAfterStart = this.#hasHead;
     this.cancel();
@@ -379,6 +385,7 @@ export class HttpCall implements StreamCallbacks, LoadBalancerContext {
   decode1xx(): void {}
 
   decodeHeaders(headers: Headers, endStream: boolean): void {
+    this.#host?.outlier?.answered(headers, hasGrpcContentType(this.headers));
     if (this.#retryResponse(headers)) return;
     this.#hasHead = true;
     const host = this.#host as Host;

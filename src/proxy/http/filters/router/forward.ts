@@ -55,6 +55,8 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #isAttempting = false;
   /** The host of this attempt was dialled or spoken to: it has a part in what comes of it. */
   #reachedHost = false;
+  /** Outlier detection knows that this attempt takes too long, and that it goes on. */
+  #isTimeoutTold = false;
   /** Since when the attempt waits for a connection. */
   #wishedMs = 0;
   #attempt = 1;
@@ -294,6 +296,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#isRetry) attemptInfo.noteEarlierAttempt(this.info);
     this.host = host;
     this.#reachedHost = false;
+    this.#isTimeoutTold = false;
     this.info.upstream = host;
     this.info.upstreamHostMetadata = host.metadata;
     this.#wishedMs = this.router.clock.nowMs;
@@ -355,6 +358,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#encoder = encoder;
     companion.setSource(encoder);
     countRoute(this, 'upstream_rq_total');
+    host.outlier?.connected();
     this.#noteHost(host);
     attemptInfo.noteConnection(info, encoder, this.#wishedMs, router.clock.nowMs);
     if (this.stream.schemeMatchesUpstream) attemptInfo.matchScheme(headers, encoder);
@@ -458,6 +462,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   decodeHeaders(headers: Headers, endStream: boolean): void {
     this.#received();
     const { status } = headers;
+    (this.host as Host).outlier?.answered(headers, this.isGrpc);
     if (this.#isHeld && !this.#acceptUpgrade(status)) return;
     if (this.#retry !== null && this.#retryResponse(headers, endStream)) return;
     this.takeResponse(headers, endStream);
@@ -652,6 +657,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   #attemptFailed(reason: ResetReason, transportReason: string): void {
     this.#endAttempt();
     this.#isTimeoutRetry = false;
+    if (!reason.isOverflow) this.#involvedHost?.outlier?.failed();
     if (this.#retryReset(reason)) return;
     this.#chargeAbort(reason.status);
     if (reason.isOverflow) chargeDropped(this);
@@ -674,7 +680,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#isAttempting) {
       this.#countTimeout('upstream_rq_timeout');
       countRoute(this, 'upstream_rq_timeout');
-      if (!this.#responseStarted) this.#chargeAbort(this.#timeoutStatus);
+      if (!this.#responseStarted) {
+        if (!this.#isTimeoutTold) this.#involvedHost?.outlier?.timedOut(this.#timeoutStatus);
+        this.#chargeAbort(this.#timeoutStatus);
+      }
       this.#abandonAttempt();
     }
     this.#timedOut('response_timeout');
@@ -685,6 +694,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#hedge !== null) return this.#hedgeAttempt(this.#hedge);
     this.#countTimeout(`upstream_rq_${kind}`);
     this.#abandonAttempt();
+    this.#involvedHost?.outlier?.timedOut(this.#timeoutStatus);
     this.#isTimeoutRetry = true;
     if (this.#retryReset(LOCAL_RESET)) return;
     this.#chargeAbort(this.#timeoutStatus);
@@ -706,6 +716,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   /** The attempt's time is up: it goes on beside a retry, if there may be one. Source: Envoy onSoftPerTryTimeout. */
   #hedgeAttempt(hedge: Hedge): void {
+    if (!this.#responseStarted) {
+      this.#involvedHost?.outlier?.timedOut(this.#timeoutStatus);
+      this.#isTimeoutTold = true;
+    }
     const retry = this.#retry;
     if (retry === null || this.#responseStarted || !retry.decide(true, this)) return;
     hedge.leave(this.#pending, this.#encoder);

@@ -16,6 +16,7 @@ export type HedgedRequest = StreamCallbacks & {
   readonly forward: ForwardAction;
   readonly headers: Headers;
   readonly info: StreamInfo;
+  readonly isGrpc: boolean;
   /** Writes the request once more. */
   sendAgain(encoder: RequestEncoder): void;
   /** Whether an answer of this kind would be worth a retry. */
@@ -138,6 +139,7 @@ export class HedgedAttempt implements StreamCallbacks {
     if (this.#isCurrent) return request.onPoolReady(encoder);
     this.pending = null;
     this.encoder = encoder;
+    this.host.outlier?.connected();
     request.sendAgain(encoder);
   }
 
@@ -154,6 +156,7 @@ export class HedgedAttempt implements StreamCallbacks {
   #failed(reason: ResetReason, reachedHost: boolean): void {
     const hedge = this.#hedge;
     if (!hedge.drop(this)) return;
+    if (reachedHost && !reason.isOverflow) this.host.outlier?.failed();
     const isLast = !hedge.isWaiting && !hedge.request.isWaiting;
     hedge.request.leftFailed(reachedHost ? this.host : null, reason, isLast);
   }
@@ -169,6 +172,7 @@ export class HedgedAttempt implements StreamCallbacks {
     if (this.#isCurrent) return request.decodeHeaders(headers, endStream);
     const { encoder } = this;
     if (encoder === null) return;
+    this.host.outlier?.answered(headers, request.isGrpc);
     // It was retried already: what is worth a retry only waits for a better answer, if one may come.
     hedge.drop(this);
     if (request.wouldRetry(headers) && (hedge.isWaiting || request.isWaiting)) {

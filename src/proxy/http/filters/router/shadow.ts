@@ -4,6 +4,7 @@ import type { Random, Timer } from '../../../../base/clock.ts';
 import { H } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
 import type { Cluster, Host, HostSearch, LoadBalancerContext, StreamRequest } from '../../../cluster/cluster.ts';
+import { NO_POOL } from '../../../cluster/failures.ts';
 import type { Wisher } from '../../../cluster/wishes.ts';
 import type { ForwardAction, MirrorPolicy } from '../../../route/route.ts';
 import { StreamInfo } from '../../../stream-info.ts';
@@ -221,7 +222,10 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
     if (this.#isOver) return;
     const { scope } = this.cluster;
     scope.inc(scope.i.upstream_rq_timeout);
-    if (this.#host !== null) this.#host.rqTimeout++;
+    if (this.#host !== null) {
+      this.#host.rqTimeout++;
+      this.#host.outlier?.timedOut();
+    }
     chargeCode(this, 504, this.#host, null);
     this.cancel();
   }
@@ -245,6 +249,7 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
     this.#pending = null;
     this.#filtered = null;
     this.#encoder = encoder;
+    this.#host?.outlier?.connected();
     encoder.encodeHeaders(this.headers, this.#isEnded && this.#kept.length === 0 && this.#trailers === null);
     if (this.#encoder === encoder) this.#sendKept(encoder);
   }
@@ -262,10 +267,12 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
 
   onPoolFailure(reason: Failure): void {
     if (reason.code === 'upstream_overflow') chargeDropped(this);
+    else if (reason !== NO_POOL) this.#host?.outlier?.failed();
     this.#fail(503);
   }
 
   onReset(): void {
+    this.#host?.outlier?.failed();
     this.#fail(503);
   }
 
@@ -273,6 +280,7 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
 
   decodeHeaders(headers: Headers, endStream: boolean): void {
     const host = this.#host as Host;
+    host.outlier?.answered(headers, this.isGrpc);
     chargeCode(this, headers.status, host, headers);
     if (headers.status < 500) host.rqSuccess++;
     if (endStream) this.#complete();

@@ -225,7 +225,10 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
       if (this.seen !== null) {
         this.seen.upstreamTransportFailureReason = reason.code === 'connect_failed' ? reason.detail : '';
       }
-      if (reason.side !== 'local') this.flag(Flag.UF);
+      if (reason.side !== 'local') {
+        this.flag(Flag.UF);
+        tellOutlier(this.host, reason);
+      }
     }
     if (this.isOver) return;
     if (this.attempts < this.config.maxConnectAttempts) {
@@ -274,6 +277,7 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   onConnected(connection: UpstreamConnection): void {
     const up = connection.stream;
     this.request = null;
+    this.host?.outlier?.connectedFinally();
     this.side = new UpstreamSide(connection, this);
     this.up = up;
     this.setPoolReady();
@@ -556,6 +560,12 @@ function fillUpstream(seen: StreamInfo, { stream, id, times, filterState }: Upst
   seen.upstreamConnectionId = id;
   seen.upstreamTls = stream.tls;
   seen.upstreamTimes = times;
+}
+
+/** Of an attempt that came to nothing. Source: Envoy TcpProxy::Filter::onConnectTimeout, onUpstreamEvent. */
+function tellOutlier(host: Host | null, reason: Failure): void {
+  if (reason.code === 'connect_timeout') host?.outlier?.timedOut();
+  else host?.outlier?.failed();
 }
 
 /** The peer sent RST, as against ending in order or falling silent. */
