@@ -1,8 +1,5 @@
 // What the proxy refuses of the captures: how many resources for each reason, and what will bring it.
 export const REFUSED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  'Balancing in full': {
-    'outlier_detection: is not supported yet': 1,
-  },
   'Ambient: made for its nodes, which are no proxies of this kind': {
     'resources of type istio.workload.Address are not supported yet': 88,
     'resources of type istio.security.Authorization are not supported yet': 4,

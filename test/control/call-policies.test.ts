@@ -220,8 +220,7 @@ test('values that Envoy would refuse are replaced, and complained of', () => {
     [
       'spec.trafficPolicy.outlierDetection.maxEjectionPercent',
       'spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize',
-      // Heddle's own proxies have neither yet.
-      'spec.trafficPolicy.outlierDetection',
+      // Heddle's own proxies do not have it yet.
       'spec.trafficPolicy.loadBalancer.consistentHash',
     ],
   );

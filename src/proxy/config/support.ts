@@ -62,6 +62,9 @@ export const TUNING_FIELDS: Readonly<Record<string, Readonly<Record<string, stri
   'envoy.config.cluster.v3.Cluster': {
     lrs_server: 'Envoy 1.40 does nothing with it either: cluster_manager.load_stats_config says who is told',
   },
+  'envoy.config.cluster.v3.OutlierDetection': {
+    successful_active_health_check_uneject_host: 'is about health checks, and a cluster with health checks is refused',
+  },
   'envoy.config.route.v3.RouteAction': {
     early_data_policy: 'which requests may go in TLS 1.3 early data, which no upstream connection here has',
     metadata_match: 'chooses among subsets of a cluster, and a cluster with subsets is refused',

@@ -3,7 +3,7 @@ import type { NamedCluster } from './outbound.ts';
 
 /** `docs/supported-fields.md` has the same list; rules that ask for it are complained of. */
 export function withinHeddle(cluster: NamedCluster): NamedCluster {
-  const { outlier_detection: _outliers, ring_hash_lb_config: _ring, maglev_lb_config: _table, ...rest } = cluster;
+  const { ring_hash_lb_config: _ring, maglev_lb_config: _table, ...rest } = cluster;
   const { round_robin_lb_config: _warmup, ...kept } = rest;
   const least = kept.least_request_lb_config;
   if (least !== undefined) {

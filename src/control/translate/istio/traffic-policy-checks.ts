@@ -46,7 +46,6 @@ const CHECKS: readonly Check[] = [
 
 /** What generate/cluster/heddle.ts leaves out. */
 const ONLY_ENVOY: readonly (readonly string[])[] = [
-  ['outlierDetection'],
   ['loadBalancer', 'consistentHash'],
   ['loadBalancer', 'warmup'],
   ['loadBalancer', 'warmupDurationSecs'],
