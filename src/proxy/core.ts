@@ -202,10 +202,9 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   const config = decodeBootstrap(bootstrap, d, extensions, listenerEnvironment, off, unknown);
   if (reasons.length > 0) return { error: describeReasons(dropNested(reasons), options, bootstrap) };
   if (config.outlierLog !== null) outliers.eventLog = new FileEventLog(config.outlierLog, clock);
-  const { node: told } = local;
   return {
     ...{ config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports },
-    ...{ bootstrapExtensions, node: told, unknownFields },
+    ...{ bootstrapExtensions, node: local.node, unknownFields },
   };
 }
 
