@@ -261,7 +261,7 @@ function counts(observation: Observation): unknown {
 
 /** Where chance decides which of them is put out, or who comes first. */
 function withoutWho(observation: Observation): unknown {
-  const stats = Object.entries(observation.stats).filter(([name]) => /outlier_detection|membership/.test(name));
+  const stats = Object.entries(observation.stats).filter(([name]) => /ejections_(active|enforced)|membership/.test(name));
   return { answers: observation.clients.map(({ responses }) => responses.length), stats: Object.fromEntries(stats) };
 }
 
