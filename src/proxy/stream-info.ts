@@ -144,7 +144,8 @@ export class StreamInfo {
   endMs = 0;
   protocol: Protocol | '' = '';
   responseCode = 0;
-  responseCodeDetails = '';
+  /** Null: nobody said how the answer came about; '' is what a filter said so. */
+  responseCodeDetails: string | null = null;
   flags = 0;
   /** Body bytes. */
   bytesReceived = 0;

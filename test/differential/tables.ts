@@ -18,6 +18,7 @@ import { rbacGroups } from './cases/filter-rbac.ts';
 import { customResponseGroups } from './cases/custom-response.ts';
 import { envoyHeaderGroups } from './cases/envoy-headers.ts';
 import { filterGroups } from './cases/filters.ts';
+import { foundByChanceGroups } from './cases/found-by-chance.ts';
 import { formatGroups } from './cases/formats.ts';
 import { forwardProxyGroups } from './cases/forward-proxy.ts';
 import { forwardProxySubGroups } from './cases/forward-proxy-sub.ts';
@@ -183,5 +184,6 @@ export const allGroups: readonly Group[] = [
   ...udpGroups,
   ...websocketGroups,
   ...workerGroups,
+  ...foundByChanceGroups,
   ...laterGroups,
 ];

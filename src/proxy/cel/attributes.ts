@@ -76,7 +76,7 @@ const REQUEST: Readonly<Record<string, Read>> = {
 
 const RESPONSE: Readonly<Record<string, Read>> = {
   code: ({ info }) => info.responseCode || undefined,
-  code_details: ({ info }) => info.responseCodeDetails || undefined,
+  code_details: ({ info }) => info.responseCodeDetails ?? undefined,
   flags: ({ info }) => info.flags,
   headers: ({ responseHeaders }) => new HeaderMap(responseHeaders, false),
   headers_bytes: ({ responseHeaders }) => bytesIn(responseHeaders),

@@ -21,16 +21,17 @@ export const INFO_COMMANDS: Readonly<Record<string, Command>> = {
   RESPONSE_CODE_DETAILS: {
     params: 'optional',
     make(use) {
-      if (use.param === 'ALLOW_WHITESPACES') return text((ctx) => orNull(ctx.info.responseCodeDetails));
+      if (use.param === 'ALLOW_WHITESPACES') return text((ctx) => ctx.info.responseCodeDetails);
       let last = '';
       let shown = '';
       return text((ctx) => {
         const details = ctx.info.responseCodeDetails;
+        if (details === null) return null;
         if (details !== last) {
           shown = joined(details);
           last = details;
         }
-        return orNull(shown);
+        return shown;
       });
     },
   },

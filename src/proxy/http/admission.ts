@@ -70,16 +70,18 @@ export function acceptTarget(connection: HttpConnection, stream: HttpStream, hea
     stream.sendLocalReply({ status: 404, body: '', details: 'absolute_path_rejected' });
     return false;
   }
-  return normalize(connection, stream, headers, path);
-}
-
-function normalize(connection: HttpConnection, stream: HttpStream, headers: Headers, path: string): boolean {
-  const { config, stats } = connection;
+  if (!normalize(connection, stream, headers, path)) return false;
+  const { config } = connection;
   const strips = config.stripMatchingHostPort || config.stripAnyHostPort || config.stripTrailingHostDot;
   // Of a CONNECT the port is where it wants to go.
   if (strips && headers.method !== 'CONNECT') {
     headers.authority = normalizeAuthority(headers.authority, config, connection.info.localAddress.port);
   }
+  return true;
+}
+
+function normalize(connection: HttpConnection, stream: HttpStream, headers: Headers, path: string): boolean {
+  const { config, stats } = connection;
   if (path.includes('#')) {
     stats.inc(stats.i.downstream_rq_failed_path_normalization);
     stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
@@ -88,7 +90,8 @@ function normalize(connection: HttpConnection, stream: HttpStream, headers: Head
   if (!config.normalizePath && !config.mergeSlashes && config.escapedSlashes === 'KEEP_UNCHANGED') return true;
   const result = normalizePath(path, config);
   headers.path = result.path;
-  if (result.action === 'reject') {
+  // Clients of gRPC follow no redirects.
+  if (result.action === 'reject' || (result.action === 'redirect' && hasGrpcContentType(headers))) {
     stats.inc(stats.i.downstream_rq_failed_path_normalization);
     stream.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
     return false;

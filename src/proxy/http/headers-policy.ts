@@ -118,7 +118,7 @@ export function mutateRequestHeaders(
   }
   if (config.userAgent !== '') {
     headers.set(H['x-envoy-downstream-service-cluster'], config.userAgent);
-    if (!headers.has(H['user-agent'])) headers.set(H['user-agent'], config.userAgent);
+    if (!headers.get(H['user-agent'])) headers.set(H['user-agent'], config.userAgent);
     if (config.nodeId !== '') headers.set(H['x-envoy-downstream-service-node'], config.nodeId);
   }
   if (config.via !== '') headers.appendValue(H.via, config.via, ', ');

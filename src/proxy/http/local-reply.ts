@@ -45,8 +45,8 @@ export function buildLocalReply(reply: LocalReply, stream: HttpStream, config: H
   headers.status = reply.status;
   stream.responseHeaders = headers;
   stream.localReplyBody = reply.body;
-  // Header changes of a forwarding route hold for the proxy's own replies too.
-  const route = stream.resolvedRoute;
+  // Header changes of a forwarding route hold for the proxy's own replies too; it is looked for now if it was not yet.
+  const route = stream.route;
   if (route !== null && route.forward !== null && route.hasResponseMutations) route.finalizeResponse(headers, stream);
   reply.modifyHeaders?.(headers);
   let body = reply.body;

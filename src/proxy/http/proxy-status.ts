@@ -63,7 +63,7 @@ export function setProxyStatus(headers: Headers, info: StreamInfo, flags: number
 }
 
 function detailsOf(info: StreamInfo, config: ProxyStatusConfig): string {
-  if (info.responseCodeDetails === '') return '';
+  if (info.responseCodeDetails === null) return '';
   const parts = [info.responseCodeDetails];
   const { terminationDetails } = info.connection;
   if (config.hasTerminationDetails && terminationDetails !== '') parts.push(terminationDetails);

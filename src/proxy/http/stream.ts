@@ -128,18 +128,16 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     return this.#route;
   }
 
-  /** The route as far as it has been looked for. */
-  get resolvedRoute(): Route | null {
-    return this.#route;
-  }
-
   #findRoute(): void {
     this.#routeIsFresh = true;
     if (!this.hasHead) return;
     const { config, clock } = this.connection;
     const table = config.routes.current;
     const startMs = config.recordsRouteResolution ? clock.preciseMs : 0;
-    const route = table === null ? null : table.match(this.requestHeaders, this.connection.matchContext(this));
+    // Envoy’s routes match nothing without it: a request that is answered before it gets one has no route.
+    const isForwarded = this.requestHeaders.has(H['x-forwarded-proto']);
+    const route =
+      table !== null && isForwarded ? table.match(this.requestHeaders, this.connection.matchContext(this)) : null;
     if (config.recordsRouteResolution) {
       this.routeResolutions++;
       this.routeResolutionMs += clock.preciseMs - startMs;
@@ -560,7 +558,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
 
   resetStream(details: string): void {
     if (this.isDestroyed) return;
-    if (this.info.responseCodeDetails === '' || this.isResponseStarted) this.info.responseCodeDetails = details;
+    if (this.info.responseCodeDetails === null || this.isResponseStarted) this.info.responseCodeDetails = details;
     this.connection.stats.inc(this.connection.stats.i.downstream_rq_tx_reset);
     this.encoder.resetStream(this.isConnectFailure ? 'connect' : 'local');
     this.#finish();
@@ -582,7 +580,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.isDestroyed = true;
     encoder.tellBytes(this.info);
     this.#destroyFilters(0);
-    this.#handOver(connection.replaceStream(this, encoder), body === null ? [] : [body]);
+    this.#handOver(connection.replaceStream(this, encoder), body === null ? [] : [body], this.requestTrailers);
     return true;
   }
 
@@ -603,18 +601,18 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     for (const [key, object] of info.filterState ?? []) {
       if (object.lifeSpan !== 'filter-chain') (successor.info.filterState ??= new Map()).set(key, object);
     }
-    this.#handOver(successor, body);
+    // Source: Envoy ActiveStream::recreateStream.
+    this.#handOver(successor, body, null);
     return true;
   }
 
   /** The request goes on with another. */
-  #handOver(successor: HttpStream, body: readonly Buffer[]): void {
-    const { requestTrailers } = this;
-    successor.#startOver(this, body.length === 0 && requestTrailers === null);
+  #handOver(successor: HttpStream, body: readonly Buffer[], trailers: Headers | null): void {
+    successor.#startOver(this, body.length === 0 && trailers === null);
     for (const [i, chunk] of body.entries()) {
-      successor.decodeData(new BodyData().set(chunk), requestTrailers === null && i === body.length - 1);
+      successor.decodeData(new BodyData().set(chunk), trailers === null && i === body.length - 1);
     }
-    if (requestTrailers !== null) successor.decodeTrailers(requestTrailers);
+    if (trailers !== null) successor.decodeTrailers(trailers);
   }
 
   #finish(): void {

@@ -451,7 +451,7 @@ export class ActiveListener implements PendingOwner, ChainFinder {
     const info = new StreamInfo(connection, clock.nowMs, clock.wallMs);
     info.endMs = clock.nowMs;
     info.flags = flags;
-    info.responseCodeDetails = details;
+    info.responseCodeDetails = details === '' ? null : details;
     info.filterState = facts.filterState;
     info.dynamicMetadata = facts.dynamicMetadata;
     info.downstreamTransportFailureReason = facts.transportFailureReason;

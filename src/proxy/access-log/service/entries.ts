@@ -93,7 +93,7 @@ function writeResponse(w: ProtoWriter, ctx: FormatContext, settings: HttpEntrySe
   if (responseTrailers !== null) {
     writeFields(w, RESPONSE.response_trailers, responseTrailers, settings.responseTrailers);
   }
-  w.text(RESPONSE.response_code_details, info.responseCodeDetails);
+  w.text(RESPONSE.response_code_details, info.responseCodeDetails ?? '');
   w.number(RESPONSE.upstream_header_bytes_received, info.upstreamHeaderBytesReceived);
   w.number(RESPONSE.downstream_header_bytes_sent, info.downstreamHeaderBytesSent);
 }

@@ -147,7 +147,7 @@ function respond(policy: LocalPolicy, stream: FilterStream, headers: Headers): v
     const own = stream.isLocalReply ? stream.localReplyBody : '';
     body = policy.format.format({ ...context, localReplyBody: policy.body ?? own });
   }
-  const details = policy.details ?? info.responseCodeDetails;
+  const details = policy.details ?? info.responseCodeDetails ?? '';
   stream.sendLocalReply({
     status,
     body,

@@ -80,7 +80,10 @@ test('a connection that cannot be had is answered, and tried again', () => {
   const { harness, request } = ask();
   harness.dialer.refuse();
   assert.equal(request.status, 503);
-  assert.match(request.info.responseCodeDetails, /^upstream_reset_before_response_started\{remote_connection_failure/);
+  assert.match(
+    request.info.responseCodeDetails ?? '',
+    /^upstream_reset_before_response_started\{remote_connection_failure/,
+  );
   const again = ask('CONNECT', PLAIN, RETRY);
   again.harness.dialer.refuse();
   again.harness.clock.advance(50);
