@@ -24,7 +24,7 @@ export type Generated = {
   readonly cases: readonly Case[];
 };
 
-const PATHS = [
+export const PATHS = [
   '/',
   '/a',
   '/a/',
@@ -44,8 +44,8 @@ const PATHS = [
 ];
 const PREFIXES = ['/', '/a', '/a/', '/api', '/api/v1/', '/ab', '/x', '/deep', '/A'];
 const REGEXES = ['/a.*', '/api/v[0-9]+(/.*)?', '/[a-z]+', '.*/b', '/\\d+', '/(a|x).*'];
-const QUERIES = ['', '', '', '?k=v', '?k=w&x=1', '?x', '?k=', '?k=V&k=v', '?a=b%20c'];
-const DOMAINS = [
+export const QUERIES = ['', '', '', '?k=v', '?k=w&x=1', '?x', '?k=', '?k=V&k=v', '?a=b%20c'];
+export const DOMAINS = [
   'one.example',
   'two.example',
   '*.wild.example',
@@ -54,7 +54,7 @@ const DOMAINS = [
   'one.example:8080',
   'four.example',
 ];
-const HOSTS = [
+export const HOSTS = [
   'one.example',
   'two.example',
   'x.wild.example',
@@ -67,10 +67,10 @@ const HOSTS = [
   'one.example:80',
   'wild.example',
 ];
-const HEADER_NAMES = ['x-one', 'x-two', 'x-three', 'accept', 'user-agent'];
-const HEADER_VALUES = ['v', 'V', 'value', '5', '-3', '12x', '', 'a,b', 'v v'];
+export const HEADER_NAMES = ['x-one', 'x-two', 'x-three', 'accept', 'user-agent'];
+export const HEADER_VALUES = ['v', 'V', 'value', '5', '-3', '12x', '', 'a,b', 'v v'];
 
-function stringMatch(random: Random): Fields {
+export function stringMatch(random: Random): Fields {
   const ignoreCase = random.maybe(0.3, () => ({ ignore_case: true }));
   switch (random.below(5)) {
     case 0:
@@ -86,7 +86,7 @@ function stringMatch(random: Random): Fields {
   }
 }
 
-function headerMatcher(random: Random): Fields {
+export function headerMatcher(random: Random): Fields {
   const name = random.chance(0.15) ? ':method' : random.pick(HEADER_NAMES);
   const around = {
     ...random.maybe(0.25, () => ({ invert_match: true })),
@@ -102,7 +102,7 @@ function headerMatcher(random: Random): Fields {
   }
 }
 
-function matcher(random: Random): Fields {
+export function matcher(random: Random): Fields {
   const caseSensitive = random.maybe(0.3, () => ({ case_sensitive: false }));
   const path = ((): Fields => {
     switch (random.below(6)) {
@@ -130,7 +130,7 @@ function matcher(random: Random): Fields {
   };
 }
 
-const FORMATS = [
+export const FORMATS = [
   'plain',
   '%REQ(:PATH)%',
   '%REQ(X-ONE)%',
@@ -159,7 +159,7 @@ function headerToAdd(random: Random): Fields {
   };
 }
 
-function headerChanges(random: Random, probability: number): Fields {
+export function headerChanges(random: Random, probability: number): Fields {
   return {
     ...random.maybe(probability, () => ({ request_headers_to_add: random.many(1, 3, () => headerToAdd(random)) })),
     ...random.maybe(probability, () => ({ response_headers_to_add: random.many(1, 3, () => headerToAdd(random)) })),
@@ -170,7 +170,7 @@ function headerChanges(random: Random, probability: number): Fields {
   };
 }
 
-function retryPolicy(random: Random): Fields {
+export function retryPolicy(random: Random): Fields {
   return {
     retry_on: random.pick([
       '5xx',
@@ -187,7 +187,7 @@ function retryPolicy(random: Random): Fields {
   };
 }
 
-function pathRewrite(random: Random, entry: Fields): Fields {
+export function pathRewrite(random: Random, entry: Fields): Fields {
   const isWhole = 'safe_regex' in entry;
   switch (random.below(4)) {
     case 0:
@@ -204,7 +204,7 @@ function pathRewrite(random: Random, entry: Fields): Fields {
   }
 }
 
-function hostRewrite(random: Random): Fields {
+export function hostRewrite(random: Random): Fields {
   switch (random.below(5)) {
     case 0:
       return {
@@ -471,7 +471,7 @@ function inTurn(random: Random, most: number): string[] {
   return requests;
 }
 
-function withoutFates({ clients, ...rest }: Observation): unknown {
+export function withoutFates({ clients, ...rest }: Observation): unknown {
   return { ...rest, clients: clients.map(({ fate: _, ...client }) => client) };
 }
 

@@ -12,7 +12,11 @@ export function unfolded(observation: Observation): unknown {
   const { clients, upstream, stats, ...rest } = observation;
   return {
     ...rest,
-    clients: clients.map((client) => ({ ...client, responses: client.responses.map(unfoldMessage) })),
+    clients: clients.map(({ streams, ...client }) => ({
+      ...client,
+      responses: client.responses.map(unfoldMessage),
+      ...(streams === undefined ? {} : { streams: unfoldStreams(streams) }),
+    })),
     upstream: Object.fromEntries(
       Object.entries(upstream).map(([name, requests]) => [name, requests.map(unfoldMessage)]),
     ),
@@ -20,6 +24,10 @@ export function unfolded(observation: Observation): unknown {
       Object.entries(stats).map(([name, change]) => [name, PACKED_BYTES.test(name) ? change > 0 : change]),
     ),
   };
+}
+
+function unfoldStreams(streams: Readonly<Record<string, SeenMessage[]>>): Record<string, SeenMessage[]> {
+  return Object.fromEntries(Object.entries(streams).map(([id, messages]) => [id, messages.map(unfoldMessage)]));
 }
 
 function unfoldMessage<Message extends SeenMessage>(message: Message): Message {
