@@ -74,6 +74,12 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
   ['envoy.config.core.v3.SocketAddress.address', 'an IP address; endpoints of DNS clusters have names'],
   ['envoy.config.listener.v3.Listener.udp_listener_config', 'only where the address is UDP'],
   ['envoy.config.listener.v3.FilterChain.filters', 'the last one ends the chain, and no other does'],
+  [`${UPSTREAM_HTTP}.hash_policy`, 'refused: chooses hosts by consistent hashing, which is not built'],
+  [
+    `${UPSTREAM_HTTP}.retry_policy`,
+    'as in Envoy 1.40 its `per_try_timeout` and `per_try_idle_timeout` change nothing: those of the route count',
+  ],
+  [`${UPSTREAM_HTTP}.header_validation_config`, 'refused: no validator is built in, as in Envoy’s own binary'],
   [`${HCM}.codec_type`, 'AUTO, HTTP1 or HTTP2'],
   [`${HCM}.typed_header_validation_config`, 'refused: no validator is built in, as in Envoy’s own binary'],
   [`${HCM}.path_normalization_options`, 'refused: Envoy takes it and does nothing; use `normalize_path`'],

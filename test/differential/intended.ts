@@ -227,6 +227,11 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason: 'the bytes that tls_inspector saw have been read; Envoy only peeks, and closing before it reads is a reset',
   },
   {
+    cases: /^cluster policies \/ a copy to a cluster which copies/,
+    path: ANY,
+    reason: 'its cluster’s policies neither copy nor retry a copy: clusters that copy to each other would never end',
+  },
+  {
     cases: /^upstream-filters \/ rbac inside composite$/,
     path: ANY,
     reason:
@@ -246,7 +251,12 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
 
   // What belongs to Envoy's own process, or to the machine it runs on.
   {
-    cases: /^(routing changes \/ mirror|route odds \/ copy |forward proxy, mirrors \/ |upstream-filters \/ a mirror)/,
+    cases: /^(routing changes \/ mirror|route odds \/ copy |forward proxy, mirrors \/ )/,
+    path: /x-forwarded-for$|async-client/,
+    reason: 'Envoy mirrors through an internal client with statistics of its own that appends the machine address',
+  },
+  {
+    cases: /^(upstream-filters \/ a mirror|cluster policies \/ )/,
     path: /x-forwarded-for$|async-client/,
     reason: 'Envoy mirrors through an internal client with statistics of its own that appends the machine address',
   },

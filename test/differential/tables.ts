@@ -88,6 +88,7 @@ import { tracingGroups } from './cases/tracing.ts';
 import { tunnelGroups } from './cases/tunnel.ts';
 import { tunnelHttp2Groups } from './cases/tunnel-http2.ts';
 import { udpGroups } from './cases/udp.ts';
+import { clusterPolicyGroups } from './cases/cluster-policies.ts';
 import { upstreamFilterGroups } from './cases/upstream-filters.ts';
 import { upstreamGroups } from './cases/upstream.ts';
 import { websocketGroups } from './cases/websocket.ts';
@@ -108,6 +109,7 @@ export const allGroups: readonly Group[] = [
   ...routeActionGroups,
   ...upstreamGroups,
   ...upstreamFilterGroups,
+  ...clusterPolicyGroups,
   ...connectionManagerGroups,
   ...hcmAddressGroups,
   ...hcmEdgeGroups,

@@ -6,6 +6,7 @@ import type { Spelling } from '../../wire/http1/encoder.ts';
 import type { Http1Limits } from '../../wire/http1/parser.ts';
 import { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from '../codec/http2-settings.ts';
 import type { UpstreamChainConfig } from '../http/upstream-chain.ts';
+import type { ClusterPolicies } from './cluster.ts';
 import type { Metadata } from '../stream-info.ts';
 import type { TransportConfig, UpstreamTransport } from '../transport/transport.ts';
 import type { ConfigPlace } from '../xds/place.ts';
@@ -193,6 +194,8 @@ export type UpstreamHttpConfig = {
   readonly maxRequestsPerConnection: number;
   /** upstream_http_protocol_options; null for none. */
   readonly autoNames: AutoNames | null;
+  /** Instead of those of routes; null: there are none. */
+  readonly policies: ClusterPolicies | null;
   /** HTTP filters of its own, behind the router; null: none. */
   readonly filters: UpstreamChainConfig | null;
   /** outlier_detection.error_matcher: which answers are errors; absent: their codes say so. */
@@ -308,5 +311,6 @@ export const DEFAULT_HTTP_CONFIG: UpstreamHttpConfig = Object.freeze({
   maxStreamDurationMs: 0,
   maxRequestsPerConnection: 0,
   autoNames: null,
+  policies: null,
   filters: null,
 });

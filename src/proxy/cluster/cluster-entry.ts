@@ -14,7 +14,14 @@ import type { DnsCache } from '../dns-cache/dns-cache.ts';
 import type { DnsCaches } from '../dns-cache/dns-caches.ts';
 import type { Holders } from '../xds/holders.ts';
 import { Breaker } from './circuit-breaker.ts';
-import type { Cluster, ForwardProxyCluster, LoadBalancer, Priority, TransportWants } from './cluster.ts';
+import type {
+  Cluster,
+  ClusterPolicies,
+  ForwardProxyCluster,
+  LoadBalancer,
+  Priority,
+  TransportWants,
+} from './cluster.ts';
 import type {
   ClusterConfig,
   DnsDiscoveryConfig,
@@ -92,6 +99,7 @@ export class ClusterEntry implements Cluster {
   readonly breakers: { readonly DEFAULT: Breaker; readonly HIGH: Breaker };
   readonly maxStreamDurationMs: number;
   readonly bufferLimitBytes: number;
+  readonly policies: ClusterPolicies | null;
   readonly httpFilters: UpstreamChain | null;
   readonly httpProtocol: UpstreamProtocol;
   readonly #dependencies: ClusterContext;
@@ -150,6 +158,7 @@ export class ClusterEntry implements Cluster {
     const filters = made === undefined || made.length === 0 ? undefined : { filters: made };
     const { runtime } = dependencies;
     this.#context = { config, dialer, clock, random, runtime, stats: this.scope, http2Stats, ...filters };
+    this.policies = config.http.policies;
     this.httpFilters = this.#makeHttpFilters();
     const isPlain = config.transport === null && config.transportMatches.length === 0;
     this.#transports = isPlain ? null : new ClusterTransports(config, this.scope, dependencies.transports);

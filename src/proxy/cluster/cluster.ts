@@ -6,6 +6,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { StreamCallbacks } from '../http/codec.ts';
 import type { Runtime } from '../http/filter.ts';
 import type { UpstreamChain } from '../http/upstream-chain.ts';
+import type { MirrorPolicy, RetryPolicy } from '../route/route.ts';
 import type { ConnectionInfo, FilterStateObject, Metadata, Protocol, StreamInfo } from '../stream-info.ts';
 import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
@@ -178,6 +179,12 @@ export type SubClusters = {
 
 export type ClusterWaiter = { onCluster(): void };
 
+/** What a cluster says of its requests in place of their routes; null: the route does. */
+export type ClusterPolicies = {
+  readonly retry: RetryPolicy | null;
+  readonly mirrors: readonly MirrorPolicy[] | null;
+};
+
 export type Cluster = {
   readonly name: string;
   readonly metadata: Metadata | null;
@@ -205,6 +212,8 @@ export type Cluster = {
   readonly hosts: readonly Host[];
   /** Buffer limit of its connections, bytes. */
   readonly bufferLimitBytes: number;
+  /** Null or absent: as routes say. */
+  readonly policies?: ClusterPolicies | null;
   /** HTTP filters that each attempt goes through behind the router; null or absent: it has none of its own. */
   readonly httpFilters?: UpstreamChain | null;
   /** Which protocol its connections speak; absent: HTTP/1. */

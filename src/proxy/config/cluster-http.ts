@@ -20,11 +20,15 @@ import type { ConfigDecoder } from '../config-decoder.ts';
 import { decodeHttp1Spelling } from './http1-options.ts';
 import { decodeHttp2Options, HTTP2_FIELDS } from './http2-options.ts';
 import { decodeErrorMatcher } from './outlier-detection.ts';
+import { decodeMirrors } from './route-action.ts';
+import type { MirrorPolicyPb, RetryPolicyPb } from './route-messages.ts';
+import { decodeRetryPolicy } from './route-retry.ts';
 
 export const CLUSTER_HTTP_FIELDS = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions':
     'common_http_protocol_options upstream_http_protocol_options explicit_http_config ' +
-    'use_downstream_protocol_config auto_config http_filters outlier_detection',
+    'use_downstream_protocol_config auto_config http_filters outlier_detection ' +
+    'request_mirror_policies retry_policy hash_policy header_validation_config',
   'envoy.config.core.v3.UpstreamHttpProtocolOptions': 'auto_sni auto_san_validation override_auto_sni_header',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig':
     'http_protocol_options http2_protocol_options http3_protocol_options',
@@ -66,6 +70,7 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
     chooseProtocol(message, options, dt),
     {
       autoNames: autoNames(options.upstream_http_protocol_options ?? {}),
+      policies: decodePolicies(options, dt),
       filters: dt.environment.upstreamChain?.(options.http_filters, 'cluster', dt) ?? null,
       ...decodeErrorMatcher(options.outlier_detection, message, dt),
     },
@@ -73,9 +78,24 @@ export function decodeClusterHttp(message: Cluster, d: ConfigDecoder): UpstreamH
 }
 
 /** What only HttpProtocolOptions have. */
-type More = Pick<UpstreamHttpConfig, 'autoNames' | 'filters' | 'errorMatcher'>;
+type More = Pick<UpstreamHttpConfig, 'autoNames' | 'policies' | 'filters' | 'errorMatcher'>;
 
-const NO_MORE: More = { autoNames: null, filters: null };
+const NO_MORE: More = { autoNames: null, policies: null, filters: null };
+
+function decodePolicies(options: UpstreamHttpOptions, d: ConfigDecoder): UpstreamHttpConfig['policies'] {
+  const { header_validation_config: validation, request_mirror_policies: copies = [], retry_policy: again } = options;
+  if (validation !== undefined) {
+    const text = `This Envoy binary does not support header validator extensions: '${validation.name ?? ''}'`;
+    d.reject('header_validation_config', text);
+  }
+  if ((options.hash_policy ?? []).length > 0) {
+    d.reject('hash_policy', 'chooses hosts by consistent hashing, which is not built');
+  }
+  const retry = decodeRetryPolicy(again as RetryPolicyPb | undefined, d.at('retry_policy'));
+  // Their clusters need not exist, as in Envoy.
+  const mirrors = copies.length === 0 ? null : decodeMirrors(copies as readonly MirrorPolicyPb[], false, d);
+  return retry === null && mirrors === null ? null : Object.freeze({ retry, mirrors });
+}
 
 /** Which protocols are spoken, and how. */
 type Choice = {

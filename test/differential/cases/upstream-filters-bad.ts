@@ -47,6 +47,17 @@ const ofCluster = (...http_filters: Fields[]): Fields =>
       }),
     ],
   });
+const ofPolicies = (options: Fields): Fields =>
+  bootstrap({
+    listeners: [http({ name: 'main' })],
+    clusters: [
+      cluster('a', ['free.a'], {
+        typed_extension_protocol_options: {
+          [OPTIONS]: any(OPTIONS, { explicit_http_config: { http_protocol_options: {} }, ...options }),
+        },
+      }),
+    ],
+  });
 const ofRouter = (...upstream_http_filters: Fields[]): Fields =>
   bootstrap({
     listeners: [http({ name: 'main', router: { upstream_http_filters } })],
@@ -98,6 +109,34 @@ export const upstreamFilterConfigCases: readonly ConfigCase[] = [
     name: 'cluster: composite with one that cannot be there',
     config: ofCluster(composite(cors), codec),
     mentions: ['Cors'],
+  },
+  {
+    name: 'policies of a cluster: a copy to two places',
+    config: ofPolicies({ request_mirror_policies: [{ cluster: 'b', cluster_header: 'b' }] }),
+    mentions: ['request_mirror_policies[0]', 'Only one of cluster'],
+  },
+  {
+    name: 'policies of a cluster: intervals of retries the wrong way round',
+    config: ofPolicies({
+      retry_policy: { retry_on: '5xx', retry_back_off: { base_interval: '2s', max_interval: '1s' } },
+    }),
+    mentions: ['retry_policy', 'max_interval'],
+  },
+  {
+    name: 'policies of a cluster: a header validator',
+    config: ofPolicies({
+      header_validation_config: {
+        name: 'x',
+        typed_config: any('envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig'),
+      },
+    }),
+    mentions: ['header_validation_config', 'does not support header validator'],
+  },
+  {
+    name: 'policies of a cluster: hashes',
+    config: ofPolicies({ hash_policy: [{ header: { header_name: 'x' } }] }),
+    mentions: ['hash_policy', 'consistent hashing'],
+    stricter: 'no load balancer hashes',
   },
   { name: 'the codec ends a listener’s chain', config: withFilters(codec), mentions: ['UpstreamCodec'] },
   {

@@ -142,10 +142,13 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   start(endStream: boolean): void {
     const { headers, forward, route, router, stream } = this;
     this.info.attemptCount = 1;
-    const policy = forward.retry;
+    const routePolicy = forward.retry;
     const { config } = router;
-    const perTryMs = policy === null ? 0 : policy.perTryTimeoutMs;
-    readTimeouts(forward, headers, perTryMs, policy === null ? 0 : policy.perTryIdleTimeoutMs, this.isGrpc, config);
+    const perTryMs = routePolicy === null ? 0 : routePolicy.perTryTimeoutMs;
+    const perTryIdleMs = routePolicy === null ? 0 : routePolicy.perTryIdleTimeoutMs;
+    readTimeouts(forward, headers, perTryMs, perTryIdleMs, this.isGrpc, config);
+    // In place of the route's, but for the times of attempts, as in Envoy.
+    const policy = this.cluster.policies?.retry ?? routePolicy;
     this.#globalMs = timeouts.global;
     this.#perTryMs = timeouts.perTry;
     this.#perTryIdleMs = timeouts.perTryIdle;
@@ -171,9 +174,10 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   }
 
   #startWith(host: Host, endStream: boolean): void {
-    const { headers, forward, router, stream } = this;
-    if (forward.mirrors.length > 0 && headers.method !== 'CONNECT') {
-      this.#shadows = startShadows(this, this.#globalMs, endStream);
+    const { headers, forward, router, stream, cluster } = this;
+    const mirrors = cluster.policies?.mirrors ?? forward.mirrors;
+    if (mirrors.length > 0 && headers.method !== 'CONNECT') {
+      this.#shadows = startShadows(this, mirrors, this.#globalMs, endStream);
     }
     this.#isHeld = stream.isUpgrade;
     const companion = router.companions.take(this);

@@ -21,10 +21,15 @@ import { type Answered, FilteredAttempt } from './upstream/filtered-attempt.ts';
 const keptData = new BodyData();
 
 /** Starts a copy for every mirror policy that applies; null when none does. */
-export function startShadows(forward: Forward, timeoutMs: number, endStream: boolean): Shadow[] | null {
+export function startShadows(
+  forward: Forward,
+  mirrors: readonly MirrorPolicy[],
+  timeoutMs: number,
+  endStream: boolean,
+): Shadow[] | null {
   const { router, headers } = forward;
   let shadows: Shadow[] | null = null;
-  for (const policy of forward.forward.mirrors) {
+  for (const policy of mirrors) {
     if (!router.runtime.featureEnabled(policy.runtimeKey, policy.fraction, router.random)) continue;
     const name = policy.clusterName(headers);
     const cluster = name === '' ? null : router.clusters.get(name);
