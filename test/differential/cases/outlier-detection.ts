@@ -1,6 +1,6 @@
 // Differential cases: outlier detection — what counts as an error of a host, and what comes of it.
 import type { Case, Group, Observation, Reply } from '../case.ts';
-import { bootstrap, cluster, type Fields, http, route } from '../config.ts';
+import { address, bootstrap, cluster, type Fields, filter, http, route } from '../config.ts';
 import { chunk, get, head, lastChunk, post, response } from '../messages.ts';
 import {
   DECIDED,
@@ -261,7 +261,8 @@ function counts(observation: Observation): unknown {
 
 /** Where chance decides which of them is put out, or who comes first. */
 function withoutWho(observation: Observation): unknown {
-  const stats = Object.entries(observation.stats).filter(([name]) => /ejections_(active|enforced)|membership/.test(name));
+  const kept = /ejections_(active|enforced)|membership/;
+  const stats = Object.entries(observation.stats).filter(([name]) => kept.test(name));
   return { answers: observation.clients.map(({ responses }) => responses.length), stats: Object.fromEntries(stats) };
 }
 
@@ -369,6 +370,46 @@ const others = bootstrap({
   ],
 });
 
+// ─── TCP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const tcpAll: readonly Watched[] = [
+  watched('tcp-refused', { consecutive_5xx: 2, consecutive_gateway_failure: 2 }, [], { endpoints: ['free.dead'] }),
+  watched('tcp-split', SPLIT, [], { endpoints: ['free.dead'] }),
+  watched('tcp-late', { consecutive_5xx: 2 }, [], {
+    endpoints: ['full.late'],
+    cluster: { connect_timeout: '0.1s' },
+  }),
+  watched('tcp-well', { consecutive_5xx: 2 }, []),
+];
+
+const tcp = bootstrap({
+  listeners: tcpAll.map(({ name }) => ({
+    name,
+    address: address(`listen.${name}`),
+    filter_chains: [
+      {
+        filters: [
+          filter('tcp', 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { stat_prefix: name, cluster: name }),
+        ],
+      },
+    ],
+  })),
+  clusters: tcpAll.map(watchedCluster),
+});
+
+/** All connect at once: how many of them still find the host is left to chance. */
+const connections: readonly Case[] = tcpAll.map(({ name }) => ({
+  name,
+  clients: [0, 1, 2].map(() => ({
+    to: name,
+    steps: name === 'tcp-well' ? [get('/'), { read: 1 }, 'close'] : ['read-close'],
+  })),
+  stats: statsOf(name),
+  settleMs: 150,
+  isRepeatable: false,
+  view: ({ stats }) => Object.entries(stats).filter(([name]) => name.includes('outlier_detection')),
+}));
+
 // ─── Runtime values, the log of events, the admin interface ─────────────────────────────────────────────────────────
 
 const byRuntime: readonly Watched[] = [
@@ -442,6 +483,7 @@ const shown: Case = {
 export const outlierGroups: readonly Group[] = [
   { name: 'outlier detection', config: main, cases: [...watchedAll.map(watchedCase), shown] },
   { name: 'outlier detection of several', config: others, cases: [broken, ...several, ...back] },
+  { name: 'outlier detection of TCP', config: tcp, cases: connections },
   { name: 'outlier detection by runtime', config: runtime, cases: byRuntime.map(watchedCase) },
   { name: 'outlier event log', config: eventLog, cases: logCases },
 ];
