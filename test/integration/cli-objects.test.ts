@@ -19,6 +19,7 @@ import { loadAll } from 'js-yaml';
 import { freePort } from '../support/free-ports.ts';
 import { PROJECT_ROOT } from '../support/find-envoy.ts';
 
+const HEDDLE = join(PROJECT_ROOT, 'bin/heddle');
 const folder = mkdtempSync(join(tmpdir(), 'heddle-cli-objects-'));
 const mesh = join(folder, 'mesh');
 const state = join(mesh, '.heddle');
@@ -44,9 +45,8 @@ spec:
 type Ran = { readonly code: number; readonly out: string; readonly err: string };
 
 function heddle(args: readonly string[], input = '', directory = mesh): Promise<Ran> {
-  const main = join(PROJECT_ROOT, 'src', 'main.ts');
   const environment = { ...process.env, XDG_RUNTIME_DIR: folder };
-  const child = spawn(process.execPath, [main, ...args], { cwd: directory, env: environment });
+  const child = spawn(HEDDLE, [...args], { cwd: directory, env: environment });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk));
@@ -71,7 +71,7 @@ before(async () => {
     '--page-token-file',
     tokenFile,
   ];
-  control = spawn(process.execPath, [join(PROJECT_ROOT, 'src', 'main.ts'), 'control', ...roots, ...any, ...more], {
+  control = spawn(HEDDLE, ['control', ...roots, ...any, ...more], {
     stdio: 'ignore',
   });
   const url = `http://127.0.0.1:${http}`;
@@ -223,8 +223,7 @@ test('a mesh that rests is a directory with files', async () => {
 });
 
 test('a reader that goes is no mistake', async () => {
-  const main = join(PROJECT_ROOT, 'src', 'main.ts');
-  const command = `"${process.execPath}" "${main}" export | head -c 1; echo " \${PIPESTATUS[0]}"`;
+  const command = `"${HEDDLE}" export | head -c 1; echo " \${PIPESTATUS[0]}"`;
   const child = spawn('bash', ['-c', command], { cwd: mesh });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk));

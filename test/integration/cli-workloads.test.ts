@@ -84,7 +84,7 @@ after(() => {
 });
 
 function heddle(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = spawn(process.execPath, [join(PROJECT_ROOT, 'src/main.ts'), ...args], { cwd: mesh });
+  const child = spawn(join(PROJECT_ROOT, 'bin/heddle'), args, { cwd: mesh });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk));

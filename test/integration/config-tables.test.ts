@@ -37,11 +37,8 @@ type Told = { readonly tables: ReadonlyMap<string, string>; readonly dump: strin
 
 function heddle(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(
-      process.execPath,
-      [join(PROJECT_ROOT, 'src', 'main.ts'), ...args],
-      { maxBuffer: 1 << 26 },
-      (error, stdout, stderr) => (error === null ? resolve(stdout) : reject(new Error(`${args.join(' ')}: ${stderr}`))),
+    execFile(join(PROJECT_ROOT, 'bin/heddle'), [...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
+      error === null ? resolve(stdout) : reject(new Error(`${args.join(' ')}: ${stderr}`)),
     );
   });
 }

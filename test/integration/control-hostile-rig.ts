@@ -32,10 +32,9 @@ const FAIR_TIMES = 4;
 const FAIR_TRIES = 5;
 const STOP_MS = 30_000;
 
-/** `heddle control` with these arguments; bin/heddle would take the bundle, which may be older than the sources. */
+/** `heddle control` with these arguments. */
 export function spawnControl(args: readonly string[]): ChildProcess {
-  const command = ['--disable-warning=ExperimentalWarning', join(PROJECT_ROOT, 'src/main.ts'), 'control', ...args];
-  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(join(PROJECT_ROOT, 'bin/heddle'), ['control', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;

@@ -94,8 +94,8 @@ after(async () => {
 
 /** As `heddle token` prints it. */
 function token(account: string, namespace = 'shop'): string {
-  const command = [join(PROJECT_ROOT, 'src/main.ts'), 'token', '-n', namespace, '-a', account, '--state-dir', state];
-  const { stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+  const command = ['token', '-n', namespace, '-a', account, '--state-dir', state];
+  const { stdout, stderr } = spawnSync(join(PROJECT_ROOT, 'bin/heddle'), command, { encoding: 'utf8' });
   assert.match(stdout, /^heddle-join-/, stderr);
   return stdout.trim();
 }

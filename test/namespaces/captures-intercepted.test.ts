@@ -17,7 +17,7 @@ import { type Calls, ELSEWHERE, NOBODY, ODD_PORT } from './mesh-calls.ts';
 import { type Answer, MeshClient } from './mesh-client.ts';
 import { accountsOf, MeshServers, type Seen, workloadsOf } from './mesh-servers.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const HEDDLE = join(import.meta.dirname, '../../bin/heddle');
 /** What the injector passes to istio-iptables. */
 const INJECTED = '-p 15001 -z 15006 -u 1337 -i * -b * -d 15090,15021,15020 --log_output_level=default:info'.split(' ');
 /** Where a pod asks for names; nobody is there. */
@@ -129,7 +129,7 @@ async function startMesh(lab: Lab, capture: Capture, address: string): Promise<M
 
 function heddle(action: string, ...options: string[]): string {
   const args = action === 'clean' ? [] : [...INJECTED, ...options];
-  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'intercept', action, ...args], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(HEDDLE, ['intercept', action, ...args], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   return stderr;
 }

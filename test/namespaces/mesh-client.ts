@@ -6,8 +6,9 @@ import * as tls from 'node:tls';
 import type { TestCertificate } from '../support/certificates.ts';
 import type { Namespace } from './lab.ts';
 
-const LONGEST_MS = 5000;
-/** Whoever says nothing for so long has nothing to say. */
+const LONGEST_MS = 20_000;
+/** Whoever says nothing for so long has nothing to say, and nothing more after the first bytes. */
+const SILENT_MS = 5000;
 const QUIET_MS = 500;
 
 export type Call = {
@@ -107,7 +108,7 @@ function sendBytes(socket: net.Socket, bytes: string): Promise<Answer> {
     const done = (end: string): void => resolve({ status: 0, headers: {}, body: text, instead: end });
     const wait = (): void => {
       clearTimeout(quiet);
-      quiet = setTimeout(() => done('open'), QUIET_MS);
+      quiet = setTimeout(() => done('open'), text === '' ? SILENT_MS : QUIET_MS);
     };
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1');

@@ -30,7 +30,7 @@ export function proxyCommand(kind: ProxyKind): [string, string[]] {
     return [command!, [...rest, 'proxy']];
   }
   const binary = join(PROJECT_ROOT, 'bin', 'heddle');
-  if (existsSync(binary)) return [process.execPath, [binary, 'proxy']];
+  if (existsSync(binary)) return [binary, ['proxy']];
   return [process.execPath, [join(PROJECT_ROOT, 'src', 'main.ts'), 'proxy']];
 }
 
