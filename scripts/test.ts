@@ -4,6 +4,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } fr
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { writeGroups } from './support/test-groups.ts';
 import type { TestCounts } from './support/test-reporter.ts';
 
 const ROOT = dirname(import.meta.dirname);
@@ -18,10 +19,13 @@ const MOST_NAMED = 8;
 /** As the reporter writes one: the place and the name of a test. */
 const FAILED_LINE = /^\s*FAILED {2}(\S+\.ts:\d+) {2}(.*)$/gm;
 
+/** `grouped`: files that may do so share processes. */
+type TestRun = { readonly files: readonly string[]; readonly concurrency: number; readonly grouped?: true };
+
 type Stage = {
   readonly name: string;
   /** Arguments of a program, which counts as one test; or test files, counted one by one. */
-  readonly run: readonly string[] | { readonly files: readonly string[]; readonly concurrency: number };
+  readonly run: readonly string[] | TestRun;
   /** Left out by `--fast`. */
   readonly slow?: true;
   /**
@@ -51,7 +55,7 @@ const STAGES: readonly (readonly Stage[])[] = [
   [
     {
       name: 'unit',
-      run: { files: ['{src,scripts,bench,web}/**/*.test.ts'], concurrency: cores },
+      run: { files: ['{src,scripts,bench,web}/**/*.test.ts'], concurrency: cores, grouped: true },
       asksAgain: true,
       timeoutMs: 400_000,
     },
@@ -124,7 +128,7 @@ type Outcome = TestCounts & {
 async function runStage(stage: Stage, scratch: string, more: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const start = performance.now();
   const countsFile = join(scratch, `${stage.name}.json`);
-  const command = 'files' in stage.run ? testCommand(stage.run.files, stage.run.concurrency) : stage.run;
+  const command = 'files' in stage.run ? testCommand(stage.name, stage.run, scratch) : stage.run;
   const { code, output } = await runProgram(command, stage.timeoutMs, {
     ...process.env,
     HEDDLE_TEST_COUNTS: countsFile,
@@ -163,13 +167,18 @@ async function askAgain(stage: Stage, first: Outcome, scratch: string): Promise<
   return { ...first, passed: first.passed + first.failed, failed: 0, unsteady: first.failed, output, ms };
 }
 
-function testCommand(globs: readonly string[], concurrency: number): readonly string[] {
+function testCommand(
+  name: string,
+  { files: globs, concurrency, grouped }: TestRun,
+  scratch: string,
+): readonly string[] {
   const files = globs.flatMap((glob) => globSync(glob, { cwd: ROOT })).sort();
   if (files.length === 0) return script('-e', `throw new Error('no test matches ${globs.join(' ')}')`);
+  const processes = grouped === true ? writeGroups(ROOT, files, join(scratch, name)) : files;
   const reporter = '--test-reporter=./scripts/support/test-reporter.ts';
   // A test that failed before it could clean up may have left something open, which would hold its file for ever.
   const limits = ['--test-timeout=120000', '--import=./scripts/support/end-after-tests.ts'];
-  return script('--test', reporter, `--test-concurrency=${concurrency}`, ...limits, ...files);
+  return script('--test', reporter, `--test-concurrency=${concurrency}`, ...limits, ...processes);
 }
 
 function runProgram(

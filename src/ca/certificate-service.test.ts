@@ -134,7 +134,6 @@ test('a token is not lost with a request that is refused, and is used once howev
 });
 
 test('tokens end, survive restarts of the control plane, and die with a crash', async () => {
-  const short = tokens.create(BINDING, 30);
   const survivor = joinToken();
   const claimed = joinToken();
   const verdict = await tokens.authenticator().authenticate({
@@ -143,6 +142,7 @@ test('tokens end, survive restarts of the control plane, and die with a crash', 
     bearer: { reveal: () => claimed } as Secret,
   });
   assert.ok('identity' in verdict);
+  const short = tokens.create(BINDING, 30);
   await new Promise((resolve) => setTimeout(resolve, 60));
   const { request } = makeCertificateRequest(OWN);
   assert.match((await ask({ csr: request, token: (short as Secret).reveal() })).message, /it was good until/);

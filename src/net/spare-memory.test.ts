@@ -1,15 +1,16 @@
 // Memory that is given back: how much that is, and that everything works afterwards.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import test from 'node:test';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
 
 const MODULE = join(import.meta.dirname, 'spare-memory.ts');
 const NATIVE = join(import.meta.dirname, 'native.ts');
 
 /** Runs a script in a process of its own; what it prints as JSON. */
-function run(script: string): Record<string, number> {
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+async function run(script: string): Promise<Record<string, number>> {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
   assert.equal(stderr, '');
   return JSON.parse(stdout) as Record<string, number>;
 }
@@ -18,10 +19,21 @@ const MEASURE = `
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 const fileKb = () => Number.parseInt(readFileSync('/proc/self/status', 'utf8').split('RssFile:')[1]);
+const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
+const spin = async () => {
+  for (const end = performance.now() + 20; performance.now() < end; );
+  await pause(1);
+};
+const work = async (ms, isOver = () => false) => {
+  for (const end = performance.now() + ms; performance.now() < end && !isOver(); ) await spin();
+};
+const LONG_MS = 30_000;
 `;
 
-test('pages of the program go, and come back when they are needed', { skip: process.platform !== 'linux' }, () => {
-  const told = run(`${MEASURE}
+test('pages of the program go, and come back when they are needed', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  const told = await run(`${MEASURE}
     import { giveBackMemory } from ${JSON.stringify(MODULE)};
     import { nativeProblem } from ${JSON.stringify(NATIVE)};
     if (nativeProblem() !== null) throw new Error(nativeProblem());
@@ -36,31 +48,26 @@ test('pages of the program go, and come back when they are needed', { skip: proc
   assert.deepEqual({ isWhole, gc }, { isWhole: 1, gc: 0 });
 });
 
-test('it waits for readiness and quiet, and happens once', { skip: process.platform !== 'linux' }, () => {
+test('it waits for readiness and quiet, and happens once', { skip: process.platform !== 'linux' }, async () => {
   const {
     busy = 0,
     unready = 0,
     quiet = 0,
     later = 0,
-  } = run(`${MEASURE}
+  } = await run(`${MEASURE}
     import { giveBackWhenQuiet } from ${JSON.stringify(MODULE)};
-    const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
     let isReady = false;
-    giveBackWhenQuiet(() => isReady, 1500);
-    await pause(3200);
+    giveBackWhenQuiet(() => isReady, 500, 500);
+    await pause(1100);
     const unready = fileKb();
     isReady = true;
-    const end = performance.now() + 3200;
-    while (performance.now() < end) {
-      for (const spunUntil = performance.now() + 20; performance.now() < spunUntil; );
-      await pause(1);
-    }
+    await work(1100);
     const busy = fileKb();
-    await pause(5000);
+    for (const end = performance.now() + LONG_MS; performance.now() < end && fileKb() > 0.7 * busy; ) await pause(100);
     const quiet = fileKb();
     for (let i = 0; i < 50; i++) createHash('sha256').update('x').digest();
     const touched = fileKb();
-    await pause(3200);
+    await pause(1100);
     console.log(JSON.stringify({ unready, busy, quiet, touched, later: Number(fileKb() >= touched) }));
   `);
   assert.ok(busy > 0.9 * unready, `${unready} kB before, ${busy} while busy`);
@@ -70,29 +77,23 @@ test('it waits for readiness and quiet, and happens once', { skip: process.platf
 
 test('pages that only starting touched go once it is over, also under work', {
   skip: process.platform !== 'linux',
-}, () => {
+}, async () => {
   const {
     starting = 0,
     started = 0,
     then = 0,
-  } = run(`${MEASURE}
+  } = await run(`${MEASURE}
     import { dropPagesOnceStarted } from ${JSON.stringify(MODULE)};
     let isReady = false;
-    dropPagesOnceStarted(() => isReady);
-    const work = async (ms) => {
-      for (const end = performance.now() + ms; performance.now() < end; ) {
-        for (const spunUntil = performance.now() + 20; performance.now() < spunUntil; );
-        await new Promise((wake) => setTimeout(wake, 1));
-      }
-    };
-    await work(2500);
+    dropPagesOnceStarted(() => isReady, 150);
+    await work(700);
     const starting = fileKb();
     isReady = true;
-    await work(2500);
+    await work(LONG_MS, () => fileKb() < 0.7 * starting);
     const started = fileKb();
     for (let i = 0; i < 50; i++) createHash('sha256').update('x').digest();
     const touched = fileKb();
-    await work(1500);
+    await work(500);
     console.log(JSON.stringify({ starting, started, then: Number(fileKb() >= touched) }));
   `);
   assert.ok(started < 0.7 * starting, `${starting} kB while it starts, ${started} afterwards`);

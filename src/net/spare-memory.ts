@@ -23,7 +23,11 @@ const MAX_LOOKS = 40;
  * Collecting takes 30 to 60 ms, in which nobody is served: so it waits until the process is `isReady` and has done next
  * to nothing for a while, and is left alone where that does not come soon.
  */
-export function giveBackWhenQuiet(isReady: () => boolean, firstMs = FIRST_MS + Math.random() * SPREAD_MS): void {
+export function giveBackWhenQuiet(
+  isReady: () => boolean,
+  firstMs = FIRST_MS + Math.random() * SPREAD_MS,
+  periodMs = PERIOD_MS,
+): void {
   let looks = 0;
   let wasReady = false;
   let before = process.cpuUsage();
@@ -33,13 +37,13 @@ export function giveBackWhenQuiet(isReady: () => boolean, firstMs = FIRST_MS + M
     if (!wasReady) {
       wasReady = isReady();
     } else {
-      if ((used.user + used.system) / 1000 < PERIOD_MS * QUIET_SHARE) {
+      if ((used.user + used.system) / 1000 < periodMs * QUIET_SHARE) {
         giveBackMemory();
         return;
       }
       looks++;
     }
-    if (looks < MAX_LOOKS) setTimeout(look, PERIOD_MS).unref();
+    if (looks < MAX_LOOKS) setTimeout(look, periodMs).unref();
   };
   setTimeout(look, firstMs).unref();
 }
@@ -52,7 +56,7 @@ const MAX_START_LOOKS = 600;
  * Half of what a started process has in memory are pages of the program that only starting touched. They are not
  * missed, and to drop them takes 3 ms once, so that need not wait for quiet: traffic brings back its own.
  */
-export function dropPagesOnceStarted(isReady: () => boolean): void {
+export function dropPagesOnceStarted(isReady: () => boolean, periodMs = START_PERIOD_MS): void {
   // The greater part of the cost, so it belongs to the start: nobody is served yet.
   nativeProblem();
   let looks = 0;
@@ -63,9 +67,9 @@ export function dropPagesOnceStarted(isReady: () => boolean): void {
       return;
     }
     wasReady = isReady();
-    if (++looks < MAX_START_LOOKS) setTimeout(look, START_PERIOD_MS * (1 + Math.random())).unref();
+    if (++looks < MAX_START_LOOKS) setTimeout(look, periodMs * (1 + Math.random())).unref();
   };
-  setTimeout(look, START_PERIOD_MS).unref();
+  setTimeout(look, periodMs).unref();
 }
 
 /** At once. Nothing is lost: what was dropped is compiled or mapped again when it is needed. */

@@ -18,7 +18,7 @@ const place = scratchDirectory();
 after(() => rmSync(place, { recursive: true, force: true }));
 
 /** A root, an intermediate and the CA below it, as an operator has them. `days`: of the CA. */
-function makeCacerts(name: string, { days = 30, kind = 'rsa:2048', hasIntermediate = true } = {}): string {
+function makeCacerts(name: string, { days = 30, kind = 'ec', hasIntermediate = true } = {}): string {
   const directory = join(place, name);
   mkdirSync(directory, { recursive: true });
   const path = (file: string): string => join(directory, file);

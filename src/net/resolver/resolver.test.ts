@@ -50,7 +50,7 @@ beforeEach(() => {
 function make(settings: Partial<ResolverSettings> = {}): Resolver {
   const servers = [{ family: 'ipv4', address: '127.0.0.1', port: server.port } as const];
   return createResolver(
-    { ...DEFAULT_RESOLVER, servers, noSearch: true, timeoutMs: 60, tries: 2, ...settings },
+    { ...DEFAULT_RESOLVER, servers, noSearch: true, timeoutMs: 600, tries: 2, ...settings },
     {
       engine,
       clock,
