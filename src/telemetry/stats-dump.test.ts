@@ -152,6 +152,24 @@ test('two scopes of one name are one statistic; the root lies among the others',
   assert.match(dump(store, 'format=prometheus'), /envoy_s_a_n\{\} 2\n/);
 });
 
+test('names that are put together differently are one, and keep their order', () => {
+  const store = new StatStore();
+  const outer = store.scope('s.a', { 'b.n': 'counter', 'b.m': 'counter' });
+  const inner = store.scope('s.a.b', { n: 'counter', k: 'counter' });
+  outer.inc(outer.i['b.n']);
+  inner.add(inner.i.n, 2);
+  const lines = dump(store, 'format=prometheus').split('\n');
+  const values = lines.filter((line) => line.startsWith('envoy_s'));
+  assert.deepEqual(values, ['envoy_s_a_b_k{} 0', 'envoy_s_a_b_m{} 0', 'envoy_s_a_b_n{} 3']);
+  const clusters = ['a-b', 'a', 'a0', 'b', 'A'];
+  for (const name of clusters) store.scope(`cluster.${name}`, { upstream_cx_total: 'counter' });
+  const names = [...dump(store, 'format=prometheus&filter=^cluster').matchAll(/cluster_name="(.*?)"/g)].map(
+    (m) => m[1],
+  );
+  // As their whole names: a dot follows.
+  assert.deepEqual(names, ['A', 'a-b', 'a', 'a0', 'b']);
+});
+
 test('statistics that were given their tags show them in that order, under names of their own namespace', () => {
   const store = new StatStore();
   const schema = { istio_requests_total: 'counter', istio_request_bytes: 'histogram' } as const;

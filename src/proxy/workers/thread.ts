@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { SharedMemory } from '../../base/shared-memory.ts';
 import { SharedRecords } from '../../base/shared-records.ts';
+import { runInSlices } from '../../base/slices.ts';
 import { closeDescriptor } from '../../net/native.ts';
 import { LogRegistry } from '../../telemetry/log.ts';
 import { StatJournal } from '../../telemetry/stat-journal.ts';
@@ -155,13 +156,23 @@ class WorkerThread {
     });
   }
 
-  /** Names and histograms leave in pieces, between turns of the event loop. */
+  /** Somebody asked, unless the number is 0: then gauges that other workers share are written anew. */
   #report(id: number, withHistograms: boolean): void {
-    for (const cluster of id === 0 ? [] : this.#worker.clusters.all()) {
-      cluster.breakers.DEFAULT.refresh();
-      cluster.breakers.HIGH.refresh();
+    if (id === 0) this.#sendReport(id, withHistograms);
+    else runInSlices(this.#core, this.#refreshGauges(), () => this.#sendReport(id, withHistograms));
+  }
+
+  *#refreshGauges(): Generator<void, void> {
+    for (const { breakers } of this.#worker.clusters.all()) {
+      breakers.DEFAULT.refresh();
+      breakers.HIGH.refresh();
+      yield;
     }
-    if (id !== 0) this.#worker.clusters.dnsCaches?.refreshGauges();
+    this.#worker.clusters.dnsCaches?.refreshGauges();
+  }
+
+  /** Names and histograms leave in pieces, between turns of the event loop. */
+  #sendReport(id: number, withHistograms: boolean): void {
     const pieces = this.#journal.report(this.#core.stats, withHistograms, id !== 0);
     const next = (): void => {
       const piece = pieces.next();
