@@ -2,7 +2,7 @@
 import type { Case, Group } from '../case.ts';
 import { any, bootstrap, cluster, type Fields, filter, http, route } from '../config.ts';
 import { HTTP2 } from '../http2-of-http1.ts';
-import { chunked, get, head, post, request } from '../messages.ts';
+import { chunked, get, head, post, request, response } from '../messages.ts';
 
 const MUTATION = 'envoy.extensions.filters.http.header_mutation.v3';
 const LUA = 'envoy.extensions.filters.http.lua.v3.Lua';
@@ -131,6 +131,39 @@ const changingCases: readonly Case[] = [
   { name: 'answered with the route as it was', to: 'not-cleared', send: get('/') },
 ];
 
+// A custom response from a route that fails, too, has the headers of its policy: of each filter that sees it.
+const CUSTOM = 'envoy.extensions.filters.http.custom_response.v3.CustomResponse';
+const POLICY = 'envoy.extensions.http.custom_response.redirect_policy.v3.RedirectPolicy';
+const elsewhere = any(POLICY, {
+  uri: 'http://test.example/elsewhere',
+  status_code: 299,
+  response_headers_to_add: [{ header: { key: 'x-custom', value: '%RESPONSE_CODE%' } }],
+});
+const custom = (name: string): Fields =>
+  filter(name, CUSTOM, {
+    custom_response_matcher: {
+      matcher_tree: {
+        input: {
+          name: 'input',
+          typed_config: any('envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput'),
+        },
+        exact_match_map: { map: { 503: { action: { name: 'elsewhere', typed_config: elsewhere } } } },
+      },
+    },
+  });
+const customListeners = [
+  http({ name: 'custom', filters: [custom('one')] }),
+  http({ name: 'custom-twice', filters: [custom('one'), custom('two')] }),
+];
+const customCases: readonly Case[] = ['custom', 'custom-twice'].flatMap((to): Case[] =>
+  [200, 302, 404, 502].map((status) => ({
+    name: `${to}: ${status} elsewhere`,
+    to,
+    send: get('/'),
+    upstream: [response(503, 'no'), response(status, 'elsewhere')],
+  })),
+);
+
 // Whose User-Agent is empty has none.
 const agentListener = http({ name: 'agent', hcm: { add_user_agent: true } });
 const agentCases: readonly Case[] = [
@@ -143,9 +176,16 @@ export const foundByChanceGroups: readonly Group[] = [
   {
     name: 'found by chance',
     config: bootstrap({
-      listeners: [...earlyListeners, ...againListeners, unforwarded, ...changingListeners, agentListener],
+      listeners: [
+        ...earlyListeners,
+        ...againListeners,
+        unforwarded,
+        ...changingListeners,
+        ...customListeners,
+        agentListener,
+      ],
       clusters: [cluster('a'), cluster('h2', ['h2'], HTTP2)],
     }),
-    cases: [...earlyCases, ...againCases, unforwardedCase, ...changingCases, ...agentCases],
+    cases: [...earlyCases, ...againCases, unforwardedCase, ...changingCases, ...customCases, ...agentCases],
   },
 ];

@@ -176,13 +176,10 @@ function goElsewhere(policy: RedirectPolicy, stream: TerminalStream, response: H
   return false;
 }
 
-/** Where the other route's answer is a failure itself, or a redirect, the status is the one that was to be replaced. */
+/** Whatever the other route's answer is: its status is the policy's, or the one that was to be replaced. */
 function finish({ policy, status }: Redirected, stream: FilterStream, headers: Headers): void {
-  if (headers.status < 100 || headers.status > 299) headers.status = status;
-  else {
-    policy.responseHeaders?.apply(headers, stream);
-    headers.status = policy.status ?? status;
-  }
+  policy.responseHeaders?.apply(headers, stream);
+  headers.status = policy.status ?? status;
   stream.info.responseCode = headers.status;
 }
 
