@@ -13,6 +13,7 @@ import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
 import { compositeConfigCases } from './cases/composite-bad.ts';
 import { hcmConfigCases } from './cases/hcm-bad-configs.ts';
+import { outlierConfigCases } from './cases/outlier-bad.ts';
 import { filterConfigCases } from './cases/structural-bad.ts';
 import { internalConfigCases } from './cases/internal-bad-configs.ts';
 import { forwardProxyConfigCases } from './cases/forward-proxy-bad.ts';
@@ -55,6 +56,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...configCases,
     ...chainConfigCases,
     ...compositeConfigCases,
+    ...outlierConfigCases,
     ...filterConfigCases,
     ...configSourceCases,
     ...hcmConfigCases,
