@@ -1,6 +1,7 @@
 // HTTP filters whose configuration is only named and comes from elsewhere (ECDS): the chain follows it.
 import { whenAll } from '../../base/when-all.ts';
-import { type Discovery, type Extension, FollowedExtension, terminalRefusal } from '../xds/followed-extension.ts';
+import type { Discovery, Extension, ExtensionKind } from '../xds/followed-extension.ts';
+import { FollowedExtension, terminalRefusal } from '../xds/followed-extension.ts';
 import type { Holders } from '../xds/holders.ts';
 import { type ChainEntry, compileFilterChain, type FilterChain } from './filter-chain.ts';
 import {
@@ -49,10 +50,15 @@ export function isDiscovered(spec: FilterSpec): boolean {
 export type Awaited = { whenSettled(settled: () => void): void; close(): void };
 
 /** Of filters that hold others which are only named; those who follow go to `awaited`. */
-export function followInner(stats: StatStore, extensions: Holders<HttpExtension>, awaited: Awaited[]): FollowFilter {
+export function followInner(
+  stats: StatStore,
+  extensions: Holders<HttpExtension>,
+  awaited: Awaited[],
+  kind: ExtensionKind = 'http_filter',
+): FollowFilter {
   return (discovery, refusal, changed) => {
     const followed = new FollowedExtension<HttpFilterFactory>(discovery, extensions, {
-      ...{ kind: 'http_filter', stats, changed },
+      ...{ kind, stats, changed },
       whyNot: ({ factory }) => refusal(factory),
     });
     awaited.push(followed);
@@ -63,6 +69,11 @@ export function followInner(stats: StatStore, extensions: Holders<HttpExtension>
 /** For filters that leave something behind; who says nothing else is not waited for. */
 export function endWith(awaited: Awaited[]): NonNullable<FilterContext['atEnd']> {
   return (close, whenSettled = (settled) => settled()) => void awaited.push({ whenSettled, close });
+}
+
+/** As statistics name it. */
+function kindOf({ isUpstream }: Pick<FilterContext, 'isUpstream'>): ExtensionKind {
+  return isUpstream === true ? 'upstream_http_filter' : 'http_filter';
 }
 
 /** A chain that is built anew whenever one of its filters changes; the others stay the objects they are. */
@@ -97,7 +108,7 @@ export class DiscoveredChain {
   #follow({ discovery }: Extract<FilterSpec, { factory: null }>, at: number): void {
     const isLast = at === this.#specs.length - 1;
     const followed: FollowedExtension<HttpFilterFactory> = new FollowedExtension(discovery, this.#extensions, {
-      kind: 'http_filter',
+      kind: kindOf(this.#common),
       stats: this.#common.stats,
       whyNot: (extension) => terminalRefusal(extension, isLast, 'http'),
       changed: () => {
@@ -147,7 +158,7 @@ export class DiscoveredChain {
     const inner: Awaited[] = [];
     this.#inner.set(at, inner);
     const { name } = this.#specs[at] as FilterSpec;
-    const follow = followInner(this.#common.stats, this.#extensions, inner);
+    const follow = followInner(this.#common.stats, this.#extensions, inner, kindOf(this.#common));
     const atEnd = endWith(inner);
     const placed =
       current === null

@@ -34,7 +34,10 @@ export class UpstreamChainConfig {
   create(context: UpstreamChainContext): UpstreamChain {
     const extensions = this.#extensions;
     const awaited: Awaited[] = [];
-    const follow = extensions === undefined ? {} : { follow: followInner(context.stats, extensions, awaited) };
+    const follow =
+      extensions === undefined
+        ? {}
+        : { follow: followInner(context.stats, extensions, awaited, 'upstream_http_filter') };
     const common = { ...context, ...follow, isUpstream: true, chain: {}, atEnd: endWith(awaited) };
     if (extensions === undefined || !this.#specs.some(isDiscovered)) {
       return new Made(makeChain(this.#specs, common), awaited);

@@ -25,7 +25,7 @@ export type Discovery<Factory> = {
 };
 
 /** As Envoy names them in statistics. */
-export type ExtensionKind = 'http_filter' | 'network_filter' | 'tcp_listener_filter';
+export type ExtensionKind = 'http_filter' | 'upstream_http_filter' | 'network_filter' | 'tcp_listener_filter';
 
 /** Under 'extension_config_discovery.KIND.NAME.'. */
 const STATS = {
