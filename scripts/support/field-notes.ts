@@ -57,6 +57,7 @@ const CLUSTER = 'envoy.config.cluster.v3.Cluster';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 const UPSTREAM_HTTP = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const NO_METADATA = 'refused: METADATA frames are not supported';
+const NO_TYPED_RETRIES = 'refused: Envoy 1.40 takes whatever stands there and does nothing with it; use `retry_policy`';
 const KEEP_MATCHING =
   'refused: so it is in Envoy but for custom responses, where Envoy asks nothing more, and for filter chains and ' +
   'clusters, where it crashes';
@@ -115,6 +116,8 @@ export const LIMITS: ReadonlyMap<string, string> = new Map([
     'envoy.extensions.formatter.generic_secret.v3.GenericSecret.secret_configs',
     'secrets of static_resources, no `sds_config`',
   ],
+  ['envoy.config.route.v3.RouteAction.retry_policy_typed_config', NO_TYPED_RETRIES],
+  ['envoy.config.route.v3.VirtualHost.retry_policy_typed_config', NO_TYPED_RETRIES],
   [`${TCP_PROXY}.downstream_idle_timeout`, 'refused: Envoy 1.40 takes it and does nothing; use `idle_timeout`'],
   [`${TCP_PROXY}.upstream_idle_timeout`, 'refused: Envoy 1.40 takes it and does nothing; use `idle_timeout`'],
   [

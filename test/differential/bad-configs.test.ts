@@ -25,6 +25,7 @@ import { luaConfigCases } from './cases/lua-more.ts';
 import { matcherInputConfigCases } from './cases/matcher-inputs.ts';
 import { slowStartConfigCases } from './cases/slow-start.ts';
 import { formatFileConfigCases } from './cases/format-files.ts';
+import { routeOptionConfigCases } from './cases/flush-timeout.ts';
 import { networkConfigCases } from './cases/network-filters-bad.ts';
 import { regexConfigCases } from './cases/regex-edges.ts';
 import { tapConfigCases } from './cases/tap-bad.ts';
@@ -70,6 +71,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...matcherInputConfigCases,
     ...slowStartConfigCases,
     ...formatFileConfigCases,
+    ...routeOptionConfigCases,
     ...networkConfigCases,
     ...regexConfigCases,
     ...tapConfigCases,

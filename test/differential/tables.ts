@@ -65,6 +65,7 @@ import { routeActionGroups } from './cases/route-action.ts';
 import { routeMatchGroups } from './cases/route-match.ts';
 import { routeMoreGroups } from './cases/route-more.ts';
 import { routeRateLimitGroups } from './cases/route-rate-limits.ts';
+import { flushTimeoutGroups } from './cases/flush-timeout.ts';
 import { formatFileGroups } from './cases/format-files.ts';
 import { matcherInputGroups } from './cases/matcher-inputs.ts';
 import { slowStartGroups } from './cases/slow-start.ts';
@@ -122,6 +123,7 @@ export const allGroups: readonly Group[] = [
   ...luaMoreGroups,
   ...compositeGroups,
   ...customResponseGroups,
+  ...flushTimeoutGroups,
   ...formatFileGroups,
   ...matcherInputGroups,
   ...slowStartGroups,

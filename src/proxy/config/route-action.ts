@@ -22,7 +22,7 @@ import { decodeHashPolicies } from './route-hash.ts';
 import type { HedgePolicy } from '../../proto/generated/types.d.ts';
 import type { ClusterWeightPb, DurationPb, MetadataPb, MirrorPolicyPb, RouteActionPb } from './route-messages.ts';
 import { decodeInternalRedirects } from './route-redirects.ts';
-import { decodeRetryPolicy } from './route-retry.ts';
+import { decodeOwnRetries } from './route-retry.ts';
 
 /** Source: Envoy RouteEntryImplBase::DEFAULT_ROUTE_TIMEOUT_MS. */
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -102,7 +102,7 @@ function decodeSettings(message: RouteActionPb, defaults: ActionDefaults, d: Con
     maxGrpcTimeoutMs: positive('max_grpc_timeout', message.max_grpc_timeout, d),
     grpcTimeoutOffsetMs: positive('grpc_timeout_offset', message.grpc_timeout_offset, d) ?? 0,
     priority: message.priority === 'HIGH' ? 'HIGH' : 'DEFAULT',
-    retry: decodeRetryPolicy(message.retry_policy, d.at('retry_policy')) ?? defaults.retry,
+    retry: decodeOwnRetries(message, d) ?? defaults.retry,
     mirrors: mirrors.length > 0 ? mirrors : defaults.mirrors,
     autoHostRewrite: message.auto_host_rewrite === true,
     appendXForwardedHost: message.append_x_forwarded_host === true,

@@ -29,6 +29,7 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.Vhds': 'config_source',
   'envoy.config.route.v3.VirtualHost':
     `name domains routes require_tls virtual_clusters ${MUTATIONS} cors typed_per_filter_config retry_policy ` +
+    'retry_policy_typed_config ' +
     'include_request_attempt_count include_attempt_count_in_response include_is_timeout_retry_header ' +
     'per_request_buffer_limit_bytes request_body_buffer_limit request_mirror_policies metadata ' +
     'hedge_policy matcher rate_limits',
@@ -50,7 +51,8 @@ export const ROUTE_FIELDS: Readonly<Record<string, string>> = {
   'envoy.config.route.v3.RouteAction':
     'cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite ' +
     'regex_rewrite path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex ' +
-    'host_rewrite append_x_forwarded_host timeout idle_timeout retry_policy request_mirror_policies ' +
+    'host_rewrite append_x_forwarded_host timeout idle_timeout flush_timeout retry_policy ' +
+    'retry_policy_typed_config request_mirror_policies ' +
     'priority hash_policy cors max_grpc_timeout grpc_timeout_offset upgrade_configs max_stream_duration ' +
     'internal_redirect_policy hedge_policy cluster_specifier_plugin inline_cluster_specifier_plugin ' +
     'path_rewrite_policy internal_redirect_action max_internal_redirects rate_limits include_vh_rate_limits',

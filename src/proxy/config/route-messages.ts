@@ -132,6 +132,7 @@ export type RouteActionPb = {
   cluster_specifier_plugin?: string;
   inline_cluster_specifier_plugin?: ClusterSpecifierPlugin;
   retry_policy?: RetryPolicyPb;
+  retry_policy_typed_config?: object;
   request_mirror_policies?: MirrorPolicyPb[];
   priority?: string;
   hash_policy?: HashPolicyPb[];
@@ -229,6 +230,7 @@ export type VirtualHostPb = MutationsPb & {
   include_is_timeout_retry_header?: boolean;
   hedge_policy?: HedgePolicy;
   retry_policy?: RetryPolicyPb;
+  retry_policy_typed_config?: object;
   per_request_buffer_limit_bytes?: number;
   request_body_buffer_limit?: number | bigint;
   request_mirror_policies?: MirrorPolicyPb[];

@@ -122,3 +122,14 @@ function hasMetadata({ metadata_match: match }: OmitHostMetadataPb): (host: Host
     return wanted.length > 0 && wanted.every(([key, value]) => isDeepStrictEqual(own?.[key], value));
   };
 }
+
+/** Of a route or virtual host; undefined when it has none. */
+export function decodeOwnRetries(
+  message: { readonly retry_policy?: RetryPolicyPb; readonly retry_policy_typed_config?: object },
+  d: ConfigDecoder,
+): ReturnType<typeof decodeRetryPolicy> {
+  if (message.retry_policy_typed_config !== undefined) {
+    d.reject('retry_policy_typed_config', 'Envoy does nothing with it: use retry_policy');
+  }
+  return decodeRetryPolicy(message.retry_policy, d.at('retry_policy'));
+}

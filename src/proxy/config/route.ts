@@ -28,7 +28,7 @@ import { decodeLevelMutations, type LevelMutations } from './route-headers.ts';
 import { decodeRouteMatch } from './route-match.ts';
 import type { MetadataPb, RouteActionPb, RouteConfigurationPb, RoutePb, VirtualHostPb } from './route-messages.ts';
 import { decodeDirectResponse, decodePathRewrite, decodeRedirect } from './route-response.ts';
-import { decodeRetryPolicy } from './route-retry.ts';
+import { decodeOwnRetries } from './route-retry.ts';
 import { decodeRouteTree } from './route-tree.ts';
 import { decodeRouteTracing } from './tracing.ts';
 
@@ -135,7 +135,7 @@ function decodeOpenTable(
 
 function* decodeVirtualHost(message: VirtualHostPb, above: Levels, d: ConfigDecoder): Generator<void, HostEntry> {
   const mirrors = decodeMirrors(message.request_mirror_policies, above.defaults.validateClusters, d);
-  const retry = decodeRetryPolicy(message.retry_policy, d.at('retry_policy'));
+  const retry = decodeOwnRetries(message, d);
   const requireTls = message.require_tls;
   const host: VirtualHost = {
     name: message.name ?? '',

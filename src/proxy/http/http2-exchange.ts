@@ -26,6 +26,7 @@ export class Http2Exchange implements ResponseEncoder {
   /** Of an answer that waits to leave: bytes at the last look, and until when there must be fewer. */
   unsentBytes = 0;
   flushDueMs = 0;
+  flushTimeoutMs = 0;
   readonly #streams: Http2Streams;
   readonly #http2: Http2Server<Http2Exchange>;
   #isAnswered = false;
@@ -100,6 +101,8 @@ export class Http2Exchange implements ResponseEncoder {
     if (!this.#isAnswered) return;
     if (stream?.isConnectFailure === true) this.cutCode = ERROR.connect;
     if (!wire.isRemoteClosed) this.#streams.cutShort(this);
-    if (!wire.isClosed && !wire.isLocalClosed) this.#streams.watchFlush(this);
+    if (stream !== null && !wire.isClosed && !wire.isLocalClosed) {
+      this.#streams.watchFlush(this, stream.flushTimeoutMs);
+    }
   }
 }

@@ -27,6 +27,7 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
   /** Answers that were given and have not left. */
   #flushing: Set<Http2Exchange> | null = null;
   #flushTimer: Timer | null = null;
+  #flushTimerDueMs = 0;
 
   constructor(connection: Http2ServerConnection) {
     this.#connection = connection;
@@ -145,17 +146,18 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
 
   // ─── Answers that wait to leave ─────────────────────────────────────────────────────────────────────────────────
 
-  /** The answer was given, and waits for the client to take it. */
-  watchFlush(exchange: Http2Exchange): void {
-    const { clock, config } = this.#connection.owner;
-    if (config.flushTimeoutMs === 0) return;
+  /** The answer was given, and waits for the client to take it; 0: as long as that takes. */
+  watchFlush(exchange: Http2Exchange, timeoutMs: number): void {
+    const { clock } = this.#connection.owner;
+    if (timeoutMs === 0) return;
     this.#flushing ??= new Set();
     this.#flushing.add(exchange);
     exchange.unsentBytes = exchange.wire.bufferedBytes;
-    exchange.flushDueMs = clock.nowMs + config.flushTimeoutMs;
+    exchange.flushTimeoutMs = timeoutMs;
+    exchange.flushDueMs = clock.nowMs + timeoutMs;
     this.#flushTimer ??= clock.timer(onFlushTimer, this);
-    // Those before it are due before it.
-    if (!this.#flushTimer.isArmed) this.#flushTimer.arm(config.flushTimeoutMs);
+    // Routes have time-outs of their own: the first that is due counts.
+    if (!this.#flushTimer.isArmed || exchange.flushDueMs < this.#flushTimerDueMs) this.#armFlush(timeoutMs);
   }
 
   /** For the timer: gives up answers of which nothing has left for so long. */
@@ -167,7 +169,7 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
       const { wire } = exchange;
       if (wire.bufferedBytes < exchange.unsentBytes) {
         exchange.unsentBytes = wire.bufferedBytes;
-        exchange.flushDueMs = nowMs + owner.config.flushTimeoutMs;
+        exchange.flushDueMs = nowMs + exchange.flushTimeoutMs;
       } else if (exchange.flushDueMs <= nowMs) {
         stats.inc(stats.i.tx_flush_timeout);
         http2.resetStream(wire, ERROR.internal);
@@ -175,7 +177,12 @@ export class Http2Streams implements Http2Events<Http2Exchange> {
       }
       dueMs = Math.min(dueMs, exchange.flushDueMs);
     }
-    if (dueMs < Number.POSITIVE_INFINITY) this.#flushTimer?.arm(dueMs - nowMs);
+    if (dueMs < Number.POSITIVE_INFINITY) this.#armFlush(dueMs - nowMs);
+  }
+
+  #armFlush(inMs: number): void {
+    this.#flushTimerDueMs = this.#connection.owner.clock.nowMs + inMs;
+    this.#flushTimer?.arm(inMs);
   }
 
   // ─── The connection ─────────────────────────────────────────────────────────────────────────────────────────────
