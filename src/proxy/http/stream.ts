@@ -170,7 +170,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
 
   /** How long an answer waits for the client to take it, 0: for ever. An idle time-out of the route changes nothing. */
   get flushTimeoutMs(): number {
-    return this.resolvedRoute?.forward?.flushTimeoutMs ?? this.connection.config.flushTimeoutMs;
+    return this.#route?.forward?.flushTimeoutMs ?? this.connection.config.flushTimeoutMs;
   }
 
   /** Logs name a cluster only that there is. */
