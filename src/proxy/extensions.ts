@@ -99,12 +99,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   return [
     ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
     ...[composite, customResponse, makeDynamicForwardProxy(parts), makeLua(parts), matchDelegate, statefulSession],
-    ...[buffer, compressor, csrf, decompressor, headerToMetadata, setMetadata, tap],
-    ...[composite, customResponse, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
-    ...[compressor, decompressor],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate, statefulSession],
-    ...[composite, makeDynamicForwardProxy(parts), matchDelegate],
-    ...[buffer, compressor, csrf, decompressor, headerToMetadata, makeHealthCheck(parts), setMetadata],
+    ...[buffer, compressor, csrf, decompressor, headerToMetadata, makeHealthCheck(parts), setMetadata, tap],
     ...unsupportedGuards,
     upstreamCodec,
     makeRouter(parts),

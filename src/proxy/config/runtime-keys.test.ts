@@ -14,6 +14,7 @@ const READ: ReadonlySet<string> = new Set([
   'envoy.config.accesslog.v3.ComparisonFilter.value',
   'envoy.config.accesslog.v3.RuntimeFilter.runtime_key',
   'envoy.config.cluster.v3.Cluster.LeastRequestLbConfig.active_request_bias',
+  'envoy.config.cluster.v3.Cluster.SlowStartConfig.aggression',
   'envoy.config.route.v3.CorsPolicy.filter_enabled',
   'envoy.config.route.v3.CorsPolicy.shadow_enabled',
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy.runtime_fraction',
@@ -40,7 +41,9 @@ const READ: ReadonlySet<string> = new Set([
   'envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit.runtime_enabled',
   'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit.runtime_enabled',
   'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit.runtime_enabled',
+  'envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig.aggression',
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest.active_request_bias',
+  'envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction.runtime_fraction',
 ]);
 
 test('fields with runtime keys', () => {
