@@ -177,7 +177,7 @@ function testCommand(
   const processes = grouped === true ? writeGroups(ROOT, files, join(scratch, name)) : files;
   const reporter = '--test-reporter=./scripts/support/test-reporter.ts';
   // A test that failed before it could clean up may have left something open, which would hold its file for ever.
-  const limits = ['--test-timeout=120000', '--import=./scripts/support/end-after-tests.ts'];
+  const limits = ['--test-timeout=300000', '--import=./scripts/support/end-after-tests.ts'];
   return script('--test', reporter, `--test-concurrency=${concurrency}`, ...limits, ...processes);
 }
 

@@ -15,7 +15,7 @@ const skip = 'missing' in runner ? runner.missing : 'missing' in server ? server
 const isFull = process.env['HEDDLE_FULL_CONFORMANCE'] === '1';
 
 const WRAPPER = join(import.meta.dirname, '../support/conformance-server.ts');
-const TIMEOUT_MS = isFull ? 600_000 : 100_000;
+const TIMEOUT_MS = isFull ? 600_000 : 300_000;
 
 /** These the server fails without a proxy too: grpc-go answers "unknown" where "unimplemented" is wanted. */
 const SERVER_FAILS = ['unary', 'server-stream'].flatMap((kind) => [

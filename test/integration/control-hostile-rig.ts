@@ -152,7 +152,7 @@ export class ControlProcess {
         },
       );
       asked.on('error', reject);
-      asked.setTimeout(10_000, () => asked.destroy(new Error(`${path}: no answer`)));
+      asked.setTimeout(60_000, () => asked.destroy(new Error(`${path}: no answer`)));
       asked.end(body);
     });
   }

@@ -42,7 +42,7 @@ async function checkAtRest(what: string): Promise<void> {
     'http.test.downstream_rq_active',
     'cluster.up.upstream_rq_active',
   ]) {
-    await until(`${what}: ${name} to be 0`, async () => (await stat(proxy, name)) === 0, 10_000);
+    await until(`${what}: ${name} to be 0`, async () => (await stat(proxy, name)) === 0, 60_000);
   }
   assert.equal(await stat(proxy, 'cluster.up.upstream_rq_pending_active'), 0, what);
   assert.equal(

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DnsServer } from '../support/dns-server.ts';
 import { freePort } from '../support/free-ports.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy-process.ts';
-import { bootstrap, type Json, scratchFolder, startUpstream, type Upstream } from './heddle.ts';
+import { bootstrap, type Json, scratchFolder, startUpstream, until, type Upstream } from './heddle.ts';
 
 const HERE = ['127.0.0.1'];
 const ADDRESSES_PER_NAME = 4000;
@@ -128,14 +128,14 @@ test('twelve thousand addresses become hosts, and the proxy goes on answering', 
     Array.from({ length: ADDRESSES_PER_NAME }, (_, i) => `10.${second}.${i >> 8}.${i & 255}`);
   dns.zone = Object.fromEntries(names.map((name, i) => [name, { truncated: true, answers: many(i) }]));
   const front = await start(cluster([...names, '127.0.0.1'], upstream.port));
-  await sleep(SETTLE_MS);
-  assert.equal(await stat(front, 'cluster.up.membership_total'), 3 * ADDRESSES_PER_NAME + 1);
+  const members = (count: number): Promise<void> =>
+    until(`${count} hosts`, async () => (await stat(front, 'cluster.up.membership_total')) === count);
+  await members(3 * ADDRESSES_PER_NAME + 1);
   const asked = performance.now();
   assert.equal((await front.proxy.admin('/ready')).status, 200);
-  assert.ok(performance.now() - asked < 1000);
+  assert.ok(performance.now() - asked < 5000);
   dns.zone = Object.fromEntries(names.map((name) => [name, []]));
-  await sleep(SETTLE_MS);
-  assert.equal(await stat(front, 'cluster.up.membership_total'), 1);
+  await members(1);
   assert.equal(await status(front), 200);
 });
 

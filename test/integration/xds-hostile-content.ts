@@ -407,10 +407,10 @@ export const HUGE_ATTACKS: readonly ContentAttack[] = [
       const all = Array.from({ length: 2_000 }, (_, i) => good(CLUSTER, `good-${i}`, json(`good-${i}`)));
       const added = await rig.stat('cluster_manager.cluster_added');
       await sayClusters(rig, ...all);
-      await until('clusters', async () => (await rig.stat('cluster_manager.cluster_added')) >= added + 2_000, 8_000);
+      await until('clusters', async () => (await rig.stat('cluster_manager.cluster_added')) >= added + 2_000, 60_000);
       const removed_resources = all.map(([name]) => name);
       rig.say(rig.response(CLUSTER, rig.isDelta ? [] : [ONE], rig.isDelta ? { removed_resources } : {}));
-      await until('no clusters', async () => (await rig.stat('cluster_manager.active_clusters')) < 10, 8_000);
+      await until('no clusters', async () => (await rig.stat('cluster_manager.active_clusters')) < 10, 60_000);
     },
   },
   {
@@ -429,7 +429,7 @@ export const HUGE_ATTACKS: readonly ContentAttack[] = [
         await response.text();
         return response.headers.get('x-version') === 'many';
       };
-      await until('all routes', has, 8_000);
+      await until('all routes', has, 60_000);
     },
   },
   {
@@ -437,7 +437,7 @@ export const HUGE_ATTACKS: readonly ContentAttack[] = [
     async act(rig) {
       const json = endpoints('one', ...Array.from({ length: 50_000 }, () => rig.prober.upstreamPort));
       rig.say(rig.response(ENDPOINTS, [good(ENDPOINTS, 'one', json)]));
-      await rig.ads.until(() => rig.ads.of(ENDPOINTS).some(({ nonce }) => nonce === 'own'), 8_000);
+      await rig.ads.until(() => rig.ads.of(ENDPOINTS).some(({ nonce }) => nonce === 'own'), 60_000);
     },
   },
 ];

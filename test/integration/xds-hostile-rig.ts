@@ -62,7 +62,7 @@ export class HostileRig {
       throw error;
     });
     const rig = new HostileRig(form, server, prober, proxy, port);
-    await until('the first configuration serves', async () => (await answer(port)) === 'none', 10_000);
+    await until('the first configuration serves', async () => (await answer(port)) === 'none', 60_000);
     prober.ask(port);
     await rig.recovers();
     return rig;
@@ -92,7 +92,7 @@ export class HostileRig {
       last = await answer(this.port);
       return last === version;
     };
-    await until('a new version of the routes', isThere, 8_000).catch((error: Error) => {
+    await until('a new version of the routes', isThere, 60_000).catch((error: Error) => {
       const { output } = this.proxy;
       throw new Error(`${error.message}: ${last}; ${this.ads.show(8)}\n${output.slice(-2_000)}`);
     });

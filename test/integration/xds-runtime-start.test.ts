@@ -52,7 +52,7 @@ async function firstAnswer(port: number): Promise<string> {
       first = await answer(port);
       return first !== 'unreachable';
     },
-    10_000,
+    60_000,
   );
   return first;
 }

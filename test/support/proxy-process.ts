@@ -197,7 +197,7 @@ async function isReady(port: number, agent: Agent): Promise<boolean> {
 
 function adminRequest(port: number, agent: Agent, path: string, method: string): Promise<AdminResponse> {
   return new Promise((resolve, reject) => {
-    const message = request({ host: '127.0.0.1', port, path, method, agent, timeout: 5000 }, (response) => {
+    const message = request({ host: '127.0.0.1', port, path, method, agent, timeout: 30_000 }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
