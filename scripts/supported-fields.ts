@@ -70,7 +70,7 @@ under [Extensions](#extensions). Ask before you deploy: \`heddle proxy --mode va
 
 export function readSupport(): Support {
   // Factories only keep their parts until a chain is built, and none is built here.
-  const none = { clusters: null as never, dnsCaches: null as never };
+  const none = { clusters: null as never, onDemandClusters: null as never, dnsCaches: null as never };
   const parts = { ...none, zone: '', localAddress: '', node: NO_NODE, metricExpiryMs: 0 };
   const extensions = {
     httpFilters: httpFilters(parts),

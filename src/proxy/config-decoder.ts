@@ -1,13 +1,14 @@
 // Collects what a configuration means and every reason why it cannot be: the companion of all decode functions.
 import type { SharedCells } from '../base/shared-cells.ts';
 import type { DnsCacheClaims } from './dns-cache/dns-caches.ts';
+import type { ClusterDemand } from './cluster/cluster.ts';
 import type { UpstreamFilterFactory } from './cluster/upstream-filter.ts';
 import type { HttpClient } from './cluster/upstream-client/http-client.ts';
 import type { AdminTaps } from './http/admin-taps.ts';
 import type { FractionalPercent, HttpFilterFactory, Runtime } from './http/filter.ts';
 import type { UpstreamChainConfig } from './http/upstream-chain.ts';
 import type { UpstreamTransportFactory } from './transport/transport.ts';
-import type { BindConfig, ConfigSource, HttpFilter } from '../proto/generated/types.d.ts';
+import type { BindConfig, ConfigSource, Duration, HttpFilter } from '../proto/generated/types.d.ts';
 import type { StatStore } from '../telemetry/metrics.ts';
 import type { StaticSecrets } from './tls/static-secrets.ts';
 import type { ConfigPlace } from './xds/place.ts';
@@ -69,6 +70,13 @@ export type DecodeEnvironment = {
   readonly version?: string;
   /** Where resources come from that are only named; absent where only a part is decoded. */
   readonly configPlace?: (message: ConfigSource | undefined, d: ConfigDecoder) => ConfigPlace | null;
+  /** Where clusters come from that are asked for when traffic needs them (ODCDS); absent as `configPlace`. */
+  readonly clusterDemand?: (
+    message: { readonly source: ConfigSource | undefined; readonly timeout: Duration | undefined },
+    field: string,
+    defaultTimeoutMs: number,
+    d: ConfigDecoder,
+  ) => ClusterDemand | null;
   /** There is dynamic_resources.ads_config. */
   readonly hasAds?: boolean;
   /** That asks in delta form; absent where only a part is decoded. */

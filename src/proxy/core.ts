@@ -23,6 +23,7 @@ import { FileEventLog } from './cluster/outlier/event-log.ts';
 import { DnsCaches } from './dns-cache/dns-caches.ts';
 import { type BootstrapConfig, decodeBootstrap, decodeRuntime, evictionMs } from './config/bootstrap.ts';
 import { type BootstrapExtensions, decodeBootstrapExtensions } from './config/bootstrap-extensions.ts';
+import { OnDemandClusters } from './xds/on-demand-clusters.ts';
 import { ConfigDecoder, type Reason } from './config-decoder.ts';
 import { makeDecodeEnvironment, type ProxyDecodeEnvironment, unpackExtension } from './config/environment.ts';
 import { makeHttpConnectionManager } from './config/http-manager-filter.ts';
@@ -122,6 +123,7 @@ export type Decoded = {
   readonly config: BootstrapConfig;
   readonly statsSettings: StatsConfig;
   readonly clusters: ClusterTable;
+  readonly onDemandClusters: OnDemandClusters;
   readonly environment: ProxyDecodeEnvironment;
   readonly extensions: Extensions;
   readonly listenerEnvironment: ListenerEnvironment;
@@ -146,12 +148,12 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   holders.record.leaving.drainTimeMs = options.drainTimeMs;
   const unknownFields = makeUnknownFields(parts, core);
   const transports = makeTransportServices(parts, core, staticSecrets, holders, unknownFields);
-  const { clusters, dnsCaches, outliers } = makeClusters(core, holders, transports);
+  const { clusters, dnsCaches, outliers, onDemandClusters } = makeClusters(core, holders, transports);
   const localAddress = findLocalAddress(options.localAddressIpVersion);
   const zone = options.serviceZone || (bootstrap.node?.locality?.zone ?? '');
   const node = localNode(bootstrap.node, options.serviceNode, options.serviceZone);
   const own = { luaLog: parts.logs.logger('lua'), metricExpiryMs: evictionMs(bootstrap) };
-  const extensionParts = { clusters, dnsCaches, zone, localAddress, node, ...own };
+  const extensionParts = { clusters, onDemandClusters, dnsCaches, zone, localAddress, node, ...own };
   const addCluster = (own: ClusterConfig): void => void clusters.set(own);
   const httpClient = new HttpClient({ clusters, clock, random, stats, zone, localAddress, addCluster });
   const { off, enabled } = switches(options);
@@ -204,12 +206,12 @@ export function decodeProxy(parts: CoreParts, core: Core, bootstrap: Bootstrap):
   if (config.outlierLog !== null) outliers.eventLog = new FileEventLog(config.outlierLog, clock);
   return {
     ...{ config, statsSettings, clusters, environment, extensions, listenerEnvironment, holders, transports },
-    ...{ bootstrapExtensions, node: local.node, unknownFields },
+    ...{ bootstrapExtensions, node: local.node, unknownFields, onDemandClusters },
   };
 }
 
 /** The clusters, and what they resolve names with. */
-function makeClusters(core: Core, { endpoints }: WorkerHolders, transports: TransportServices) {
+function makeClusters(core: Core, { endpoints, wants }: WorkerHolders, transports: TransportServices) {
   const { clock, random, engine, stats, runtime, seams } = core;
   const { shared } = seams;
   const resolverParts = { engine, clock, random, stats };
@@ -236,7 +238,8 @@ function makeClusters(core: Core, { endpoints }: WorkerHolders, transports: Tran
   };
   const clusters = new ClusterTable({ endpoints, ...parts });
   runtime.onChange = () => clusters.readRuntime();
-  return { clusters, dnsCaches, outliers };
+  const onDemandClusters = new OnDemandClusters(wants, clock, clusters);
+  return { clusters, dnsCaches, outliers, onDemandClusters };
 }
 
 /** Extensions that are on, and why the others are not: by the types of their configurations. */

@@ -26,7 +26,7 @@ import { makeIstioStats } from './http/filters/istio-stats/istio-stats.ts';
 import { localRateLimit } from './http/filters/local-rate-limit/local-rate-limit.ts';
 import { makeLua } from './http/filters/lua/lua.ts';
 import { makePeerMetadata } from './http/filters/peer-metadata/peer-metadata.ts';
-import { onDemand } from './http/filters/on-demand.ts';
+import { makeOnDemand } from './http/filters/on-demand.ts';
 import { rbac } from './http/filters/rbac.ts';
 import { makeRouter } from './http/filters/router/router.ts';
 import { upstreamCodec } from './http/filters/router/upstream/upstream-codec.ts';
@@ -64,10 +64,12 @@ import { upstreamTls } from './tls/upstream-tls.ts';
 import { internalUpstream } from './transport/internal-upstream.ts';
 import { upstreamProxyProtocol } from './transport/upstream-proxy-protocol.ts';
 import { downstreamTls } from './tls/downstream-tls.ts';
+import type { OnDemandClusters } from './xds/on-demand-clusters.ts';
 import type { DownstreamTransportFactory, UpstreamTransportFactory } from './transport/transport.ts';
 
 export type ExtensionParts = {
   readonly clusters: ClusterManager;
+  readonly onDemandClusters: OnDemandClusters;
   readonly dnsCaches: DnsCaches;
   /** Where scripts write; absent: nowhere. */
   readonly luaLog?: Logger;
@@ -97,7 +99,7 @@ export function httpFilters(parts: ExtensionParts): HttpFilterFactory[] {
   const grpc = [grpcHttp1Bridge, makeGrpcStats(parts), makeGrpcWeb(parts)];
   const istio = [makeIstioAlpn(parts), makePeerMetadata(parts), makeIstioStats(parts)];
   return [
-    ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, onDemand, rbac, httpSetFilterState],
+    ...[cors, fault, ...grpc, headerMutation, ...istio, localRateLimit, makeOnDemand(parts), rbac, httpSetFilterState],
     ...[composite, customResponse, makeDynamicForwardProxy(parts), makeLua(parts), matchDelegate, statefulSession],
     ...[buffer, compressor, csrf, decompressor, headerToMetadata, makeHealthCheck(parts), setMetadata, tap],
     ...unsupportedGuards,

@@ -11,6 +11,7 @@ import { Validator } from '../support/validator.ts';
 import { configCases, configText } from './cases/bad-configs.ts';
 import { configSourceCases } from './cases/config-sources.ts';
 import { chainConfigCases } from './cases/chain-match-configs.ts';
+import { onDemandConfigCases } from './cases/on-demand-bad.ts';
 import { compositeConfigCases } from './cases/composite-bad.ts';
 import { hcmConfigCases } from './cases/hcm-bad-configs.ts';
 import { outlierConfigCases } from './cases/outlier-bad.ts';
@@ -58,6 +59,7 @@ describe('configurations that are refused', { skip, concurrency: 2 }, () => {
     ...chainConfigCases,
     ...compositeConfigCases,
     ...outlierConfigCases,
+    ...onDemandConfigCases,
     ...filterConfigCases,
     ...configSourceCases,
     ...hcmConfigCases,

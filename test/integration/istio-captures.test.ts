@@ -13,7 +13,7 @@ import { NO_NODE } from '../../src/proxy/istio/node.ts';
 import { openCaptures } from '../captures/captures.ts';
 
 const parts = {
-  ...{ clusters: { get: () => null }, dnsCaches: null as never },
+  ...{ clusters: { get: () => null }, onDemandClusters: null as never, dnsCaches: null as never },
   ...{ zone: '', localAddress: '', node: NO_NODE, metricExpiryMs: 0 },
 };
 const isOwn = ({ name }: { name: string }): boolean => name.startsWith('istio.');

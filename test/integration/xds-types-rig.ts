@@ -132,13 +132,17 @@ export type Rig = {
   stop(): Promise<void>;
 };
 
-/** `prepare` puts what the server has besides the cluster 'one', its endpoint and routes to it. */
+/**
+ * `prepare` puts what the server has besides the cluster 'one', its endpoint and routes to it; `change` makes the
+ * bootstrap another one.
+ */
 export async function startRig(
   kind: ProxyKind,
   type: string,
   prepare: (ads: AdsServer, port: number) => void,
   more: Json = {},
   args: readonly string[] = [],
+  change: (made: Json) => Json = (made) => made,
 ): Promise<Rig> {
   const ads = new AdsServer();
   const upstream = await startUpstream();
@@ -147,7 +151,7 @@ export async function startRig(
   put(ads, ENDPOINTS, 'one', endpoints('one', upstream.port));
   put(ads, ROUTES, 'routes', routes('routes'));
   prepare(ads, port);
-  const proxy = await startProxy(kind, JSON.stringify(bootstrap(ads.port, type, more)), scratchFolder(), args);
+  const proxy = await startProxy(kind, JSON.stringify(change(bootstrap(ads.port, type, more))), scratchFolder(), args);
   const stop = async (): Promise<void> => {
     await proxy.stop();
     ads.stop();

@@ -11,6 +11,7 @@ import type { ConnectionInfo, FilterStateObject, Metadata, Protocol, StreamInfo 
 import type { UpstreamInfo, UpstreamSource } from '../stream-info.ts';
 import type { HealthStatus } from './cluster-config.ts';
 import type { HostMonitor } from './outlier/host-monitor.ts';
+import type { ConfigPlace } from '../xds/place.ts';
 import type { TransportWishes } from '../transport/transport.ts';
 import type { AutoNames, UpstreamProtocol } from './cluster-config.ts';
 import type { PreviousPriorities } from './lb/previous-priorities.ts';
@@ -183,6 +184,26 @@ export type ClusterWaiter = { onCluster(): void };
 export type ClusterPolicies = {
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[] | null;
+};
+
+/** What came of a cluster that was asked for: it serves, the server has none, or nothing came in time. */
+export type ClusterOutcome = 'available' | 'missing' | 'timeout';
+
+/** Called once, later. */
+export type ClusterAsker = { onClusterOutcome(outcome: ClusterOutcome): void };
+
+/** Where clusters come from that nobody has yet, and how long one waits for them. */
+export type ClusterDemand = { readonly place: ConfigPlace; readonly timeoutMs: number };
+
+export type ClusterDemands = {
+  /** Somebody may come to ask there: what is asked is counted from now on. */
+  announce(demand: ClusterDemand): void;
+  /**
+   * Asks for a cluster that is not there, unless that was done before: then the server will tell of it by itself.
+   * False when nobody can be asked; otherwise `asker` is told, unless it gives up.
+   */
+  ask(name: string, demand: ClusterDemand, asker: ClusterAsker): boolean;
+  giveUp(name: string, asker: ClusterAsker): void;
 };
 
 export type Cluster = {

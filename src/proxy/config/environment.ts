@@ -7,6 +7,7 @@ import type { AccessLogFiles } from '../../telemetry/access-log-file.ts';
 import type { StatStore } from '../../telemetry/metrics.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import type { SharedCells } from '../../base/shared-cells.ts';
+import { decodeClusterDemand } from './cluster-demand.ts';
 import type { UpstreamFilterFactory } from '../cluster/upstream-filter.ts';
 import type { HttpClient } from '../cluster/upstream-client/http-client.ts';
 import type { LogServices } from '../access-log/service/log-services.ts';
@@ -84,6 +85,7 @@ export function makeDecodeEnvironment(parts: EnvironmentParts): ProxyDecodeEnvir
       usesPlaces = true;
       return decodeConfigSource(message, d);
     },
+    clusterDemand: decodeClusterDemand,
     filterFactory: (type) => byType.get(type) ?? null,
     httpFilter: (type) => byType.get(type) ?? null,
     upstreamChain: (filters, owner, d) => decodeUpstreamFilters(filters, owner, d, upstreamParts),

@@ -110,6 +110,7 @@ export class ConfigApplier {
       yield;
     }
     this.#decoder.pendingClusters.clear();
+    const changesClusters = this.#changesClusters(changes, ready);
     for (const { update } of inOrder(changes.filter((change) => change.update.bytes === null)).reverse()) {
       const refusal = this.#decoder.refusal(update);
       const problem = refusal ?? this.#remove(update);
@@ -120,8 +121,19 @@ export class ConfigApplier {
     if (changes.some(({ update }) => typeName(update.typeUrl) === EXTENSION_TYPE)) {
       this.#worker.listeners.countStandIns();
     }
-    const takesClusters = ready.some(({ resource }) => resource.kind === 'cluster');
-    if (takesClusters || changes.some(isRemovedCluster)) countReload(this.#core, 'cluster_manager.cds.');
+    if (changesClusters) countReload(this.#core, 'cluster_manager.cds.');
+  }
+
+  /** Whether the clusters that come by themselves change; others come on demand, from places of their own. */
+  #changesClusters(changes: readonly Change[], ready: readonly Ready[]): boolean {
+    const { clusters: all } = this.#decoded.config.dynamic;
+    const isOfAll = ({ place = ADS_KEY }: ResourceUpdate): boolean => all?.key === place;
+    return (
+      ready.some(({ resource, update }) => resource.kind === 'cluster' && isOfAll(update)) ||
+      changes.some(
+        ({ update }) => isRemovedCluster(update) && isOfAll(update) && this.#worker.clusters.knows(update.name),
+      )
+    );
   }
 
   /** Whether nothing changes. Who has come to use it since then has nothing yet. */
@@ -229,7 +241,7 @@ export class ConfigApplier {
   #drop(update: ResourceUpdate): void {
     const { typeUrl, name, place = ADS_KEY, isTimeout = false } = update;
     const type = typeName(typeUrl);
-    if (type === CLUSTER_TYPE) this.#worker.clusters.remove(name);
+    if (type === CLUSTER_TYPE) this.#dropCluster(name, place, isTimeout);
     else if (type === LISTENER_TYPE) this.#worker.listeners.remove(name);
     else if (type === RUNTIME_TYPE) {
       if (!isTimeout) this.#core.runtime.setLayer(name, {});
@@ -244,6 +256,16 @@ export class ConfigApplier {
       }
     }
     if (!isTimeout) this.#current.delete(keyOf(update));
+  }
+
+  #dropCluster(name: string, place: string, isTimeout: boolean): void {
+    const { onDemandClusters } = this.#decoded;
+    if (isTimeout) {
+      onDemandClusters.fetchTimedOut(name, place);
+      return;
+    }
+    this.#worker.clusters.remove(name);
+    onDemandClusters.missing(name);
   }
 
   /** Scopes of one response are taken on together: a key may go from one to another. */
@@ -308,8 +330,8 @@ function refusalOf({ typeUrl, name }: ResourceUpdate, reason: string): Refused {
   return { typeUrl, name, reason };
 }
 
-function isRemovedCluster({ update }: Change): boolean {
-  return update.bytes === null && typeName(update.typeUrl) === CLUSTER_TYPE;
+function isRemovedCluster({ typeUrl, bytes, isTimeout = false }: ResourceUpdate): boolean {
+  return bytes === null && !isTimeout && typeName(typeUrl) === CLUSTER_TYPE;
 }
 
 function inOrder(changes: readonly Change[]): Change[] {

@@ -8,7 +8,7 @@ import type { ConfigUpdate, ResourceUpdate, UpdateOutcome } from './contract.ts'
 import { ADS_KEY } from '../xds/place.ts';
 import type { Want } from '../xds/holders.ts';
 import type { WorkerHolders } from '../xds/worker-holders.ts';
-import { ENDPOINTS_TYPE, LISTENER_TYPE, SECRET_TYPE } from '../xds/types.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, SECRET_TYPE } from '../xds/types.ts';
 import { ResourceDecoder, typeName } from './resource-decoder.ts';
 
 type Refused = UpdateOutcome['refused'][number];
@@ -107,6 +107,8 @@ export class Resources {
 
   /** Equal bytes are news again: who used it is gone, or somebody asks for it who has not got it. */
   forget(want: Want): void {
+    // All workers have all clusters, whoever asked for one.
+    if (want.type === CLUSTER_TYPE) return;
     this.#kept.delete(keyOfWant(want));
     this.#forgotten?.add(keyOfWant(want));
   }

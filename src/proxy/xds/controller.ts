@@ -67,6 +67,8 @@ export class XdsController implements WantSink {
   readonly #context: ControllerContext;
   readonly #sources = new Map<string, XdsSource>();
   readonly #subscriptions = new Map<string, TypeSubscription>();
+  /** Clusters on demand: by place, what was asked for, and its counts where all questions are one subscription. */
+  readonly #onDemand = new Map<string, { readonly counts: UpdateCounts | null; readonly names: Set<string> }>();
   /** Of updates: each changes the version of what it brings. */
   #generation = 0;
   #isClosed = false;
@@ -113,7 +115,8 @@ export class XdsController implements WantSink {
   }
 
   want({ type, name, place, statPrefix }: Want): void {
-    this.record.wanted(type, name);
+    if (type === CLUSTER_TYPE && !this.#isNewCluster(name, place, statPrefix)) return;
+    if (type !== CLUSTER_TYPE) this.record.wanted(type, name);
     if (type === SCOPE_TYPE) this.record.label(type, place.key, scopesName(statPrefix));
     const subscription = this.#subscriptions.get(keyOf(type, place)) ?? this.#open(type, place, null);
     // A host that is asked for is counted with the others of its route configuration.
@@ -122,8 +125,24 @@ export class XdsController implements WantSink {
     subscription.add(name, counts, place.initialFetchTimeoutMs);
   }
 
+  /** Of clusters on demand: a server is told once of each; '' only says that there may be some to count. */
+  #isNewCluster(name: string, place: ConfigPlace, statPrefix: string): boolean {
+    const known = this.#onDemand.get(place.key);
+    if (known === undefined) {
+      const counts = place.key === ADS_KEY ? null : this.#context.countsFor(statPrefix, place);
+      this.#onDemand.set(place.key, { counts, names: new Set([name]) });
+      return name !== '';
+    }
+    const isNew = name !== '' && !known.names.has(name);
+    known.names.add(name);
+    // Source: Envoy GrpcSubscriptionImpl::requestOnDemandUpdate, which counts what the server knows already, too.
+    if (!isNew && name !== '') known.counts?.attempted();
+    return isNew;
+  }
+
   unwant({ type, name, place }: Want): void {
-    this.record.unwanted(type, place.key, name);
+    if (type === CLUSTER_TYPE) this.#onDemand.get(place.key)?.names.delete(name);
+    else this.record.unwanted(type, place.key, name);
     this.#subscriptions.get(keyOf(type, place))?.remove(name);
   }
 
@@ -179,6 +198,12 @@ export class XdsController implements WantSink {
       if (typeUrl !== RUNTIME_TYPE || isTimeout || refused.some((one) => one.name === name)) continue;
       this.#context.tookRuntime(name, bytes);
     }
+  }
+
+  /** What the type's version is after a response. That of clusters is the one of all there are, as in Envoy. */
+  versionFor(type: string, place: ConfigPlace, version: string): string {
+    const isOnDemand = type === CLUSTER_TYPE && place.key !== this.#context.dynamic.clusters?.key;
+    return isOnDemand ? this.record.versionOf(type) : version;
   }
 
   get record(): ConfigRecord {
@@ -280,14 +305,8 @@ class TypeSubscription implements XdsListener {
       const all = [...refused, ...more];
       const resources = response.resources.filter(({ bytes }) => !this.#hasAliases || bytes.length > 0);
       this.#takeFormer(response.resources, more, (ofFormer) => {
-        this.#controller.record.took(
-          this.#type,
-          this.#place.key,
-          { ...response, resources },
-          gone,
-          all,
-          response.broken,
-        );
+        const told = { version: this.#controller.versionFor(this.#type, this.#place, response.version), resources };
+        this.#controller.record.took(this.#type, this.#place.key, told, gone, all, response.broken);
         done([...all, ...ofFormer]);
         this.#first();
       });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Want } from './holders.ts';
 import { ADS_PLACE } from './place.ts';
 import { SharedWants } from './shared-wants.ts';
-import { ROUTE_TYPE, VIRTUAL_HOST_TYPE } from './types.ts';
+import { CLUSTER_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE } from './types.ts';
 
 function started(): { readonly wants: SharedWants; readonly log: string[] } {
   const wants = new SharedWants();
@@ -45,4 +45,15 @@ test('each request for a virtual host needs an answer', () => {
   assert.equal(log.length, 3);
   for (const worker of [0, 1]) wants.want(worker, want(VIRTUAL_HOST_TYPE, 'r/'));
   assert.deepEqual(log.slice(3), ['want r/']);
+});
+
+test('clusters on demand stay asked for when the worker that asked is gone', () => {
+  const { wants, log } = started();
+  const cluster = want(CLUSTER_TYPE, 'c');
+  wants.want(0, cluster);
+  wants.gone(0);
+  wants.want(0, cluster);
+  assert.deepEqual(log, ['want c', 'want c'], 'each question counts');
+  wants.unwant(0, cluster);
+  assert.equal(log.at(-1), 'unwant c');
 });

@@ -1,7 +1,7 @@
 // What several workers use by name, as one: asked for with the first of them, let go with the last.
 import { isWhole } from '../../xds/client/services.ts';
 import type { Want, WantSink } from './holders.ts';
-import { VIRTUAL_HOST_TYPE } from './types.ts';
+import { CLUSTER_TYPE, VIRTUAL_HOST_TYPE } from './types.ts';
 
 type Shared = {
   readonly want: Want;
@@ -52,13 +52,19 @@ export class SharedWants {
 
   /** A worker is gone. */
   gone(worker: number): void {
-    for (const { want } of [...this.#wants.values()]) this.unwant(worker, want);
+    for (const { want } of [...this.#wants.values()]) {
+      // Clusters serve in all workers, whoever asked for one.
+      if (want.type !== CLUSTER_TYPE) this.unwant(worker, want);
+    }
   }
 }
 
-/** Requests wait for the answer: whoever asks for such a host needs one, whatever others have heard. */
+/**
+ * Requests wait for the answer: whoever asks for such a host needs one, whatever others have heard. What is said of a
+ * cluster all workers hear, but each question counts.
+ */
 function isOnDemand({ type, name }: Want): boolean {
-  return type === VIRTUAL_HOST_TYPE && !isWhole(type, name);
+  return type === CLUSTER_TYPE || (type === VIRTUAL_HOST_TYPE && !isWhole(type, name));
 }
 
 function keyOfWant({ type, name, place }: Want): string {

@@ -2,10 +2,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FakeStream, FilterHarness, SLOT } from '../../../../test/support/filter-harness.ts';
-import { onDemand } from './on-demand.ts';
+import type { ClusterAsker, ClusterDemand } from '../../cluster/cluster.ts';
+import type { HttpFilterFactory } from '../filter.ts';
+import { makeOnDemand } from './on-demand.ts';
+
+/** Clusters that are there, and what is asked for. */
+function onDemand(there: readonly string[], asked: ClusterAsker[] = []): HttpFilterFactory {
+  return makeOnDemand({
+    clusters: { get: (name) => (there.includes(name) ? ({} as never) : null) },
+    onDemandClusters: {
+      announce: () => undefined,
+      ask: (name, _demand, asker) => name !== '*' && asked.push(asker) > 0,
+      giveUp: (_name, asker) => void asked.splice(asked.indexOf(asker), 1),
+    },
+  });
+}
 
 function started(change: (stream: FakeStream) => void): { readonly stream: FakeStream; readonly status: unknown } {
-  const harness = new FilterHarness(onDemand, {});
+  const harness = new FilterHarness(onDemand([]), {});
   const stream = harness.request('/', []);
   change(stream);
   return { stream, status: harness.filter.decodeHeaders?.(stream, stream.requestHeaders, true) };
@@ -33,7 +47,7 @@ test('others wait, and go on with the route of then', () => {
 });
 
 test('a request that ends is forgotten', () => {
-  const harness = new FilterHarness(onDemand, {});
+  const harness = new FilterHarness(onDemand([]), {});
   const stream = harness.request('/', []);
   stream.route = null;
   stream.canAskForRoute = true;
@@ -45,4 +59,30 @@ test('a request that ends is forgotten', () => {
   stream.isDestroyed = true;
   routeAsked?.(true);
   assert.equal(stream.continuedDecoding, 0);
+});
+
+/** As the filter decodes it, where there are places. */
+const DEMAND = { demand: { place: {}, timeoutMs: 1 } as unknown as ClusterDemand };
+
+test('a request whose cluster is missing waits for it, and goes on whatever came', () => {
+  const asked: ClusterAsker[] = [];
+  const harness = new FilterHarness(onDemand(['there'], asked));
+  const to = (clusterName: string, config: object = DEMAND): FakeStream => {
+    const stream = harness.request('/', [], [config]);
+    stream.route = { name: '', virtualHostName: '', forward: {}, clusterName };
+    return stream;
+  };
+  const status = (stream: FakeStream): unknown => harness.filter.decodeHeaders?.(stream, stream.requestHeaders, true);
+  for (const name of ['there', '', '*']) assert.equal(status(to(name)), 'continue', name);
+  assert.equal(status(to('missing', { demand: null })), 'continue');
+  assert.equal(asked.length, 0);
+  const first = to('missing');
+  assert.equal(status(first), 'stop-all-and-watermark');
+  asked[0]?.onClusterOutcome('timeout');
+  assert.equal(first.continuedDecoding, 1);
+  assert.equal(first.clearedRoute, 0, 'its route was drawn already');
+  const second = to('missing');
+  assert.equal(status(second), 'stop-all-and-watermark');
+  harness.filter.onDestroy?.(second);
+  assert.equal(asked.length, 1, 'it gave up');
 });

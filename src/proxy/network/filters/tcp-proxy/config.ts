@@ -4,6 +4,7 @@ import { hasIp } from '../../../../base/ip.ts';
 import type { HashPolicy, TcpProxy as TcpProxyPb } from '../../../../proto/generated/types.d.ts';
 import type { AccessLog } from '../../../access-log/access-log.ts';
 import { decodeAccessLogs } from '../../../access-log/decode.ts';
+import type { ClusterDemand } from '../../../cluster/cluster.ts';
 import type { ConfigDecoder } from '../../../config-decoder.ts';
 import { withoutPort } from '../../../formatter/address-text.ts';
 import { xxHash64 } from '../../../route/xxhash64.ts';
@@ -17,10 +18,11 @@ export const TCP_PROXY_FIELDS = {
     stat_prefix cluster weighted_clusters hash_policy idle_timeout max_downstream_connection_duration
     max_downstream_connection_duration_jitter_percentage max_connect_attempts backoff_options access_log
     access_log_flush_interval flush_access_log_on_connected access_log_options upstream_connect_mode
-    max_early_data_bytes check_drain_close tunneling_config downstream_idle_timeout upstream_idle_timeout`,
+    max_early_data_bytes check_drain_close tunneling_config downstream_idle_timeout upstream_idle_timeout on_demand`,
   ...TUNNELING_FIELDS,
   [`${TCP_PROXY}.TcpAccessLogOptions`]:
     'access_log_flush_interval flush_access_log_on_connected flush_access_log_on_start',
+  [`${TCP_PROXY}.OnDemand`]: 'odcds_config timeout',
   [`${TCP_PROXY}.WeightedCluster`]: 'clusters',
   [`${TCP_PROXY}.WeightedCluster.ClusterWeight`]: 'name weight',
   'envoy.config.core.v3.BackoffStrategy': 'base_interval max_interval',
@@ -56,10 +58,14 @@ export type TcpProxyConfig = {
   readonly checksDrain: boolean;
   /** The upstream is an HTTP proxy, which is asked to carry the connection on; null: it is the destination. */
   readonly tunnel: TunnelConfig | null;
+  /** Null: clusters are not asked for. */
+  readonly demand: ClusterDemand | null;
 };
 
 /** Source: Envoy TcpProxy.idle_timeout. */
 const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
+/** Source: Envoy TcpProxy.OnDemand.timeout. */
+const DEFAULT_DEMAND_TIMEOUT_MS = 60_000;
 /** Source: Envoy BackoffStrategy.max_interval. */
 const DEFAULT_BACK_OFF_FACTOR = 10;
 
@@ -94,7 +100,15 @@ export function decodeTcpProxy(message: TcpProxyPb, d: ConfigDecoder): TcpProxyC
       message.tunneling_config === undefined
         ? null
         : decodeTunneling(message.tunneling_config, d.at('tunneling_config')),
+    demand: decodeDemand(message.on_demand, d.at('on_demand')),
   });
+}
+
+function decodeDemand(message: TcpProxyPb['on_demand'], d: ConfigDecoder): TcpProxyConfig['demand'] {
+  // Without a source Envoy asks nobody either.
+  if (message?.odcds_config === undefined) return null;
+  const asked = { source: message.odcds_config, timeout: message.timeout };
+  return d.environment.clusterDemand?.(asked, 'odcds_config', DEFAULT_DEMAND_TIMEOUT_MS, d) ?? null;
 }
 
 /** Only the first policy counts (Envoy accepts one). */

@@ -17,12 +17,13 @@ import { tcpLogContext, type TcpLogType } from '../../../formatter/tcp-log-conte
 import { type ConnectionInfo, Flag, type StreamInfo } from '../../../stream-info.ts';
 import type { TransportWishes } from '../../../transport/transport.ts';
 import type { CloseKind, NetworkConnection } from '../../filter.ts';
+import { ClusterWait } from './cluster-wait.ts';
 import { idleTimeoutOf, pickCluster, type TcpProxyConfig, tunnelOf } from './config.ts';
 import type { TunnelConfig } from './tunnel-config.ts';
 import type { TcpProxyScope } from './stats.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
 import { isStreamReset, Tunnel } from './tunnel.ts';
-import { UpstreamSide, type UpstreamUser } from './upstream-side.ts';
+import { fillUpstream, UpstreamSide, type UpstreamUser } from './upstream-side.ts';
 
 /** Why there is no upstream, as the number that ends the close reason. Source: Envoy UpstreamFailureReason. */
 const CONNECT_FAILED = 0;
@@ -135,14 +136,16 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   /** For the retry timer too. */
   connect(): void {
     if (this.isOver || this.closeReason !== '') return;
-    const { seen, stats } = this;
-    const name = pickCluster(this.config, this.network.connection, this.random);
+    this.connectBy(pickCluster(this.config, this.network.connection, this.random));
+  }
+
+  private connectBy(name: string): void {
+    const { seen } = this;
     const cluster = this.proxy.clusters.get(name);
     this.cluster = cluster;
     if (cluster === null) {
-      stats.inc(stats.i.downstream_cx_no_route);
-      this.flag(Flag.NC);
-      this.giveUp(NO_ROUTE);
+      if (this.config.demand === null) this.noCluster();
+      else this.request = ClusterWait.start(name, this.config.demand, this.proxy, this);
       return;
     }
     if (this.connectStartMs < 0) this.connectStartMs = this.clock.nowMs;
@@ -163,6 +166,21 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
     if (host !== null) this.attempt(host);
     else if (cluster.lb.findHost !== undefined) this.findHost(cluster, cluster.lb as Required<LoadBalancer>);
     else this.noHost(cluster, true);
+  }
+
+  private noCluster(): void {
+    const { stats } = this;
+    stats.inc(stats.i.downstream_cx_no_route);
+    this.flag(Flag.NC);
+    this.giveUp(NO_ROUTE);
+  }
+
+  /** Of a cluster that was asked for. */
+  onClusterAnswer(name: string, isThere: boolean): void {
+    this.request = null;
+    if (this.isOver || this.closeReason !== '') return;
+    if (isThere) this.connectBy(name);
+    else this.noCluster();
   }
 
   private noHost({ scope }: Cluster, isCounted: boolean): void {
@@ -550,16 +568,6 @@ export class Session implements ByteStreamHandler, UpstreamUser, ConnectionCallb
   shouldSelectAnother(): boolean {
     return false;
   }
-}
-
-/** What a log tells of the upstream connection. */
-function fillUpstream(seen: StreamInfo, { stream, id, times, filterState }: UpstreamConnection): void {
-  seen.upstreamFilterState = filterState ?? null;
-  seen.upstreamLocalAddress = stream.localAddress;
-  seen.upstreamRemoteAddress = stream.remoteAddress;
-  seen.upstreamConnectionId = id;
-  seen.upstreamTls = stream.tls;
-  seen.upstreamTimes = times;
 }
 
 /** Of an attempt that came to nothing. Source: Envoy TcpProxy::Filter::onConnectTimeout, onUpstreamEvent. */

@@ -1,6 +1,7 @@
 // Tests tcp_proxy by a client in memory and upstream sockets that the test feeds: what crosses, waits and ends.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nobodyOnDemand } from '../../../../../test/support/nobody-on-demand.ts';
 import { NetworkHarness, networkReasons, type Talk } from '../../../../../test/support/network-harness.ts';
 import {
   clusterConfig,
@@ -30,7 +31,7 @@ class Rig {
 
   constructor(message: object = {}, cluster: Partial<ClusterConfig> = {}) {
     const late = { get: (name: string) => this.clusters.get(name) };
-    const factory: NetworkFilterFactory = makeTcpProxy({ clusters: late });
+    const factory: NetworkFilterFactory = makeTcpProxy({ clusters: late, onDemandClusters: nobodyOnDemand });
     this.harness = new NetworkHarness([[factory, { stat_prefix: 'p', cluster: 'up', ...message }]]);
     this.harness.isLogged = true;
     const { clock, stats, runtime } = this.harness;
@@ -269,7 +270,7 @@ test('weights share connections out, and filter state names a cluster', () => {
 });
 
 test('contradictions are refused', () => {
-  const factory = makeTcpProxy({ clusters: { get: () => null } });
+  const factory = makeTcpProxy({ clusters: { get: () => null }, onDemandClusters: nobodyOnDemand });
   const paths = (message: object): string[] =>
     networkReasons(factory, { stat_prefix: 'p', cluster: 'c', ...message }).map(({ path }) => path);
   assert.deepEqual(paths({}), []);

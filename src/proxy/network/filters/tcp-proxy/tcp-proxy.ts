@@ -1,7 +1,7 @@
 // The tcp_proxy filter (envoy.filters.network.tcp_proxy): joins each connection with one of its own to a host.
 import type { Clock, Random, Timer } from '../../../../base/clock.ts';
 import type { TcpProxy as TcpProxyPb } from '../../../../proto/generated/types.d.ts';
-import type { ClusterManager } from '../../../cluster/cluster.ts';
+import type { ClusterDemands, ClusterManager } from '../../../cluster/cluster.ts';
 import { tcpLogContext } from '../../../formatter/tcp-log-context.ts';
 import {
   defineNetworkFilter,
@@ -13,9 +13,12 @@ import {
 } from '../../filter.ts';
 import { decodeTcpProxy, TCP_PROXY_FIELDS, type TcpProxyConfig } from './config.ts';
 import { Session } from './session.ts';
-import { TCP_PROXY_STATS, type TcpProxyScope } from './stats.ts';
+import { ON_DEMAND_STATS, type OnDemandScope, TCP_PROXY_STATS, type TcpProxyScope } from './stats.ts';
 
-export type TcpProxyDependencies = { readonly clusters: ClusterManager };
+export type TcpProxyDependencies = {
+  readonly clusters: ClusterManager;
+  readonly onDemandClusters: ClusterDemands;
+};
 
 /** How often the byte counters take on what open connections carried. */
 const COUNT_INTERVAL_MS = 1000;
@@ -28,29 +31,36 @@ export function makeTcpProxy(dependencies: TcpProxyDependencies): NetworkFilterF
     fields: TCP_PROXY_FIELDS,
     isTerminal: true,
     decode: decodeTcpProxy,
-    create: (config, context) => new TcpProxy(config, context, dependencies.clusters),
+    create: (config, context) => new TcpProxy(config, context, dependencies),
   });
 }
 
 export class TcpProxy implements NetworkFilter {
   readonly config: TcpProxyConfig;
   readonly clusters: ClusterManager;
+  readonly onDemandClusters: ClusterDemands;
   readonly clock: Clock;
   readonly random: Random;
   readonly drain: DrainDecision;
   readonly bufferLimitBytes: number;
   readonly stats: TcpProxyScope;
+  /** Null: clusters are not asked for. */
+  readonly onDemandStats: OnDemandScope | null;
   readonly #sessions = new Map<NetworkConnection, Session>();
   readonly #countTimer: Timer;
 
-  constructor(config: TcpProxyConfig, context: NetworkFilterContext, clusters: ClusterManager) {
+  constructor(config: TcpProxyConfig, context: NetworkFilterContext, dependencies: TcpProxyDependencies) {
     this.config = config;
-    this.clusters = clusters;
+    this.clusters = dependencies.clusters;
+    this.onDemandClusters = dependencies.onDemandClusters;
     this.clock = context.clock;
     this.random = context.random;
     this.drain = context.drain;
     this.bufferLimitBytes = context.bufferLimitBytes;
     this.stats = context.stats.scope(`tcp.${config.statPrefix}.`, TCP_PROXY_STATS);
+    this.onDemandStats =
+      config.demand === null ? null : context.stats.scope(`tcp.${config.statPrefix}.`, ON_DEMAND_STATS);
+    if (config.demand !== null) this.onDemandClusters.announce(config.demand);
     this.#countTimer = context.clock.timer(countBytes, this);
   }
 

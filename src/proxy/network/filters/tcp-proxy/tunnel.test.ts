@@ -1,6 +1,7 @@
 // Tests tunnels of tcp_proxy over HTTP/1 by a client in memory and a proxy that the test plays.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nobodyOnDemand } from '../../../../../test/support/nobody-on-demand.ts';
 import { NetworkHarness, networkReasons, type Talk } from '../../../../../test/support/network-harness.ts';
 import {
   clusterConfig,
@@ -27,7 +28,7 @@ class Rig {
     const late = { get: (name: string) => this.clusters.get(name) };
     const tunneling_config = { hostname: 'one.example:443', ...tunneling };
     const use = { stat_prefix: 'p', cluster: 'up', tunneling_config, ...message };
-    this.harness = new NetworkHarness([[makeTcpProxy({ clusters: late }), use]]);
+    this.harness = new NetworkHarness([[makeTcpProxy({ clusters: late, onDemandClusters: nobodyOnDemand }), use]]);
     this.harness.isLogged = true;
     const { clock, stats, runtime } = this.harness;
     const resolver = new FakeResolver();
@@ -172,7 +173,7 @@ test('what the proxy says becomes filter state, where that is wanted', () => {
 });
 
 test('contradictions are refused', () => {
-  const factory = makeTcpProxy({ clusters: { get: () => null } });
+  const factory = makeTcpProxy({ clusters: { get: () => null }, onDemandClusters: nobodyOnDemand });
   const reasons = (tunneling: object): string[] => {
     const tunneling_config = { hostname: 'a:1', ...tunneling };
     const found = networkReasons(factory, { stat_prefix: 'p', cluster: 'c', tunneling_config });

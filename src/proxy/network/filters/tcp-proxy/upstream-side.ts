@@ -3,6 +3,7 @@ import type { ByteStream, ByteStreamHandler } from '../../../../base/byte-stream
 import type { Clock, Timer } from '../../../../base/clock.ts';
 import type { Failure } from '../../../../base/failure.ts';
 import type { UpstreamConnection } from '../../../cluster/cluster.ts';
+import type { StreamInfo } from '../../../stream-info.ts';
 import type { TcpProxyScope } from './stats.ts';
 
 /** The other half, as this one sees it. */
@@ -103,4 +104,14 @@ class Flush {
 
 function checkFlush(flush: Flush): void {
   flush.check();
+}
+
+/** What a log tells of the upstream connection. */
+export function fillUpstream(seen: StreamInfo, { stream, id, times, filterState }: UpstreamConnection): void {
+  seen.upstreamFilterState = filterState ?? null;
+  seen.upstreamLocalAddress = stream.localAddress;
+  seen.upstreamRemoteAddress = stream.remoteAddress;
+  seen.upstreamConnectionId = id;
+  seen.upstreamTls = stream.tls;
+  seen.upstreamTimes = times;
 }
