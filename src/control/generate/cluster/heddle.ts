@@ -3,14 +3,7 @@ import type { NamedCluster } from './outbound.ts';
 
 /** `docs/supported-fields.md` has the same list; rules that ask for it are complained of. */
 export function withinHeddle(cluster: NamedCluster): NamedCluster {
-  const { ring_hash_lb_config: _ring, maglev_lb_config: _table, ...rest } = cluster;
-  const { round_robin_lb_config: _warmup, ...kept } = rest;
-  const least = kept.least_request_lb_config;
-  if (least !== undefined) {
-    const { slow_start_config: _start, ...others } = least;
-    kept.least_request_lb_config = others;
-    if (Object.keys(others).length === 0) delete kept.least_request_lb_config;
-  }
+  const { ring_hash_lb_config: _ring, maglev_lb_config: _table, ...kept } = cluster;
   if (kept.lb_policy === 'RING_HASH' || kept.lb_policy === 'MAGLEV') kept.lb_policy = 'LEAST_REQUEST';
   return kept as NamedCluster;
 }

@@ -45,11 +45,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** What generate/cluster/heddle.ts leaves out. */
-const ONLY_ENVOY: readonly (readonly string[])[] = [
-  ['loadBalancer', 'consistentHash'],
-  ['loadBalancer', 'warmup'],
-  ['loadBalancer', 'warmupDurationSecs'],
-];
+const ONLY_ENVOY: readonly (readonly string[])[] = [['loadBalancer', 'consistentHash']];
 
 export function complaintsOfPolicy(rule: ServicePolicy): readonly Complaint[] {
   const found: Complaint[] = [];
