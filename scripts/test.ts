@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { writeGroups } from './support/test-groups.ts';
 import type { TestCounts } from './support/test-reporter.ts';
@@ -150,7 +150,7 @@ const MOST_TESTS_ASKED_AGAIN = 20;
 /** Runs the files in which tests failed once more, when others are done; both runs are told. */
 async function askAgain(stage: Stage, first: Outcome, scratch: string): Promise<Outcome> {
   const named = [...first.output.matchAll(FAILED_LINE)];
-  const files = [...new Set(named.map(([, place = '']) => place.slice(0, place.lastIndexOf(':'))))];
+  const files = [...new Set(named.flatMap(([, place = '']) => testFiles(place.slice(0, place.lastIndexOf(':')))))];
   const isWhole = named.length === first.failed && named.length <= MOST_TESTS_ASKED_AGAIN;
   const isFew = files.length > 0 && files.length <= MOST_ASKED_AGAIN;
   if (stage.asksAgain === undefined || first.failed === 0 || !isWhole || !isFew) return first;
@@ -165,6 +165,13 @@ async function askAgain(stage: Stage, first: Outcome, scratch: string): Promise<
   // Those that were chosen by name have to be there, or nothing was asked.
   if (second.failed > 0 || second.passed < named.length) return { ...first, output, ms };
   return { ...first, passed: first.passed + first.failed, failed: 0, unsteady: first.failed, output, ms };
+}
+
+/** A failure may stand in a file of tests that several test files share: then it is theirs. */
+function testFiles(file: string): readonly string[] {
+  if (/\.(test|fuzz)\.ts$/.test(file)) return [file];
+  const beside = globSync(join(dirname(file), '*.test.ts'), { cwd: ROOT });
+  return beside.filter((one) => readFileSync(join(ROOT, one), 'utf8').includes(`'./${basename(file)}'`));
 }
 
 function testCommand(
