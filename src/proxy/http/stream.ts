@@ -49,6 +49,8 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   #route: Route | null = null;
   #routeIsFresh = false;
   #slots: RouteSlots | null = null;
+  /** By slot, for the route with which the chain began: another one later changes nothing. Undefined: it has not. */
+  #disabled: readonly boolean[] | null | undefined = undefined;
 
   /** With record_route_resolution_stats: how often a route was looked for, and how long all that took. */
   routeResolutions = 0;
@@ -215,6 +217,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     this.chain = chain;
     this.slot = new Array(chain.filters.length);
     this.#slots = null;
+    this.#disabled = undefined;
   }
 
   askForRoute(told: (isThere: boolean) => void): (() => void) | null {
@@ -246,6 +249,11 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
   }
 
   protected override disabledFilters(): readonly boolean[] | null {
+    if (this.#disabled === undefined) this.#disabled = this.#findDisabled();
+    return this.#disabled;
+  }
+
+  #findDisabled(): readonly boolean[] | null {
     const route = this.#route;
     if (!this.chain.hasDisabledByDefault && (route === null || route.filterConfigs.size === 0)) return null;
     return this.#routeSlots().disabled;
@@ -643,8 +651,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const disabled = slots.length === 0 ? null : this.disabledFilters();
     for (let at = from; at < slots.length; at++) {
       const slot = slots[at] as number;
-      // Another route may have let it in before.
-      if (disabled?.[slot] === true && this.slot[slot] === undefined) continue;
+      if (disabled?.[slot] === true) continue;
       try {
         this.chain.filters[slot]?.onDestroy?.(this);
       } catch (error) {

@@ -172,6 +172,40 @@ const agentCases: readonly Case[] = [
   { name: 'two user agents, the first empty', to: 'agent', send: get('/', 'user-agent:', 'user-agent: v') },
 ];
 
+// Which filters a route leaves out is settled with the first route.
+const OFF = { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', disabled: true };
+const settledListeners = [false, true].map((disabled) =>
+  http({
+    name: disabled ? 'settled-off' : 'settled',
+    filters: [
+      lua(`function envoy_on_request(h) h:headers():replace(':path', h:headers():get('x-to')) end`),
+      {
+        ...filter('mutation', `${MUTATION}.HeaderMutation`, answerWith('x-chain', 'yes')),
+        ...(disabled ? { disabled } : {}),
+      },
+    ],
+    routes: [
+      { ...route('/off', 'a'), typed_per_filter_config: { mutation: OFF } },
+      {
+        ...route('/own', 'a'),
+        typed_per_filter_config: { mutation: any(`${MUTATION}.HeaderMutationPerRoute`, answerWith('x-route', 'yes')) },
+      },
+      route('/', 'a'),
+    ],
+  }),
+);
+const settledCases: readonly Case[] = ['settled', 'settled-off'].flatMap((to) =>
+  ['/off', '/own', '/plain'].flatMap((from) =>
+    ['/off', '/own', '/plain'].map(
+      (then): Case => ({
+        name: `${to}: ${from}, then ${then}`,
+        to,
+        send: get(from, `x-to: ${then}`),
+      }),
+    ),
+  ),
+);
+
 export const foundByChanceGroups: readonly Group[] = [
   {
     name: 'found by chance',
@@ -183,9 +217,18 @@ export const foundByChanceGroups: readonly Group[] = [
         ...changingListeners,
         ...customListeners,
         agentListener,
+        ...settledListeners,
       ],
       clusters: [cluster('a'), cluster('h2', ['h2'], HTTP2)],
     }),
-    cases: [...earlyCases, ...againCases, unforwardedCase, ...changingCases, ...customCases, ...agentCases],
+    cases: [
+      ...earlyCases,
+      ...againCases,
+      unforwardedCase,
+      ...changingCases,
+      ...customCases,
+      ...agentCases,
+      ...settledCases,
+    ],
   },
 ];

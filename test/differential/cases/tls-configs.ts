@@ -114,7 +114,8 @@ const certificateCases: readonly ConfigCase[] = [
   {
     name: 'tls, an encrypted key with another password',
     config: certificate({ ...pair(good), private_key: inline(encrypted), password: inline('wrong') }),
-    mentions: ['Failed to load private key', 'BAD_DECRYPT'],
+    // Once in 256 times the wrong key leaves what looks like an end, and what is before it is no key.
+    mentions: ['Failed to load private key'],
   },
   {
     name: 'tls, an encrypted key',
