@@ -14,7 +14,7 @@ export const TOLERANCES = [
   'request-line-blanks',
   /** A value that goes on in the next line (RFC 9112 §5.2). */
   'obs-fold',
-  /** A tab behind a value is a blank like another (RFC 9112 §5.1). */
+  /** A tab behind a value, or behind one of a list, is a blank like another (RFC 9112 §5.1, RFC 9110 §5.6.1). */
   'outer-tab',
   /** Fields that frame or route a message are taken out of trailer sections (RFC 9110 §6.5.1). */
   'framing-trailer',
@@ -90,6 +90,12 @@ function rewriteHead(head: string, message: SeenMessage, { used, kind }: Rewrite
   if (/\t[ \t]*\r\n/.test(text)) {
     used.add('outer-tab');
     text = text.replace(/[ \t]+\r\n/g, '\r\n');
+  }
+  if (/^connection:[^\r]*\t[ \t]*,/im.test(text)) {
+    used.add('outer-tab');
+    const tidied = (value: string): string => value.replace(/[ \t]+,/g, ',');
+    text = text.replace(/^connection:[^\r]*/gim, tidied);
+    message.headers = message.headers.map(([name, value]) => [name, name === 'connection' ? tidied(value) : value]);
   }
   if (/^proxy-connection:/im.test(text)) {
     used.add('proxy-connection');

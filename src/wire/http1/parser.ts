@@ -97,6 +97,11 @@ const METHODS = new Set([
 
 const FORBIDDEN_TRAILERS = [H.host, H['content-length'], H['transfer-encoding'], H.trailer, H.connection, H.upgrade];
 
+/** Where chunks of one read are joined; one parser at a time has it. */
+let scratch: Buffer | null = null;
+let isScratchTaken = false;
+const SCRATCH_BYTES = 64 * 1024;
+
 /**
  * Field positions of the head being scanned: name start, name end, hash, value start, value end. Shared, because no
  * head is scanned inside another.
@@ -115,6 +120,11 @@ export class Http1Parser {
   #hasReadHead = false;
   /** Bytes of the body or chunk still to come. */
   #remaining = 0;
+  /** Of chunks that were read at once and are told as one: where the first lies in what is read; -1: there are none. */
+  #bodyStart = -1;
+  #bodyEnd = -1;
+  /** Null: there is one chunk, which lies where it was read. */
+  #joined: Buffer | null = null;
   /** A head, chunk line or trailer section that did not arrive whole. */
   #partial: Buffer | null = null;
   #partialLength = 0;
@@ -182,7 +192,10 @@ export class Http1Parser {
           const n = Math.min(end - pos, this.#remaining);
           this.#remaining -= n;
           if (this.#remaining === 0) this.#state = CHUNK_END;
-          this.#events.onBody(buf, pos, pos + n);
+          if (this.#bodyStart < 0) {
+            this.#bodyStart = pos;
+            this.#bodyEnd = pos + n;
+          } else this.#join(buf, pos, n, end);
           pos += n;
           break;
         }
@@ -190,7 +203,8 @@ export class Http1Parser {
           pos = this.#chunkEnd(buf, pos);
           break;
         case TRAILERS:
-          pos = this.#trailers(buf, pos, end);
+          if (this.#bodyStart >= 0) this.#tellBody(buf);
+          else pos = this.#trailers(buf, pos, end);
           break;
         case UNTIL_CLOSE:
         case TUNNEL:
@@ -198,11 +212,13 @@ export class Http1Parser {
           pos = end;
           break;
         default:
+          if (this.#bodyStart >= 0) this.#tellBody(buf);
           return pos;
       }
       if (this.isPaused) return pos;
       if (this.#state === HEAD && this.#partial === null) return pos;
     }
+    if (this.#bodyStart >= 0) this.#tellBody(buf);
     return pos;
   }
 
@@ -218,6 +234,34 @@ export class Http1Parser {
 
   #side(): 'downstream' | 'upstream' {
     return this.#isRequest ? 'downstream' : 'upstream';
+  }
+
+  /** Another chunk of the same read, behind those that wait. */
+  #join(buf: Buffer, pos: number, length: number, end: number): void {
+    if (this.#joined === null) {
+      const most = end - this.#bodyStart;
+      const isFree = !isScratchTaken && most <= SCRATCH_BYTES;
+      if (isFree) isScratchTaken = true;
+      this.#joined = isFree ? (scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES)) : Buffer.allocUnsafe(most);
+      buf.copy(this.#joined, 0, this.#bodyStart, this.#bodyEnd);
+      this.#bodyEnd -= this.#bodyStart;
+      this.#bodyStart = 0;
+    }
+    buf.copy(this.#joined, this.#bodyEnd, pos, pos + length);
+    this.#bodyEnd += length;
+  }
+
+  /** Source: Envoy ConnectionImpl::dispatchBufferedBody. */
+  #tellBody(buf: Buffer): void {
+    const joined = this.#joined;
+    const start = this.#bodyStart;
+    this.#bodyStart = -1;
+    this.#joined = null;
+    try {
+      this.#events.onBody(joined ?? buf, start, this.#bodyEnd);
+    } finally {
+      if (joined !== null && joined === scratch) isScratchTaken = false;
+    }
   }
 
   #fail(code: Failure['code'], detail: string): number {
