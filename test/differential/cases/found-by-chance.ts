@@ -154,15 +154,31 @@ const custom = (name: string): Fields =>
 const customListeners = [
   http({ name: 'custom', filters: [custom('one')] }),
   http({ name: 'custom-twice', filters: [custom('one'), custom('two')] }),
+  http({
+    name: 'custom-early',
+    filters: [custom('one')],
+    routes: [{ match: { prefix: '/' }, direct_response: { status: 503, body: { inline_string: 'no' } } }],
+  }),
 ];
-const customCases: readonly Case[] = ['custom', 'custom-twice'].flatMap((to): Case[] =>
-  [200, 302, 404, 502].map((status) => ({
-    name: `${to}: ${status} elsewhere`,
-    to,
-    send: get('/'),
-    upstream: [response(503, 'no'), response(status, 'elsewhere')],
-  })),
-);
+const customCases: readonly Case[] = [
+  ...['custom', 'custom-twice'].flatMap((to): Case[] =>
+    [200, 302, 404, 502].map((status) => ({
+      name: `${to}: ${status} elsewhere`,
+      to,
+      send: get('/'),
+      upstream: [response(503, 'no'), response(status, 'elsewhere')],
+    })),
+  ),
+  // What is still on its way cannot start over.
+  ...(['content-length: 4', 'transfer-encoding: chunked'] as const).map((framing): Case => {
+    const [first, rest] = framing.endsWith('4') ? ['ab', 'cd'] : ['2\r\nab\r\n', '2\r\ncd\r\n0\r\n\r\n'];
+    return {
+      name: `half a request, ${framing}`,
+      to: 'custom-early',
+      send: [request('POST', '/', ['host: one.example', framing], first), { wait: 50 }, rest, { read: 1 }],
+    };
+  }),
+];
 
 // Whose User-Agent is empty has none.
 const agentListener = http({ name: 'agent', hcm: { add_user_agent: true } });

@@ -106,8 +106,8 @@ class CustomResponse implements HttpFilter {
     request.path = fragment < 0 ? url.path : url.path.slice(0, fragment);
     stream.clearRouteCache();
     policy.requestHeaders?.apply(request, stream);
-    if (stream.route === null) this.#stats.inc(this.#stats.i.custom_response_redirect_no_route);
-    else if (goElsewhere(policy, stream as TerminalStream, response)) return 'stop';
+    if (stream.route !== null) return goElsewhere(policy, stream as TerminalStream, response) ? 'stop' : 'continue';
+    this.#stats.inc(this.#stats.i.custom_response_redirect_no_route);
     request.scheme = scheme;
     request.authority = authority;
     request.path = path;
@@ -156,11 +156,12 @@ function respond(policy: LocalPolicy, stream: FilterStream, headers: Headers): v
   });
 }
 
-/** The answer is to be that of the route that the request has now. */
+/**
+ * The answer is to be that of the route that the request has now. False: the request cannot start over, as it is not
+ * here yet; it is logged as it would have gone on, as in Envoy.
+ */
 function goElsewhere(policy: RedirectPolicy, stream: TerminalStream, response: Headers): boolean {
   const { requestHeaders: request, info } = stream;
-  const { method } = request;
-  const length = request.get(H['content-length']);
   const state: Redirected = {
     ...{ value: '', typed: null, isReadOnly: true, lifeSpan: 'request', isOpaque: true },
     ...{ policy, status: response.status },
@@ -169,11 +170,7 @@ function goElsewhere(policy: RedirectPolicy, stream: TerminalStream, response: H
   info.filterState.set(STATE_KEY, state);
   request.method = 'GET';
   request.remove(H['content-length']);
-  if (stream.redirect(response, [])) return true;
-  info.filterState.delete(STATE_KEY);
-  request.method = method;
-  if (length !== undefined) request.set(H['content-length'], length);
-  return false;
+  return stream.redirect(response, []);
 }
 
 /** Whatever the other route's answer is: its status is the policy's, or the one that was to be replaced. */
