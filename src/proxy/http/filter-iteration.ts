@@ -44,6 +44,22 @@ export abstract class FilterIteration {
   protected abstract sendData(data: BodyData, endStream: boolean): void;
   protected abstract sendTrailers(trailers: Headers): void;
 
+  /** Each filter gives its own back, whatever happens to another; whom the route leaves out has nothing. */
+  protected destroyFilters(from = 0): void {
+    const slots = this.chain.onDestroy;
+    const disabled = slots.length === 0 ? null : this.disabledFilters();
+    for (let at = from; at < slots.length; at++) {
+      const slot = slots[at] as number;
+      if (disabled?.[slot] === true) continue;
+      try {
+        this.chain.filters[slot]?.onDestroy?.(this.self);
+      } catch (error) {
+        this.destroyFilters(at + 1);
+        throw error;
+      }
+    }
+  }
+
   // ─── Towards the router ─────────────────────────────────────────────────────────────────────────────────────────
 
   get #isDecodingOver(): boolean {

@@ -592,7 +592,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     const { connection, encoder } = this;
     this.isDestroyed = true;
     encoder.tellBytes(this.info);
-    this.#destroyFilters(0);
+    this.destroyFilters();
     this.#handOver(connection.replaceStream(this, encoder), body === null ? [] : [body], this.requestTrailers);
     return true;
   }
@@ -607,7 +607,7 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     info.endMs = this.connection.clock.nowMs;
     info.lastDownstreamTxMs = info.endMs;
     encoder.tellBytes(info);
-    this.#destroyFilters(0);
+    this.destroyFilters();
     connection.onRedirect(this);
     const successor = connection.replaceStream(this, encoder);
     successor.info.bytesReceived = info.bytesReceived;
@@ -637,27 +637,11 @@ export class HttpStream extends FilterIteration implements TerminalStream, Reque
     // Filters that measure exchanges look at the sizes when they are destroyed.
     this.encoder.tellBytes(info);
     try {
-      if (this.#isChainRunning) this.#destroyFilters(0);
+      if (this.#isChainRunning) this.destroyFilters();
     } finally {
       this.connection.onStreamEnd(this);
       this.afterLogs?.afterLogs();
       this.encoder.finish();
-    }
-  }
-
-  /** Each filter gives its own back, whatever happens to another; whom the route leaves out has nothing. */
-  #destroyFilters(from: number): void {
-    const slots = this.chain.onDestroy;
-    const disabled = slots.length === 0 ? null : this.disabledFilters();
-    for (let at = from; at < slots.length; at++) {
-      const slot = slots[at] as number;
-      if (disabled?.[slot] === true) continue;
-      try {
-        this.chain.filters[slot]?.onDestroy?.(this);
-      } catch (error) {
-        this.#destroyFilters(at + 1);
-        throw error;
-      }
     }
   }
 }

@@ -1,10 +1,18 @@
 // What an attempt writes into the stream's info, and what it changes in the request's headers.
 import { H, type HeaderKey, headerName } from '../../../../wire/header-names.ts';
 import type { Headers } from '../../../../wire/headers.ts';
+import type { Cluster } from '../../../cluster/cluster.ts';
 import type { ForwardAction, Route } from '../../../route/route.ts';
 import type { StreamInfo } from '../../../stream-info.ts';
 import type { RequestEncoder } from '../../codec.ts';
 import type { Router, RouterStream } from './router.ts';
+
+/** The request goes to this cluster. */
+export function noteCluster(info: StreamInfo, { name, statName, metadata }: Cluster): void {
+  info.clusterName = name;
+  info.clusterAltStatName = statName;
+  info.clusterMetadata = metadata;
+}
 
 /** The request goes out on this connection, for which it waited since `wishedMs`. */
 export function noteConnection(info: StreamInfo, encoder: RequestEncoder, wishedMs: number, nowMs: number): void {

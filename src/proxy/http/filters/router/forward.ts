@@ -203,7 +203,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#isDone) return;
     if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendData(data, endStream);
     if (this.#keepsBody && !this.#hasRoomFor(data.length)) return;
-    const encoder = this.#encoder ?? this.#filtered;
+    const encoder = this.#sink;
     const canSend = encoder !== null && !this.#isHeld;
     if (this.#keepsBody || !canSend) {
       const copy = data.copy();
@@ -217,7 +217,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
   sendTrailers(trailers: Headers): void {
     if (this.#isDone) return;
     if (this.#shadows !== null) for (const shadow of this.#shadows) shadow.sendTrailers(trailers);
-    if (!this.#isHeld) (this.#encoder ?? this.#filtered)?.encodeTrailers(trailers);
+    if (!this.#isHeld) this.#sink?.encodeTrailers(trailers);
     if (!this.#isDone) this.#requestEnds();
   }
 
@@ -236,7 +236,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     this.#redirects = null;
     this.#dropRetry();
     if (this.#isAttempting || this.#isSearching) {
-      if ((this.#encoder ?? this.#filtered) !== null && !this.#isHeld) this.#dropKept();
+      if (this.#sink !== null && !this.#isHeld) this.#dropKept();
       return true;
     }
     const body = 'exceeded request buffer limit while retrying upstream';
@@ -311,9 +311,19 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#filtered !== null) this.#enterFilters(this.#filtered);
   }
 
+  /** What takes the request now; null: it has to wait. */
+  get #sink(): RequestEncoder | null {
+    return this.#encoder ?? this.#filtered;
+  }
+
+  /** The head is all there is. */
+  get #isBare(): boolean {
+    return this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+  }
+
   /** The request goes into the filters of its attempt at once, and waits behind them for a connection. */
   #enterFilters(filtered: FilteredAttempt): void {
-    const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    const isBare = this.#isBare;
     filtered.start(isBare);
     if (!isBare && !this.#isHeld && this.#filtered === filtered) this.#sendKept(filtered);
   }
@@ -369,7 +379,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.forward.autoHostRewrite) attemptInfo.rewriteAuthority(this, host.hostname);
     if (cluster.maxStreamDurationMs > 0) companion.duration.arm(cluster.maxStreamDurationMs);
     this.#wasSent = true;
-    const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    const isBare = this.#isBare;
     const wasHeld = this.#isHeld;
     encoder.encodeHeaders(headers, isBare);
     if (!isBare && !wasHeld && !hasRequest && this.#encoder === encoder) this.#sendKept(encoder);
@@ -381,7 +391,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const kept = this.#kept;
     const trailers = this.stream.requestTrailers;
     const endsWithBody = this.#requestEnded && trailers === null && kept !== null && kept.bytes > 0;
-    const isOver = (): boolean => (this.#encoder ?? this.#filtered) !== encoder;
+    const isOver = (): boolean => this.#sink !== encoder;
     kept?.sendTo(encoder, endsWithBody, isOver);
     if (isOver()) return;
     if (this.#requestEnded && !endsWithBody) sendEnd(encoder, trailers);
@@ -643,9 +653,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     const cluster = router.clusterNamed(this.#clusterForRetry);
     if (cluster === null || cluster === this.cluster) return;
     this.cluster = cluster;
-    this.info.clusterName = cluster.name;
-    this.info.clusterAltStatName = cluster.statName;
-    this.info.clusterMetadata = cluster.metadata;
+    attemptInfo.noteCluster(this.info, cluster);
   }
 
   /** No (further) retry: what was kept for one goes, unless it still waits to be sent. */
@@ -653,7 +661,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
     if (this.#retry === null) return;
     this.#retry.release();
     this.#retry = null;
-    if ((this.#encoder ?? this.#filtered) !== null && !this.#isHeld && this.#redirects === null) this.#dropKept();
+    if (this.#sink !== null && !this.#isHeld && this.#redirects === null) this.#dropKept();
   }
 
   // ─── Failures ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -746,7 +754,7 @@ export class Forward implements StreamCallbacks, LoadBalancerContext, TimerOwner
 
   sendAgain(encoder: RequestEncoder): void {
     this.#wasSent = true;
-    const isBare = this.#requestEnded && this.#kept === null && this.stream.requestTrailers === null;
+    const isBare = this.#isBare;
     const hasRequest = encoder.hasRequest === true;
     encoder.encodeHeaders(this.headers, isBare);
     if (isBare || hasRequest) return;

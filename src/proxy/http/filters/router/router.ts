@@ -18,6 +18,7 @@ import {
   type TerminalStream,
 } from '../../filter.ts';
 import type { UpstreamChain, UpstreamChainConfig } from '../../upstream-chain.ts';
+import { noteCluster } from './attempt-info.ts';
 import { chargeCode, chargeDropped } from './charge.ts';
 import { CompanionPool } from './companion.ts';
 import { Forward } from './forward.ts';
@@ -134,10 +135,7 @@ export class Router implements HttpFilter {
       });
       return 'stop';
     }
-    const info = stream.info;
-    info.clusterName = name;
-    info.clusterAltStatName = cluster.statName;
-    info.clusterMetadata = cluster.metadata;
+    noteCluster(stream.info, cluster);
     if (this.config.strictCheckHeaders.length > 0 && !this.#checkHeaders(stream, headers)) return 'stop';
     const request = new Forward(this, stream, route, forward, cluster, headers);
     stream.slot[this.slot] = request;

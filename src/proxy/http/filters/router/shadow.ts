@@ -12,6 +12,7 @@ import type { RequestEncoder, StreamCallbacks } from '../../codec.ts';
 import { BodyData } from '../../filter.ts';
 import type { FilterChain } from '../../filter-chain.ts';
 import { applyFieldMutations } from '../header-mutation/field-mutations.ts';
+import { noteCluster } from './attempt-info.ts';
 import { requestWishes } from './auto-names.ts';
 import { type Charged, chargeCode, chargeDropped, chargeTime } from './charge.ts';
 import type { Forward } from './forward.ts';
@@ -150,9 +151,7 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
   #startFiltered(chain: FilterChain, host: Host): void {
     const { clock } = this.router;
     const info = new StreamInfo(this.info.connection, clock.nowMs, clock.wallMs);
-    info.clusterName = this.cluster.name;
-    info.clusterAltStatName = this.cluster.statName;
-    info.clusterMetadata = this.cluster.metadata;
+    noteCluster(info, this.cluster);
     info.upstream = host;
     info.upstreamHostMetadata = host.metadata;
     info.attemptCount = 1;
@@ -169,8 +168,18 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
       filtered.opened(host.newStream('DEFAULT', filtered, requestWishes(this.cluster, nobody(), this.headers)));
     }
     if (this.#filtered !== filtered) return;
-    filtered.start(this.#isEnded && this.#kept.length === 0 && this.#trailers === null);
+    filtered.start(this.#isBare);
     if (this.#filtered === filtered) this.#sendKept(filtered);
+  }
+
+  /** What takes it now; null: it has to wait. */
+  get #sink(): RequestEncoder | null {
+    return this.#encoder ?? this.#filtered;
+  }
+
+  /** The head is all there is. */
+  get #isBare(): boolean {
+    return this.#isEnded && this.#kept.length === 0 && this.#trailers === null;
   }
 
   /** A filter answers it, which nobody hears. */
@@ -180,7 +189,7 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
 
   sendData(data: BodyData, endStream: boolean): void {
     if (this.#isOver) return;
-    const encoder = this.#encoder ?? this.#filtered;
+    const encoder = this.#sink;
     if (encoder !== null) encoder.encodeData(data, endStream);
     else {
       this.#kept.push(data.copy());
@@ -195,7 +204,7 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
 
   sendTrailers(trailers: Headers): void {
     if (this.#isOver) return;
-    const encoder = this.#encoder ?? this.#filtered;
+    const encoder = this.#sink;
     if (encoder !== null) encoder.encodeTrailers(trailers);
     else this.#trailers = trailers.clone();
     this.#requestEnds();
@@ -255,7 +264,7 @@ export class Shadow implements StreamCallbacks, Charged, Answered {
     this.#filtered = null;
     this.#encoder = encoder;
     this.#host?.outlier?.connected();
-    encoder.encodeHeaders(this.headers, this.#isEnded && this.#kept.length === 0 && this.#trailers === null);
+    encoder.encodeHeaders(this.headers, this.#isBare);
     if (this.#encoder === encoder) this.#sendKept(encoder);
   }
 

@@ -345,21 +345,6 @@ export class UpstreamStream extends FilterIteration implements FilterStream {
     if (this.isDestroyed) return;
     this.isDestroyed = true;
     while (this.#requestPauses > 0) this.resumeRequest();
-    if (this.#isStarted) this.#destroyFilters(0);
-  }
-
-  #destroyFilters(from: number): void {
-    const slots = this.chain.onDestroy;
-    const disabled = slots.length === 0 ? null : this.disabledFilters();
-    for (let at = from; at < slots.length; at++) {
-      const slot = slots[at] as number;
-      if (disabled?.[slot] === true) continue;
-      try {
-        this.chain.filters[slot]?.onDestroy?.(this);
-      } catch (error) {
-        this.#destroyFilters(at + 1);
-        throw error;
-      }
-    }
+    if (this.#isStarted) this.destroyFilters();
   }
 }
